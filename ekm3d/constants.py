@@ -1,0 +1,12 @@
+"""Physical constants (CODATA 2018) at the reference temperature of 25 C."""
+
+FARADAY = 96485.33212          # C/mol
+GAS_CONSTANT = 8.314462618     # J/mol/K
+TEMPERATURE = 298.15           # K
+
+RT_F = GAS_CONSTANT * TEMPERATURE / FARADAY   # thermal voltage, V (25.69 mV)
+F_RT = 1.0 / RT_F                             # 1/V
+
+HOUR = 3600.0                  # s
+KWH = 3.6e6                    # J
+MOLAR_MASS_N = 14.007          # g/mol

@@ -1,0 +1,85 @@
+"""The voxel grid: cell counts, spacing and origin; z points upwards.
+
+Voxel arrays are indexed [k, j, i] (z slowest, x fastest), in NumPy, CUDA, HDF5
+and VTK alike. Working arrays carry GHOST layers on every side; `inner` cuts them off.
+"""
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+
+GHOST = 2   # layers: a limited face concentration looks two voxels upstream
+
+
+class PackedGrid(ctypes.Structure):
+    """What a kernel sees of the grid; the twin of `Grid` in kernels/ekm.cuh."""
+
+    _fields_ = [("nx", ctypes.c_int), ("ny", ctypes.c_int), ("nz", ctypes.c_int),
+                ("ghost", ctypes.c_int),
+                ("dx", ctypes.c_double), ("dy", ctypes.c_double), ("dz", ctypes.c_double)]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A box of nx x ny x nz voxels; `cells`, `spacing` [m] and `origin` [m] are in x, y, z order."""
+
+    cells: tuple
+    spacing: tuple
+    origin: tuple = (0.0, 0.0, 0.0)
+
+    @property
+    def shape(self):
+        """(nz, ny, nx): voxels without ghosts."""
+        return tuple(reversed(self.cells))
+
+    @property
+    def padded(self):
+        """(nz + 2g, ny + 2g, nx + 2g): the shape of a working array."""
+        return tuple(n + 2 * GHOST for n in self.shape)
+
+    @property
+    def inner(self):
+        """Index that cuts the ghosts off the last three axes: a[grid.inner]."""
+        return (Ellipsis,) + tuple(slice(GHOST, GHOST + n) for n in self.shape)
+
+    @property
+    def size(self):
+        """Lengths of the box along x, y, z [m]."""
+        return tuple(n * d for n, d in zip(self.cells, self.spacing))
+
+    @property
+    def voxel_volume(self):
+        """[m3]"""
+        return self.spacing[0] * self.spacing[1] * self.spacing[2]
+
+    def step(self, axis):
+        """Spacing along array axis 0, 1, 2 = z, y, x [m]."""
+        return self.spacing[2 - axis]
+
+    def face_area(self, axis):
+        """Area of the face across array axis 0, 1, 2 = z, y, x [m2]."""
+        return self.voxel_volume / self.step(axis)
+
+    def centres(self, axis):
+        """Coordinates of the voxel centres along array axis 0, 1, 2 = z, y, x [m]."""
+        d = 2 - axis
+        return self.origin[d] + self.spacing[d] * (np.arange(self.cells[d]) + 0.5)
+
+    def voxel_at(self, point):
+        """[k, j, i] of the voxel that holds the point (x, y, z) [m], or None outside the box.
+
+        A point on a face between two voxels belongs to the upper one; on the box's upper
+        side to the last voxel.
+        """
+        index = []
+        for x, x0, d, n in zip(point, self.origin, self.spacing, self.cells):
+            s = (x - x0) / d
+            if not -1e-9 <= s <= n + 1e-9:
+                return None
+            index.append(min(max(int(np.floor(s + 1e-9)), 0), n - 1))
+        return tuple(reversed(index))
+
+    def packed(self):
+        """The C structure that kernels take."""
+        return PackedGrid(*self.cells, GHOST, *self.spacing)
