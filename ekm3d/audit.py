@@ -1,0 +1,124 @@
+"""What must add up: mass of every component, charge of every voxel, Faraday's law.
+
+None of these is used by the model; each can fail.
+"""
+
+import numpy as np
+
+from ekm3d.constants import FARADAY
+from ekm3d.grid import GHOST
+from ekm3d.stencil import faces
+
+
+class FaradayBox:
+    """A box of voxels around one row: acid found in it and let through its walls = I t / F.
+
+    Acid is counted from the species, the exchanger and the solids, not from the transported
+    total; what passes the walls is summed over the faces of the box.
+    """
+
+    def __init__(self, sim, row):
+        el = sim.electrodes
+        self.sim, self.strips = sim, np.flatnonzero(el.strip_row == row)
+        where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
+        self.window = tuple(slice(max(w.min() - 1, 0), min(w.max() + 2, n))
+                            for w, n in zip(where, sim.grid.shape))
+        self.passed = self.made = self.passed_charge = 0.0
+        self.start = self.inside()
+
+    def inside(self):
+        """mol of acid in the box: pore water, exchanger, minerals, tanks and plates."""
+        sim, s, chem = self.sim, self.sim.state, self.sim.chem
+        h, cut = chem.hydrogen, (slice(None), *self.window)
+        inner = sim.grid.inner
+        theta = sim.rock["water_content"][inner][self.window]
+        water = np.tensordot(chem.nu[:, h], s.c[inner][cut], 1) * theta
+        held = np.tensordot(chem.nu_x[:, h] - chem.z_x, s.exchanged[inner][cut], 1)
+        solid = np.tensordot(chem.nu_m[:, h], s.solid[inner][cut], 1)
+        fixed = sim.rock["cec"][inner][self.window]
+        ore = (water + held + fixed + solid).sum() * sim.grid.voxel_volume
+        return ore + s.tank[self.strips, h].sum() + s.plate[self.strips, h].sum()
+
+    def step(self, dt):
+        """Add what this step makes, and what it lets through the walls, wells and drains."""
+        sim, h = self.sim, self.sim.chem.hydrogen
+        self.made += sim.transport.acid[self.strips].sum() * dt
+        self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
+        for axis, cut in enumerate(self.window):
+            flux = faces(sim.transport.flux[axis][h], axis)
+            index = list(self.window)
+            index[axis] = cut.start
+            lower = flux[tuple(index)].sum()
+            index[axis] = cut.stop
+            self.passed += (flux[tuple(index)].sum() - lower) * dt
+        inside = np.zeros(sim.grid.padded, bool)
+        inside[sim.grid.inner][self.window] = True
+        for n, (place, inflow) in enumerate(sim.flow.wells):
+            mine = inside.reshape(-1)[place.voxel] & ((place.face < 0) | (inflow > 0))
+            water = sim.chem.nu[:, h] @ sim.state.c.reshape(len(sim.chem.species), -1)[:, place.voxel]
+            carried = np.where(inflow > 0, sim.wells.feeds[n][h], water) * inflow
+            self.passed -= carried[mine].sum() * dt
+
+    def drain(self):
+        """Add the acid that left the row's tanks with their water."""
+        self.passed += self.sim.cathodes.left[self.strips, self.sim.chem.hydrogen].sum()
+
+    def error(self):
+        """|found + passed - made| relative to the charge passed; 0 before any current."""
+        if self.passed_charge == 0.0:
+            return 0.0
+        return abs(self.inside() - self.start + self.passed - self.made) / self.passed_charge
+
+
+class Audit:
+    """The balances of a run, brought up to date around every step."""
+
+    def __init__(self, sim):
+        self.sim = sim
+        s = sim.state
+        self.initial = self.stored()
+        self.scale = np.abs(s.T[sim.grid.inner]).sum((1, 2, 3)) * sim.grid.voxel_volume
+        self.boxes = [] if sim.chem.hydrogen is None else [
+            FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))]
+        self.charge_max = self.water_max = 0.0
+        self.check_charge()
+
+    def stored(self):
+        """mol of every component in ore, tanks, plates and what was collected or lost."""
+        s, g = self.sim.state, self.sim.grid
+        ore = s.T[g.inner].sum((1, 2, 3)) * g.voxel_volume
+        return ore + s.tank.sum(0) + s.plate.sum(0) + s.leachate + s.drained
+
+    def before(self, dt):
+        """Called with the rates of a step known and nothing moved yet."""
+        for box in self.boxes:
+            box.step(dt)
+        self.water_max = max(self.water_max, self.sim.flow.residual)
+
+    def after(self):
+        """Called when the step is complete."""
+        for box in self.boxes:
+            box.drain()
+        self.check_charge()
+
+    def check_charge(self):
+        """Largest net charge of a voxel over all phases, relative to its dissolved ions."""
+        s, chem = self.sim.state, self.sim.chem
+        ionic = np.tensordot(np.abs(chem.z).astype(float), s.c, 1) * self.sim.rock["water_content"]
+        self.charge_max = max(self.charge_max, float(np.max(np.divide(
+            np.abs(s.charge), ionic, out=np.zeros_like(ionic), where=ionic > 0))))
+
+    def mass_errors(self):
+        """Relative error of every component's mass: (stored - initial - fed - made) / present."""
+        s = self.sim.state
+        entered = s.fed.copy()
+        scale = self.scale + np.abs(s.fed)
+        if self.sim.chem.hydrogen is not None:
+            entered[self.sim.chem.hydrogen] += s.acid.sum()
+            scale[self.sim.chem.hydrogen] += np.abs(s.acid).sum()
+        error = np.abs(self.stored() - self.initial - entered)
+        return np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
+
+    def faraday_error(self):
+        """Worst of the boxes around the rows."""
+        return max((box.error() for box in self.boxes), default=0.0)

@@ -1,0 +1,308 @@
+"""Where the arrays live and which body of an operator runs: numpy | cpp | cuda.
+
+An operator is a NumPy function, the reference, whose arguments are (grid, inputs, scalars,
+outputs); the kernel of the same name in kernels/*.cu takes the same arguments in the same
+order. A backend binds an operator once and hands back what to call:
+
+    numpy   the function itself
+    cpp     the kernel through the host's C++ compiler and OpenMP, where one is written,
+            and the function itself where none is
+    cuda    not in this version: asking for it is an error, never a silent fall-back
+"""
+
+import ctypes
+import hashlib
+import inspect
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ekm3d.grid import PackedGrid
+from ekm3d.resources import kernel_text
+
+BACKENDS = ("auto", "numpy", "cpp", "cuda")
+
+# What "auto" takes, and why. The rule to come is cuda, else cpp, else numpy.
+AUTOMATIC = "numpy", "most operators have no kernel yet, and this one needs nothing"
+
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno",
+         "-fno-trapping-math", "-fno-signed-zeros", "-shared", "-fPIC", "-x", "c++")
+
+
+class BackendError(Exception):
+    """The backend that was asked for cannot run; the text says why and what would help."""
+
+
+def operator(source):
+    """Mark a NumPy function as the reference of the kernel of the same name in `source`."""
+    def mark(function):
+        function.source = source
+        return function
+    return mark
+
+
+def choose_backend(name="auto"):
+    """The backend of that name; BackendError with the reason if it cannot run here."""
+    if name == "auto":
+        name, why = AUTOMATIC
+        return BUILDERS[name](f"chosen by auto: {why}")
+    if name not in BUILDERS:
+        raise BackendError(f"backend {name!r} is unknown: one of {', '.join(BACKENDS)}")
+    return BUILDERS[name]("asked for")
+
+
+class Backend:
+    """NumPy arrays and the reference body of every operator."""
+
+    name = "numpy"
+    xp = np
+
+    def __init__(self, why):
+        self.why = why
+
+    def __repr__(self):
+        return f"{self.name} ({self.why})"
+
+    def bind(self, op, **constants):
+        """What to call for an operator; `constants`: the kernel's compile-time numbers (NS=12)."""
+        return op
+
+    def zeros(self, shape, dtype=np.float64):
+        """An array of zeros where this backend works."""
+        return self.xp.zeros(shape, dtype)
+
+    def to_numpy(self, array):
+        """The array as NumPy sees it; no copy if it is there already."""
+        return np.asarray(array)
+
+
+class CppBackend(Backend):
+    """NumPy arrays; kernels compiled by the host's C++ compiler, the reference for the rest."""
+
+    name = "cpp"
+
+    def __init__(self, why, flags=FLAGS):
+        self.compiler, version = find_compiler()
+        self.flags = flags
+        self.stamp = (version, cpu())
+        super().__init__(f"{why}; {version}; operators without a kernel run in NumPy")
+
+    def bind(self, op, **constants):
+        text = kernel_text_or_none(op.source)
+        parameters = text and signature(text, op.__name__)
+        if not parameters:
+            return op
+        names = list(inspect.signature(op).parameters)
+        if names != [p.name for p in parameters]:
+            raise BackendError(f"{op.source}: {op.__name__} takes {[p.name for p in parameters]}, "
+                               f"but its NumPy twin takes {names}")
+        counts = {p.each or p.table for p in parameters} - {None}
+        missing = sorted(c for c in counts - set(constants) if not c.isdigit())
+        if missing:
+            raise BackendError(f"{op.source}: bind({op.__name__}) needs {', '.join(missing)}=...: "
+                               "a compile-time constant of the kernel")
+        library = self.library(op.source, text, constants)
+        return CompiledOperator(op.__name__, getattr(library, op.__name__), parameters, constants)
+
+    def library(self, source, text, constants):
+        """The kernels of one file as an opened shared library, compiled unless cached."""
+        defines = ["-DREAL=double"] + [f"-D{k}={v}" for k, v in sorted(constants.items())]
+        options = (*self.flags, *defines)
+        whole = pasted(source, text)
+        digest = hashlib.sha256(repr((whole, options, self.stamp)).encode()).hexdigest()[:24]
+        path = cache_folder() / f"{Path(source).stem}-{digest}.so"
+        if not path.exists():
+            compile_library(self.compiler, options, whole, path)
+        return ctypes.CDLL(str(path))
+
+
+def refuse_cuda(why):
+    """Say why CUDA cannot be had: the first thing missing on this machine."""
+    try:
+        import cupy
+        devices = cupy.cuda.runtime.getDeviceCount()
+    except ImportError:
+        reason = "CuPy is not installed (pip install 'ekm3d[cuda12]' or 'ekm3d[cuda13]')"
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        reason = f"no CUDA device answers ({error})"
+    else:
+        reason = f"CuPy and {devices} device(s) are there"
+    raise BackendError(f"backend 'cuda' {why}, but it cannot run: {reason}; and this version has "
+                       "kernels for a part of the operators only. Use --backend numpy or cpp")
+
+
+BUILDERS = {"numpy": Backend, "cpp": CppBackend, "cuda": refuse_cuda}
+
+
+# ---- the kernel's text -------------------------------------------------------------------
+
+KINDS = {"Grid": None, "real": np.dtype(np.float64), "int": np.dtype(np.int32),
+         "Offset": np.dtype(np.int64), "Flag": np.dtype(np.uint8)}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of a kernel, as its declaration states it.
+
+    Grid g                      the grid, by value
+    real s                      a scalar
+    const real z[NS]            a table of NS numbers
+    const real* c               a padded voxel array, read
+    real* EACH(NS) c            NS padded voxel arrays, written
+    """
+
+    name: str
+    kind: str                   # the C type
+    array: bool
+    output: bool
+    table: str | None           # what stands within [ ]
+    each: str | None            # what stands within EACH( )
+
+
+def kernel_text_or_none(source):
+    """Text of a kernel file, or None as long as it is not written."""
+    try:
+        return kernel_text(source)
+    except FileNotFoundError:
+        return None
+
+
+def pasted(source, text):
+    """The kernel text behind its header, as one text: what every compiler is given.
+
+    Caches that key on the text then see a change of the header too. #line keeps the
+    compiler's messages pointing at the real files.
+    """
+    return f'#line 1 "ekm.cuh"\n{kernel_text("ekm.cuh")}\n#line 1 "{source}"\n{text}'
+
+
+def kernel_names(text):
+    """Names of the kernels in a text."""
+    return re.findall(r"\bKERNEL\s+(\w+)\s*\(", without_comments(text))
+
+
+def signature(text, name):
+    """The parameters of kernel `name`, read from its own text; None if it is not there."""
+    found = re.search(rf"\bKERNEL\s+{name}\s*\((.*?)\)\s*\{{", without_comments(text), flags=re.S)
+    return found and tuple(parameter(name, p) for p in found[1].split(","))
+
+
+def without_comments(text):
+    return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.S)
+
+
+def parameter(kernel, text):
+    """One parameter of a kernel from its declaration."""
+    words = text.replace("__restrict__", " ")
+    found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*(?:EACH\((\w+)\))?\s*(\w+)\s*"
+                         r"(?:\[(\w+)\])?\s*", words)
+    if not found or found[2] not in KINDS:
+        raise BackendError(f"kernel {kernel}: cannot read the parameter {text.strip()!r}: it should"
+                           f" look like 'const real* x', 'real* EACH(NS) x', 'const real x[NS]' or "
+                           f"'real x', with one of the types {', '.join(KINDS)}")
+    const, kind, star, each, name, table = found.groups()
+    array = bool(star or table)
+    return Parameter(name, kind, array, array and not const, table, each)
+
+
+# ---- calling compiled code ---------------------------------------------------------------
+
+class CompiledOperator:
+    """A kernel in a shared library, called with the arguments of its NumPy twin.
+
+    Checked before every call, as C would not: dtype, contiguity, the shape that the
+    declaration states, and that no output overlaps another array.
+    """
+
+    def __init__(self, name, function, parameters, constants):
+        self.__name__ = name
+        self.function, self.parameters, self.constants = function, parameters, constants
+        function.restype = None
+        function.argtypes = [self._c_type(p) for p in parameters]
+
+    @staticmethod
+    def _c_type(p):
+        if p.kind == "Grid":
+            return PackedGrid
+        return ctypes.c_void_p if p.array else np.ctypeslib.as_ctypes_type(KINDS[p.kind])
+
+    def __call__(self, grid, *values):
+        if len(values) + 1 != len(self.parameters):
+            raise TypeError(f"{self.__name__} takes {len(self.parameters)} arguments, "
+                            f"{len(values) + 1} were given")
+        given = list(zip(self.parameters[1:], values))
+        arrays = [(p, v) for p, v in given if p.array]
+        for p, v in arrays:
+            self._check(p, v, grid)
+        for p, v in arrays:
+            for q, w in arrays:
+                if p.output and p is not q and np.may_share_memory(v, w):
+                    raise ValueError(f"{self.__name__}: output {p.name} overlaps {q.name}")
+        self.function(grid.packed(), *(v.ctypes.data if p.array else v for p, v in given))
+
+    def _check(self, p, value, grid):
+        where = f"{self.__name__}: {p.name}"
+        if not isinstance(value, np.ndarray) or value.dtype != KINDS[p.kind]:
+            raise TypeError(f"{where} should be a NumPy array of {KINDS[p.kind]}, not "
+                            f"{getattr(value, 'dtype', type(value).__name__)}")
+        if not value.flags.c_contiguous or p.output and not value.flags.writeable:
+            raise ValueError(f"{where} should be contiguous in memory, and writeable if an output")
+        count = p.table or p.each
+        wanted = (int(self.constants.get(count, count)),) if count else ()
+        if not p.table:
+            wanted += grid.padded
+        if value.shape != wanted:
+            raise ValueError(f"{where} has shape {value.shape}, it should be {wanted}")
+
+
+# ---- the host's compiler -----------------------------------------------------------------
+
+def find_compiler():
+    """(path, version line) of the C++ compiler: $CXX, else c++, g++ or clang++."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
+    for path in filter(None, map(shutil.which, names)):
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True)
+        if answer.returncode == 0:
+            return path, answer.stdout.splitlines()[0]
+    raise BackendError(f"backend 'cpp' needs a C++ compiler: {', '.join(names)} not found "
+                       "(apt install g++, or set CXX)")
+
+
+def compile_library(compiler, options, text, path):
+    """Compile to `path` by way of a private name, so that no process sees half a library."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        answer = subprocess.run([compiler, *options, "-", "-o", str(draft)], input=text,
+                                capture_output=True, text=True)
+        if answer.returncode:
+            raise BackendError(f"{compiler} {' '.join(options)} failed:\n{answer.stderr}")
+        os.replace(draft, path)
+
+
+def cpu():
+    """What -march=native depends on: on Linux the processor's model and its list of features."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    keys = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(keys)}))
+
+
+def cache_folder():
+    """Where compiled kernels are kept: $EKM3D_CACHE, else ekm3d/ in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(os.environ.get("EKM3D_CACHE") or Path(home) / "ekm3d")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendError(f"backend 'cpp' cannot keep its compiled kernels in {path} ({error}): "
+                           "set EKM3D_CACHE to a folder that can be written") from error
+    return path

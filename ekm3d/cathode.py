@@ -1,0 +1,79 @@
+"""Catholyte: what becomes of the ions, the base and the water that reach a cathode.
+
+Every cathode strip owns one well-mixed tank of constant volume. Each step, in this order:
+the drain takes its share (dissolved and suspended), the plate captures REE hydroxide in its
+alkaline film, the rest equilibrates, and suspended solids settle on the plate.
+
+    capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
+    settling   d n_m/dt = k_dep n_m                                                 [mol/s]
+"""
+
+import numpy as np
+
+from ekm3d.constants import FARADAY
+
+
+class Cathodes:
+    """All tanks of a run, including those of strips that are idle or anodes now."""
+
+    def __init__(self, chem, engine, volume, capture, deposition):
+        """volume (strips,) m3; capture m/s per A/m2; deposition 1/s."""
+        self.chem, self.engine = chem, engine
+        self.volume, self.capture, self.deposition = volume, capture, deposition
+        self.hydroxides = self._hydroxides(chem)
+        self.left = np.zeros((volume.size, len(chem.components)))   # mol drained in the last step
+
+    @staticmethod
+    def _hydroxides(chem):
+        """(component, mineral) of every REE that has a hydroxide M(OH)n among the minerals."""
+        pairs = []
+        for m in range(len(chem.minerals)):
+            parts = np.flatnonzero(chem.nu_m[m])
+            metals = [k for k in parts if k != chem.hydrogen]
+            if len(metals) == 1 and chem.groups[metals[0]] == "REE":
+                pairs.append((metals[0], m))
+        return pairs
+
+    def advance(self, s, dt, drained, collected, current):
+        """Tanks from t to t + dt after transport has filled them.
+
+        drained (strips,) m3/s of water that leaves each tank; collected: True where it counts
+        as leachate; current (strips,) A into each cathode.
+        """
+        if not self.volume.size:
+            return
+        self.left = (1.0 - np.exp(-drained * dt / self.volume))[:, None] * s.tank
+        s.tank -= self.left
+        s.leachate += self.left[collected].sum(0)
+        s.drained += self.left[~collected].sum(0)
+        self._capture(s, dt, current)
+        found = self._equilibrate(s, s.tank_warm)
+        settled = (1.0 - np.exp(-self.deposition * dt)) * found.solid * self.volume
+        moved = settled.T @ self.chem.nu_m
+        s.tank -= moved
+        s.plate += moved
+
+    def start(self, s):
+        """Equilibrate the tanks as they were filled."""
+        if self.volume.size:
+            self._equilibrate(s, None)
+
+    def _equilibrate(self, s, warm):
+        found = self.engine.solve(s.tank.T / self.volume, np.ones(self.volume.size),
+                                  warm=warm)
+        s.tank_c[...], s.tank_pH[...], s.tank_warm[...] = found.c, found.pH, found.warm
+        return found
+
+    def _capture(self, s, dt, current):
+        """REE(OH)3 grows on the plate at a rate set by the current, within Faraday's law."""
+        if not self.hydroxides or self.capture == 0.0:
+            return
+        share = 1.0 - np.exp(-self.capture * current * dt / self.volume)
+        base = np.maximum(current, 0.0) * dt / FARADAY
+        wanted = [(m, share * s.tank[:, k]) for k, m in self.hydroxides]
+        needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)
+        cap = np.minimum(1.0, np.divide(base, needs, out=np.ones_like(base), where=needs > base))
+        for m, amount in wanted:
+            moved = (cap * amount)[:, None] * self.chem.nu_m[m]
+            s.tank -= moved
+            s.plate += moved

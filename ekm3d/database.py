@@ -1,0 +1,328 @@
+"""Thermodynamic data: a database.toml, checked record by record, as arrays.
+
+Three names have a meaning of their own: "H+" (the component that counts acidity), "H2O" (the
+solvent, whose activity is not 1 in brines) and "X-" (an empty site of the exchanger). All others
+are the file's. Reactions are written over the components, constants as log10 at 25 C:
+
+    species     sum nu_i component_i + w H2O = species                    (formation)
+    exchange    component + z X- = exchange species                       (Gaines-Thomas)
+    mineral     mineral = sum nu_i component_i + w H2O                    (dissolution)
+"""
+
+import difflib
+import math
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
+
+KEYS = {                       # record -> its required and its optional keys
+    "component": ({"name", "charge", "molar_mass", "diffusion", "source"}, {"label", "group"}),
+    "species": ({"name", "reaction", "log_k", "diffusion", "source"}, {"charge"}),
+    "exchange": ({"name", "reaction", "log_k", "source"}, set()),
+    "mineral": ({"name", "reaction", "log_k", "source"}, set()),
+}
+MODELS = {                     # table -> its models and the numbers each of them needs
+    "activity": {"davies": {"A", "neutral", "water_activity"}, "ideal": {"water_activity"}},
+    "mobility": {"sqrt": {"coefficient"}},
+}
+
+
+@dataclass(frozen=True)
+class Chemistry:
+    """The chemical system as arrays: K components, S species, E exchange species, M minerals.
+
+    The first K species are the free components, in the components' order.
+    """
+
+    components: tuple
+    labels: tuple                # short names for reports: "NH4"
+    groups: tuple                # "", "REE", "impurity", ...
+    charge: np.ndarray           # (K,) charge of the free component
+    molar_mass: np.ndarray       # (K,) kg/mol
+    species: tuple
+    z: np.ndarray                # (S,) charge
+    diffusion: np.ndarray        # (S,) in free water at infinite dilution, m2/s
+    nu: np.ndarray               # (S, K) components per species
+    water: np.ndarray            # (S,) H2O consumed in forming the species
+    log_k: np.ndarray            # (S,) log10 of the formation constant; 0 for free components
+    exchange: tuple
+    nu_x: np.ndarray             # (E, K)
+    z_x: np.ndarray              # (E,) sites taken, positive
+    log_k_x: np.ndarray          # (E,)
+    minerals: tuple
+    nu_m: np.ndarray             # (M, K) components set free by dissolution
+    water_m: np.ndarray          # (M,) H2O set free
+    log_k_m: np.ndarray          # (M,)
+    davies_A: float              # log10 gamma = -A z2 (sqrt I/(1 + sqrt I) - 0.3 I); 0: ideal
+    neutral: float               # log10 gamma = neutral I for uncharged species
+    water_activity: float        # a_w = 1 - water_activity sum m; 0: a_w = 1
+    mobility_coefficient: float  # f(I) = 1/(1 + mobility_coefficient sqrt I)
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def hydrogen(self):
+        """Index of the component H+, or None in a system without acidity."""
+        return self.components.index(HYDROGEN) if HYDROGEN in self.components else None
+
+    def index(self, name):
+        """Index of a component by its name or its label."""
+        for names in (self.components, self.labels):
+            if name in names:
+                return names.index(name)
+        raise ValueError(_unknown("component", name, self.components + self.labels))
+
+    def species_index(self, name):
+        """Index of a species."""
+        if name in self.species:
+            return self.species.index(name)
+        raise ValueError(_unknown("species", name, self.species))
+
+    def group(self, name):
+        """Indices of the components of a group."""
+        return [k for k, group in enumerate(self.groups) if group == name]
+
+    def mobility(self, ionic_strength):
+        """f(I): the factor by which ions in a solution of I [mol/l] are slower than at I = 0."""
+        return 1.0 / (1.0 + self.mobility_coefficient * np.sqrt(ionic_strength))
+
+    def ideal(self):
+        """The same system with all activity coefficients and the water activity equal to 1."""
+        return replace(self, davies_A=0.0, neutral=0.0, water_activity=0.0)
+
+
+def read_database(path, components=None, minerals=None):
+    """Read database.toml and select from it.
+
+    components: names to keep, in the order wanted (None: all of the file). A species, an
+    exchange species or a mineral is kept when all its components are; `minerals` narrows the
+    minerals further (None: all that can form; empty: none).
+    Raises ValueError with one line per problem, all problems at once.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        try:
+            data = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path.name}: {error}") from None
+    return build(data, path.name, components, minerals)
+
+
+def build(data, name="database", components=None, minerals=None):
+    """The Chemistry of parsed tables (see `read_database`); `name` heads the problems' lines."""
+    problems = _Checks(data).problems
+    if not problems:
+        problems = _selection_problems(data, components, minerals)
+    if problems:
+        raise ValueError("\n".join(f"{name}: {problem}" for problem in problems))
+    return _arrays(data, components, minerals)
+
+
+class _Checks:
+    """Collects every problem of the parsed file in `problems`."""
+
+    def __init__(self, data):
+        self.problems = []
+        for table in data:
+            if table not in ("meta", *MODELS, *KEYS):
+                self.add(_unknown("table", table, ("meta", *MODELS, *KEYS)))
+        for table, models in MODELS.items():
+            self.model(table, data.get(table), models)
+        self.charges, self.names = {}, {}
+        records = {}
+        for kind in KEYS:
+            records[kind] = data.get(kind, [])
+            if not isinstance(records[kind], list):
+                self.add(f"[{kind}]: must be a list of records, each headed [[{kind}]]")
+                records[kind] = []
+        if not records["component"]:
+            self.add("no [[component]]: at least one is needed")
+        for kind in KEYS:
+            for number, record in enumerate(records[kind], 1):
+                self.record(kind, number, record)
+        labels = [r.get("label", r.get("name")) for r in records["component"]]
+        for label in sorted({str(v) for v in labels if labels.count(v) > 1}):
+            self.add(f"component label '{label}': given to more than one component")
+
+    def add(self, problem):
+        self.problems.append(problem)
+
+    def model(self, table, values, models):
+        """Check [activity] or [mobility]."""
+        if not isinstance(values, dict):
+            return self.add(f"[{table}] is missing: give model = {_one_of(models)} and its numbers")
+        model = values.get("model")
+        if model not in models:
+            return self.add(f"[{table}]: model = {model!r}, must be {_one_of(models)}")
+        every = {key for needed in models.values() for key in needed} | {"model", "source"}
+        for key in values:
+            if key not in every:
+                self.add(f"[{table}]: {_unknown('key', key, every)}")
+        for key in sorted(models[model]):
+            if not _is_number(values.get(key)) or values[key] < 0:
+                self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a number >= 0")
+
+    def record(self, kind, number, record):
+        """Check one record and enter its name and charge."""
+        name = record.get("name") if isinstance(record, dict) else None
+        if not isinstance(name, str) or not name:
+            return self.add(f"{kind} {number}: has no name")
+        where = f"{kind} '{name}'"
+        required, optional = KEYS[kind]
+        for key in record:
+            if key not in required | optional:
+                self.add(f"{where}: {_unknown('key', key, required | optional)}")
+        for key in sorted(required - set(record)):
+            self.add(f"{where}: {key} is missing")
+        if name in (WATER, SITE):
+            self.add(f"{where}: the name is reserved")
+        if name in self.names:
+            self.add(f"{where}: the name is already taken by a {self.names[name]}")
+        self.names.setdefault(name, kind)
+        for key in ("charge", "log_k", "molar_mass", "diffusion"):
+            if key in record and not _is_number(record[key]):
+                self.add(f"{where}: {key} = {record[key]!r}, must be a number")
+        for key, unit in (("molar_mass", "g/mol"), ("diffusion", "m2/s")):
+            if _is_number(record.get(key)) and record[key] <= 0:
+                self.add(f"{where}: {key} = {record[key]} {unit}, must be positive")
+        if _is_number(record.get("diffusion")) and record["diffusion"] > 1e-7:
+            self.add(f"{where}: diffusion = {record['diffusion']} m2/s, must be about 1e-9")
+        for key in ("label", "group", "source"):
+            if key in record and not isinstance(record[key], str):
+                self.add(f"{where}: {key} = {record[key]!r}, must be text")
+        if kind == "component":
+            if _is_number(record.get("charge")):
+                self.charges.setdefault(name, record["charge"])
+        elif "reaction" in record:
+            self.reaction(kind, where, record)
+
+    def reaction(self, kind, where, record):
+        """Check that a reaction is written over known components and balances in charge."""
+        reaction = record["reaction"]
+        if not isinstance(reaction, dict) or not reaction:
+            return self.add(f"{where}: reaction must be a table {{ component = coefficient, ... }}")
+        known = set(self.charges) | {WATER} | ({SITE} if kind == "exchange" else set())
+        sound = True
+        for name, coefficient in reaction.items():
+            if name not in known:
+                sound = self.add(f"{where}: {_unknown('component', name, known)}")
+            elif not _is_number(coefficient) or coefficient == 0:
+                sound = self.add(f"{where}: coefficient of {name} = {coefficient!r}, "
+                                 "must be a number other than 0")
+        if sound is None:
+            return
+        charge = sum(v * self.charges[n] for n, v in reaction.items() if n in self.charges)
+        if kind == "species" and _is_number(record.get("charge")):
+            if abs(charge - record["charge"]) > 1e-9:
+                self.add(f"{where}: charge = {record['charge']}, but the reaction gives {charge:g}")
+        if kind == "mineral" and abs(charge) > 1e-9:
+            self.add(f"{where}: the reaction has charge {charge:g}, must be 0")
+        if kind == "exchange":
+            sites = reaction.get(SITE, 0)
+            if sites <= 0:
+                self.add(f"{where}: takes no sites, give {SITE} = {charge:g}")
+            elif abs(charge - sites) > 1e-9:
+                self.add(f"{where}: {sites:g} {SITE} for a charge of {charge:g}, "
+                         f"must be {SITE} = {charge:g}")
+            if WATER in reaction:
+                self.add(f"{where}: {WATER} cannot take part in exchange")
+
+
+def _selection_problems(data, components, minerals):
+    """Names asked for that the file does not hold."""
+    problems = []
+    known = [record["name"] for record in data["component"]]
+    chosen = known if components is None else list(components)
+    for name in chosen:
+        if name not in known:
+            problems.append(_unknown("component", name, known))
+    for name in sorted({n for n in chosen if chosen.count(n) > 1}):
+        problems.append(f"component '{name}': chosen twice")
+    records = {record["name"]: record for record in data.get("mineral", [])}
+    for name in minerals or ():
+        if name not in records:
+            problems.append(_unknown("mineral", name, records))
+        else:
+            missing = set(records[name]["reaction"]) - set(chosen) - {WATER}
+            if missing:
+                problems.append(f"mineral '{name}': needs {', '.join(sorted(missing))}, "
+                                "which the chosen components do not include")
+    return problems
+
+
+def _arrays(data, components, minerals):
+    """The arrays of a file that has been checked."""
+    records = {record["name"]: record for record in data["component"]}
+    names = tuple(records) if components is None else tuple(components)
+    parts = [records[name] for name in names]
+    charge = np.array([record["charge"] for record in parts], float)
+
+    def kept(kind):
+        allowed = set(names) | {WATER, SITE}
+        return [r for r in data.get(kind, []) if set(r["reaction"]) <= allowed]
+
+    def stoichiometry(rows):
+        matrix = [[row["reaction"].get(name, 0) for name in names] for row in rows]
+        return np.array(matrix, float).reshape(len(rows), len(names))
+
+    def coefficients(rows, name):
+        return np.array([row["reaction"].get(name, 0) for row in rows], float)
+
+    def log_k(rows):
+        return np.array([row["log_k"] for row in rows], float)
+
+    complexes, exchange = kept("species"), kept("exchange")
+    solids = [r for r in kept("mineral") if minerals is None or r["name"] in minerals]
+    free = np.zeros(len(names))
+    nu = np.vstack([np.eye(len(names)), stoichiometry(complexes)])
+    activity = data["activity"]
+    davies = activity["model"] == "davies"
+    return Chemistry(
+        components=names,
+        labels=tuple(record.get("label", record["name"]) for record in parts),
+        groups=tuple(record.get("group", "") for record in parts),
+        charge=charge,
+        molar_mass=1e-3 * np.array([record["molar_mass"] for record in parts], float),
+        species=names + tuple(record["name"] for record in complexes),
+        z=nu @ charge,
+        diffusion=np.array([record["diffusion"] for record in parts + complexes], float),
+        nu=nu,
+        water=np.append(free, coefficients(complexes, WATER)),
+        log_k=np.append(free, log_k(complexes)),
+        exchange=tuple(record["name"] for record in exchange),
+        nu_x=stoichiometry(exchange),
+        z_x=coefficients(exchange, SITE),
+        log_k_x=log_k(exchange),
+        minerals=tuple(record["name"] for record in solids),
+        nu_m=stoichiometry(solids),
+        water_m=coefficients(solids, WATER),
+        log_k_m=log_k(solids),
+        davies_A=float(activity["A"]) if davies else 0.0,
+        neutral=float(activity["neutral"]) if davies else 0.0,
+        water_activity=float(activity["water_activity"]),
+        mobility_coefficient=float(data["mobility"]["coefficient"]),
+    )
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _one_of(names):
+    return " or ".join(f'"{name}"' for name in names)
+
+
+def _unknown(what, name, known):
+    """Text about an unknown name, with the nearest known one or, failing that, all of them."""
+    known = sorted(str(n) for n in known)
+    near = difflib.get_close_matches(str(name), known, 1, 0.6)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+    return f"unknown {what} '{name}', {hint}"

@@ -1,0 +1,68 @@
+"""One table of the quantities that a run carries, and the State that holds them.
+
+Each quantity is declared once: unit, meaning, what its leading axis counts, and whether a
+restart needs it. Arrays are padded with ghosts where they live on voxels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a state array means; `axis` names the leading axis, `where` the rest."""
+
+    unit: str
+    meaning: str
+    axis: str = ""            # "", "components", "species", "exchange", "minerals", "unknowns"
+    where: str = "voxels"     # "voxels", "strips" or "run"
+    restart: bool = True
+
+
+FIELDS = {
+    "T": Field("mol/m3", "component totals (dissolved, exchanged, solid), per volume of rock",
+               "components"),
+    "c": Field("mol/m3", "aqueous species, per volume of water", "species", restart=False),
+    "exchanged": Field("mol/m3", "exchangeable species, per volume of rock", "exchange",
+                       restart=False),
+    "solid": Field("mol/m3", "minerals, per volume of rock", "minerals", restart=False),
+    "warm": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
+    "pH": Field("1", "-log10 of the activity of H+", restart=False),
+    "mobility": Field("1", "theta tau f(I): what diffusion in free water is multiplied by",
+                      restart=False),
+    "charge": Field("mol/m3", "net charge of all phases, per volume of rock", restart=False),
+    "phi": Field("V", "electric potential"),
+    "head": Field("m", "hydraulic head"),
+    "tank": Field("mol", "component totals in the catholyte of each strip", "components", "strips"),
+    "tank_c": Field("mol/m3", "aqueous species in the catholyte", "species", "strips",
+                    restart=False),
+    "tank_warm": Field("1", "unknowns of the catholytes' last equilibrium", "unknowns", "strips"),
+    "tank_pH": Field("1", "pH of the catholyte", "", "strips", restart=False),
+    "plate": Field("mol", "components held by the cathode plates", "components", "strips"),
+    "leachate": Field("mol", "components in the collected leachate", "components", "run"),
+    "drained": Field("mol", "components lost through drains", "components", "run"),
+    "fed": Field("mol", "components brought in by injected water", "components", "run"),
+    "acid": Field("mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip",
+                  "", "strips"),
+}
+
+
+class State:
+    """All arrays of FIELDS, and the clock."""
+
+    def __init__(self, grid, backend, counts, strips):
+        """counts: length of every leading axis by name."""
+        self.time, self.step = 0.0, 0
+        self.leachate_volume = self.drained_volume = self.fed_volume = 0.0     # m3
+        for name, field in FIELDS.items():
+            lead = (counts[field.axis],) if field.axis else ()
+            if field.where == "voxels":
+                array = backend.zeros((*lead, *grid.padded))
+            elif field.where == "strips" and field.axis == "components":
+                array = np.zeros((strips, *lead))
+            elif field.where == "strips":
+                array = np.zeros((*lead, strips))
+            else:
+                array = np.zeros(lead)
+            setattr(self, name, array)

@@ -1,0 +1,101 @@
+"""Water in the ore: Darcy's law and electro-osmosis in saturated pores.
+
+    q = -K grad h + k_e E,   div q = wells        [m/s],   so   -div(K grad h) = wells - div(k_e E)
+
+K is taken in series across a face, k_e as the mean of both voxels (Casagrande's law is a
+body force). The water content does not change. An outlet that would admit water is closed,
+an inlet that would give more than its supply gives just that.
+"""
+
+import numpy as np
+
+from ekm3d.blending import face_conductance
+from ekm3d.elliptic import Elliptic
+from ekm3d.stencil import above, below, faces
+from ekm3d.wells import OUTFLOW_ONLY
+
+
+class Flow:
+    """Solves for the head and keeps the water that crosses every face and opening.
+
+    water: (3, padded) flow across faces, up the axis [m3/s]; wells: for each well the Place
+    and the flow into the ore at its openings [m3/s]; to_tank: flow out of the ore at every
+    electrode face [m3/s].
+    """
+
+    def __init__(self, grid, backend, domain, rock, electrodes, wells, tolerance):
+        self.grid, self.domain = grid, domain
+        self.rock, self.electrodes, self.sources = rock, electrodes, wells
+        self.elliptic = Elliptic(grid, backend, domain, tolerance)
+        self.conductance, self.osmosis, self.water = (
+            backend.zeros((3, *grid.padded)) for _ in range(3))
+        for axis in range(3):
+            k_e = rock["electroosmosis"]
+            geometric = face_conductance(rock["conductivity"], grid, axis)
+            faces(self.conductance[axis], axis)[...] = geometric
+            mean = 0.5 * (below(k_e, axis) + above(k_e, axis))
+            faces(self.osmosis[axis], axis)[...] = np.where(
+                geometric > 0, mean * grid.face_area(axis) / grid.step(axis), 0.0)
+        self.wells, self.to_tank = [], np.zeros(electrodes.faces.strip.size)
+        self.iterations, self.residual = 0, 0.0
+
+    def solve(self, s, drive, drop):
+        """Head and water flow at time t. drop: potential across the electrode faces [V]."""
+        source = np.zeros_like(s.head)
+        for axis in range(3):
+            moved = faces(self.osmosis[axis], axis) * (below(s.phi, axis) - above(s.phi, axis))
+            faces(self.water[axis], axis)[...] = moved
+            below(source, axis)[...] -= moved
+            above(source, axis)[...] += moved
+        places = [self.sources.openings(n, drive) for n in range(len(self.sources))]
+        osmosis = [self._osmosis_at(place, drop) for place in places]
+        closed = [np.zeros(place.voxel.size, bool) for place in places]
+        limited = [False] * len(places)
+        self.iterations = 0
+        for _ in range(2 * len(places) + 20):
+            link, fixed = np.zeros_like(s.head), source.copy()
+            for n, place in enumerate(places):
+                coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
+                np.add.at(link.reshape(-1), place.voxel, coupling)
+                np.add.at(fixed.reshape(-1), place.voxel, inflow)
+            sz, sy, sx = self.conductance
+            self.residual = self.elliptic.solve(sx, sy, sz, link, fixed, s.head, "head")
+            self.iterations += self.elliptic.iterations
+            self.wells = []
+            changed = False
+            for n, place in enumerate(places):
+                coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
+                inflow = inflow - coupling * s.head.reshape(-1)[place.voxel]
+                self.wells.append((place, inflow))
+                well = self.sources.wells[n]
+                if well.kind in OUTFLOW_ONLY and (inflow > 0).any():
+                    closed[n] |= inflow > 0
+                    changed = True
+                if well.max_rate is not None and inflow.sum() > well.max_rate * (1 + 1e-9):
+                    limited[n] = changed = True
+            if not changed:
+                break
+        for axis in range(3):
+            faces(self.water[axis], axis)[...] += faces(self.conductance[axis], axis) * (
+                below(s.head, axis) - above(s.head, axis))
+        self.to_tank[:] = 0.0
+        for place, inflow in self.wells:
+            behind = place.face >= 0
+            np.add.at(self.to_tank, place.face[behind], np.maximum(-inflow[behind], 0.0))
+
+    def _osmosis_at(self, place, drop):
+        """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""
+        at_tank = np.where(place.face >= 0, drop[place.face] if drop.size else 0.0, 0.0)
+        return self.rock["electroosmosis"].reshape(-1)[place.voxel] * place.reach * at_tank
+
+    def _opening(self, n, place, osmosis, closed, limited):
+        """(link [m2/s], inflow at head zero [m3/s]) of a well's openings."""
+        well = self.sources.wells[n]
+        share = place.area / place.area.sum() if place.area.size else place.area
+        if well.kind == "injection":
+            return np.zeros_like(share), well.rate * share
+        if limited:
+            return np.zeros_like(share), well.max_rate * share
+        reach = np.where(closed, 0.0, place.reach)
+        conductance = self.rock["conductivity"].reshape(-1)[place.voxel] * reach
+        return conductance, conductance * well.head - np.where(closed, 0.0, osmosis)

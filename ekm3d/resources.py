@@ -1,0 +1,33 @@
+"""Files shipped beside the code: kernel sources and ready cases.
+
+The folders `kernels/` and `cases/` are installed as ekm3d.kernels and ekm3d.cases. In a bare
+checkout (nothing installed) they lie beside the package instead; both are found here.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+
+
+def folder(name):
+    """Path of the shipped folder "kernels" or "cases"."""
+    try:
+        return Path(str(files(f"ekm3d.{name}")))
+    except ModuleNotFoundError:
+        return Path(__file__).resolve().parent.parent / name
+
+
+def kernel_text(name):
+    """Source text of a kernel file such as "elliptic.cu"."""
+    return (folder("kernels") / name).read_text()
+
+
+def case_path(name):
+    """Directory of a shipped case such as "field_block".
+
+    Inside an installed package, write the results elsewhere (`ekm3d run ... --out DIR`).
+    """
+    path = folder("cases") / name
+    if not (path / "case.toml").is_file():
+        known = sorted(p.parent.name for p in folder("cases").glob("*/case.toml"))
+        raise ValueError(f"no case {name!r} is shipped; there are: {', '.join(known) or 'none'}")
+    return path

@@ -1,0 +1,307 @@
+"""What case.toml may hold: keys, types and units, as strict pydantic models in SI units.
+
+Quantities become floats here. Values that need more than themselves to be understood (sources
+of ore data, amounts of components) stay as written and are read by the modules that know.
+`parse` validates and reports; it never raises for a user's mistake.
+"""
+
+import copy
+import types
+import typing
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from ekm3d.casetext import UNREAD, suggest
+from ekm3d.units import Kind, not_negative, positive
+
+LENGTH = Kind("m", "0.5 m")
+TIME = positive("s", "132 h")
+
+
+def Q(kind):
+    """A float field in the SI unit of `kind`; takes text with a unit or a bare SI number."""
+    return Annotated[float, BeforeValidator(kind.read), Field(examples=[f'"{kind.example}"'])]
+
+
+def _list_of(kind, count=None):
+    """Reader of a list of quantities, of `count` of them if given; one alone is repeated."""
+    def read(value):
+        if not isinstance(value, list):
+            return [kind.read(value)] * (count or 1)
+        if len(value) != (count or len(value)) or not value:
+            raise ValueError(f"should hold {count or 'at least one'} "
+                             f"value{'s' * (count != 1)}, not {len(value)}")
+        return [kind.read(v) for v in value]
+    return read
+
+
+def _corners(value):
+    """Reader of a box [[x0, y0, z0], [x1, y1, z1]] -> ((x0, y0, z0), (x1, y1, z1)) [m]."""
+    if not isinstance(value, list) or len(value) != 2 \
+            or not all(isinstance(v, list) and len(v) == 3 for v in value):
+        raise ValueError("should be two opposite corners, [[x0, y0, z0], [x1, y1, z1]]")
+    ends = [[LENGTH.read(v) for v in corner] for corner in value]
+    low, high = (tuple(pick(a, b) for a, b in zip(*ends)) for pick in (min, max))
+    if any(a == b for a, b in zip(low, high)):
+        raise ValueError("is a box without volume; its corners must differ in x, y and z")
+    return low, high
+
+
+def _boxes(value):
+    if not isinstance(value, list) or not value:
+        raise ValueError("should be a list of boxes, [[[x0, y0, z0], [x1, y1, z1]], ...]")
+    return [_corners(box) for box in value]
+
+
+def _three(kind, example):
+    return Annotated[list[float], BeforeValidator(_list_of(kind, 3)), Field(examples=[example])]
+
+
+Position = _three(LENGTH, '["0.5 m", "0.75 m", "1 m"]')
+Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
+                    Field(examples=['["0.25 m", "0.75 m"]'])]
+Box = Annotated[tuple, BeforeValidator(_corners)]
+Boxes = Annotated[list[tuple], BeforeValidator(_boxes)]
+
+
+class Table(BaseModel):
+    """A TOML table: unknown keys are mistakes, nothing is converted on the sly."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _unread(cls, value, read):
+        return value if value is UNREAD else read(value)
+
+
+class Grid(Table):
+    size: _three(positive("m", "2 m"), '["2 m", "1.5 m", "2 m"]')
+    spacing: _three(positive("m", "10 cm"), '"10 cm"')
+    origin: Position = [0.0, 0.0, 0.0]
+
+
+class Ore(Table):
+    """Each value is a source: a constant, layers, a table or samples (see ekm3d.orebody)."""
+
+    density: Any = Field(examples=['"1500 kg/m3"'])
+    porosity: Any = Field(examples=["0.45"])
+    water_content: Any = Field(examples=["0.42"])
+    tortuosity: Any = Field(examples=["0.67"])
+    permeability: Any = Field(examples=['"3.5e-7 m/s"'])
+    electroosmotic_permeability: Any = 0.0
+    dispersivity: Any = 0.0
+    exchangeable: dict[str, Any] = {}
+    minerals: dict[str, Any] = {}
+
+
+class Layer(Table):
+    bottom: Q(LENGTH)
+    top: Q(LENGTH)
+    value: Any = Field(examples=["0.45"])
+
+
+class LayersSource(Table):
+    layers: list[Layer]
+
+
+class TableSource(Table):
+    table: str
+    column: str = Field(examples=['"porosity"'])
+    unit: str | None = None
+
+
+class SamplesSource(Table):
+    samples: str
+    column: str = Field(examples=['"LREE_mg_per_kg"'])
+    unit: str | None = None
+
+
+class Exchanger(Table):
+    cec: Any = "from inventory"
+    variable_charge: Any = 0.0
+    reference_pH: Q(Kind("", "5.3", 0.0, 14.0)) = 7.0
+
+
+class ChemistryChoice(Table):
+    database: str = Field(examples=['"database.toml"'])
+    components: list[str] | None = None
+    minerals: list[str] | None = None
+    exchanger: Exchanger = Exchanger()
+
+
+class Water(Table):
+    composition: dict[str, Any] = {}
+    prewetting: dict[str, Any] = {}
+
+
+class Strips(Table):
+    """Upright strips; `facing` is the axis along their thickness."""
+
+    x: Centres
+    y: Centres
+    bottom: Q(LENGTH)
+    top: Q(LENGTH)
+    width: Q(positive("m", "0.1 m"))
+    thickness: Q(positive("m", "5 mm"))
+    facing: Literal["x", "y"] = "x"
+
+
+RESISTANCE = not_negative("ohm", "18 ohm")
+TANK = positive("m3", "2 l")
+
+
+class ElectrodeRow(Table):
+    name: str = Field(examples=['"row 1"'])
+    strips: Strips | None = None
+    plates: Boxes | None = None
+    contact_resistance: Q(RESISTANCE) | None = None
+    catholyte_volume: Q(TANK) | None = None
+
+
+class ElectrodeRows(Table):
+    overpotential: Q(not_negative("V", "2.5 V"))
+    contact_resistance: Q(RESISTANCE)
+    catholyte_volume: Q(TANK)
+    plate_capture: Q(not_negative("m3/A/s", "1.84e-8 m3/(A s)")) = 0.0
+    deposition: Q(not_negative("1/s", "0.034 1/s")) = 0.0
+    row: list[ElectrodeRow] = []
+
+
+class WellEntry(Table):
+    name: str = Field(examples=['"feed"'])
+    kind: Literal["injection", "head", "drain", "collector"] = Field(examples=['"injection"'])
+    at: str | None = None
+    box: Box | None = None
+    rate: Q(not_negative("m3/s", "1.5e-6 m3/s")) | None = None
+    flux: Q(not_negative("m/s", "5e-7 m/s")) | None = None
+    area: Q(positive("m2", "3 m2")) | None = None
+    head: Q(Kind("m", "0 m")) | None = None
+    max_rate: Q(not_negative("m3/s", "1e-6 m3/s")) | None = None
+    composition: dict[str, Any] = {}
+
+
+class Pulse(Table):
+    on: Q(positive("s", "20 min"))
+    off: Q(not_negative("s", "10 min"))
+
+
+class StageEntry(Table):
+    name: str = Field(examples=['"stage 1"'])
+    duration: Q(TIME)
+    anodes: list[str] = []
+    cathodes: list[str] = []
+    gradient: Q(not_negative("V/m", "0.3 V/cm")) | None = None
+    voltage: Q(not_negative("V", "30 V")) | None = None
+    pulse: Pulse | None = None
+
+
+class ScheduleEntry(Table):
+    pulses: Literal["averaged", "resolved"] = "averaged"
+    max_step: Q(positive("s", "30 min")) = 1800.0
+    cfl: Q(Kind("", "0.4", 0.0, 1.0, above=True)) = 0.4
+    tolerance: Q(Kind("", "1e-10", 0.0, 1e-4, above=True)) = 1e-10
+    stage: list[StageEntry] = []
+
+
+class SamplingEntry(Table):
+    file: str = Field(examples=['"samples.csv"'])
+
+
+class ProbeEntry(Table):
+    name: str = Field(examples=['"between rows"'])
+    position: Position
+
+
+class OutputEntry(Table):
+    snapshot_every: Q(positive("s", "12 h")) = 43200.0
+    series_every: Q(positive("s", "1 h")) = 3600.0
+
+
+class CaseFile(Table):
+    """The whole of case.toml."""
+
+    title: str = ""
+    description: str = ""
+    grid: Grid
+    ore: Ore
+    chemistry: ChemistryChoice
+    water: Water = Water()
+    electrodes: ElectrodeRows | None = None
+    well: list[WellEntry] = []
+    schedule: ScheduleEntry = ScheduleEntry()
+    sampling: SamplingEntry | None = None
+    probe: list[ProbeEntry] = []
+    output: OutputEntry = OutputEntry()
+
+
+def parse(model, data, problems, path=()):
+    """The data as a `model`, with UNREAD for every value that is missing or wrong.
+
+    Adds what is wrong to `problems`, placed under `path`.
+    """
+    data = copy.deepcopy(data)
+    while True:
+        try:
+            return model.model_validate(data)
+        except ValidationError as e:
+            for error in e.errors(include_url=False):
+                if error["input"] is not UNREAD:
+                    problems.add((*path, *error["loc"]), _message(model, error))
+                if not error["loc"]:
+                    return UNREAD
+                _blank(data, error)
+
+
+def _blank(data, error):
+    """Replace the wrong value by UNREAD, or what holds it if that has been done already."""
+    place = error["loc"]
+    if error["input"] is UNREAD:
+        place = place[:-1]
+    for key in place[:-1]:
+        data = data[key]
+        if data is UNREAD:
+            return
+    if error["type"] == "extra_forbidden":
+        data.pop(place[-1], None)
+    else:
+        data[place[-1]] = UNREAD
+
+
+def _message(model, error):
+    """What is wrong and what would be right, in words of the case file."""
+    kind, key, got = error["type"], error["loc"][-1] if error["loc"] else "", error["input"]
+    if kind == "extra_forbidden":
+        return "unknown key" + suggest(key, _model_at(model, error["loc"][:-1]).model_fields)
+    if kind == "missing":
+        field = _model_at(model, error["loc"][:-1]).model_fields[key]
+        if field.examples:
+            return f"is missing; write e.g. {key} = {field.examples[0]}"
+        return f"is missing; the case needs a table [{'.'.join(map(str, error['loc']))}]"
+    if kind == "value_error":
+        return error["msg"].removeprefix("Value error, ")
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return f"should be a table, not {got!r}"
+    if kind == "list_type":
+        return f"should be a list in brackets, not {got!r}"
+    if kind == "string_type":
+        return f"should be text in quotes, not {got!r}"
+    return error["msg"].replace("Input should", "should") + f", not {got!r}"
+
+
+def _model_at(model, path):
+    """The model that describes the table at `path`."""
+    for key in path:
+        if isinstance(key, str):
+            model = _table_of(model.model_fields[key].annotation)
+    return model
+
+
+def _table_of(annotation):
+    """The Table in an annotation such as list[Layer] or Strips | None."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) \
+            and issubclass(annotation, Table):
+        return annotation
+    found = [_table_of(a) for a in typing.get_args(annotation)]
+    return next((f for f in found if f), None)

@@ -1,0 +1,147 @@
+"""The whole model: one step, and a run from a case's first to its last second."""
+
+import numpy as np
+
+from ekm3d.audit import Audit
+from ekm3d.backend import choose_backend
+from ekm3d.cathode import Cathodes
+from ekm3d.chemistry import Equilibrium, acidity_from_neutrality
+from ekm3d.domain import Domain
+from ekm3d.electrodes import Electrodes
+from ekm3d.fields import State
+from ekm3d.flow import Flow
+from ekm3d.grid import GHOST
+from ekm3d.potential import Potential
+from ekm3d.reactions import Reactions
+from ekm3d.schedule import Schedule
+from ekm3d.transport import Transport
+from ekm3d.wells import Wells
+
+GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
+ROCK = {"water_content": "water_content", "tortuosity": "tortuosity", "cec": "cec",
+        "cec_slope": "cec_slope", "dispersivity": "dispersivity",
+        "conductivity": "hydraulic_conductivity", "electroosmosis": "electroosmosis"}
+
+
+def neutral(chem, amounts, fixed=0.0):
+    """Component totals (K, ...) from a dict of amounts, acidity closing the charge.
+
+    sum_k z_k T_k = fixed, the charge that the cation exchanger holds.
+    """
+    amounts = {name: np.asarray(value, dtype=float) for name, value in amounts.items()}
+    shape = np.broadcast_shapes(np.shape(fixed), *(a.shape for a in amounts.values()))
+    total = np.zeros((len(chem.components), *shape))
+    for name, value in amounts.items():
+        total[chem.index(name)] += value
+    if chem.hydrogen is not None:
+        total[chem.hydrogen] = acidity_from_neutrality(chem, total, fixed)
+    return total
+
+
+class Simulation:
+    """A case, its operators bound to a backend, and its state."""
+
+    def __init__(self, case, backend="auto"):
+        self.case, self.grid, self.chem = case, case.grid, case.chemistry
+        self.backend = choose_backend(backend)
+        self.domain = Domain(self.grid)
+        grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
+        el = case.electrodes
+        self.electrodes = Electrodes(grid, el.rows, el.overpotential)
+        self.schedule = Schedule(case.schedule.stages, case.schedule.pulses == "averaged")
+        self.rock = self._rock(case.ore)
+        self.engine = Equilibrium(chem)
+        self.reactions = Reactions(grid, chem, self.engine, self.rock, self.electrodes.ore)
+        self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
+                                 el.plate_capture, el.deposition)
+        feeds = np.array([neutral(chem, well.composition) for well in case.wells])
+        self.wells = Wells(grid, case.wells, self.electrodes, feeds)
+        tolerance = case.schedule.tolerance
+        self.potential = Potential(grid, backend, domain, chem, self.electrodes, tolerance)
+        self.flow = Flow(grid, backend, domain, self.rock, self.electrodes, self.wells, tolerance)
+        self.transport = Transport(grid, backend, domain, chem, self.rock, self.electrodes,
+                                   self.wells, case.schedule.cfl)
+        self.state = self._initial()
+        self.audit = Audit(self)
+        self.drive, self.dt = self.schedule.drive(0.0), 0.0
+        self._wanted = case.schedule.max_step
+
+    def _rock(self, ore):
+        """Rock properties as padded arrays, zero in ghosts and inside electrodes."""
+        rock = {}
+        for name, source in ROCK.items():
+            values = np.where(self.electrodes.ore, getattr(ore, source), 0.0)
+            rock[name] = np.pad(values, GHOST)
+        rock["reference_pH"] = ore.reference_pH
+        return rock
+
+    def _initial(self):
+        """Ore wetted and in equilibrium, tanks filled with the pore water before prewetting."""
+        case, chem, ore = self.case, self.chem, self.case.ore
+        counts = {"components": len(chem.components), "species": len(chem.species),
+                  "exchange": len(chem.exchange), "minerals": len(chem.minerals),
+                  "unknowns": self.engine.unknowns}
+        s = State(self.grid, self.backend, counts, self.electrodes.strips)
+        amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
+        for name, value in case.water.composition.items():
+            amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
+        for name, value in case.water.prewetting.items():
+            amounts[name] = amounts.get(name, 0.0) + value * ore.density
+        total = neutral(chem, amounts, ore.cec)
+        for name, value in ore.minerals.items():
+            total += np.multiply.outer(chem.nu_m[chem.minerals.index(name)], value)
+        s.T[self.grid.inner] = np.where(self.electrodes.ore, total, 0.0)
+        pore = neutral(chem, case.water.composition)
+        s.tank[...] = self.electrodes.volume[:, None] * pore
+        self.reactions.advance(s)
+        self.cathodes.start(s)
+        return s
+
+    def step(self, until=None):
+        """Advance by one step, at most to the time `until` [s]; returns dt [s]."""
+        s = self.state
+        self.drive = drive = self.schedule.drive(s.time)
+        self.potential.solve(s, drive, self._wanted)                     # phi from c    at t
+        self.flow.solve(s, drive, self.potential.drop)                   # head, water   at t
+        limit = self.transport.prepare(s, self.potential, self.flow, drive)
+        self._wanted = min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
+        marks = () if until is None else (until,)
+        self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
+        self.audit.before(dt)
+        self.transport.advance(s, dt)                                    # totals        to t + dt
+        self._account(s, dt)
+        self.reactions.advance(s)                                        # ore           at t + dt
+        s.time, s.step = s.time + dt, s.step + 1
+        self.audit.after()
+        return dt
+
+    def _account(self, s, dt):
+        """Tanks, plates, leachate and the water that went through wells, from t to t + dt."""
+        drained = self.electrodes.per_strip(self.flow.to_tank)
+        collected = np.zeros(self.electrodes.strips, bool)
+        for (place, inflow), well, moved in zip(self.flow.wells, self.wells.wells,
+                                                self.transport.wells_in):
+            s.fed_volume += inflow[inflow > 0].sum() * dt
+            out = -inflow[inflow < 0].sum() * dt
+            if well.kind == "collector":
+                collected[self.electrodes.faces.strip[place.face[place.face >= 0]]] = True
+                s.leachate -= moved * dt
+                s.leachate_volume += out
+            elif well.kind == "drain":
+                s.drained -= moved * dt
+                s.drained_volume += out
+            else:
+                s.fed += moved * dt
+                s.drained_volume += out
+        s.acid += self.transport.acid * dt
+        current = -np.minimum(self.electrodes.per_strip(self.potential.into_ore), 0.0)
+        self.cathodes.advance(s, dt, drained, collected, current)
+
+    def row_currents(self):
+        """Mean current from every row into the ore during the step [A]."""
+        return self.electrodes.per_row(self.electrodes.per_strip(self.potential.into_ore))
+
+    def run(self, out=None, **options):
+        """Run to the end and write results; see `ekm3d.monitor.run`."""
+        from ekm3d.monitor import run
+        return run(self, out, **options)

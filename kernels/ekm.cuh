@@ -1,0 +1,74 @@
+// The words that every kernel is written in; the only file that knows its compiler.
+// It is pasted before each kernel text, never included. Twin of ekm3d/grid.py and stencil.py.
+//
+//     KERNEL name(Grid g, const real* __restrict__ input, real scalar, real* __restrict__ output)
+//     {
+//         EKM_VOXELS(i, j, k, g) { const Offset a = at(i, j, k, g); output[a] = ...; }
+//     }
+//
+// The body is the loop body: one thread per voxel on the GPU, rows of voxels on the host.
+// EKM_FACES also visits index -1: the voxels that own a face on the lower side of the box, for
+// a face is stored with the voxel below it. A launch covers (nx + 1, ny + 1, nz + 1) threads.
+// No system headers (NVRTC has none), no shared memory, no atomics, no bare decimal literals.
+// REAL is float or double; the number of species and the like come as -DNS=...
+
+typedef REAL real;
+typedef long long Offset;          // 64 bits: twelve species on 600^3 voxels pass 2^31
+typedef unsigned char Flag;        // 0 or 1
+
+// Stands in a parameter list for those who read it, the caller's checks among them:
+// `const real* __restrict__ EACH(NS) c` is one padded voxel array for each of NS species.
+#define EACH(count)
+
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+
+#define KERNEL extern "C" __global__ void
+#define INLINE static __device__ __forceinline__
+#define EKM_BOX(i, j, k, g, first)                                              \
+    const int i = first + int(blockIdx.x * blockDim.x + threadIdx.x);           \
+    const int j = first + int(blockIdx.y * blockDim.y + threadIdx.y);           \
+    const int k = first + int(blockIdx.z * blockDim.z + threadIdx.z);           \
+    if (i < (g).nx && j < (g).ny && k < (g).nz)
+
+#else
+
+#define KERNEL extern "C" void
+#define INLINE static inline __attribute__((always_inline))
+#define EKM_BOX(i, j, k, g, first)                                              \
+    _Pragma("omp parallel for collapse(2) schedule(static)")                    \
+    for (int k = first; k < (g).nz; k++)                                        \
+        for (int j = first; j < (g).ny; j++)                                    \
+            _Pragma("omp simd")                                                 \
+            for (int i = first; i < (g).nx; i++)
+
+#endif
+
+#define EKM_VOXELS(i, j, k, g) EKM_BOX(i, j, k, g, 0)
+#define EKM_FACES(i, j, k, g) EKM_BOX(i, j, k, g, -1)
+
+struct Grid {
+    int nx, ny, nz, ghost;         // voxels without ghosts; ghost layers on every side
+    double dx, dy, dz;             // spacing [m]
+};
+
+// Distance in memory between neighbours along y and z (along x it is 1).
+INLINE Offset row(const Grid& g) { return g.nx + 2 * g.ghost; }
+INLINE Offset layer(const Grid& g) { return row(g) * (g.ny + 2 * g.ghost); }
+
+// Number of entries of one padded voxel array: from one species to the next.
+INLINE Offset volume(const Grid& g) { return layer(g) * (g.nz + 2 * g.ghost); }
+
+// Place of voxel (i, j, k) in a padded array; (0, 0, 0) is the first voxel inside the ghosts.
+INLINE Offset at(int i, int j, int k, const Grid& g)
+{
+    return (k + g.ghost) * layer(g) + (j + g.ghost) * row(g) + (i + g.ghost);
+}
+
+INLINE real larger(real a, real b) { return a > b ? a : b; }
+INLINE real smaller(real a, real b) { return a < b ? a : b; }
+INLINE real magnitude(real a) { return a < 0 ? -a : a; }
+
+// Twins of ekm3d/constants.py.
+constexpr real FARADAY = real(96485.33212);                                    // C/mol
+constexpr real RT_F = real(8.314462618) * real(298.15) / FARADAY;              // V
+constexpr real F_RT = real(1) / RT_F;                                          // 1/V

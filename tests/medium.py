@@ -1,0 +1,35 @@
+"""Small media for tests of the operators: a salt with a given conductivity, and its state."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ekm3d.constants import F_RT, FARADAY
+from ekm3d.domain import Domain
+from ekm3d.electrodes import Electrodes
+from ekm3d.grid import GHOST
+from ekm3d.potential import Potential
+
+SALT = SimpleNamespace(z=np.array([1.0, -1.0]), diffusion=np.array([1e-9, 1e-9]))
+UNIT = FARADAY * F_RT * 2e-9    # S/m of 1 mol/m3 of the salt at mobility 1
+
+
+def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
+    """An electrode row as a case describes it."""
+    return SimpleNamespace(name=name, boxes=boxes, contact_resistance=contact_resistance,
+                           catholyte_volume=catholyte_volume)
+
+
+def salt_state(grid, conductivity, strips=0):
+    """1 mol/m3 of salt everywhere, its mobility set so that sigma [S/m] is as given (inner)."""
+    c = np.zeros((2, *grid.padded))
+    c[grid.inner] = 1.0
+    mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
+    return SimpleNamespace(c=c, mobility=mobility, phi=np.zeros(grid.padded), time=0.0,
+                           charge=np.zeros(grid.padded), tank_c=np.ones((2, strips)))
+
+
+def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):
+    """A Potential for the salt and its electrodes."""
+    electrodes = Electrodes(grid, rows, overpotential)
+    return Potential(grid, backend, Domain(grid), SALT, electrodes, tolerance)

@@ -1,0 +1,249 @@
+"""Every kernel: compiled for GPUs without one, and executed on the host beside its NumPy twin."""
+
+import ctypes
+import ctypes.util
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ekm3d import backend, constants, elliptic, potential, stencil
+from ekm3d.grid import Grid
+from ekm3d.resources import folder, kernel_text
+
+SOURCES = sorted(path.name for path in folder("kernels").glob("*.cu"))
+TWINS = [elliptic.apply_operator, potential.face_conductance]
+
+# Axes of one voxel, and never two alike: a swapped axis cannot hide.
+SHAPES = [(7, 5, 3), (1, 6, 4), (9, 1, 2), (3, 8, 1), (1, 1, 1), (40, 2, 3)]
+
+
+# ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
+
+def nvrtc_library():
+    """Path of libnvrtc from the nvidia-cuda-nvrtc wheel, else the system's; None without one."""
+    spec = find_spec("nvidia")
+    roots = spec.submodule_search_locations if spec else []
+    found = sorted(p for root in roots for p in Path(root).glob("*/lib/libnvrtc.so.*")
+                   if "alt" not in p.name)
+    return str(found[-1]) if found else ctypes.util.find_library("nvrtc")
+
+
+@pytest.fixture(scope="module")
+def nvrtc():
+    path = nvrtc_library()
+    if path is None:
+        pytest.skip("no NVRTC: pip install nvidia-cuda-nvrtc-cu12 (part of ekm3d[dev] on Linux)")
+    return ctypes.CDLL(path)
+
+
+def cubin(nvrtc, text, name, options):
+    """(machine code or None, compiler's log) of a CUDA text."""
+    program = ctypes.c_void_p()
+    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(),
+                                    0, None, None) == 0
+    flags = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+    failed = nvrtc.nvrtcCompileProgram(program, len(options), flags)
+
+    def read(what):
+        size = ctypes.c_size_t()
+        assert getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size)) == 0
+        buffer = ctypes.create_string_buffer(size.value)
+        assert getattr(nvrtc, f"nvrtcGet{what}")(program, buffer) == 0
+        return buffer.raw
+
+    log = read("ProgramLog").decode(errors="replace")
+    code = None if failed else read("CUBIN")
+    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+    return code, log
+
+
+@pytest.mark.parametrize("real", ["float", "double"])
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
+    """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""
+    text = kernel_text(source)
+    code, log = cubin(nvrtc, backend.pasted(source, text), source,
+                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", "-DNS=12", "--fmad=false"])
+    assert code is not None, log
+    assert code.startswith(b"\x7fELF")
+    for name in backend.kernel_names(text):
+        assert name.encode() in code
+
+
+def test_a_broken_kernel_is_reported_by_its_own_file_and_line(nvrtc):
+    """The gate can fail, and #line keeps the pasted header out of the message."""
+    text = "\nKERNEL broken(Grid g, real* y)\n{\n    EKM_VOXELS(i, j, k, g) y[0] = nothing;\n}\n"
+    code, log = cubin(nvrtc, backend.pasted("broken.cu", text), "whole.cu",
+                      ["--std=c++17", "-arch=sm_80", "-DREAL=double"])
+    assert code is None
+    assert "broken.cu(4)" in log and "nothing" in log
+
+
+# ---- the text ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("source", [*SOURCES, "ekm.cuh"])
+def test_kernels_hold_to_the_rules_of_shared_sources(source):
+    """One text for two compilers: no includes, barriers, shared memory or bare decimals.
+
+    A bare 0.5 is a double: on the GPU it would drag float kernels through slow arithmetic.
+    """
+    text = backend.without_comments(kernel_text(source))
+    assert not re.search(r"#\s*include|__shared__|__syncthreads|atomic", text)
+    assert not re.search(r"\d\.\d*", re.sub(r"\breal\([^()]*\)", "", text))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_kernel_has_a_twin_that_is_tested_here(source):
+    """A kernel without a reference has no specification."""
+    tested = {twin.__name__ for twin in TWINS if twin.source == source}
+    assert set(backend.kernel_names(kernel_text(source))) == tested
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.__name__)
+def test_inputs_are_const_and_outputs_come_last(twin):
+    """The order (grid, inputs, scalars, outputs), with __restrict__ on every pointer."""
+    parameters = backend.signature(kernel_text(twin.source), twin.__name__)
+    kinds = ["grid" if p.kind == "Grid" else "output" if p.output else "input" if p.array
+             else "scalar" for p in parameters]
+    assert kinds == sorted(kinds, key=["grid", "input", "scalar", "output"].index)
+    text = backend.without_comments(kernel_text(twin.source))
+    declared = re.search(rf"KERNEL\s+{twin.__name__}\s*\((.*?)\)\s*\{{", text, flags=re.S)[1]
+    assert declared.count("*") == declared.count("__restrict__")
+
+
+# ---- the host: kernel against reference ----------------------------------------------------
+
+@pytest.fixture(scope="module")
+def host():
+    """The cpp backend without fused multiply-add, which rounds otherwise than NumPy does."""
+    try:
+        return backend.CppBackend("twin test", backend.FLAGS + ("-ffp-contract=off",))
+    except backend.BackendError as error:
+        pytest.skip(str(error))
+
+
+def poisoned(shape):
+    """An output full of NaN: what a kernel forgets to write stays visible."""
+    return np.full(shape, np.nan)
+
+
+def assert_only_inner(grid, *outputs):
+    """Inner voxels are numbers, ghosts were not touched."""
+    for y in outputs:
+        ghosts = np.ones(y.shape, bool)
+        ghosts[grid.inner] = False
+        assert np.isnan(y[ghosts]).all()
+        assert np.isfinite(y[grid.inner]).all()
+
+
+@pytest.mark.parametrize("cells", SHAPES)
+@pytest.mark.parametrize("closed", [0.0, 0.3, 1.0])
+def test_apply_operator_is_its_twin(host, rng, cells, closed):
+    """Both bodies add the same seven terms, in another order.
+
+    Conductances spread over 1e-9 to 1e3 and a share `closed` of them is zero; values have both
+    signs and the ghosts hold numbers that a wrong offset would bring in. Reordering seven
+    terms costs at most seven roundings of their absolute sum: 7 x 2.2e-16 is the bound.
+    """
+    grid = Grid(cells, (0.1, 0.2, 0.3))
+    a = [10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
+         for _ in range(3)]
+    b = 10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
+    x = rng.normal(0, 30, grid.padded)
+    reference, compiled = poisoned(grid.padded), poisoned(grid.padded)
+    elliptic.apply_operator(grid, *a, b, x, reference)
+    host.bind(elliptic.apply_operator)(grid, *a, b, x, compiled)
+    assert_only_inner(grid, reference, compiled)
+    scale = (b * abs(x))[grid.inner]
+    for axis, face in zip((2, 1, 0), a):
+        f = stencil.faces(face, axis) * (stencil.below(abs(x), axis) + stencil.above(abs(x), axis))
+        lower, upper = np.split(f, [1], axis)[1], np.split(f, [f.shape[axis] - 1], axis)[0]
+        scale = scale + lower + upper
+    error = abs(compiled - reference)[grid.inner]
+    assert (error <= 7 * np.finfo(float).eps * scale).all()
+
+
+def test_apply_operator_sees_every_face_once(host):
+    """x is 1 in one voxel: its neighbours answer -a of the face between, itself the sum.
+
+    Six different primes as conductances, so that no two faces can be mistaken.
+    """
+    grid = Grid((5, 4, 3), (1.0, 1.0, 1.0))
+    ax, ay, az, b, x = (np.zeros(grid.padded) for _ in range(5))
+    k, j, i = 3, 4, 4                                   # padded indices, all neighbours inside
+    x[k, j, i], b[k, j, i] = 1.0, 17.0
+    ax[k, j, i - 1], ax[k, j, i] = 2.0, 3.0
+    ay[k, j - 1, i], ay[k, j, i] = 5.0, 7.0
+    az[k - 1, j, i], az[k, j, i] = 11.0, 13.0
+    y = np.zeros(grid.padded)
+    host.bind(elliptic.apply_operator)(grid, ax, ay, az, b, x, y)
+    wanted = np.zeros(grid.padded)
+    wanted[k, j, i] = 2 + 3 + 5 + 7 + 11 + 13 + 17
+    wanted[k, j, i - 1], wanted[k, j, i + 1] = -2, -3
+    wanted[k, j - 1, i], wanted[k, j + 1, i] = -5, -7
+    wanted[k - 1, j, i], wanted[k + 1, j, i] = -11, -13
+    assert np.array_equal(y, wanted)
+
+
+@pytest.mark.parametrize("cells", SHAPES)
+@pytest.mark.parametrize("drift", [0.0, 0.005, 10.0])
+def test_face_conductance_is_its_twin(host, rng, cells, drift):
+    """Six species of both signs, through every branch of the blended face concentration.
+
+    `drift` is the scatter of the potential [V]: none (central), |u| about 1 (the limiter rules),
+    hundreds (pure upwind). Concentrations spread over 1e-12 to 1e3 with zeros and plateaus, a
+    third of the voxels does not move anything, a third of the faces is `safe`. The first ghost
+    layer is open, as beside a neighbour's box, the second closed: the faces of the box's lower
+    and upper sides are computed too. Bound: 20 roundings of the sum of absolute terms.
+    """
+    grid = Grid(cells, (0.1, 0.2, 0.3))
+    shape, z = grid.padded, np.array([1.0, 2.0, 3.0, -1.0, -2.0, 1.0])
+    diffusion = rng.uniform(0.6e-9, 9.3e-9, z.size)
+    c = 10.0 ** rng.uniform(-12, 3, (z.size, *shape))
+    c[rng.random(c.shape) < 0.2] = 0.0
+    c[rng.random(c.shape) < 0.2] = 7.0
+    mobility = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) > 0.3)
+    for axis in range(3):
+        np.moveaxis(mobility, axis, 0)[[0, -1]] = 0.0
+    lag = rng.normal(0, drift, shape)
+    safe = (rng.random((3, *shape)) < 0.3).astype(np.uint8)
+    inputs = (c, mobility, lag, safe, z, diffusion)
+    reference = poisoned((3, *shape)), poisoned((3, *shape))
+    compiled = poisoned((3, *shape)), poisoned((3, *shape))
+    potential.face_conductance(grid, *inputs, *reference)
+    host.bind(potential.face_conductance, NS=z.size)(grid, *inputs, *compiled)
+    for axis in range(3):
+        a, b = (side(mobility, axis) for side in (stencil.below, stencil.above))
+        geometric = 2 * grid.face_area(axis) / grid.step(axis) * np.divide(
+            a * b, a + b, out=np.zeros_like(a), where=a + b > 0)
+        both = stencil.below(c, axis) + stencil.above(c, axis)
+        weight = diffusion[:, None, None, None] * both * constants.FARADAY * geometric
+        charge = abs(z)[:, None, None, None]
+        scales = (charge**2 * weight).sum(0) * constants.F_RT, (charge * weight).sum(0)
+        for wanted, given, scale in zip(reference, compiled, scales):
+            error = abs(stencil.faces(given[axis], axis) - stencil.faces(wanted[axis], axis))
+            assert (error <= 20 * np.finfo(float).eps * scale).all()
+            untouched = np.ones(shape, bool)
+            stencil.faces(untouched, axis)[...] = False
+            assert np.isnan(given[axis][untouched]).all()
+            assert np.isnan(wanted[axis][untouched]).all()
+
+
+def test_kernels_and_python_share_their_constants(host):
+    """FARADAY and F_RT of ekm.cuh are those of constants.py to the last bit.
+
+    One face between two voxels of one species with z = 1, D = 1, m = 1, c = 1 and a cube of
+    1 m: S = F (F/RT) exactly, as every other factor is 1.
+    """
+    grid = Grid((2, 1, 1), (1.0, 1.0, 1.0))
+    one = np.ones(1)
+    c, flat = np.ones((1, *grid.padded)), np.ones(grid.padded)
+    safe = np.zeros((3, *grid.padded), np.uint8)
+    conductance, current = np.zeros((2, 3, *grid.padded))
+    host.bind(potential.face_conductance, NS=1)(grid, c, flat, flat, safe, one, one,
+                                                conductance, current)
+    assert conductance[2][grid.inner][0, 0, 0] == constants.FARADAY * constants.F_RT
