@@ -77,9 +77,9 @@ class Problems:
         """Check that the names of a list of tables are usable and differ."""
         seen = {}
         for n, item in enumerate(items):
-            name = item.name
-            if name is UNREAD:
+            if item.name is UNREAD:
                 continue
+            name = item.name
             if not re.fullmatch(r"[^/,\"\n\r]*[^/,\"\s][^/,\"\n\r]*", name):
                 self.add((*path, n, "name"), f"{name!r} cannot name a {what}: it heads columns, so "
                          "it must not be empty or hold a slash, a comma, a quote or a line break")

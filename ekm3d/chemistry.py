@@ -1,52 +1,39 @@
-"""Chemical equilibrium of a voxel: water, exchanger and minerals from the components' totals.
+"""Chemical equilibrium in many voxels: water, exchanger and minerals from components' totals.
 
-Unknowns of a voxel: ln a of each component, ln x of the empty exchange site, ln I, ln a_w, and
-the amount n_m of each mineral. Species follow from mass action, exchangers from Gaines-Thomas
-with variable charge, activity coefficients from Davies (all logarithms natural, c in mol/l):
+`Equilibrium.solve` runs Newton's method on the equations of `equilibrium`: quadratic, because
+ionic strength and water activity are among its unknowns, with the minerals' complementarity as
+an active set. Where the history is missing or does not help, a start without history is made:
+with I, a_w and X held, the balances are the gradient of the convex function
 
-    ln c_s = ln K_s + sum_k nu_sk ln a_k + w_s ln a_w - ln gamma_s(I)
-    n_e    = X/z_e K_e prod_k a_k^nu_ek x^z_e,        X = clip(cec + slope (pH - pH_ref))
+    sum of terms - sum_k total_k ln a_k - X ln x,      subject to  ln Omega_m <= 0,
 
-and the unknowns from as many equations (amounts in mol per m3 of bulk):
-
-    0 = theta sum_s nu_sk c_s + sum_e nu_ek n_e + sum_m nu_mk n_m - [k = H](X - cec) - total_k
-    0 = sum_e z_e n_e - X
-    0 = 1/2 sum_s z_s^2 c_s - I
-    0 = 1 - w sum_s c_s - a_w
-    0 = min(n_m, -ln Omega_m),       ln Omega_m = sum_k nu_mk ln a_k + w_m ln a_w - ln K_m
-
-Counting the exchanger's own protons X - cec in total_H makes sum_k z_k total_k - cec the net
-charge of a voxel, exactly. Damped Newton with the analytic Jacobian solves the system; the
-ionic strength is one of its unknowns, so convergence is quadratic. With I, a_w and X fixed the
-balances are the gradient of a convex function and the minerals its linear constraints: the
-solution is unique, and a start without history (`cold`) finds it by adding and removing one
-mineral at a time.
+so a damped descent finds its only minimum, adding and removing one mineral at a time.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-LN10 = np.log(10.0)
-MISSING = -1.0e4          # stands for ln 0: exp(MISSING) is exactly 0
-LITRES = 1000.0           # per m3
+from ekm3d.equilibrium import LITRES, LN10, Equations, Voxels
+
+SATURATED = 1e-10         # ln Omega that counts as 0
 
 
 class ChemistryError(RuntimeError):
-    """No equilibrium found: `voxels` are the flat indices, `total` (K, n) their totals [mol/m3]."""
+    """No equilibrium: `voxels` (n,) are the flat indices, `total` (K, n) their totals [mol/m3]."""
 
     def __init__(self, reason, components, voxels, total):
-        self.voxels, self.total = np.asarray(voxels), np.asarray(total)
-        shown = ", ".join(f"{name} {value:.6g}" for name, value in zip(components, self.total.T[0]))
-        super().__init__(f"{reason} in {self.voxels.size} voxel(s), first in voxel "
-                         f"{self.voxels[0]} with totals [mol/m3] {shown}")
+        self.voxels, self.total = voxels, total
+        first = ", ".join(f"{name} {value:.6g}" for name, value in zip(components, total[:, 0]))
+        super().__init__(f"{reason} in {voxels.size} voxel(s), the first is voxel {voxels[0]} "
+                         f"with totals [mol/m3] {first}")
 
 
 @dataclass(frozen=True)
 class Sites:
-    """The exchanger: cec + slope (pH - reference_pH), kept within `limits` times cec.
+    """The exchanger: X = cec + slope (pH - reference_pH), kept within `limits` times cec.
 
-    cec [eq/m3 of bulk] and slope [eq/m3/pH] are numbers or one value per voxel.
+    cec [eq/m3 of bulk] and slope [eq/m3 per pH] are numbers or one value per voxel.
     """
 
     cec: object = 0.0
@@ -57,24 +44,24 @@ class Sites:
 
 @dataclass(frozen=True)
 class Result:
-    """Equilibrium of n voxels; `warm` starts the next call."""
+    """Equilibrium of n voxels."""
 
-    c: np.ndarray                # (S, n) species, mol per m3 of water
-    exchanged: np.ndarray        # (E, n) mol per m3 of bulk
-    solid: np.ndarray            # (M, n) minerals, mol per m3 of bulk
-    site: np.ndarray             # (n,) X, eq per m3 of bulk
+    c: np.ndarray                # (S, n) species, mol/m3 of water
+    exchanged: np.ndarray        # (E, n) exchange species, mol/m3 of bulk
+    solid: np.ndarray            # (M, n) minerals, mol/m3 of bulk
+    site: np.ndarray             # (n,) X, eq/m3 of bulk
     ionic_strength: np.ndarray   # (n,) mol/l
     water_activity: np.ndarray   # (n,)
     pH: np.ndarray               # (n,) -log10 of the activity of H+; NaN in a system without it
-    warm: np.ndarray             # (K + 3 + M, n) the unknowns
-    iterations: np.ndarray       # (n,) Newton steps taken
-    converged: np.ndarray        # (n,) bool
+    warm: np.ndarray             # (K + 3 + M, n) the unknowns, to start the next call with
+    iterations: np.ndarray       # (n,) Newton steps
+    converged: np.ndarray        # (n,) bool; all True, or ChemistryError was raised
 
 
 def acidity_from_neutrality(chem, total, cec=0.0):
     """total_H [mol/m3] that makes voxels neutral: cec - sum_{k != H} z_k total_k.
 
-    total (K, ...) mol/m3 with any value in the row of H+; cec eq/m3.
+    total (K, ...) mol/m3, any value in the row of H+; cec eq/m3.
     """
     others = np.array(chem.charge)
     others[chem.hydrogen] = 0.0
@@ -82,264 +69,191 @@ def acidity_from_neutrality(chem, total, cec=0.0):
 
 
 class Equilibrium:
-    """Solves the equilibrium of many voxels of one chemical system."""
+    """Solves the equilibrium of one chemical system in many voxels."""
 
     chunk = 512               # voxels worked on at once: their matrices fit the cache
-    warm_steps, cold_steps = 25, 300
+    newton_steps = 25
+    longest = 3.0             # change of a logarithm in one step
+    rounds = 20               # of descent and Newton, without history
+    descent_steps = 400
 
     def __init__(self, chem, tolerance=1e-12):
         """tolerance: of every balance, relative to the sum of its absolute terms."""
         self.chem, self.tolerance = chem, tolerance
-        K, S = len(chem.components), len(chem.species)
-        E, M = len(chem.exchange), len(chem.minerals)
-        self.K, self.S, self.E, self.M = K, S, E, M
-        self.H = chem.hydrogen
-        ions = np.concatenate([chem.z**2, np.zeros(E)])
-        neutral = np.concatenate([chem.z == 0, np.zeros(E)])
-        dissolved = np.concatenate([np.ones(S), np.zeros(E)])
-        sites = np.concatenate([np.zeros(S), chem.z_x])
-        water = np.concatenate([chem.water, np.zeros(E)])
-        self.nu = np.vstack([chem.nu, chem.nu_x])
-        constant = LN10 * np.concatenate([chem.log_k, chem.log_k_x])
-        constant[S:] -= np.log(chem.z_x)
-        # ln of the terms (theta c_s, n_e) = action @ [u, v, ln a_w, f(I), I, ln W, ln X, 1]
-        self.action = np.column_stack([
-            self.nu, sites, water, LN10 * chem.davies_A * ions, -LN10 * chem.neutral * neutral,
-            dissolved, 1 - dissolved, constant])
-        self.rows = np.column_stack([self.nu, sites, ions / 2, chem.water_activity * dissolved])
-        columns = np.column_stack([self.nu, sites, self.action[:, K + 2:K + 4], water,
-                                   1 - dissolved])
-        self.products = (self.rows[:, :, None] * columns[:, None, :]).reshape(S + E, -1)
-        self.involves = self.nu != 0
-        self.involves_m = chem.nu_m != 0
-        self.signless = np.all(self.nu >= 0, axis=0)
+        self.equations = Equations(chem)
 
     def solve(self, total, theta, sites=Sites(), warm=None):
-        """Equilibrium of n voxels: total (K, n) mol/m3 of bulk, theta (n,) m3 water per m3."""
-        K, M = self.K, self.M
+        """Equilibrium of n voxels.
+
+        total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; warm: a previous
+        result's. Raises ChemistryError where there is no equilibrium or none is found.
+        """
+        q = self.equations
+        given = self._voxels(total, theta, sites)
+        n = given.cec.size
+        terms = np.empty((q.S + q.E, n))
+        y = np.empty((q.K + 3 + q.M, n))
+        site, steps, done = np.empty(n), np.zeros(n, int), np.zeros(n, bool)
+
+        def keep(index, state, r):
+            terms[:, index], y[:, index], site[index], done[index] = r.terms, state, r.site, True
+
+        for start in range(0, n, self.chunk):
+            part = np.arange(start, min(start + self.chunk, n))
+            if warm is not None:
+                part = self._newton(given, part, self._revived(given, part, warm), keep, steps)
+            if part.size:
+                self._without_history(given, part, keep, steps)
+        if not done.all():
+            failed = np.flatnonzero(~done)
+            raise ChemistryError("no equilibrium found", self.chem.components, failed,
+                                 given.total[:, failed])
+        c = terms[:q.S] * (LITRES / given.water)
+        pH = np.full(n, np.nan) if q.H is None else -y[q.H] / LN10
+        return Result(c, terms[q.S:], y[q.K + 3:], site, 0.5e-3 * (self.chem.z**2 @ c),
+                      np.exp(y[q.K + 2]), pH, y, steps, done)
+
+    def _voxels(self, total, theta, sites):
         total = np.asarray(total, float)
         n = total.shape[1]
-        problem = self._problem(total, theta, sites)
-        out = _Out(np.empty((self.S + self.E, n)), np.empty((K + 3 + M, n)), np.empty(n),
-                   np.zeros(n, int), np.zeros(n, bool))
-        for start in range(0, n, self.chunk):
-            index = np.arange(start, min(start + self.chunk, n))
-            if warm is not None:
-                index = self._newton(problem, index, np.array(warm[:, index]), out, False)
-            if index.size:
-                index = self._newton(problem, index, self._cold(problem, index), out, True)
-        failed = np.flatnonzero(~out.converged)
-        if failed.size:
-            raise ChemistryError("no equilibrium found", self.chem.components, failed,
-                                 total[:, failed])
-        water = np.exp(problem["lnw"])
-        c = out.terms[:self.S] / water * LITRES
-        return Result(c, out.terms[self.S:], out.y[K + 3:], out.site, 0.5e-3 * (self.chem.z**2 @ c),
-                      np.exp(out.y[K + 2]), -out.y[self.H] / LN10, out.y, out.iterations,
-                      out.converged)
+        theta, cec, slope = (np.broadcast_to(np.asarray(a, float), n)
+                             for a in (theta, sites.cec, sites.slope))
+        sign = np.zeros_like(total)
+        if self.equations.H is not None:
+            sign[self.equations.H] = np.inf
+        wrong = np.flatnonzero(~np.all((total >= -sign) & np.isfinite(total), axis=0)
+                               | ~(theta > 0) | ~(cec >= 0))
+        if wrong.size:
+            raise ChemistryError("a total or the exchanger is negative or not a number, "
+                                 "or there is no water,", self.chem.components, wrong,
+                                 total[:, wrong])
+        return Voxels(total, LITRES * theta, cec, slope, np.full(n, float(sites.reference_pH)),
+                      (sites.limits[0] - 1) * cec, (sites.limits[1] - 1) * cec)
 
-    def _problem(self, total, theta, sites):
-        n = total.shape[1]
-        cec = np.broadcast_to(np.asarray(sites.cec, float), n)
-        slope = np.broadcast_to(np.asarray(sites.slope, float), n)
-        lnw = np.log(LITRES * np.broadcast_to(np.asarray(theta, float), n))
-        return dict(total=total, lnw=lnw, cec=cec, slope=slope,
-                    low=sites.limits[0] * cec, high=sites.limits[1] * cec,
-                    ref=np.full(n, sites.reference_pH))
+    def _revived(self, given, part, warm):
+        return np.array(warm[:, part])
 
-    def _cold(self, problem, index):
-        K = self.K
-        y = np.zeros((K + 3 + self.M, index.size))
-        T = problem["total"][:, index] / np.exp(problem["lnw"][index])
-        with np.errstate(divide="ignore"):
-            y[:K] = np.maximum(np.log(np.maximum(T, 0)), -60) - 1
-        if self.H is not None:
-            y[self.H] = -7 * LN10
-        y[K] = -3
+    def _newton(self, given, index, y, keep, steps):
+        """Newton from y; hands converged voxels to `keep` and returns the others' indices."""
+        q, K = self.equations, self.equations.K
+        voxels = given.take(index)
+        limit, last = np.full(index.size, self.longest), np.zeros((K + 1, index.size))
+        active = y[K + 3:] > 0
+        for step in range(self.newton_steps + 1):
+            r = q.residual(y, voxels)
+            amount = y[K + 3:]
+            largest = np.max(r.scale[:K], axis=0)
+            chosen = np.where(amount > 0, amount / largest + r.saturation > 0,
+                              r.saturation > SATURATED)
+            good = r.balanced(self.tolerance) & np.all(
+                (chosen == active) & (np.abs(np.where(active, r.saturation, amount)) <= SATURATED), axis=0)
+            active = chosen
+            if good.any():
+                keep(index[good], y[:, good], r.take(good))
+                left = ~good
+                index = index[left]
+                if not index.size:
+                    break
+                y, active, limit, last = y[:, left], active[:, left], limit[left], last[:, left]
+                voxels, r = voxels.take(left), r.take(left)
+            if step < self.newton_steps:
+                change = q.step(y, active, voxels, r)
+                change *= np.minimum(1.0, self.longest / np.abs(change[:K + 3]).max(axis=0))
+                y = y + change
+                y[K + 3:][~active] = 0.0
+                steps[index] += 1
+        return index
+
+    def _without_history(self, given, index, keep, steps):
+        """Rounds of descent at held I, a_w, X, then Newton, for the voxels `index`."""
+        q, K = self.equations, self.equations.K
+        voxels = given.take(index)
+        y, site = self._guess(voxels), np.zeros_like(voxels.cec)
+        low, high = voxels.least.copy(), voxels.most.copy()
+        for number in range(self.rounds):
+            y = self._descend(voxels, y, site, steps, index)
+            if not np.isfinite(y).all(): print('nan!')
+            r = q.residual(y, voxels)
+            share = 1.0 if number == 0 else 0.5
+            strength = np.maximum(r.error[K + 1] / voxels.water + r.strength, 1e-12)
+            a_w = np.maximum(np.exp(y[K + 2]) - r.error[K + 2] / voxels.water, 0.3)
+            y[K + 1] += share * (np.log(np.minimum(strength, 20.)) - y[K + 1])
+            y[K + 2] += share * (np.log(a_w) - y[K + 2])
+            aim = r.site - voxels.cec
+            low, high = np.where(aim > site, site, low), np.where(aim < site, site, high)
+            aim = 0.5 * (site + aim)
+            site = np.where((aim >= low) & (aim <= high), aim, 0.5 * (low + high))
+            left = self._newton(given, index, y.copy(), keep, steps)
+            if not left.size:
+                break
+            stay = np.isin(index, left)
+            index, y, site, voxels = left, y[:, stay], site[stay], voxels.take(stay)
+            low, high = low[stay], high[stay]
+
+    def _guess(self, voxels):
+        q, K = self.equations, self.equations.K
+        y = np.zeros((K + 3 + q.M, voxels.cec.size))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            y[:K] = np.maximum(np.log(voxels.total / voxels.water), -80)
+        if q.H is not None:
+            y[q.H] = -7 * LN10
         y[K + 1] = np.log(0.1)
+        y[K] = -3
         return y
 
-    def _evaluate(self, y, active, p):
-        K, S, H = self.K, self.S, self.H
-        r = {}
-        total = p["total"]
-        absent = total <= 0
+    def _descend(self, voxels, y, site, steps, index):
+        """Minimum of the convex function at held I, a_w and X, with the minerals it needs."""
+        q, K, H = self.equations, self.equations.K, self.equations.H
+        target = np.vstack([voxels.total, voxels.cec + site])
         if H is not None:
-            absent[H] = False
-        any_absent = absent.any()
-        u = y[:K]
-        if any_absent:
-            u = np.where(absent, MISSING, u)
-        I = np.exp(y[K + 1]); root = np.sqrt(I)
-        si = self.chem.nu_m @ u + self.chem.water_m[:, None] * y[K + 2] - LN10 * self.chem.log_k_m[:, None]
-        if any_absent:
-            si = np.where(self.involves_m @ absent, -np.inf, si)
-        raw = p["cec"] + p["slope"] * (-u[H] / LN10 - p["ref"]) if H is not None else p["cec"]
-        X = np.clip(raw, p["low"], p["high"])
-        dX = np.where(X == raw, -p["slope"] / LN10, 0.0)
-        bare = X <= 0
-        v = np.where(bare, 0.0, y[K])
-        factors = np.vstack([u, v, y[K + 2], root / (1 + root) - 0.3 * I, I, p["lnw"],
-                             np.where(bare, MISSING, np.log(np.where(bare, 1.0, X))), np.ones(len(I))])
-        t = np.exp(np.minimum(self.action @ factors, 60.0))
-        if any_absent:
-            t[self.involves @ absent] = 0.0
-        n = y[K + 3:]
-        F = self.rows.T @ t
-        F[:K] += self.chem.nu_m.T @ n
-        P = F[:K].copy()
-        F[:K] -= total
-        W = np.exp(p["lnw"])
-        aw = np.exp(y[K + 2])
-        F[K] -= X
-        F[K + 1] -= W * I
-        F[K + 2] -= W * (1 - aw)
-        scale = np.empty_like(F)
-        scale[:K] = np.abs(self.nu).T @ t + np.abs(self.chem.nu_m).T @ np.abs(n) + np.abs(total)
-        if H is not None:
-            F[H] -= X - p["cec"]
-            scale[H] += np.abs(X - p["cec"])
-        scale[K] = np.where(bare, 1.0, X)
-        scale[K + 1] = W * I + F[K+1]
-        scale[K + 2] = W
-        scale[:K][absent] = 1.0
-        F[:K][absent] = 0
-        F[K][bare] = 0
-        return dict(t=t, F=F, scale=scale, si=si, X=X, dX=dX, I=I, root=root, P=P, absent=absent, bare=bare, W=W, aw=aw)
+            target[H] += site
+        penalty = 10 * np.abs(q.nu_m) @ np.abs(voxels.total)
+        active = y[K + 3:] > 0
+        y = y.copy()
+        damping = np.ones(site.size)
 
-    def _newton(self, problem, index, y, out, cold):
-        K, M, H = self.K, self.M, self.H
-        N = K + 3 + M
-        p = {k: v[..., index] for k, v in problem.items()}
-        active = np.zeros((M, index.size), bool) if cold else y[K + 3:] > 0
-        left = index
-        frozen = np.full(index.size, cold)
-        limit, last = np.full(index.size, self.limit), np.zeros_like(y)
-        for step in range((self.cold_steps if cold else self.warm_steps) + 1):
-            e = self._evaluate(y, active, p)
-            si = e["si"]
-            small = np.abs(e["F"]) <= 1e-6 * e["scale"]
-            small[K + 1:] |= frozen
-            loose = np.all(small, axis=0)
-            good = ~frozen & np.all(np.abs(e["F"]) <= self.tolerance * e["scale"], axis=0)
-            if M:
-                nm = y[K + 3:]
-                sat = np.abs(np.where(active, si, 0.0))
-                loose &= np.all(sat < 1e-6, axis=0)
-                sets = active.copy()
-                if cold:
-                    worst = np.argmin(np.where(active, nm, np.inf), axis=0); cols = np.arange(len(worst))
-                    drop = loose & (np.where(active, nm, np.inf).min(axis=0) < 0)
-                    sets[worst[drop], cols[drop]] = False
-                    over = np.where(active, -np.inf, si)
-                    best = np.argmax(over, axis=0)
-                    add = loose & ~drop & (over.max(axis=0) > 1e-10)
-                    sets[best[add], cols[add]] = True
-                else:
-                    sig = e["scale"][:K].max(axis=0)
-                    sets = ((nm > 0) & (nm / sig + si > 0)) | ((nm <= 0) & (si > 1e-10))
-                good &= np.all(sat <= 1e-10, axis=0) & np.all(sets == active, axis=0)
-                settled = np.all(active == sets, axis=0)
-                active = sets
-                good &= np.all(active | (nm == 0), axis=0)
-            if cold:
-                thaw = frozen & loose & settled
-                if thaw.any():
-                    y[K + 1, thaw] = np.log(np.maximum((e["F"][K + 1] / e["W"] + e["I"])[thaw], 1e-12))
-                    y[K + 2, thaw] = np.log(np.maximum((1-(e["F"][K + 2] / e["W"] - 1 + e["aw"]))[thaw], 0.3))
-                    frozen &= ~thaw
-                    e = self._evaluate(y, active, p)
-            if good.any():
-                done = left[good]
-                out.terms[:, done] = e["t"][:, good]
-                out.y[:, done] = y[:, good]
-                out.site[done] = e["X"][good]
-                out.iterations[done] += step
-                out.converged[done] = True
-                keep = ~good
-                left = left[keep]
-                if not left.size:
-                    break
-                frozen, limit, last = frozen[keep], limit[keep], last[:, keep]
-                y, active = y[:, keep], active[:, keep]
-                p = {k: v[..., keep] for k, v in p.items()}
-                e = {k: v[..., keep] for k, v in e.items()}
-            delta = self._step(y, active, p, e, frozen)
-            size = np.abs(delta[:K + 3]).max(axis=0)
-            f = np.minimum(1.0, limit / np.maximum(size, 1e-300))
-            turn = (f * delta * last)[:K + 1].sum(axis=0)
-            norm = np.sqrt(((f * delta)[:K+1]**2).sum(axis=0)) * np.sqrt((last[:K+1]**2).sum(axis=0))
-            back = turn < -0.3 * norm
-            limit = np.where(back & False, 0.5 * np.minimum(limit, size), np.where((turn > 0.3 * norm), np.minimum(2 * limit, self.limit), limit))
-            f = np.minimum(1.0, limit / np.maximum(size, 1e-300))
-            last = f * delta
-            y = y + last
-            if M:
-                y[K + 3:][~active] = 0.0
+        def value(y, r, active):
+            f = r.terms.sum(axis=0) - (np.where(np.vstack([r.absent, r.bare]), 0, y[:K + 1]) * target).sum(axis=0)
+            return f + (penalty * np.abs(np.where(active, r.saturation, 0))).sum(axis=0)
+
+        r = q.residual(y, voxels, site)
+        todo = np.ones(site.size, bool)
+        for _ in range(self.descent_steps):
+            # active set
+            amount = y[K + 3:]
+            loose = r.balanced(1e-9) & np.all(~active | (np.abs(r.saturation) < 1e-9), axis=0)
+            if q.M:
+                cols = np.arange(site.size)
+                least = np.where(active, amount, np.inf); worst = least.argmin(axis=0)
+                drop = loose & (least.min(axis=0) < 0)
+                active[worst[drop], cols[drop]] = False
+                y[K + 3 + worst[drop], cols[drop]] = 0.0
+                over = np.where(active, -np.inf, r.saturation); best = over.argmax(axis=0)
+                add = loose & ~drop & (over.max(axis=0) > SATURATED)
+                active[best[add], cols[add]] = True
+                todo = ~(loose & ~drop & ~add)
+                if drop.any(): r = q.residual(y, voxels, site)
+            else:
+                todo = ~loose
+            if not todo.any():
+                break
+            t = np.flatnonzero(todo)
+            vt, rt, at = voxels.take(t), r.take(t), active[:, t]
+            change = q.step(y[:, t], at, vt, rt, damping[t])
+            change *= np.minimum(1.0, 5.0 / np.abs(change[:K + 1]).max(axis=0))
+            trial = y[:, t] + change
+            new = q.residual(trial, vt, site[t])
+            target_all = target
+            target = target_all[:, t]; pen_all = penalty; penalty = pen_all[:, t]
+            f0, f1 = value(y[:, t], rt, at), value(trial, new, at)
+            target, penalty = target_all, pen_all
+            better = (f1 <= f0 + 1e-13*rt.terms.sum(axis=0)) 
+            damping[t] = np.where(better, np.maximum(damping[t] * 0.2, 1e-12), np.maximum(damping[t] * 5, 1e-3))
+            g = t[better]
+            y[:, g] = trial[:, better]
+            for f in ('terms','error','scale','saturation','site','site_slope','strength','absent','bare'):
+                getattr(r, f)[..., g] = getattr(new, f)[..., better]
+            steps[index[t]] += 1
         else:
-            out.iterations[left] += step
-        return left
-
-    limit = 3.0
-
-    def _step(self, y, active, p, e, frozen):
-        K, M, H = self.K, self.M, self.H
-        n = y.shape[1]
-        N = K + 3 + M
-        G = (e["t"].T @ self.products).reshape(n, K + 3, K + 5)
-        J = np.zeros((n, N, N))
-        I, root, W, X = e["I"], e["root"], e["W"], e["X"]
-        J[:, :K + 3, :K + 1] = G[:, :, :K + 1]
-        slope = 0.5 * root / (1 + root) ** 2 - 0.3 * I
-        J[:, :K + 3, K + 1] = slope[:, None] * G[:, :, K + 1] + I[:, None] * G[:, :, K + 2]
-        J[:, :K + 3, K + 2] = G[:, :, K + 3]
-        if H is not None:
-            J[:, :K + 3, H] += np.where(e["bare"], 0, e["dX"] / np.where(e["bare"], 1, X))[:, None] * G[:, :, K + 4]
-            J[:, H, H] -= e["dX"]
-            J[:, K, H] -= e["dX"]
-        J[:, K + 1, K + 1] -= W * I
-        J[:, K + 2, K + 2] += W * e["aw"]
-        F = e["F"].copy()
-        # logarithmic form
-        touched = (np.abs(self.chem.nu_m).T @ active) > 0
-        T, P = p["total"], e["P"]
-        logform = ~touched & self.signless[:, None] & ~e["absent"] & (P > 0)
-        with np.errstate(all="ignore"):
-            F[:K] = np.where(logform, P * np.log(P / T), F[:K])
-            S_ = F[K] + X
-            F[K] = np.where(e["bare"] | (S_ <= 0), F[K], S_ * np.log(S_ / X))
-        inv = 1 / e["scale"]
-        J[:, :K + 3] *= inv.T[:, :, None]
-        b = np.empty((n, N))
-        b[:, :K + 3] = -(F * inv).T
-        d = np.arange(K)
-        J[:, d, d] += e["absent"].T + 1e-300
-        J[:, K, K] += e["bare"]
-        for m in range(M):
-            on = active[m].astype(float)
-            J[:, :K, K + 3 + m] = on[:, None] * self.chem.nu_m[m] * inv[:K].T
-            J[:, K + 3 + m, :K] = on[:, None] * self.chem.nu_m[m]
-            J[:, K + 3 + m, K + 2] = on * self.chem.water_m[m]
-            J[:, K + 3 + m, K + 3 + m] = 1 - on
-            b[:, K + 3 + m] = -np.where(active[m], e["si"][m], y[K + 3 + m])
-        if frozen.any():
-            J[frozen, K + 1:K + 3] = 0
-            J[frozen, K + 1, K + 1] = J[frozen, K + 2, K + 2] = 1
-            b[frozen, K + 1:K + 3] = 0
-        try:
-            return np.linalg.solve(J, b[..., None])[..., 0].T
-        except np.linalg.LinAlgError:
-            for i in range(n):
-                try: np.linalg.solve(J[i],b[i])
-                except np.linalg.LinAlgError:
-                    np.set_printoptions(linewidth=200,precision=3)
-                    print(i,J[i],b[i],y[:,i],p['total'][:,i]); print(e['t'][:,i]); raise
-
-
-@dataclass
-class _Out:
-    terms: np.ndarray
-    y: np.ndarray
-    site: np.ndarray
-    iterations: np.ndarray
-    converged: np.ndarray
+            self.stuck = index[todo]
+        return y

@@ -82,6 +82,7 @@ class Electrodes:
             self.solid |= mask
             masks.append(mask)
         self.masks = tuple(masks)
+        self.ore = ~self.solid
         self.volume = np.array([rows[r].catholyte_volume for r, _ in boxes])      # m3
         self.faces = self._faces(masks, [rows[r].contact_resistance for r, _ in boxes])
 

@@ -12,7 +12,7 @@ import numpy as np
 from ekm3d.casetext import UNREAD, Unread, suggest
 from ekm3d.electrodes import rasterise
 from ekm3d.sheet import Sheet
-from ekm3d.units import per_kg, per_litre
+from ekm3d.units import per_litre
 
 OPEN_ENDS = ("head", "drain", "collector")
 
@@ -179,8 +179,9 @@ class Builder:
             return False
         return True
 
-    def overlaps(self, rows, stages):
+    def overlaps(self, electrodes, schedule):
         """No voxel may belong to two electrodes; those driven against each other come first."""
+        rows, stages = electrodes.rows, schedule.stages
         strips = [(n, row.name, s, rasterise(box, self.grid)) for n, row in enumerate(rows)
                   if row is not UNREAD for s, box in enumerate(row.boxes, 1)]
         roles = {}
@@ -277,10 +278,10 @@ class Builder:
         wrong = self.problems.add
         for key in ("anodes", "cathodes"):
             names = getattr(stage, key)
-            for n, name in enumerate(names if names is not UNREAD else ()):
-                if name is not UNREAD and name not in rows:
+            for n, name in enumerate(names):
+                if name not in rows:
                     wrong((*path, key, n), f"no electrode row {name!r}" + suggest(name, rows))
-                elif name is not UNREAD and name in names[:n]:
+                elif name in names[:n]:
                     wrong((*path, key, n), f"row {name!r} is named twice")
         for name in stage.anodes:
             if name in stage.cathodes:
@@ -349,8 +350,3 @@ class Builder:
             self.problems.add((*path, "position"), "({:g}, {:g}, {:g}) m lies outside the block "
                               "({} m)".format(*probe.position, ends))
         return Point(probe.name, tuple(probe.position))
-
-
-def prewetting(table, path, chem, problems):
-    """{component: mol per kg of dry ore} of what the prewetting brings."""
-    return composition(table, path, chem, problems, per_kg)

@@ -156,8 +156,11 @@ class OreReader:
     def field(self, path, source, kind):
         """(nz, ny, nx) of one source in SI, or UNREAD."""
         try:
+            if source is UNREAD:
+                return UNREAD
             if not isinstance(source, dict):
-                return np.full(self.grid.shape, kind.read(source)) if source is not UNREAD else source
+                value = kind.read(source)
+                return np.full(self.grid.shape, value)
             chosen = [SOURCES[key] for key in source if key in SOURCES]
             if len(chosen) != 1:
                 raise ValueError("should be a constant, or a table that holds one of layers, "

@@ -1,5 +1,8 @@
 """The whole model: one step, and a run from a case's first to its last second."""
 
+import time
+from pathlib import Path
+
 import numpy as np
 
 from ekm3d.audit import Audit
@@ -11,8 +14,12 @@ from ekm3d.electrodes import Electrodes
 from ekm3d.fields import State
 from ekm3d.flow import Flow
 from ekm3d.grid import GHOST
+from ekm3d.monitor import Monitor
+from ekm3d.outputs import Outputs
 from ekm3d.potential import Potential
+from ekm3d.progress import Progress
 from ekm3d.reactions import Reactions
+from ekm3d.results import open_results
 from ekm3d.schedule import Schedule
 from ekm3d.transport import Transport
 from ekm3d.wells import Wells
@@ -80,7 +87,7 @@ class Simulation:
         case, chem, ore = self.case, self.chem, self.case.ore
         counts = {"components": len(chem.components), "species": len(chem.species),
                   "exchange": len(chem.exchange), "minerals": len(chem.minerals),
-                  "unknowns": self.engine.unknowns}
+                  "unknowns": len(chem.components) + 3 + len(chem.minerals)}
         s = State(self.grid, self.backend, counts, self.electrodes.strips)
         amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
         for name, value in case.water.composition.items():
@@ -97,12 +104,18 @@ class Simulation:
         self.cathodes.start(s)
         return s
 
+    def fields(self):
+        """Potential and water flow from the state as it is; returns the Drive."""
+        s = self.state
+        self.drive = self.schedule.drive(s.time)
+        self.potential.solve(s, self.drive, self._wanted)
+        self.flow.solve(s, self.drive, self.potential.drop)
+        return self.drive
+
     def step(self, until=None):
         """Advance by one step, at most to the time `until` [s]; returns dt [s]."""
         s = self.state
-        self.drive = drive = self.schedule.drive(s.time)
-        self.potential.solve(s, drive, self._wanted)                     # phi from c    at t
-        self.flow.solve(s, drive, self.potential.drop)                   # head, water   at t
+        drive = self.fields()                                            # phi, water    at t
         limit = self.transport.prepare(s, self.potential, self.flow, drive)
         self._wanted = min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
         marks = () if until is None else (until,)
@@ -141,7 +154,47 @@ class Simulation:
         """Mean current from every row into the ore during the step [A]."""
         return self.electrodes.per_row(self.electrodes.per_strip(self.potential.into_ore))
 
-    def run(self, out=None, **options):
-        """Run to the end and write results; see `ekm3d.monitor.run`."""
-        from ekm3d.monitor import run
-        return run(self, out, **options)
+    def run(self, out=None, force=False, quiet=False):
+        """Run to the end, write the results into `out` (case directory/out) and return them."""
+        begun, s, plan = time.monotonic(), self.state, self.case.output
+        outputs = Outputs(self, out or Path(self.case.path) / "out", force)
+        monitor = Monitor(self)
+        snapshots, series = Clock(plan.snapshot_every), Clock(plan.series_every)
+        try:
+            self.fields()
+            monitor.record(0.0)
+            outputs.series(monitor.row())
+            outputs.snapshot()
+            with Progress(self.schedule.end, quiet) as progress:
+                while s.time < self.schedule.end - self.schedule.slack:
+                    dt = self.step(min(snapshots.next, series.next))
+                    monitor.record(dt)
+                    last = s.time >= self.schedule.end - self.schedule.slack
+                    if series.due(s.time, last):
+                        outputs.series(monitor.row())
+                        outputs.status("running")
+                    if snapshots.due(s.time, last):
+                        outputs.snapshot()
+                    progress.update(s.time, s.step, f"dt {dt:6.0f} s")
+        except Exception as error:
+            outputs.status("failed", reason=str(error))
+            outputs.log(f"failed at t = {s.time:g} s: {error}")
+            raise
+        outputs.finish(monitor.summary(time.monotonic() - begun))
+        return open_results(outputs.path)
+
+
+class Clock:
+    """Tells when something that happens every so many seconds is due."""
+
+    def __init__(self, every):
+        self.every, self.count, self.next = every, 1, every
+
+    def due(self, now, last):
+        """True if the time has come, or if this is the last chance."""
+        if now < self.next * (1 - 1e-12) and not last:
+            return False
+        while self.next <= now * (1 + 1e-12):
+            self.count += 1
+            self.next = self.count * self.every
+        return True

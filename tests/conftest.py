@@ -1,4 +1,4 @@
-"""What several tests share: the backends that run here, with a visible skip for those that don't."""
+"""What several tests share: the backends that run here, with a visible skip for the others."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,78 @@
+"""The command line: ekm3d run CASE, ekm3d check CASE."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ekm3d.backend import BACKENDS, BackendError
+from ekm3d.case import Case
+from ekm3d.casetext import CaseError
+from ekm3d.chemistry import ChemistryError
+from ekm3d.elliptic import NoConvergence
+from ekm3d.outputs import OutputError, check_directory, table
+from ekm3d.simulation import Simulation
+from ekm3d.version import __version__
+
+BAD_INPUT, FAILED = 2, 3
+
+
+def parser():
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(
+        prog="ekm3d", description="Electrokinetic mining of rare earths in 3D.")
+    top.add_argument("--version", action="version", version=f"ekm3d {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a case to its end and write the results")
+    check = commands.add_parser("check", help="validate a case and print what would be run")
+    for command in (run, check):
+        command.add_argument("case", metavar="CASE", help="directory that holds case.toml")
+        command.add_argument("-o", dest="overrides", action="append", default=[],
+                             metavar="KEY=VALUE", help="replace a value of case.toml, e.g. "
+                             '-o grid.spacing="5 cm"; may be given again')
+        command.add_argument("--backend", choices=BACKENDS, default="auto")
+    run.add_argument("--out", metavar="DIR", help="where results go (default: CASE/out)")
+    run.add_argument("--force", action="store_true", help="replace a finished run")
+    run.add_argument("--quiet", action="store_true", help="print the summary only")
+    return top
+
+
+def main(arguments=None):
+    """Exit codes: 0 done, 2 bad input (nothing written), 3 the computation failed."""
+    args = parser().parse_args(arguments)
+    try:
+        case = Case.read(args.case, args.overrides)
+        if args.command == "check":
+            print(case.describe())
+            print(estimate(Simulation(case, args.backend)))
+            return 0
+        out = Path(args.out or Path(args.case) / "out")
+        check_directory(out, args.force)
+        sim = Simulation(case, args.backend)
+        if not args.quiet:
+            print(f"{case.title}\nbackend {sim.backend}; results go to {out}", flush=True)
+        results = sim.run(out, args.force, args.quiet)
+    except (CaseError, BackendError, OutputError) as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except (ChemistryError, NoConvergence) as error:
+        print(f"ekm3d: the run failed: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("ekm3d: interrupted", file=sys.stderr)
+        return 130
+    print(table(results.summary))
+    return 0
+
+
+def estimate(sim):
+    """Steps and memory of a run, from its first step, as text."""
+    sim.step()
+    steps = sum(stage.duration for stage in sim.schedule.stages) / sim.dt
+    arrays = [v for v in vars(sim.state).values() if hasattr(v, "nbytes")]
+    memory = sum(a.nbytes for a in arrays) + sim.transport.flux.nbytes
+    return (f"expected: about {steps:.0f} steps of {sim.dt:.0f} s at the start's rate (more where "
+            f"fields steepen), {memory / 2**20:.0f} MiB of state; backend {sim.backend}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

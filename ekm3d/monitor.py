@@ -1,0 +1,169 @@
+"""What a planner reads: the time series, and the summary by the paper's equations (1) to (5).
+
+    Q = C V / m                     (1)  amount per kg of dry ore            [mg/kg]
+    Q_t = int C Q_w dt / m          (2)  cumulative, in the leachate          [mg/kg]
+    recovery = Q_total / T_ion      (3)  leachate and plate over the ore's initial content
+    removal = (C_ini - C) / C_ini   (4)  of the ion-exchangeable content, mean of the points
+    energy = int U I dt             (5)
+
+(2) as printed lacks the division by m. Electric values are those at the terminals while the
+power is on; with averaged pulses the mean current is that times the duty.
+"""
+
+import numpy as np
+
+from ekm3d.constants import HOUR, KWH, MOLAR_MASS_N
+from ekm3d.maps import MG, group_mg_per_kg, phases
+
+
+class Monitor:
+    """Accumulates what flows, and works out rows of the series and the summary."""
+
+    def __init__(self, sim):
+        self.sim = sim
+        self.mass = float((sim.case.ore.density * sim.electrodes.ore).sum() * sim.grid.voxel_volume)
+        self.volume = float(sim.electrodes.ore.sum() * sim.grid.voxel_volume)
+        self.points = [sim.grid.voxel_at(p.position) for p in sim.case.sampling]
+        self.probes = [(p.name, sim.grid.voxel_at(p.position)) for p in sim.case.probes]
+        water, clay, solid = phases(sim)
+        self.initial = self._moles(water + clay + solid)
+        self.exchangeable = self._moles(water + clay)
+        self.initial_ree = group_mg_per_kg(sim, water + clay, "REE")
+        self.charge = self.energy = self.power = 0.0        # C, J, W
+        self.current = np.zeros(len(sim.electrodes.rows))   # A, while on
+        self.currents = []                                  # (stage, A) of every driven step
+        self.label = {label: k for k, label in enumerate(sim.chem.labels)}
+
+    def _moles(self, amounts):
+        return amounts.sum((1, 2, 3)) * self.sim.grid.voxel_volume
+
+    def record(self, dt):
+        """Add a step that has just been taken."""
+        drive = self.sim.drive
+        mean = self.sim.row_currents()
+        into = mean[mean > 0].sum()
+        self.charge += into * dt
+        self.power = drive.voltage * into
+        self.energy += self.power * dt
+        if drive.on:
+            self.current = mean / drive.duty
+            self.currents.append((drive.stage, self.current[self.current > 0].sum()))
+
+    def collected(self):
+        """mol of every component recovered: in the leachate, on the plates."""
+        s = self.sim.state
+        return s.leachate, s.plate.sum(0)
+
+    def group(self, moles, name):
+        """mg of a group of components per kg of dry ore."""
+        chem = self.sim.chem
+        return MG / self.mass * sum(moles[k] * chem.molar_mass[k]
+                                    for k, g in enumerate(chem.groups) if g == name)
+
+    def share(self, part, whole):
+        """part / whole of REE by mass, 0 where there was none."""
+        total = self.group(whole, "REE")
+        return self.group(part, "REE") / total if total > 0 else 0.0
+
+    def at_points(self, field):
+        """Values of an inner array at the sampling points, or in all ore if there are none."""
+        if self.points:
+            return np.array([field[p] for p in self.points])
+        return field[self.sim.electrodes.ore]
+
+    def ammonium(self, water, clay):
+        """mol of NH4 (added, in pore water, on clay, out); zeros in a system without."""
+        k = self.label.get("NH4")
+        if k is None:
+            return 0.0, 0.0, 0.0, 0.0
+        s = self.sim.state
+        out = s.leachate[k] + s.drained[k] + s.plate[:, k].sum() + s.tank[:, k].sum()
+        return (self.initial[k] + max(s.fed[k], 0.0), self._moles(water)[k],
+                self._moles(clay)[k], out)
+
+    def row(self):
+        """{name[unit]: value} of the series now."""
+        sim, s = self.sim, self.sim.state
+        water, clay, _ = phases(sim)
+        leachate, plate = self.collected()
+        drive = sim.drive
+        row = {"time[h]": s.time / HOUR, "step[1]": s.step, "dt[s]": sim.dt,
+               "voltage[V]": drive.voltage if drive.on else 0.0, "duty[1]": drive.duty}
+        for name, value in zip(sim.electrodes.rows, self.current if drive.on else 0 * self.current):
+            row[f"current_{name}[A]"] = value
+        row |= {"power[W]": self.power, "energy[kWh]": self.energy / KWH, "charge[C]": self.charge,
+                "leachate[L]": 1e3 * s.leachate_volume, "water_fed[L]": 1e3 * s.fed_volume,
+                "water_lost[L]": 1e3 * s.drained_volume,
+                "recovery_REE[1]": self.share(leachate + plate, self.initial),
+                "REE_in_leachate[mg/kg]": self.group(leachate, "REE"),
+                "REE_on_plate[mg/kg]": self.group(plate, "REE"),
+                "impurities_in_leachate[mg/kg]": self.group(leachate, "impurity")}
+        now = self._moles(water + clay)
+        row["removal_REE[1]"] = 1.0 - self.share(now, self.exchangeable)
+        for k, label in enumerate(sim.chem.labels):
+            if k != sim.chem.hydrogen and self.initial[k] > 0:
+                row[f"recovery_{label}[1]"] = (leachate + plate)[k] / self.initial[k]
+                row[f"removal_{label}[1]"] = 1.0 - now[k] / self.exchangeable[k]
+        for name, value in zip(("added", "in_pore_water", "on_clay", "out"),
+                               self.ammonium(water, clay)):
+            row[f"NH4_{name}[mol]"] = value
+        for name, place in self.probes:
+            row[f"pH_{name}[1]"] = s.pH[sim.grid.inner][place]
+        for r, name in enumerate(sim.electrodes.rows):
+            row[f"pH_catholyte_{name}[1]"] = s.tank_pH[sim.electrodes.strip_row == r].mean()
+        row |= {"mass_balance[1]": sim.audit.mass_errors().max(),
+                "charge_balance[1]": sim.audit.charge_max,
+                "faraday_error[1]": sim.audit.faraday_error(),
+                "water_balance[1]": sim.audit.water_max}
+        return row
+
+    def stage_currents(self):
+        """{stage number: (first, last)} current while on [A]."""
+        out = {}
+        for stage, current in self.currents:
+            out[stage] = (out.get(stage, (current,))[0], current)
+        return out
+
+    def summary(self, wall):
+        """Flat keys with unit suffixes; wall: seconds that the run took."""
+        sim, s = self.sim, self.sim.state
+        water, clay, solid = phases(sim)
+        leachate, plate = self.collected()
+        ree = group_mg_per_kg(sim, water + clay, "REE")
+        removal = self.at_points(np.divide(self.initial_ree - ree, self.initial_ree,
+                                           out=np.zeros_like(ree), where=self.initial_ree > 0))
+        added = self.ammonium(water, clay)[0]
+        k = self.label.get("NH4")
+        per_kg = (MG * 1e-3 * MOLAR_MASS_N) / sim.case.ore.density
+        out = {"title": sim.case.title, "time_h": s.time / HOUR, "steps": s.step, "wall_s": wall,
+               "cells": int(np.prod(sim.grid.shape)), "ore_kg": self.mass, "ore_m3": self.volume,
+               "energy_kWh": self.energy / KWH, "energy_kWh_per_m3": self.energy / KWH / self.volume,
+               "charge_C": self.charge,
+               "current_start_A": self.currents[0][1] if self.currents else 0.0,
+               "current_end_A": self.currents[-1][1] if self.currents else 0.0}
+        for stage, (first, last) in self.stage_currents().items():
+            out |= {f"current_stage{stage + 1}_start_A": first,
+                    f"current_stage{stage + 1}_end_A": last}
+        out |= {"leachate_L": 1e3 * s.leachate_volume, "water_fed_L": 1e3 * s.fed_volume,
+                "REE_initial_mg_per_kg": self.group(self.initial, "REE"),
+                "REE_leachate_mg_per_kg": self.group(leachate, "REE"),
+                "REE_plate_mg_per_kg": self.group(plate, "REE"),
+                "REE_hydroxide_in_ore_mg_per_kg": self.group(self._moles(solid), "REE"),
+                "recovery_REE": self.share(leachate + plate, self.initial)}
+        out |= {f"recovery_{label}": (leachate + plate)[n] / self.initial[n]
+                for n, label in enumerate(sim.chem.labels)
+                if n != sim.chem.hydrogen and self.initial[n] > 0}
+        out |= {"removal_REE_mean": float(removal.mean()),
+                "removal_REE_min": float(removal.min()), "removal_REE_max": float(removal.max()),
+                "removal_points_above_90_percent": int((removal > 0.9).sum()),
+                "impurity_mg_per_kg": self.group(leachate, "impurity"), "nh4_added_mol": added,
+                "residual_N_mg_per_kg": 0.0, "exchangeable_N_mg_per_kg": 0.0}
+        if k is not None:
+            out["residual_N_mg_per_kg"] = float(self.at_points(per_kg * water[k]).mean())
+            out["exchangeable_N_mg_per_kg"] = float(self.at_points(per_kg * clay[k]).mean())
+        pH = s.pH[sim.grid.inner][sim.electrodes.ore]
+        out |= {"pH_min": float(pH.min()), "pH_max": float(pH.max()),
+                "mass_balance_max": float(sim.audit.mass_errors().max()),
+                "charge_balance_max": sim.audit.charge_max,
+                "faraday_error": sim.audit.faraday_error(), "water_balance_max": sim.audit.water_max}
+        return out

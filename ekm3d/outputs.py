@@ -1,0 +1,103 @@
+"""The result directory of a run: fields.vtkhdf, series.csv, summary.json, log.txt, status.json.
+
+A directory that holds a finished run is not touched unless forced. Files are replaced or
+appended to such that a reader never sees half of anything.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from ekm3d.maps import dynamic_fields, snapshot, static_fields
+from ekm3d.provenance import now, write_provenance
+from ekm3d.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
+from ekm3d.snapshots import Snapshots
+
+LOG_FILE = "log.txt"
+
+
+class OutputError(ValueError):
+    """The result directory cannot be used; the text says what would be right."""
+
+
+def check_directory(path, force=False):
+    """Raise OutputError if a run may not write here; nothing is created or changed."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file; --out takes a directory")
+    if (path / SUMMARY_FILE).exists() and not force:
+        raise OutputError(f"{path} holds a finished run; give --force to replace it, "
+                          "or --out DIR to write elsewhere")
+    existing = path
+    while not existing.exists():
+        existing = existing.parent
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {existing}: {error.strerror}; "
+                          "give --out DIR with a directory that you may write to") from None
+
+
+def write_atomically(path, text):
+    """Replace a file as a whole."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
+class Outputs:
+    """The files of one run."""
+
+    def __init__(self, sim, path, force=False):
+        check_directory(path, force)
+        self.sim, self.path, self.started = sim, Path(path), now()
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
+            (self.path / name).unlink(missing_ok=True)
+        self.snapshots = Snapshots(self.path / FIELDS_FILE, sim.grid, static_fields(sim),
+                                   dynamic_fields(sim.chem))
+        write_provenance(self.path / FIELDS_FILE, sim.case, sim.backend, self.started)
+        self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
+        self.log(sim.case.describe())
+
+    def log(self, text):
+        """Append to log.txt."""
+        with (self.path / LOG_FILE).open("a") as file:
+            file.write(text + "\n")
+
+    def snapshot(self):
+        """Add the block as it is now to fields.vtkhdf."""
+        self.snapshots.append(self.sim.state.time, snapshot(self.sim))
+
+    def series(self, row):
+        """Append a row {name[unit]: value} to series.csv, with a header before the first."""
+        path = self.path / SERIES_FILE
+        text = ",".join(f"{v:.10g}" for v in row.values()) + "\n"
+        if not path.exists():
+            text = ",".join(row) + "\n" + text
+        with path.open("a") as file:
+            file.write(text)
+
+    def status(self, state, **facts):
+        """Replace status.json: how far the run is."""
+        s = self.sim.state
+        facts = {"state": state, "time_s": s.time, "of_s": self.sim.schedule.end, "step": s.step,
+                 "updated_utc": now(), **facts}
+        write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
+
+    def finish(self, summary):
+        """Write summary.json, last of all."""
+        write_provenance(self.path / FIELDS_FILE, self.sim.case, self.sim.backend, self.started,
+                         now())
+        self.status("done")
+        self.log("\n" + table(summary))
+        write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1))
+
+
+def table(summary):
+    """The summary as aligned text, one key a line."""
+    width = max(map(len, summary))
+    return "\n".join(f"{key:<{width}}  " + (f"{value:.5g}" if isinstance(value, float) else str(value))
+                     for key, value in summary.items())
