@@ -7,8 +7,6 @@ from pathlib import Path
 from ekm3d.backend import BACKENDS, BackendError
 from ekm3d.case import Case
 from ekm3d.casetext import CaseError
-from ekm3d.chemistry import ChemistryError
-from ekm3d.elliptic import NoConvergence
 from ekm3d.outputs import OutputError, check_directory, table
 from ekm3d.simulation import Simulation
 from ekm3d.version import __version__
@@ -54,7 +52,7 @@ def main(arguments=None):
     except (CaseError, BackendError, OutputError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
-    except (ChemistryError, NoConvergence) as error:
+    except RuntimeError as error:      # no convergence, no equilibrium, no outlet
         print(f"ekm3d: the run failed: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

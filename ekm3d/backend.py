@@ -91,6 +91,8 @@ class CppBackend(Backend):
     def __init__(self, why, flags=FLAGS):
         self.compiler, version = find_compiler()
         self.flags = flags
+        # OpenMP's threads spin while they wait: on a shared machine that costs ms per kernel.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         self.stamp = (version, cpu())
         super().__init__(f"{why}; {version}; operators without a kernel run in NumPy")
 

@@ -150,7 +150,10 @@ def _grid(file, problems):
 
 
 def _chemistry(file, directory, problems):
-    """The Chemistry of the database, narrowed to what [chemistry] names."""
+    """The Chemistry of the database, narrowed to what [chemistry] names.
+
+    Where that cannot be done it is the whole database, so that the other checks go on.
+    """
     choice = file.chemistry
     try:
         path = directory / choice.database
@@ -163,24 +166,27 @@ def _chemistry(file, directory, problems):
         for line in str(e).splitlines():
             problems.add(("chemistry", "database"), line)
         raise Unread from None
-    components = _chosen("components", choice.components, whole.components, problems,
-                         dict(zip(whole.labels, whole.components)))
-    minerals = _chosen("minerals", choice.minerals, whole.minerals, problems)
+    labels = dict(zip(whole.labels, whole.components))
+    components = problems.attempt(_chosen, "components", choice, whole, problems, labels)
+    minerals = problems.attempt(_chosen, "minerals", choice, whole, problems)
+    if components is UNREAD or minerals is UNREAD:
+        return whole
     try:
         return read_database(path, components, minerals)
     except ValueError as e:
         for line in str(e).splitlines():
             problems.add(("chemistry",), line)
-        raise Unread from None
+        return whole
 
 
-def _chosen(key, names, known, problems, labels=None):
-    """The names as the database has them; None stands for all of it."""
+def _chosen(key, choice, whole, problems, labels=None):
+    """The names of components or minerals as the database has them; None: all of it."""
+    names, known = getattr(choice, key), getattr(whole, key)
     if names is None:
         return None
-    chosen, labels = [], labels or {}
+    chosen = []
     for n, name in enumerate(names):
-        full = name if name in known else labels.get(name)
+        full = name if name in known else (labels or {}).get(name)
         if full is None:
             problems.add(("chemistry", key, n), f"the database has no {key[:-1]} {name!r}"
                          + suggest(name, known))

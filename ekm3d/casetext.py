@@ -49,9 +49,14 @@ def suggest(name, known):
 class Problems:
     """Collects what is wrong, each with its place in the file."""
 
-    def __init__(self, file="case.toml", lines=None, overridden=()):
-        self.file, self.lines, self.overridden = file, lines or {}, tuple(overridden)
+    def __init__(self, file="case.toml", lines=None):
+        self.file, self.lines = file, lines or {}
+        self.overridden = []            # paths of keys given by -o
         self._found = {}                # text -> line, in order of discovery
+
+    def refuse(self, override, message):
+        """Note that "key=value" cannot be put in."""
+        self._found.setdefault(f"-o {override}: {message}", 0)
 
     def add(self, path, message):
         """Note that the value at `path`, a tuple of keys and list numbers, is wrong."""
@@ -182,21 +187,19 @@ def load(text, overrides=(), file="case.toml"):
     """(data, Problems) of a TOML text with overrides put in; CaseError if it is not TOML."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         message = re.sub(r"\s*\(at .*\)$", "", str(e))
         place = re.search(r"at line (\d+), column (\d+)", str(e))
         line, column = place.groups() if place else (max(len(text.splitlines()), 1), "end")
-        raise CaseError([f"{file}:{line}: column {column}: {message}; this is not TOML "
-                         "(text needs quotes, a table's keys stay on its line)"]) from None
-    paths, wrong = [], []
+        raise CaseError([f"{file}:{line}: column {column}: {message}; this is not TOML: "
+                         "write key = value, with text in quotes"]) from None
+    problems = Problems(file, key_lines(text))
     for override in overrides:
         try:
-            paths.append(_override(data, override))
+            problems.overridden.append(_override(data, override))
         except ValueError as e:
-            wrong.append(f"-o {override}: {e}")
-    if wrong:
-        raise CaseError(wrong)
-    return data, Problems(file, key_lines(text), paths)
+            problems.refuse(override, str(e))
+    return data, problems
 
 
 def _override(data, text):
@@ -228,6 +231,6 @@ def _toml_value(text):
     """The text as a TOML value, or as it is."""
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
     return parsed["value"] if len(parsed) == 1 else text

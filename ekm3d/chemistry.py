@@ -71,10 +71,10 @@ def acidity_from_neutrality(chem, total, cec=0.0):
 class Equilibrium:
     """Solves the equilibrium of one chemical system in many voxels."""
 
-    chunk = 512               # voxels worked on at once: their matrices fit the cache
+    chunk = 1024              # voxels worked on at once: their matrices fit the cache
     newton_steps = 25
     longest = 3.0             # change of a logarithm in one step
-    rounds = 20               # of descent and Newton, without history
+    rounds = 40               # of descent and Newton, without history
     descent_steps = 400
 
     def __init__(self, chem, tolerance=1e-12):
@@ -139,13 +139,14 @@ class Equilibrium:
         voxels = given.take(index)
         limit, last = np.full(index.size, self.longest), np.zeros((K + 1, index.size))
         active = y[K + 3:] > 0
+        still = np.zeros(index.size, bool)
         for step in range(self.newton_steps + 1):
             r = q.residual(y, voxels)
             amount = y[K + 3:]
             largest = np.max(r.scale[:K], axis=0)
             chosen = np.where(amount > 0, amount / largest + r.saturation > 0,
                               r.saturation > SATURATED)
-            good = r.balanced(self.tolerance) & np.all(
+            good = (r.balanced(self.tolerance) | still & r.balanced(1e-10)) & np.all(
                 (chosen == active) & (np.abs(np.where(active, r.saturation, amount)) <= SATURATED), axis=0)
             active = chosen
             if good.any():
@@ -159,6 +160,7 @@ class Equilibrium:
             if step < self.newton_steps:
                 change = q.step(y, active, voxels, r)
                 change *= np.minimum(1.0, self.longest / np.abs(change[:K + 3]).max(axis=0))
+                still = np.abs(change[:K + 3]).max(axis=0) < 1e-13
                 y = y + change
                 y[K + 3:][~active] = 0.0
                 steps[index] += 1
@@ -196,9 +198,9 @@ class Equilibrium:
         with np.errstate(divide="ignore", invalid="ignore"):
             y[:K] = np.maximum(np.log(voxels.total / voxels.water), -80)
         if q.H is not None:
-            y[q.H] = -7 * LN10
+            y[q.H] = -5 * LN10
         y[K + 1] = np.log(0.1)
-        y[K] = -3
+        y[K] = 0.0
         return y
 
     def _descend(self, voxels, y, site, steps, index):
@@ -225,11 +227,11 @@ class Equilibrium:
             if q.M:
                 cols = np.arange(site.size)
                 least = np.where(active, amount, np.inf); worst = least.argmin(axis=0)
-                drop = loose & (least.min(axis=0) < 0)
+                drop = loose & (least.min(axis=0) < -1e-7 * np.abs(voxels.total).max(axis=0))
                 active[worst[drop], cols[drop]] = False
                 y[K + 3 + worst[drop], cols[drop]] = 0.0
                 over = np.where(active, -np.inf, r.saturation); best = over.argmax(axis=0)
-                add = loose & ~drop & (over.max(axis=0) > SATURATED)
+                add = loose & ~drop & (over.max(axis=0) > 1e-7)
                 active[best[add], cols[add]] = True
                 todo = ~(loose & ~drop & ~add)
                 if drop.any(): r = q.residual(y, voxels, site)

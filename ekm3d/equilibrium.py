@@ -23,9 +23,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ekm3d.elimination import Elimination
+
 LN10 = np.log(10.0)
 LITRES = 1000.0           # per m3
 MISSING = -1.0e4          # stands for ln 0: exp(MISSING) is exactly 0
+SMALLEST = 1.0e-100       # of a sum: keeps a pivot whose terms underflow
 LARGEST = 60.0            # ln of a term [mol/m3] that no solution reaches; keeps exp finite
 
 
@@ -98,7 +101,8 @@ class Equations:
         self.sums = np.column_stack([self.nu, sites, ions / 2, chem.water_activity * dissolved])
         growth = np.column_stack([self.nu, sites, self.action[:, K + 2:K + 4],
                                   over_terms(chem.water, 0), 1 - dissolved])
-        self.products = (self.sums[:, :, None] * growth[:, None, :]).reshape(S + E, -1)
+        products = (self.sums[:, :, None] * growth[:, None, :]).reshape(S + E, K + 3, K + 5)
+        self._arrange(products)
         self.additive = np.all(self.nu >= 0, axis=0)
 
     def residual(self, y, voxels, site=None):
@@ -153,43 +157,78 @@ class Equations:
             error[K + 1:] = 0.0
         return Residual(terms, error, scale, saturation, X, site_slope, I, absent, bare)
 
+    def _arrange(self, products):
+        """Order the elimination and pack the derivatives that are not always 0."""
+        K, M = self.K, self.M
+        size = K + 3 + M
+        linked = np.any(products != 0, axis=0)
+        pattern = np.zeros((size, size), bool)
+        pattern[:K + 3, :K + 1] = linked[:, :K + 1]
+        pattern[:K + 3, K + 1] = linked[:, K + 1] | linked[:, K + 2]
+        pattern[:K + 3, K + 2] = linked[:, K + 3]
+        if self.H is not None:
+            pattern[:K + 3, self.H] |= linked[:, K + 4]
+            pattern[K, self.H] = True
+        self.masters = _masters(self.nu_m != 0, self.H, self.chem.minerals)
+        for m, k in enumerate(self.masters):
+            at = K + 3 + m
+            pattern[:K, at] = self.nu_m[m] != 0
+            pattern[at] = pattern[k]
+            pattern[k, :K] |= self.nu_m[m] != 0
+            pattern[k, K + 2] |= self.chem.water_m[m] != 0
+        pattern |= np.eye(size, dtype=bool)
+        order = _order(pattern, list(range(K + 3, size)) + self.masters, [K, K + 1, K + 2])
+        self.order = np.array(order)
+        self.place = np.argsort(order)
+        self.elimination = Elimination(pattern[np.ix_(order, order)])
+        rows, columns = np.nonzero(linked[:, :K + 1])
+        self.direct = np.ascontiguousarray(products[:, rows, columns].T)
+        self.direct_at = self.place[rows], self.place[columns]
+        self.indirect = np.ascontiguousarray(products[:, :, K + 1:].transpose(2, 1, 0))
+
     def step(self, y, active, voxels, r, damping=None):
         """Newton's change of y. damping (n,): as in Levenberg-Marquardt, and I, a_w, X held."""
-        K, M, H = self.K, self.M, self.H
-        n = y.shape[1]
-        held = damping is not None
-        G = (r.terms.T @ self.products).reshape(n, K + 3, K + 5)
-        I, root, bare = r.strength, np.sqrt(r.strength), r.bare
-        J = np.zeros((n, K + 3 + M, K + 3 + M))
-        J[:, :K + 3, :K + 1] = G[:, :, :K + 1]
-        if held:
-            J[:, K + 1, :], J[:, K + 2, :] = 0.0, 0.0
-            J[:, [K + 1, K + 2], [K + 1, K + 2]] = r.scale[K + 1:].T
-        else:
+        K, M, H, at = self.K, self.M, self.H, self.place
+        size, n = K + 3 + M, y.shape[1]
+        main = at[:K + 3]
+        A = np.zeros((size, size + 1, n))
+        A[self.direct_at] = self.direct @ r.terms
+        A[main, -1] = -self._logarithmic(r, active, voxels)
+        if damping is None:
+            I, root = r.strength, np.sqrt(r.strength)
             davies = 0.5 * root / (1 + root)**2 - 0.3 * I     # d davies(I)/dln I
-            J[:, :K + 3, K + 1] = davies[:, None] * G[:, :, K + 1] + I[:, None] * G[:, :, K + 2]
-            J[:, :K + 3, K + 2] = G[:, :, K + 3]
-            J[:, K + 1, K + 1] -= voxels.water * I
-            J[:, K + 2, K + 2] += voxels.water * np.exp(y[K + 2])
+            ions, neutral, water, exchange = (part @ r.terms for part in self.indirect)
+            A[main, at[K + 1]] = davies * ions + I * neutral
+            A[main, at[K + 2]] = water
+            A[at[K + 1], at[K + 1]] -= voxels.water * I
+            A[at[K + 2], at[K + 2]] += voxels.water * np.exp(y[K + 2])
             if H is not None:
-                growth = r.site_slope / np.where(bare, 1.0, r.site)
-                J[:, :K + 3, H] += growth[:, None] * G[:, :, K + 4]
-                J[:, [H, K], [H, H]] -= r.site_slope[:, None]
-        b = np.empty((n, K + 3 + M))
-        b[:, :K + 3] = -(self._logarithmic(r, active, voxels) / r.scale).T
-        J[:, :K + 3] /= r.scale.T[:, :, None]
-        diagonal = np.arange(K + 1)
-        if held:
-            J[:, diagonal, diagonal] *= 1 + damping[:, None]
-        J[:, diagonal, diagonal] += np.vstack([r.absent, bare]).T + 1e-200
-        for m in range(M):
-            on, at = active[m].astype(float), K + 3 + m
-            J[:, :K, at] = on[:, None] * (self.nu_m[m] / r.scale[:K].T)
-            J[:, at, :K] = on[:, None] * self.nu_m[m]
-            J[:, at, K + 2] = 0.0 if held else on * self.chem.water_m[m]
-            J[:, at, at] = 1 - on
-            b[:, at] = -np.where(active[m], r.saturation[m], y[at])
-        return np.linalg.solve(J, b[..., None])[..., 0].T
+                A[main, at[H]] += r.site_slope / np.where(r.bare, 1.0, r.site) * exchange
+                A[at[[H, K]], at[H]] -= r.site_slope
+        else:
+            A[at[K + 1:K + 3]] = 0.0
+            A[at[K + 1:K + 3], at[K + 1:K + 3]] = 1.0
+            A[at[:K + 1], at[:K + 1]] *= 1 + damping
+        A[at[:K], at[:K]] += r.absent + SMALLEST * r.scale[:K]
+        A[at[K], at[K]] += r.bare + SMALLEST * r.scale[K]
+        used = active.any(axis=1)
+        for m in np.flatnonzero(used):
+            A[at[:K], at[K + 3 + m]] = active[m] * self.nu_m[m][:, None]
+        for m, k in enumerate(self.masters):
+            row, own = at[K + 3 + m], at[k]
+            if used[m]:                      # saturation takes the place of the master's balance
+                on = active[m]
+                A[row] = on * A[own]
+                A[row, row] += ~on
+                A[own] *= ~on
+                A[own, at[:K]] += on * self.nu_m[m][:, None]
+                if damping is None:
+                    A[own, at[K + 2]] += on * self.chem.water_m[m]
+                A[own, -1] -= np.where(on, r.saturation[m], 0.0)
+            else:
+                A[row, row] = 1.0
+        skip = {at[K + 3 + m] for m in np.flatnonzero(~used)}
+        return self.elimination.solve(A, skip)[at]
 
     def _logarithmic(self, r, active, voxels):
         """The errors, P ln(P/T) in place of P - T where the sum P has only positive terms.
@@ -206,3 +245,39 @@ class Equations:
         P, target = np.where(plain, 1.0, P), np.where(plain, 1.0, target)
         error[:K + 1] = np.where(plain, error[:K + 1], P * np.log(P / target))
         return error
+
+
+def _masters(involved, hydrogen, minerals):
+    """For each mineral a component of its own, other than H+ (augmenting paths)."""
+    owner = {}
+
+    def claim(m, tried):
+        for k in sorted(np.flatnonzero(involved[m]), key=lambda k: involved[:, k].sum()):
+            if k != hydrogen and k not in tried:
+                tried.add(k)
+                if k not in owner or claim(owner[k], tried):
+                    owner[k] = m
+                    return True
+        return False
+
+    for m, name in enumerate(minerals):
+        if not claim(m, set()):
+            raise ValueError(f"mineral '{name}': shares all its components with other minerals, "
+                             "leave one of them out")
+    return [k for _, k in sorted((m, int(k)) for k, m in owner.items())]
+
+
+def _order(pattern, first, last):
+    """Elimination order: `first`, the others by growing number of neighbours, `last`."""
+    links = pattern | pattern.T
+    order = list(first)
+    for p in first:
+        links |= np.outer(links[:, p], links[p])
+    rest = [p for p in range(len(links)) if p not in first and p not in last]
+    while rest:
+        later = rest + last
+        p = min(rest, key=lambda q: links[q, later].sum())
+        rest.remove(p)
+        order.append(p)
+        links |= np.outer(links[:, p], links[p])
+    return order + last

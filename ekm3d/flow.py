@@ -58,6 +58,10 @@ class Flow:
                 coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
                 np.add.at(link.reshape(-1), place.voxel, coupling)
                 np.add.at(fixed.reshape(-1), place.voxel, inflow)
+            if not link.any() and fixed.sum() > 1e-9 * np.abs(fixed).sum():
+                raise RuntimeError(
+                    f"flow: {fixed.sum():.3g} m3/s of water are injected at t = {s.time:g} s but no "
+                    "outlet is open; a collector, drain or head well is needed in this stage")
             sz, sy, sx = self.conductance
             self.residual = self.elliptic.solve(sx, sy, sz, link, fixed, s.head, "head")
             self.iterations += self.elliptic.iterations

@@ -97,8 +97,8 @@ def composition(table, path, chem, problems, kind=per_litre):
         if abs(net) > 1e-6 * ionic:
             unit = kind().unit.replace("mol", "eq")
             problems.add(path, f"the ions do not balance: {net:+.6g} {unit} in all; add "
-                         f"{abs(net):.6g} {unit} of {'anions' if net > 0 else 'cations'}, H+ "
-                         "included if the water is acid or alkaline")
+                         f"{abs(net):.6g} {unit} of {'anions' if net > 0 else 'cations'}, or list "
+                         "H+ as well if the water is meant to be acid")
     return amounts
 
 
@@ -189,16 +189,16 @@ class Builder:
             if stage is not UNREAD:
                 roles |= dict.fromkeys(stage.anodes, "anode ")
                 roles |= dict.fromkeys(stage.cathodes, "cathode ")
-        owner = np.full(self.grid.shape, -1)
+        owner, told = np.full(self.grid.shape, -1), set()
+        size = " x ".join(f"{d:g}" for d in self.grid.spacing)
         for m, (n, name, s, place) in enumerate(strips):
-            taken = owner[place][owner[place] >= 0]
-            if taken.size:
-                other, first, t, _ = strips[taken[0]]
-                same = name == first and n == other
+            for other, first, t, _ in (strips[o] for o in np.unique(owner[place]) if o >= 0):
+                if (n, other) in told:
+                    continue
+                told.add((n, other))
                 self.problems.add(("electrodes", "row", n), (
-                    f"electrode {s} of {'the same row' if same else roles.get(name, '') + repr(name)}"
-                    f" overlaps electrode {t} of {roles.get(first, '')}{first!r} at voxels of "
-                    f"{' x '.join(f'{d:g}' for d in self.grid.spacing)} m; move them apart or "
+                    f"electrode {s} of {roles.get(name, '')}{name!r} overlaps electrode {t} of "
+                    f"{roles.get(first, '')}{first!r} on the grid of {size} m; move them apart or "
                     "take a finer grid.spacing"))
             owner[place] = m
 

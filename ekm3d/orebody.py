@@ -22,7 +22,7 @@ from ekm3d.units import Kind, not_negative, per_kg, positive
 
 ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
     "density": ("density", positive("kg/m3", "1500 kg/m3")),
-    "porosity": ("porosity", Kind("", "0.45", 0.0, 1.0, above=True, below=True)),
+    "porosity": ("porosity", Kind("", "0.45", 0.0, 1.0, above=True)),
     "water_content": ("water_content", Kind("", "0.42", 0.0, 1.0, above=True)),
     "tortuosity": ("tortuosity", Kind("", "0.67", 0.0, 1.0, above=True)),
     "permeability": ("hydraulic_conductivity", positive("m/s", "3.5e-7 m/s")),
@@ -87,7 +87,7 @@ def tabulated(grid, sheet, values):
     """
     steps = (sheet.positions() - grid.origin) / grid.spacing - 0.5
     index = np.rint(np.clip(steps, -1e9, 1e9)).astype(int)
-    wrong = (np.abs(steps - index) > 1e-3).any(1) | (index < 0).any(1) | (index >= grid.cells).any(1)
+    wrong = ((np.abs(steps - index) > 1e-3) | (index < 0) | (index >= grid.cells)).any(axis=1)
     flat = np.ravel_multi_index(index[:, ::-1].T, grid.shape, mode="clip")
     order = np.argsort(flat, kind="stable")
     repeated = np.zeros(len(sheet), bool)
@@ -174,9 +174,9 @@ class OreReader:
             return self._samples(spec, kind)
         except ValueError as e:
             self.problems.add(path, str(e))
+            return UNREAD
         except Unread:
-            pass
-        return UNREAD
+            return UNREAD
 
     def sheet(self, name):
         """The CSV file of that name in the case directory, read once."""

@@ -26,11 +26,15 @@ class Reactions:
                            rock["reference_pH"])
         self.iterations = 0
 
+    @staticmethod
+    def _flat(array):
+        return array.reshape(*array.shape[:-3], int(np.prod(array.shape[-3:])))
+
     def _take(self, array):
-        return array.reshape(array.shape[:-3] + (-1,))[..., self.voxels]
+        return self._flat(array)[..., self.voxels]
 
     def _put(self, array, values):
-        array.reshape(array.shape[:-3] + (-1,))[..., self.voxels] = values
+        self._flat(array)[..., self.voxels] = values
 
     def advance(self, s):
         """Species, exchanger and minerals in equilibrium with the totals at time t."""

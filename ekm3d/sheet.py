@@ -25,7 +25,7 @@ class Sheet:
         try:
             text = Path(path).read_bytes().decode()
         except FileNotFoundError:
-            raise ValueError(f"there is no file {str(path)!r}") from None
+            raise ValueError(f"there is no file {self.name!r} in {Path(path).parent}") from None
         except (OSError, ValueError) as e:      # a null byte in the path is a ValueError
             reason = e.strerror if isinstance(e, OSError) else str(e)
             if isinstance(e, UnicodeDecodeError):

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ekm3d.audit import Audit
 from ekm3d.backend import choose_backend
@@ -161,11 +162,11 @@ class Simulation:
         monitor = Monitor(self)
         snapshots, series = Clock(plan.snapshot_every), Clock(plan.series_every)
         try:
-            self.fields()
-            monitor.record(0.0)
-            outputs.series(monitor.row())
-            outputs.snapshot()
-            with Progress(self.schedule.end, quiet) as progress:
+            with threadpool_limits(1, "blas"), Progress(self.schedule.end, quiet) as progress:
+                self.fields()
+                monitor.record(0.0)
+                outputs.series(monitor.row())
+                outputs.snapshot()
                 while s.time < self.schedule.end - self.schedule.slack:
                     dt = self.step(min(snapshots.next, series.next))
                     monitor.record(dt)

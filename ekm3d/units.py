@@ -36,7 +36,8 @@ def factor(unit, target):
     except Exception:                           # pint lets errors of the tokenizer and eval through
         raise ValueError(f"{unit!r} is not a unit known to pint") from None
     try:
-        return float(units.convert(1.0, parsed, target or "dimensionless"))
+        scale = units.convert(1.0, parsed, target or "dimensionless")
+        return float(f"{scale:.15g}")           # 1e-3 m3 to the litre, not 1.0000000000000002e-3
     except Exception as e:
         raise ValueError(f"{e}") from None
 

@@ -34,11 +34,12 @@ typedef unsigned char Flag;        // 0 or 1
 
 #define KERNEL extern "C" void
 #define INLINE static inline __attribute__((always_inline))
+#define EKM_PRAGMA(words) _Pragma(#words)
 #define EKM_BOX(i, j, k, g, first)                                              \
-    _Pragma("omp parallel for collapse(2) schedule(static)")                    \
+    EKM_PRAGMA(omp parallel for collapse(2) schedule(static) if (worth_threads(g))) \
     for (int k = first; k < (g).nz; k++)                                        \
         for (int j = first; j < (g).ny; j++)                                    \
-            _Pragma("omp simd")                                                 \
+            EKM_PRAGMA(omp simd)                                                \
             for (int i = first; i < (g).nx; i++)
 
 #endif
@@ -50,6 +51,9 @@ struct Grid {
     int nx, ny, nz, ghost;         // voxels without ghosts; ghost layers on every side
     double dx, dy, dz;             // spacing [m]
 };
+
+// Below about 30 000 voxels waking threads takes longer than the loop itself (measured).
+INLINE bool worth_threads(const Grid& g) { return Offset(g.nx) * g.ny * g.nz > 30000; }
 
 // Distance in memory between neighbours along y and z (along x it is 1).
 INLINE Offset row(const Grid& g) { return g.nx + 2 * g.ghost; }

@@ -1,6 +1,7 @@
 """Snapshots, provenance and results: what was written is what VTK, pyvista and Python read."""
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -287,6 +288,10 @@ def test_provenance_tells_program_case_machine_and_times(path, tmp_path):
     assert len(vtk_reader(path)[1]) == 3                       # and ParaView does not mind
 
 
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+@needs_git
 def test_only_the_programs_own_checkout_counts(tmp_path, monkeypatch):
     """A package installed within a repository of something else has no commit of its own."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
@@ -295,6 +300,7 @@ def test_only_the_programs_own_checkout_counts(tmp_path, monkeypatch):
     assert provenance.checkout() == ("", False)
 
 
+@needs_git
 def test_a_checkout_is_named_by_commit_and_whether_it_was_changed(tmp_path, monkeypatch):
     """Clean after a commit, dirty once a tracked file has changed."""
     def git(*words):

@@ -1,0 +1,34 @@
+"""Cases that the tests may spoil: copies of a case directory with lines of case.toml replaced."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ekm3d.case import Case, CaseError
+
+ROOT = Path(__file__).resolve().parent.parent
+FIELD = ROOT / "cases" / "field_block"
+SMALL = ROOT / "tests" / "data" / "case_small"
+
+
+def copy(folder, source=SMALL, *edits, **files):
+    """A copy of the case in `folder`, with (old, new) edits of case.toml and extra CSV files."""
+    case = Path(folder) / "case"
+    shutil.copytree(source, case, ignore=shutil.ignore_patterns("out"))
+    shutil.copy(FIELD / "database.toml", case)
+    text = (case / "case.toml").read_text()
+    for old, new in edits:
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in case.toml"
+        text = text.replace(old, new)
+    (case / "case.toml").write_text(text)
+    for name, content in files.items():
+        (case / f"{name}.csv").write_text(content)
+    return case
+
+
+def complaints(case, *overrides):
+    """The lines of the CaseError that reading the case raises."""
+    with pytest.raises(CaseError) as caught:
+        Case.read(case, overrides)
+    return caught.value.lines
