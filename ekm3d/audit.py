@@ -5,8 +5,6 @@ None of these is used by the model; each can fail.
 
 import numpy as np
 
-from ekm3d.constants import FARADAY
-from ekm3d.grid import GHOST
 from ekm3d.stencil import faces
 
 
@@ -55,7 +53,8 @@ class FaradayBox:
         inside[sim.grid.inner][self.window] = True
         for n, (place, inflow) in enumerate(sim.flow.wells):
             mine = inside.reshape(-1)[place.voxel] & ((place.face < 0) | (inflow > 0))
-            water = sim.chem.nu[:, h] @ sim.state.c.reshape(len(sim.chem.species), -1)[:, place.voxel]
+            species = sim.state.c.reshape(len(sim.chem.species), -1)[:, place.voxel]
+            water = sim.chem.nu[:, h] @ species
             carried = np.where(inflow > 0, sim.wells.feeds[n][h], water) * inflow
             self.passed -= carried[mine].sum() * dt
 

@@ -1,12 +1,15 @@
 """The concentration at a face that migrates: central where diffusion rules, limited upwind
 where drift rules.
 
-    c* = c_up + k (c_down - c_up),   k = max(1/2 - |u|/4, phi(r)/2),   u = z (F/RT) (phi_a - phi_b)
+    c* = c_up + k (c_down - c_up),   u = z (F/RT) (phi_a - phi_b)
+    k = w/2 + (1 - w) phi(r)/2,      w = 1 / max(|u|, 1)
 
-phi(r) is van Leer's limiter, r the ratio of the upstream to the face's own difference. With
-it a species leaves its voxel at most at twice the upwind rate, which keeps it positive under
-`transport.rates`. The same c* serves the conductance that the potential sees and the flux
-with which the species then moves, so charge is conserved exactly.
+phi(r) is van Leer's limiter, r the ratio of the upstream to the face's own difference. A
+species then leaves its voxel at most at twice the upwind rate, and the voxel beyond adds
+nothing to that as long as |u| w <= 2: so concentrations stay positive under the step that
+`transport` takes, even where the drift has up to doubled since k was chosen. The same c*
+serves the conductance that the potential sees and the flux with which the species then move,
+so charge is conserved exactly.
 """
 
 import numpy as np
@@ -55,14 +58,14 @@ def migrating(c, z, drop, safe, differences, axis):
     """c* of every species on the faces of `axis`; (species, faces)  [mol/m3].
 
     drop: phi_a - phi_b of the last iterate [V]; z: (species,). Where `safe` is set (drift
-    whose sign is in doubt) the smaller of both sides is taken.
+    whose sign or size is in doubt) the smaller of both sides is taken.
     """
     own, lower, upper = differences
     a, b = below(c, axis), above(c, axis)
     zz = z[:, None, None, None]
     forward = zz * drop > 0
-    k = np.maximum(0.5 - (0.25 * F_RT) * np.abs(zz * drop),
-                   limited(own, np.where(forward, lower, upper)))
+    central = 1.0 / np.maximum(F_RT * np.abs(zz * drop), 1.0)
+    k = 0.5 * central + (1.0 - central) * limited(own, np.where(forward, lower, upper))
     face = np.where(forward, a, b) + k * np.where(forward, own, -own)
     return np.where(safe, np.minimum(a, b), face)
 
@@ -83,5 +86,8 @@ def carried(c, flow, differences, axis):
 
 
 def from_tank(ore, tank, z, drop, unsure):
-    """c* between ore and a well-mixed tank: upwind by drop = phi_ore - phi_tank; (species, faces)."""
+    """c* between ore and a well-mixed tank, upwind by drop = phi_ore - phi_tank [V].
+
+    ore, tank: (species, faces) mol/m3. Where `unsure` is set the smaller of both is taken.
+    """
     return np.where(unsure, np.minimum(ore, tank), np.where(z * drop > 0, ore, tank))

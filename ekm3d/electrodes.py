@@ -73,10 +73,8 @@ class Electrodes:
         self.solid = np.zeros(grid.shape, bool)      # voxels that hold metal instead of ore
         boxes = [(r, box) for r, row in enumerate(rows) for box in row.boxes]
         self.strip_row = np.array([r for r, _ in boxes], dtype=int)
-        self.strip_names = []
         masks = []
         for r, box in boxes:
-            self.strip_names.append(f"{rows[r].name}.{sum(q == r for q, _ in boxes[:len(masks)]) + 1}")
             mask = np.zeros(grid.shape, bool)
             mask[rasterise(box, grid)] = True
             self.solid |= mask
@@ -89,7 +87,7 @@ class Electrodes:
     @property
     def strips(self):
         """Number of strips in all rows."""
-        return len(self.strip_names)
+        return self.strip_row.size
 
     def _faces(self, masks, contact):
         strip, voxel, axis, resistance = [], [], [], []

@@ -105,8 +105,8 @@ class Equations:
         self._arrange(products)
         self.additive = np.all(self.nu >= 0, axis=0)
 
-    def residual(self, y, voxels, site=None):
-        """The equations at y; with `site` given, X is held there and I and a_w at y's."""
+    def residual(self, y, voxels, held=None):
+        """The equations at y; with `held` (n,) given, X is cec + held, and I and a_w are y's."""
         K, H, chem = self.K, self.H, self.chem
         absent = voxels.total <= 0
         if H is not None:
@@ -117,8 +117,8 @@ class Equations:
         saturation -= LN10 * chem.log_k_m[:, None]
 
         released, site_slope = np.zeros_like(voxels.cec), np.zeros_like(voxels.cec)
-        if site is not None:
-            released = site
+        if held is not None:
+            released = held
         elif H is not None:
             line = -voxels.slope * (u[H] / LN10 + voxels.reference_pH)
             released = np.clip(line, voxels.least, voxels.most)
@@ -140,7 +140,7 @@ class Equations:
         scale = np.empty_like(error)
         scale[:K] = np.abs(self.nu).T @ terms + np.abs(voxels.total)
         scale[K] = np.where(bare, 1.0, X)
-        scale[K + 1] = error[K + 1] + voxels.water * I
+        scale[K + 1] = error[K + 1] + voxels.water * (I + 1e-6)
         scale[K + 2] = voxels.water
         error[:K] -= voxels.total
         error[K:] -= X, voxels.water * I, voxels.water * (1 - a_w)
@@ -153,14 +153,14 @@ class Equations:
         error[K, bare] = 0.0
         if lost:
             error[:K][absent], scale[:K][absent] = 0.0, 1.0
-        if site is not None:
+        if held is not None:
             error[K + 1:] = 0.0
         return Residual(terms, error, scale, saturation, X, site_slope, I, absent, bare)
 
     def _arrange(self, products):
         """Order the elimination and pack the derivatives that are not always 0."""
         K, M = self.K, self.M
-        size = K + 3 + M
+        size, count = K + 3 + M, len(products)
         linked = np.any(products != 0, axis=0)
         pattern = np.zeros((size, size), bool)
         pattern[:K + 3, :K + 1] = linked[:, :K + 1]
@@ -170,21 +170,19 @@ class Equations:
             pattern[:K + 3, self.H] |= linked[:, K + 4]
             pattern[K, self.H] = True
         self.masters = _masters(self.nu_m != 0, self.H, self.chem.minerals)
-        for m, k in enumerate(self.masters):
-            at = K + 3 + m
-            pattern[:K, at] = self.nu_m[m] != 0
-            pattern[at] = pattern[k]
+        pattern[:K, K + 3:] = (self.nu_m != 0).T
+        for m, k in enumerate(self.masters):             # the two rows may change places
+            pattern[K + 3 + m] = pattern[k]
             pattern[k, :K] |= self.nu_m[m] != 0
             pattern[k, K + 2] |= self.chem.water_m[m] != 0
         pattern |= np.eye(size, dtype=bool)
         order = _order(pattern, list(range(K + 3, size)) + self.masters, [K, K + 1, K + 2])
-        self.order = np.array(order)
         self.place = np.argsort(order)
         self.elimination = Elimination(pattern[np.ix_(order, order)])
         rows, columns = np.nonzero(linked[:, :K + 1])
         self.direct = np.ascontiguousarray(products[:, rows, columns].T)
         self.direct_at = self.place[rows], self.place[columns]
-        self.indirect = np.ascontiguousarray(products[:, :, K + 1:].transpose(2, 1, 0))
+        self.indirect = products[:, :, K + 1:].transpose(2, 1, 0).reshape(-1, count)
 
     def step(self, y, active, voxels, r, damping=None):
         """Newton's change of y. damping (n,): as in Levenberg-Marquardt, and I, a_w, X held."""
@@ -197,7 +195,7 @@ class Equations:
         if damping is None:
             I, root = r.strength, np.sqrt(r.strength)
             davies = 0.5 * root / (1 + root)**2 - 0.3 * I     # d davies(I)/dln I
-            ions, neutral, water, exchange = (part @ r.terms for part in self.indirect)
+            ions, neutral, water, exchange = (self.indirect @ r.terms).reshape(4, K + 3, n)
             A[main, at[K + 1]] = davies * ions + I * neutral
             A[main, at[K + 2]] = water
             A[at[K + 1], at[K + 1]] -= voxels.water * I

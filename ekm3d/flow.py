@@ -4,7 +4,8 @@
 
 K is taken in series across a face, k_e as the mean of both voxels (Casagrande's law is a
 body force). The water content does not change. An outlet that would admit water is closed,
-an inlet that would give more than its supply gives just that.
+an inlet that would give, or a drain that would
+take, more than its pump can does just that.
 """
 
 import numpy as np
@@ -60,8 +61,8 @@ class Flow:
                 np.add.at(fixed.reshape(-1), place.voxel, inflow)
             if not link.any() and fixed.sum() > 1e-9 * np.abs(fixed).sum():
                 raise RuntimeError(
-                    f"flow: {fixed.sum():.3g} m3/s of water are injected at t = {s.time:g} s but no "
-                    "outlet is open; a collector, drain or head well is needed in this stage")
+                    f"flow: {fixed.sum():.3g} m3/s of water are injected at t = {s.time:g} s but "
+                    "no outlet is open; a collector, drain or head well is needed in this stage")
             sz, sy, sx = self.conductance
             self.residual = self.elliptic.solve(sx, sy, sz, link, fixed, s.head, "head")
             self.iterations += self.elliptic.iterations
@@ -75,7 +76,9 @@ class Flow:
                 if well.kind in OUTFLOW_ONLY and (inflow > 0).any():
                     closed[n] |= inflow > 0
                     changed = True
-                if well.max_rate is not None and inflow.sum() > well.max_rate * (1 + 1e-9):
+                sign = -1.0 if well.kind in OUTFLOW_ONLY else 1.0
+                if well.max_rate is not None and (
+                        sign * inflow.sum() > well.max_rate * (1 + 1e-9)):
                     limited[n] = changed = True
             if not changed:
                 break
@@ -99,7 +102,8 @@ class Flow:
         if well.kind == "injection":
             return np.zeros_like(share), well.rate * share
         if limited:
-            return np.zeros_like(share), well.max_rate * share
+            sign = -1.0 if well.kind in OUTFLOW_ONLY else 1.0
+            return np.zeros_like(share), sign * well.max_rate * share
         reach = np.where(closed, 0.0, place.reach)
         conductance = self.rock["conductivity"].reshape(-1)[place.voxel] * reach
         return conductance, conductance * well.head - np.where(closed, 0.0, osmosis)

@@ -22,7 +22,7 @@ class PackedGrid(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Grid:
-    """A box of nx x ny x nz voxels; `cells`, `spacing` [m] and `origin` [m] are in x, y, z order."""
+    """A box of nx x ny x nz voxels; `cells`, `spacing` [m], `origin` [m] in the order x, y, z."""
 
     cells: tuple
     spacing: tuple

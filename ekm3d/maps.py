@@ -34,13 +34,14 @@ def dynamic_fields(chem):
            VoxelField("current_density", "A/m2", "electric current", 3),
            VoxelField("conductivity", "S/m", "electric conductivity of the wet rock"),
            VoxelField("pH", "1", "-log10 of the activity of H+"),
-           VoxelField("net_charge", "mol/m3", "charge of all phases (an audit), per volume of rock"),
+           VoxelField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"),
            VoxelField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
            VoxelField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
     for label in chem.labels:
-        out += [VoxelField(f"{label}_dissolved", "mol/m3", f"{label} in all species, per volume of water"),
-                VoxelField(f"{label}_exchanged", "mol/m3", f"{label} on clay, per volume of rock"),
-                VoxelField(f"{label}_solid", "mol/m3", f"{label} in minerals, per volume of rock")]
+        out += [VoxelField(f"{label}_{phase}", "mol/m3", f"{label} {where}")
+                for phase, where in (("dissolved", "in all species, per volume of water"),
+                                     ("exchanged", "on clay, per volume of rock"),
+                                     ("solid", "in minerals, per volume of rock"))]
     return out
 
 

@@ -137,7 +137,8 @@ class Monitor:
         per_kg = (MG * 1e-3 * MOLAR_MASS_N) / sim.case.ore.density
         out = {"title": sim.case.title, "time_h": s.time / HOUR, "steps": s.step, "wall_s": wall,
                "cells": int(np.prod(sim.grid.shape)), "ore_kg": self.mass, "ore_m3": self.volume,
-               "energy_kWh": self.energy / KWH, "energy_kWh_per_m3": self.energy / KWH / self.volume,
+               "energy_kWh": self.energy / KWH,
+               "energy_kWh_per_m3": self.energy / KWH / self.volume,
                "charge_C": self.charge,
                "current_start_A": self.currents[0][1] if self.currents else 0.0,
                "current_end_A": self.currents[-1][1] if self.currents else 0.0}
@@ -165,5 +166,6 @@ class Monitor:
         out |= {"pH_min": float(pH.min()), "pH_max": float(pH.max()),
                 "mass_balance_max": float(sim.audit.mass_errors().max()),
                 "charge_balance_max": sim.audit.charge_max,
-                "faraday_error": sim.audit.faraday_error(), "water_balance_max": sim.audit.water_max}
+                "faraday_error": sim.audit.faraday_error(),
+                "water_balance_max": sim.audit.water_max}
         return out

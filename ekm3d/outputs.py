@@ -99,5 +99,6 @@ class Outputs:
 def table(summary):
     """The summary as aligned text, one key a line."""
     width = max(map(len, summary))
-    return "\n".join(f"{key:<{width}}  " + (f"{value:.5g}" if isinstance(value, float) else str(value))
-                     for key, value in summary.items())
+    texts = {key: f"{value:.5g}" if isinstance(value, float) else str(value)
+             for key, value in summary.items()}
+    return "\n".join(f"{key:<{width}}  {text}" for key, text in texts.items())

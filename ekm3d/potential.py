@@ -107,8 +107,8 @@ class Potential:
                 np.copyto(lag_drop, self.drop)
         else:
             raise RuntimeError(
-                f"potential: the direction of drift did not settle in 20 solves at t = {s.time:g} s "
-                f"({int(doubtful.sum())} faces); a smaller schedule.max_step may help")
+                f"potential: the direction of drift did not settle in 20 solves at t = "
+                f"{s.time:g} s ({int(doubtful.sum())} faces); a smaller schedule.max_step may help")
 
     def _terminals(self, drive):
         """Potential of the metal behind every electrode face [V]."""
@@ -176,7 +176,7 @@ class Potential:
             bad = np.zeros(u.shape, bool)
             for z in np.unique(np.abs(self.z)):
                 bad |= (u * old < 0) & (z * np.abs(u) > SURE)
-                bad |= z * np.abs(u) * (0.5 - 0.25 * z * np.abs(old)) > 1.0
+                bad |= z * np.abs(u) > 2.0 * np.maximum(z * np.abs(old), 1.0)
             moves = faces(self.conductance[axis], axis) > 0
             faces(out[axis], axis)[...] = bad & moves & (faces(self.safe[axis], axis) == 0)
         return out

@@ -48,7 +48,7 @@ class Schedule:
         return Drive(n, stage.anodes, stage.cathodes, stage.voltage, duty, end)
 
     def clip(self, dt, t, *marks):
-        """Shorten dt so that the step ends on the next switch or mark, without a sliver after it."""
+        """Shorten dt to end on the next switch or mark, without a sliver of a step before it."""
         for end in (self.drive(t).end, *marks):
             left = end - t
             if left <= dt * (1 + 1e-9):

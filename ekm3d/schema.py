@@ -16,7 +16,6 @@ from ekm3d.casetext import UNREAD, suggest
 from ekm3d.units import Kind, not_negative, positive
 
 LENGTH = Kind("m", "0.5 m")
-TIME = positive("s", "132 h")
 
 
 def Q(kind):
@@ -63,6 +62,28 @@ Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
                     Field(examples=['["0.25 m", "0.75 m"]'])]
 Box = Annotated[tuple, BeforeValidator(_corners)]
 Boxes = Annotated[list[tuple], BeforeValidator(_boxes)]
+Size = _three(positive("m", "2 m"), '["2 m", "1.5 m", "2 m"]')
+Spacing = _three(positive("m", "10 cm"), '"10 cm"')
+Length = Q(LENGTH)
+Width = Q(positive("m", "0.1 m"))
+Thickness = Q(positive("m", "5 mm"))
+Area = Q(positive("m2", "3 m2"))
+Head = Q(Kind("m", "0 m"))
+Flux = Q(not_negative("m/s", "5e-7 m/s"))
+Rate = Q(not_negative("m3/s", "1.5e-6 m3/s"))
+Tank = Q(positive("m3", "2 l"))
+Time = Q(positive("s", "132 h"))
+Interval = Q(positive("s", "30 min"))
+Pause = Q(not_negative("s", "10 min"))
+Volts = Q(not_negative("V", "30 V"))
+Overpotential = Q(not_negative("V", "2.5 V"))
+Gradient = Q(not_negative("V/m", "0.3 V/cm"))
+Resistance = Q(not_negative("ohm", "18 ohm"))
+PlateCapture = Q(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))
+Deposition = Q(not_negative("1/s", "0.034 1/s"))
+Acidity = Q(Kind("", "5.3", 0.0, 14.0))
+Courant = Q(Kind("", "0.4", 0.0, 1.0, above=True))
+Tolerance = Q(Kind("", "1e-10", 0.0, 1e-4, above=True))
 
 
 class Table(BaseModel):
@@ -77,8 +98,8 @@ class Table(BaseModel):
 
 
 class Grid(Table):
-    size: _three(positive("m", "2 m"), '["2 m", "1.5 m", "2 m"]')
-    spacing: _three(positive("m", "10 cm"), '"10 cm"')
+    size: Size
+    spacing: Spacing
     origin: Position = [0.0, 0.0, 0.0]
 
 
@@ -97,8 +118,8 @@ class Ore(Table):
 
 
 class Layer(Table):
-    bottom: Q(LENGTH)
-    top: Q(LENGTH)
+    bottom: Length
+    top: Length
     value: Any = Field(examples=["0.45"])
 
 
@@ -121,7 +142,7 @@ class SamplesSource(Table):
 class Exchanger(Table):
     cec: Any = "from inventory"
     variable_charge: Any = 0.0
-    reference_pH: Q(Kind("", "5.3", 0.0, 14.0)) = 7.0
+    reference_pH: Acidity = 7.0
 
 
 class ChemistryChoice(Table):
@@ -141,31 +162,27 @@ class Strips(Table):
 
     x: Centres
     y: Centres
-    bottom: Q(LENGTH)
-    top: Q(LENGTH)
-    width: Q(positive("m", "0.1 m"))
-    thickness: Q(positive("m", "5 mm"))
+    bottom: Length
+    top: Length
+    width: Width
+    thickness: Thickness
     facing: Literal["x", "y"] = "x"
-
-
-RESISTANCE = not_negative("ohm", "18 ohm")
-TANK = positive("m3", "2 l")
 
 
 class ElectrodeRow(Table):
     name: str = Field(examples=['"row 1"'])
     strips: Strips | None = None
     plates: Boxes | None = None
-    contact_resistance: Q(RESISTANCE) | None = None
-    catholyte_volume: Q(TANK) | None = None
+    contact_resistance: Resistance | None = None
+    catholyte_volume: Tank | None = None
 
 
 class ElectrodeRows(Table):
-    overpotential: Q(not_negative("V", "2.5 V"))
-    contact_resistance: Q(RESISTANCE)
-    catholyte_volume: Q(TANK)
-    plate_capture: Q(not_negative("m3/A/s", "1.84e-8 m3/(A s)")) = 0.0
-    deposition: Q(not_negative("1/s", "0.034 1/s")) = 0.0
+    overpotential: Overpotential
+    contact_resistance: Resistance
+    catholyte_volume: Tank
+    plate_capture: PlateCapture = 0.0
+    deposition: Deposition = 0.0
     row: list[ElectrodeRow] = []
 
 
@@ -174,34 +191,34 @@ class WellEntry(Table):
     kind: Literal["injection", "head", "drain", "collector"] = Field(examples=['"injection"'])
     at: str | None = None
     box: Box | None = None
-    rate: Q(not_negative("m3/s", "1.5e-6 m3/s")) | None = None
-    flux: Q(not_negative("m/s", "5e-7 m/s")) | None = None
-    area: Q(positive("m2", "3 m2")) | None = None
-    head: Q(Kind("m", "0 m")) | None = None
-    max_rate: Q(not_negative("m3/s", "1e-6 m3/s")) | None = None
+    rate: Rate | None = None
+    flux: Flux | None = None
+    area: Area | None = None
+    head: Head | None = None
+    max_rate: Rate | None = None
     composition: dict[str, Any] = {}
 
 
 class Pulse(Table):
-    on: Q(positive("s", "20 min"))
-    off: Q(not_negative("s", "10 min"))
+    on: Interval
+    off: Pause
 
 
 class StageEntry(Table):
     name: str = Field(examples=['"stage 1"'])
-    duration: Q(TIME)
+    duration: Time
     anodes: list[str] = []
     cathodes: list[str] = []
-    gradient: Q(not_negative("V/m", "0.3 V/cm")) | None = None
-    voltage: Q(not_negative("V", "30 V")) | None = None
+    gradient: Gradient | None = None
+    voltage: Volts | None = None
     pulse: Pulse | None = None
 
 
 class ScheduleEntry(Table):
     pulses: Literal["averaged", "resolved"] = "averaged"
-    max_step: Q(positive("s", "30 min")) = 1800.0
-    cfl: Q(Kind("", "0.4", 0.0, 1.0, above=True)) = 0.4
-    tolerance: Q(Kind("", "1e-10", 0.0, 1e-4, above=True)) = 1e-10
+    max_step: Interval = 1800.0
+    cfl: Courant = 0.9
+    tolerance: Tolerance = 1e-10
     stage: list[StageEntry] = []
 
 
@@ -215,8 +232,8 @@ class ProbeEntry(Table):
 
 
 class OutputEntry(Table):
-    snapshot_every: Q(positive("s", "12 h")) = 43200.0
-    series_every: Q(positive("s", "1 h")) = 3600.0
+    snapshot_every: Interval = 43200.0
+    series_every: Interval = 3600.0
 
 
 class CaseFile(Table):

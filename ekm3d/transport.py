@@ -66,7 +66,8 @@ class Transport:
     def _fastest(chem, sign):
         """(D, D |z|) of the species of one sign (0 counted in) that no other outruns in both."""
         pairs = {(d, d * abs(z)) for d, z in zip(chem.diffusion, chem.z) if z * sign >= 0}
-        return [p for p in pairs if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in pairs)]
+        return [p for p in pairs
+                if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in pairs)]
 
     def prepare(self, s, potential, flow, drive):
         """Rates of change at time t, and the longest step [s] that keeps every species positive."""
@@ -170,10 +171,11 @@ class Transport:
             for d, dz in self.fastest[n]:
                 rate = d * still[inner] + dz * drift[n][inner] + water[inner]
                 pore = self.rock["water_content"][inner] * g.voxel_volume
-                quickest = self.domain.max(np.divide(rate, pore, out=np.zeros_like(rate), where=pore > 0))
+                quickest = self.domain.max(
+                    np.divide(rate, pore, out=np.zeros_like(rate), where=pore > 0))
                 if contact.size:
-                    tank = (d * strip(per_face[0]) + dz * strip(per_face[1 + n])) / self.electrodes.volume
-                    quickest = max(quickest, self.domain.max(tank))
+                    tank = d * strip(per_face[0]) + dz * strip(per_face[1 + n])
+                    quickest = max(quickest, self.domain.max(tank / self.electrodes.volume))
                 if quickest > 0:
                     longest = min(longest, self.cfl / quickest)
         return longest

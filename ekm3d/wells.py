@@ -45,8 +45,8 @@ class Wells:
         mask[rasterise(well.box, self.grid)] = True
         voxel = np.flatnonzero(np.pad(mask & self.electrodes.ore, GHOST))
         area = np.full(voxel.size, 2 * (self.grid.face_area(1) + self.grid.face_area(2)))
-        reach = np.full(voxel.size, sum(4 * self.grid.face_area(a) / self.grid.step(a) for a in (1, 2)))
-        return Place(voxel, area, reach, np.full(voxel.size, -1))
+        reach = sum(4 * self.grid.face_area(a) / self.grid.step(a) for a in (1, 2))
+        return Place(voxel, area, np.full(voxel.size, reach), np.full(voxel.size, -1))
 
     def openings(self, n, drive):
         """The Place of well n under this drive; empty where its rows are not driven."""

@@ -35,8 +35,8 @@ INLINE void face(const real* c, const real* mobility, const real* lag, const Fla
         const bool forward = z[n] * drop > 0;
         const real own = difference(c, mobility, here, step);
         const real upstream = difference(c, mobility, forward ? here - step : here + step, step);
-        const real k = larger(real(1) / 2 - F_RT / 4 * magnitude(z[n] * drop),
-                              limited(own, upstream));
+        const real central = 1 / larger(F_RT * magnitude(z[n] * drop), 1);
+        const real k = central / 2 + (1 - central) * limited(own, upstream);
         const real blended = forward ? a + k * own : b - k * own;
         s += z[n] * z[n] * diffusion[n] * (safe[here] ? smaller(a, b) : blended);
         id += z[n] * diffusion[n] * own;
