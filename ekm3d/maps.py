@@ -33,7 +33,7 @@ def dynamic_fields(chem):
            VoxelField("water_flux", "m/s", "Darcy flux of water", 3),
            VoxelField("current_density", "A/m2", "electric current", 3),
            VoxelField("conductivity", "S/m", "electric conductivity of the wet rock"),
-           VoxelField("pH", "1", "-log10 of the activity of H+"),
+           VoxelField("pH", "1", "-log10 of the activity of H+; NaN inside electrodes"),
            VoxelField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"),
            VoxelField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
            VoxelField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
@@ -84,7 +84,8 @@ def snapshot(sim):
         faces(current[axis], axis)[...] = faces(sim.potential.current[axis], axis) + faces(
             sim.potential.conductance[axis], axis) * (below(s.phi, axis) - above(s.phi, axis))
     weights = (FARADAY * F_RT) * chem.z**2 * chem.diffusion
-    out = {"phi": s.phi[inner], "head": s.head[inner], "pH": s.pH[inner],
+    out = {"phi": s.phi[inner], "head": s.head[inner],
+           "pH": np.where(sim.electrodes.ore, s.pH[inner], np.nan),
            "water_flux": vectors(sim.flow.water, grid),
            "current_density": vectors(current, grid),
            "conductivity": np.tensordot(weights, s.c[inner], 1) * s.mobility[inner],

@@ -7,12 +7,14 @@
     energy = int U I dt             (5)
 
 (2) as printed lacks the division by m. Electric values are those at the terminals while the
-power is on; with averaged pulses the mean current is that times the duty.
+power is on; with averaged pulses the mean current is that times the duty. purity_REE is REE over
+REE and impurities, charge_over_REE the charge passed (eq) over the exchangeable REE (eq): what
+electromigration alone could move at the very most.
 """
 
 import numpy as np
 
-from ekm3d.constants import HOUR, KWH, MOLAR_MASS_N
+from ekm3d.constants import FARADAY, HOUR, KWH, MOLAR_MASS_N
 from ekm3d.maps import MG, group_mg_per_kg, phases
 
 
@@ -126,13 +128,17 @@ class Monitor:
 
     def summary(self, wall):
         """Flat keys with unit suffixes; wall: seconds that the run took."""
-        sim, s = self.sim, self.sim.state
+        sim, s, chem = self.sim, self.sim.state, self.sim.chem
         water, clay, solid = phases(sim)
         leachate, plate = self.collected()
         ree = group_mg_per_kg(sim, water + clay, "REE")
         removal = self.at_points(np.divide(self.initial_ree - ree, self.initial_ree,
                                            out=np.zeros_like(ree), where=self.initial_ree > 0))
         added = self.ammonium(water, clay)[0]
+        recovered = self.group(leachate + plate, "REE")
+        impurity = self.group(leachate, "impurity")
+        equivalents = sum(chem.charge[n] * self.exchangeable[n]
+                          for n, g in enumerate(chem.groups) if g == "REE")
         k = self.label.get("NH4")
         per_kg = (MG * 1e-3 * MOLAR_MASS_N) / sim.case.ore.density
         out = {"title": sim.case.title, "time_h": s.time / HOUR, "steps": s.step, "wall_s": wall,
@@ -152,12 +158,17 @@ class Monitor:
                 "REE_hydroxide_in_ore_mg_per_kg": self.group(self._moles(solid), "REE"),
                 "recovery_REE": self.share(leachate + plate, self.initial)}
         out |= {f"recovery_{label}": (leachate + plate)[n] / self.initial[n]
-                for n, label in enumerate(sim.chem.labels)
-                if n != sim.chem.hydrogen and self.initial[n] > 0}
+                for n, label in enumerate(chem.labels)
+                if n != chem.hydrogen and self.initial[n] > 0}
         out |= {"removal_REE_mean": float(removal.mean()),
                 "removal_REE_min": float(removal.min()), "removal_REE_max": float(removal.max()),
                 "removal_points_above_90_percent": int((removal > 0.9).sum()),
-                "impurity_mg_per_kg": self.group(leachate, "impurity"), "nh4_added_mol": added,
+                "impurity_mg_per_kg": impurity,
+                "purity_REE": recovered / (recovered + impurity) if recovered > 0 else 0.0,
+                "energy_kWh_per_kg_REE": (self.energy / KWH / (recovered * self.mass / MG)
+                                          if recovered > 0 else 0.0),
+                "charge_over_REE": self.charge / FARADAY / equivalents if equivalents > 0 else 0.0,
+                "nh4_added_mol": added,
                 "residual_N_mg_per_kg": 0.0, "exchangeable_N_mg_per_kg": 0.0}
         if k is not None:
             out["residual_N_mg_per_kg"] = float(self.at_points(per_kg * water[k]).mean())
