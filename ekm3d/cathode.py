@@ -1,8 +1,9 @@
 """Catholyte: what becomes of the ions, the base and the water that reach a cathode.
 
-Every cathode strip owns one well-mixed tank of constant volume. Each step, in this order:
-the drain takes its share (dissolved and suspended), the plate captures REE hydroxide in its
-alkaline film, the rest equilibrates, and suspended solids settle on the plate.
+Every cathode strip owns one well-mixed tank of constant volume. Each step, in this order, the
+fast before the slow: the plate captures REE hydroxide in its alkaline film, the rest
+equilibrates, suspended solids settle on the plate, and the drain takes its share of what is
+left, dissolved and suspended.
 
     capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
     settling   d n_m/dt = k_dep n_m                                                 [mol/s]
@@ -10,6 +11,7 @@ alkaline film, the rest equilibrates, and suspended solids settle on the plate.
 
 import numpy as np
 
+from ekm3d.chemistry import ChemistryError
 from ekm3d.constants import FARADAY
 
 
@@ -42,16 +44,17 @@ class Cathodes:
         """
         if not self.volume.size:
             return
+        self._capture(s, dt, current)
+        solid = self._equilibrate(s, s.tank_warm).solid
+        settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume
+        moved = settled.T @ self.chem.nu_m
+        s.tank -= moved
+        s.plate += moved
         self.left = (1.0 - np.exp(-drained * dt / self.volume))[:, None] * s.tank
         s.tank -= self.left
         s.leachate += self.left[collected].sum(0)
         s.drained += self.left[~collected].sum(0)
-        self._capture(s, dt, current)
-        found = self._equilibrate(s, s.tank_warm)
-        settled = (1.0 - np.exp(-self.deposition * dt)) * found.solid * self.volume
-        moved = settled.T @ self.chem.nu_m
-        s.tank -= moved
-        s.plate += moved
+        self._equilibrate(s, s.tank_warm)
 
     def start(self, s):
         """Equilibrate the tanks as they were filled."""
@@ -59,8 +62,13 @@ class Cathodes:
             self._equilibrate(s, None)
 
     def _equilibrate(self, s, warm):
-        found = self.engine.solve(s.tank.T / self.volume, np.ones(self.volume.size),
-                                  warm=warm)
+        try:
+            found = self.engine.solve(s.tank.T / self.volume, np.ones(self.volume.size),
+                                      warm=warm)
+        except ChemistryError as error:
+            error.args = (f"{error}; this is the catholyte of electrode {error.voxels[0]}, counted "
+                          "from 0 over all rows",)
+            raise
         s.tank_c[...], s.tank_pH[...], s.tank_warm[...] = found.c, found.pH, found.warm
         return found
 

@@ -71,7 +71,7 @@ def acidity_from_neutrality(chem, total, cec=0.0):
 class Equilibrium:
     """Solves the equilibrium of one chemical system in many voxels."""
 
-    chunk = 1024              # voxels worked on at once: their matrices fit the cache
+    chunk = 1536              # voxels worked on at once: their matrices fit the cache
     newton_steps = 25
     descent_steps = 400
     rounds = 40               # of descent and Newton, without history

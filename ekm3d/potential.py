@@ -95,7 +95,7 @@ class Potential:
             if self._rectify(drive):
                 continue
             doubtful = self._doubtful(s.phi, lag)
-            turned = (self.drop * lag_drop < 0) & ~self.unsure & (
+            turned = (self.drop * lag_drop <= 0) & ~self.unsure & (
                 np.abs(self.drop) * np.abs(self.z).max() * F_RT > SURE)
             if not (doubtful.any() or turned.any()):
                 break

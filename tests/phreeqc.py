@@ -38,9 +38,8 @@ def database_text(chem):
                   f" -log_k {chem.log_k_x[e]}"]
     lines += ["PHASES"]
     for m in range(len(chem.minerals)):
-        formed = _reaction(chem, chem.nu_m[m], chem.water_m[m], _formula(chem, chem.nu_m[m],
-                                                                         chem.water_m[m], 0))
-        left, right = formed.split(" = ")
+        solid = _formula(chem, chem.nu_m[m], chem.water_m[m], 0)
+        left, right = _reaction(chem, chem.nu_m[m], chem.water_m[m], solid).split(" = ")
         lines += [f"Mineral{m}", f"{right} = {left}", f" -log_k {chem.log_k_m[m]}"]
     return "\n".join(lines + ["END"]) + "\n"
 
@@ -86,10 +85,10 @@ class Phreeqc:
             present[chem.hydrogen] = True
         phases = [m for m in range(len(chem.minerals)) if present[chem.nu_m[m] != 0].all()]
         lines = ["KNOBS", " -iterations 2000", " -convergence_tolerance 1e-12", " -step_size 10",
-                 " -pe_step_size 3", "SOLUTION 1", f" -water {water:.14g}", " pH 7 charge", " pe 12",
-                 "END", "USE solution 1", "REACTION 1", f" O2 {ANCHOR}"]
+                 " -pe_step_size 3", "SOLUTION 1", f" -water {water:.14g}", " pH 7 charge",
+                 " pe 12", "END", "USE solution 1", "REACTION 1", f" O2 {ANCHOR}"]
         given = np.array(total)
-        if site > 0:                  # enters loaded with one cation, which is then not added again
+        if site > 0:                  # enters loaded with one cation, not to be added again
             carrier = chem.exchange.index("HX") if "HX" in chem.exchange else 0
             given -= chem.nu_x[carrier] * site / chem.z_x[carrier]
         for k, amount in enumerate(given):
@@ -140,7 +139,8 @@ def _species(chem, s):
 
 
 def _exchange(chem, e):
-    return _formula(chem, chem.nu_x[e], 0, 0, "X" + (f"{chem.z_x[e]:g}" if chem.z_x[e] != 1 else ""))
+    sites = chem.z_x[e]
+    return _formula(chem, chem.nu_x[e], 0, 0, f"X{sites:g}" if sites != 1 else "X")
 
 
 def _neutral(chem, k):

@@ -1,6 +1,7 @@
 """The thermodynamic database: what is read, and that every mistake is named at once."""
 
 import copy
+import re
 import tomllib
 from pathlib import Path
 
@@ -41,6 +42,15 @@ def test_the_field_block_holds_its_whole_system():
         "HREEX3": 2.58, "HX": 1.08}
     assert dict(zip(chem.minerals, chem.log_k_m)) == {
         "Al(OH)3": 9.7, "LREE(OH)3": 20.3, "HREE(OH)3": 18.0, "CaCO3": 1.85}
+    formation = dict(zip(chem.species, zip(chem.log_k, np.round(chem.diffusion * 1e9, 6))))
+    assert {name: formation[name] for name in chem.species[10:]} == {
+        "OH-": (-14.0, 5.273), "HSO4-": (1.99, 1.385), "NH3": (-9.25, 1.64),
+        "NH4SO4-": (1.03, 1.10), "CO3-2": (-10.33, 0.923), "CO2(aq)": (6.35, 1.91),
+        "LREESO4+": (3.61, 0.60), "LREE(SO4)2-": (5.2, 0.60), "HREESO4+": (3.50, 0.60),
+        "HREE(SO4)2-": (5.0, 0.60), "AlSO4+": (3.5, 0.60), "AlOH+2": (-5.0, 0.60),
+        "Al(OH)2+": (-10.1, 0.60), "Al(OH)4-": (-22.7, 1.04)}
+    assert 1e9 * chem.diffusion[:10] == pytest.approx(
+        [9.311, 1.957, 1.065, 0.62, 0.58, 0.541, 0.792, 1.957, 1.334, 1.185])
     assert [chem.labels[k] for k in chem.group("REE")] == ["LREE", "HREE"]
     assert [chem.labels[k] for k in chem.group("impurity")] == ["Al", "Ca", "K", "Na"]
     assert chem.molar_mass[chem.index("LREE")] == pytest.approx(0.142)      # kg/mol
@@ -60,6 +70,15 @@ def test_reactions_conserve_charge():
     assert np.array_equal(chem.nu @ chem.charge, chem.z)
     assert np.array_equal(chem.nu_x @ chem.charge, chem.z_x)
     assert not (chem.nu_m @ chem.charge).any()
+
+
+def test_names_show_the_charge_that_reactions_give():
+    """The sign and number a name ends in, "LREE(SO4)2-", "AlOH+2", none: any one coefficient of a
+    charged component that were wrong would change it."""
+    chem = read_database(FIELD)
+    for name, z in zip(chem.species, chem.z):
+        ending = re.search(r"([+-])(\d?)$", name)
+        assert z == (int(ending[1] + (ending[2] or "1")) if ending else 0), name
 
 
 def test_a_selection_keeps_what_it_can_form():
@@ -171,13 +190,12 @@ MISTAKES = {
 @pytest.mark.parametrize("words", MISTAKES)
 def test_a_mistake_is_named(tables, words):
     """Each line names record and key, says what is wrong and what would be right."""
-    name = "species 'NH3': the name is already taken"
     MISTAKES[words](tables)
     with pytest.raises(ValueError) as caught:
         build(tables, "database.toml")
     lines = str(caught.value).splitlines()
     assert all(line.startswith("database.toml: ") for line in lines)
-    assert any(words in line for line in lines) or words.startswith(name)
+    assert any(words in line for line in lines)
 
 
 def test_all_mistakes_are_named_at_once(tables):

@@ -1,0 +1,183 @@
+"""Concentrations at faces: limits, bounds and symmetries of the blending formula."""
+
+import numpy as np
+import pytest
+
+from ekm3d.blending import (carried, face_conductance, from_tank, limited, migrating,
+                            upstream_differences)
+from ekm3d.constants import RT_F
+from ekm3d.grid import GHOST, Grid
+
+ONE = np.array([1.0])
+OPEN = np.ones(1)                      # every face of the padded line counts as open
+
+
+def line(values, axis=2):
+    """Species on a line of voxels without closed ends, padded; values: (species, n + 2 ghosts)."""
+    values = np.atleast_2d(np.array(values, dtype=float))
+    n, length = values.shape
+    shape = [n, *[1 + 2 * GHOST] * 3]
+    shape[axis + 1] = length
+    index = [slice(None), None, None, None]
+    index[axis + 1] = slice(None)
+    return np.broadcast_to(values[tuple(index)], shape).copy()
+
+
+def on_faces(c, u, z=ONE, safe=False, axis=2):
+    """c* on the faces of a line whose potential falls by u RT/F across each; (species, n)."""
+    face = migrating(c, z, np.asarray(u) * RT_F, safe, upstream_differences(c, OPEN, axis), axis)
+    return np.moveaxis(face, axis + 1, -1)[:, 0, 0]
+
+
+def van_leer(up, own):
+    """phi(r)/2 in its textbook form, (r + |r|)/(1 + |r|) / 2 with r = up/own."""
+    r = up / own
+    return 0.5 * (r + abs(r)) / (1 + abs(r))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_face_conductance_is_two_half_voxels_in_series(axis):
+    """Two layers of h/2 on area A: G = 1/(h/2 A m_a + h/2 A m_b); nothing through a closed one.
+
+    Unequal spacings: A and h belong to the axis. Mobilities 0.3 and 3e-5: the smaller rules.
+    """
+    grid = Grid((3, 3, 3), (0.1, 0.3, 0.7))
+    m = np.zeros(grid.padded)
+    cut = [GHOST] * 3
+    for offset, value in enumerate((0.3, 3e-5, 0.0)):
+        cut[axis] = GHOST + offset
+        m[tuple(cut)] = value
+    h = (0.7, 0.3, 0.1)[axis]
+    area = 0.1 * 0.3 * 0.7 / h
+    found = face_conductance(m, grid, axis)
+    expected = 1 / (0.5 * h / (area * 0.3) + 0.5 * h / (area * 3e-5))
+    cut = [0] * 3
+    cut[axis] = slice(None)
+    np.testing.assert_allclose(found[tuple(cut)], [0, expected, 0, 0], rtol=1e-14)
+
+
+def test_differences_know_their_neighbours_and_closed_faces():
+    """0 1 4 9 16 25 between the ghosts 0, 0: differences 1 3 5 7 9; outside the window, none.
+
+    The face that is closed has no difference, for itself and for both its neighbours.
+    """
+    c = line([0, 1, 4, 9, 16, 25])
+    open_face = np.array([True, True, False]).reshape(1, 1, 3)
+    for open_faces, expected in ((OPEN, ([3, 5, 7], [0, 3, 5], [5, 7, 0])),
+                                 (open_face, ([3, 5, 0], [0, 3, 5], [5, 0, 0]))):
+        found = upstream_differences(c, open_faces, 2)
+        np.testing.assert_array_equal([f[0, 0, 0] for f in found], expected)
+
+
+def test_the_limiter_is_van_leers():
+    """phi(r)/2 of van Leer (1974): 0 for r <= 0, 1/2 at r = 1, towards 1 for large r.
+
+    It also reads phi/2 = r/(1 + r): any ratio, both signs, is compared with the textbook form.
+    """
+    own = np.array([1.0, 1.0, 1.0, 2.0, -2.0, -1.0, 1.0])
+    up = np.array([1.0, -1.0, 0.0, 0.5, -7.0, 3.0, 1e9])
+    np.testing.assert_allclose(limited(own, up), van_leer(up, own), rtol=1e-15)
+    assert limited(own, up)[0] == 0.5
+    assert limited(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("u", [0.0, 1e-6, 0.5, -0.5, 1.0, -1.0])
+def test_diffusion_makes_it_central(u):
+    """For |u| <= 1, w = 1: the mean of both sides, extremum or not."""
+    values = [5.0, 1.0, 8.0, 2.0, 2.0, 9.0]
+    np.testing.assert_allclose(on_faces(line(values), u), [[4.5, 5.0, 2.0]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("u", [1.5, 4.0, -4.0, 300.0])
+def test_drift_makes_it_limited_upwind(u):
+    """c* = c_up + (w/2 + (1 - w) phi/2)(c_down - c_up), w = 1/|u|, by hand on the middle face.
+
+    Voxels 1 2 | 5 11: from below r = 1/3, from above r = 6/3.
+    """
+    c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
+    own, up, start = (3.0, 1.0, 2.0) if u > 0 else (-3.0, -6.0, 5.0)
+    w = 1 / abs(u)
+    expected = start + (w / 2 + (1 - w) * van_leer(up, own)) * own
+    assert on_faces(c, u)[0, 1] == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_face_has_no_preferred_side(axis, rng):
+    """Turning the line and the field round gives the same c*; so does turning charge and field."""
+    values, z = rng.uniform(0, 1, (3, 9)), np.array([1.0, -2.0, 3.0])
+    u = rng.normal(0, 3, 6)
+    cut = [None, None, None]
+    cut[axis] = slice(None)
+    forth = on_faces(line(values, axis), u[tuple(cut)], z, axis=axis)
+    back = on_faces(line(values[:, ::-1], axis), -u[::-1][tuple(cut)], z, axis=axis)
+    np.testing.assert_allclose(forth, back[:, ::-1], rtol=1e-13)
+    anti = on_faces(line(values, axis), -u[tuple(cut)], -z, axis=axis)
+    np.testing.assert_array_equal(forth, anti)
+
+
+def test_a_face_stays_between_its_sides_and_below_twice_the_upwind(rng):
+    """Concentrations over 8 decades, u over 6: min <= c* <= max, and the bounds of positivity.
+
+    The limited part of c* is at most 2 c_up (van Leer's TVD bound); the voxel beyond adds to
+    the drift u c* no more than diffusion brings back, u c* <= 2 u c_up + c_down.
+    """
+    values = 10 ** rng.uniform(-4, 4, (2000, 7))
+    u = 10 ** rng.uniform(-3, 3, 4) * rng.choice([-1, 1], 4)
+    face = on_faces(line(values), u, np.ones(2000))
+    a, b = values[:, 1:5], values[:, 2:6]
+    up, down = np.where(u > 0, a, b), np.where(u > 0, b, a)
+    slack = 1 + 1e-14
+    assert (face <= np.maximum(a, b) * slack).all() and (face * slack >= np.minimum(a, b)).all()
+    assert (np.abs(u) * face <= (2 * np.abs(u) * up + down) * slack).all()
+    sharp = on_faces(line(values), 1e12 * u, np.ones(2000))
+    assert (sharp <= 2 * up * slack).all()
+
+
+def test_safe_faces_take_the_smaller_side():
+    """Whatever the drift; only where the face is marked."""
+    c = line([[5.0, 1.0, 8.0, 2.0, 3.0, 9.0], [1.0, 2.0, 1.0, 4.0, 2.0, 1.0]])
+    z = np.array([1.0, -1.0])
+    safe = np.array([True, False, True]).reshape(1, 1, 3)
+    for u in (-9.0, -0.1, 0.0, 0.1, 9.0):
+        found = on_faces(c, u, z, safe)
+        np.testing.assert_array_equal(found[:, [0, 2]], [[1.0, 2.0], [1.0, 2.0]])
+        np.testing.assert_array_equal(found[:, 1], on_faces(c, u, z)[:, 1])
+
+
+@pytest.mark.parametrize("flow", [2e-9, -2e-9])
+def test_water_takes_all_species_by_one_limiter(flow):
+    """The smallest phi/2 of the moving species; one that is level on the face has no say.
+
+    Voxels 1 2 | 5 11 have r = 1/3 from below and 2 from above; the second species, 10 12 | 13 13.25,
+    r = 2 and 1/4; the third is level on the face: 7 3 | 3 9.
+    """
+    values = [[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 10.0, 12.0, 13.0, 13.25, 0.0],
+              [0.0, 7.0, 3.0, 3.0, 9.0, 0.0]]
+    c = line(values)
+    found = carried(c, flow, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    own = np.array([3.0, 1.0, 0.0])
+    if flow > 0:
+        expected = [2.0, 12.0, 3.0] + 0.25 * own
+    else:
+        expected = [5.0, 13.0, 3.0] - 0.2 * own
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_an_extremum_of_one_species_makes_all_first_order():
+    """r <= 0 of one species: k = 0 for all; level in every species: either side, the same."""
+    c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 3.0, 1.0, 2.0, 4.0, 0.0]])
+    found = carried(c, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    np.testing.assert_array_equal(found, [2.0, 1.0])
+    level = line(np.full((2, 6), 4.0))
+    assert (carried(level, 1.0, upstream_differences(level, OPEN, 2), 2) == 4.0).all()
+
+
+def test_a_tank_is_met_upwind():
+    """phi_ore above phi_tank: cations come from the ore, anions from the tank; in doubt, the less.
+
+    Rows: z = 1 and -1; columns: drop +1 V, -1 V, +1 V in doubt.
+    """
+    ore, tank = np.full((2, 3), 5.0), np.full((2, 3), 3.0)
+    z, drop = np.array([[1.0], [-1.0]]), np.array([1.0, -1.0, 1.0])
+    found = from_tank(ore, tank, z, drop, np.array([False, False, True]))
+    np.testing.assert_array_equal(found, [[5.0, 3.0, 3.0], [3.0, 5.0, 3.0]])
