@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from columns import ON, SALT, Block, plates, well
+from columns import SALT, Block, plates, well
 from medium import row
 
 from ekm3d.constants import F_RT, FARADAY
