@@ -1,4 +1,4 @@
-"""The command line: ekm3d run CASE, ekm3d check CASE."""
+"""The command line: ekm3d run CASE, ekm3d check CASE, ekm3d verify."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from ekm3d.case import Case
 from ekm3d.casetext import CaseError
 from ekm3d.outputs import OutputError, check_directory, table
 from ekm3d.simulation import Simulation
+from ekm3d import verify
 from ekm3d.version import __version__
 
 BAD_INPUT, FAILED = 2, 3
@@ -31,12 +32,15 @@ def parser():
     run.add_argument("--out", metavar="DIR", help="where results go (default: CASE/out)")
     run.add_argument("--force", action="store_true", help="replace a finished run")
     run.add_argument("--quiet", action="store_true", help="print the summary only")
+    verify.add_parser(commands)
     return top
 
 
 def main(arguments=None):
     """Exit codes: 0 done, 2 bad input (nothing written), 3 the computation failed."""
     args = parser().parse_args(arguments)
+    if args.command == "verify":
+        return verify.command(args)
     try:
         case = Case.read(args.case, args.overrides)
         if args.command == "check":
@@ -52,7 +56,7 @@ def main(arguments=None):
     except (CaseError, BackendError, OutputError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
-    except RuntimeError as error:      # no convergence, no equilibrium, no outlet
+    except (RuntimeError, OSError) as error:    # no convergence, no outlet, no room on the disk
         print(f"ekm3d: the run failed: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

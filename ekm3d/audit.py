@@ -77,8 +77,9 @@ class Audit:
         s = sim.state
         self.initial = self.stored()
         self.scale = np.abs(s.T[sim.grid.inner]).sum((1, 2, 3)) * sim.grid.voxel_volume
-        self.boxes = [] if sim.chem.hydrogen is None else [
-            FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))]
+        charged = sim.physics.potential and sim.chem.hydrogen is not None
+        self.boxes = [FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))
+                      if charged and not sim.case.sides]
         self.charge_max = self.water_max = 0.0
         self.check_charge()
 
@@ -103,6 +104,8 @@ class Audit:
     def check_charge(self):
         """Largest net charge of a voxel over all phases, relative to its dissolved ions."""
         s, chem = self.sim.state, self.sim.chem
+        if not self.sim.physics.potential:
+            return
         ionic = np.tensordot(np.abs(chem.z).astype(float), s.c, 1) * self.sim.rock["water_content"]
         self.charge_max = max(self.charge_max, float(np.max(np.divide(
             np.abs(s.charge), ionic, out=np.zeros_like(ionic), where=ionic > 0))))

@@ -54,23 +54,24 @@ def limited(own, upstream):
                      out=np.zeros_like(own), where=smooth)
 
 
-def migrating(c, z, drop, safe, differences, axis):
+def migrating(c, z, drop, safe, blend, differences, axis):
     """c* of every species on the faces of `axis`; (species, faces)  [mol/m3].
 
     drop: phi_a - phi_b of the last iterate [V]; z: (species,). Where `safe` is set (drift
-    whose sign or size is in doubt) the smaller of both sides is taken.
+    whose sign or size is in doubt) the smaller of both sides is taken. blend: 1, or 0 for
+    first-order upwind.
     """
     own, lower, upper = differences
     a, b = below(c, axis), above(c, axis)
     zz = z[:, None, None, None]
     forward = zz * drop > 0
     central = 1.0 / np.maximum(F_RT * np.abs(zz * drop), 1.0)
-    k = 0.5 * central + (1.0 - central) * limited(own, np.where(forward, lower, upper))
+    k = blend * (0.5 * central + (1.0 - central) * limited(own, np.where(forward, lower, upper)))
     face = np.where(forward, a, b) + k * np.where(forward, own, -own)
     return np.where(safe, np.minimum(a, b), face)
 
 
-def carried(c, flow, differences, axis):
+def carried(c, flow, blend, differences, axis):
     """Concentration that water takes across the faces of `axis`; (species, faces)  [mol/m3].
 
     One limiter value for all species of a face, the smallest: water from an electroneutral
@@ -81,13 +82,17 @@ def carried(c, flow, differences, axis):
     still = own == 0
     k = limited(own, np.where(forward, lower, upper))
     k[still] = 1.0
-    k = k.min(axis=0)
+    k = blend * k.min(axis=0)
     return np.where(forward, below(c, axis), above(c, axis)) + k * np.where(forward, own, -own)
 
 
 def from_tank(ore, tank, z, drop, unsure):
-    """c* between ore and a well-mixed tank, upwind by drop = phi_ore - phi_tank [V].
+    """c* between ore and a well-mixed tank or reservoir, by drop = phi_ore - phi_tank [V].
 
-    ore, tank: (species, faces) mol/m3. Where `unsure` is set the smaller of both is taken.
+    ore, tank: (species, faces) mol/m3; blended as above, with no limited part: nothing lies
+    behind the tank. Where `unsure` is set the smaller of both is taken.
     """
-    return np.where(unsure, np.minimum(ore, tank), np.where(z * drop > 0, ore, tank))
+    forward = z * drop > 0
+    half = 0.5 / np.maximum(F_RT * np.abs(z * drop), 1.0)
+    blended = np.where(forward, ore, tank) + half * np.where(forward, tank - ore, ore - tank)
+    return np.where(unsure, np.minimum(ore, tank), blended)

@@ -6,27 +6,38 @@
 `case.toml:LINE: key: what is wrong, what would be right`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from ekm3d.casereport import description
-from ekm3d.casetext import UNREAD, CaseError, Unread, load, suggest
-from ekm3d.database import Chemistry, read_database
+from ekm3d.casetext import UNREAD, CaseError, Unread, load
+from ekm3d.consistency import check
+from ekm3d.database import Chemistry
 from ekm3d.grid import Grid
-from ekm3d.layout import Builder, ElectrodeData, ScheduleData, composition
+from ekm3d.layout import Builder, ElectrodeData
 from ekm3d.orebody import OreBody, OreReader
-from ekm3d.schema import CaseFile, parse
-from ekm3d.units import per_kg
+from ekm3d.schema import CaseFile
+from ekm3d.selection import read_chemistry
+from ekm3d.sides import SideReader
+from ekm3d.sources import Sources
+from ekm3d.stages import ScheduleData, StageReader
+from ekm3d.tables import parse
+from ekm3d.water import WaterData, read_water
 
 MOST_VOXELS = 200_000_000
 
 
 @dataclass(frozen=True)
-class WaterData:
-    composition: dict       # component -> mol/m3 of the pore water before prewetting
-    prewetting: dict        # component -> mol per kg of dry ore
+class Physics:
+    """Which processes take part, and how concentrations at faces are found."""
+
+    potential: bool = True
+    flow: bool = True
+    transport: bool = True
+    chemistry: bool = True      # False: what is dissolved is all there is
+    scheme: str = "blended"     # blended | upwind
 
 
 @dataclass(frozen=True)
@@ -44,12 +55,14 @@ class Case:
     overrides: tuple        # "key=value", in the order of application
     title: str
     description: str
+    physics: Physics
     grid: Grid
     chemistry: Chemistry
     ore: OreBody
     water: WaterData
     electrodes: ElectrodeData
     wells: tuple
+    sides: tuple
     schedule: ScheduleData
     sampling: tuple
     probes: tuple
@@ -63,25 +76,28 @@ class Case:
         data, problems = load(text, overrides)
         file = parse(CaseFile, data, problems)
         attempt = problems.attempt
+        physics = attempt(_physics, file)
         grid = attempt(_grid, file, problems)
-        chem = attempt(_chemistry, file, directory, problems)
+        chem = attempt(read_chemistry, file, directory, problems)
+        sources = Sources(grid, directory, problems)
         build = Builder(grid, chem, directory, problems)
         electrodes = attempt(build.electrodes, file.electrodes)
         rows = attempt(_rows, file, electrodes)
-        schedule = attempt(build.schedule, file.schedule, rows)
+        schedule = attempt(StageReader(rows, problems).read, file.schedule)
         attempt(build.overlaps, electrodes, schedule)
-        attempt(_acidity, chem, electrodes, problems)
         case = cls(
             path=directory, text=text, overrides=tuple(overrides),
-            title=file.title, description=file.description.strip(),
+            title=file.title, description=file.description.strip(), physics=physics,
             grid=grid, chemistry=chem,
-            ore=attempt(_ore, file, OreReader(grid, chem, directory, problems)),
-            water=attempt(_water, file, chem, problems),
+            ore=attempt(_ore, file, OreReader(chem, sources, problems)),
+            water=attempt(read_water, file.water, chem, sources, problems),
             electrodes=electrodes, schedule=schedule,
             wells=attempt(build.wells, file.well, rows),
+            sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(build.sampling, file.sampling),
             probes=attempt(build.probes, file.probe),
             output=attempt(lambda: Output(file.output.snapshot_every, file.output.series_every)))
+        check(case, problems)
         problems.raise_if_any()
         return case
 
@@ -97,11 +113,12 @@ class Case:
 
     def inventory(self):
         """{component: mol in the block} exchangeable, by prewetting and in the first pore water."""
-        volume = self.grid.voxel_volume
-        water = float(self.ore.water_content.sum() * volume)
-        return {name: (float(np.sum(self.ore.exchangeable.get(name, 0.0)) * volume),
-                       self.water.prewetting.get(name, 0.0) * self.mass,
-                       self.water.composition.get(name, 0.0) * water)
+        def moles(amount, per=1.0):
+            return float(np.sum(amount * per) * self.grid.voxel_volume)
+
+        return {name: (moles(self.ore.exchangeable.get(name, 0.0)),
+                       moles(self.water.prewetting.get(name, 0.0), self.ore.density),
+                       moles(self.water.composition.get(name, 0.0), self.ore.water_content))
                 for name in self.chemistry.components}
 
     def describe(self):
@@ -149,55 +166,6 @@ def _grid(file, problems):
     return Grid(tuple(cells), tuple(spacing), tuple(file.grid.origin))
 
 
-def _chemistry(file, directory, problems):
-    """The Chemistry of the database, narrowed to what [chemistry] names.
-
-    Where that cannot be done it is the whole database, so that the other checks go on.
-    """
-    choice = file.chemistry
-    try:
-        path = directory / choice.database
-        whole = read_database(path)
-    except OSError as e:
-        problems.add(("chemistry", "database"), f"cannot read {choice.database!r}: {e.strerror}; "
-                     "name a file in the case directory")
-        raise Unread from None
-    except ValueError as e:
-        for line in str(e).splitlines():
-            problems.add(("chemistry", "database"), line)
-        raise Unread from None
-    labels = dict(zip(whole.labels, whole.components))
-    components = problems.attempt(_chosen, "components", choice, whole, problems, labels)
-    minerals = problems.attempt(_chosen, "minerals", choice, whole, problems)
-    if components is UNREAD or minerals is UNREAD:
-        return whole
-    try:
-        return read_database(path, components, minerals)
-    except ValueError as e:
-        for line in str(e).splitlines():
-            problems.add(("chemistry",), line)
-        return whole
-
-
-def _chosen(key, choice, whole, problems, labels=None):
-    """The names of components or minerals as the database has them; None: all of it."""
-    names, known = getattr(choice, key), getattr(whole, key)
-    if names is None:
-        return None
-    chosen = []
-    for n, name in enumerate(names):
-        full = name if name in known else (labels or {}).get(name)
-        if full is None:
-            problems.add(("chemistry", key, n), f"the database has no {key[:-1]} {name!r}"
-                         + suggest(name, known))
-        elif full in chosen:
-            problems.add(("chemistry", key, n), f"{name!r} is named twice")
-        chosen.append(full)
-    if None in chosen or len(set(chosen)) < len(chosen):
-        raise Unread
-    return chosen
-
-
 def _rows(file, electrodes):
     """{name: Row} of all rows; Row may be UNREAD."""
     entries = file.electrodes.row if file.electrodes is not None else ()
@@ -205,19 +173,11 @@ def _rows(file, electrodes):
             if entry.name is not UNREAD}
 
 
-def _acidity(chem, electrodes, problems):
-    if electrodes.rows and chem.hydrogen is None:
-        problems.add(("chemistry", "components"), "H+ is missing; electrodes turn current into "
-                     "acid and base, so a case with electrodes needs it")
+def _physics(file):
+    """The Physics of [physics]."""
+    return Physics(*(getattr(file.physics, f.name) for f in fields(Physics)))
 
 
 def _ore(file, reader):
-    return reader.read(file.ore, file.chemistry.exchanger)
-
-
-def _water(file, chem, problems):
-    pore = problems.attempt(composition, file.water.composition, ("water", "composition"), chem,
-                            problems)
-    added = problems.attempt(composition, file.water.prewetting, ("water", "prewetting"), chem,
-                             problems, per_kg)
-    return WaterData(pore, added)
+    prewetted = bool(file.water is not UNREAD and file.water.prewetting)
+    return reader.read(file.ore, file.chemistry.exchanger, file.physics.flow, prewetted)

@@ -6,14 +6,16 @@ from ekm3d.constants import HOUR
 
 ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "tortuosity": "",
               "hydraulic_conductivity": "m/s", "electroosmosis": "m2/V/s", "dispersivity": "m",
-              "cec": "eq/m3", "cec_slope": "eq/m3/pH"}
+              "cec": "eq/m3", "cec_slope": "eq/m3/pH", "electric_conductivity": "S/m",
+              "current_source": "A/m3", "storage": "1/m"}
 
 
 def description(case):
-    """The case in SI units: grid, ore, inventory, electrodes, wells, stages, points, output."""
-    return "\n".join([case.title or str(case.path), *_grid(case), *_ore(case), *_inventory(case),
-                      *_chemistry(case), *_electrodes(case), *_wells(case), *_schedule(case),
-                      *_points(case)])
+    """The case in SI units: physics, grid, ore, water, electrodes, wells, sides, stages, points."""
+    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _electrodes, _wells, _sides,
+             _schedule, _points)
+    return "\n".join([case.title or str(case.path), *(line for part in parts
+                                                      for line in part(case))])
 
 
 def table(rows, align=""):
@@ -27,6 +29,24 @@ def table(rows, align=""):
 
 def _xyz(values):
     return " x ".join(f"{v:g}" for v in values)
+
+
+def _range(values):
+    """Lowest, mean and highest of an array."""
+    return tuple(f"{v:.4g}" for v in (values.min(), values.mean(), values.max()))
+
+
+def _amounts(table):
+    return ", ".join(f"{name} {amount:g}" for name, amount in table.items())
+
+
+def _physics(case):
+    p = case.physics
+    names = ("potential", "flow", "transport", "chemistry")
+    on, off = (", ".join(n for n in names if getattr(p, n) is state) or "nothing"
+               for state in (True, False))
+    return ["", "physics", *table([("on", on), ("off", off), ("face concentrations", p.scheme)],
+                                  "<<")]
 
 
 def _grid(case):
@@ -43,8 +63,8 @@ def _ore(case):
     rows = [("", "lowest", "mean", "highest", "")]
     for name, unit in ROCK_UNITS.items():
         values = getattr(case.ore, name)
-        rows.append((name, *(f"{v:.4g}" for v in (values.min(), values.mean(), values.max())),
-                     unit))
+        if values is not None:
+            rows.append((name, *_range(values), unit))
     return ["", "ore", *table(rows, "<>>><"),
             f"  the CEC holds at pH {case.ore.reference_pH:g}"]
 
@@ -64,12 +84,23 @@ def _inventory(case):
     return ["", "inventory of the block (electrode voxels included)", *table([head, *rows], "<")]
 
 
+def _water(case):
+    """What differs from voxel to voxel; the rest is in the inventory."""
+    rows = [(name, *_range(values), unit) for amounts, unit in (
+        (case.water.composition, "mol/m3"), (case.water.prewetting, "mol/kg"))
+        for name, values in amounts.items() if np.ndim(values)]
+    if not rows:
+        return []
+    return ["", "water", *table([("", "lowest", "mean", "highest", ""), *rows], "<>>><")]
+
+
 def _chemistry(case):
     c = case.chemistry
     return ["", "chemistry", *table([
         ("components", " ".join(c.components)),
         ("species", f"{len(c.species)}, {len(c.exchange)} exchange species"),
-        ("minerals", " ".join(c.minerals) or "none")], "<<")]
+        ("minerals", " ".join(c.minerals) or "none"),
+        ("activity", "Davies" if c.davies_A else "ideal")], "<<")]
 
 
 def _electrodes(case):
@@ -88,27 +119,49 @@ def _electrodes(case):
 
 def _wells(case):
     if not case.wells:
-        return ["", "no wells: the block is closed"]
+        closed = all(side.flux is None and side.head is None for side in case.sides)
+        return ["", "no wells" + ": the block is closed" * closed]
     rows = [("well", "kind", "at", "rate m3/s", "head m", "max_rate m3/s", "composition mol/m3")]
     for w in case.wells:
         place = w.at or "box " + " - ".join("({:g}, {:g}, {:g})".format(*p) for p in w.box)
         numbers = ("" if v is None else f"{v:g}" for v in (w.rate, w.head, w.max_rate))
-        water = ", ".join(f"{k} {v:g}" for k, v in w.composition.items())
-        rows.append((w.name, w.kind, place, *numbers, water))
+        rows.append((w.name, w.kind, place, *numbers, _amounts(w.composition)))
     return ["", "wells", *table(rows, "<<<>>><")]
 
 
+def _sides(case):
+    if not case.sides:
+        return []
+    rows = [("side", "V", "A", "water m/s", "head m", "reservoir mol/m3", "contact",
+             "flux mol/m2/s")]
+    for s in case.sides:
+        varies = np.ndim(s.potential) > 0
+        volts = f"{s.potential.min():.4g} to {s.potential.max():.4g}" if varies else s.potential
+        numbers = ("" if v is None else v if isinstance(v, str) else f"{v:g}"
+                   for v in (volts, s.current, s.flux, s.head))
+        water = "none" if s.composition is None else _amounts(s.composition) or "pure water"
+        contact = "" if s.composition is None else s.contact
+        rows.append((s.face, *numbers, water, contact, _amounts(s.component_flux)))
+    return ["", "sides (into the block positive; the others are closed)", *table(rows, "<>>>><<<")]
+
+
 def _schedule(case):
-    rows, start = [("stage", "from h", "to h", "anodes", "cathodes", "V", "pulse min")], 0.0
+    rows, start = [("stage", "from h", "to h", "anodes", "cathodes", "V", "A", "at most V",
+                    "pulse min", "floating")], 0.0
     for s in case.schedule.stages:
         pulse = f"{s.on / 60:g} on, {s.off / 60:g} off" if s.off else "continuous"
+        supply = ("" if v is None else f"{v:g}" for v in (
+            s.voltage if s.current is None else None, s.current, s.limit))
         rows.append((s.name, f"{start / HOUR:g}", f"{(start + s.duration) / HOUR:g}",
-                     ", ".join(s.anodes), ", ".join(s.cathodes), f"{s.voltage:g}",
-                     pulse if s.voltage else "off"))
+                     ", ".join(s.anodes), ", ".join(s.cathodes), *supply,
+                     pulse if s.voltage or s.current else "off",
+                     ", ".join("+".join(group) for group in s.floating)))
         start += s.duration
     s = case.schedule
-    return ["", f"schedule: pulses {s.pulses}, steps of at most {s.max_step:g} s, CFL {s.cfl:g}, "
-            f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<><")]
+    steps = f"steps of at most {s.max_step:g} s" if s.fixed_step is None else \
+        f"steps of {s.fixed_step:g} s"
+    return ["", f"schedule: pulses {s.pulses}, {steps}, CFL {s.cfl:g}, "
+            f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<>>><<")]
 
 
 def _points(case):

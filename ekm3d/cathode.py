@@ -22,6 +22,7 @@ class Cathodes:
         """volume (strips,) m3; capture m/s per A/m2; deposition 1/s."""
         self.chem, self.engine = chem, engine
         self.volume, self.capture, self.deposition = volume, capture, deposition
+        self.tanks = np.flatnonzero(volume > 0)                     # strips that have one
         self.hydroxides = self._hydroxides(chem)
         self.left = np.zeros((volume.size, len(chem.components)))   # mol drained in the last step
 
@@ -45,38 +46,48 @@ class Cathodes:
         if not self.volume.size:
             return
         self._capture(s, dt, current)
-        solid = self._equilibrate(s, s.tank_warm).solid
-        settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume
+        solid = self._equilibrate(s, s.tank_warm)
+        settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume[self.tanks]
         moved = settled.T @ self.chem.nu_m
-        s.tank -= moved
-        s.plate += moved
-        self.left = (1.0 - np.exp(-drained * dt / self.volume))[:, None] * s.tank
+        s.tank[self.tanks] -= moved
+        s.plate[self.tanks] += moved
+        self.left = self._share(drained * dt)[:, None] * s.tank
         s.tank -= self.left
         s.leachate += self.left[collected].sum(0)
         s.drained += self.left[~collected].sum(0)
         self._equilibrate(s, s.tank_warm)
 
+    def _share(self, water):
+        """Share of each tank that `water` [m3] takes away; all of it where there is no tank."""
+        turns = np.divide(water, self.volume, out=np.full_like(water, np.inf),
+                          where=self.volume > 0)
+        return 1.0 - np.exp(-turns)
+
     def start(self, s):
         """Equilibrate the tanks as they were filled."""
-        if self.volume.size:
+        if self.tanks.size:
             self._equilibrate(s, None)
 
     def _equilibrate(self, s, warm):
+        """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
+        tanks = self.tanks
         try:
-            found = self.engine.solve(s.tank.T / self.volume, np.ones(self.volume.size),
-                                      warm=warm)
+            found = self.engine.solve(s.tank[tanks].T / self.volume[tanks], np.ones(tanks.size),
+                                      warm=None if warm is None else warm[:, tanks])
         except ChemistryError as error:
-            error.args = (f"{error}; this is the catholyte of electrode {error.voxels[0]}, counted "
+            error.args = (f"{error}; this is the catholyte of tank {error.voxels[0]}, counted "
                           "from 0 over all rows",)
             raise
-        s.tank_c[...], s.tank_pH[...], s.tank_warm[...] = found.c, found.pH, found.warm
-        return found
+        s.tank_c[:, tanks], s.tank_pH[tanks], s.tank_warm[:, tanks] = found.c, found.pH, found.warm
+        return found.solid
 
     def _capture(self, s, dt, current):
         """REE(OH)3 grows on the plate at a rate set by the current, within Faraday's law."""
         if not self.hydroxides or self.capture == 0.0:
             return
-        share = 1.0 - np.exp(-self.capture * current * dt / self.volume)
+        share = np.zeros_like(current)
+        share[self.tanks] = 1.0 - np.exp(
+            -self.capture * current[self.tanks] * dt / self.volume[self.tanks])
         base = np.maximum(current, 0.0) * dt / FARADAY
         wanted = [(m, share * s.tank[:, k]) for k, m in self.hydroxides]
         needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)

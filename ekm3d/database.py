@@ -10,7 +10,6 @@ are the file's. Reactions are written over the components, constants as log10 at
 """
 
 import difflib
-import math
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -99,6 +98,17 @@ class Chemistry:
         return replace(self, davies_A=0.0, neutral=0.0, water_activity=0.0)
 
 
+class DatabaseError(ValueError):
+    """What is wrong with a database: `problems`, (place, text) each.
+
+    A place is a tuple of keys and list numbers of the tables: ("species", 3).
+    """
+
+    def __init__(self, name, problems):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{name}: {text}" for _, text in self.problems))
+
+
 def read_database(path, components=None, minerals=None):
     """Read database.toml and select from it.
 
@@ -107,60 +117,73 @@ def read_database(path, components=None, minerals=None):
     minerals further (None: all that can form; empty: none).
     Raises ValueError with one line per problem, all problems at once.
     """
-    path = Path(path)
+    return build(read_tables(path), Path(path).name, components, minerals)
+
+
+def read_tables(path):
+    """The tables of a database file, not checked; ValueError if it is not TOML."""
     with open(path, "rb") as file:
         try:
-            data = tomllib.load(file)
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path.name}: {error}") from None
-    return build(data, path.name, components, minerals)
+            return tomllib.load(file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"{Path(path).name}: {error}") from None
 
 
 def build(data, name="database", components=None, minerals=None):
     """The Chemistry of parsed tables (see `read_database`); `name` heads the problems' lines."""
     problems = _Checks(data).problems
     if not problems:
-        problems = _selection_problems(data, components, minerals)
+        problems = [((), text) for text in _selection_problems(data, components, minerals)]
     if problems:
-        raise ValueError("\n".join(f"{name}: {problem}" for problem in problems))
+        raise DatabaseError(name, problems)
     return _arrays(data, components, minerals)
 
 
 class _Checks:
-    """Collects every problem of the parsed file in `problems`."""
+    """Collects every problem of the parsed file in `problems`, (place, text) each."""
 
     def __init__(self, data):
-        self.problems = []
+        self.problems, self.place = [], ()
         for table in data:
             if table not in ("meta", *MODELS, *KEYS):
+                self.place = (table,)
                 self.add(_unknown("table", table, ("meta", *MODELS, *KEYS)))
         for table, models in MODELS.items():
+            self.place = (table,)
             self.model(table, data.get(table), models)
         self.charges, self.names = {}, {}
         records = {}
         for kind in KEYS:
+            self.place = (kind,)
             records[kind] = data.get(kind, [])
             if not isinstance(records[kind], list):
                 self.add(f"[{kind}]: must be a list of records, each headed [[{kind}]]")
                 records[kind] = []
+        self.place = ("component",)
         if not records["component"]:
             self.add("no [[component]]: at least one is needed")
         for kind in KEYS:
             for number, record in enumerate(records[kind], 1):
+                self.place = (kind, number - 1)
                 self.record(kind, number, record)
-        labels = [r.get("label", r.get("name")) for r in records["component"]]
+        self.labels(records["component"])
+
+    def labels(self, components):
+        """Check that every label belongs to one component."""
+        labels = [r.get("label", r.get("name")) for r in components if isinstance(r, dict)]
+        self.place = ("component",)
         for label in sorted({str(v) for v in labels if labels.count(v) > 1}):
             self.add(f"component label '{label}': given to more than one component")
 
     def add(self, problem):
-        self.problems.append(problem)
+        self.problems.append((self.place, problem))
 
     def model(self, table, values, models):
         """Check [activity] or [mobility]."""
         if not isinstance(values, dict):
             return self.add(f"[{table}] is missing: give model = {_one_of(models)} and its numbers")
         model = values.get("model")
-        if model not in models:
+        if not isinstance(model, str) or model not in models:
             return self.add(f"[{table}]: model = {model!r}, must be {_one_of(models)}")
         every = {key for needed in models.values() for key in needed} | {"model", "source"}
         for key in values:
@@ -190,9 +213,16 @@ class _Checks:
         for key in ("charge", "log_k", "molar_mass", "diffusion"):
             if key in record and not _is_number(record[key]):
                 self.add(f"{where}: {key} = {record[key]!r}, must be a number")
-        for key, unit in (("molar_mass", "g/mol"), ("diffusion", "m2/s")):
-            if _is_number(record.get(key)) and record[key] <= 0:
-                self.add(f"{where}: {key} = {record[key]} {unit}, must be positive")
+        if _is_number(record.get("molar_mass")) and record["molar_mass"] <= 0:
+            self.add(f"{where}: molar_mass = {record['molar_mass']} g/mol, must be positive")
+        for key, low, high in (("molar_mass", 1e-3, 1e6), ("charge", 1e-3, 100.0),
+                               ("log_k", 0.0, 300.0)):
+            value = record.get(key)
+            if _is_number(value) and value and not low <= abs(value) <= high:
+                self.add(f"{where}: {key} = {value}, must be at most {high:g}"
+                         + f" and not below {low:g}" * (low > 0))
+        if _is_number(record.get("diffusion")) and record["diffusion"] < 0:
+            self.add(f"{where}: diffusion = {record['diffusion']} m2/s, must not be negative")
         if _is_number(record.get("diffusion")) and record["diffusion"] > 1e-7:
             self.add(f"{where}: diffusion = {record['diffusion']} m2/s, must be about 1e-9")
         for key in ("label", "group", "source"):
@@ -313,7 +343,10 @@ def _arrays(data, components, minerals):
 
 
 def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number that a float can hold."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return abs(value) < 1e300
 
 
 def _one_of(names):

@@ -74,6 +74,8 @@ class Elliptic:
         norm = np.sqrt(dot(f, f)) or np.sqrt(dot(image, image))
         target = self.tolerance * norm
         size = np.sqrt(dot(r, r))
+        if not np.isfinite(size):
+            raise NoConvergence(f"{what}: a source, a conductance or the start is not a number")
         z = inverse * r
         rz = dot(r, z)
         np.copyto(p, z)

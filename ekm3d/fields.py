@@ -16,7 +16,7 @@ class Field:
     unit: str
     meaning: str
     axis: str = ""            # "", "components", "species", "exchange", "minerals", "unknowns"
-    where: str = "voxels"     # "voxels", "strips" or "run"
+    where: str = "voxels"     # "voxels", "strips", "places" (strips, then sides) or "run"
     restart: bool = True
 
 
@@ -35,8 +35,8 @@ FIELDS = {
     "phi": Field("V", "electric potential"),
     "head": Field("m", "hydraulic head"),
     "tank": Field("mol", "component totals in the catholyte of each strip", "components", "strips"),
-    "tank_c": Field("mol/m3", "aqueous species in the catholyte", "species", "strips",
-                    restart=False),
+    "beyond": Field("mol/m3", "aqueous species in the catholytes, and in the reservoirs at sides",
+                    "species", "places", restart=False),
     "tank_warm": Field("1", "unknowns of the catholytes' last equilibrium", "unknowns", "strips"),
     "tank_pH": Field("1", "pH of the catholyte", "", "strips", restart=False),
     "plate": Field("mol", "components held by the cathode plates", "components", "strips"),
@@ -51,7 +51,7 @@ FIELDS = {
 class State:
     """All arrays of FIELDS, and the clock."""
 
-    def __init__(self, grid, backend, counts, strips):
+    def __init__(self, grid, backend, counts, strips, sides):
         """counts: length of every leading axis by name."""
         self.time, self.step = 0.0, 0
         self.leachate_volume = self.drained_volume = self.fed_volume = 0.0     # m3
@@ -61,8 +61,9 @@ class State:
                 array = backend.zeros((*lead, *grid.padded))
             elif field.where == "strips" and field.axis == "components":
                 array = np.zeros((strips, *lead))
-            elif field.where == "strips":
-                array = np.zeros((*lead, strips))
+            elif field.where in ("strips", "places"):
+                array = np.zeros((*lead, strips + sides * (field.where == "places")))
             else:
                 array = np.zeros(lead)
             setattr(self, name, array)
+        self.tank_c = self.beyond[:, :strips]

@@ -1,11 +1,11 @@
 """Water in the ore: Darcy's law and electro-osmosis in saturated pores.
 
-    q = -K grad h + k_e E,   div q = wells        [m/s],   so   -div(K grad h) = wells - div(k_e E)
+    q = -K grad h + k_e E,   S_s dh/dt + div q = wells                                [m/s]
 
-K is taken in series across a face, k_e as the mean of both voxels (Casagrande's law is a
-body force). The water content does not change. An outlet that would admit water is closed,
-an inlet that would give, or a drain that would
-take, more than its pump can does just that.
+K is taken in series across a face, k_e as the mean of both voxels (Casagrande's law is a body
+force). The water content does not change; storage S_s, where given, is implicit in time. An
+outlet that would admit water is closed; an inlet that would give, or a drain that would take,
+more than its pump can does just that.
 """
 
 import numpy as np
@@ -20,13 +20,13 @@ class Flow:
     """Solves for the head and keeps the water that crosses every face and opening.
 
     water: (3, padded) flow across faces, up the axis [m3/s]; wells: for each well the Place
-    and the flow into the ore at its openings [m3/s]; to_tank: flow out of the ore at every
-    electrode face [m3/s].
+    and the flow into the ore at its openings [m3/s]; out: flow out of the ore at every contact
+    face, into tanks and through sides [m3/s].
     """
 
-    def __init__(self, grid, backend, domain, rock, electrodes, wells, tolerance):
+    def __init__(self, grid, backend, domain, rock, contacts, wells, tolerance):
         self.grid, self.domain = grid, domain
-        self.rock, self.electrodes, self.sources = rock, electrodes, wells
+        self.rock, self.sources = rock, wells
         self.elliptic = Elliptic(grid, backend, domain, tolerance)
         self.conductance, self.osmosis, self.water = (
             backend.zeros((3, *grid.padded)) for _ in range(3))
@@ -37,24 +37,28 @@ class Flow:
             mean = 0.5 * (below(k_e, axis) + above(k_e, axis))
             faces(self.osmosis[axis], axis)[...] = np.where(
                 geometric > 0, mean * grid.face_area(axis) / grid.step(axis), 0.0)
-        self.wells, self.to_tank = [], np.zeros(electrodes.faces.strip.size)
+        self.wells, self.out = [], np.zeros(contacts.faces.strip.size)
         self.iterations, self.residual = 0, 0.0
 
-    def solve(self, s, drive, drop):
-        """Head and water flow at time t. drop: potential across the electrode faces [V]."""
-        source = np.zeros_like(s.head)
+    def solve(self, s, drive, drop, dt):
+        """Head and water flow at time t, with storage at t + dt.
+
+        drop: phi of the ore voxel above what lies behind every contact face [V].
+        """
+        stored = (self.rock["storage"] * self.grid.voxel_volume / dt)
+        source = stored * s.head
         for axis in range(3):
             moved = faces(self.osmosis[axis], axis) * (below(s.phi, axis) - above(s.phi, axis))
             faces(self.water[axis], axis)[...] = moved
             below(source, axis)[...] -= moved
             above(source, axis)[...] += moved
-        places = [self.sources.openings(n, drive) for n in range(len(self.sources))]
+        places = [self.sources.openings(n, drive) for n in range(len(self.sources.all))]
         osmosis = [self._osmosis_at(place, drop) for place in places]
         closed = [np.zeros(place.voxel.size, bool) for place in places]
         limited = [False] * len(places)
         self.iterations = 0
         for _ in range(2 * len(places) + 20):
-            link, fixed = np.zeros_like(s.head), source.copy()
+            link, fixed = stored.copy(), source.copy()
             for n, place in enumerate(places):
                 coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
                 np.add.at(link.reshape(-1), place.voxel, coupling)
@@ -72,7 +76,7 @@ class Flow:
                 coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
                 inflow = inflow - coupling * s.head.reshape(-1)[place.voxel]
                 self.wells.append((place, inflow))
-                well = self.sources.wells[n]
+                well = self.sources.all[n]
                 if well.kind in OUTFLOW_ONLY and (inflow > 0).any():
                     closed[n] |= inflow > 0
                     changed = True
@@ -85,10 +89,12 @@ class Flow:
         for axis in range(3):
             faces(self.water[axis], axis)[...] += faces(self.conductance[axis], axis) * (
                 below(s.head, axis) - above(s.head, axis))
-        self.to_tank[:] = 0.0
-        for place, inflow in self.wells:
-            behind = place.face >= 0
-            np.add.at(self.to_tank, place.face[behind], np.maximum(-inflow[behind], 0.0))
+        self.out[:] = 0.0
+        for n, (place, inflow) in enumerate(self.wells):
+            behind, real = place.face >= 0, n < len(self.sources)
+            np.add.at(self.out, place.face[behind],
+                      np.maximum(-inflow[behind], 0.0) if real else -inflow[behind])
+        del self.wells[len(self.sources):]
 
     def _osmosis_at(self, place, drop):
         """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""
@@ -97,7 +103,7 @@ class Flow:
 
     def _opening(self, n, place, osmosis, closed, limited):
         """(link [m2/s], inflow at head zero [m3/s]) of a well's openings."""
-        well = self.sources.wells[n]
+        well = self.sources.all[n]
         share = place.area / place.area.sum() if place.area.size else place.area
         if well.kind == "injection":
             return np.zeros_like(share), well.rate * share

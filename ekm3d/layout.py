@@ -1,7 +1,7 @@
-"""What stands in the block and when it runs: electrode rows, wells, stages, points.
+"""What stands in the block: electrode rows, wells, points.
 
 Plain data in SI units, built from the validated text of a case; whatever does not fit together
-(a strip outside the block, a stage without a cathode, ...) is added to the problems.
+(a strip outside the block, two strips in one place, ...) is added to the problems.
 """
 
 import re
@@ -12,7 +12,7 @@ import numpy as np
 from ekm3d.casetext import UNREAD, Unread, suggest
 from ekm3d.electrodes import rasterise
 from ekm3d.sheet import Sheet
-from ekm3d.units import per_litre
+from ekm3d.water import composition
 
 OPEN_ENDS = ("head", "drain", "collector")
 
@@ -49,57 +49,9 @@ class Well:
 
 
 @dataclass(frozen=True)
-class Stage:
-    name: str
-    duration: float              # s
-    anodes: tuple
-    cathodes: tuple
-    voltage: float               # V at the terminals; 0: the power is off
-    on: float                    # s of a pulse
-    off: float                   # s of a pulse; 0: continuous
-
-
-@dataclass(frozen=True)
-class ScheduleData:
-    stages: tuple
-    pulses: str                  # averaged | resolved
-    max_step: float              # s
-    cfl: float
-    tolerance: float             # of the elliptic solvers, relative
-
-
-@dataclass(frozen=True)
 class Point:
     name: str
     position: tuple              # x, y, z [m]
-
-
-def composition(table, path, chem, problems, kind=per_litre):
-    """{component: SI amount} of a table of amounts, which must balance in charge.
-
-    Where H+ is not listed the others must balance: acid that is meant is written as H+.
-    """
-    amounts, names = {}, chem.components + chem.labels
-    for name, value in table.items():
-        if name not in names:
-            problems.add((*path, name), "unknown component" + suggest(name, names))
-            continue
-        n = chem.index(name)
-        if chem.components[n] in amounts:
-            problems.add((*path, name), f"{chem.components[n]} is given twice, by name and label")
-        try:
-            amounts[chem.components[n]] = kind(chem.charge[n], chem.molar_mass[n]).read(value)
-        except ValueError as e:
-            problems.add((*path, name), str(e))
-    if len(amounts) == len(table):
-        charge = {c: chem.charge[chem.index(c)] * n for c, n in amounts.items()}
-        net, ionic = sum(charge.values()), sum(map(abs, charge.values()))
-        if abs(net) > 1e-6 * ionic:
-            unit = kind().unit.replace("mol", "eq")
-            problems.add(path, f"the ions do not balance: {net:+.6g} {unit} in all; add "
-                         f"{abs(net):.6g} {unit} of {'anions' if net > 0 else 'cations'}, or list "
-                         "H+ as well if the water is meant to be acid")
-    return amounts
 
 
 class Builder:
@@ -248,73 +200,8 @@ class Builder:
         if given not in (["rate"], ["flux", "area"]):
             self.problems.add(path, "an injection needs either rate, or flux and area; it has "
                               + (" and ".join(given) or "none of them"))
-            return None
+            return UNREAD
         return well.rate if given == ["rate"] else well.flux * well.area
-
-    # --- schedule -------------------------------------------------------------------------
-
-    def schedule(self, section, rows):
-        """ScheduleData; `rows` {name: Row or UNREAD} are those that can be driven."""
-        path = ("schedule", "stage")
-        if not section.stage:
-            self.problems.add(("schedule",), "the schedule is empty; add at least one "
-                              "[[schedule.stage]] with a name and a duration")
-        self.problems.attempt(self.problems.names, section.stage, path, "stage")
-        stages = tuple(self.problems.attempt(self._stage, (*path, n), stage, rows)
-                       for n, stage in enumerate(section.stage))
-        return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
-                            section.tolerance)
-
-    def _stage(self, path, stage, rows):
-        self.problems.attempt(self._wiring, path, stage, rows)
-        voltage = self._voltage(path, stage, rows)
-        pulse = stage.pulse
-        on, off = (stage.duration, 0.0) if pulse is None else (pulse.on, pulse.off)
-        return Stage(stage.name, stage.duration, tuple(stage.anodes), tuple(stage.cathodes),
-                     voltage, on, off)
-
-    def _wiring(self, path, stage, rows):
-        """Every row exists and has one role; anodes come with cathodes."""
-        wrong = self.problems.add
-        for key in ("anodes", "cathodes"):
-            names = getattr(stage, key)
-            for n, name in enumerate(names):
-                if name not in rows:
-                    wrong((*path, key, n), f"no electrode row {name!r}" + suggest(name, rows))
-                elif name in names[:n]:
-                    wrong((*path, key, n), f"row {name!r} is named twice")
-        for name in stage.anodes:
-            if name in stage.cathodes:
-                wrong(path, f"row {name!r} is anode and cathode at once; it can be one of them")
-        for one, other in (("anodes", "cathodes"), ("cathodes", "anodes")):
-            if getattr(stage, one) and not getattr(stage, other):
-                wrong(path, f"drives {one} ({', '.join(getattr(stage, one))}) without "
-                      f"{other}; name at least one row as {other[:-1]}, or drive none")
-
-    def _voltage(self, path, stage, rows):
-        """Volts at the terminals; a gradient counts over the distance of the rows' centres."""
-        if stage.gradient is not None and stage.voltage is not None:
-            self.problems.add(path, "has both gradient and voltage; give one of them")
-            return UNREAD
-        if not stage.anodes and not stage.cathodes:
-            if stage.gradient or stage.voltage:
-                self.problems.add(path, "has a voltage but drives no rows; name anodes and "
-                                  "cathodes, or leave the voltage out")
-            return 0.0
-        if stage.gradient is None and stage.voltage is None:
-            self.problems.add(path, "needs gradient = \"0.3 V/cm\" or voltage = \"30 V\"")
-            return UNREAD
-        if stage.voltage is not None:
-            return stage.voltage
-        if not set(stage.anodes) | set(stage.cathodes) <= set(rows):
-            return UNREAD
-        apart = [np.linalg.norm(np.subtract(rows[a].centre, rows[c].centre))
-                 for a in stage.anodes for c in stage.cathodes]
-        if apart and max(apart) > 1.01 * min(apart):
-            self.problems.add((*path, "gradient"), f"the anodes are {min(apart):g} to "
-                              f"{max(apart):g} m from the cathodes, so that one gradient does not "
-                              "give one voltage; give the voltage")
-        return stage.gradient * float(np.mean(apart)) if apart else UNREAD
 
     # --- points ---------------------------------------------------------------------------
 

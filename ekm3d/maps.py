@@ -30,8 +30,8 @@ def dynamic_fields(chem):
     """The VoxelFields of every snapshot."""
     out = [VoxelField("phi", "V", "electric potential"),
            VoxelField("head", "m", "hydraulic head"),
-           VoxelField("water_flux", "m/s", "Darcy flux of water", 3),
-           VoxelField("current_density", "A/m2", "electric current", 3),
+           VoxelField("water_flux", "m/s", "Darcy flux, mean of opposite faces in the ore", 3),
+           VoxelField("current_density", "A/m2", "current, mean of opposite faces in the ore", 3),
            VoxelField("conductivity", "S/m", "electric conductivity of the wet rock"),
            VoxelField("pH", "1", "-log10 of the activity of H+; NaN inside electrodes"),
            VoxelField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"),

@@ -30,6 +30,7 @@ class Monitor:
         water, clay, solid = phases(sim)
         self.initial = self._moles(water + clay + solid)
         self.exchangeable = self._moles(water + clay)
+        self.in_tanks = sim.state.tank.sum(0)               # mol, catholytes as they were filled
         self.initial_ree = group_mg_per_kg(sim, water + clay, "REE")
         self.charge = self.energy = self.power = 0.0        # C, J, W
         self.current = np.zeros(len(sim.electrodes.rows))   # A, while on
@@ -79,7 +80,8 @@ class Monitor:
         if k is None:
             return 0.0, 0.0, 0.0, 0.0
         s = self.sim.state
-        out = s.leachate[k] + s.drained[k] + s.plate[:, k].sum() + s.tank[:, k].sum()
+        out = (s.leachate[k] + s.drained[k] + s.plate[:, k].sum() + s.tank[:, k].sum()
+               - self.in_tanks[k])
         return (self.initial[k] + max(s.fed[k], 0.0), self._moles(water)[k],
                 self._moles(clay)[k], out)
 

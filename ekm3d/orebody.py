@@ -1,23 +1,14 @@
-"""The ore body: rock and inventory of every voxel, from constants, layers, tables and samples.
+"""The ore body: rock and inventory of every voxel.
 
-A value of the ore is given as one of four sources:
-
-    0.45                                          the same everywhere
-    {layers = [{bottom, top, value}, ...]}        by height above the block's bottom; a voxel
-                                                  across two layers takes their mean by thickness
-    {table = "t.csv", column = "c"}               one row per voxel with its centre x, y, z
-    {samples = "s.csv", column = "c"}             scattered samples, interpolated
-
-Amounts are per kg of dry ore where they are written, and per m3 of bulk ore in `OreBody`.
+Every value may be any of the sources of ekm3d.sources. Amounts are per kg of dry ore where they
+are written, and per m3 of bulk ore in `OreBody`.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ekm3d.casetext import UNREAD, Unread, suggest
-from ekm3d.schema import LayersSource, SamplesSource, TableSource, parse
-from ekm3d.sheet import Sheet
+from ekm3d.casetext import UNREAD, suggest
 from ekm3d.units import Kind, not_negative, per_kg, positive
 
 ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
@@ -30,7 +21,12 @@ ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
     "dispersivity": ("dispersivity", not_negative("m", "5 cm")),
 }
 SITES = not_negative("eq/kg", "65 meq/kg")
-SOURCES = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource}
+GIVEN = {   # the same for what is None unless it is given
+    "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
+    "current_source": ("current_source", Kind("A/m3", "1 A/m3")),
+    "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
+}
+NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the case is per kg
 
 
 @dataclass(frozen=True)
@@ -52,92 +48,40 @@ class OreBody:
     exchangeable: dict = field(default_factory=dict)   # component -> mol per m3 of bulk
     minerals: dict = field(default_factory=dict)       # mineral -> mol per m3 of bulk
     reference_pH: float = 7.0
-
-
-def layered(grid, layers):
-    """(nz, ny, nx) values of layers [(bottom, top, value)], heights above the block's bottom [m].
-
-    Overlap-weighted mean, so that an inventory does not depend on the spacing. ValueError where
-    the layers overlap or do not cover the block from bottom to top.
-    """
-    height, slack, reached = grid.size[2], 1e-9 * grid.size[2], 0.0
-    for bottom, top, _ in sorted(layers):
-        if top <= bottom:
-            raise ValueError(f"a layer's top ({top:g} m) must lie above its bottom ({bottom:g} m)")
-        if abs(bottom - reached) > slack and bottom < height:
-            what = "a gap" if bottom > reached else "an overlap"
-            low, high = sorted((bottom, reached))
-            raise ValueError(f"the layers leave {what} between {low:g} and {high:g} m; each must "
-                             "begin where the one below ends, the lowest at 0 m")
-        reached = top
-    if reached < height - slack:
-        raise ValueError(f"the layers end at {reached:g} m but the block is {height:g} m high")
-    edges = np.arange(grid.cells[2] + 1) * grid.spacing[2]
-    profile = np.zeros(grid.cells[2])
-    for bottom, top, value in layers:
-        overlap = np.minimum(edges[1:], top) - np.maximum(edges[:-1], bottom)
-        profile += value * np.clip(overlap, 0.0, None) / grid.spacing[2]
-    return np.broadcast_to(profile[:, None, None], grid.shape).copy()
-
-
-def tabulated(grid, sheet, values):
-    """(nz, ny, nx) values from a table that lists every voxel's centre once, in any order.
-
-    ValueError names the first line that is no centre or repeats one, or a voxel not listed.
-    """
-    steps = (sheet.positions() - grid.origin) / grid.spacing - 0.5
-    index = np.rint(np.clip(steps, -1e9, 1e9)).astype(int)
-    wrong = ((np.abs(steps - index) > 1e-3) | (index < 0) | (index >= grid.cells)).any(axis=1)
-    flat = np.ravel_multi_index(index[:, ::-1].T, grid.shape, mode="clip")
-    order = np.argsort(flat, kind="stable")
-    repeated = np.zeros(len(sheet), bool)
-    repeated[order[1:]] = flat[order[1:]] == flat[order[:-1]]
-    if (wrong | repeated).any():
-        n = int(np.argmax(wrong | repeated))
-        where = "({:g}, {:g}, {:g}) m".format(*sheet.positions()[n])
-        reason = (f"{where} is not the centre of a voxel of the grid" if wrong[n] else
-                  f"{where} is the voxel of line {sheet.lines[int(np.argmax(flat == flat[n]))]} "
-                  "again; every voxel may be listed once")
-        raise ValueError(f"{sheet.name}:{sheet.lines[n]}: {reason}")
-    listed = np.zeros(grid.shape, bool)
-    listed.flat[flat] = True
-    if not listed.all():
-        k, j, i = np.argwhere(~listed)[0]
-        where = ", ".join(f"{grid.centres(a)[n]:g}" for a, n in ((2, i), (1, j), (0, k)))
-        raise ValueError(f"{sheet.name} misses {np.sum(~listed)} of {listed.size} voxels, the "
-                         f"first at ({where}) m")
-    result = np.empty(grid.shape)
-    result.flat[flat] = values
-    return result
-
-
-def interpolated(points, values, where):
-    """Values at `where` (n, 3) from samples at `points` (m, 3): kriging, exact at the samples.
-
-    Radial basis functions -r with a constant: ordinary kriging with a linear variogram, which
-    has no range or sill to choose. Where its weights overshoot, the result is cut to the range
-    of the samples, so that it is never negative if they are not.
-    """
-    if len(points) == 1 or np.ptp(values) == 0.0:
-        return np.full(len(where), values[0])
-    from scipy.interpolate import RBFInterpolator     # imported here: it costs 0.8 s
-
-    neighbours = None if len(points) <= 1000 else 64
-    model = RBFInterpolator(points, values, neighbors=neighbours, kernel="linear", degree=0)
-    return np.clip(model(where), values.min(), values.max())
+    electric_conductivity: np.ndarray = None    # S/m of the wet ore; None: follows from the ions
+    current_source: np.ndarray = None           # A/m3; None: no sources but electrodes and sides
+    storage: np.ndarray = None                  # 1/m, specific storage; None: none
 
 
 class OreReader:
-    """Reads [ore] and the exchanger onto a grid; problems go to `problems`."""
+    """Reads [ore] and the exchanger with the help of `sources`; problems go to `problems`."""
 
-    def __init__(self, grid, chem, directory, problems):
-        self.grid, self.chem, self.directory, self.problems = grid, chem, directory, problems
-        self.sheets = {}
+    def __init__(self, chem, sources, problems):
+        self.chem, self.sources, self.problems = chem, sources, problems
+        self.grid, self.field = sources.grid, sources.field
 
-    def read(self, ore, exchanger):
-        """The OreBody of a validated [ore] and [chemistry.exchanger]."""
-        rock = {attribute: self.field(("ore", key), getattr(ore, key), kind)
-                for key, (attribute, kind) in ROCK.items()}
+    def read(self, ore, exchanger, flow=True, prewetted=False):
+        """The OreBody of a validated [ore] and [chemistry.exchanger].
+
+        Without `flow` the permeability may be left out; so may the density where no amount is
+        per kg of ore, nor in the water (`prewetted`).
+        """
+        sources = {key: getattr(ore, key) for key in ROCK}
+        amounts = (prewetted or ore.exchangeable or ore.minerals
+                   or exchanger.cec != "from inventory" or exchanger.variable_charge != 0.0)
+        if ore.density is None and not amounts:
+            sources["density"] = NOMINAL_DENSITY
+        rock = {}
+        for key, (attribute, kind) in ROCK.items():
+            if sources[key] is None and (key, flow) == ("permeability", False):
+                rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
+            elif sources[key] is None:
+                self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
+                rock[attribute] = UNREAD
+            else:
+                rock[attribute] = self.field(("ore", key), sources[key], kind)
+        given = {attribute: self.field(("ore", key), getattr(ore, key), kind)
+                 for key, (attribute, kind) in GIVEN.items() if getattr(ore, key) is not None}
         self.problems.attempt(self._room_for_water, rock["water_content"], rock["porosity"])
         exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
         minerals = self.problems.attempt(self._minerals, ore.minerals)
@@ -148,75 +92,19 @@ class OreReader:
             sites = self.field(("chemistry", "exchanger", "cec"), exchanger.cec, SITES)
         cec = self.problems.attempt(self._cec, sites, exchangeable)
         density = rock["density"]
-        return OreBody(**rock, cec=cec * density, cec_slope=slope * density,
+        return OreBody(**rock, **given, cec=cec * density, cec_slope=slope * density,
                        exchangeable={k: v * density for k, v in exchangeable.items()},
                        minerals={k: v * density for k, v in minerals.items()},
                        reference_pH=exchanger.reference_pH)
 
-    def field(self, path, source, kind):
-        """(nz, ny, nx) of one source in SI, or UNREAD."""
-        try:
-            if source is UNREAD:
-                return UNREAD
-            if not isinstance(source, dict):
-                value = kind.read(source)
-                return np.full(self.grid.shape, value)
-            chosen = [SOURCES[key] for key in source if key in SOURCES]
-            if len(chosen) != 1:
-                raise ValueError("should be a constant, or a table that holds one of layers, "
-                                 "table, samples")
-            spec = parse(chosen[0], source, self.problems, path)
-            if chosen[0] is LayersSource:
-                return self._layers(path, spec.layers, kind)
-            if chosen[0] is TableSource:
-                sheet = self.sheet(spec.table)
-                return tabulated(self.grid, sheet, sheet.values(spec.column, kind, spec.unit))
-            return self._samples(spec, kind)
-        except ValueError as e:
-            self.problems.add(path, str(e))
-            return UNREAD
-        except Unread:
-            return UNREAD
-
-    def sheet(self, name):
-        """The CSV file of that name in the case directory, read once."""
-        if name not in self.sheets:
-            self.sheets[name] = Sheet(self.directory / name)
-        return self.sheets[name]
-
-    def _layers(self, path, layers, kind):
-        read = []
-        for n, layer in enumerate(layers):
-            try:
-                read.append((layer.bottom, layer.top, kind.read(layer.value)))
-            except ValueError as e:
-                self.problems.add((*path, "layers", n, "value"), str(e))
-        if len(read) < len(layers):
-            raise Unread
-        return layered(self.grid, read)
-
-    def _samples(self, spec, kind):
-        sheet = self.sheet(spec.samples)
-        values = sheet.values(spec.column, kind, spec.unit)
-        points = sheet.inside(self.grid)
-        _, first, count = np.unique(points, axis=0, return_index=True, return_counts=True)
-        if (count > 1).any():
-            line = sheet.lines[first[np.argmax(count > 1)]]
-            raise ValueError(f"{sheet.name}:{line}: another sample has the same place")
-        z, y, x = (self.grid.centres(axis) for axis in (0, 1, 2))
-        where = np.stack(np.meshgrid(z, y, x, indexing="ij")[::-1], axis=-1).reshape(-1, 3)
-        origin = np.array(self.grid.origin)
-        return interpolated(points - origin, values, where - origin).reshape(self.grid.shape)
-
     def _room_for_water(self, water, porosity):
         over = water > porosity * (1 + 1e-12)
         if over.any():
-            k, j, i = np.argwhere(over)[0]
-            where = ", ".join(f"{self.grid.centres(a)[n]:g}" for a, n in ((2, i), (1, j), (0, k)))
+            first = tuple(np.argwhere(over)[0])
             self.problems.add(("ore", "water_content"),
-                              f"{water[k, j, i]:g} is above the porosity {porosity[k, j, i]:g} in "
-                              f"{over.sum()} of {over.size} voxels, the first at ({where}) m; it "
-                              "must not exceed the porosity")
+                              f"{water[first]:g} is above the porosity {porosity[first]:g} in "
+                              f"{over.sum()} of {over.size} voxels, the first at "
+                              f"{self.sources.place(over)}; it must not exceed the porosity")
 
     def _exchangeable(self, table):
         """{component: mol per kg of dry ore}"""

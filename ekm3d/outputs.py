@@ -61,6 +61,7 @@ class Outputs:
         write_provenance(self.path / FIELDS_FILE, sim.case, sim.backend, self.started)
         self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
         self.log(sim.case.describe())
+        self.status("running")
 
     def log(self, text):
         """Append to log.txt."""
@@ -88,12 +89,12 @@ class Outputs:
         write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
 
     def finish(self, summary):
-        """Write summary.json, last of all."""
+        """Write summary.json, then "done" into status.json: whoever waits for it finds all."""
         write_provenance(self.path / FIELDS_FILE, self.sim.case, self.sim.backend, self.started,
                          now())
-        self.status("done")
         self.log("\n" + table(summary))
         write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1))
+        self.status("done")
 
 
 def table(summary):

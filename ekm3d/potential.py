@@ -12,21 +12,23 @@ import numpy as np
 
 from ekm3d.backend import operator
 from ekm3d.blending import face_conductance as geometry
-from ekm3d.blending import from_tank, migrating, upstream_differences
+from ekm3d.blending import migrating, upstream_differences
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.elliptic import Elliptic
 from ekm3d.stencil import above, below, faces
+from ekm3d.terminals import Terminals
 
 SURE = 0.5      # |u| below which diffusion keeps a face positive whatever the drift's sign
 RESOLVES = 3    # solves with the newest potential before doubtful faces take the smaller side
 
 
 @operator("potential.cu")
-def face_conductance(g, c, mobility, lag, safe, z, diffusion, conductance, current):
+def face_conductance(g, c, mobility, lag, safe, z, diffusion, blend, conductance, current):
     """Conductance S [S] and diffusion current I_d [A] of every face.
 
     c: (species, padded) mol/m3 of water; mobility: padded theta tau f(I); lag: padded
-    potential of the last iterate [V]; safe: (3, padded) uint8; z, diffusion [m2/s]: (species,).
+    potential of the last iterate [V]; safe: (3, padded) uint8; z, diffusion [m2/s]: (species,);
+    blend: 1, or 0 for pure upwind.
     Outputs conductance, current: (3, padded), axis 0, 1, 2 = z, y, x, stored with the voxel
     below the face.
     """
@@ -34,7 +36,7 @@ def face_conductance(g, c, mobility, lag, safe, z, diffusion, conductance, curre
         geometric = geometry(mobility, g, axis)
         differences = upstream_differences(c, geometric > 0, axis)
         drop = below(lag, axis) - above(lag, axis)
-        face = migrating(c, z, drop, faces(safe[axis], axis) > 0, differences, axis)
+        face = migrating(c, z, drop, faces(safe[axis], axis) > 0, blend, differences, axis)
         faces(conductance[axis], axis)[...] = (FARADAY * F_RT) * geometric * np.tensordot(
             z * z * diffusion, face, 1)
         faces(current[axis], axis)[...] = -FARADAY * geometric * np.tensordot(
@@ -44,128 +46,93 @@ def face_conductance(g, c, mobility, lag, safe, z, diffusion, conductance, curre
 class Potential:
     """Solves for phi and keeps what the other modules need of the solution.
 
-    conductance, current: (3, padded) face conductances [S] and diffusion currents [A];
-    lag, lag_drop, safe, unsure: what the face concentrations were chosen by; into_ore: current
-    from every electrode face into the ore [A]; drop: potential of the ore voxel above that of
-    the tank, for faces of cathodes [V].
+    conductance, current: (3, padded) face conductances [S] and diffusion currents [A]; lag,
+    safe: what the face concentrations were chosen by; terminals: the contacts' share.
     """
 
-    def __init__(self, grid, backend, domain, chem, electrodes, tolerance):
-        self.grid, self.domain, self.electrodes = grid, domain, electrodes
+    def __init__(self, grid, backend, domain, chem, contacts, options):
+        """options: overpotential [V], tolerance, blend (0: upwind), conductivity (padded [S/m] or
+        None), source (padded [A/m3] or None)."""
+        self.grid, self.domain, self.contacts, self.options = grid, domain, contacts, options
         self.charged = chem.z != 0
         self.z = np.ascontiguousarray(chem.z[self.charged], dtype=float)
         self.diffusion = np.ascontiguousarray(chem.diffusion[self.charged])
-        self.elliptic = Elliptic(grid, backend, domain, tolerance)
-        self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
+        self.elliptic = Elliptic(grid, backend, domain, options.tolerance)
+        self.terminals = Terminals(grid, contacts, self.z, self.diffusion, options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.safe = backend.zeros((3, *grid.padded), dtype=np.uint8)
         self.lag = backend.zeros(grid.padded)
-        n = electrodes.faces.strip.size
-        self.lag_drop = np.zeros(n)
-        self.into_ore, self.drop = np.zeros(n), np.zeros(n)
-        self.blocked, self.unsure = np.zeros(n, bool), np.zeros(n, bool)
         self.iterations = 0
+        if options.conductivity is None:
+            self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
+        else:
+            for axis in range(3):
+                faces(self.conductance[axis], axis)[...] = geometry(
+                    options.conductivity, grid, axis)
+
+    @property
+    def into_ore(self):
+        """Current from every contact face into the ore [A]."""
+        return self.terminals.into_ore
+
+    @property
+    def drop(self):
+        """phi of the ore voxel above that of the tank or reservoir at every contact face [V]."""
+        return self.terminals.drop
 
     def solve(self, s, drive, dt):
         """phi from the species at time t; dt [s]: the coming step, for the feedback of charge."""
-        el = self.electrodes
-        c = s.c[self.charged]
+        c, beyond = s.c[self.charged], s.beyond[self.charged]
+        t, given = self.terminals, self.options.conductivity
         self.domain.fill(c, s.mobility)
-        level = self._terminals(drive)
-        s.phi[self.grid.inner][el.solid] = self._metal(level)[el.solid]
+        t.start(drive)
         self.safe[...] = 0
-        self.blocked[:] = self.unsure[:] = False
-        lag, lag_drop = self.lag, self.lag_drop
-        np.copyto(lag, s.phi)
-        np.copyto(lag_drop, self.drop)
-        self.iterations = 0
+        np.copyto(self.lag, s.phi)
+        self.iterations, doubtful = 0, self.safe
         for attempt in range(20):
-            self.face_conductance(self.grid, c, s.mobility, lag, self.safe,
-                                  self.z, self.diffusion, self.conductance, self.current)
-            link, source, offset = self._electrode_faces(s, c, drive, level, lag_drop)
-            coupling, f = np.zeros_like(s.phi), self._sources(s, dt)
-            np.add.at(coupling.reshape(-1), el.faces.voxel, link)
-            np.add.at(f.reshape(-1), el.faces.voxel, source)
-            sz, sy, sx = self.conductance
-            self.elliptic.solve(sx, sy, sz, coupling, f, s.phi)
-            self.iterations += self.elliptic.iterations
-            at_face = s.phi.reshape(-1)[el.faces.voxel]
-            self.into_ore = source - link * at_face
-            self.drop = self._drops(at_face, level, offset)
-            if self._rectify(drive):
+            if given is None:
+                self.face_conductance(self.grid, c, s.mobility, self.lag, self.safe,
+                                      self.z, self.diffusion, self.options.blend,
+                                      self.conductance, self.current)
+            t.connect(c, beyond, s.mobility, given)
+            self.iterations += t.solve(self.elliptic, self.conductance, self._sources(s, dt), s.phi)
+            if t.rectify():
                 continue
-            doubtful = self._doubtful(s.phi, lag)
-            turned = (self.drop * lag_drop <= 0) & ~self.unsure & (
-                np.abs(self.drop) * np.abs(self.z).max() * F_RT > SURE)
+            if given is not None:
+                break
+            doubtful, turned = self._doubtful(s.phi, self.lag), t.turned(SURE)
             if not (doubtful.any() or turned.any()):
                 break
             if attempt >= RESOLVES:
                 self.safe |= doubtful
-                self.unsure |= turned
+                t.unsure |= turned
             else:
-                np.copyto(lag, s.phi)
-                np.copyto(lag_drop, self.drop)
+                np.copyto(self.lag, s.phi)
+                np.copyto(t.lag_drop, t.drop)
         else:
             raise RuntimeError(
                 f"potential: the direction of drift did not settle in 20 solves at t = "
                 f"{s.time:g} s ({int(doubtful.sum())} faces); a smaller schedule.max_step may help")
+        self._show_metal(s.phi)
 
-    def _terminals(self, drive):
-        """Potential of the metal behind every electrode face [V]."""
-        level = max(drive.voltage - self.electrodes.overpotential, 0.0) * drive.duty
-        return np.where(self.electrodes.roles(drive) > 0, level, 0.0)
-
-    def _metal(self, level):
-        """Potential inside the electrodes' voxels, for the picture [V]; inner shape."""
-        out = np.zeros(self.grid.shape)
-        for n, mask in enumerate(self.electrodes.masks):
-            mine = level[self.electrodes.faces.strip == n]
-            out[mask] = mine[0] if mine.size else 0.0
-        return out
+    def _show_metal(self, phi):
+        """Give the voxels of electrodes the potential of their metal, for the picture."""
+        el, f = self.contacts.electrodes, self.contacts.faces
+        for n, mask in enumerate(el.masks):
+            mine = self.terminals.level[f.strip == n]
+            phi[self.grid.inner][mask] = mine[0] if mine.size else 0.0
 
     def _sources(self, s, dt):
-        """F rho V / dt minus the diffusion current that leaves every voxel [A]; padded."""
-        f = (FARADAY * self.grid.voxel_volume / dt) * s.charge
+        """F rho V / dt and given sources minus the diffusion current out of every voxel [A]."""
+        volume = self.grid.voxel_volume
+        f = (FARADAY * volume / dt) * s.charge
+        if self.options.source is not None:
+            f = f + volume * self.options.source
         for axis in range(3):
             current = faces(self.current[axis], axis)
             below(f, axis)[...] -= current
             above(f, axis)[...] += current
         return f
-
-    def _electrode_faces(self, s, c, drive, level, lag_drop):
-        """Link [S] and source [A] of every electrode face, and (S, I_d) of the tank's side.
-
-        Anode: the ore's half voxel in series with the contact. Cathode: the Nernst-Planck
-        face between ore and tank in series with the contact. Without current: no link.
-        """
-        el, roles = self.electrodes, self.electrodes.roles(drive)
-        f = el.faces
-        geometric = f.area * s.mobility.reshape(-1)[f.voxel] / f.half
-        ore = c.reshape(len(c), -1)[:, f.voxel]
-        tank = s.tank_c[self.charged][:, f.strip]
-        z, d = self.z[:, None], self.diffusion[:, None]
-        star = np.where(roles < 0, from_tank(ore, tank, z, lag_drop, self.unsure), ore)
-        side = (FARADAY * F_RT) * geometric * (z * z * d * star).sum(0)
-        diffusion = np.where(roles < 0, FARADAY * geometric * (z * d * (ore - tank)).sum(0), 0.0)
-        share = 1.0 / (1.0 + side * f.resistance)
-        driven = drive.on & (roles != 0) & ~self.blocked & (drive.voltage > el.overpotential)
-        link = np.where(driven, side * share, 0.0)
-        source = link * level - np.where(driven, diffusion * share, 0.0)
-        return link, source, (side, diffusion, driven)
-
-    def _drops(self, at_face, level, offset):
-        """phi of the ore voxel minus that of the tank at every face [V]; no current: -I_d / S."""
-        side, diffusion, driven = offset
-        resting = np.divide(-diffusion, side, out=np.zeros_like(side), where=side > 0)
-        return np.where(driven, at_face - level + self.into_ore * self.electrodes.faces.resistance,
-                        resting)
-
-    def _rectify(self, drive):
-        """Block electrode faces whose current would run backwards; True if there are new ones."""
-        wrong = self.into_ore * self.electrodes.roles(drive) < 0
-        new = wrong & ~self.blocked
-        self.blocked |= new
-        return bool(new.any())
 
     def _doubtful(self, phi, lag):
         """Faces whose c* was chosen for another drift and may not stay positive; (3, padded)."""

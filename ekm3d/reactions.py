@@ -9,6 +9,7 @@ import numpy as np
 
 from ekm3d.chemistry import ChemistryError, Sites
 from ekm3d.grid import GHOST
+from ekm3d.stencil import flat
 
 
 class Reactions:
@@ -26,15 +27,11 @@ class Reactions:
                            rock["reference_pH"])
         self.iterations = 0
 
-    @staticmethod
-    def _flat(array):
-        return array.reshape(*array.shape[:-3], int(np.prod(array.shape[-3:])))
-
     def _take(self, array):
-        return self._flat(array)[..., self.voxels]
+        return flat(array)[..., self.voxels]
 
     def _put(self, array, values):
-        self._flat(array)[..., self.voxels] = values
+        flat(array)[..., self.voxels] = values
 
     def advance(self, s):
         """Species, exchanger and minerals in equilibrium with the totals at time t."""

@@ -17,10 +17,14 @@ class Drive:
     voltage: float       # V at the terminals while on
     duty: float          # share of the time that it is on: 1, 0, or in between when averaged
     end: float
+    current: float = None    # A through the anodes instead of a voltage
+    limit: float = None      # V at the terminals that a current supply does not pass
+    floating: tuple = ()     # tuples of rows wired to each other and to nothing else
 
     @property
     def on(self):
-        return self.duty > 0.0 and self.voltage > 0.0
+        """True while the supply drives something."""
+        return self.duty > 0.0 and (self.voltage > 0.0 or bool(self.current))
 
 
 class Schedule:
@@ -45,7 +49,8 @@ class Schedule:
             switch = start + cycle * period + stage.on
             duty = 1.0 if t + self.slack < switch else 0.0
             end = min(end, switch if duty else start + (cycle + 1) * period)
-        return Drive(n, stage.anodes, stage.cathodes, stage.voltage, duty, end)
+        return Drive(n, stage.anodes, stage.cathodes, stage.voltage, duty, end, stage.current,
+                     stage.limit, stage.floating)
 
     def clip(self, dt, t, *marks):
         """Shorten dt to end on the next switch or mark, without a sliver of a step before it."""

@@ -2,17 +2,13 @@
 
 Quantities become floats here. Values that need more than themselves to be understood (sources
 of ore data, amounts of components) stay as written and are read by the modules that know.
-`parse` validates and reports; it never raises for a user's mistake.
 """
 
-import copy
-import types
-import typing
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field
 
-from ekm3d.casetext import UNREAD, suggest
+from ekm3d.tables import Table
 from ekm3d.units import Kind, not_negative, positive
 
 LENGTH = Kind("m", "0.5 m")
@@ -62,8 +58,8 @@ Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
                     Field(examples=['["0.25 m", "0.75 m"]'])]
 Box = Annotated[tuple, BeforeValidator(_corners)]
 Boxes = Annotated[list[tuple], BeforeValidator(_boxes)]
-Size = _three(positive("m", "2 m"), '["2 m", "1.5 m", "2 m"]')
-Spacing = _three(positive("m", "10 cm"), '"10 cm"')
+Size = _three(Kind("m", "2 m", 1e-9, 1e6), '["2 m", "1.5 m", "2 m"]')
+Spacing = _three(Kind("m", "10 cm", 1e-9, 1e6), '"10 cm"')
 Length = Q(LENGTH)
 Width = Q(positive("m", "0.1 m"))
 Thickness = Q(positive("m", "5 mm"))
@@ -71,11 +67,14 @@ Area = Q(positive("m2", "3 m2"))
 Head = Q(Kind("m", "0 m"))
 Flux = Q(not_negative("m/s", "5e-7 m/s"))
 Rate = Q(not_negative("m3/s", "1.5e-6 m3/s"))
-Tank = Q(positive("m3", "2 l"))
+Seepage = Q(Kind("m/s", "1e-6 m/s"))
+Tank = Q(not_negative("m3", "2 l"))
 Time = Q(positive("s", "132 h"))
 Interval = Q(positive("s", "30 min"))
 Pause = Q(not_negative("s", "10 min"))
 Volts = Q(not_negative("V", "30 V"))
+Limit = Q(positive("V", "60 V"))
+Amperes = Q(positive("A", "1.5 A"))
 Overpotential = Q(not_negative("V", "2.5 V"))
 Gradient = Q(not_negative("V/m", "0.3 V/cm"))
 Resistance = Q(not_negative("ohm", "18 ohm"))
@@ -86,17 +85,6 @@ Courant = Q(Kind("", "0.4", 0.0, 1.0, above=True))
 Tolerance = Q(Kind("", "1e-10", 0.0, 1e-4, above=True))
 
 
-class Table(BaseModel):
-    """A TOML table: unknown keys are mistakes, nothing is converted on the sly."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _unread(cls, value, read):
-        return value if value is UNREAD else read(value)
-
-
 class Grid(Table):
     size: Size
     spacing: Spacing
@@ -104,15 +92,18 @@ class Grid(Table):
 
 
 class Ore(Table):
-    """Each value is a source: a constant, layers, a table or samples (see ekm3d.orebody)."""
+    """Each value is a source: a constant, layers, a table, ... (see ekm3d.sources)."""
 
-    density: Any = Field(examples=['"1500 kg/m3"'])
+    density: Any = None
     porosity: Any = Field(examples=["0.45"])
     water_content: Any = Field(examples=["0.42"])
     tortuosity: Any = Field(examples=["0.67"])
-    permeability: Any = Field(examples=['"3.5e-7 m/s"'])
+    permeability: Any = None
     electroosmotic_permeability: Any = 0.0
     dispersivity: Any = 0.0
+    conductivity: Any = None
+    current_source: Any = None
+    storage: Any = None
     exchangeable: dict[str, Any] = {}
     minerals: dict[str, Any] = {}
 
@@ -133,6 +124,26 @@ class TableSource(Table):
     unit: str | None = None
 
 
+class ArraySource(Table):
+    """A table in a .npy file: an array (nz, ny, nx)."""
+
+    table: str
+    unit: str | None = None
+
+
+class DatasetSource(Table):
+    """A table in an HDF5 file."""
+
+    table: str
+    dataset: str = Field(examples=['"porosity"'])
+    unit: str | None = None
+
+
+class FormulaSource(Table):
+    formula: str
+    unit: str | None = None
+
+
 class SamplesSource(Table):
     samples: str
     column: str = Field(examples=['"LREE_mg_per_kg"'])
@@ -146,15 +157,38 @@ class Exchanger(Table):
 
 
 class ChemistryChoice(Table):
-    database: str = Field(examples=['"database.toml"'])
+    """From `database`, a file, or `inline`, the same tables in the case itself."""
+
+    database: str | None = None
+    inline: dict[str, Any] | None = None
+    activity: Literal["ideal"] | None = None
     components: list[str] | None = None
     minerals: list[str] | None = None
     exchanger: Exchanger = Exchanger()
 
 
+class WaterRegion(Table):
+    box: Box
+    composition: dict[str, Any] = Field(examples=['{ "Na+" = "1 mmol/l", "Cl-" = "1 mmol/l" }'])
+
+
 class Water(Table):
     composition: dict[str, Any] = {}
     prewetting: dict[str, Any] = {}
+    region: list[WaterRegion] = []
+
+
+class SideEntry(Table):
+    """A face of the block that is not simply closed."""
+
+    face: Literal["x-", "x+", "y-", "y+", "z-", "z+"] = Field(examples=['"x-"'])
+    composition: dict[str, Any] | None = None
+    contact: Literal["diffusive", "advective"] | None = None
+    potential: Any = None
+    current: Any = None
+    flux: Seepage | None = None
+    head: Head | None = None
+    component_flux: dict[str, Any] = {}
 
 
 class Strips(Table):
@@ -211,12 +245,16 @@ class StageEntry(Table):
     cathodes: list[str] = []
     gradient: Gradient | None = None
     voltage: Volts | None = None
+    current: Amperes | None = None
+    limit: Limit | None = None
+    floating: list[str] = []
     pulse: Pulse | None = None
 
 
 class ScheduleEntry(Table):
     pulses: Literal["averaged", "resolved"] = "averaged"
     max_step: Interval = 1800.0
+    fixed_step: Interval | None = None
     cfl: Courant = 0.9
     tolerance: Tolerance = 1e-10
     stage: list[StageEntry] = []
@@ -236,89 +274,28 @@ class OutputEntry(Table):
     series_every: Interval = 3600.0
 
 
+class PhysicsEntry(Table):
+    potential: bool = True
+    flow: bool = True
+    transport: bool = True
+    chemistry: bool = True
+    scheme: Literal["blended", "upwind"] = "blended"
+
+
 class CaseFile(Table):
     """The whole of case.toml."""
 
     title: str = ""
     description: str = ""
+    physics: PhysicsEntry = PhysicsEntry()
     grid: Grid
     ore: Ore
     chemistry: ChemistryChoice
     water: Water = Water()
     electrodes: ElectrodeRows | None = None
     well: list[WellEntry] = []
+    side: list[SideEntry] = []
     schedule: ScheduleEntry = ScheduleEntry()
     sampling: SamplingEntry | None = None
     probe: list[ProbeEntry] = []
     output: OutputEntry = OutputEntry()
-
-
-def parse(model, data, problems, path=()):
-    """The data as a `model`, with UNREAD for every value that is missing or wrong.
-
-    Adds what is wrong to `problems`, placed under `path`.
-    """
-    data = copy.deepcopy(data)
-    while True:
-        try:
-            return model.model_validate(data)
-        except ValidationError as e:
-            for error in e.errors(include_url=False):
-                if error["input"] is not UNREAD:
-                    problems.add((*path, *error["loc"]), _message(model, error))
-                if not error["loc"]:
-                    return UNREAD
-                _blank(data, error)
-
-
-def _blank(data, error):
-    """Replace the wrong value by UNREAD, or what holds it if that has been done already."""
-    place = error["loc"]
-    if error["input"] is UNREAD:
-        place = place[:-1]
-    for key in place[:-1]:
-        data = data[key]
-        if data is UNREAD:
-            return
-    if error["type"] == "extra_forbidden":
-        data.pop(place[-1], None)
-    else:
-        data[place[-1]] = UNREAD
-
-
-def _message(model, error):
-    """What is wrong and what would be right, in words of the case file."""
-    kind, key, got = error["type"], error["loc"][-1] if error["loc"] else "", error["input"]
-    if kind == "extra_forbidden":
-        return "unknown key" + suggest(key, _model_at(model, error["loc"][:-1]).model_fields)
-    if kind == "missing":
-        field = _model_at(model, error["loc"][:-1]).model_fields[key]
-        if field.examples:
-            return f"is missing; write e.g. {key} = {field.examples[0]}"
-        return f"is missing; the case needs a table [{'.'.join(map(str, error['loc']))}]"
-    if kind == "value_error":
-        return error["msg"].removeprefix("Value error, ")
-    if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"should be a table, not {got!r}"
-    if kind == "list_type":
-        return f"should be a list in brackets, not {got!r}"
-    if kind == "string_type":
-        return f"should be text in quotes, not {got!r}"
-    return error["msg"].replace("Input should", "should") + f", not {got!r}"
-
-
-def _model_at(model, path):
-    """The model that describes the table at `path`."""
-    for key in path:
-        if isinstance(key, str):
-            model = _table_of(model.model_fields[key].annotation)
-    return model
-
-
-def _table_of(annotation):
-    """The Table in an annotation such as list[Layer] or Strips | None."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) \
-            and issubclass(annotation, Table):
-        return annotation
-    found = [_table_of(a) for a in typing.get_args(annotation)]
-    return next((f for f in found if f), None)

@@ -73,8 +73,7 @@ class Sheet:
                 except ValueError:
                     self._refuse(line, f"{column} is {cell!r}, which is not a number")
             raise
-        good = np.isfinite(numbers) & (numbers >= kind.low) & (numbers <= kind.high)
-        good &= ~((kind.above & (numbers == kind.low)) | (kind.below & (numbers == kind.high)))
+        good = kind.holds(numbers)
         if not good.all():
             first = int(np.argmin(good))
             limits = kind.range if np.isfinite(numbers[first]) else "a finite number"

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -10,6 +11,8 @@ from ekm3d.audit import Audit
 from ekm3d.backend import choose_backend
 from ekm3d.cathode import Cathodes
 from ekm3d.chemistry import Equilibrium, acidity_from_neutrality
+from ekm3d.contacts import Contacts
+from ekm3d.dissolved import Dissolved
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
 from ekm3d.fields import State
@@ -54,32 +57,44 @@ class Simulation:
         self.backend = choose_backend(backend)
         self.domain = Domain(self.grid)
         grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
-        el = case.electrodes
+        el, plan, self.physics = case.electrodes, case.schedule, case.physics
         self.electrodes = Electrodes(grid, el.rows, el.overpotential)
-        self.schedule = Schedule(case.schedule.stages, case.schedule.pulses == "averaged")
+        self.contacts = Contacts(grid, self.electrodes, case.sides,
+                                 [neutral(chem, side.component_flux) for side in case.sides])
+        self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
         self.rock = self._rock(case.ore)
-        self.engine = Equilibrium(chem)
+        self.engine = Equilibrium(chem) if self.physics.chemistry else Dissolved(chem)
         self.reactions = Reactions(grid, chem, self.engine, self.rock, self.electrodes.ore)
         self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
                                  el.plate_capture, el.deposition)
         feeds = np.array([neutral(chem, well.composition) for well in case.wells])
-        self.wells = Wells(grid, case.wells, self.electrodes, feeds)
-        tolerance = case.schedule.tolerance
-        self.potential = Potential(grid, backend, domain, chem, self.electrodes, tolerance)
-        self.flow = Flow(grid, backend, domain, self.rock, self.electrodes, self.wells, tolerance)
-        self.transport = Transport(grid, backend, domain, chem, self.rock, self.electrodes,
-                                   self.wells, case.schedule.cfl)
+        self.wells = Wells(grid, case.wells, self.contacts, feeds)
+        options = SimpleNamespace(
+            overpotential=el.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
+            blend=float(self.physics.scheme == "blended"),
+            conductivity=self._padded(case.ore.electric_conductivity),
+            source=self._padded(case.ore.current_source))
+        self.potential = Potential(grid, backend, domain, chem, self.contacts, options)
+        self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells,
+                         plan.tolerance)
+        self.transport = Transport(grid, backend, domain, chem, self.rock, self.contacts,
+                                   self.wells, options)
+        self.storing = self.physics.flow and bool(self.rock["storage"].any())
         self.state = self._initial()
         self.audit = Audit(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
-        self._wanted = case.schedule.max_step
+        self._wanted = plan.fixed_step or plan.max_step
+
+    def _padded(self, values):
+        """A property of the ore with ghosts, zero in these and inside electrodes; None stays."""
+        if values is None:
+            return None
+        return np.pad(np.where(self.electrodes.ore, values, 0.0), GHOST)
 
     def _rock(self, ore):
-        """Rock properties as padded arrays, zero in ghosts and inside electrodes."""
-        rock = {}
-        for name, source in ROCK.items():
-            values = np.where(self.electrodes.ore, getattr(ore, source), 0.0)
-            rock[name] = np.pad(values, GHOST)
+        """Rock properties as padded arrays."""
+        rock = {name: self._padded(getattr(ore, source)) for name, source in ROCK.items()}
+        rock["storage"] = self._padded(0.0 if ore.storage is None else ore.storage)
         rock["reference_pH"] = ore.reference_pH
         return rock
 
@@ -89,7 +104,7 @@ class Simulation:
         counts = {"components": len(chem.components), "species": len(chem.species),
                   "exchange": len(chem.exchange), "minerals": len(chem.minerals),
                   "unknowns": len(chem.components) + 3 + len(chem.minerals)}
-        s = State(self.grid, self.backend, counts, self.electrodes.strips)
+        s = State(self.grid, self.backend, counts, self.electrodes.strips, len(case.sides))
         amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
         for name, value in case.water.composition.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
@@ -99,46 +114,76 @@ class Simulation:
         for name, value in ore.minerals.items():
             total += np.multiply.outer(chem.nu_m[chem.minerals.index(name)], value)
         s.T[self.grid.inner] = np.where(self.electrodes.ore, total, 0.0)
-        pore = neutral(chem, case.water.composition)
-        s.tank[...] = self.electrodes.volume[:, None] * pore
+        pore = {name: np.mean(value) for name, value in case.water.composition.items()}
+        s.tank[...] = self.electrodes.volume[:, None] * neutral(chem, pore)
+        for n, side in enumerate(case.sides):
+            if side.composition is not None:
+                water = neutral(chem, side.composition)[:, None]
+                found = self.engine.solve(water, np.ones(1))
+                s.beyond[:, self.electrodes.strips + n] = found.c[:, 0]
         self.reactions.advance(s)
         self.cathodes.start(s)
         return s
 
     def fields(self):
-        """Potential and water flow from the state as it is; returns the Drive."""
-        s = self.state
+        """Potential and water flow from the state as it is; returns the Drive.
+
+        With storage the head belongs to the step and is left as the last one found it.
+        """
+        s, physics = self.state, self.physics
         self.drive = self.schedule.drive(s.time)
-        self.potential.solve(s, self.drive, self._wanted)
-        self.flow.solve(s, self.drive, self.potential.drop)
+        if physics.potential:
+            self.potential.solve(s, self.drive, self._wanted)
+        else:
+            self.potential.terminals.start(self.drive)
+        if physics.flow and not self.storing:
+            self.flow.solve(s, self.drive, self.potential.drop, self._wanted)
         return self.drive
 
     def step(self, until=None):
         """Advance by one step, at most to the time `until` [s]; returns dt [s]."""
-        s = self.state
-        drive = self.fields()                                            # phi, water    at t
-        limit = self.transport.prepare(s, self.potential, self.flow, drive)
-        self._wanted = min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
+        s, plan = self.state, self.case.schedule
         marks = () if until is None else (until,)
+        if not self.physics.transport:
+            self._wanted = self.schedule.clip(plan.fixed_step or plan.max_step, s.time, *marks)
+        self.fields()                                                    # phi, water    at t
+        if self.storing:
+            self.flow.solve(s, self.drive, self.potential.drop, self._wanted)   # head  at t + dt
+        if self.physics.transport:
+            limit = self.transport.prepare(s, self.potential, self.flow)
+            self._wanted = self._length(limit)
         self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
-        self.audit.before(dt)
-        self.transport.advance(s, dt)                                    # totals        to t + dt
-        self._account(s, dt)
-        self.reactions.advance(s)                                        # ore           at t + dt
+        if self.physics.transport:
+            self.audit.before(dt)
+            self.transport.advance(s, dt)                                # totals        to t + dt
+            self._account(s, dt)
+            self.reactions.advance(s)                                    # ore           at t + dt
         s.time, s.step = s.time + dt, s.step + 1
         self.audit.after()
         return dt
 
+    def _length(self, limit):
+        """Length of the next step [s], before switches and marks cut it."""
+        fixed = self.case.schedule.fixed_step
+        if fixed is None:
+            return min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
+        if fixed > limit * (1 + 1e-9) / self.case.schedule.cfl:
+            raise RuntimeError(f"schedule.fixed_step = {fixed:g} s is longer than the "
+                               f"{limit / self.case.schedule.cfl:.3g} s that keep every species "
+                               f"positive at t = {self.state.time:g} s; choose a shorter one")
+        return fixed
+
     def _account(self, s, dt):
         """Tanks, plates, leachate and the water that went through wells, from t to t + dt."""
-        drained = self.electrodes.per_strip(self.flow.to_tank)
-        collected = np.zeros(self.electrodes.strips, bool)
+        el = self.electrodes
+        drained = self.contacts.per_place(self.flow.out)[:el.strips]
+        collected = np.zeros(el.strips, bool)
         for (place, inflow), well, moved in zip(self.flow.wells, self.wells.wells,
                                                 self.transport.wells_in):
             s.fed_volume += inflow[inflow > 0].sum() * dt
             out = -inflow[inflow < 0].sum() * dt
             if well.kind == "collector":
-                collected[self.electrodes.faces.strip[place.face[place.face >= 0]]] = True
+                collected[self.contacts.faces.strip[place.face[place.face >= 0]]] = True
                 s.leachate -= moved * dt
                 s.leachate_volume += out
             elif well.kind == "drain":
@@ -147,13 +192,47 @@ class Simulation:
             else:
                 s.fed += moved * dt
                 s.drained_volume += out
+        s.fed += self.transport.side.sum(0) * dt
         s.acid += self.transport.acid * dt
-        current = -np.minimum(self.electrodes.per_strip(self.potential.into_ore), 0.0)
+        current = -np.minimum(self.contacts.per_place(self.potential.into_ore)[:el.strips], 0.0)
         self.cathodes.advance(s, dt, drained, collected, current)
 
     def row_currents(self):
         """Mean current from every row into the ore during the step [A]."""
-        return self.electrodes.per_row(self.electrodes.per_strip(self.potential.into_ore))
+        strips = self.contacts.per_place(self.potential.into_ore)[:self.electrodes.strips]
+        return self.electrodes.per_row(strips)
+
+    def side_currents(self):
+        """{face: current into the block through that side now [A]}."""
+        place = self.contacts.per_place(self.potential.into_ore)[self.electrodes.strips:]
+        return {side.face: current for side, current in zip(self.case.sides, place)}
+
+    def side_potentials(self):
+        """{face: mean potential of what lies behind that side [V]}."""
+        t, faces = self.potential.terminals, self.contacts.faces
+        at_ore = self.state.phi.reshape(-1)[faces.voxel]
+        behind = at_ore - t.drop
+        return {side.face: float(behind[self.contacts.of_side(n)].mean())
+                for n, side in enumerate(self.case.sides)}
+
+    def side_water(self):
+        """{face: water into the block through that side now [m3/s]}."""
+        place = self.contacts.per_place(self.flow.out)[self.electrodes.strips:]
+        return {side.face: -water for side, water in zip(self.case.sides, place)}
+
+    @property
+    def side_flux(self):
+        """mol/s of every component into the block through each side; (sides, components)."""
+        return self.transport.side
+
+    @property
+    def terminal_voltage(self):
+        """Voltage at the supply's terminals now, while it is on [V]."""
+        anodes = self.contacts.of_rows(self.drive.anodes)
+        if not self.drive.on or not anodes.size:
+            return 0.0
+        level = self.potential.terminals.level[anodes[0]]
+        return float(level / self.drive.duty + self.electrodes.overpotential)
 
     def run(self, out=None, force=False, quiet=False):
         """Run to the end, write the results into `out` (case directory/out) and return them."""
@@ -175,11 +254,13 @@ class Simulation:
                         outputs.series(monitor.row())
                         outputs.status("running")
                     if snapshots.due(s.time, last):
+                        self.fields()                     # phi and water of the same moment
                         outputs.snapshot()
                     progress.update(s.time, s.step, f"dt {dt:6.0f} s")
-        except Exception as error:
-            outputs.status("failed", reason=str(error))
-            outputs.log(f"failed at t = {s.time:g} s: {error}")
+        except BaseException as error:
+            reason = str(error) or type(error).__name__
+            outputs.status("failed", reason=reason)
+            outputs.log(f"failed at t = {s.time:g} s: {reason}")
             raise
         outputs.finish(monitor.summary(time.monotonic() - begun))
         return open_results(outputs.path)

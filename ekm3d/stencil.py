@@ -5,7 +5,14 @@ A face array has the padded shape; entry [k, j, i] of axis a is the face between
 padded array to the voxels on either side of all faces of an axis that touch the inner box.
 """
 
+import numpy as np
+
 from ekm3d.grid import GHOST
+
+
+def flat(array):
+    """A view whose last axis runs over all voxels, ghosts included; works without species too."""
+    return array.reshape(*array.shape[:-3], int(np.prod(array.shape[-3:])))
 
 
 def _cut(array, axis, start, stop):

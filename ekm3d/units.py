@@ -9,6 +9,8 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?:\d{1,2}[A-Za-zµμΩ%°·*/^()\s⁻-]*)*")
 
@@ -81,10 +83,15 @@ class Kind:
         shown = repr(value) if isinstance(value, str) else f"{number:g} {self.unit}".rstrip()
         if not math.isfinite(number):
             raise ValueError(f"{shown} is not a finite number; write e.g. {self.example!r}")
-        low_fails = number < self.low or (self.above and number == self.low)
-        if low_fails or number > self.high or (self.below and number == self.high):
+        if not self.holds(number):
             raise ValueError(f"{shown} is out of range; it must be {self.range}")
         return number
+
+    def holds(self, numbers):
+        """Whether each number is finite and in the range."""
+        low = np.greater if self.above else np.greater_equal
+        high = np.less if self.below else np.less_equal
+        return np.isfinite(numbers) & low(numbers, self.low) & high(numbers, self.high)
 
     @property
     def name(self):
@@ -162,3 +169,8 @@ def per_kg(charge=0.0, molar_mass=math.nan):
 def per_litre(charge=0.0, molar_mass=math.nan, low=0.0):
     """Concentration of a component in water [mol/m3]."""
     return Amount("mol/m3", "0.2 mmol/l", low=low, charge=charge, molar_mass=molar_mass)
+
+
+def per_area(charge=0.0, molar_mass=math.nan):
+    """Flux of a component through a face [mol/m2/s], of either sign."""
+    return Amount("mol/m2/s", "1e-6 mol/m2/s", charge=charge, molar_mass=molar_mass)

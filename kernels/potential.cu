@@ -24,8 +24,8 @@ INLINE real limited(real own, real upstream)
 
 // One face: S = F (F/RT) G sum z^2 D c*  [S]  and  I_d = -F G sum z D (c_above - c_below)  [A].
 INLINE void face(const real* c, const real* mobility, const real* lag, const Flag* safe,
-                 const real* z, const real* diffusion, Offset here, Offset step, Offset species,
-                 real shape, real* conductance, real* current)
+                 real blend, const real* z, const real* diffusion, Offset here, Offset step,
+                 Offset species, real shape, real* conductance, real* current)
 {
     const real geometric = series(mobility, here, step, shape);
     const real drop = lag[here] - lag[here + step];
@@ -36,7 +36,7 @@ INLINE void face(const real* c, const real* mobility, const real* lag, const Fla
         const real own = difference(c, mobility, here, step);
         const real upstream = difference(c, mobility, forward ? here - step : here + step, step);
         const real central = 1 / larger(F_RT * magnitude(z[n] * drop), 1);
-        const real k = central / 2 + (1 - central) * limited(own, upstream);
+        const real k = blend * (central / 2 + (1 - central) * limited(own, upstream));
         const real blended = forward ? a + k * own : b - k * own;
         s += z[n] * z[n] * diffusion[n] * (safe[here] ? smaller(a, b) : blended);
         id += z[n] * diffusion[n] * own;
@@ -49,20 +49,20 @@ INLINE void face(const real* c, const real* mobility, const real* lag, const Fla
 KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
                         const real* __restrict__ mobility, const real* __restrict__ lag,
                         const Flag* __restrict__ EACH(3) safe, const real z[NS],
-                        const real diffusion[NS], real* __restrict__ EACH(3) conductance,
-                        real* __restrict__ EACH(3) current)
+                        const real diffusion[NS], real blend,
+                        real* __restrict__ EACH(3) conductance, real* __restrict__ EACH(3) current)
 {
     EKM_FACES(i, j, k, g) {
         const Offset here = at(i, j, k, g), all = volume(g);
         const real dx = g.dx, dy = g.dy, dz = g.dz;
         if (i >= 0 && j >= 0)
-            face(c, mobility, lag, safe, z, diffusion, here, layer(g), all, 2 * dx * dy / dz,
+            face(c, mobility, lag, safe, blend, z, diffusion, here, layer(g), all, 2 * dx * dy / dz,
                  conductance, current);
         if (i >= 0 && k >= 0)
-            face(c, mobility, lag, safe + all, z, diffusion, here, row(g), all, 2 * dx * dz / dy,
-                 conductance + all, current + all);
+            face(c, mobility, lag, safe + all, blend, z, diffusion, here, row(g), all,
+                 2 * dx * dz / dy, conductance + all, current + all);
         if (j >= 0 && k >= 0)
-            face(c, mobility, lag, safe + 2 * all, z, diffusion, here, 1, all, 2 * dy * dz / dx,
-                 conductance + 2 * all, current + 2 * all);
+            face(c, mobility, lag, safe + 2 * all, blend, z, diffusion, here, 1, all,
+                 2 * dy * dz / dx, conductance + 2 * all, current + 2 * all);
     }
 }

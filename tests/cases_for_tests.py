@@ -10,6 +10,7 @@ from ekm3d.case import Case, CaseError
 ROOT = Path(__file__).resolve().parent.parent
 FIELD = ROOT / "cases" / "field_block"
 SMALL = ROOT / "tests" / "data" / "case_small"
+OPEN = ROOT / "tests" / "data" / "case_open"
 
 
 def copy(folder, source=SMALL, *edits, **files):
@@ -32,3 +33,11 @@ def complaints(case, *overrides):
     with pytest.raises(CaseError) as caught:
         Case.read(case, overrides)
     return caught.value.lines
+
+
+def told(case, key, message, *overrides):
+    """The first complaint about `key` that holds `message`; fails where there is none."""
+    lines = complaints(case, *overrides)
+    found = [line for line in lines if f" {key}: " in line and message in line]
+    assert found, "\n".join(lines)
+    return found[0]

@@ -6,6 +6,7 @@ import numpy as np
 from medium import row
 
 from ekm3d.backend import choose_backend
+from ekm3d.contacts import Contacts
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
 from ekm3d.flow import Flow
@@ -38,17 +39,24 @@ def well(kind, at=None, box=None, rate=None, head=None):
     return SimpleNamespace(kind=kind, at=at, box=box, rate=rate, head=head, max_rate=None)
 
 
+def side(upper, **what):
+    """A side across x of the block as a case describes it."""
+    nothing = dict.fromkeys(("composition", "potential", "current", "head", "flux"))
+    return SimpleNamespace(**nothing | {"axis": 2, "upper": upper, "contact": "diffusive"} | what)
+
+
 class Block:
     """Potential, flow, transport and the state of some ions; one component per ion, T = theta c.
 
     ions: {name: (charge, D m2/s)}; theta, mobility, dispersivity, conductivity, osmosis: inner
     arrays or numbers, zero inside electrodes; nu: (species, components) if not one to one;
-    feeds: what each well injects, in the order of the ions [mol/m3].
+    feeds: what each well injects, in the order of the ions [mol/m3]; sides, given: as Contacts
+    takes them, with what lies beyond a side set by the test.
     """
 
     def __init__(self, cells, spacing, ions, theta=1.0, mobility=1.0, dispersivity=0.0, rows=(),
                  wells=(), feeds=(), conductivity=1e-6, osmosis=0.0, cfl=0.9, nu=None,
-                 backend=None):
+                 backend=None, overpotential=0.0, blend=1.0, sides=(), given=()):
         self.grid = grid = Grid(cells, spacing)
         backend, domain = backend or choose_backend("numpy"), Domain(grid)
         names = tuple(ions)
@@ -57,20 +65,23 @@ class Block:
             components=names, species=names, z=z, diffusion=diffusion,
             nu=np.eye(len(names)) if nu is None else np.array(nu, dtype=float),
             hydrogen=names.index("H+") if "H+" in names else None)
-        self.electrodes = Electrodes(grid, rows, 0.0)
+        options = SimpleNamespace(overpotential=overpotential, tolerance=1e-12, blend=blend, cfl=cfl,
+                                  conductivity=None, source=None)
+        self.electrodes = Electrodes(grid, rows, overpotential)
+        self.contacts = Contacts(grid, self.electrodes, sides, given)
         self.rock = {name: self.padded(value) for name, value in (
             ("water_content", theta), ("dispersivity", dispersivity),
-            ("conductivity", conductivity), ("electroosmosis", osmosis))}
-        self.wells = Wells(grid, wells, self.electrodes, np.array(feeds, dtype=float))
-        self.potential = Potential(grid, backend, domain, self.chem, self.electrodes, 1e-12)
-        self.flow = Flow(grid, backend, domain, self.rock, self.electrodes, self.wells, 1e-12)
-        self.transport = Transport(grid, backend, domain, self.chem, self.rock, self.electrodes,
-                                   self.wells, cfl)
+            ("conductivity", conductivity), ("electroosmosis", osmosis), ("storage", 0.0))}
+        self.wells = Wells(grid, wells, self.contacts, np.array(feeds, dtype=float))
+        self.potential = Potential(grid, backend, domain, self.chem, self.contacts, options)
+        self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells, 1e-12)
+        self.transport = Transport(grid, backend, domain, self.chem, self.rock, self.contacts,
+                                   self.wells, options)
         n, strips = len(names), self.electrodes.strips
         self.state = SimpleNamespace(
             time=0.0, mobility=self.padded(mobility), T=np.zeros((n, *grid.padded)),
             c=np.zeros((n, *grid.padded)), phi=np.zeros(grid.padded), head=np.zeros(grid.padded),
-            charge=np.zeros(grid.padded), tank=np.zeros((strips, n)), tank_c=np.zeros((n, strips)))
+            charge=np.zeros(grid.padded), tank=np.zeros((strips, n)), beyond=np.zeros((n, strips + len(sides))))
 
     def padded(self, value):
         """A rock property with ghosts, zero there and inside electrodes."""
@@ -90,8 +101,8 @@ class Block:
         s, theta = self.state, self.rock["water_content"]
         np.divide(s.T, theta, out=s.c, where=theta > 0)
         s.charge[...] = np.tensordot(self.chem.z, s.T, 1)
-        if self.electrodes.strips:
-            s.tank_c[...] = (s.tank / self.electrodes.volume[:, None]).T
+        strips = self.electrodes.strips
+        s.beyond[:, :strips] = (s.tank / self.electrodes.volume[:, None]).T
 
     def field(self, axis, drop):
         """Set the potential to fall by `drop` [V] per voxel along an axis, known beforehand."""
@@ -107,11 +118,11 @@ class Block:
     def solve(self, drive=OFF, dt=1.0):
         """Potential and water from the state."""
         self.potential.solve(self.state, drive, dt)
-        self.flow.solve(self.state, drive, self.potential.drop)
+        self.flow.solve(self.state, drive, self.potential.drop, dt)
 
-    def prepare(self, drive=OFF):
+    def prepare(self):
         """Rates of change; returns the longest step [s]."""
-        return self.transport.prepare(self.state, self.potential, self.flow, drive)
+        return self.transport.prepare(self.state, self.potential, self.flow)
 
     def march(self, steps, dt=None, solve=False):
         """Take some steps of one length, the longest that the first allows; returns the time."""

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ekm3d.constants import F_RT, FARADAY
+from ekm3d.contacts import Contacts
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
 from ekm3d.grid import GHOST
@@ -20,16 +21,23 @@ def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
                            catholyte_volume=catholyte_volume)
 
 
+def options(**given):
+    """Numerical options of potential and transport, blended scheme unless said otherwise."""
+    return SimpleNamespace(**{"overpotential": 0.0, "tolerance": 1e-12, "cfl": 0.9, "blend": 1.0,
+                              "conductivity": None, "source": None, **given})
+
+
 def salt_state(grid, conductivity, strips=0):
     """1 mol/m3 of salt everywhere, its mobility set so that sigma [S/m] is as given (inner)."""
     c = np.zeros((2, *grid.padded))
     c[grid.inner] = 1.0
     mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
     return SimpleNamespace(c=c, mobility=mobility, phi=np.zeros(grid.padded), time=0.0,
-                           charge=np.zeros(grid.padded), tank_c=np.ones((2, strips)))
+                           charge=np.zeros(grid.padded), beyond=np.ones((2, strips)))
 
 
 def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):
     """A Potential for the salt and its electrodes."""
-    electrodes = Electrodes(grid, rows, overpotential)
-    return Potential(grid, backend, Domain(grid), SALT, electrodes, tolerance)
+    contacts = Contacts(grid, Electrodes(grid, rows, overpotential))
+    return Potential(grid, backend, Domain(grid), SALT, contacts,
+                     options(overpotential=overpotential, tolerance=tolerance))

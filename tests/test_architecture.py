@@ -15,10 +15,11 @@ KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 FLOORS = {
     1: "grid backend domain stencil constants resources version units casetext",
     2: "fields database chemistry equilibrium elimination orebody electrodes wells schedule "
-       "elliptic blending schema sheet layout",
+       "elliptic blending schema sheet layout formula voxelfile sources water sides stages "
+       "selection consistency tables contacts terminals dissolved",
     3: "potential flow transport reactions cathode",
     4: "simulation snapshots monitor results provenance audit maps outputs progress",
-    5: "__main__ report case casereport",
+    5: "__main__ report case casereport verify verification comparison quantities",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 FLOOR["__init__"] = 6        # the front door: shows what users import
@@ -27,7 +28,7 @@ PHYSICS = 3                  # its modules know nothing of one another
 # What only these modules may import.
 RESERVED = {"cupy": {"backend"}, "ctypes": {"backend", "grid"}, "mpi4py": {"domain"},
             "subprocess": {"backend", "provenance"},
-            "h5py": {"snapshots", "results", "provenance"}}
+            "h5py": {"snapshots", "results", "provenance", "voxelfile"}}
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
 

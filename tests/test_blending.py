@@ -23,9 +23,10 @@ def line(values, axis=2):
     return np.broadcast_to(values[tuple(index)], shape).copy()
 
 
-def on_faces(c, u, z=ONE, safe=False, axis=2):
+def on_faces(c, u, z=ONE, safe=False, axis=2, blend=1.0):
     """c* on the faces of a line whose potential falls by u RT/F across each; (species, n)."""
-    face = migrating(c, z, np.asarray(u) * RT_F, safe, upstream_differences(c, OPEN, axis), axis)
+    face = migrating(c, z, np.asarray(u) * RT_F, safe, blend,
+                     upstream_differences(c, OPEN, axis), axis)
     return np.moveaxis(face, axis + 1, -1)[:, 0, 0]
 
 
@@ -92,13 +93,15 @@ def test_diffusion_makes_it_central(u):
 def test_drift_makes_it_limited_upwind(u):
     """c* = c_up + (w/2 + (1 - w) phi/2)(c_down - c_up), w = 1/|u|, by hand on the middle face.
 
-    Voxels 1 2 | 5 11: from below r = 1/3, from above r = 6/3.
+    Voxels 1 2 | 5 11: from below r = 1/3, from above r = 6/3. u is that of the ion, z included.
     """
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
     own, up, start = (3.0, 1.0, 2.0) if u > 0 else (-3.0, -6.0, 5.0)
     w = 1 / abs(u)
     expected = start + (w / 2 + (1 - w) * van_leer(up, own)) * own
-    assert on_faces(c, u)[0, 1] == pytest.approx(expected, rel=1e-14)
+    for z in (1.0, -2.0, 3.0):
+        found = on_faces(c, u / z, np.array([z]))[0, 1]
+        assert found == pytest.approx(expected, rel=1e-14)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -148,13 +151,13 @@ def test_safe_faces_take_the_smaller_side():
 def test_water_takes_all_species_by_one_limiter(flow):
     """The smallest phi/2 of the moving species; one that is level on the face has no say.
 
-    Voxels 1 2 | 5 11 have r = 1/3 from below and 2 from above; the second species, 10 12 | 13 13.25,
-    r = 2 and 1/4; the third is level on the face: 7 3 | 3 9.
+    Voxels 1 2 | 5 11 have r = 1/3 from below and 2 from above; those of the second species,
+    10 12 | 13 13.25, r = 2 and 1/4; the third is level on the face: 7 3 | 3 9.
     """
     values = [[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 10.0, 12.0, 13.0, 13.25, 0.0],
               [0.0, 7.0, 3.0, 3.0, 9.0, 0.0]]
     c = line(values)
-    found = carried(c, flow, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = carried(c, flow, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     own = np.array([3.0, 1.0, 0.0])
     if flow > 0:
         expected = [2.0, 12.0, 3.0] + 0.25 * own
@@ -166,18 +169,30 @@ def test_water_takes_all_species_by_one_limiter(flow):
 def test_an_extremum_of_one_species_makes_all_first_order():
     """r <= 0 of one species: k = 0 for all; level in every species: either side, the same."""
     c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 3.0, 1.0, 2.0, 4.0, 0.0]])
-    found = carried(c, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = carried(c, 1.0, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     np.testing.assert_array_equal(found, [2.0, 1.0])
     level = line(np.full((2, 6), 4.0))
-    assert (carried(level, 1.0, upstream_differences(level, OPEN, 2), 2) == 4.0).all()
+    assert (carried(level, 1.0, 1.0, upstream_differences(level, OPEN, 2), 2) == 4.0).all()
 
 
-def test_a_tank_is_met_upwind():
-    """phi_ore above phi_tank: cations come from the ore, anions from the tank; in doubt, the less.
+def test_without_blend_all_is_first_order_upwind():
+    """blend = 0: the upstream voxel itself, for ions and for water, whatever the slope."""
+    c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 10.0, 12.0, 13.0, 13.25, 0.0]])
+    z = np.array([1.0, -1.0])
+    for u in (0.4, 7.0):
+        np.testing.assert_array_equal(on_faces(c, u, z, blend=0.0)[:, 1], [2.0, 13.0])
+    for flow, expected in ((1.0, [2.0, 12.0]), (-1.0, [5.0, 13.0])):
+        found = carried(c, flow, 0.0, upstream_differences(c, OPEN, 2), 2)
+        np.testing.assert_array_equal(found[:, 0, 0, 1], expected)
 
-    Rows: z = 1 and -1; columns: drop +1 V, -1 V, +1 V in doubt.
+
+def test_a_tank_is_met_half_way_or_upwind():
+    """c* = c_up + (c_down - c_up) / (2 max(|z u|, 1)); where the drift is unsure, the smaller side.
+
+    Rows: z = 1 and -2; ore 5, tank 3; u = 4: 5 - 2/8 and 3 + 2/16; u = -4: 3 + 2/8 and 5 - 2/16.
     """
-    ore, tank = np.full((2, 3), 5.0), np.full((2, 3), 3.0)
-    z, drop = np.array([[1.0], [-1.0]]), np.array([1.0, -1.0, 1.0])
-    found = from_tank(ore, tank, z, drop, np.array([False, False, True]))
-    np.testing.assert_array_equal(found, [[5.0, 3.0, 3.0], [3.0, 5.0, 3.0]])
+    ore, tank = np.full((2, 5), 5.0), np.full((2, 5), 3.0)
+    z, drop = np.array([[1.0], [-2.0]]), RT_F * np.array([4.0, -4.0, 0.3, 0.0, 4.0])
+    found = from_tank(ore, tank, z, drop, np.array([False, False, False, False, True]))
+    np.testing.assert_allclose(
+        found, [[4.75, 3.25, 4.0, 4.0, 3.0], [3.125, 4.875, 4.0, 4.0, 3.0]], rtol=1e-15)

@@ -9,7 +9,7 @@ from cases_for_tests import FIELD, ROOT, SMALL, complaints, copy
 from ekm3d.case import Case
 from ekm3d.electrodes import rasterise
 from ekm3d.grid import Grid
-from ekm3d.orebody import interpolated, layered
+from ekm3d.sources import interpolated, layered
 
 LREE = 'LREE = "142 mg/kg"'
 POROSITY = "porosity = 0.45"

@@ -85,9 +85,9 @@ def test_electrode_rows_carry_the_current_of_d4(backend):
     grid = Grid((50, 30, 20), (0.02, 0.02, 0.02))
     sigma, rows = electrode_rows(grid)
     potential = salt_potential(grid, backend, rows)
-    s = salt_state(grid, np.where(potential.electrodes.solid, 0.0, sigma), 6)
+    s = salt_state(grid, np.where(potential.contacts.electrodes.solid, 0.0, sigma), 6)
     potential.solve(s, Drive(0, ("anodes",), ("cathodes",), 20.0, 1.0, np.inf), 1.0)
-    current = potential.electrodes.per_strip(potential.into_ore)
+    current = potential.contacts.per_place(potential.into_ore)
     table = np.genfromtxt(DATA / "d4" / "electrode_currents.csv", delimiter=",", names=True)
     np.testing.assert_allclose(current, table["fv_1x"], rtol=1e-6)
     assert abs(current.sum()) < 1e-9 * current[:3].sum()
@@ -104,9 +104,9 @@ def test_contact_resistance_adds_to_the_ore(backend):
     rows = (row("a", plates[0], contact_resistance=18.0),
             row("c", plates[1], contact_resistance=18.0))
     potential = salt_potential(grid, backend, rows, overpotential=2.5)
-    s = salt_state(grid, np.where(potential.electrodes.solid, 0.0, 0.05), 2)
+    s = salt_state(grid, np.where(potential.contacts.electrodes.solid, 0.0, 0.05), 2)
     potential.solve(s, Drive(0, ("a",), ("c",), 30.0, 1.0, np.inf), 1.0)
-    current = potential.electrodes.per_strip(potential.into_ore)
+    current = potential.contacts.per_place(potential.into_ore)
     expected = 27.5 / (0.8 / (0.05 * 0.06) + 36.0)
     np.testing.assert_allclose(current, [expected, -expected], rtol=1e-10)
 
@@ -121,10 +121,10 @@ def test_two_layers_in_series_share_the_voltage(backend, contrast):
     plates = [((x, 0, 0), (x + 0.1, 0.2, 0.3)) for x in (0.0, 0.9)]
     potential = salt_potential(grid, backend, (row("a", plates[0]), row("c", plates[1])))
     sigma = np.where(np.arange(10) < 4, 0.3, 0.3 / contrast) * np.ones(grid.shape)
-    s = salt_state(grid, np.where(potential.electrodes.solid, 0.0, sigma), 2)
+    s = salt_state(grid, np.where(potential.contacts.electrodes.solid, 0.0, sigma), 2)
     potential.solve(s, Drive(0, ("a",), ("c",), 1.0, 1.0, np.inf), 1.0)
     expected = 1.0 / ((0.3 / 0.3 + 0.5 * contrast / 0.3) / 0.06)
-    np.testing.assert_allclose(potential.electrodes.per_strip(potential.into_ore),
+    np.testing.assert_allclose(potential.contacts.per_place(potential.into_ore),
                                [expected, -expected], rtol=1e-8)
 
 
@@ -133,7 +133,7 @@ def test_reversed_drive_passes_no_current(backend):
     grid = Grid((6, 1, 1), (0.1, 0.1, 0.1))
     plates = [((x, 0, 0), (x + 0.1, 0.1, 0.1)) for x in (0.0, 0.5)]
     potential = salt_potential(grid, backend, (row("a", plates[0]), row("c", plates[1])), 2.5)
-    s = salt_state(grid, np.where(potential.electrodes.solid, 0.0, 0.05), 2)
+    s = salt_state(grid, np.where(potential.contacts.electrodes.solid, 0.0, 0.05), 2)
     for voltage, duty in ((2.0, 1.0), (30.0, 0.0)):
         potential.solve(s, Drive(0, ("a",), ("c",), voltage, duty, np.inf), 1.0)
         assert not potential.into_ore.any()

@@ -15,7 +15,8 @@ HOUR = 3600.0
 def stage(duration, on=None, off=0.0, voltage=30.0, rows=(("a",), ("c",))):
     """A stage as a case describes it; continuous if `on` is not given."""
     return SimpleNamespace(duration=duration, on=duration if on is None else on, off=off,
-                           anodes=rows[0], cathodes=rows[1], voltage=voltage)
+                           anodes=rows[0], cathodes=rows[1], voltage=voltage,
+                           current=None, limit=None, floating=())
 
 
 def walk(schedule, steps):

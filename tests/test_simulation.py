@@ -113,6 +113,17 @@ def test_below_the_overpotential_nothing_flows(folder, volts, flows):
     assert sim.potential.into_ore.any() == flows and np.abs(sim.state.acid).any() == flows
 
 
+def test_below_the_overpotential_the_diffusion_potential_is_not_shorted(folder):
+    """2.4 V after 20 min at 20 V: fronts and their mV are there, but no face passes a current."""
+    rows = "anodes=['left'], cathodes=['right']"
+    sim = simulation(folder, f"schedule.stage=[{{name='a', duration=1200, voltage=20, {rows}}}, "
+                     f"{{name='b', duration=1200, voltage=2.4, {rows}}}]")
+    advance(sim, 1200.0)
+    sim.step()
+    assert sim.drive.voltage == 2.4 and not sim.potential.into_ore.any()
+    assert np.ptp(sim.state.phi[sim.grid.inner][sim.electrodes.ore]) > 1e-4
+
+
 # --- the step ---------------------------------------------------------------------------------
 
 def test_the_result_depends_on_the_step_to_first_order(folder):
@@ -173,7 +184,7 @@ def test_what_is_not_a_number_stops_the_run(folder, name):
     place = (GHOST + 1, GHOST + 1, GHOST + 2) if name in ("T", "c", "phi", "head") else (2,)
     where = {"tank": (2, 1), "tank_c": (1, 2)}.get(name, (..., *place))
     getattr(sim.state, name)[where] = np.nan
-    with pytest.raises(RuntimeError, match="nan"):
+    with pytest.raises(RuntimeError, match="nan|not a number"):
         sim.step()
 
 
@@ -185,5 +196,5 @@ def test_a_total_that_is_wrong_is_told_with_its_place(folder):
         sim.step()
     sim = advance(simulation(folder), 600.0)
     sim.state.tank[2, 1] = -1e4
-    with pytest.raises(ChemistryError, match="catholyte.* electrode 2"):
+    with pytest.raises(ChemistryError, match="catholyte.* 2"):
         sim.step()

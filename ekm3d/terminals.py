@@ -1,0 +1,148 @@
+"""What the block's contacts do to the potential: links, levels, and control of currents.
+
+A face that carries current has I = link (level - phi) - offset into the ore [A]. The level of a
+group of faces is given, or it is unknown and the group's current is given: then one solve with
+the levels at their last values and one unit response per unknown group,
+
+    A u_g = sum of the links of g,    G_gh = dI_g/dV_h = sum over g of link (delta_gh - u_h),
+
+give the levels that carry the required currents exactly, for the system is linear.
+"""
+
+import numpy as np
+
+from ekm3d.blending import from_tank
+from ekm3d.constants import F_RT, FARADAY
+from ekm3d.contacts import ACID, BASE, CLOSED, PASSING, TANK
+from ekm3d.stencil import flat
+
+
+class Terminals:
+    """State of all contacts during the solution for the potential.
+
+    into_ore: current from every face into the ore [A]; drop: potential of the ore voxel above
+    that of the tank or reservoir [V]; level: potential behind every face [V]; lag_drop, unsure:
+    what the concentrations on faces that species cross were chosen by.
+    """
+
+    def __init__(self, grid, contacts, z, diffusion, overpotential):
+        self.grid, self.contacts, self.overpotential = grid, contacts, overpotential
+        self.z, self.diffusion = z, diffusion
+        n = contacts.faces.strip.size
+        self.into_ore, self.drop, self.level, self.lag_drop = (np.zeros(n) for _ in range(4))
+        self.unsure, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
+        self.kinds = np.full(n, CLOSED)
+        self.groups, self.found, self.responses = [], {}, {}
+
+    def start(self, drive):
+        """Take up a drive; nothing is blocked or in doubt yet."""
+        self.kinds = self.contacts.kinds(drive)
+        self.groups = self.contacts.groups(drive, self.overpotential)
+        self.unsure[:] = self.blocked[:] = False
+        np.copyto(self.lag_drop, self.drop)
+
+    def connect(self, c, beyond, mobility, conductivity=None):
+        """Conductance and diffusion current of every face for the species as they are.
+
+        c: (species, padded); beyond: (species, places) mol/m3 in tanks and reservoirs; mobility:
+        padded; conductivity: padded [S/m] where it is given instead of the species.
+        """
+        f = self.contacts.faces
+        ore = flat(c)[:, f.voxel]
+        passing = np.isin(self.kinds, PASSING)
+        z, d = self.z[:, None], self.diffusion[:, None]
+        geometric = f.area * mobility.reshape(-1)[f.voxel] / f.half
+        other = beyond[:, f.strip]
+        star = np.where(passing, from_tank(ore, other, z, self.lag_drop, self.unsure), ore)
+        self.side = FARADAY * F_RT * geometric * (z * z * d * star).sum(0)
+        self.offset = np.where(passing, FARADAY * geometric * (z * d * (ore - other)).sum(0), 0.0)
+        if conductivity is not None:
+            self.side = f.area * conductivity.reshape(-1)[f.voxel] / f.half
+            self.offset[:] = 0.0
+        self.share = 1.0 / (1.0 + self.side * f.resistance)
+
+    def solve(self, elliptic, conductance, f, phi):
+        """phi [padded, in place] with every group at its level or current; f [A] padded."""
+        held = set()
+        while True:
+            iterations = self._solve(elliptic, conductance, f, phi, held)
+            over = [n for n, g in enumerate(self.groups)
+                    if g.limit is not None and n not in held and self.found[n] > g.limit]
+            if not over:
+                return iterations
+            for n in over:
+                self.found[n] = self.groups[n].limit
+                held.add(n)
+
+    def _solve(self, elliptic, conductance, f, phi, held):
+        """One solution; groups in `held` sit at the level found for them."""
+        link, source = np.zeros(self.level.size), np.zeros(self.level.size)
+        driven = np.zeros(self.level.size, bool)
+        unknown = []
+        for n, group in enumerate(self.groups):
+            free = group.current is not None
+            if free:
+                self.found.setdefault(n, 0.0)
+            mine = group.faces[~self.blocked[group.faces]]
+            self.level[group.faces] = self.found[n] if free else group.level
+            driven[mine] = True
+            if free and n not in held and mine.size:
+                unknown.append((n, mine))
+        link[driven] = (self.side * self.share)[driven]
+        source[driven] = (link * self.level - self.offset * self.share)[driven]
+        voxel = self.contacts.faces.voxel
+        coupling, f = np.zeros_like(phi), f.copy()
+        np.add.at(coupling.reshape(-1), voxel, link)
+        np.add.at(f.reshape(-1), voxel, source)
+        sz, sy, sx = conductance
+        elliptic.solve(sx, sy, sz, coupling, f, phi)
+        iterations = elliptic.iterations
+        if unknown:
+            iterations += self._control(elliptic, conductance, coupling, link, source, phi, unknown)
+        at_face = phi.reshape(-1)[voxel]
+        self.into_ore = np.where(
+            driven, link * (self.level - at_face) - self.offset * self.share, 0.0)
+        resting = np.divide(-self.offset, self.side, out=np.zeros_like(link), where=self.side > 0)
+        self.drop = np.where(
+            driven, at_face - self.level + self.into_ore * self.contacts.faces.resistance, resting)
+        return iterations
+
+    def _control(self, elliptic, conductance, coupling, link, source, phi, unknown):
+        """Move the unknown levels, and phi with them, to the currents asked for."""
+        voxel, iterations = self.contacts.faces.voxel, 0
+        sz, sy, sx = conductance
+        gains = np.zeros((len(unknown), len(unknown)))
+        missing = np.zeros(len(unknown))
+        responses = []
+        for n, mine in unknown:
+            u = self.responses.setdefault(n, np.zeros_like(phi))
+            pull = np.zeros_like(phi)
+            np.add.at(pull.reshape(-1), voxel[mine], link[mine])
+            elliptic.solve(sx, sy, sz, coupling, pull, u, "unit response")
+            iterations += elliptic.iterations
+            responses.append(u)
+        for a, (n, mine) in enumerate(unknown):
+            at_face = phi.reshape(-1)[voxel[mine]]
+            missing[a] = self.groups[n].current - (source[mine] - link[mine] * at_face).sum()
+            for b, u in enumerate(responses):
+                gains[a, b] = (link[mine] * ((a == b) - u.reshape(-1)[voxel[mine]])).sum()
+        change = np.linalg.lstsq(gains, missing, rcond=1e-12)[0]
+        for (n, mine), u, dv in zip(unknown, responses, change):
+            phi += dv * u
+            self.found[n] += dv
+            self.level[self.groups[n].faces] += dv
+        return iterations
+
+    def rectify(self):
+        """Block faces of driven metal whose current would run backwards; True if any is new."""
+        sign = np.where(np.isin(self.kinds, (TANK, BASE)), -1, self.kinds == ACID)
+        new = (self.into_ore * sign < 0) & ~self.blocked
+        self.blocked |= new
+        return bool(new.any())
+
+    def turned(self, sure):
+        """Faces that species cross and whose drift turned or grew since c* was chosen."""
+        z = F_RT * np.abs(self.z).max(initial=0)
+        now, old = z * np.abs(self.drop), z * np.abs(self.lag_drop)
+        bad = (self.drop * self.lag_drop <= 0) & (now > sure) | (now > 2.0 * np.maximum(old, 1.0))
+        return bad & np.isin(self.kinds, PASSING) & ~self.unsure
