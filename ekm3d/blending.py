@@ -1,15 +1,16 @@
 """The concentration at a face that migrates: central where diffusion rules, limited upwind
 where drift rules.
 
-    c* = c_up + k (c_down - c_up),   u = z (F/RT) (phi_a - phi_b)
-    k = w/2 + (1 - w) phi(r)/2,      w = 1 / max(|u|, 1)
+    c* = c_up + k (c_down - c_up),            u = z (F/RT) (phi_a - phi_b)
+    k = w/2 + (1 - w) (1 - nu) phi(r)/2,      w = 1 / max(|u|, 1)
 
-phi(r) is van Leer's limiter, r the ratio of the upstream to the face's own difference. A
-species then leaves its voxel at most at twice the upwind rate, and the voxel beyond adds
-nothing to that as long as |u| w <= 2: so concentrations stay positive under the step that
-`transport` takes, even where the drift has up to doubled since k was chosen. The same c*
-serves the conductance that the potential sees and the flux with which the species then move,
-so charge is conserved exactly.
+phi(r) is van Leer's limiter, r the ratio of the upstream to the face's own difference, nu the
+Courant number of the drift: 1 - nu makes the explicit step second order in time as well (Lax
+and Wendroff). A species then leaves its voxel at most at twice the upwind rate, and the voxel
+beyond adds nothing to that as long as |u| w <= 2: so concentrations stay positive under the
+step that `transport` takes, even where the drift has up to doubled since k was chosen. The
+same c* serves the conductance that the potential sees and the flux with which the species then
+move, so charge is conserved exactly.
 """
 
 import numpy as np
@@ -54,10 +55,11 @@ def limited(own, upstream):
                      out=np.zeros_like(own), where=smooth)
 
 
-def migrating(c, z, drop, safe, blend, differences, axis):
+def migrating(c, z, speed, drop, safe, blend, differences, axis):
     """c* of every species on the faces of `axis`; (species, faces)  [mol/m3].
 
-    drop: phi_a - phi_b of the last iterate [V]; z: (species,). Where `safe` is set (drift
+    drop: phi_a - phi_b of the last iterate [V]; z: (species,); speed: (species, faces) Courant
+    number per |u|. Where `safe` is set (drift
     whose sign or size is in doubt) the smaller of both sides is taken. blend: 1, or 0 for
     first-order upwind.
     """
@@ -65,25 +67,33 @@ def migrating(c, z, drop, safe, blend, differences, axis):
     a, b = below(c, axis), above(c, axis)
     zz = z[:, None, None, None]
     forward = zz * drop > 0
-    central = 1.0 / np.maximum(F_RT * np.abs(zz * drop), 1.0)
-    k = blend * (0.5 * central + (1.0 - central) * limited(own, np.where(forward, lower, upper)))
+    u = F_RT * np.abs(zz * drop)
+    central = 1.0 / np.maximum(u, 1.0)
+    timely = np.maximum(1.0 - u * speed, 0.0)
+    k = blend * (0.5 * central
+                 + (1.0 - central) * timely * limited(own, np.where(forward, lower, upper)))
     face = np.where(forward, a, b) + k * np.where(forward, own, -own)
     return np.where(safe, np.minimum(a, b), face)
 
 
-def carried(c, flow, blend, differences, axis):
+def carried(c, flow, courant, blend, differences, axis):
     """Concentration that water takes across the faces of `axis`; (species, faces)  [mol/m3].
 
     One limiter value for all species of a face, the smallest: water from an electroneutral
-    voxel then carries no current.
+    voxel then carries no current. courant: (faces) that of the water.
     """
     own, lower, upper = differences
     forward = flow > 0
     still = own == 0
     k = limited(own, np.where(forward, lower, upper))
     k[still] = 1.0
-    k = blend * k.min(axis=0)
+    k = blend * np.maximum(1.0 - courant, 0.0) * k.min(axis=0)
     return np.where(forward, below(c, axis), above(c, axis)) + k * np.where(forward, own, -own)
+
+
+def per_flow(turnover, axis):
+    """Courant number per m3/s on the faces of `axis`: mean of dt / (theta V) on both sides."""
+    return 0.5 * (below(turnover, axis) + above(turnover, axis))
 
 
 def from_tank(ore, tank, z, drop, unsure):

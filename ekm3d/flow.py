@@ -2,10 +2,9 @@
 
     q = -K grad h + k_e E,   S_s dh/dt + div q = wells                                [m/s]
 
-K is taken in series across a face, k_e as the mean of both voxels (Casagrande's law is a body
-force). The water content does not change; storage S_s, where given, is implicit in time. An
-outlet that would admit water is closed; an inlet that would give, or a drain that would take,
-more than its pump can does just that.
+Both terms are taken in series across a face. The water content does not change; storage S_s,
+where given, is implicit in time. An outlet that would admit water is closed; an inlet that
+would give, or a drain that would take, more than its pump can does just that.
 """
 
 import numpy as np
@@ -28,27 +27,25 @@ class Flow:
         self.grid, self.domain = grid, domain
         self.rock, self.sources = rock, wells
         self.elliptic = Elliptic(grid, backend, domain, tolerance)
-        self.conductance, self.osmosis, self.water = (
-            backend.zeros((3, *grid.padded)) for _ in range(3))
+        self.conductance, self.water = (backend.zeros((3, *grid.padded)) for _ in range(2))
         for axis in range(3):
-            k_e = rock["electroosmosis"]
-            geometric = face_conductance(rock["conductivity"], grid, axis)
-            faces(self.conductance[axis], axis)[...] = geometric
-            mean = 0.5 * (below(k_e, axis) + above(k_e, axis))
-            faces(self.osmosis[axis], axis)[...] = np.where(
-                geometric > 0, mean * grid.face_area(axis) / grid.step(axis), 0.0)
+            faces(self.conductance[axis], axis)[...] = face_conductance(
+                rock["conductivity"], grid, axis)
+        k, k_e = rock["conductivity"], rock["electroosmosis"]
+        self.thrust = np.divide(k_e, k, out=np.zeros_like(k), where=k > 0)   # head per volt [m/V]
         self.wells, self.out = [], np.zeros(contacts.faces.strip.size)
         self.iterations, self.residual = 0, 0.0
 
-    def solve(self, s, drive, drop, dt):
+    def solve(self, s, drive, drop, sigma, dt):
         """Head and water flow at time t, with storage at t + dt.
 
-        drop: phi of the ore voxel above what lies behind every contact face [V].
+        drop: phi of the ore voxel above what lies behind every contact face [V]; sigma: padded
+        electric conductivity [S/m], which tells how a face's potential divides on both sides.
         """
         stored = (self.rock["storage"] * self.grid.voxel_volume / dt)
         source = stored * s.head
         for axis in range(3):
-            moved = faces(self.osmosis[axis], axis) * (below(s.phi, axis) - above(s.phi, axis))
+            moved = self._osmosis(sigma, axis) * (below(s.phi, axis) - above(s.phi, axis))
             faces(self.water[axis], axis)[...] = moved
             below(source, axis)[...] -= moved
             above(source, axis)[...] += moved
@@ -95,6 +92,18 @@ class Flow:
             np.add.at(self.out, place.face[behind],
                       np.maximum(-inflow[behind], 0.0) if real else -inflow[behind])
         del self.wells[len(self.sources):]
+
+    def _osmosis(self, sigma, axis):
+        """Electro-osmotic flow through the faces of `axis` per volt between voxels [m3/s/V].
+
+        In each half of the face k_e/K times its part of the voltage acts like a head; the parts
+        divide like the resistances: q is then exact for layers across the flow.
+        """
+        a, b = below(sigma, axis), above(sigma, axis)
+        both = a + b
+        part = np.divide(b, both, out=np.full_like(both, 0.5), where=both > 0)
+        head = part * below(self.thrust, axis) + (1.0 - part) * above(self.thrust, axis)
+        return faces(self.conductance[axis], axis) * head
 
     def _osmosis_at(self, place, drop):
         """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""

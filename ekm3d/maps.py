@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ekm3d.constants import F_RT, FARADAY
 from ekm3d.snapshots import VoxelField
 from ekm3d.stencil import above, below, faces
 
@@ -83,12 +82,11 @@ def snapshot(sim):
     for axis in range(3):
         faces(current[axis], axis)[...] = faces(sim.potential.current[axis], axis) + faces(
             sim.potential.conductance[axis], axis) * (below(s.phi, axis) - above(s.phi, axis))
-    weights = (FARADAY * F_RT) * chem.z**2 * chem.diffusion
     out = {"phi": s.phi[inner], "head": s.head[inner],
            "pH": np.where(sim.electrodes.ore, s.pH[inner], np.nan),
            "water_flux": vectors(sim.flow.water, grid),
            "current_density": vectors(current, grid),
-           "conductivity": np.tensordot(weights, s.c[inner], 1) * s.mobility[inner],
+           "conductivity": sim.potential.conductivity(s)[inner],
            "net_charge": s.charge[inner],
            "REE_mg_per_kg": group_mg_per_kg(sim, water + clay, "REE"),
            "REE_hydroxide_mg_per_kg": group_mg_per_kg(sim, solid, "REE")}

@@ -12,7 +12,7 @@ import numpy as np
 
 from ekm3d.backend import operator
 from ekm3d.blending import face_conductance as geometry
-from ekm3d.blending import migrating, upstream_differences
+from ekm3d.blending import migrating, per_flow, upstream_differences
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.elliptic import Elliptic
 from ekm3d.stencil import above, below, faces
@@ -23,12 +23,13 @@ RESOLVES = 3    # solves with the newest potential before doubtful faces take th
 
 
 @operator("potential.cu")
-def face_conductance(g, c, mobility, lag, safe, z, diffusion, blend, conductance, current):
+def face_conductance(g, c, mobility, lag, turnover, safe, z, diffusion, blend, conductance,
+                     current):
     """Conductance S [S] and diffusion current I_d [A] of every face.
 
     c: (species, padded) mol/m3 of water; mobility: padded theta tau f(I); lag: padded
-    potential of the last iterate [V]; safe: (3, padded) uint8; z, diffusion [m2/s]: (species,);
-    blend: 1, or 0 for pure upwind.
+    potential of the last iterate [V]; turnover: padded dt / (theta V) [s/m3]; safe: (3, padded)
+    uint8; z, diffusion [m2/s]: (species,); blend: 1, or 0 for pure upwind.
     Outputs conductance, current: (3, padded), axis 0, 1, 2 = z, y, x, stored with the voxel
     below the face.
     """
@@ -36,7 +37,8 @@ def face_conductance(g, c, mobility, lag, safe, z, diffusion, blend, conductance
         geometric = geometry(mobility, g, axis)
         differences = upstream_differences(c, geometric > 0, axis)
         drop = below(lag, axis) - above(lag, axis)
-        face = migrating(c, z, drop, faces(safe[axis], axis) > 0, blend, differences, axis)
+        speed = diffusion[:, None, None, None] * (geometric * per_flow(turnover, axis))
+        face = migrating(c, z, speed, drop, faces(safe[axis], axis) > 0, blend, differences, axis)
         faces(conductance[axis], axis)[...] = (FARADAY * F_RT) * geometric * np.tensordot(
             z * z * diffusion, face, 1)
         faces(current[axis], axis)[...] = -FARADAY * geometric * np.tensordot(
@@ -47,12 +49,12 @@ class Potential:
     """Solves for phi and keeps what the other modules need of the solution.
 
     conductance, current: (3, padded) face conductances [S] and diffusion currents [A]; lag,
-    safe: what the face concentrations were chosen by; terminals: the contacts' share.
+    turnover, safe: what the face concentrations were chosen by; terminals: the contacts' share.
     """
 
     def __init__(self, grid, backend, domain, chem, contacts, options):
-        """options: overpotential [V], tolerance, blend (0: upwind), conductivity (padded [S/m] or
-        None), source (padded [A/m3] or None)."""
+        """options: overpotential [V], tolerance, blend (0: upwind), pores (padded theta V [m3]),
+        conductivity (padded [S/m] or None), source (padded [A/m3] or None)."""
         self.grid, self.domain, self.contacts, self.options = grid, domain, contacts, options
         self.charged = chem.z != 0
         self.z = np.ascontiguousarray(chem.z[self.charged], dtype=float)
@@ -61,7 +63,7 @@ class Potential:
         self.terminals = Terminals(grid, contacts, self.z, self.diffusion, options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.safe = backend.zeros((3, *grid.padded), dtype=np.uint8)
-        self.lag = backend.zeros(grid.padded)
+        self.lag, self.turnover = (backend.zeros(grid.padded) for _ in range(2))
         self.iterations = 0
         if options.conductivity is None:
             self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
@@ -88,10 +90,11 @@ class Potential:
         t.start(drive)
         self.safe[...] = 0
         np.copyto(self.lag, s.phi)
+        np.divide(dt, self.options.pores, out=self.turnover, where=self.options.pores > 0)
         self.iterations, doubtful = 0, self.safe
         for attempt in range(20):
             if given is None:
-                self.face_conductance(self.grid, c, s.mobility, self.lag, self.safe,
+                self.face_conductance(self.grid, c, s.mobility, self.lag, self.turnover, self.safe,
                                       self.z, self.diffusion, self.options.blend,
                                       self.conductance, self.current)
             t.connect(c, beyond, s.mobility, given)
@@ -114,6 +117,13 @@ class Potential:
                 f"potential: the direction of drift did not settle in 20 solves at t = "
                 f"{s.time:g} s ({int(doubtful.sum())} faces); a smaller schedule.max_step may help")
         self._show_metal(s.phi)
+
+    def conductivity(self, s):
+        """Electric conductivity of every voxel, padded [S/m]."""
+        if self.options.conductivity is not None:
+            return self.options.conductivity
+        weights = FARADAY * F_RT * self.z**2 * self.diffusion
+        return np.tensordot(weights, s.c[self.charged], 1) * s.mobility
 
     def _show_metal(self, phi):
         """Give the voxels of electrodes the potential of their metal, for the picture."""

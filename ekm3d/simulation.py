@@ -73,7 +73,8 @@ class Simulation:
             overpotential=el.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"),
             conductivity=self._padded(case.ore.electric_conductivity),
-            source=self._padded(case.ore.current_source))
+            source=self._padded(case.ore.current_source),
+            pores=self.rock["water_content"] * grid.voxel_volume)
         self.potential = Potential(grid, backend, domain, chem, self.contacts, options)
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells,
                          plan.tolerance)
@@ -137,8 +138,12 @@ class Simulation:
         else:
             self.potential.terminals.start(self.drive)
         if physics.flow and not self.storing:
-            self.flow.solve(s, self.drive, self.potential.drop, self._wanted)
+            self._solve_flow(s)
         return self.drive
+
+    def _solve_flow(self, s):
+        sigma = self.potential.conductivity(s)
+        self.flow.solve(s, self.drive, self.potential.drop, sigma, self._wanted)
 
     def step(self, until=None):
         """Advance by one step, at most to the time `until` [s]; returns dt [s]."""
@@ -148,7 +153,7 @@ class Simulation:
             self._wanted = self.schedule.clip(plan.fixed_step or plan.max_step, s.time, *marks)
         self.fields()                                                    # phi, water    at t
         if self.storing:
-            self.flow.solve(s, self.drive, self.potential.drop, self._wanted)   # head  at t + dt
+            self._solve_flow(s)                                          # head          at t + dt
         if self.physics.transport:
             limit = self.transport.prepare(s, self.potential, self.flow)
             self._wanted = self._length(limit)

@@ -10,7 +10,7 @@ Species move, component totals are stored. Electrodes pass only acid (anode, H+)
 import numpy as np
 
 from ekm3d.backend import operator
-from ekm3d.blending import (carried, face_conductance, from_tank, migrating,
+from ekm3d.blending import (carried, face_conductance, from_tank, migrating, per_flow,
                             upstream_differences)
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.contacts import METAL, PASSING, TANK
@@ -18,11 +18,12 @@ from ekm3d.stencil import above, below, faces, flat, gain
 
 
 @operator("transport.cu")
-def component_flux(g, c, mobility, phi, lag, safe, water, dispersivity, z, diffusion, nu, blend,
-                   flux):
+def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
+                   nu, blend, flux):
     """Flux of every component across every face, up the axis  [mol/s].
 
-    c: (species, padded) mol/m3 of water; mobility, phi [V], lag [V], dispersivity [m]: padded;
+    c: (species, padded) mol/m3 of water; mobility, phi [V], lag [V], turnover dt / (theta V)
+    [s/m3], dispersivity [m]: padded;
     safe: (3, padded) uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,);
     nu: (species, components); blend: 1, or 0 for first-order upwind. Output flux: (3,
     components, padded).
@@ -34,13 +35,15 @@ def component_flux(g, c, mobility, phi, lag, safe, water, dispersivity, z, diffu
         differences = upstream_differences(c, geometric > 0, axis)
         lagged = below(lag, axis) - above(lag, axis)
         drop = below(phi, axis) - above(phi, axis)
-        star = migrating(c, z, lagged, faces(safe[axis], axis) > 0, blend, differences, axis)
+        passing = per_flow(turnover, axis)
+        star = migrating(c, z, scale * (geometric * passing), lagged,
+                         faces(safe[axis], axis) > 0, blend, differences, axis)
         flow = faces(water[axis], axis)
         spread = dispersion(dispersivity, water, g, axis)
         own = differences[0]
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
-            moved += flow * carried(c, flow, blend, differences, axis)
+            moved += flow * carried(c, flow, np.abs(flow) * passing, blend, differences, axis)
         faces(flux[axis], axis)[...] = np.tensordot(nu.T, moved, 1)
 
 
@@ -81,9 +84,9 @@ class Transport:
         """Rates of change at time t, and the longest step [s] that keeps every species positive."""
         chem, g = self.chem, self.grid
         self.domain.fill(s.c, s.mobility, s.phi)
-        self.component_flux(g, s.c, s.mobility, s.phi, potential.lag, potential.safe, flow.water,
-                            self.rock["dispersivity"], chem.z, chem.diffusion, chem.nu,
-                            self.options.blend, self.flux)
+        self.component_flux(g, s.c, s.mobility, s.phi, potential.lag, potential.turnover,
+                            potential.safe, flow.water, self.rock["dispersivity"], chem.z,
+                            chem.diffusion, chem.nu, self.options.blend, self.flux)
         self.ore[...] = self.tank[...] = self.side[...] = self.acid[...] = 0.0
         for axis in range(3):
             self.ore[g.inner] += gain(faces(self.flux[axis], axis), axis)

@@ -23,20 +23,22 @@ INLINE real limited(real own, real upstream)
 }
 
 // One face: S = F (F/RT) G sum z^2 D c*  [S]  and  I_d = -F G sum z D (c_above - c_below)  [A].
-INLINE void face(const real* c, const real* mobility, const real* lag, const Flag* safe,
-                 real blend, const real* z, const real* diffusion, Offset here, Offset step,
-                 Offset species, real shape, real* conductance, real* current)
+INLINE void face(const real* c, const real* mobility, const real* lag, const real* turnover,
+                 const Flag* safe, real blend, const real* z, const real* diffusion, Offset here,
+                 Offset step, Offset species, real shape, real* conductance, real* current)
 {
     const real geometric = series(mobility, here, step, shape);
     const real drop = lag[here] - lag[here + step];
+    const real speed = geometric * ((turnover[here] + turnover[here + step]) / 2);
     real s = 0, id = 0;
     for (int n = 0; n < NS; n++, c += species) {
         const real a = c[here], b = c[here + step];
         const bool forward = z[n] * drop > 0;
         const real own = difference(c, mobility, here, step);
         const real upstream = difference(c, mobility, forward ? here - step : here + step, step);
-        const real central = 1 / larger(F_RT * magnitude(z[n] * drop), 1);
-        const real k = blend * (central / 2 + (1 - central) * limited(own, upstream));
+        const real u = F_RT * magnitude(z[n] * drop), central = 1 / larger(u, 1);
+        const real timely = larger(1 - u * (diffusion[n] * speed), 0);
+        const real k = blend * (central / 2 + (1 - central) * timely * limited(own, upstream));
         const real blended = forward ? a + k * own : b - k * own;
         s += z[n] * z[n] * diffusion[n] * (safe[here] ? smaller(a, b) : blended);
         id += z[n] * diffusion[n] * own;
@@ -48,6 +50,7 @@ INLINE void face(const real* c, const real* mobility, const real* lag, const Fla
 // Axis 0, 1, 2 = z, y, x; every face is stored with the voxel below it.
 KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
                         const real* __restrict__ mobility, const real* __restrict__ lag,
+                        const real* __restrict__ turnover,
                         const Flag* __restrict__ EACH(3) safe, const real z[NS],
                         const real diffusion[NS], real blend,
                         real* __restrict__ EACH(3) conductance, real* __restrict__ EACH(3) current)
@@ -56,13 +59,13 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
         const Offset here = at(i, j, k, g), all = volume(g);
         const real dx = g.dx, dy = g.dy, dz = g.dz;
         if (i >= 0 && j >= 0)
-            face(c, mobility, lag, safe, blend, z, diffusion, here, layer(g), all, 2 * dx * dy / dz,
-                 conductance, current);
+            face(c, mobility, lag, turnover, safe, blend, z, diffusion, here, layer(g), all,
+                 2 * dx * dy / dz, conductance, current);
         if (i >= 0 && k >= 0)
-            face(c, mobility, lag, safe + all, blend, z, diffusion, here, row(g), all,
+            face(c, mobility, lag, turnover, safe + all, blend, z, diffusion, here, row(g), all,
                  2 * dx * dz / dy, conductance + all, current + all);
         if (j >= 0 && k >= 0)
-            face(c, mobility, lag, safe + 2 * all, blend, z, diffusion, here, 1, all,
+            face(c, mobility, lag, turnover, safe + 2 * all, blend, z, diffusion, here, 1, all,
                  2 * dy * dz / dx, conductance + 2 * all, current + 2 * all);
     }
 }

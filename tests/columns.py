@@ -65,13 +65,14 @@ class Block:
             components=names, species=names, z=z, diffusion=diffusion,
             nu=np.eye(len(names)) if nu is None else np.array(nu, dtype=float),
             hydrogen=names.index("H+") if "H+" in names else None)
-        options = SimpleNamespace(overpotential=overpotential, tolerance=1e-12, blend=blend, cfl=cfl,
-                                  conductivity=None, source=None)
         self.electrodes = Electrodes(grid, rows, overpotential)
         self.contacts = Contacts(grid, self.electrodes, sides, given)
         self.rock = {name: self.padded(value) for name, value in (
             ("water_content", theta), ("dispersivity", dispersivity),
             ("conductivity", conductivity), ("electroosmosis", osmosis), ("storage", 0.0))}
+        options = SimpleNamespace(
+            overpotential=overpotential, tolerance=1e-12, blend=blend, cfl=cfl, conductivity=None,
+            source=None, pores=self.rock["water_content"] * grid.voxel_volume)
         self.wells = Wells(grid, wells, self.contacts, np.array(feeds, dtype=float))
         self.potential = Potential(grid, backend, domain, self.chem, self.contacts, options)
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells, 1e-12)
@@ -81,7 +82,8 @@ class Block:
         self.state = SimpleNamespace(
             time=0.0, mobility=self.padded(mobility), T=np.zeros((n, *grid.padded)),
             c=np.zeros((n, *grid.padded)), phi=np.zeros(grid.padded), head=np.zeros(grid.padded),
-            charge=np.zeros(grid.padded), tank=np.zeros((strips, n)), beyond=np.zeros((n, strips + len(sides))))
+            charge=np.zeros(grid.padded), tank=np.zeros((strips, n)),
+            beyond=np.zeros((n, strips + len(sides))))
 
     def padded(self, value):
         """A rock property with ghosts, zero there and inside electrodes."""
@@ -111,6 +113,11 @@ class Block:
         self.state.phi[...] = -drop * np.arange(self.grid.padded[axis]).reshape(shape)
         self.potential.lag[...] = self.state.phi
 
+    def time(self, dt):
+        """Set the step [s] that the face concentrations are chosen for; 0: none."""
+        pores = self.rock["water_content"] * self.grid.voxel_volume
+        np.divide(dt, pores, out=self.potential.turnover, where=pores > 0)
+
     def stream(self, axis, rate):
         """Set the water to flow at `rate` [m3/s] through every face of an axis."""
         faces(self.flow.water[axis], axis)[...] = rate
@@ -118,7 +125,8 @@ class Block:
     def solve(self, drive=OFF, dt=1.0):
         """Potential and water from the state."""
         self.potential.solve(self.state, drive, dt)
-        self.flow.solve(self.state, drive, self.potential.drop, dt)
+        sigma = self.potential.conductivity(self.state)
+        self.flow.solve(self.state, drive, self.potential.drop, sigma, dt)
 
     def prepare(self):
         """Rates of change; returns the longest step [s]."""

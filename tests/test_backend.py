@@ -211,11 +211,11 @@ def test_the_number_of_species_is_checked(cpp):
     flat, three = np.ones(GRID.padded), np.ones((3, *GRID.padded))
     flags, table = np.zeros(three.shape, np.uint8), np.ones(3)
     outputs = np.zeros((2, *three.shape))
-    bound(GRID, three, flat, flat, flags, table, table, 1.0, *outputs)
+    bound(GRID, three, flat, flat, flat, flags, table, table, 1.0, *outputs)
     with pytest.raises(ValueError, match=r"c has shape \(2, .* it should be \(3, 6, 7, 8\)"):
-        bound(GRID, three[:2].copy(), flat, flat, flags, table, table, 1.0, *outputs)
+        bound(GRID, three[:2].copy(), flat, flat, flat, flags, table, table, 1.0, *outputs)
     with pytest.raises(ValueError, match=r"z has shape \(2,\), it should be \(3,\)"):
-        bound(GRID, three, flat, flat, flags, table[:2], table, 1.0, *outputs)
+        bound(GRID, three, flat, flat, flat, flags, table[:2], table, 1.0, *outputs)
 
 
 @pytest.mark.parametrize("declaration, kind, array, output, table, each", [

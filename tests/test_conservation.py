@@ -160,6 +160,27 @@ def test_faces_are_chosen_for_the_drift_that_moves(seed):
         assert (np.abs(u) <= 2 * np.maximum(np.abs(old), 1)).all()
 
 
+def test_a_field_that_turns_draws_nothing_from_where_it_is_not():
+    """Two reservoirs at 5 thermal voltages, then at -5, then off and on at 1: c* turns with it.
+
+    Na+ is beyond one side only and enters there; never does the ore, which has none at first,
+    give any. A field found the first time, or the other way round, is solved for once more.
+    """
+    block = Block((1, 1, 1), (1e-3, 2e-3, 3e-3), {"Na+": (1, 1e-9), **IONS}, given=np.zeros((2, 3)),
+                  sides=[side(u, composition={}, potential=0.0) for u in (False, True)])
+    block.fill(0.0, 2.0, 1.0)
+    block.state.beyond[...] = np.array([[0.2, 0.0], [0.0, 0.2], [0.1, 0.1]])
+    for u in (5.0, -5.0, 1.5, 0.0, 1.5):
+        block.contacts.sides[0].potential = u / F_RT
+        block.solve()
+        block.prepare()
+        t = block.potential.terminals
+        assert (block.gained[0] >= 0).all()
+        assert (block.transport.side[1, 0] >= 0) and (block.transport.side[0, 1] <= 0)
+        if u:
+            assert (t.drop * t.lag_drop > 0).all()
+
+
 def test_neutral_water_carries_no_current(rng):
     """Still diffusion, wild concentrations, water and dispersion: charge fluxes are rounding."""
     block = wild(rng)

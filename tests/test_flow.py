@@ -51,7 +51,7 @@ def test_darcy_between_two_heads(backend):
     """
     grid, flow, s = flow_cell(backend, (well("head", "anodes", head=3.0),
                                         well("head", "cathodes", head=1.0)))
-    flow.solve(s, DRIVE, np.zeros(12), 1.0)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
     expected = 1e-6 * 2.0 / 1.0 * 0.06
     assert flow.wells[0][1].sum() == pytest.approx(expected, rel=1e-9)
     assert flow.wells[1][1].sum() == pytest.approx(-expected, rel=1e-9)
@@ -69,7 +69,7 @@ def test_electroosmosis_carries_k_e_times_the_field(backend, rng):
         grid, flow, s = flow_cell(backend, wells, osmosis=1e-8)
         s.phi[grid.inner] = -30.0 * grid.centres(2)
         half = np.repeat([-1.5, 1.5], 6)          # V from the plate's face to the voxel's centre
-        flow.solve(s, DRIVE, half, 1.0)
+        flow.solve(s, DRIVE, half, np.ones(s.head.shape), 1.0)
         inner = faces(flow.water[2], 2)[..., 2:-2]
         np.testing.assert_allclose(inner.sum((0, 1)), expected, atol=1e-18)
     slope = np.diff(s.head[grid.inner][0, 0, 1:-1]) / 0.1
@@ -84,7 +84,7 @@ def test_water_balance_closes_in_every_voxel(backend, rng):
     grid, flow, s = flow_cell(backend, wells, conductivity=10 ** rng.uniform(-8, -4, shape),
                               osmosis=10 ** rng.uniform(-12, -8, shape))
     s.phi[grid.inner] = rng.normal(size=shape)
-    flow.solve(s, DRIVE, np.zeros(12), 1.0)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
     kept = divergence(grid, flow).ravel()
     for place, inflow in flow.wells:
         k, j, i = (q - GHOST for q in np.unravel_index(place.voxel, grid.padded))
@@ -98,7 +98,7 @@ def test_a_drain_never_admits_water(backend):
     wells = (well("injection", box=((0.5, 0, 0), (0.6, 0.3, 0.2)), rate=1e-6),
              well("drain", "anodes", head=50.0), well("collector", "cathodes", head=0.0))
     _, flow, s = flow_cell(backend, wells)
-    flow.solve(s, DRIVE, np.zeros(12), 1.0)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
     assert not flow.wells[1][1].any()
     assert flow.wells[2][1].sum() == pytest.approx(-1e-6, rel=1e-9)
 
@@ -108,7 +108,7 @@ def test_an_inlet_gives_no_more_than_its_supply(backend):
     wells = (well("head", "anodes", head=100.0, max_rate=6e-8),
              well("collector", "cathodes", head=0.0))
     _, flow, s = flow_cell(backend, wells)
-    flow.solve(s, DRIVE, np.zeros(12), 1.0)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
     assert flow.wells[0][1].sum() == pytest.approx(6e-8, rel=1e-9)
 
 
@@ -116,4 +116,4 @@ def test_injection_without_an_outlet_is_refused(backend):
     """The pores are full: water that cannot leave cannot enter."""
     _, flow, s = flow_cell(backend, (well("injection", "anodes", rate=1e-6),))
     with pytest.raises(RuntimeError, match="outlet"):
-        flow.solve(s, DRIVE, np.zeros(12), 1.0)
+        flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)

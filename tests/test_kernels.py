@@ -212,7 +212,8 @@ def test_face_conductance_is_its_twin(host, rng, cells, drift):
         np.moveaxis(mobility, axis, 0)[[0, -1]] = 0.0
     lag = rng.normal(0, drift, shape)
     safe = (rng.random((3, *shape)) < 0.3).astype(np.uint8)
-    inputs = (c, mobility, lag, safe, z, diffusion, 1.0)
+    turnover = rng.uniform(0, 1e11, shape)
+    inputs = (c, mobility, lag, turnover, safe, z, diffusion, 1.0)
     reference = poisoned((3, *shape)), poisoned((3, *shape))
     compiled = poisoned((3, *shape)), poisoned((3, *shape))
     potential.face_conductance(grid, *inputs, *reference)
@@ -245,6 +246,6 @@ def test_kernels_and_python_share_their_constants(host):
     c, flat = np.ones((1, *grid.padded)), np.ones(grid.padded)
     safe = np.zeros((3, *grid.padded), np.uint8)
     conductance, current = np.zeros((2, 3, *grid.padded))
-    host.bind(potential.face_conductance, NS=1)(grid, c, flat, flat, safe, one, one, 1.0,
+    host.bind(potential.face_conductance, NS=1)(grid, c, flat, flat, flat, safe, one, one, 1.0,
                                                 conductance, current)
     assert conductance[2][grid.inner][0, 0, 0] == constants.FARADAY * constants.F_RT
