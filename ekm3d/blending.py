@@ -2,15 +2,15 @@
 where drift rules.
 
     c* = c_up + k (c_down - c_up),            u = z (F/RT) (phi_a - phi_b)
-    k = w/2 + (1 - w) (1 - nu) phi(r)/2,      w = 1 / max(|u|, 1)
+    k = (1 - nu min(u2, 1)) (w/2 + (1 - w) phi(r)/2),     w = 1 / max(|u|, 1)
 
 phi(r) is van Leer's limiter, r the ratio of the upstream to the face's own difference, nu the
-Courant number of the drift: 1 - nu makes the explicit step second order in time as well (Lax
-and Wendroff). A species then leaves its voxel at most at twice the upwind rate, and the voxel
-beyond adds nothing to that as long as |u| w <= 2: so concentrations stay positive under the
-step that `transport` takes, even where the drift has up to doubled since k was chosen. The
-same c* serves the conductance that the potential sees and the flux with which the species then
-move, so charge is conserved exactly.
+Courant number of the drift: where drift rules, 1 - nu makes the explicit step second order in
+time as well (Lax and Wendroff). A species then leaves its voxel at most at twice the upwind
+rate, and the voxel beyond adds nothing to that as long as |u| w <= 2: so concentrations stay
+positive under the step that `transport` takes, even where the drift has up to doubled since k
+was chosen. The same c* serves the conductance that the potential sees and the flux with which
+the species then move, so charge is conserved exactly.
 """
 
 import numpy as np
@@ -69,9 +69,9 @@ def migrating(c, z, speed, drop, safe, blend, differences, axis):
     forward = zz * drop > 0
     u = F_RT * np.abs(zz * drop)
     central = 1.0 / np.maximum(u, 1.0)
-    timely = np.maximum(1.0 - u * speed, 0.0)
-    k = blend * (0.5 * central
-                 + (1.0 - central) * timely * limited(own, np.where(forward, lower, upper)))
+    timely = np.maximum(1.0 - np.minimum(u * u, 1.0) * u * speed, 0.0)
+    upstream = np.where(forward, lower, upper)
+    k = blend * timely * (0.5 * central + (1.0 - central) * limited(own, upstream))
     face = np.where(forward, a, b) + k * np.where(forward, own, -own)
     return np.where(safe, np.minimum(a, b), face)
 

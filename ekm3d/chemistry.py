@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.equilibrium import LITRES, LN10, MISSING, Equations, Voxels
+from ekm3d.equilibrium import LITRES, LN10, MISSING, TRACE, Equations, Voxels
 
 SATURATED = 1e-10         # ln Omega that counts as 0
 
@@ -112,7 +112,7 @@ class Equilibrium:
             failed = np.flatnonzero(~done)
             raise ChemistryError("no equilibrium found", self.chem.components, failed,
                                  given.total[:, failed])
-        absent = given.total <= 0
+        absent = given.total <= TRACE
         if q.H is not None:
             absent[q.H] = False
         y[:q.K][absent] = MISSING

@@ -10,7 +10,7 @@ import csv
 import re
 from dataclasses import dataclass, replace
 from functools import cache
-from math import gcd, log, nan
+from math import gcd, isnan, log, nan
 
 import numpy as np
 
@@ -216,7 +216,9 @@ def error(all_pairs, norm, scale):
         unit = scale or max(np.abs(p.expected).max() for p in mine) or 1.0
         for p in mine:
             value = _norm(np.abs(p.found - p.expected), p.expected, norm, unit)
-            if not value <= worst:
+            if isnan(value):
+                return nan, quantity
+            if value >= worst:
                 worst, name = value, quantity
     return worst, name
 

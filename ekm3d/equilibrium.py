@@ -29,6 +29,7 @@ LN10 = np.log(10.0)
 LITRES = 1000.0           # per m3
 MISSING = -1.0e4          # stands for ln 0: exp(MISSING) is exactly 0
 SMALLEST = 1.0e-100       # of a sum: keeps a pivot whose terms underflow
+TRACE = 1e-250            # mol/m3, below which a component counts as absent
 LARGEST = 60.0            # ln of a term [mol/m3] that no solution reaches; keeps exp finite
 
 
@@ -108,7 +109,7 @@ class Equations:
     def residual(self, y, voxels, held=None):
         """The equations at y; with `held` (n,) given, X is cec + held, and I and a_w are y's."""
         K, H, chem = self.K, self.H, self.chem
-        absent = voxels.total <= 0
+        absent = voxels.total <= TRACE
         if H is not None:
             absent[H] = False
         lost = absent.any()

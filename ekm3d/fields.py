@@ -31,6 +31,7 @@ FIELDS = {
     "pH": Field("1", "-log10 of the activity of H+", restart=False),
     "mobility": Field("1", "theta tau f(I): what diffusion in free water is multiplied by",
                       restart=False),
+    "turnover": Field("s/m3", "coming step over pore volume and retardation, dt / (theta V R)", restart=False),
     "charge": Field("mol/m3", "net charge of all phases, per volume of rock", restart=False),
     "phi": Field("V", "electric potential"),
     "head": Field("m", "hydraulic head"),

@@ -49,12 +49,12 @@ class Potential:
     """Solves for phi and keeps what the other modules need of the solution.
 
     conductance, current: (3, padded) face conductances [S] and diffusion currents [A]; lag,
-    turnover, safe: what the face concentrations were chosen by; terminals: the contacts' share.
+    safe: what the face concentrations were chosen by; terminals: the contacts' share.
     """
 
     def __init__(self, grid, backend, domain, chem, contacts, options):
-        """options: overpotential [V], tolerance, blend (0: upwind), pores (padded theta V [m3]),
-        conductivity (padded [S/m] or None), source (padded [A/m3] or None)."""
+        """options: overpotential [V], tolerance, blend (0: upwind), conductivity (padded [S/m] or
+        None), source (padded [A/m3] or None)."""
         self.grid, self.domain, self.contacts, self.options = grid, domain, contacts, options
         self.charged = chem.z != 0
         self.z = np.ascontiguousarray(chem.z[self.charged], dtype=float)
@@ -63,7 +63,7 @@ class Potential:
         self.terminals = Terminals(grid, contacts, self.z, self.diffusion, options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.safe = backend.zeros((3, *grid.padded), dtype=np.uint8)
-        self.lag, self.turnover = (backend.zeros(grid.padded) for _ in range(2))
+        self.lag = backend.zeros(grid.padded)
         self.iterations = 0
         if options.conductivity is None:
             self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
@@ -90,11 +90,10 @@ class Potential:
         t.start(drive)
         self.safe[...] = 0
         np.copyto(self.lag, s.phi)
-        np.divide(dt, self.options.pores, out=self.turnover, where=self.options.pores > 0)
         self.iterations, doubtful = 0, self.safe
         for attempt in range(20):
             if given is None:
-                self.face_conductance(self.grid, c, s.mobility, self.lag, self.turnover, self.safe,
+                self.face_conductance(self.grid, c, s.mobility, self.lag, s.turnover, self.safe,
                                       self.z, self.diffusion, self.options.blend,
                                       self.conductance, self.current)
             t.connect(c, beyond, s.mobility, given)

@@ -34,17 +34,19 @@ ROCK = {"water_content": "water_content", "tortuosity": "tortuosity", "cec": "ce
         "conductivity": "hydraulic_conductivity", "electroosmosis": "electroosmosis"}
 
 
-def neutral(chem, amounts, fixed=0.0):
+def neutral(chem, amounts, fixed=0.0, given=False):
     """Component totals (K, ...) from a dict of amounts, acidity closing the charge.
 
-    sum_k z_k T_k = fixed, the charge that the cation exchanger holds.
+    sum_k z_k T_k = fixed, the charge that the cation exchanger holds. given: where the amounts
+    list H+, its digits are kept (which neutrality of the others may not reach in pure water).
     """
     amounts = {name: np.asarray(value, dtype=float) for name, value in amounts.items()}
     shape = np.broadcast_shapes(np.shape(fixed), *(a.shape for a in amounts.values()))
     total = np.zeros((len(chem.components), *shape))
     for name, value in amounts.items():
         total[chem.index(name)] += value
-    if chem.hydrogen is not None:
+    listed = chem.hydrogen is not None and chem.components[chem.hydrogen] in amounts
+    if chem.hydrogen is not None and not (given and listed):
         total[chem.hydrogen] = acidity_from_neutrality(chem, total, fixed)
     return total
 
@@ -73,13 +75,13 @@ class Simulation:
             overpotential=el.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"),
             conductivity=self._padded(case.ore.electric_conductivity),
-            source=self._padded(case.ore.current_source),
-            pores=self.rock["water_content"] * grid.voxel_volume)
+            source=self._padded(case.ore.current_source))
         self.potential = Potential(grid, backend, domain, chem, self.contacts, options)
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells,
                          plan.tolerance)
         self.transport = Transport(grid, backend, domain, chem, self.rock, self.contacts,
                                    self.wells, options)
+        self.pores = self.rock["water_content"] * grid.voxel_volume       # m3, padded
         self.storing = self.physics.flow and bool(self.rock["storage"].any())
         self.state = self._initial()
         self.audit = Audit(self)
@@ -111,7 +113,7 @@ class Simulation:
             amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
         for name, value in case.water.prewetting.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.density
-        total = neutral(chem, amounts, ore.cec)
+        total = neutral(chem, amounts, ore.cec, given=not self.physics.potential)
         for name, value in ore.minerals.items():
             total += np.multiply.outer(chem.nu_m[chem.minerals.index(name)], value)
         s.T[self.grid.inner] = np.where(self.electrodes.ore, total, 0.0)
@@ -133,6 +135,8 @@ class Simulation:
         """
         s, physics = self.state, self.physics
         self.drive = self.schedule.drive(s.time)
+        np.divide(self._wanted * self._free_share(), self.pores, out=s.turnover,
+                  where=self.pores > 0)
         if physics.potential:
             self.potential.solve(s, self.drive, self._wanted)
         else:
@@ -140,6 +144,13 @@ class Simulation:
         if physics.flow and not self.storing:
             self._solve_flow(s)
         return self.drive
+
+    def _free_share(self):
+        """Share of the exchangeable charge that is dissolved: fronts move by it more slowly."""
+        s, chem = self.state, self.chem
+        free = 0.5 * self.rock["water_content"] * np.tensordot(np.abs(chem.z), s.c, 1)
+        held = np.tensordot(np.asarray(chem.z_x, float), s.exchanged, 1)
+        return np.divide(free, free + held, out=np.ones_like(free), where=free + held > 0)
 
     def _solve_flow(self, s):
         sigma = self.potential.conductivity(s)

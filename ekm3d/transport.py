@@ -84,7 +84,7 @@ class Transport:
         """Rates of change at time t, and the longest step [s] that keeps every species positive."""
         chem, g = self.chem, self.grid
         self.domain.fill(s.c, s.mobility, s.phi)
-        self.component_flux(g, s.c, s.mobility, s.phi, potential.lag, potential.turnover,
+        self.component_flux(g, s.c, s.mobility, s.phi, potential.lag, s.turnover,
                             potential.safe, flow.water, self.rock["dispersivity"], chem.z,
                             chem.diffusion, chem.nu, self.options.blend, self.flux)
         self.ore[...] = self.tank[...] = self.side[...] = self.acid[...] = 0.0

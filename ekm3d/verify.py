@@ -309,8 +309,9 @@ def line(o):
     text = f"{o.case:22s} {o.what:46.46s} "
     if o.failure:
         return text + f"FAILED: {o.failure}"
-    text += (f"{cells.replace(' ', ''):>11s} {o.error:9.2e} {o.required:9.2e} {_number(o.order):>6s}"
-             f" {_number(o.required_order):>6s}  {'pass' if o.passed else 'FAIL'}")
+    text += (f"{cells.replace(' ', ''):>11s} {o.error:9.2e} {o.required:9.2e} "
+             f"{_number(o.order):>6s} {_number(o.required_order):>6s}  "
+             f"{'pass' if o.passed else 'FAIL'}")
     for name, cells, theirs, ours in o.peers:
         text += f"\n{'':22s} {name} on {cells} cells: {theirs:.1e}, ours {ours:.1e}"
     return text

@@ -37,8 +37,8 @@ INLINE void face(const real* c, const real* mobility, const real* lag, const rea
         const real own = difference(c, mobility, here, step);
         const real upstream = difference(c, mobility, forward ? here - step : here + step, step);
         const real u = F_RT * magnitude(z[n] * drop), central = 1 / larger(u, 1);
-        const real timely = larger(1 - u * (diffusion[n] * speed), 0);
-        const real k = blend * (central / 2 + (1 - central) * timely * limited(own, upstream));
+        const real timely = larger(1 - smaller(u * u, 1) * u * (diffusion[n] * speed), 0);
+        const real k = blend * timely * (central / 2 + (1 - central) * limited(own, upstream));
         const real blended = forward ? a + k * own : b - k * own;
         s += z[n] * z[n] * diffusion[n] * (safe[here] ? smaller(a, b) : blended);
         id += z[n] * diffusion[n] * own;

@@ -72,7 +72,7 @@ class Block:
             ("conductivity", conductivity), ("electroosmosis", osmosis), ("storage", 0.0))}
         options = SimpleNamespace(
             overpotential=overpotential, tolerance=1e-12, blend=blend, cfl=cfl, conductivity=None,
-            source=None, pores=self.rock["water_content"] * grid.voxel_volume)
+            source=None)
         self.wells = Wells(grid, wells, self.contacts, np.array(feeds, dtype=float))
         self.potential = Potential(grid, backend, domain, self.chem, self.contacts, options)
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells, 1e-12)
@@ -82,7 +82,8 @@ class Block:
         self.state = SimpleNamespace(
             time=0.0, mobility=self.padded(mobility), T=np.zeros((n, *grid.padded)),
             c=np.zeros((n, *grid.padded)), phi=np.zeros(grid.padded), head=np.zeros(grid.padded),
-            charge=np.zeros(grid.padded), tank=np.zeros((strips, n)),
+            charge=np.zeros(grid.padded), turnover=np.zeros(grid.padded),
+            tank=np.zeros((strips, n)),
             beyond=np.zeros((n, strips + len(sides))))
 
     def padded(self, value):
@@ -116,7 +117,7 @@ class Block:
     def time(self, dt):
         """Set the step [s] that the face concentrations are chosen for; 0: none."""
         pores = self.rock["water_content"] * self.grid.voxel_volume
-        np.divide(dt, pores, out=self.potential.turnover, where=pores > 0)
+        np.divide(dt, pores, out=self.state.turnover, where=pores > 0)
 
     def stream(self, axis, rate):
         """Set the water to flow at `rate` [m3/s] through every face of an axis."""

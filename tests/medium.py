@@ -24,7 +24,7 @@ def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
 def options(**given):
     """Numerical options of potential and transport, blended scheme unless said otherwise."""
     return SimpleNamespace(**{"overpotential": 0.0, "tolerance": 1e-12, "cfl": 0.9, "blend": 1.0,
-                              "conductivity": None, "source": None, "pores": None, **given})
+                              "conductivity": None, "source": None, **given})
 
 
 def salt_state(grid, conductivity, strips=0):
@@ -33,12 +33,12 @@ def salt_state(grid, conductivity, strips=0):
     c[grid.inner] = 1.0
     mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
     return SimpleNamespace(c=c, mobility=mobility, phi=np.zeros(grid.padded), time=0.0,
-                           charge=np.zeros(grid.padded), beyond=np.ones((2, strips)))
+                           charge=np.zeros(grid.padded), turnover=np.zeros(grid.padded),
+                           beyond=np.ones((2, strips)))
 
 
 def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):
     """A Potential for the salt and its electrodes."""
     contacts = Contacts(grid, Electrodes(grid, rows, overpotential))
     return Potential(grid, backend, Domain(grid), SALT, contacts,
-                     options(overpotential=overpotential, tolerance=tolerance,
-                             pores=np.pad(np.full(grid.shape, grid.voxel_volume), GHOST)))
+                     options(overpotential=overpotential, tolerance=tolerance))

@@ -106,15 +106,18 @@ def test_drift_makes_it_limited_upwind(u):
 
 @pytest.mark.parametrize("courant", [0.25, 0.75, 1.0, 3.0])
 def test_an_explicit_step_needs_less_of_the_slope(courant):
-    """Lax and Wendroff: the limited part times 1 - nu, nu the Courant number, none from nu = 1 on.
+    """Lax and Wendroff: k times 1 - nu, nu the Courant number of the ion, none from nu = 1 on.
 
     The front moves while the step lasts, so the face meets c_up + (1 - nu)/2 of the difference
-    on average. By hand on the middle face of 1 2 | 5 11, for drift at u = 4 and for water.
+    on average. By hand on the middle face of 1 2 | 5 11, for drift at u = 4 and for water; below
+    |u| = 1, where diffusion rules, it fades like u2.
     """
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
     left = max(1 - courant, 0.0)
     drift = on_faces(c, 4.0, speed=courant / 4.0)[0, 1]
-    assert drift == pytest.approx(2 + 3 * (1 / 8 + 3 / 4 * left * van_leer(1.0, 3.0)), rel=1e-14)
+    assert drift == pytest.approx(2 + 3 * left * (1 / 8 + 3 / 4 * van_leer(1.0, 3.0)), rel=1e-14)
+    slow = on_faces(c, 0.5, speed=courant / 0.5)[0, 1]
+    assert slow == pytest.approx(2 + 3 * max(1 - courant / 4, 0.0) / 2, rel=1e-14)
     water = carried(c, 1.0, courant, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
     assert water == pytest.approx(2 + 3 * left * van_leer(1.0, 3.0), rel=1e-14)
 

@@ -161,7 +161,7 @@ def test_faces_are_chosen_for_the_drift_that_moves(seed):
 
 
 def test_a_field_that_turns_draws_nothing_from_where_it_is_not():
-    """Two reservoirs at 5 thermal voltages, then at -5, then off and on at 1: c* turns with it.
+    """Two reservoirs at 1.5, 5, -5, no and again 1.5 thermal voltages: c* turns with the field.
 
     Na+ is beyond one side only and enters there; never does the ore, which has none at first,
     give any. A field found the first time, or the other way round, is solved for once more.
@@ -170,7 +170,7 @@ def test_a_field_that_turns_draws_nothing_from_where_it_is_not():
                   sides=[side(u, composition={}, potential=0.0) for u in (False, True)])
     block.fill(0.0, 2.0, 1.0)
     block.state.beyond[...] = np.array([[0.2, 0.0], [0.0, 0.2], [0.1, 0.1]])
-    for u in (5.0, -5.0, 1.5, 0.0, 1.5):
+    for u in (1.5, 5.0, -5.0, 0.0, 1.5):
         block.contacts.sides[0].potential = u / F_RT
         block.solve()
         block.prepare()

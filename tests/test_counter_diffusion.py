@@ -84,7 +84,8 @@ def test_ions_move_by_theta_tau_f_in_rock(tmp_path):
 
     m = theta tau/(1 + 0.7 sqrt I) = 0.1637. A pulse of NaCl, a 1e-4th of what is there, in one
     of 13 voxels; the variance of what is above the rest, after 4 steps. Tolerance 2e-4: the
-    pulse changes f by 1e-5 of itself, and traces of H+ and OH- carry 1e-8.
+    pulse changes f by 1e-5 of itself, and traces of H+ and OH- carry 1e-8. The Courant numbers
+    of the steps, all alike, are made with dt / (theta V).
     """
     sim = column(13, database(tmp_path, 0.7), "ore.water_content=0.4", "ore.tortuosity=0.5",
                  "schedule.tolerance=1e-12")
@@ -95,6 +96,8 @@ def test_ions_move_by_theta_tau_f_in_rock(tmp_path):
     np.testing.assert_allclose(sim.state.mobility[sim.grid.inner], 0.4 * 0.5 * factor, rtol=3e-5)
     for _ in range(4):
         sim.step()
+    turnover = sim.dt / (0.4 * sim.grid.voxel_volume)
+    np.testing.assert_allclose(sim.state.turnover[sim.grid.inner], turnover, rtol=1e-3)
     t, d = sim.state.time, 2 * 1.33e-9 * 2.03e-9 / (1.33e-9 + 2.03e-9)
     x = sim.grid.centres(2) - 0.005
     for name in ("Na+", "Cl-"):

@@ -68,7 +68,8 @@ def test_ions_drift_with_the_field(axis, way):
     """Mean of a cloud moves by z (F/RT) D tau f E t, and its variance grows as without field.
 
     A given field, half a thermal voltage per voxel, z = 1 and -2: |u| <= 1, so faces are
-    central and both moments exact. An explicit step takes (v dt)^2 off the variance.
+    central and both moments exact. An explicit step takes (v dt)^2 off the variance; here the
+    faces are chosen as for no step, so nothing makes up for it.
     """
     ions = {"Na+": (1, 1e-9), "SO4-2": (-2, 0.7e-9)}
     block = column(axis, 17, ions, theta=0.4, mobility=0.12)
@@ -118,7 +119,8 @@ def test_a_steep_front_is_carried_sharply(axis, way, driver, timed):
     Far behind the front the flux is that of c = 1, so the amount beyond a face there is exact.
     Bounds: 0 <= c <= 1 but for rounding. Width, the standard deviation of the front's slope,
     after 15 voxels: first-order upwind would make it h sqrt(15 (1 - C)) = 2.9 h at Courant
-    number C = 0.45; limited it is 0.59 h, and 0.7 h is allowed.
+    number C = 0.45. Limited it is 1.38 h with the step allowed for, and 0.59 h without, where
+    the explicit step squeezes the front; 1.45 and 0.7 h are allowed.
     """
     block = column(axis, 120, {"NH4+": (1, 1e-9)}, theta=0.4, mobility=0.12)
     h, area, volume = block.grid.step(axis), block.grid.face_area(axis), block.grid.voxel_volume
@@ -142,7 +144,7 @@ def test_a_steep_front_is_carried_sharply(axis, way, driver, timed):
     x = np.arange(slope.size)
     mean = (slope * x).sum() / slope.sum()
     width = np.sqrt((slope * (x - mean)**2).sum() / slope.sum())
-    assert width < 0.7 < 0.25 * np.sqrt(moved * (1 - moved / steps))
+    assert width < (1.45 if timed else 0.7) <= 0.5 * np.sqrt(moved * (1 - moved / steps))
 
 
 @ALL_AXES
@@ -169,7 +171,8 @@ def test_flowing_water_disperses(axis, way, timed):
     _, now, wider = block.moments(0, axis)
     v = q / 0.4
     assert now - mean == pytest.approx(way * v * t, rel=1e-4)
-    assert wider - variance == pytest.approx(2 * 2 * h * v * t - (not timed) * v**2 * dt * t, rel=3e-3)
+    expected = 2 * 2 * h * v * t - (not timed) * v**2 * dt * t
+    assert wider - variance == pytest.approx(expected, rel=3e-3)
 
 
 def test_dispersivity_of_a_face_is_the_mean_of_its_sides():

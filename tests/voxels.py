@@ -84,4 +84,5 @@ def imbalance(chem, total, theta, sites, found):
 
 def check(chem, total, theta, sites, found):
     for equation, error in imbalance(chem, total, theta, sites, found).items():
-        assert error < 1e-10, equation
+        # In brines I, known to 1e-12 of up to 30 mol/l, moves ln gamma by 3 z^2/9 per mol/l.
+        assert error < (1e-9 if equation == "mass action" else 1e-10), equation
