@@ -73,6 +73,7 @@ class Electrodes:
         self.solid = np.zeros(grid.shape, bool)      # voxels that hold metal instead of ore
         boxes = [(r, box) for r, row in enumerate(rows) for box in row.boxes]
         self.strip_row = np.array([r for r, _ in boxes], dtype=int)
+        self.names = tuple(f"{row.name}.{n + 1}" for row in rows for n in range(len(row.boxes)))
         masks = []
         for r, box in boxes:
             mask = np.zeros(grid.shape, bool)

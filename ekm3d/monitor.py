@@ -32,8 +32,10 @@ class Monitor:
         self.exchangeable = self._moles(water + clay)
         self.in_tanks = sim.state.tank.sum(0)               # mol, catholytes as they were filled
         self.initial_ree = group_mg_per_kg(sim, water + clay, "REE")
-        self.charge = self.energy = self.power = 0.0        # C, J, W
+        self.charge = self.energy = 0.0                     # C, J
+        self.power = self.voltage = 0.0                     # W, V at the terminals while on
         self.current = np.zeros(len(sim.electrodes.rows))   # A, while on
+        self.strips = np.zeros(sim.electrodes.strips)       # A of every electrode, while on
         self.currents = []                                  # (stage, A) of every driven step
         self.label = {label: k for k, label in enumerate(sim.chem.labels)}
 
@@ -46,10 +48,12 @@ class Monitor:
         mean = self.sim.row_currents()
         into = mean[mean > 0].sum()
         self.charge += into * dt
-        self.power = drive.voltage * into
+        self.voltage = drive.voltage if drive.current is None else self.sim.terminal_voltage
+        self.power = self.voltage * into
         self.energy += self.power * dt
         if drive.on:
             self.current = mean / drive.duty
+            self.strips = self.sim.strip_currents() / drive.duty
             self.currents.append((drive.stage, self.current[self.current > 0].sum()))
 
     def collected(self):
@@ -92,8 +96,10 @@ class Monitor:
         leachate, plate = self.collected()
         drive = sim.drive
         row = {"time[h]": s.time / HOUR, "step[1]": s.step, "dt[s]": sim.dt,
-               "voltage[V]": drive.voltage if drive.on else 0.0, "duty[1]": drive.duty}
-        for name, value in zip(sim.electrodes.rows, self.current if drive.on else 0 * self.current):
+               "voltage[V]": self.voltage if drive.on else 0.0, "duty[1]": drive.duty}
+        for name, value in zip(sim.electrodes.rows, self.current * drive.on):
+            row[f"current_{name}[A]"] = value
+        for name, value in zip(sim.electrodes.names, self.strips * drive.on):
             row[f"current_{name}[A]"] = value
         row |= {"power[W]": self.power, "energy[kWh]": self.energy / KWH, "charge[C]": self.charge,
                 "leachate[L]": 1e3 * s.leachate_volume, "water_fed[L]": 1e3 * s.fed_volume,
@@ -107,7 +113,9 @@ class Monitor:
         for k, label in enumerate(sim.chem.labels):
             if k != sim.chem.hydrogen and self.initial[k] > 0:
                 row[f"recovery_{label}[1]"] = (leachate + plate)[k] / self.initial[k]
-                row[f"removal_{label}[1]"] = 1.0 - now[k] / self.exchangeable[k]
+                row[f"leachate_{label}[mol]"], row[f"plate_{label}[mol]"] = leachate[k], plate[k]
+                if self.exchangeable[k] > 0:
+                    row[f"removal_{label}[1]"] = 1.0 - now[k] / self.exchangeable[k]
         for name, value in zip(("added", "in_pore_water", "on_clay", "out"),
                                self.ammonium(water, clay)):
             row[f"NH4_{name}[mol]"] = value

@@ -215,8 +215,11 @@ class Simulation:
 
     def row_currents(self):
         """Mean current from every row into the ore during the step [A]."""
-        strips = self.contacts.per_place(self.potential.into_ore)[:self.electrodes.strips]
-        return self.electrodes.per_row(strips)
+        return self.electrodes.per_row(self.strip_currents())
+
+    def strip_currents(self):
+        """The same of every electrode of the rows, in their order."""
+        return self.contacts.per_place(self.potential.into_ore)[:self.electrodes.strips]
 
     def side_currents(self):
         """{face: current into the block through that side now [A]}."""

@@ -52,7 +52,8 @@ def block():
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
     return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
                            rock={"water_content": theta}, drive=OFF, audit=audit,
-                           row_currents=lambda: np.array([-1.0]))
+                           row_currents=lambda: np.array([-1.0]),
+                           strip_currents=lambda: np.zeros(electrodes.strips))
 
 
 @pytest.fixture
