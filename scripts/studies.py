@@ -30,8 +30,6 @@ CUTS = (1, 2, 4, 8)            # what the default steps are divided by
 NOISE = 1e-7                   # changes below this share of the value tell no order
 
 
-# --- runs and what is read off them ----------------------------------------------------------
-
 def march(case, hours, overrides=()):
     """Run a case for some hours without writing; its Simulation, Monitor, steps and wall time."""
     begun = time.monotonic()
@@ -131,8 +129,6 @@ def mining(run):
             "acid front, pH 4 (mm)": 1e3 * front(sim, 4.0)}
 
 
-# --- orders ----------------------------------------------------------------------------------
-
 def limit(values):
     """The value at no step at all, from the two shortest, each half of the one before.
 
@@ -151,11 +147,13 @@ def orders(values):
 
 
 def table(head, rows):
-    """Markdown lines; cells are text."""
+    """Markdown lines with an empty one on either side; cells are text."""
+    yield ""
     yield "| " + " | ".join(head) + " |"
     yield "|---" * len(head) + "|"
     for row in rows:
         yield "| " + " | ".join(row) + " |"
+    yield ""
 
 
 def compared(runs, measure):
@@ -187,8 +185,6 @@ def verdict(errors, step, wanted=1.0):
                    f"{wanted:g} % if nothing but the step changes.")
 
 
-# --- the studies -----------------------------------------------------------------------------
-
 def cell(quick):
     """Steps and splitting: electrolysis of sodium sulfate"""
     hours, h = (0.5, 5e-3) if quick else (2.0, 2e-3)
@@ -198,9 +194,7 @@ def cell(quick):
     yield (f"Case `verification/e` with HSO4-, {1e3 * h:g} mm, after {hours:g} h. All steps are "
            "divided alike, both `max_step` and `cfl`; here `cfl` sets them. The column dt = 0 "
            "extrapolates the two shortest with first order, and the error is taken from there.")
-    yield ""
     yield from lines
-    yield ""
     yield verdict(errors, runs[0].steps.mean())
 
 
@@ -211,13 +205,14 @@ def column(quick):
     lines, errors = compared(runs, mining)
     yield (f"Case `field_column`, 2.5 cm, after {hours} h, `max_step` = 30 min and `cfl` = 0.9 "
            "divided alike.")
-    yield ""
     yield from lines
-    yield ""
-    yield verdict(errors, runs[0].steps.mean())
+    sim = runs[0].sim
+    renewed = sim.electrodes.volume[-1] / sim.flow.out.sum()
+    yield (f"{verdict(errors, runs[0].steps.mean())} The catholyte is renewed every {renewed:.0f} "
+           "s, the quickest change there is: the plate feels it first. Recovery adds leachate "
+           "and plate; where their errors cancel its order tells nothing.")
     yield ""
     yield "One of the two limits alone, error against dt = 0 (%):"
-    yield ""
     exact = {name: limit([mining(r)[name] for r in runs]) for name in errors}
     settings = [("30 min", 0.9), ("30 min", 0.45), ("15 min", 0.9), ("5 min", 0.9)]
     tried = [march(COLUMN, hours, [f"schedule.max_step={m}", f"schedule.cfl={c}"])
@@ -252,9 +247,10 @@ def pulses(quick):
            f"periods, steps of {step} s or less for both, so that the error of the steps nearly "
            "cancels. Averaged minus resolved, in % of resolved; the front in mm. "
            f"Averaged: {', '.join(f'{n} {mean[n]:.4g}' for n in mean)}.")
-    yield ""
     head = ["period", *(n.split(" (")[0] for n in names), "acid front (mm)"]
     yield from table(head, rows)
+    worst = {row[0]: max(abs(float(cell)) for cell in row[1:-1]) for row in rows}
+    yield "Largest in %: " + ", ".join(f"{v:.2g} at {period}" for period, v in worst.items()) + "."
 
 
 def smearing(sim):
@@ -291,8 +287,18 @@ DIFFUSIVITIES = ("scheme SO4", "scheme NH4", "scheme LREE", "scheme HCO3",
 def diffusivities(sim):
     """The cells of DIFFUSIVITIES."""
     d = smearing(sim)
-    values = [d[k][0] for k in ("SO4", "NH4", "LREE", "HCO3")] + [d["LREE"][1], d["LREE"][2]]
+    values = [d[k][0] for k in ("SO4", "NH4", "LREE", "HCO3")] + list(d["LREE"][1:])
     return [f"{v:.2e}" for v in values]
+
+
+def times_physical(rows):
+    """A line of what each run's scheme adds for LREE, in units of the physical diffusivities."""
+    said = []
+    for row in rows:
+        scheme, molecular, dispersion = float(row[-4]), float(row[-2]), float(row[-1])
+        said.append(f"{' '.join(row[:2])}: {scheme / molecular:.3g} and "
+                    f"{scheme / dispersion:.2g}")
+    return "LREE, scheme in units of theta tau D and of alpha q: " + "; ".join(said) + "."
 
 
 def diffusion(quick):
@@ -318,10 +324,10 @@ def diffusion(quick):
            "Diffusivities in m2/s per area of rock, as they act on the gradients at the end: "
            "what the face concentrations add to central ones (HCO3 is CO2 here, which only "
            "water moves), and the physical ones.")
-    yield ""
     head = ["voxel", "scheme", "recovery (%)", "removal (%)", "SO4 at (mm)", "SO4 width (mm)",
             "acid at (mm)", "acid width (mm)", *DIFFUSIVITIES]
     yield from table(head, rows)
+    yield times_physical(rows)
 
 
 def field(quick):
@@ -331,28 +337,27 @@ def field(quick):
     for scheme in ("upwind", "blended"):
         run = march(FIELD, hours, [f"grid.spacing={h}", f"physics.scheme={scheme}"])
         found = run.monitor.summary(run.wall)
-        rows.append([scheme, f"{100 * found['recovery_REE']:.3f}",
+        rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
                      f"{100 * found['removal_REE_mean']:.3f}",
                      f"{100 * found['removal_REE_max']:.2f}", f"{found['energy_kWh']:.4f}",
                      f"{found['impurity_mg_per_kg']:.3f}", f"{found['pH_min']:.2f}",
                      *diffusivities(run.sim)])
-    yield (f"Case `field_block` with voxels of {100 * h:g} cm after {hours} h of stage 1. "
-           "Diffusivities as in the column.")
-    yield ""
-    head = ["scheme", "recovery (%)", "removal, mean of points (%)", "removal, highest (%)",
-            "energy (kWh)", "impurities (mg/kg)", "lowest pH", *DIFFUSIVITIES]
+    yield (f"Case `field_block` after {hours} h of stage 1, with its own steps. Diffusivities as "
+           "in the column.")
+    head = ["voxel", "scheme", "recovery (%)", "removal, mean of points (%)",
+            "removal, highest (%)", "energy (kWh)", "impurities (mg/kg)", "lowest pH",
+            *DIFFUSIVITIES]
     yield from table(head, rows)
+    yield times_physical(rows)
 
 
 STUDIES = {study.__name__: study for study in (cell, column, pulses, diffusion, field)}
 
 
-# --- the page --------------------------------------------------------------------------------
-
 def section(name, quick):
     """Lines of a study's section."""
     begun = time.monotonic()
-    body = list(STUDIES[name](quick))
+    body = "\n".join(STUDIES[name](quick)).strip().splitlines()
     flag = " --quick" if quick else ""
     return [f"## {STUDIES[name].__doc__}", "", *body, "",
             f"`python scripts/studies.py{flag} {name}` ({time.monotonic() - begun:.0f} s)", ""]
