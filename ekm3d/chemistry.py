@@ -156,7 +156,7 @@ class Equilibrium:
         for step in range(self.newton_steps + 1):
             r = q.residual(y, voxels)
             amount = y[K + 3:]
-            chosen = np.where(amount > 0, amount / r.scale[:K].max(axis=0) + r.saturation > 0,
+            chosen = np.where(amount > 0, amount / q.rarest(r.scale) + r.saturation > -SATURATED,
                               r.saturation > SATURATED)
             slack = np.abs(np.where(active, r.saturation, amount)) <= SATURATED
             good = r.balanced(self.tolerance) | still & r.balanced(1e-10)

@@ -106,6 +106,14 @@ class Equations:
         self._arrange(products)
         self.additive = np.all(self.nu >= 0, axis=0)
 
+    def rarest(self, scale):
+        """Scale of each mineral's amount: that of its scarcest component but H+; (M, n)."""
+        parts = self.chem.nu_m != 0
+        if self.H is not None:
+            parts[:, self.H] = False
+        return np.array([scale[:self.K][part].min(axis=0) for part in parts]).reshape(
+            self.M, scale.shape[1])
+
     def residual(self, y, voxels, held=None):
         """The equations at y; with `held` (n,) given, X is cec + held, and I and a_w are y's."""
         K, H, chem = self.K, self.H, self.chem

@@ -58,9 +58,9 @@ def cell_grid(h):
             f"electrodes.row.1.plates=[[[0.1, 0, 0], [{0.1 + h}, 1, 1]]]"]
 
 
-def finer(sim_case, cut):
+def finer(case, cut):
     """Overrides that divide every step by `cut`: the longest one and the Courant number."""
-    plan = Case.read(CASES / sim_case).schedule
+    plan = Case.read(CASES / case).schedule
     return [f"schedule.max_step={plan.max_step / cut}", f"schedule.cfl={plan.cfl / cut}"]
 
 
@@ -92,18 +92,6 @@ def dissolved(sim, label):
     return along_x(sim, phases(sim)[0][k] / theta)
 
 
-def width(sim, label, start):
-    """Length over which a component rises from 25 to 75 % of its value at the start [m]."""
-    x, c = dissolved(sim, label)
-    return crossing(x, c, 0.75 * start) - crossing(x, c, 0.25 * start)
-
-
-def current(sim):
-    """Current while the power is on, now [A]."""
-    into = sim.row_currents()
-    return into[into > 0].sum() / sim.drive.duty
-
-
 def electrolysis(run):
     """What the electrolysis cell is compared by."""
     sim = run.sim
@@ -118,7 +106,8 @@ def electrolysis(run):
 def mining(run):
     """What a run of the field is compared by."""
     sim, summary = run.sim, run.monitor.summary(run.wall)
-    return {"current at the end (A)": current(sim),
+    into = sim.row_currents()
+    return {"current at the end (A)": into[into > 0].sum() / sim.drive.duty,
             "charge (kC)": 1e-3 * summary["charge_C"],
             "energy (kWh)": summary["energy_kWh"],
             "recovery of REE (%)": 100 * summary["recovery_REE"],
@@ -316,7 +305,7 @@ def diffusion(quick):
         rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
                      f"{100 * found['removal_REE_mean']:.3f}",
                      f"{1e3 * crossing(x, c, 0.5 * start):.0f}",
-                     f"{1e3 * width(sim, 'SO4', start):.0f}",
+                     f"{1e3 * (crossing(x, c, 0.75 * start) - crossing(x, c, 0.25 * start)):.0f}",
                      f"{1e3 * front(sim, 4.0):.1f}",
                      f"{1e3 * (front(sim, 4.5) - front(sim, 3.5)):.1f}", *diffusivities(sim)])
     yield (f"Case `field_column` after {hours} h, steps of 10 min or less. SO4: where it has half "
