@@ -45,7 +45,7 @@ class Cathodes:
         """
         if not self.volume.size:
             return
-        self._capture(s, dt, current)
+        self._capture(s, dt, current, drained)
         solid = self._equilibrate(s, s.tank_warm)
         settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume[self.tanks]
         moved = settled.T @ self.chem.nu_m
@@ -81,13 +81,19 @@ class Cathodes:
         s.tank_c[:, tanks], s.tank_pH[tanks], s.tank_warm[:, tanks] = found.c, found.pH, found.warm
         return found.solid
 
-    def _capture(self, s, dt, current):
-        """REE(OH)3 grows on the plate at a rate set by the current, within Faraday's law."""
+    def _capture(self, s, dt, current, drained):
+        """REE(OH)3 grows on the plate at a rate set by the current, within Faraday's law.
+
+        Capture and drain empty the tank side by side: the plate's share of what both take is
+        k / (k + d), k = k_pl I / V and d = Q / V  [1/s].
+        """
         if not self.hydroxides or self.capture == 0.0:
             return
-        share = np.zeros_like(current)
-        share[self.tanks] = 1.0 - np.exp(
-            -self.capture * current[self.tanks] * dt / self.volume[self.tanks])
+        share, tanks = np.zeros_like(current), self.tanks
+        caught = self.capture * current[tanks]
+        both = caught + drained[tanks]
+        share[tanks] = np.divide(caught, both, out=np.zeros_like(both), where=both > 0) * (
+            1.0 - np.exp(-both * dt / self.volume[tanks]))
         base = np.maximum(current, 0.0) * dt / FARADAY
         wanted = [(m, share * s.tank[:, k]) for k, m in self.hydroxides]
         needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)

@@ -292,7 +292,7 @@ def times_physical(rows):
 
 def diffusion(quick):
     """Numerical diffusion: upwind and blended on the field column"""
-    hours, sizes = (24, [0.05, 0.025]) if quick else (132, [0.1, 0.05, 0.025])
+    hours, sizes = (48, [0.05, 0.025]) if quick else (132, [0.1, 0.05, 0.025])
     plan = [(h, scheme) for h in sizes for scheme in ("upwind", "blended")]
     plan += [] if quick else [(0.0125, "blended")]
     start = dissolved(march(COLUMN, 0, column_grid(0.1)).sim, "SO4")[1].mean()
