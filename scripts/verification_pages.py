@@ -31,7 +31,7 @@ verify.toml with the references, norms and required errors (and the reason for e
 their source.
 
     ekm3d verify                 the quick grids, a few minutes on two cores
-    ekm3d verify --full          the grids of the tables below
+    ekm3d verify --full          the grids that convergence needs, half an hour
     ekm3d verify c1 e            some cases
     ekm3d verify --list          what each proves
 
