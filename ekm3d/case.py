@@ -14,7 +14,7 @@ import numpy as np
 from ekm3d.casereport import description
 from ekm3d.casetext import UNREAD, CaseError, Unread, load
 from ekm3d.consistency import check
-from ekm3d.database import Chemistry
+from ekm3d.system import Chemistry
 from ekm3d.grid import Grid
 from ekm3d.layout import Builder, ElectrodeData
 from ekm3d.orebody import OreBody, OreReader

@@ -100,7 +100,7 @@ def _chemistry(case):
         ("components", " ".join(c.components)),
         ("species", f"{len(c.species)}, {len(c.exchange)} exchange species"),
         ("minerals", " ".join(c.minerals) or "none"),
-        ("activity", "Davies" if c.davies_A else "ideal")], "<<")]
+        ("activity", "Davies" if c.debye_A else "ideal")], "<<")]
 
 
 def _electrodes(case):

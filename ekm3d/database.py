@@ -9,14 +9,12 @@ are the file's. Reactions are written over the components, constants as log10 at
     mineral     mineral = sum nu_i component_i + w H2O                    (dissolution)
 """
 
-import difflib
 import tomllib
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
+from ekm3d.system import SITE, WATER, Chemistry, unknown
 
 KEYS = {                       # record -> its required and its optional keys
     "component": ({"name", "charge", "molar_mass", "diffusion", "source"}, {"label", "group"}),
@@ -28,74 +26,6 @@ MODELS = {                     # table -> its models and the numbers each of the
     "activity": {"davies": {"A", "neutral", "water_activity"}, "ideal": {"water_activity"}},
     "mobility": {"sqrt": {"coefficient"}},
 }
-
-
-@dataclass(frozen=True)
-class Chemistry:
-    """The chemical system as arrays: K components, S species, E exchange species, M minerals.
-
-    The first K species are the free components, in the components' order.
-    """
-
-    components: tuple
-    labels: tuple                # short names for reports: "NH4"
-    groups: tuple                # "", "REE", "impurity", ...
-    charge: np.ndarray           # (K,) charge of the free component
-    molar_mass: np.ndarray       # (K,) kg/mol
-    species: tuple
-    z: np.ndarray                # (S,) charge
-    diffusion: np.ndarray        # (S,) in free water at infinite dilution, m2/s
-    nu: np.ndarray               # (S, K) components per species
-    water: np.ndarray            # (S,) H2O consumed in forming the species
-    log_k: np.ndarray            # (S,) log10 of the formation constant; 0 for free components
-    exchange: tuple
-    nu_x: np.ndarray             # (E, K)
-    z_x: np.ndarray              # (E,) sites taken, positive
-    log_k_x: np.ndarray          # (E,)
-    minerals: tuple
-    nu_m: np.ndarray             # (M, K) components set free by dissolution
-    water_m: np.ndarray          # (M,) H2O set free
-    log_k_m: np.ndarray          # (M,)
-    davies_A: float              # log10 gamma = -A z2 (sqrt I/(1 + sqrt I) - 0.3 I); 0: ideal
-    neutral: float               # log10 gamma = neutral I for uncharged species
-    water_activity: float        # a_w = 1 - water_activity sum m; 0: a_w = 1
-    mobility_coefficient: float  # f(I) = 1/(1 + mobility_coefficient sqrt I)
-
-    def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-    @property
-    def hydrogen(self):
-        """Index of the component H+, or None in a system without acidity."""
-        return self.components.index(HYDROGEN) if HYDROGEN in self.components else None
-
-    def index(self, name):
-        """Index of a component by its name or its label."""
-        for names in (self.components, self.labels):
-            if name in names:
-                return names.index(name)
-        raise ValueError(_unknown("component", name, self.components + self.labels))
-
-    def species_index(self, name):
-        """Index of a species."""
-        if name in self.species:
-            return self.species.index(name)
-        raise ValueError(_unknown("species", name, self.species))
-
-    def group(self, name):
-        """Indices of the components of a group."""
-        return [k for k, group in enumerate(self.groups) if group == name]
-
-    def mobility(self, ionic_strength):
-        """f(I): the factor by which ions in a solution of I [mol/l] are slower than at I = 0."""
-        return 1.0 / (1.0 + self.mobility_coefficient * np.sqrt(ionic_strength))
-
-    def ideal(self):
-        """The same system with all activity coefficients and the water activity equal to 1."""
-        return replace(self, davies_A=0.0, neutral=0.0, water_activity=0.0)
 
 
 class DatabaseError(ValueError):
@@ -147,7 +77,7 @@ class _Checks:
         for table in data:
             if table not in ("meta", *MODELS, *KEYS):
                 self.place = (table,)
-                self.add(_unknown("table", table, ("meta", *MODELS, *KEYS)))
+                self.add(unknown("table", table, ("meta", *MODELS, *KEYS)))
         for table, models in MODELS.items():
             self.place = (table,)
             self.model(table, data.get(table), models)
@@ -188,7 +118,7 @@ class _Checks:
         every = {key for needed in models.values() for key in needed} | {"model", "source"}
         for key in values:
             if key not in every:
-                self.add(f"[{table}]: {_unknown('key', key, every)}")
+                self.add(f"[{table}]: {unknown('key', key, every)}")
         for key in sorted(models[model]):
             if not _is_number(values.get(key)) or values[key] < 0:
                 self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a number >= 0")
@@ -202,7 +132,7 @@ class _Checks:
         required, optional = KEYS[kind]
         for key in record:
             if key not in required | optional:
-                self.add(f"{where}: {_unknown('key', key, required | optional)}")
+                self.add(f"{where}: {unknown('key', key, required | optional)}")
         for key in sorted(required - set(record)):
             self.add(f"{where}: {key} is missing")
         if name in (WATER, SITE):
@@ -243,7 +173,7 @@ class _Checks:
         sound = True
         for name, coefficient in reaction.items():
             if name not in known:
-                sound = self.add(f"{where}: {_unknown('component', name, known)}")
+                sound = self.add(f"{where}: {unknown('component', name, known)}")
             elif not _is_number(coefficient) or coefficient == 0:
                 sound = self.add(f"{where}: coefficient of {name} = {coefficient!r}, "
                                  "must be a number other than 0")
@@ -273,13 +203,13 @@ def _selection_problems(data, components, minerals):
     chosen = known if components is None else list(components)
     for name in chosen:
         if name not in known:
-            problems.append(_unknown("component", name, known))
+            problems.append(unknown("component", name, known))
     for name in sorted({n for n in chosen if chosen.count(n) > 1}):
         problems.append(f"component '{name}': chosen twice")
     records = {record["name"]: record for record in data.get("mineral", [])}
     for name in minerals or ():
         if name not in records:
-            problems.append(_unknown("mineral", name, records))
+            problems.append(unknown("mineral", name, records))
         else:
             missing = set(records[name]["reaction"]) - set(chosen) - {WATER}
             if missing:
@@ -314,7 +244,9 @@ def _arrays(data, components, minerals):
     free = np.zeros(len(names))
     nu = np.vstack([np.eye(len(names)), stoichiometry(complexes)])
     activity = data["activity"]
-    davies = activity["model"] == "davies"
+    A, neutral = (float(activity[key]) if activity["model"] == "davies" else 0.0
+                  for key in ("A", "neutral"))
+    z = nu @ charge
     return Chemistry(
         components=names,
         labels=tuple(record.get("label", record["name"]) for record in parts),
@@ -322,7 +254,7 @@ def _arrays(data, components, minerals):
         charge=charge,
         molar_mass=1e-3 * np.array([record["molar_mass"] for record in parts], float),
         species=names + tuple(record["name"] for record in complexes),
-        z=nu @ charge,
+        z=z,
         diffusion=np.array([record["diffusion"] for record in parts + complexes], float),
         nu=nu,
         water=np.append(free, coefficients(complexes, WATER)),
@@ -331,12 +263,18 @@ def _arrays(data, components, minerals):
         nu_x=stoichiometry(exchange),
         z_x=coefficients(exchange, SITE),
         log_k_x=log_k(exchange),
+        exchangers=(SITE,) if exchange else (),
+        conventions=("gaines-thomas",) if exchange else (),
+        site_of=np.zeros(len(exchange), int),
         minerals=tuple(record["name"] for record in solids),
         nu_m=stoichiometry(solids),
         water_m=coefficients(solids, WATER),
         log_k_m=log_k(solids),
-        davies_A=float(activity["A"]) if davies else 0.0,
-        neutral=float(activity["neutral"]) if davies else 0.0,
+        volume_m=np.full(len(solids), np.nan),
+        nu_g=np.zeros((0, len(names))),
+        debye_A=A,
+        size=np.ones(len(z)),
+        linear=np.where(z == 0, neutral, 0.3 * A * z**2),
         water_activity=float(activity["water_activity"]),
         mobility_coefficient=float(data["mobility"]["coefficient"]),
     )
@@ -351,11 +289,3 @@ def _is_number(value):
 
 def _one_of(names):
     return " or ".join(f'"{name}"' for name in names)
-
-
-def _unknown(what, name, known):
-    """Text about an unknown name, with the nearest known one or, failing that, all of them."""
-    known = sorted(str(n) for n in known)
-    near = difflib.get_close_matches(str(name), known, 1, 0.6)
-    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
-    return f"unknown {what} '{name}', {hint}"

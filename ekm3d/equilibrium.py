@@ -92,12 +92,12 @@ class Equations:
         self.nu = np.vstack([chem.nu, chem.nu_x])
         self.nu_m = chem.nu_m
         sites, dissolved = over_terms(0, chem.z_x), over_terms(1, 0)
-        ions, neutral = over_terms(chem.z**2, 0), over_terms(chem.z == 0, 0)
+        ions = over_terms(chem.z**2, 0)
         constant = LN10 * over_terms(chem.log_k, chem.log_k_x) - np.log(over_terms(1, chem.z_x))
         # ln of the terms = action @ [ln a_k, ln x, ln a_w, davies(I), I, ln water, ln X, 1]
         self.action = np.column_stack([
-            self.nu, sites, over_terms(chem.water, 0), LN10 * chem.davies_A * ions,
-            -LN10 * chem.neutral * neutral, dissolved, 1 - dissolved, constant])
+            self.nu, sites, over_terms(chem.water, 0), LN10 * chem.debye_A * ions,
+            -LN10 * over_terms(chem.linear - 0.3 * chem.debye_A * chem.z**2, 0), dissolved, 1 - dissolved, constant])
         # equations as sums over the terms, and their derivatives
         self.sums = np.column_stack([self.nu, sites, ions / 2, chem.water_activity * dissolved])
         growth = np.column_stack([self.nu, sites, self.action[:, K + 2:K + 4],

@@ -17,7 +17,8 @@ ANCHOR = 1e-6              # mol O2 per kg of water, keeps PHREEQC's redox calcu
 
 def comparable(chem):
     """The same chemistry with PHREEQC's constant in Davies' equation."""
-    return dataclasses.replace(chem, davies_A=DAVIES_A)
+    linear = chem.linear + 0.3 * (DAVIES_A - chem.debye_A) * chem.z**2
+    return dataclasses.replace(chem, debye_A=DAVIES_A, linear=linear)
 
 
 def database_text(chem):

@@ -14,7 +14,7 @@ KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
     1: "grid backend domain stencil constants resources version units casetext",
-    2: "fields database chemistry equilibrium elimination orebody electrodes wells schedule "
+    2: "fields system database chemistry equilibrium elimination orebody electrodes wells schedule "
        "elliptic blending schema sheet layout formula voxelfile sources water sides stages "
        "selection consistency tables contacts terminals dissolved",
     3: "potential flow transport reactions cathode",

@@ -42,9 +42,9 @@ def test_components_are_chosen_from_tables_in_the_case(opened):
 def test_activities_may_be_switched_off(opened):
     """Coefficients and the activity of water become 1; the rest of the data stays."""
     ideal = Case.read(opened).chemistry
-    assert (ideal.davies_A, ideal.neutral, ideal.water_activity) == (0.0, 0.0, 0.0)
+    assert (ideal.debye_A, ideal.linear.any(), ideal.water_activity) == (0.0, False, 0.0)
     davies = Case.read(opened, [f"chemistry={{inline={_toml(TABLES)}}}"]).chemistry
-    assert (davies.davies_A, davies.water_activity) == (0.51, 0.017)
+    assert (davies.debye_A, davies.water_activity) == (0.51, 0.017)
     assert (davies.log_k == ideal.log_k).all()
     told(opened, "chemistry.activity", "should be 'ideal', not 'none'", "chemistry.activity=none")
 

@@ -47,9 +47,9 @@ def imbalance(chem, total, theta, sites, found):
     log_a = found.warm[:len(chem.components)] / np.log(10)
     log_aw = np.log10(found.water_activity)
     m, I = found.c / 1e3, found.ionic_strength
-    gamma = 10 ** np.where(
-        (chem.z == 0)[:, None], chem.neutral * I,
-        -chem.davies_A * chem.z[:, None] ** 2 * (np.sqrt(I) / (1 + np.sqrt(I)) - 0.3 * I))
+    root = np.sqrt(I)
+    gamma = 10 ** (chem.linear[:, None] * I - chem.debye_A * chem.z[:, None] ** 2 * root / (
+        1 + chem.size[:, None] * root))
     there = (chem.nu != 0) @ (log_a < -1000) == 0
     worst = {}
     action = 1e-300 + 10 ** (chem.log_k[:, None] + chem.nu @ log_a + np.outer(chem.water, log_aw))

@@ -1,0 +1,109 @@
+"""A chemical system: what dissolves, exchanges and precipitates, as arrays.
+
+Made by `database` from records, used by everything that computes. Three names have a meaning of
+their own: "H+" (the component that counts acidity), "H2O" (the solvent, whose activity is not 1
+in brines) and "X-" (an empty site of the exchanger). All others are the data's. Constants are
+log10 at the system's temperature:
+
+    species     sum nu_i component_i + w H2O = species                    (formation)
+    exchange    component + z X- = exchange species                       (half reaction)
+    mineral     mineral = sum nu_i component_i + w H2O                    (dissolution)
+    gas         gas = sum nu_i component_i + w H2O                        (dissolution)
+"""
+
+import difflib
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+
+HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
+
+def _none():
+    return field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Chemistry:
+    """The chemical system as arrays: K components, S species, E exchange species on
+    N exchangers, M minerals, G gases.
+
+    The first K species are the free components, in the components' order.
+    """
+
+    components: tuple
+    labels: tuple                # short names for reports: "NH4"
+    groups: tuple                # "", "REE", "impurity", ...
+    charge: np.ndarray           # (K,) charge of the free component
+    molar_mass: np.ndarray       # (K,) kg/mol
+    species: tuple
+    z: np.ndarray                # (S,) charge
+    diffusion: np.ndarray        # (S,) in free water at infinite dilution, m2/s
+    nu: np.ndarray               # (S, K) components per species
+    water: np.ndarray            # (S,) H2O consumed in forming the species
+    log_k: np.ndarray            # (S,) log10 of the formation constant; 0 for free components
+    exchange: tuple
+    nu_x: np.ndarray             # (E, K)
+    z_x: np.ndarray              # (E,) sites taken, positive
+    log_k_x: np.ndarray          # (E,)
+    minerals: tuple
+    nu_m: np.ndarray             # (M, K) components set free by dissolution
+    water_m: np.ndarray          # (M,) H2O set free
+    log_k_m: np.ndarray          # (M,)
+    debye_A: float               # log10 gamma = -A z2 sqrt I/(1 + size sqrt I) + linear I
+    size: np.ndarray             # (S,) l^1/2/mol^1/2; 1: Davies, with linear = 0.3 A z2
+    linear: np.ndarray           # (S,) l/mol; all 0, with A = 0: ideal
+    water_activity: float        # a_w = 1 - water_activity sum m; 0: a_w = 1
+    mobility_coefficient: float  # f(I) = 1/(1 + mobility_coefficient sqrt I)
+    exchangers: tuple = ()       # N names
+    conventions: tuple = ()      # of each: "gaines-thomas", "vanselow" or "gapon"
+    site_of: np.ndarray = _none()   # (E,) the exchanger of each exchange species
+    volume_m: np.ndarray = _none()# (M,) molar volume of the minerals, m3/mol; NaN if not known
+    gases: tuple = ()
+    nu_g: np.ndarray = _none()   # (G, K) components set free by dissolution
+    water_g: np.ndarray = _none()   # (G,) H2O set free
+    log_k_g: np.ndarray = _none()   # (G,) of gas [atm] = components
+
+    def __post_init__(self):
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def hydrogen(self):
+        """Index of the component H+, or None in a system without acidity."""
+        return self.components.index(HYDROGEN) if HYDROGEN in self.components else None
+
+    def index(self, name):
+        """Index of a component by its name or its label."""
+        for names in (self.components, self.labels):
+            if name in names:
+                return names.index(name)
+        raise ValueError(unknown("component", name, self.components + self.labels))
+
+    def species_index(self, name):
+        """Index of a species."""
+        if name in self.species:
+            return self.species.index(name)
+        raise ValueError(unknown("species", name, self.species))
+
+    def group(self, name):
+        """Indices of the components of a group."""
+        return [k for k, group in enumerate(self.groups) if group == name]
+
+    def mobility(self, ionic_strength):
+        """f(I): the factor by which ions in a solution of I [mol/l] are slower than at I = 0."""
+        return 1.0 / (1.0 + self.mobility_coefficient * np.sqrt(ionic_strength))
+
+    def ideal(self):
+        """The same system with all activity coefficients and the water activity equal to 1."""
+        zero = np.zeros_like(self.linear)
+        return replace(self, debye_A=0.0, linear=zero, water_activity=0.0)
+
+
+def unknown(what, name, known):
+    """Text about an unknown name, with the nearest known one or, failing that, all of them."""
+    known = sorted(str(n) for n in known)
+    near = difflib.get_close_matches(str(name), known, 1, 0.6)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+    return f"unknown {what} '{name}', {hint}"
