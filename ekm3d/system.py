@@ -18,6 +18,7 @@ import numpy as np
 
 HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
 
+
 def _none():
     return field(default_factory=lambda: np.zeros(0))
 
