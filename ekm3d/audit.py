@@ -51,12 +51,8 @@ class FaradayBox:
             self.passed += (flux[tuple(index)].sum() - lower) * dt
         inside = np.zeros(sim.grid.padded, bool)
         inside[sim.grid.inner][self.window] = True
-        for n, (place, inflow) in enumerate(sim.flow.wells):
-            mine = inside.reshape(-1)[place.voxel] & ((place.face < 0) | (inflow > 0))
-            species = sim.state.c.reshape(len(sim.chem.species), -1)[:, place.voxel]
-            water = sim.chem.nu[:, h] @ species
-            carried = np.where(inflow > 0, sim.wells.feeds[n][h], water) * inflow
-            self.passed -= carried[mine].sum() * dt
+        for (place, _), moved in zip(sim.flow.wells, sim.transport.openings):
+            self.passed -= moved[h, inside.reshape(-1)[place.voxel]].sum() * dt
 
     def drain(self):
         """Add the acid that left the row's tanks with their water."""

@@ -160,7 +160,7 @@ def _schedule(case):
     s = case.schedule
     steps = f"steps of at most {s.max_step:g} s" if s.fixed_step is None else \
         f"steps of {s.fixed_step:g} s"
-    return ["", f"schedule: pulses {s.pulses}, {steps}, CFL {s.cfl:g}, "
+    return ["", f"schedule: pulses {s.pulses}, {steps}, order {s.order} in time, CFL {s.cfl:g}, "
             f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<>>><<")]
 
 

@@ -53,8 +53,9 @@ class Potential:
     """
 
     def __init__(self, grid, backend, domain, chem, contacts, options):
-        """options: overpotential [V], tolerance, blend (0: upwind), conductivity (padded [S/m] or
-        None), source (padded [A/m3] or None)."""
+        """options: overpotential [V], tolerance, blend (0: upwind), sweeps (least number of solves
+        with face concentrations of the newest phi: 1, or 2 where the lag of a step would count),
+        conductivity (padded [S/m] or None), source (padded [A/m3] or None)."""
         self.grid, self.domain, self.contacts, self.options = grid, domain, contacts, options
         self.charged = chem.z != 0
         self.z = np.ascontiguousarray(chem.z[self.charged], dtype=float)
@@ -103,7 +104,8 @@ class Potential:
             if given is not None:
                 break
             doubtful, turned = self._doubtful(s.phi, self.lag), t.turned(SURE)
-            if not (doubtful.any() or turned.any()):
+            settled = not (doubtful.any() or turned.any())
+            if settled and attempt + 1 >= self.options.sweeps:
                 break
             if attempt >= RESOLVES:
                 self.safe |= doubtful

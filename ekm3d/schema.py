@@ -255,6 +255,7 @@ class ScheduleEntry(Table):
     pulses: Literal["averaged", "resolved"] = "averaged"
     max_step: Interval = 1800.0
     fixed_step: Interval | None = None
+    order: Literal[1, 2] = 1
     cfl: Courant = 0.9
     tolerance: Tolerance = 1e-10
     stage: list[StageEntry] = []

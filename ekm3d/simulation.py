@@ -12,6 +12,7 @@ from ekm3d.backend import choose_backend
 from ekm3d.cathode import Cathodes
 from ekm3d.chemistry import Equilibrium, acidity_from_neutrality
 from ekm3d.contacts import Contacts
+from ekm3d.corrector import Corrector
 from ekm3d.dissolved import Dissolved
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
@@ -73,7 +74,7 @@ class Simulation:
         self.wells = Wells(grid, case.wells, self.contacts, feeds)
         options = SimpleNamespace(
             overpotential=el.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
-            blend=float(self.physics.scheme == "blended"),
+            blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(case.ore.electric_conductivity),
             source=self._padded(case.ore.current_source))
         self.potential = Potential(grid, backend, domain, chem, self.contacts, options)
@@ -85,6 +86,7 @@ class Simulation:
         self.storing = self.physics.flow and bool(self.rock["storage"].any())
         self.state = self._initial()
         self.audit = Audit(self)
+        self.corrector = Corrector(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
         self._wanted = plan.fixed_step or plan.max_step
 
@@ -135,8 +137,9 @@ class Simulation:
         """
         s, physics = self.state, self.physics
         self.drive = self.schedule.drive(s.time)
-        np.divide(self._wanted * self._free_share(), self.pores, out=s.turnover,
-                  where=self.pores > 0)
+        if self.case.schedule.order == 1:
+            np.divide(self._wanted * self._free_share(), self.pores, out=s.turnover,
+                      where=self.pores > 0)
         if physics.potential:
             self.potential.solve(s, self.drive, self._wanted)
         else:
@@ -170,13 +173,20 @@ class Simulation:
             self._wanted = self._length(limit)
         self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
         if self.physics.transport:
+            if plan.order == 2:
+                self.corrector.correct(dt)                               # mean rates over dt
             self.audit.before(dt)
-            self.transport.advance(s, dt)                                # totals        to t + dt
-            self._account(s, dt)
-            self.reactions.advance(s)                                    # ore           at t + dt
+            self.move(dt)                                                # totals, ore   at t + dt
         s.time, s.step = s.time + dt, s.step + 1
         self.audit.after()
         return dt
+
+    def move(self, dt):
+        """Everything that moves and reacts, by the rates of this step."""
+        s = self.state
+        self.transport.advance(s, dt)                                    # totals        to t + dt
+        self._account(s, dt)                                             # tanks         to t + dt
+        self.reactions.advance(s)                                        # ore           at t + dt
 
     def _length(self, limit):
         """Length of the next step [s], before switches and marks cut it."""

@@ -35,6 +35,7 @@ class ScheduleData:
     cfl: float
     tolerance: float             # of the elliptic solvers, relative
     fixed_step: float = None     # s of every step, or None: as long as may be
+    order: int = 1               # of the step in time; 2: Heun's, at twice the work
 
 
 class StageReader:
@@ -53,7 +54,7 @@ class StageReader:
         stages = tuple(self.problems.attempt(self._stage, (*path, n), stage)
                        for n, stage in enumerate(section.stage))
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
-                            section.tolerance, section.fixed_step)
+                            section.tolerance, section.fixed_step, section.order)
 
     def _stage(self, path, stage):
         self.problems.attempt(self._wiring, path, stage)

@@ -33,6 +33,7 @@ def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity
     for axis in range(3):
         geometric = face_conductance(mobility, g, axis)
         differences = upstream_differences(c, geometric > 0, axis)
+        own = differences[0]
         lagged = below(lag, axis) - above(lag, axis)
         drop = below(phi, axis) - above(phi, axis)
         passing = per_flow(turnover, axis)
@@ -40,10 +41,11 @@ def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity
                          faces(safe[axis], axis) > 0, blend, differences, axis)
         flow = faces(water[axis], axis)
         spread = dispersion(dispersivity, water, g, axis)
-        own = differences[0]
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
-            moved += flow * carried(c, flow, np.abs(flow) * passing, blend, differences, axis)
+            spreading = diffusion.max() * geometric + spread
+            moved += flow * carried(c, flow, np.abs(flow) * passing, spreading, blend,
+                                    differences, axis)
         faces(flux[axis], axis)[...] = np.tensordot(nu.T, moved, 1)
 
 
@@ -58,7 +60,7 @@ class Transport:
 
     flux: (3, components, padded) across faces; ore: (components, padded) into every voxel; tank:
     (strips, components) into every tank; side: (sides, components) into the block; wells_in:
-    (wells, components) into the ore; acid: (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
+    (wells, components) into the ore, openings: the same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
     """
 
     def __init__(self, grid, backend, domain, chem, rock, contacts, wells, options):
@@ -71,6 +73,7 @@ class Transport:
         self.ore = backend.zeros((k, *grid.padded))
         self.tank, self.side = np.zeros((strips, k)), np.zeros((len(contacts.sides), k))
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(strips)
+        self.openings = []
         self.fastest = [self._fastest(chem, sign) for sign in (1, -1)]
 
     @staticmethod
@@ -151,6 +154,7 @@ class Transport:
         """Injected water brings its composition, drained water that of its voxel."""
         chem = self.chem
         self.wells_in[...] = 0.0
+        self.openings = []
         for n, (place, inflow) in enumerate(flow.wells):
             leaves = (inflow < 0) & (place.face < 0)
             water = chem.nu.T @ flat(s.c)[:, place.voxel]
@@ -158,6 +162,7 @@ class Transport:
                              np.where(leaves, water * inflow, 0.0))
             self._into_ore(place.voxel, moved)
             self.wells_in[n] = moved.sum(1)
+            self.openings.append(moved)
 
     def _longest_step(self, s, potential, flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank  [s]."""

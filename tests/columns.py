@@ -71,8 +71,8 @@ class Block:
             ("water_content", theta), ("dispersivity", dispersivity),
             ("conductivity", conductivity), ("electroosmosis", osmosis), ("storage", 0.0))}
         options = SimpleNamespace(
-            overpotential=overpotential, tolerance=1e-12, blend=blend, cfl=cfl, conductivity=None,
-            source=None)
+            overpotential=overpotential, tolerance=1e-12, blend=blend, sweeps=1, cfl=cfl,
+            conductivity=None, source=None)
         self.wells = Wells(grid, wells, self.contacts, np.array(feeds, dtype=float))
         self.potential = Potential(grid, backend, domain, self.chem, self.contacts, options)
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells, 1e-12)

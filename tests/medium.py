@@ -24,7 +24,7 @@ def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
 def options(**given):
     """Numerical options of potential and transport, blended scheme unless said otherwise."""
     return SimpleNamespace(**{"overpotential": 0.0, "tolerance": 1e-12, "cfl": 0.9, "blend": 1.0,
-                              "conductivity": None, "source": None, **given})
+                              "sweeps": 1, "conductivity": None, "source": None, **given})
 
 
 def salt_state(grid, conductivity, strips=0):

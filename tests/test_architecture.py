@@ -18,7 +18,7 @@ FLOORS = {
        "elliptic blending schema sheet layout formula voxelfile sources water sides stages "
        "selection consistency tables contacts terminals dissolved",
     3: "potential flow transport reactions cathode",
-    4: "simulation snapshots monitor results provenance audit maps outputs progress",
+    4: "simulation corrector snapshots monitor results provenance audit maps outputs progress",
     5: "__main__ report case casereport verify verification comparison quantities",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}

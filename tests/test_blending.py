@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from ekm3d.blending import (carried, face_conductance, from_tank, limited, migrating,
+from ekm3d.blending import (carried, compressed, face_conductance, from_tank, limited, migrating,
                             upstream_differences)
 from ekm3d.constants import RT_F
 from ekm3d.grid import GHOST, Grid
 
 ONE = np.array([1.0])
 OPEN = np.ones(1)                      # every face of the padded line counts as open
+WIDE = np.array(1e9)                   # diffusion that leaves no front sharp
 
 
 def line(values, axis=2):
@@ -118,7 +119,7 @@ def test_an_explicit_step_needs_less_of_the_slope(courant):
     assert drift == pytest.approx(2 + 3 * left * (1 / 8 + 3 / 4 * van_leer(1.0, 3.0)), rel=1e-14)
     slow = on_faces(c, 0.5, speed=courant / 0.5)[0, 1]
     assert slow == pytest.approx(2 + 3 * max(1 - courant / 4, 0.0) / 2, rel=1e-14)
-    water = carried(c, 1.0, courant, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
+    water = carried(c, 1.0, courant, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
     assert water == pytest.approx(2 + 3 * left * van_leer(1.0, 3.0), rel=1e-14)
 
 
@@ -165,6 +166,28 @@ def test_safe_faces_take_the_smaller_side():
         np.testing.assert_array_equal(found[:, 1], on_faces(c, u, z)[:, 1])
 
 
+def test_the_compressive_limiter_is_roes_superbee():
+    """phi(r) = max(0, min(2 r, 1), min(r, 2)), Roe (1986), halved: any ratio and both signs."""
+    r = np.array([-1.0, 0.0, 0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 9.0])
+    textbook = np.maximum.reduce([0 * r, np.minimum(2 * r, 1), np.minimum(r, 2)])
+    for own in (1.0, -3.0):
+        found = compressed(np.full(r.size, own), r * own)
+        np.testing.assert_allclose(found, textbook / 2, rtol=1e-15)
+    assert compressed(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("peclet, share", [(0.1, 0.0), (10.0, 0.0), (20.0, 0.5), (1000.0, 0.99)])
+def test_water_that_outruns_diffusion_keeps_jumps(peclet, share):
+    """phi between van Leer's and superbee by 1 - 10/Pe, Pe = |Q| / spreading; by hand, r = 1/3.
+
+    phi/2: 1/4 of van Leer, 1/3 of superbee.
+    """
+    c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
+    found = carried(c, 3e-6, 0.0, np.array(3e-6 / peclet), 1.0,
+                    upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
+    assert found == pytest.approx(2 + 3 * (1 / 4 + share * (1 / 3 - 1 / 4)), rel=1e-12)
+
+
 @pytest.mark.parametrize("flow", [2e-9, -2e-9])
 def test_water_takes_all_species_by_one_limiter(flow):
     """The smallest phi/2 of the moving species; one that is level on the face has no say.
@@ -175,7 +198,7 @@ def test_water_takes_all_species_by_one_limiter(flow):
     values = [[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 10.0, 12.0, 13.0, 13.25, 0.0],
               [0.0, 7.0, 3.0, 3.0, 9.0, 0.0]]
     c = line(values)
-    found = carried(c, flow, 0.0, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = carried(c, flow, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     own = np.array([3.0, 1.0, 0.0])
     if flow > 0:
         expected = [2.0, 12.0, 3.0] + 0.25 * own
@@ -187,10 +210,11 @@ def test_water_takes_all_species_by_one_limiter(flow):
 def test_an_extremum_of_one_species_makes_all_first_order():
     """r <= 0 of one species: k = 0 for all; level in every species: either side, the same."""
     c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 3.0, 1.0, 2.0, 4.0, 0.0]])
-    found = carried(c, 1.0, 0.0, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = carried(c, 1.0, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     np.testing.assert_array_equal(found, [2.0, 1.0])
     level = line(np.full((2, 6), 4.0))
-    assert (carried(level, 1.0, 0.0, 1.0, upstream_differences(level, OPEN, 2), 2) == 4.0).all()
+    differences = upstream_differences(level, OPEN, 2)
+    assert (carried(level, 1.0, 0.0, WIDE, 1.0, differences, 2) == 4.0).all()
 
 
 def test_without_blend_all_is_first_order_upwind():
@@ -200,7 +224,7 @@ def test_without_blend_all_is_first_order_upwind():
     for u in (0.4, 7.0):
         np.testing.assert_array_equal(on_faces(c, u, z, blend=0.0)[:, 1], [2.0, 13.0])
     for flow, expected in ((1.0, [2.0, 12.0]), (-1.0, [5.0, 13.0])):
-        found = carried(c, flow, 0.0, 0.0, upstream_differences(c, OPEN, 2), 2)
+        found = carried(c, flow, 0.0, WIDE, 0.0, upstream_differences(c, OPEN, 2), 2)
         np.testing.assert_array_equal(found[:, 0, 0, 1], expected)
 
 
