@@ -60,7 +60,8 @@ class Transport:
 
     flux: (3, components, padded) across faces; ore: (components, padded) into every voxel; tank:
     (strips, components) into every tank; side: (sides, components) into the block; wells_in:
-    (wells, components) into the ore, openings: the same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
+    (wells, components) into the ore, openings: the same of every opening of each well; acid:
+    (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
     """
 
     def __init__(self, grid, backend, domain, chem, rock, contacts, wells, options):
