@@ -49,19 +49,22 @@ def upstream_differences(c, open_face, axis):
     return own, lower, upper
 
 
+def same_way(own, upstream):
+    """Whether both differences rise or both fall; their product would vanish below 1e-154."""
+    return np.sign(own) * np.sign(upstream) > 0
+
+
 def compressed(own, upstream):
     """phi(r)/2 of Roe's superbee limiter: keeps a jump within three voxels, squares a slope."""
-    own, upstream = np.abs(own), np.where(own * upstream > 0, np.abs(upstream), 0.0)
+    own, upstream = np.abs(own), np.where(same_way(own, upstream), np.abs(upstream), 0.0)
     least = np.maximum(np.minimum(2 * upstream, own), np.minimum(upstream, 2 * own))
     return np.divide(0.5 * least, own, out=np.zeros_like(own), where=own > 0)
 
 
 def limited(own, upstream):
     """phi(r)/2 of van Leer's limiter, r = upstream / own: 0 at an extremum, 1/2 where smooth."""
-    product = own * upstream
-    smooth = product > 0
     return np.divide(np.abs(upstream), np.abs(own) + np.abs(upstream),
-                     out=np.zeros_like(own), where=smooth)
+                     out=np.zeros_like(own), where=same_way(own, upstream))
 
 
 def migrating(c, z, speed, drop, safe, blend, differences, axis):

@@ -19,7 +19,8 @@ INLINE real difference(const real* c, const real* mobility, Offset here, Offset 
 INLINE real limited(real own, real upstream)
 {
     const real u = magnitude(upstream);
-    return own * upstream > 0 ? u / (magnitude(own) + u) : real(0);
+    const bool same_way = (own > 0 && upstream > 0) || (own < 0 && upstream < 0);
+    return same_way ? u / (magnitude(own) + u) : real(0);
 }
 
 // One face: S = F (F/RT) G sum z^2 D c*  [S]  and  I_d = -F G sum z D (c_above - c_below)  [A].

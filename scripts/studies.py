@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from steptables import CUTS, compared, limit, table, verdict
 from threadpoolctl import threadpool_limits
 
 from ekm3d import Case, Simulation
@@ -26,8 +27,7 @@ from ekm3d.transport import dispersion
 CASES = Path(__file__).resolve().parent.parent / "cases"
 PAGE = CASES / "verification" / "studies.md"
 CELL, COLUMN, FIELD = "verification/e", "field_column", "field_block"
-CUTS = (1, 2, 4, 8)            # what the default steps are divided by
-NOISE = 1e-7                   # changes below this share of the value tell no order
+SECOND = "schedule.order=2"
 
 
 def march(case, hours, overrides=()):
@@ -118,62 +118,6 @@ def mining(run):
             "acid front, pH 4 (mm)": 1e3 * front(sim, 4.0)}
 
 
-def limit(values):
-    """The value at no step at all, from the two shortest, each half of the one before.
-
-    2 q(dt/2) - q(dt): exact for an error that is proportional to dt.
-    """
-    return 2 * values[-1] - values[-2]
-
-
-def orders(values):
-    """Observed orders log2 of successive changes' ratio, one less than changes; nan in noise."""
-    change = np.abs(np.diff(values))
-    sure = change > NOISE * np.abs(values[-1])
-    ratio = np.divide(change[:-1], change[1:], out=np.full(change.size - 1, np.nan),
-                      where=sure[:-1] & sure[1:])
-    return np.log2(ratio)
-
-
-def table(head, rows):
-    """Markdown lines with an empty one on either side; cells are text."""
-    yield ""
-    yield "| " + " | ".join(head) + " |"
-    yield "|---" * len(head) + "|"
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
-    yield ""
-
-
-def compared(runs, measure):
-    """(lines, {quantity: error of the first run in %}) of runs with ever shorter steps."""
-    found = [measure(run) for run in runs]
-    rows, errors = [], {}
-    for name in found[0]:
-        values = np.array([f[name] for f in found])
-        errors[name] = 100 * (values[0] / limit(values) - 1)
-        rows.append([name, *(f"{v:.5g}" for v in values), f"{limit(values):.5g}",
-                     ", ".join("-" if np.isnan(p) else f"{p:.2f}" for p in orders(values)),
-                     f"{errors[name]:+.2g}"])
-    head = ["quantity", *("dt" if n == 1 else f"dt/{n}" for n in CUTS[:len(runs)]),
-            "dt = 0", "order", "error of dt (%)"]
-    steps = [f"{run.steps.size} of {run.steps.mean():.0f} s" for run in runs]
-    return [*table(head, [["steps", *steps, "", "", ""], *rows])], errors
-
-
-def verdict(errors, step, wanted=1.0):
-    """What the errors say about the default steps; step: mean of the first run [s]."""
-    worst = max(errors, key=lambda name: abs(errors[name]))
-    rest = [abs(e) for name, e in errors.items() if name != worst]
-    longest = step * wanted / max(abs(errors[worst]), 1e-9)
-    text = (f"Worst: {worst}, {errors[worst]:+.2g} %; all others are within "
-            f"{max(rest):.2g} %. ")
-    if abs(errors[worst]) <= wanted:
-        return text + f"The default steps keep everything within {wanted:g} %."
-    return text + (f"Steps of about {longest:.0f} s, not {step:.0f} s, would bring it to "
-                   f"{wanted:g} % if nothing but the step changes.")
-
-
 def cell(quick):
     """Steps and splitting: electrolysis of sodium sulfate"""
     hours, h = (0.5, 5e-3) if quick else (2.0, 2e-3)
@@ -185,6 +129,11 @@ def cell(quick):
            "extrapolates the two shortest with first order, and the error is taken from there.")
     yield from lines
     yield verdict(errors, runs[0].steps.mean())
+    second = [march(CELL, hours, [*cell_grid(h), *finer(CELL, cut), SECOND])
+              for cut in CUTS[:3]]
+    yield ""
+    yield "The same with `schedule.order` = 2, each step at twice the work:"
+    yield from compared(second, electrolysis, 2)[0]
 
 
 def column(quick):
@@ -211,6 +160,9 @@ def column(quick):
     head = ["quantity", *(f"{m}, cfl {c}: {run.steps.size} steps"
                           for (m, c), run in zip(settings, tried))]
     yield from table(head, rows)
+    yield "With `schedule.order` = 2 (catholytes stay first order within a step):"
+    second = [march(COLUMN, hours, [*finer(COLUMN, cut), SECOND]) for cut in CUTS[:3]]
+    yield from compared(second, mining)[0]
 
 
 def pulses(quick):

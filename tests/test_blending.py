@@ -83,6 +83,13 @@ def test_the_limiter_is_van_leers():
     assert limited(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
 
 
+def test_a_limiter_does_not_mind_how_little_there_is():
+    """r = 1/3 of differences of 1e-200, whose product is 0 in double precision: 1/4 and 1/3."""
+    own, up = np.array([3e-200, -3e-200]), np.array([1e-200, -1e-200])
+    np.testing.assert_allclose(limited(own, up), 0.25, rtol=1e-15)
+    np.testing.assert_allclose(compressed(own, up), 1 / 3, rtol=1e-15)
+
+
 @pytest.mark.parametrize("u", [0.0, 1e-6, 0.5, -0.5, 1.0, -1.0])
 def test_diffusion_makes_it_central(u):
     """For |u| <= 1, w = 1: the mean of both sides, extremum or not."""

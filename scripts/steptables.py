@@ -1,0 +1,65 @@
+"""Tables of the accuracy studies: what runs with ever shorter steps say about one another."""
+
+import numpy as np
+
+CUTS = (1, 2, 4, 8)            # what the default steps are divided by
+NOISE = 1e-7                   # changes below this share of the value tell no order
+
+
+def limit(values, order=1):
+    """The value at no step at all, from the two shortest, each half of the one before.
+
+    q(dt/2) + (q(dt/2) - q(dt))/(2^order - 1): exact for an error proportional to dt^order.
+    """
+    return values[-1] + (values[-1] - values[-2]) / (2**order - 1)
+
+
+def orders(values):
+    """Observed orders log2 of successive changes' ratio, one less than changes; nan in noise."""
+    change = np.abs(np.diff(values))
+    sure = change > NOISE * np.abs(values[-1])
+    ratio = np.divide(change[:-1], change[1:], out=np.full(change.size - 1, np.nan),
+                      where=sure[:-1] & sure[1:])
+    return np.log2(ratio)
+
+
+def table(head, rows):
+    """Markdown lines with an empty one on either side; cells are text."""
+    yield ""
+    yield "| " + " | ".join(head) + " |"
+    yield "|---" * len(head) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def compared(runs, measure, order=1):
+    """(lines, {quantity: error of the first run in %}) of runs with ever shorter steps.
+
+    order: of the steps, by which the value at none is extrapolated.
+    """
+    found = [measure(run) for run in runs]
+    rows, errors = [], {}
+    for name in found[0]:
+        values = np.array([f[name] for f in found])
+        errors[name] = 100 * (values[0] / limit(values, order) - 1)
+        rows.append([name, *(f"{v:.5g}" for v in values), f"{limit(values, order):.5g}",
+                     ", ".join("-" if np.isnan(p) else f"{p:.2f}" for p in orders(values)),
+                     f"{errors[name]:+.2g}"])
+    head = ["quantity", *("dt" if n == 1 else f"dt/{n}" for n in CUTS[:len(runs)]),
+            "dt = 0", "order", "error of dt (%)"]
+    steps = [f"{run.steps.size} of {run.steps.mean():.0f} s" for run in runs]
+    return [*table(head, [["steps", *steps, "", "", ""], *rows])], errors
+
+
+def verdict(errors, step, wanted=1.0):
+    """What the errors say about the default steps; step: mean of the first run [s]."""
+    worst = max(errors, key=lambda name: abs(errors[name]))
+    rest = [abs(e) for name, e in errors.items() if name != worst]
+    longest = step * wanted / max(abs(errors[worst]), 1e-9)
+    text = (f"Worst: {worst}, {errors[worst]:+.2g} %; all others are within "
+            f"{max(rest):.2g} %. ")
+    if abs(errors[worst]) <= wanted:
+        return text + f"The default steps keep everything within {wanted:g} %."
+    return text + (f"Steps of about {longest:.0f} s, not {step:.0f} s, would bring it to "
+                   f"{wanted:g} % if nothing but the step changes.")
