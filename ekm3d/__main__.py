@@ -1,4 +1,4 @@
-"""The command line: ekm3d run CASE, ekm3d check CASE, ekm3d verify."""
+"""The command line: ekm3d run CASE, ekm3d check CASE, ekm3d verify, ekm3d database."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from ekm3d.case import Case
 from ekm3d.casetext import CaseError
 from ekm3d.outputs import OutputError, check_directory, table
 from ekm3d.simulation import Simulation
-from ekm3d import verify
+from ekm3d import databasereport, verify
 from ekm3d.version import __version__
 
 BAD_INPUT, FAILED = 2, 3
@@ -33,6 +33,7 @@ def parser():
     run.add_argument("--force", action="store_true", help="replace a finished run")
     run.add_argument("--quiet", action="store_true", help="print the summary only")
     verify.add_parser(commands)
+    databasereport.add_parser(commands)
     return top
 
 
@@ -41,6 +42,8 @@ def main(arguments=None):
     args = parser().parse_args(arguments)
     if args.command == "verify":
         return verify.command(args)
+    if args.command == "database":
+        return databasereport.command(args)
     try:
         case = Case.read(args.case, args.overrides)
         if args.command == "check":

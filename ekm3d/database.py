@@ -1,12 +1,13 @@
-"""Thermodynamic data: a database.toml, checked record by record, as arrays.
+"""Thermodynamic data as arrays: checked tables, narrowed to what a case names, at its temperature.
 
-Three names have a meaning of their own: "H+" (the component that counts acidity), "H2O" (the
-solvent, whose activity is not 1 in brines) and "X-" (an empty site of the exchanger). All others
-are the file's. Reactions are written over the components, constants as log10 at 25 C:
+Constants away from 25 C follow log_k_T where a record has it, else van 't Hoff with delta_h, else
+they stay; diffusion follows the viscosity of water, Debye-Hueckel's A and B its density and
+permittivity:
 
-    species     sum nu_i component_i + w H2O = species                    (formation)
-    exchange    component + z X- = exchange species                       (Gaines-Thomas)
-    mineral     mineral = sum nu_i component_i + w H2O                    (dissolution)
+    log10 K(T) = log10 K(25 C) - delta_h/(R ln 10) (1/T - 1/298.15)
+    D(T) = D(25 C) T/298.15 eta(25 C)/eta(T)                            (Stokes-Einstein)
+
+What records may say is told in `records`.
 """
 
 import tomllib
@@ -14,18 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ekm3d import solvent
+from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
+from ekm3d.records import CONVENTIONS, KEYS, analytic, problems
 from ekm3d.system import SITE, WATER, Chemistry, unknown
-
-KEYS = {                       # record -> its required and its optional keys
-    "component": ({"name", "charge", "molar_mass", "diffusion", "source"}, {"label", "group"}),
-    "species": ({"name", "reaction", "log_k", "diffusion", "source"}, {"charge"}),
-    "exchange": ({"name", "reaction", "log_k", "source"}, set()),
-    "mineral": ({"name", "reaction", "log_k", "source"}, set()),
-}
-MODELS = {                     # table -> its models and the numbers each of them needs
-    "activity": {"davies": {"A", "neutral", "water_activity"}, "ideal": {"water_activity"}},
-    "mobility": {"sqrt": {"coefficient"}},
-}
 
 
 class DatabaseError(ValueError):
@@ -34,20 +27,17 @@ class DatabaseError(ValueError):
     A place is a tuple of keys and list numbers of the tables: ("species", 3).
     """
 
-    def __init__(self, name, problems):
+    def __init__(self, heads, problems):
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{name}: {text}" for _, text in self.problems))
+        super().__init__("\n".join(f"{heads(place)}: {text}" for place, text in self.problems))
 
 
-def read_database(path, components=None, minerals=None):
-    """Read database.toml and select from it.
+def read_database(path, components=None, minerals=None, **choice):
+    """Read database.toml and select from it; see `build`.
 
-    components: names to keep, in the order wanted (None: all of the file). A species, an
-    exchange species or a mineral is kept when all its components are; `minerals` narrows the
-    minerals further (None: all that can form; empty: none).
     Raises ValueError with one line per problem, all problems at once.
     """
-    return build(read_tables(path), Path(path).name, components, minerals)
+    return build(read_tables(path), Path(path).name, components, minerals, **choice)
 
 
 def read_tables(path):
@@ -59,145 +49,60 @@ def read_tables(path):
             raise ValueError(f"{Path(path).name}: {error}") from None
 
 
-def build(data, name="database", components=None, minerals=None):
-    """The Chemistry of parsed tables (see `read_database`); `name` heads the problems' lines."""
-    problems = _Checks(data).problems
-    if not problems:
-        problems = [((), text) for text in _selection_problems(data, components, minerals)]
-    if problems:
-        raise DatabaseError(name, problems)
-    return _arrays(data, components, minerals)
+def merge(parts):
+    """One database of several: parts, (name, tables) each, later ones override.
+
+    A record replaces the whole record of the same kind and name and takes its place; others are
+    added at the end. A table like [activity] replaces the whole table.
+    Returns (tables, origins): the part that each record, by its place, comes from.
+    """
+    tables, origins = {}, {}
+    for part, data in parts:
+        for kind, content in data.items():
+            if kind not in KEYS or not isinstance(content, list):
+                tables[kind] = content
+                origins[(kind,)] = part
+                continue
+            records = tables.setdefault(kind, [])
+            if not isinstance(records, list):
+                continue
+            places = {r["name"]: n for n, r in enumerate(records)
+                      if isinstance(r, dict) and isinstance(r.get("name"), str)}
+            for record in content:
+                name = record.get("name") if isinstance(record, dict) else None
+                place = places.get(name) if isinstance(name, str) else None
+                if place is None:
+                    place = len(records)
+                    records.append(record)
+                records[place] = record
+                origins[(kind, place)] = part
+    return tables, origins
 
 
-class _Checks:
-    """Collects every problem of the parsed file in `problems`, (place, text) each."""
+def build(data, name="database", components=None, minerals=None, exchange=None, gases=None,
+          temperature=TEMPERATURE, origins=None):
+    """The Chemistry of parsed tables.
 
-    def __init__(self, data):
-        self.problems, self.place = [], ()
-        for table in data:
-            if table not in ("meta", *MODELS, *KEYS):
-                self.place = (table,)
-                self.add(unknown("table", table, ("meta", *MODELS, *KEYS)))
-        for table, models in MODELS.items():
-            self.place = (table,)
-            self.model(table, data.get(table), models)
-        self.charges, self.names = {}, {}
-        records = {}
-        for kind in KEYS:
-            self.place = (kind,)
-            records[kind] = data.get(kind, [])
-            if not isinstance(records[kind], list):
-                self.add(f"[{kind}]: must be a list of records, each headed [[{kind}]]")
-                records[kind] = []
-        self.place = ("component",)
-        if not records["component"]:
-            self.add("no [[component]]: at least one is needed")
-        for kind in KEYS:
-            for number, record in enumerate(records[kind], 1):
-                self.place = (kind, number - 1)
-                self.record(kind, number, record)
-        self.labels(records["component"])
-
-    def labels(self, components):
-        """Check that every label belongs to one component."""
-        labels = [r.get("label", r.get("name")) for r in components if isinstance(r, dict)]
-        self.place = ("component",)
-        for label in sorted({str(v) for v in labels if labels.count(v) > 1}):
-            self.add(f"component label '{label}': given to more than one component")
-
-    def add(self, problem):
-        self.problems.append((self.place, problem))
-
-    def model(self, table, values, models):
-        """Check [activity] or [mobility]."""
-        if not isinstance(values, dict):
-            return self.add(f"[{table}] is missing: give model = {_one_of(models)} and its numbers")
-        model = values.get("model")
-        if not isinstance(model, str) or model not in models:
-            return self.add(f"[{table}]: model = {model!r}, must be {_one_of(models)}")
-        every = {key for needed in models.values() for key in needed} | {"model", "source"}
-        for key in values:
-            if key not in every:
-                self.add(f"[{table}]: {unknown('key', key, every)}")
-        for key in sorted(models[model]):
-            if not _is_number(values.get(key)) or values[key] < 0:
-                self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a number >= 0")
-
-    def record(self, kind, number, record):
-        """Check one record and enter its name and charge."""
-        name = record.get("name") if isinstance(record, dict) else None
-        if not isinstance(name, str) or not name:
-            return self.add(f"{kind} {number}: has no name")
-        where = f"{kind} '{name}'"
-        required, optional = KEYS[kind]
-        for key in record:
-            if key not in required | optional:
-                self.add(f"{where}: {unknown('key', key, required | optional)}")
-        for key in sorted(required - set(record)):
-            self.add(f"{where}: {key} is missing")
-        if name in (WATER, SITE):
-            self.add(f"{where}: the name is reserved")
-        if name in self.names:
-            self.add(f"{where}: the name is already taken by a {self.names[name]}")
-        self.names.setdefault(name, kind)
-        for key in ("charge", "log_k", "molar_mass", "diffusion"):
-            if key in record and not _is_number(record[key]):
-                self.add(f"{where}: {key} = {record[key]!r}, must be a number")
-        if _is_number(record.get("molar_mass")) and record["molar_mass"] <= 0:
-            self.add(f"{where}: molar_mass = {record['molar_mass']} g/mol, must be positive")
-        for key, low, high in (("molar_mass", 1e-3, 1e6), ("charge", 1e-3, 100.0),
-                               ("log_k", 0.0, 300.0)):
-            value = record.get(key)
-            if _is_number(value) and value and not low <= abs(value) <= high:
-                self.add(f"{where}: {key} = {value}, must be at most {high:g}"
-                         + f" and not below {low:g}" * (low > 0))
-        if _is_number(record.get("diffusion")) and record["diffusion"] < 0:
-            self.add(f"{where}: diffusion = {record['diffusion']} m2/s, must not be negative")
-        if _is_number(record.get("diffusion")) and record["diffusion"] > 1e-7:
-            self.add(f"{where}: diffusion = {record['diffusion']} m2/s, must be about 1e-9")
-        for key in ("label", "group", "source"):
-            if key in record and not isinstance(record[key], str):
-                self.add(f"{where}: {key} = {record[key]!r}, must be text")
-        if kind == "component":
-            if _is_number(record.get("charge")):
-                self.charges.setdefault(name, record["charge"])
-        elif "reaction" in record:
-            self.reaction(kind, where, record)
-
-    def reaction(self, kind, where, record):
-        """Check that a reaction is written over known components and balances in charge."""
-        reaction = record["reaction"]
-        if not isinstance(reaction, dict) or not reaction:
-            return self.add(f"{where}: reaction must be a table {{ component = coefficient, ... }}")
-        known = set(self.charges) | {WATER} | ({SITE} if kind == "exchange" else set())
-        sound = True
-        for name, coefficient in reaction.items():
-            if name not in known:
-                sound = self.add(f"{where}: {unknown('component', name, known)}")
-            elif not _is_number(coefficient) or coefficient == 0:
-                sound = self.add(f"{where}: coefficient of {name} = {coefficient!r}, "
-                                 "must be a number other than 0")
-        if sound is None:
-            return
-        charge = sum(v * self.charges[n] for n, v in reaction.items() if n in self.charges)
-        if kind == "species" and _is_number(record.get("charge")):
-            if abs(charge - record["charge"]) > 1e-9:
-                self.add(f"{where}: charge = {record['charge']}, but the reaction gives {charge:g}")
-        if kind == "mineral" and abs(charge) > 1e-9:
-            self.add(f"{where}: the reaction has charge {charge:g}, must be 0")
-        if kind == "exchange":
-            sites = reaction.get(SITE, 0)
-            if sites <= 0:
-                self.add(f"{where}: takes no sites, give {SITE} = {charge:g}")
-            elif abs(charge - sites) > 1e-9:
-                self.add(f"{where}: {sites:g} {SITE} for a charge of {charge:g}, "
-                         f"must be {SITE} = {charge:g}")
-            if WATER in reaction:
-                self.add(f"{where}: {WATER} cannot take part in exchange")
+    components: names to keep, in the order wanted (None: all). A species, an exchange species or
+    a mineral is kept when all its components are; `minerals` and `exchange` narrow these further
+    (None: all that can form; empty: none). gases: {name: pressure in atm} of those that keep
+    their pressure (None: none). temperature: K.
+    Raises DatabaseError; its lines begin with `name`, or the part that `origins` of `merge` knows.
+    """
+    found = problems(data)
+    if not found:
+        found = [((), text) for text in _selection_problems(data, components, {
+            "mineral": minerals, "exchange": exchange, "gas": gases})]
+    if found:
+        origins = origins or {}
+        raise DatabaseError(lambda place: origins.get(place, name), found)
+    names = {record["name"]: record for record in data["component"]}
+    parts = list(names.values()) if components is None else [names[n] for n in components]
+    return _arrays(data, parts, minerals, exchange, gases or {}, temperature)
 
 
-def _selection_problems(data, components, minerals):
-    """Names asked for that the file does not hold."""
+def _selection_problems(data, components, chosen_of):
+    """Names asked for that the file does not hold, or that need more than the chosen components."""
     problems = []
     known = [record["name"] for record in data["component"]]
     chosen = known if components is None else list(components)
@@ -206,86 +111,126 @@ def _selection_problems(data, components, minerals):
             problems.append(unknown("component", name, known))
     for name in sorted({n for n in chosen if chosen.count(n) > 1}):
         problems.append(f"component '{name}': chosen twice")
-    records = {record["name"]: record for record in data.get("mineral", [])}
-    for name in minerals or ():
-        if name not in records:
-            problems.append(unknown("mineral", name, records))
-        else:
-            missing = set(records[name]["reaction"]) - set(chosen) - {WATER}
-            if missing:
-                problems.append(f"mineral '{name}': needs {', '.join(sorted(missing))}, "
-                                "which the chosen components do not include")
+    sites = sites_of(data)
+    for kind, names in chosen_of.items():
+        records = {record["name"]: record for record in data.get(kind, [])}
+        for name in names or ():
+            if name not in records:
+                problems.append(unknown(kind, name, records))
+            else:
+                missing = set(records[name]["reaction"]) - set(chosen) - {WATER} - set(sites)
+                if missing:
+                    problems.append(f"{kind} '{name}': needs {', '.join(sorted(missing))}, "
+                                    "which the chosen components do not include")
     return problems
 
 
-def _arrays(data, components, minerals):
-    """The arrays of a file that has been checked."""
-    records = {record["name"]: record for record in data["component"]}
-    names = tuple(records) if components is None else tuple(components)
-    parts = [records[name] for name in names]
+def sites_of(data):
+    """{name of the site: convention} of the exchangers, the first being the default one."""
+    return {record["name"]: record.get("convention", CONVENTIONS[0])
+            for record in data.get("exchanger", [])} or {SITE: CONVENTIONS[0]}
+
+
+def log_k(record, temperature):
+    """log10 K of a record at a temperature [K]; that of 25 C where the record knows no other."""
+    value = record["log_k"]
+    if temperature == TEMPERATURE:
+        return value
+    if "log_k_T" in record:
+        a = record["log_k_T"]
+        return value + analytic(a, temperature) - analytic(a, TEMPERATURE)
+    slope = 1e3 * record.get("delta_h", 0.0) / (GAS_CONSTANT * np.log(10))
+    return value - slope * (1 / temperature - 1 / TEMPERATURE)
+
+
+def diffusion_factor(temperature):
+    """D(T)/D(25 C) of everything dissolved."""
+    return temperature / TEMPERATURE * (solvent.viscosity(TEMPERATURE)
+                                        / solvent.viscosity(temperature))
+
+
+def _activity(activity, rows, z, temperature):
+    """(A, size, linear, water_activity) of the model: see `system.Chemistry`."""
+    free, none = np.ones(len(z)), np.zeros(len(z))
+    water = float(activity["water_activity"])
+    if activity["model"] == "ideal":
+        return 0.0, free, none, water
+    (A_25, _), (A_T, B) = map(solvent.debye_hueckel, (TEMPERATURE, temperature))
+    A = float(activity["A"]) * (A_T / A_25)
+    size, linear = free, np.where(z == 0, activity["neutral"], 0.3 * A * z**2)
+    if activity["model"] == "wateq":
+        for s, record in enumerate(rows):
+            if "size" in record:
+                size[s], linear[s] = B * record["size"], record["linear"]
+    return A, size, linear, water
+
+
+def _arrays(data, parts, minerals, exchange, gases, temperature):
+    """The arrays of tables that have been checked."""
+    names = tuple(record["name"] for record in parts)
+    sites = sites_of(data)
+    allowed = set(names) | {WATER} | set(sites)
     charge = np.array([record["charge"] for record in parts], float)
 
-    def kept(kind):
-        allowed = set(names) | {WATER, SITE}
-        return [r for r in data.get(kind, []) if set(r["reaction"]) <= allowed]
+    def kept(kind, chosen=None):
+        return [r for r in data.get(kind, []) if set(r["reaction"]) <= allowed
+                and (chosen is None or r["name"] in chosen)]
 
     def stoichiometry(rows):
         matrix = [[row["reaction"].get(name, 0) for name in names] for row in rows]
         return np.array(matrix, float).reshape(len(rows), len(names))
 
-    def coefficients(rows, name):
-        return np.array([row["reaction"].get(name, 0) for row in rows], float)
+    def coefficients(rows, *wanted):
+        return np.array([sum(row["reaction"].get(name, 0) for name in wanted)
+                         for row in rows], float)
 
-    def log_k(rows):
-        return np.array([row["log_k"] for row in rows], float)
+    def constants(rows):
+        return np.array([log_k(row, temperature) for row in rows], float)
 
-    complexes, exchange = kept("species"), kept("exchange")
-    solids = [r for r in kept("mineral") if minerals is None or r["name"] in minerals]
+    def listed(rows):
+        return tuple(row["name"] for row in rows)
+
+    complexes, held = kept("species"), kept("exchange", exchange)
+    solids, vapours = kept("mineral", minerals), kept("gas", gases)
     free = np.zeros(len(names))
     nu = np.vstack([np.eye(len(names)), stoichiometry(complexes)])
-    activity = data["activity"]
-    A, neutral = (float(activity[key]) if activity["model"] == "davies" else 0.0
-                  for key in ("A", "neutral"))
     z = nu @ charge
+    A, size, linear, water_activity = _activity(data["activity"], parts + complexes, z, temperature)
+    diffusion = np.array([record["diffusion"] for record in parts + complexes], float)
+    site_of = [next(site for site in sites if site in row["reaction"]) for row in held]
+    exchangers = tuple(site for site in sites if site in site_of)
     return Chemistry(
         components=names,
         labels=tuple(record.get("label", record["name"]) for record in parts),
         groups=tuple(record.get("group", "") for record in parts),
         charge=charge,
         molar_mass=1e-3 * np.array([record["molar_mass"] for record in parts], float),
-        species=names + tuple(record["name"] for record in complexes),
+        species=names + listed(complexes),
         z=z,
-        diffusion=np.array([record["diffusion"] for record in parts + complexes], float),
+        diffusion=diffusion * diffusion_factor(temperature),
         nu=nu,
         water=np.append(free, coefficients(complexes, WATER)),
-        log_k=np.append(free, log_k(complexes)),
-        exchange=tuple(record["name"] for record in exchange),
-        nu_x=stoichiometry(exchange),
-        z_x=coefficients(exchange, SITE),
-        log_k_x=log_k(exchange),
-        exchangers=(SITE,) if exchange else (),
-        conventions=("gaines-thomas",) if exchange else (),
-        site_of=np.zeros(len(exchange), int),
-        minerals=tuple(record["name"] for record in solids),
+        log_k=np.append(free, constants(complexes)),
+        exchange=listed(held),
+        nu_x=stoichiometry(held),
+        z_x=coefficients(held, *sites),
+        log_k_x=constants(held),
+        exchangers=exchangers,
+        conventions=tuple(sites[site] for site in exchangers),
+        site_of=np.array([exchangers.index(site) for site in site_of], int),
+        minerals=listed(solids),
         nu_m=stoichiometry(solids),
         water_m=coefficients(solids, WATER),
-        log_k_m=log_k(solids),
-        volume_m=np.full(len(solids), np.nan),
-        nu_g=np.zeros((0, len(names))),
+        log_k_m=constants(solids),
+        volume_m=1e-6 * np.array([row.get("molar_volume", np.nan) for row in solids], float),
+        gases=listed(vapours),
+        nu_g=stoichiometry(vapours),
+        water_g=coefficients(vapours, WATER),
+        log_k_g=constants(vapours),
+        pressure_g=np.array([gases[row["name"]] for row in vapours], float),
         debye_A=A,
-        size=np.ones(len(z)),
-        linear=np.where(z == 0, neutral, 0.3 * A * z**2),
-        water_activity=float(activity["water_activity"]),
+        size=size,
+        linear=linear,
+        water_activity=water_activity,
         mobility_coefficient=float(data["mobility"]["coefficient"]),
     )
-
-
-def _is_number(value):
-    """Whether it is a number that a float can hold."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return abs(value) < 1e300
-
-
-def _one_of(names):
-    return " or ".join(f'"{name}"' for name in names)

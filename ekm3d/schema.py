@@ -8,15 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ekm3d.tables import Table
+from ekm3d.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
+from ekm3d.tables import Q, Table
 from ekm3d.units import Kind, not_negative, positive
 
 LENGTH = Kind("m", "0.5 m")
-
-
-def Q(kind):
-    """A float field in the SI unit of `kind`; takes text with a unit or a bare SI number."""
-    return Annotated[float, BeforeValidator(kind.read), Field(examples=[f'"{kind.example}"'])]
 
 
 def _list_of(kind, count=None):
@@ -47,6 +43,21 @@ def _boxes(value):
     if not isinstance(value, list) or not value:
         raise ValueError("should be a list of boxes, [[[x0, y0, z0], [x1, y1, z1]], ...]")
     return [_corners(box) for box in value]
+
+
+def _celsius(value):
+    """Reader of a temperature [C]: "15 C", "288.15 K" or a bare number of C."""
+    kind = Kind("C", "25 C", 0.0, 100.0)
+    if not isinstance(value, str):
+        return kind.read(value)
+    number, _, unit = value.strip().partition(" ")
+    zero = {"C": 0.0, "degC": 0.0, "°C": 0.0, "K": 273.15}.get(unit)
+    try:
+        return kind.check(round(float(number) - zero, 9), value)
+    except (TypeError, ValueError) as e:
+        reason = "" if zero is None else f": {e}"
+        raise ValueError(f"cannot read {value!r} as a temperature{reason}; write e.g. '25 C'"
+                         ) from None
 
 
 def _three(kind, example):
@@ -83,6 +94,9 @@ Deposition = Q(not_negative("1/s", "0.034 1/s"))
 Acidity = Q(Kind("", "5.3", 0.0, 14.0))
 Courant = Q(Kind("", "0.4", 0.0, 1.0, above=True))
 Tolerance = Q(Kind("", "1e-10", 0.0, 1e-4, above=True))
+Pressure = Q(positive("atm", "4.2e-4 atm"))
+Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
 
 
 class Grid(Table):
@@ -106,6 +120,7 @@ class Ore(Table):
     storage: Any = None
     exchangeable: dict[str, Any] = {}
     minerals: dict[str, Any] = {}
+    immobile: ImmobileWater | None = None
 
 
 class Layer(Table):
@@ -157,14 +172,20 @@ class Exchanger(Table):
 
 
 class ChemistryChoice(Table):
-    """From `database`, a file, or `inline`, the same tables in the case itself."""
+    """From `database`, "package" or a file, or `inline`, the same tables in the case itself;
+    `extend` names files whose records override and add."""
 
     database: str | None = None
     inline: dict[str, Any] | None = None
+    extend: Files = []
     activity: Literal["ideal"] | None = None
+    temperature: Celsius = 25.0
     components: list[str] | None = None
     minerals: list[str] | None = None
+    exchange: list[str] | None = None
+    gases: dict[str, Pressure] | None = None
     exchanger: Exchanger = Exchanger()
+    kinetics: list[Kinetic] = []
 
 
 class WaterRegion(Table):
@@ -281,6 +302,8 @@ class PhysicsEntry(Table):
     transport: bool = True
     chemistry: bool = True
     scheme: Literal["blended", "upwind"] = "blended"
+    medium: MediumEntry | None = None
+    mobility: MobilityEntry | None = None
 
 
 class CaseFile(Table):

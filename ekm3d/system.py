@@ -2,8 +2,8 @@
 
 Made by `database` from records, used by everything that computes. Three names have a meaning of
 their own: "H+" (the component that counts acidity), "H2O" (the solvent, whose activity is not 1
-in brines) and "X-" (an empty site of the exchanger). All others are the data's. Constants are
-log10 at the system's temperature:
+in brines) and "X-" (an empty site, where the data name no exchangers). All others are the data's.
+Constants are log10 at the system's temperature:
 
     species     sum nu_i component_i + w H2O = species                    (formation)
     exchange    component + z X- = exchange species                       (half reaction)
@@ -56,13 +56,14 @@ class Chemistry:
     water_activity: float        # a_w = 1 - water_activity sum m; 0: a_w = 1
     mobility_coefficient: float  # f(I) = 1/(1 + mobility_coefficient sqrt I)
     exchangers: tuple = ()       # N names
-    conventions: tuple = ()      # of each: "gaines-thomas", "vanselow" or "gapon"
+    conventions: tuple = ()      # of each: "gaines-thomas", "vanselow" or "gapon", see `exchangers`
     site_of: np.ndarray = _none()   # (E,) the exchanger of each exchange species
-    volume_m: np.ndarray = _none()# (M,) molar volume of the minerals, m3/mol; NaN if not known
+    volume_m: np.ndarray = _none()  # (M,) molar volume of the minerals, m3/mol; NaN if not known
     gases: tuple = ()
     nu_g: np.ndarray = _none()   # (G, K) components set free by dissolution
     water_g: np.ndarray = _none()   # (G,) H2O set free
     log_k_g: np.ndarray = _none()   # (G,) of gas [atm] = components
+    pressure_g: np.ndarray = _none()   # (G,) atm, kept whatever dissolves or leaves
 
     def __post_init__(self):
         for each in fields(self):
@@ -74,6 +75,12 @@ class Chemistry:
     def hydrogen(self):
         """Index of the component H+, or None in a system without acidity."""
         return self.components.index(HYDROGEN) if HYDROGEN in self.components else None
+
+    @property
+    def unknowns(self):
+        """How many numbers of a voxel's equilibrium a run keeps, to start the next one with."""
+        exchangers = max(1, len(self.exchangers)) + self.conventions.count("vanselow")
+        return len(self.components) + exchangers + 2 + len(self.minerals)
 
     def index(self, name):
         """Index of a component by its name or its label."""

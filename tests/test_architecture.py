@@ -15,11 +15,14 @@ KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 FLOORS = {
     1: "grid backend domain stencil constants resources version units casetext",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells schedule "
-       "elliptic blending schema sheet layout formula voxelfile sources water sides stages "
-       "selection consistency tables contacts terminals dissolved",
-    3: "potential flow transport reactions cathode",
-    4: "simulation corrector snapshots monitor results provenance audit maps outputs progress",
-    5: "__main__ report case casereport verify verification comparison quantities",
+       "elliptic multigrid blending schema sheet layout formula voxelfile sources water sides "
+       "stages activity exchangers phases descent waters selection consistency tables contacts "
+       "terminals dissolved kinetics mobility orevoxels rates responses schema_chemistry "
+       "composition solvent records library phreeqcfile phreeqcdatabase",
+    3: "potential flow transport reactions cathode relaxation immobile medium",
+    4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress",
+    5: "__main__ report case casereport verify verification comparison quantities "
+       "databasereport",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 FLOOR["__init__"] = 6        # the front door: shows what users import
