@@ -2,12 +2,13 @@
 
     python scripts/verification_pages.py [--quick] [NAMES]
 
-Runs the verification cases on their full grids (minutes; --quick: the quick ones). Needs
-matplotlib: pip install -e ".[docs]". With NAMES only those pictures are drawn again.
+Runs the verification cases on their full grids (half an hour; --quick: the quick ones). Needs
+matplotlib: pip install -e ".[docs]". With NAMES the sections of the others stay as they are.
 """
 
 import argparse
 import os
+import re
 from math import isnan
 from pathlib import Path
 
@@ -51,30 +52,37 @@ def main():
     paths = verify.chosen(args.names)
     which = "quick" if args.quick else "full"
     PICTURES.mkdir(exist_ok=True)
-    done = {}
+    sections = kept() if args.names else {}
     for path, outcomes in zip(paths, verify.verify(paths, which, args.backend, args.jobs)):
         print("\n".join(map(verify.line, outcomes)), flush=True)
-        done[path.name] = outcomes
+        sections[path.name] = section(path.name, Verification.read(path), outcomes)
         picture(path.name, outcomes)
-    if not args.names:
-        PAGE.write_text(page(done, which))
+    PAGE.write_text(page(sections, which))
 
 
 # ---- the page --------------------------------------------------------------------------------
 
-def page(done, which):
-    """The whole text; done: {case: outcomes}."""
-    cases = {name: Verification.read(PAGE.parent / name) for name in done}
-    passed = sum(o.passed for outcomes in done.values() for o in outcomes)
-    total = sum(map(len, done.values()))
-    text = [INTRODUCTION, f"{passed} of {total} comparisons pass on the {which} grids.\n"]
+def kept():
+    """{case: its section} of the page as it is."""
+    parts = re.split(r"^(?=##+ )", PAGE.read_text() if PAGE.exists() else "", flags=re.M)
+    names = [re.search(r"^!\[(\w+)\]", part, flags=re.M) for part in parts]
+    return {name[1]: part.rstrip("\n") + "\n" for name, part in zip(names, parts) if name}
+
+
+def page(sections, which):
+    """The whole text; sections: {case: its text}."""
+    cases = {name: Verification.read(PAGE.parent / name) for name in sorted(sections)}
+    results = [line for text in sections.values() for line in text.splitlines()
+               if line.startswith("| ") and not line.startswith("| what")]
+    passed = sum(line.endswith("| pass |") for line in results)
+    text = [INTRODUCTION, f"{passed} of {len(results)} comparisons pass on the {which} grids.\n"]
     families = dict.fromkeys([*FAMILIES, *(v.file.family for v in cases.values())])
     for family in families:
         mine = [name for name, v in cases.items() if v.file.family == family]
         if mine:
             text.append(f"## {FAMILIES.get(family, family.capitalize())}\n")
-            text += [section(name, cases[name], done[name]) for name in mine]
-    return "\n".join(text)
+            text += [sections[name] for name in mine]
+    return "\n".join(text).rstrip() + "\n"
 
 
 def section(name, verification, outcomes):
