@@ -5,6 +5,7 @@ None of these is used by the model; each can fail.
 
 import numpy as np
 
+from ekm3d.fields import components, minerals, on_clay
 from ekm3d.stencil import faces
 
 
@@ -31,10 +32,11 @@ class FaradayBox:
         inner = sim.grid.inner
         theta = sim.rock["water_content"][inner][self.window]
         water = np.tensordot(chem.nu[:, h], s.c[inner][cut], 1) * theta
-        held = np.tensordot(chem.nu_x[:, h] - chem.z_x, s.exchanged[inner][cut], 1)
-        solid = np.tensordot(chem.nu_m[:, h], s.solid[inner][cut], 1)
-        fixed = sim.rock["cec"][inner][self.window]
-        ore = (water + held + fixed + solid).sum() * sim.grid.voxel_volume
+        water += s.immobile_water[h][inner][self.window]
+        held = np.tensordot(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut], 1)
+        solid = np.tensordot(chem.nu_m[:, h], minerals(s)[inner][cut], 1)
+        fixed = sim.rock["cec"][inner][(Ellipsis, *self.window)]
+        ore = ((water + held + solid).sum() + fixed.sum()) * sim.grid.voxel_volume
         return ore + s.tank[self.strips, h].sum() + s.plate[self.strips, h].sum()
 
     def step(self, dt):
@@ -55,8 +57,14 @@ class FaradayBox:
             self.passed -= moved[h, inside.reshape(-1)[place.voxel]].sum() * dt
 
     def drain(self):
-        """Add the acid that left the row's tanks with their water."""
-        self.passed += self.sim.cathodes.left[self.strips, self.sim.chem.hydrogen].sum()
+        """Add the acid that left the row's tanks with their water, less what gases brought."""
+        sim, h = self.sim, self.sim.chem.hydrogen
+        self.passed += sim.cathodes.left[self.strips, h].sum()
+        if sim.chem.gases:
+            taken = np.zeros(sim.grid.padded)
+            taken.reshape(-1)[sim.reactions.voxels] = sim.reactions.taken[h]
+            self.passed -= taken[sim.grid.inner][self.window].sum() * sim.grid.voxel_volume
+            self.passed -= sim.cathodes.absorbed[self.strips, h].sum()
 
     def error(self):
         """|found + passed - made| relative to the charge passed; 0 before any current."""
@@ -72,7 +80,8 @@ class Audit:
         self.sim = sim
         s = sim.state
         self.initial = self.stored()
-        self.scale = np.abs(s.T[sim.grid.inner]).sum((1, 2, 3)) * sim.grid.voxel_volume
+        self.scale = np.abs(components(s, sim.chem)[sim.grid.inner]).sum((1, 2, 3)) \
+            * sim.grid.voxel_volume
         charged = sim.physics.potential and sim.chem.hydrogen is not None
         self.boxes = [FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))
                       if charged and not sim.case.sides]
@@ -82,7 +91,7 @@ class Audit:
     def stored(self):
         """mol of every component in ore, tanks, plates and what was collected or lost."""
         s, g = self.sim.state, self.sim.grid
-        ore = s.T[g.inner].sum((1, 2, 3)) * g.voxel_volume
+        ore = components(s, self.sim.chem)[g.inner].sum((1, 2, 3)) * g.voxel_volume
         return ore + s.tank.sum(0) + s.plate.sum(0) + s.leachate + s.drained
 
     def before(self, dt):
@@ -109,8 +118,8 @@ class Audit:
     def mass_errors(self):
         """Relative error of every component's mass: (stored - initial - fed - made) / present."""
         s = self.sim.state
-        entered = s.fed.copy()
-        scale = self.scale + np.abs(s.fed)
+        entered = s.fed + s.absorbed
+        scale = self.scale + np.abs(s.fed) + np.abs(s.absorbed)
         if self.sim.chem.hydrogen is not None:
             entered[self.sim.chem.hydrogen] += s.acid.sum()
             scale[self.sim.chem.hydrogen] += np.abs(s.acid).sum()

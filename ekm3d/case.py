@@ -17,7 +17,10 @@ from ekm3d.consistency import check
 from ekm3d.system import Chemistry
 from ekm3d.grid import Grid
 from ekm3d.layout import Builder, ElectrodeData
+from ekm3d.mobility import with_factors
 from ekm3d.orebody import OreBody, OreReader
+from ekm3d.rates import RateReader, Rates
+from ekm3d.responses import Response, ResponseReader, read_mobility
 from ekm3d.schema import CaseFile
 from ekm3d.selection import read_chemistry
 from ekm3d.sides import SideReader
@@ -38,6 +41,7 @@ class Physics:
     transport: bool = True
     chemistry: bool = True      # False: what is dissolved is all there is
     scheme: str = "blended"     # blended | upwind
+    skip: float = 0.0           # voxels whose totals moved by no more keep their equilibrium
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,9 @@ class Case:
     sampling: tuple
     probes: tuple
     output: Output
+    rates: Rates            # of what is not at equilibrium
+    response: Response      # of the medium, or None
+    mobility: dict          # species -> factor on its diffusion and that of its complexes
 
     @classmethod
     def read(cls, path, overrides=()):
@@ -79,7 +86,10 @@ class Case:
         physics = attempt(_physics, file)
         grid = attempt(_grid, file, problems)
         chem = attempt(read_chemistry, file, directory, problems)
+        factors = attempt(read_mobility, file, chem, problems)
+        chem = attempt(with_factors, chem, factors)
         sources = Sources(grid, directory, problems)
+        ore = attempt(_ore, file, OreReader(chem, sources, problems))
         build = Builder(grid, chem, directory, problems)
         electrodes = attempt(build.electrodes, file.electrodes)
         rows = attempt(_rows, file, electrodes)
@@ -89,14 +99,17 @@ class Case:
             path=directory, text=text, overrides=tuple(overrides),
             title=file.title, description=file.description.strip(), physics=physics,
             grid=grid, chemistry=chem,
-            ore=attempt(_ore, file, OreReader(chem, sources, problems)),
+            ore=ore,
             water=attempt(read_water, file.water, chem, sources, problems),
             electrodes=electrodes, schedule=schedule,
             wells=attempt(build.wells, file.well, rows),
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(build.sampling, file.sampling),
             probes=attempt(build.probes, file.probe),
-            output=attempt(lambda: Output(file.output.snapshot_every, file.output.series_every)))
+            output=attempt(lambda: Output(file.output.snapshot_every, file.output.series_every)),
+            rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
+            response=attempt(ResponseReader(chem, problems).read, file),
+            mobility=factors)
         check(case, problems)
         problems.raise_if_any()
         return case
@@ -180,4 +193,8 @@ def _physics(file):
 
 def _ore(file, reader):
     prewetted = bool(file.water is not UNREAD and file.water.prewetting)
-    return reader.read(file.ore, file.chemistry.exchanger, file.physics.flow, prewetted)
+    return reader.read(file.ore, file.chemistry, file.physics.flow, prewetted)
+
+
+def _rates(file, ore, reader):
+    return reader.read(file, ore.density)

@@ -12,8 +12,8 @@ ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "to
 
 def description(case):
     """The case in SI units: physics, grid, ore, water, electrodes, wells, sides, stages, points."""
-    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _electrodes, _wells, _sides,
-             _schedule, _points)
+    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _slow, _electrodes, _wells,
+             _sides, _schedule, _points)
     return "\n".join([case.title or str(case.path), *(line for part in parts
                                                       for line in part(case))])
 
@@ -45,8 +45,10 @@ def _physics(case):
     names = ("potential", "flow", "transport", "chemistry")
     on, off = (", ".join(n for n in names if getattr(p, n) is state) or "nothing"
                for state in (True, False))
-    return ["", "physics", *table([("on", on), ("off", off), ("face concentrations", p.scheme)],
-                                  "<<")]
+    skipped = f"whose totals moved by no more than {p.skip:g} of themselves"
+    return ["", "physics", *table([
+        ("on", on), ("off", off), ("face concentrations", p.scheme),
+        ("voxels left as they are", skipped if p.skip else "whose totals did not move")], "<<")]
 
 
 def _grid(case):
@@ -66,7 +68,8 @@ def _ore(case):
         if values is not None:
             rows.append((name, *_range(values), unit))
     return ["", "ore", *table(rows, "<>>><"),
-            f"  the CEC holds at pH {case.ore.reference_pH:g}"]
+            "  the CEC holds at pH "
+            + ", ".join(f"{pH:g}" for pH in np.ravel(case.ore.reference_pH))]
 
 
 def _inventory(case):
@@ -100,7 +103,21 @@ def _chemistry(case):
         ("components", " ".join(c.components)),
         ("species", f"{len(c.species)}, {len(c.exchange)} exchange species"),
         ("minerals", " ".join(c.minerals) or "none"),
-        ("activity", "Davies" if c.debye_A else "ideal")], "<<")]
+        ("exchangers", ", ".join(f"{n} ({how})" for n, how in zip(c.exchangers, c.conventions))
+         or "none"),
+        ("gases", _amounts(dict(zip((f"{g} [atm]" for g in c.gases), c.pressure_g))) or "none"),
+        ("activity", "ideal" if not c.debye_A else
+         "Davies" if (c.size == 1).all() else "extended Debye-Hueckel"),
+        ("redox", "frozen: every valence is a component of its own")], "<<")]
+
+
+def _slow(case):
+    """What is not at equilibrium, and what the medium and its ions do about it."""
+    response = [] if case.response is None else case.response.rows()
+    mobility = [(f"mobility of {name}", f"{factor:g} of that in water")
+                for name, factor in case.mobility.items()]
+    rows = case.rates.rows() + response + mobility
+    return ["", "rates, medium and mobility", *table(rows, "<<")] if rows else []
 
 
 def _electrodes(case):

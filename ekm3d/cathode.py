@@ -25,6 +25,7 @@ class Cathodes:
         self.tanks = np.flatnonzero(volume > 0)                     # strips that have one
         self.hydroxides = self._hydroxides(chem)
         self.left = np.zeros((volume.size, len(chem.components)))   # mol drained in the last step
+        self.absorbed = np.zeros_like(self.left)        # mol from gases in the last step
 
     @staticmethod
     def _hydroxides(chem):
@@ -45,6 +46,7 @@ class Cathodes:
         """
         if not self.volume.size:
             return
+        self.absorbed[...] = 0.0
         self._capture(s, dt, current, drained)
         solid = self._equilibrate(s, s.tank_warm)
         settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume[self.tanks]
@@ -79,6 +81,11 @@ class Cathodes:
                           "from 0 over all rows",)
             raise
         s.tank_c[:, tanks], s.tank_pH[tanks], s.tank_warm[:, tanks] = found.c, found.pH, found.warm
+        if self.chem.gases:
+            taken = self.volume[tanks, None] * (found.gas.T @ self.chem.nu_g)
+            s.tank[tanks] += taken
+            s.absorbed += taken.sum(axis=0)
+            self.absorbed[tanks] += taken
         return found.solid
 
     def _capture(self, s, dt, current, drained):

@@ -1,45 +1,32 @@
-"""Chemical equilibrium in many voxels: water, exchanger and minerals from components' totals.
+"""Chemical equilibrium in many voxels: water, exchangers, minerals, gases from components' totals.
 
 `Equilibrium.solve` runs Newton's method on the equations of `equilibrium`: quadratic, because
 ionic strength and water activity are among its unknowns, with the minerals' complementarity as
-an active set. Where the history is missing or does not help, a start without history is made:
-with I, a_w and X held, the balances are the gradient of the convex function
-
-    sum of terms - sum_k total_k ln a_k - X ln x,      subject to  ln Omega_m <= 0,
-
-so a damped descent finds its only minimum, adding and removing one mineral at a time.
+an active set. Where the history is missing or does not help, a start without history is made
+(see `descent`). Redox is frozen: valences of an element are components of their own.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.equilibrium import LITRES, LN10, MISSING, TRACE, Equations, Voxels
+from ekm3d.activity import LN10
+from ekm3d.descent import descend, guess
+from ekm3d.equilibrium import LITRES, MISSING, Equations
+from ekm3d.exchangers import Sites, Voxels
 
 SATURATED = 1e-10         # ln Omega that counts as 0
 
 
 class ChemistryError(RuntimeError):
-    """No equilibrium: `voxels` (n,) are the flat indices, `total` (K, n) their totals [mol/m3]."""
+    """No equilibrium: `voxels` (n,) are the flat indices, `total` (K, n) their totals [mol/m3];
+    where: their places, as text, if known."""
 
-    def __init__(self, reason, components, voxels, total):
-        self.voxels, self.total = voxels, total
+    def __init__(self, reason, components, voxels, total, where=""):
+        self.reason, self.voxels, self.total = reason, voxels, total
         first = ", ".join(f"{name} {value:.6g}" for name, value in zip(components, total[:, 0]))
         super().__init__(f"{reason} in {voxels.size} voxel(s), the first is voxel {voxels[0]} "
-                         f"with totals [mol/m3] {first}")
-
-
-@dataclass(frozen=True)
-class Sites:
-    """The exchanger: X = cec + slope (pH - reference_pH), kept within `limits` times cec.
-
-    cec [eq/m3 of bulk] and slope [eq/m3 per pH] are numbers or one value per voxel.
-    """
-
-    cec: object = 0.0
-    slope: object = 0.0
-    reference_pH: float = 7.0
-    limits: tuple = (0.3, 2.5)
+                         f"with totals [mol/m3] {first}" + (f"; at {where}" if where else ""))
 
 
 @dataclass(frozen=True)
@@ -49,23 +36,41 @@ class Result:
     c: np.ndarray                # (S, n) species, mol/m3 of water
     exchanged: np.ndarray        # (E, n) exchange species, mol/m3 of bulk
     solid: np.ndarray            # (M, n) minerals, mol/m3 of bulk
-    site: np.ndarray             # (n,) X, eq/m3 of bulk
+    site: np.ndarray             # (n,) X, eq/m3 of bulk; (N, n) with several exchangers
     ionic_strength: np.ndarray   # (n,) mol/l
     water_activity: np.ndarray   # (n,)
     pH: np.ndarray               # (n,) -log10 of the activity of H+; NaN in a system without it
-    warm: np.ndarray             # (K + 3 + M, n) the unknowns, to start the next call with
+    warm: np.ndarray             # (U, n) the unknowns, to start the next call with
     iterations: np.ndarray       # (n,) Newton steps
     converged: np.ndarray        # (n,) bool; all True, or ChemistryError was raised
+    gas: np.ndarray              # (G, n) taken up from the gases, not part of the totals given,
+    #                              mol/m3 of bulk: nu_g^T gas is to be added to these
+    restarts: np.ndarray         # (n,) rounds of a start without history; 0 where the warm one led
 
 
 def acidity_from_neutrality(chem, total, cec=0.0):
     """total_H [mol/m3] that makes voxels neutral: cec - sum_{k != H} z_k total_k.
 
-    total (K, ...) mol/m3, any value in the row of H+; cec eq/m3.
+    total (K, ...) mol/m3, any value in the row of H+; cec eq/m3, of all exchangers together.
     """
     others = np.array(chem.charge)
     others[chem.hydrogen] = 0.0
     return cec - np.tensordot(others, total, 1)
+
+
+class _Found:
+    """What has been solved so far, filled in as voxels converge."""
+
+    def __init__(self, equations, n):
+        q = equations
+        self.terms, self.y = np.empty((q.S + q.E, n)), np.empty((q.B + q.phases.count, n))
+        self.site, self.done = np.empty((q.N, n)), np.zeros(n, bool)
+        self.steps, self.restarts = np.zeros(n, int), np.zeros(n, int)
+
+    def keep(self, index, y, r):
+        """Voxels `index` converged at states y, where the residual is r."""
+        self.terms[:, index], self.y[:, index], self.site[:, index] = r.terms, y, r.site
+        self.done[index] = True
 
 
 class Equilibrium:
@@ -73,14 +78,14 @@ class Equilibrium:
 
     chunk = 1536              # voxels worked on at once: their matrices fit the cache
     newton_steps = 25
-    descent_steps = 400
     rounds = 40               # of descent and Newton, without history
     longest = 3.0             # change of a logarithm in one Newton step
 
     def __init__(self, chem, tolerance=1e-12):
         """tolerance: of every balance, relative to the sum of its absolute terms.
 
-        Where rounding forbids it, 1e-10 is accepted once Newton stands still.
+        Where rounding forbids it, 1e-10 is accepted once Newton stands still. The remainder is
+        in the species only: totals are the caller's, and are what mass is counted by.
         """
         self.chem, self.tolerance = chem, tolerance
         self.equations = Equations(chem)
@@ -93,50 +98,51 @@ class Equilibrium:
         """
         q = self.equations
         given = self._voxels(total, theta, sites)
-        n = given.cec.size
-        terms = np.empty((q.S + q.E, n))
-        y = np.empty((q.K + 3 + q.M, n))
-        site, steps, done = np.empty(n), np.zeros(n, int), np.zeros(n, bool)
-
-        def keep(index, state, r):
-            terms[:, index], y[:, index], site[index], done[index] = r.terms, state, r.site, True
-
+        n = given.water.size
+        found = _Found(q, n)
         with np.errstate(all="ignore"):       # wild trial states are refused, not warned of
             for start in range(0, n, self.chunk):
                 part = np.arange(start, min(start + self.chunk, n))
                 if warm is not None:
-                    part = self._newton(given, part, _revived(given, part, warm), keep, steps)
+                    part = self._newton(given, part, self._revived(given, part, warm), found)
                 if part.size:
-                    self._without_history(given, part, keep, steps)
-        if not done.all():
-            failed = np.flatnonzero(~done)
+                    self._without_history(given, part, found)
+        if not found.done.all():
+            failed = np.flatnonzero(~found.done)
             raise ChemistryError("no equilibrium found", self.chem.components, failed,
                                  given.total[:, failed])
-        absent = given.total <= TRACE
-        if q.H is not None:
-            absent[q.H] = False
-        y[:q.K][absent] = MISSING
-        c = terms[:q.S] * (LITRES / given.water)
+        y = found.y
+        y[:q.K][q.absent(given.total)] = MISSING
+        c = found.terms[:q.S] * (LITRES / given.water)
         pH = np.full(n, np.nan) if q.H is None else -y[q.H] / LN10
-        return Result(c, terms[q.S:], y[q.K + 3:], site, 0.5e-3 * (self.chem.z**2 @ c),
-                      np.exp(y[q.K + 2]), pH, y, steps, done)
+        return Result(
+            c=c, exchanged=found.terms[q.S:] / q.exchangers.per[:, None],
+            solid=y[q.B:q.B + q.M], site=found.site[0] if q.N == 1 else found.site,
+            ionic_strength=0.5e-3 * (self.chem.z**2 @ c), water_activity=np.exp(y[q.W]), pH=pH,
+            warm=y[:q.B + q.M], iterations=found.steps, converged=found.done,
+            gas=-y[q.B + q.M:], restarts=found.restarts)
 
     def _voxels(self, total, theta, sites):
         """The arguments as arrays, checked."""
         q, total = self.equations, np.asarray(total, float)
-        theta, cec, slope, reference = (
-            np.broadcast_to(np.asarray(value, float), total.shape[1:])
-            for value in (theta, sites.cec, sites.slope, sites.reference_pH))
         if total.shape[0] != q.K:
             raise ValueError(f"total has {total.shape[0]} rows, must be {q.K}, one per component")
-        if cec.any() and not q.E:
-            raise ValueError("there is an exchanger (cec > 0), but the chemistry has no "
-                             "exchange species")
+        n = total.shape[1:]
+        theta = np.broadcast_to(np.asarray(theta, float), n)
+        if q.N > 1 and np.ndim(sites.cec) < 2 and np.any(sites.cec):
+            raise ValueError(f"cec: there are {q.N} exchangers, give a row for each")
+        cec, slope, reference = (np.broadcast_to(np.asarray(value, float), (q.N, *n))
+                                 for value in (sites.cec, sites.slope, sites.reference_pH))
+        for i in range(q.N):
+            if cec[i].any() and not q.exchangers.on[:, i].any():
+                name = f" '{self.chem.exchangers[i]}'" if self.chem.exchangers else ""
+                raise ValueError(f"there is an exchanger{name} (cec > 0), but the chemistry has "
+                                 "no exchange species for it")
         if slope.any() and q.H is None:
             raise ValueError("the exchanger depends on pH (slope), but H+ is not a component")
         signed = np.arange(q.K) == (-1 if q.H is None else q.H)
         sound = np.all(np.isfinite(total) & ((total >= 0) | signed[:, None]), axis=0)
-        sound &= (theta > 0) & (cec >= 0) & (slope >= 0)
+        sound &= (theta > 0) & np.all((cec >= 0) & (slope >= 0), axis=0)
         if not sound.all():
             wrong = np.flatnonzero(~sound)
             raise ChemistryError("a negative total, no water or a negative exchanger",
@@ -144,144 +150,82 @@ class Equilibrium:
         return Voxels(total, LITRES * theta, cec, slope, reference,
                       (sites.limits[0] - 1) * cec, (sites.limits[1] - 1) * cec)
 
-    def _newton(self, given, index, y, keep, steps):
+    def _revived(self, given, part, warm):
+        """The warm states of some voxels, with a start for components that were absent."""
+        q = self.equations
+        y = np.vstack([warm[:, part], np.zeros((q.phases.G, part.size))])
+        total = given.total[:, part]
+        u = y[:q.K]
+        new = (u <= MISSING) & (total > 0)
+        u[new] = np.log(total / given.water[part])[new]
+        return y
+
+    def _newton(self, given, index, y, found):
         """Newton from the states y of voxels `index`; returns those that did not converge.
 
-        Converged ones go to `keep` and out of the arrays: one that starts converged costs a
+        Converged ones go to `found` and out of the arrays: one that starts converged costs a
         single evaluation.
         """
-        q, K = self.equations, self.equations.K
+        q, B, phases = self.equations, self.equations.B, self.equations.phases
         voxels = given.take(index)
-        active, still = y[K + 3:] > 0, np.zeros(index.size, bool)
+        active, still = (y[B:] > 0) | phases.gas[:, None], np.zeros(index.size, bool)
+        phases.forget_dependent(active, y[B:])
         for step in range(self.newton_steps + 1):
             r = q.residual(y, voxels)
-            amount = y[K + 3:]
-            chosen = np.where(amount > 0, amount / q.rarest(r.scale) + r.saturation > -SATURATED,
-                              r.saturation > SATURATED)
-            slack = np.abs(np.where(active, r.saturation, amount)) <= SATURATED
+            wanted, amount, excess = active.copy(), y[B:B + q.M], r.saturation[:q.M]
+            wanted[:q.M] = np.where(amount > 0, amount / q.rarest(r.scale) + excess > -SATURATED,
+                                    excess > SATURATED)
+            chosen = active & wanted
+            phases.enter(chosen, wanted, y[B:], r.saturation)
+            slack = np.abs(np.where(active, r.saturation, y[B:])) <= SATURATED
             good = r.balanced(self.tolerance) | still & r.balanced(1e-10)
             good &= np.all((chosen == active) & slack, axis=0)
             active = chosen
             if good.any():
-                keep(index[good], y[:, good], r.take(good))
+                found.keep(index[good], y[:, good], r.take(good))
                 left = ~good
                 index, y, active = index[left], y[:, left], active[:, left]
                 voxels, r = voxels.take(left), r.take(left)
             if step == self.newton_steps or not index.size:
                 return index
             change = q.step(y, active, voxels, r)
-            largest = np.abs(change[:K + 3]).max(axis=0)
+            largest = np.abs(change[:B]).max(axis=0)
             y = y + change * np.minimum(1.0, self.longest / largest)
-            y[K + 3:][~active] = 0.0
+            y[B:][~active] = 0.0
             still = largest < 1e-13
-            steps[index] += 1
+            found.steps[index] += 1
 
-    def _without_history(self, given, index, keep, steps):
-        """Rounds of descent at held I, a_w and X, followed by Newton from where it leads.
+    def _without_history(self, given, index, found):
+        """Rounds of descent at held q, I, a_w and X, followed by Newton from where it leads.
 
-        X, a falling function of its own consequence, is bracketed between the rounds.
+        X follows from a pH, itself a falling function of the pH that results with X: that is
+        bracketed between the rounds.
         """
-        q, K = self.equations, self.equations.K
+        q = self.equations
         voxels = given.take(index)
-        y, released = self._guess(voxels), np.zeros(index.size)
-        low, high = voxels.least.copy(), voxels.most.copy()
+        y, pH = guess(q, voxels), voxels.reference_pH.mean(axis=0)
+        low, high = np.full(index.size, -10.0), np.full(index.size, 25.0)
         for number in range(self.rounds):
-            reached = self._descend(voxels, y, released, index, steps)
+            reached, steps = descend(q, voxels, y, pH)
+            found.steps[index] += steps
+            found.restarts[index] += 1
             r = q.residual(y, voxels)
             share = 1.0 if number == 0 else 0.5
-            strength = np.clip(r.strength + r.error[K + 1] / voxels.water, 1e-12, 20.0)
-            a_w = np.maximum(np.exp(y[K + 2]) - r.error[K + 2] / voxels.water, 0.3)
-            y[K + 1:K + 3] += share * (np.log([strength, a_w]) - y[K + 1:K + 3])
-            answer = r.site - voxels.cec
-            low = np.where(answer > released, released, low)
-            high = np.where(answer < released, released, high)
-            middle = 0.5 * (released + answer)
-            released = np.where((middle >= low) & (middle <= high), middle, 0.5 * (low + high))
-            left = np.isin(index, self._newton(given, index, y.copy(), keep, steps))
+            strength = np.clip(r.strength + r.error[q.I] / voxels.water, 1e-12, 20.0)
+            a_w = np.maximum(np.exp(y[q.W]) - r.error[q.W] / voxels.water, 0.3)
+            y[q.I:q.B] += share * (np.log([strength, a_w]) - y[q.I:q.B])
+            mixed = np.exp(y[q.Q:q.I]) + r.error[q.Q:q.I]
+            y[q.Q:q.I] = np.where(mixed > 0, np.log(mixed), y[q.Q:q.I])
+            if q.H is not None:
+                answer = -y[q.H] / LN10
+                low = np.where(answer > pH, pH, low)
+                high = np.where(answer < pH, pH, high)
+                middle = 0.5 * (pH + answer)
+                pH = np.where((middle >= low) & (middle <= high), middle, 0.5 * (low + high))
+            left = np.isin(index, self._newton(given, index, y.copy(), found))
             if number >= 2:
                 left &= reached
             if not left.any():
                 return
             index, y, voxels = index[left], y[:, left], voxels.take(left)
-            released, low, high = released[left], low[left], high[left]
-
-    def _guess(self, voxels):
-        """A start from above, pH 5: nothing hydrolysed, complexed or exchanged."""
-        q, K = self.equations, self.equations.K
-        y = np.zeros((K + 3 + q.M, voxels.cec.size))
-        y[:K] = np.maximum(np.log(np.maximum(voxels.total, 0) / voxels.water), -80.0)
-        if q.H is not None:
-            y[q.H] = np.maximum(y[q.H], -5.0 * LN10)
-        y[K + 1] = np.log(0.1)
-        return y
-
-    def _descend(self, voxels, y, released, index, steps):
-        """Minimise the convex function of the module's text, X = cec + released; changes y.
-
-        Levenberg-Marquardt steps, each accepted where the function (with a penalty on active
-        minerals off saturation) falls. Minerals come and go one at a time, at a minimum of the
-        others. Returns where the end was reached.
-        """
-        q, K = self.equations, self.equations.K
-        target = np.vstack([voxels.total, voxels.cec + released])
-        if q.H is not None:
-            target[q.H] += released
-        largest = np.abs(voxels.total).max(axis=0)
-        penalty = 10 * np.abs(q.nu_m) @ np.abs(voxels.total)
-        active = y[K + 3:] > 0
-        damping = np.ones(index.size)
-        r = q.residual(y, voxels, released)
-        for _ in range(self.descent_steps):
-            flat = r.balanced(1e-9) & np.all(~active | (np.abs(r.saturation) < 1e-9), axis=0)
-            changed = _exchange_mineral(active, y[K + 3:], r.saturation, flat, -1e-7 * largest)
-            y[K + 3:][~active] = 0.0
-            todo = np.flatnonzero(~flat | changed)
-            if not todo.size:
-                break
-            part, on, some = y[:, todo], active[:, todo], voxels.take(todo)
-            old = q.residual(part, some, released[todo])
-            change = q.step(part, on, some, old, damping[todo])
-            length = np.abs(change[:K + 1]).max(axis=0)
-            trial = part + change * np.minimum(1.0, 5.0 / length)
-            new = q.residual(trial, some, released[todo])
-
-            def value(state, at):
-                held = np.where(np.vstack([at.absent, at.bare]), 0.0, state[:K + 1])
-                off = np.abs(np.where(on, at.saturation, 0.0))
-                return (at.terms.sum(axis=0) - np.sum(target[:, todo] * held, axis=0)
-                        + np.sum(penalty[:, todo] * off, axis=0))
-
-            noise = 1e-13 * (old.terms.sum(axis=0) + np.abs(value(part, old)))
-            better = (value(trial, new) <= value(part, old) + noise) | (length < 1e-6)
-            y[:, todo[better]] = trial[:, better]
-            damping[todo] = np.clip(damping[todo] * np.where(better, 0.2, 5.0),
-                                    np.where(better, 1e-12, 1e-3), 1e12)
-            steps[index[todo]] += 1
-            r = q.residual(y, voxels, released)
-        return ~np.isin(np.arange(index.size), todo)
-
-
-def _revived(given, part, warm):
-    """The warm states of some voxels, with a start for components that were absent."""
-    y = np.array(warm[:, part])
-    total = given.total[:, part]
-    u = y[:len(total)]
-    new = (u <= MISSING) & (total > 0)
-    u[new] = np.log(total / given.water[part])[new]
-    return y
-
-
-def _exchange_mineral(active, amount, saturation, where, least):
-    """In voxels `where`: drop the most negative mineral, or else add the most oversaturated.
-
-    Changes active (M, n); returns the voxels (n,) in which it did.
-    """
-    if not len(active):
-        return np.zeros_like(where)
-    every = np.arange(where.size)
-    held, free = np.where(active, amount, np.inf), np.where(active, -np.inf, saturation)
-    drop = where & (held.min(axis=0) < least)
-    add = where & ~drop & (free.max(axis=0) > 1e-7)
-    active[held.argmin(axis=0)[drop], every[drop]] = False
-    active[free.argmax(axis=0)[add], every[add]] = True
-    return drop | add
+            pH, low, high = pH[left], low[left], high[left]

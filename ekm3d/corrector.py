@@ -10,7 +10,7 @@ part; what their reactions, plates and drains do within a step stays first order
 
 import copy
 
-TAKEN = ("T", "tank", "plate", "leachate", "drained", "fed", "acid", "leachate_volume",
+TAKEN = ("T", "tank", "plate", "leachate", "drained", "fed", "absorbed", "acid", "leachate_volume",
          "drained_volume", "fed_volume")
 
 

@@ -12,9 +12,10 @@ class Dissolved:
     """Every component is one species; no complexes, no exchanger, no minerals."""
 
     def __init__(self, chem):
-        if len(chem.species) != len(chem.components) or chem.exchange or chem.minerals:
+        if len(chem.species) != len(chem.components) or chem.exchange or chem.minerals \
+                or chem.gases:
             raise ValueError("physics.chemistry = false: the database must hold components only, "
-                             "without species, exchange or minerals")
+                             "without species, exchange, minerals or gases")
         self.chem = chem
 
     def solve(self, total, theta, sites=Sites(), warm=None):
@@ -27,4 +28,5 @@ class Dissolved:
         return Result(c=c, exchanged=none, solid=none, site=np.zeros(n),
                       ionic_strength=0.5e-3 * (self.chem.z**2 @ c), water_activity=np.ones(n),
                       pH=pH, warm=np.zeros((total.shape[0] + 3, n)),
-                      iterations=np.zeros(n, int), converged=np.ones(n, bool))
+                      iterations=np.zeros(n, int), converged=np.ones(n, bool),
+                      gas=none, restarts=np.zeros(n, int))

@@ -2,7 +2,8 @@
 
 No pivoting: the caller orders rows and columns so that the diagonal is sound. Where entries can
 be other than 0 is worked out once, with the fill-in, so that the systems of sparse chemistry
-cost a fraction of the dense N^3/3.
+cost a fraction of the dense N^3/3. What is left is a list of multiplications and subtractions at
+fixed places, the same for every system: here over whole arrays, one system's by a thread just so.
 """
 
 import numpy as np
@@ -49,3 +50,19 @@ def _runs(indices):
     """Slices that cover sorted indices, gaps of one included: fewer, longer operations."""
     groups = np.split(indices, 1 + np.flatnonzero(np.diff(indices) > 2)) if len(indices) else []
     return [slice(int(group[0]), int(group[-1]) + 1) for group in groups]
+
+
+def order_of(pattern, first, last):
+    """Elimination order: `first`, the others by growing number of neighbours, `last`."""
+    links = pattern | pattern.T
+    order = list(first)
+    for p in first:
+        links |= np.outer(links[:, p], links[p])
+    rest = [p for p in range(len(links)) if p not in first and p not in last]
+    while rest:
+        later = rest + last
+        p = min(rest, key=lambda q: links[q, later].sum())
+        rest.remove(p)
+        order.append(p)
+        links |= np.outer(links[:, p], links[p])
+    return order + last

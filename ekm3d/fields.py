@@ -21,12 +21,23 @@ class Field:
 
 
 FIELDS = {
-    "T": Field("mol/m3", "component totals (dissolved, exchanged, solid), per volume of rock",
-               "components"),
+    "solved": Field("mol/m3", "component totals that a voxel was last solved for", "components"),
+    "T": Field("mol/m3", "component totals that equilibrate with the moving water (dissolved, "
+               "exchanged, solid), per volume of rock", "components"),
     "c": Field("mol/m3", "aqueous species, per volume of water", "species", restart=False),
     "exchanged": Field("mol/m3", "exchangeable species, per volume of rock", "exchange",
                        restart=False),
     "solid": Field("mol/m3", "minerals, per volume of rock", "minerals", restart=False),
+    "slow": Field("mol/m3", "minerals with a rate law, per volume of rock", "minerals"),
+    "held": Field("mol/m3", "exchangeable species on slow sites, per volume of rock", "exchange"),
+    "immobile": Field("mol/m3", "component totals of the immobile water and its clay, per volume "
+                      "of rock", "components"),
+    "immobile_water": Field("mol/m3", "components dissolved in immobile water, per volume of rock",
+                            "components", restart=False),
+    "immobile_exchanged": Field("mol/m3", "exchangeable species on the clay of immobile water, per "
+                                "volume of rock", "exchange", restart=False),
+    "immobile_solid": Field("mol/m3", "minerals in immobile water, per volume of rock", "minerals",
+                            restart=False),
     "warm": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
     "pH": Field("1", "-log10 of the activity of H+", restart=False),
     "mobility": Field("1", "theta tau f(I): what diffusion in free water is multiplied by",
@@ -45,6 +56,8 @@ FIELDS = {
     "leachate": Field("mol", "components in the collected leachate", "components", "run"),
     "drained": Field("mol", "components lost through drains", "components", "run"),
     "fed": Field("mol", "components brought in by injected water", "components", "run"),
+    "absorbed": Field("mol", "components taken up from gases, less those given off", "components",
+                      "run"),
     "acid": Field("mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip",
                   "", "strips"),
 }
@@ -69,3 +82,22 @@ class State:
                 array = np.zeros(lead)
             setattr(self, name, array)
         self.tank_c = self.beyond[:, :strips]
+
+
+def on_clay(s):
+    """All exchangeable species, per volume of rock: on fast sites, slow ones, at immobile water."""
+    return s.exchanged + s.held + s.immobile_exchanged
+
+
+def minerals(s):
+    """All minerals, per volume of rock: in equilibrium, with a rate law, in immobile water."""
+    return s.solid + s.slow + s.immobile_solid
+
+
+def components(s, chem):
+    """All component totals, per volume of rock; acidity but for that of the bare slow sites."""
+    total = s.T + s.immobile + np.tensordot(chem.nu_m.T, s.slow, 1) + np.tensordot(
+        chem.nu_x.T, s.held, 1)
+    if chem.hydrogen is not None:
+        total[chem.hydrogen] -= np.tensordot(chem.z_x, s.held, 1)
+    return total

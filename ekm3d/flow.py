@@ -28,13 +28,17 @@ class Flow:
         self.rock, self.sources = rock, wells
         self.elliptic = Elliptic(grid, backend, domain, tolerance)
         self.conductance, self.water = (backend.zeros((3, *grid.padded)) for _ in range(2))
-        for axis in range(3):
-            faces(self.conductance[axis], axis)[...] = face_conductance(
-                rock["conductivity"], grid, axis)
-        k, k_e = rock["conductivity"], rock["electroosmosis"]
-        self.thrust = np.divide(k_e, k, out=np.zeros_like(k), where=k > 0)   # head per volt [m/V]
+        self.thrust = np.zeros_like(rock["conductivity"])                    # head per volt [m/V]
+        self.take_up_rock()
         self.wells, self.out = [], np.zeros(contacts.faces.strip.size)
         self.iterations, self.residual = 0, 0.0
+
+    def take_up_rock(self):
+        """Conductances from the rock as it is now."""
+        k, k_e = self.rock["conductivity"], self.rock["electroosmosis"]
+        for axis in range(3):
+            faces(self.conductance[axis], axis)[...] = face_conductance(k, self.grid, axis)
+        np.divide(k_e, k, out=self.thrust, where=k > 0)
 
     def solve(self, s, drive, drop, sigma, dt):
         """Head and water flow at time t, with storage at t + dt.

@@ -2,10 +2,16 @@
 
 import numpy as np
 
+from ekm3d.fields import minerals, on_clay
 from ekm3d.snapshots import VoxelField
 from ekm3d.stencil import above, below, faces
 
 MG = 1e6     # mg per kg
+ROCK = {     # what a medium that responds to its chemistry may change
+    "porosity": ("1", "porosity"), "water_content": ("1", "water per volume of rock"),
+    "tortuosity": ("1", "factor on diffusion in pore water"),
+    "hydraulic_conductivity": ("m/s", "Darcy's K"),
+    "electroosmotic_permeability": ("m2/V/s", "k_e")}
 
 
 def static_fields(sim):
@@ -14,19 +20,20 @@ def static_fields(sim):
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
         row[mask] = el.strip_row[n] + 1
-    table = (("porosity", "1", "porosity", ore.porosity),
-             ("water_content", "1", "water per volume of rock", ore.water_content),
+    rock = dict(zip(ROCK, (ore.porosity, ore.water_content, ore.tortuosity,
+                           ore.hydraulic_conductivity, ore.electroosmosis)))
+    table = (*((name, *ROCK[name], values) for name, values in rock.items()
+               if not sim.slow.media),
              ("density", "kg/m3", "dry density", ore.density),
-             ("tortuosity", "1", "factor on diffusion in pore water", ore.tortuosity),
-             ("hydraulic_conductivity", "m/s", "Darcy's K", ore.hydraulic_conductivity),
-             ("electroosmotic_permeability", "m2/V/s", "k_e", ore.electroosmosis),
-             ("cec", "eq/m3", "exchange capacity at the reference pH, per volume of rock", ore.cec),
+             ("cec", "eq/m3", "exchange capacity at the reference pH, per volume of rock",
+              ore.fixed_charge),
              ("electrode_row", "1", "number of the electrode row, 0 in ore", row))
     return {VoxelField(name, unit, meaning): values for name, unit, meaning, values in table}
 
 
-def dynamic_fields(chem):
+def dynamic_fields(sim):
     """The VoxelFields of every snapshot."""
+    chem = sim.chem
     out = [VoxelField("phi", "V", "electric potential"),
            VoxelField("head", "m", "hydraulic head"),
            VoxelField("water_flux", "m/s", "Darcy flux, mean of opposite faces in the ore", 3),
@@ -36,6 +43,8 @@ def dynamic_fields(chem):
            VoxelField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"),
            VoxelField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
            VoxelField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
+    if sim.slow.media:
+        out += [VoxelField(name, *about) for name, about in ROCK.items()]
     for label in chem.labels:
         out += [VoxelField(f"{label}_{phase}", "mol/m3", f"{label} {where}")
                 for phase, where in (("dissolved", "in all species, per volume of water"),
@@ -48,8 +57,8 @@ def phases(sim):
     """(dissolved, exchanged, solid) of every component, mol per m3 of rock; (K, nz, ny, nx)."""
     s, chem, inner = sim.state, sim.chem, sim.grid.inner
     water = np.tensordot(chem.nu.T, s.c[inner], 1) * sim.rock["water_content"][inner]
-    return (water, np.tensordot(chem.nu_x.T, s.exchanged[inner], 1),
-            np.tensordot(chem.nu_m.T, s.solid[inner], 1))
+    return (water + s.immobile_water[inner], np.tensordot(chem.nu_x.T, on_clay(s)[inner], 1),
+            np.tensordot(chem.nu_m.T, minerals(s)[inner], 1))
 
 
 def group_mg_per_kg(sim, amounts, group):
@@ -77,7 +86,7 @@ def snapshot(sim):
     """{name: array} of the dynamic fields now."""
     s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
     water, clay, solid = phases(sim)
-    theta = np.where(sim.electrodes.ore, sim.rock["water_content"][inner], 1.0)
+    theta = np.where(sim.electrodes.ore, sim.slow.water_content()[inner], 1.0)
     current = np.zeros_like(sim.potential.current)
     for axis in range(3):
         faces(current[axis], axis)[...] = faces(sim.potential.current[axis], axis) + faces(
@@ -90,6 +99,8 @@ def snapshot(sim):
            "net_charge": s.charge[inner],
            "REE_mg_per_kg": group_mg_per_kg(sim, water + clay, "REE"),
            "REE_hydroxide_mg_per_kg": group_mg_per_kg(sim, solid, "REE")}
+    if sim.slow.media:
+        out |= sim.slow.rock_now()
     for k, label in enumerate(chem.labels):
         out[f"{label}_dissolved"] = water[k] / theta
         out[f"{label}_exchanged"] = clay[k]

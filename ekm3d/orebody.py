@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ekm3d.casetext import UNREAD, suggest
+from ekm3d.schema import Exchanger
 from ekm3d.units import Kind, not_negative, per_kg, positive
 
 ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
@@ -33,7 +34,8 @@ NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the 
 class OreBody:
     """Ore data as float64 arrays (nz, ny, nx), without ghosts.
 
-    Where `cec` is given and exceeds the charge of `exchangeable`, protons hold the rest.
+    Where `cec` is given and exceeds the charge of `exchangeable`, protons hold the rest. With
+    several exchangers cec, cec_slope and reference_pH count them along a first axis.
     """
 
     density: np.ndarray                  # kg of dry ore per m3
@@ -52,6 +54,11 @@ class OreBody:
     current_source: np.ndarray = None           # A/m3; None: no sources but electrodes and sides
     storage: np.ndarray = None                  # 1/m, specific storage; None: none
 
+    @property
+    def fixed_charge(self):
+        """cec of all exchangers, eq per m3 of bulk."""
+        return self.cec if self.cec.ndim == 3 else self.cec.sum(axis=0)
+
 
 class OreReader:
     """Reads [ore] and the exchanger with the help of `sources`; problems go to `problems`."""
@@ -60,15 +67,16 @@ class OreReader:
         self.chem, self.sources, self.problems = chem, sources, problems
         self.grid, self.field = sources.grid, sources.field
 
-    def read(self, ore, exchanger, flow=True, prewetted=False):
-        """The OreBody of a validated [ore] and [chemistry.exchanger].
+    def read(self, ore, choice, flow=True, prewetted=False):
+        """The OreBody of a validated [ore] and [chemistry].
 
         Without `flow` the permeability may be left out; so may the density where no amount is
         per kg of ore, nor in the water (`prewetted`).
         """
+        exchangers = self.problems.attempt(self._exchangers, choice)
         sources = {key: getattr(ore, key) for key in ROCK}
-        amounts = (prewetted or ore.exchangeable or ore.minerals
-                   or exchanger.cec != "from inventory" or exchanger.variable_charge != 0.0)
+        amounts = (prewetted or ore.exchangeable or ore.minerals or any(
+            x.cec != "from inventory" or x.variable_charge != 0.0 for _, x in exchangers))
         if ore.density is None and not amounts:
             sources["density"] = NOMINAL_DENSITY
         rock = {}
@@ -85,17 +93,43 @@ class OreReader:
         self.problems.attempt(self._room_for_water, rock["water_content"], rock["porosity"])
         exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
         minerals = self.problems.attempt(self._minerals, ore.minerals)
-        slope = self.field(("chemistry", "exchanger", "variable_charge"),
-                           exchanger.variable_charge, SITES)
-        sites = None
-        if exchanger.cec != "from inventory":
-            sites = self.field(("chemistry", "exchanger", "cec"), exchanger.cec, SITES)
-        cec = self.problems.attempt(self._cec, sites, exchangeable)
+        slope = [self.field((*path, "variable_charge"), x.variable_charge, SITES)
+                 for path, x in exchangers]
+        sites = [self.field((*path, "cec"), x.cec, SITES) if x.cec != "from inventory" else None
+                 for path, x in exchangers]
+        cec = self.problems.attempt(self._cec, sites, exchangeable,
+                                    [path for path, _ in exchangers])
         density = rock["density"]
-        return OreBody(**rock, **given, cec=cec * density, cec_slope=slope * density,
+        return OreBody(**rock, **given, cec=_one_or_all(cec) * density,
+                       cec_slope=_one_or_all(slope) * density,
                        exchangeable={k: v * density for k, v in exchangeable.items()},
                        minerals={k: v * density for k, v in minerals.items()},
-                       reference_pH=exchanger.reference_pH)
+                       reference_pH=_one_or_all([x.reference_pH for _, x in exchangers]))
+
+    def _exchangers(self, choice):
+        """(place in the case, entry) of every exchanger of the database, in its order."""
+        several, known = choice.exchangers, self.chem.exchangers
+        if not several:
+            if len(known) > 1:
+                self.problems.add(("chemistry",), f"the database has {len(known)} exchangers; give "
+                                  "each a [[chemistry.exchangers]] with its name and cec: "
+                                  + ", ".join(known))
+            return [(("chemistry", "exchanger"), choice.exchanger or Exchanger())]
+        path = ("chemistry", "exchangers")
+        if choice.exchanger is not None:
+            self.problems.add(("chemistry", "exchanger"), "there are [[chemistry.exchangers]] as "
+                              "well; leave one of them out")
+        self.problems.names(several, path, "exchanger")
+        entries = {x.name: ((*path, n), x) for n, x in enumerate(several)}
+        for name, (place, _) in entries.items():
+            if name not in known:
+                self.problems.add((*place, "name"), f"the database has no exchanger '{name}'"
+                                  + suggest(name, known))
+        for name in known:
+            if name not in entries:
+                self.problems.add(path, f"exchanger '{name}' of the database is missing; add one "
+                                  "with its name, and cec = 0 if the ore has none of it")
+        return [entries[name] for name in known if name in entries] or list(entries.values())
 
     def _room_for_water(self, water, porosity):
         over = water > porosity * (1 + 1e-12)
@@ -142,17 +176,28 @@ class OreReader:
             amounts[name] = self.field(("ore", "minerals", name), source, per_kg())
         return amounts
 
-    def _cec(self, sites, exchangeable):
-        """eq per kg: `sites`, or the charge of the inventory where that is None."""
+    def _cec(self, sites, exchangeable, paths):
+        """eq per kg of every exchanger; None among `sites`: what the others leave of the charge
+        of the inventory."""
         charge = sum((self.chem.charge[self.chem.index(name)] * n
                       for name, n in exchangeable.items()), np.zeros(self.grid.shape))
-        if sites is None:
-            return charge
-        over = charge > sites * (1 + 1e-9)
+        unknown = [n for n, given in enumerate(sites) if given is None]
+        given = sum((s for s in sites if s is not None), np.zeros(self.grid.shape))
+        if len(unknown) > 1:
+            self.problems.add((*paths[unknown[1]], "cec"), "only one exchanger's cec can follow "
+                              "\"from inventory\"")
+        if len(unknown) == 1:
+            return [np.maximum(charge - given, 0.0) if s is None else s for s in sites]
+        over = charge > given * (1 + 1e-9)
         if over.any():
             k, j, i = np.argwhere(over)[0]
-            self.problems.add(("chemistry", "exchanger", "cec"),
-                              f"{1e3 * sites[k, j, i]:g} meq/kg cannot hold the exchangeable "
+            self.problems.add((*paths[0], "cec"),
+                              f"{1e3 * given[k, j, i]:g} meq/kg cannot hold the exchangeable "
                               f"inventory of {1e3 * charge[k, j, i]:g} meq/kg; give more, or "
                               "\"from inventory\"")
         return sites
+
+
+def _one_or_all(values):
+    """The value of one exchanger as it is; those of several along a first axis."""
+    return values[0] if len(values) == 1 else np.array(values)

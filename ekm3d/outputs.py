@@ -57,7 +57,7 @@ class Outputs:
         for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
             (self.path / name).unlink(missing_ok=True)
         self.snapshots = Snapshots(self.path / FIELDS_FILE, sim.grid, static_fields(sim),
-                                   dynamic_fields(sim.chem))
+                                   dynamic_fields(sim))
         write_provenance(self.path / FIELDS_FILE, sim.case, sim.backend, self.started)
         self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
         self.log(sim.case.describe())
@@ -93,6 +93,7 @@ class Outputs:
         write_provenance(self.path / FIELDS_FILE, self.sim.case, self.sim.backend, self.started,
                          now())
         self.log("\n" + table(summary))
+        self.log("\n" + self.sim.reactions.report())
         write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1))
         self.status("done")
 

@@ -1,7 +1,8 @@
 """What a verification can ask of a simulation, by name.
 
 On voxels of ore:
-    total:Na+  dissolved:Na+     component per volume of rock, of water                 [mol/m3]
+    total:Na+  dissolved:Na+     component per volume of rock, of moving water          [mol/m3]
+    immobile:Na+                 in immobile water and on its clay, per volume of rock  [mol/m3]
     species:OH-                  aqueous species per volume of water                    [mol/m3]
     exchanged:CaX2  fraction:CaX2    exchangeable species per volume of rock; of the charge [1]
     solid:Brucite                mineral per volume of rock                             [mol/m3]
@@ -24,11 +25,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekm3d.casetext import suggest
+from ekm3d.fields import components, minerals, on_clay
 from ekm3d.stencil import above, below, faces
 
 AXES = {"z": 0, "y": 1, "x": 2}
-LISTS = {"total": "components", "dissolved": "components", "species": "species",
-         "exchanged": "exchange", "fraction": "exchange", "solid": "minerals"}
+LISTS = {"total": "components", "immobile": "components", "dissolved": "components",
+         "species": "species", "exchanged": "exchange", "fraction": "exchange", "solid": "minerals"}
 PLAIN = ("pH", "ionic_strength", "phi", "head")
 OF_VOXELS = ("amount", "front", "largest", "smallest")
 
@@ -117,19 +119,20 @@ def _inner(sim, name):
 
 
 def _fraction(sim, n):
-    """Share of the exchanger's charge."""
-    amounts = _inner(sim, "exchanged") * sim.chem.z_x[:, None, None, None]
-    whole = amounts.sum(0)
+    """Share of the charge of the exchanger that species n is on."""
+    amounts = on_clay(sim.state)[sim.grid.inner] * sim.chem.z_x[:, None, None, None]
+    whole = amounts[sim.chem.site_of == sim.chem.site_of[n]].sum(0)
     return np.divide(amounts[n], whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 LIST_VALUES = {
-    "total": lambda sim, n: _inner(sim, "T")[n],
+    "total": lambda sim, n: components(sim.state, sim.chem)[sim.grid.inner][n],
+    "immobile": lambda sim, n: _inner(sim, "immobile")[n],
     "dissolved": lambda sim, n: np.tensordot(sim.chem.nu[:, n], _inner(sim, "c"), 1),
     "species": lambda sim, n: _inner(sim, "c")[n],
-    "exchanged": lambda sim, n: _inner(sim, "exchanged")[n],
+    "exchanged": lambda sim, n: on_clay(sim.state)[sim.grid.inner][n],
     "fraction": _fraction,
-    "solid": lambda sim, n: _inner(sim, "solid")[n],
+    "solid": lambda sim, n: minerals(sim.state)[sim.grid.inner][n],
 }
 PLAIN_VALUES = {
     "pH": lambda sim: _inner(sim, "pH"),

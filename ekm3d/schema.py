@@ -94,6 +94,7 @@ Deposition = Q(not_negative("1/s", "0.034 1/s"))
 Acidity = Q(Kind("", "5.3", 0.0, 14.0))
 Courant = Q(Kind("", "0.4", 0.0, 1.0, above=True))
 Tolerance = Q(Kind("", "1e-10", 0.0, 1e-4, above=True))
+Share = Q(Kind("", "1e-9", 0.0, 1e-3))
 Pressure = Q(positive("atm", "4.2e-4 atm"))
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
@@ -171,6 +172,12 @@ class Exchanger(Table):
     reference_pH: Acidity = 7.0
 
 
+class NamedExchanger(Exchanger):
+    """One of several, by the name of its empty site in the database."""
+
+    name: str = Field(examples=['"X-"'])
+
+
 class ChemistryChoice(Table):
     """From `database`, "package" or a file, or `inline`, the same tables in the case itself;
     `extend` names files whose records override and add."""
@@ -184,7 +191,8 @@ class ChemistryChoice(Table):
     minerals: list[str] | None = None
     exchange: list[str] | None = None
     gases: dict[str, Pressure] | None = None
-    exchanger: Exchanger = Exchanger()
+    exchanger: Exchanger | None = None
+    exchangers: list[NamedExchanger] = []
     kinetics: list[Kinetic] = []
 
 
@@ -302,6 +310,7 @@ class PhysicsEntry(Table):
     transport: bool = True
     chemistry: bool = True
     scheme: Literal["blended", "upwind"] = "blended"
+    skip: Share = 0.0
     medium: MediumEntry | None = None
     mobility: MobilityEntry | None = None
 

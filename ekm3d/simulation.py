@@ -26,6 +26,7 @@ from ekm3d.progress import Progress
 from ekm3d.reactions import Reactions
 from ekm3d.results import open_results
 from ekm3d.schedule import Schedule
+from ekm3d.slow import Slow
 from ekm3d.transport import Transport
 from ekm3d.wells import Wells
 
@@ -66,8 +67,10 @@ class Simulation:
                                  [neutral(chem, side.component_flux) for side in case.sides])
         self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
         self.rock = self._rock(case.ore)
+        self.slow = Slow(self)
         self.engine = Equilibrium(chem) if self.physics.chemistry else Dissolved(chem)
-        self.reactions = Reactions(grid, chem, self.engine, self.rock, self.electrodes.ore)
+        self.reactions = Reactions(grid, chem, self.slow.engine(self.engine), self.rock,
+                                   self.electrodes.ore, self.physics.skip)
         self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
                                  el.plate_capture, el.deposition)
         feeds = np.array([neutral(chem, well.composition) for well in case.wells])
@@ -94,13 +97,15 @@ class Simulation:
         """A property of the ore with ghosts, zero in these and inside electrodes; None stays."""
         if values is None:
             return None
-        return np.pad(np.where(self.electrodes.ore, values, 0.0), GHOST)
+        values = np.where(self.electrodes.ore, values, 0.0)
+        return np.pad(values, [(0, 0)] * (values.ndim - 3) + [(GHOST, GHOST)] * 3)
 
     def _rock(self, ore):
         """Rock properties as padded arrays."""
         rock = {name: self._padded(getattr(ore, source)) for name, source in ROCK.items()}
         rock["storage"] = self._padded(0.0 if ore.storage is None else ore.storage)
-        rock["reference_pH"] = ore.reference_pH
+        rock["reference_pH"] = ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
+            ore.reference_pH, (-1, 1))
         return rock
 
     def _initial(self):
@@ -108,16 +113,20 @@ class Simulation:
         case, chem, ore = self.case, self.chem, self.case.ore
         counts = {"components": len(chem.components), "species": len(chem.species),
                   "exchange": len(chem.exchange), "minerals": len(chem.minerals),
-                  "unknowns": len(chem.components) + 3 + len(chem.minerals)}
+                  "unknowns": chem.unknowns}
         s = State(self.grid, self.backend, counts, self.electrodes.strips, len(case.sides))
         amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
         for name, value in case.water.composition.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
         for name, value in case.water.prewetting.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.density
-        total = neutral(chem, amounts, ore.cec, given=not self.physics.potential)
+        total = neutral(chem, amounts, ore.fixed_charge, given=not self.physics.potential)
         for name, value in ore.minerals.items():
-            total += np.multiply.outer(chem.nu_m[chem.minerals.index(name)], value)
+            m = chem.minerals.index(name)
+            if name in case.rates.laws:
+                s.slow[m][self.grid.inner] = np.where(self.electrodes.ore, value, 0.0)
+            else:
+                total += np.multiply.outer(chem.nu_m[m], value)
         s.T[self.grid.inner] = np.where(self.electrodes.ore, total, 0.0)
         pore = {name: np.mean(value) for name, value in case.water.composition.items()}
         s.tank[...] = self.electrodes.volume[:, None] * neutral(chem, pore)
@@ -126,8 +135,9 @@ class Simulation:
                 water = neutral(chem, side.composition)[:, None]
                 found = self.engine.solve(water, np.ones(1))
                 s.beyond[:, self.electrodes.strips + n] = found.c[:, 0]
-        self.reactions.advance(s)
+        self.slow.start(s)
         self.cathodes.start(s)
+        s.absorbed[...] = 0.0              # what the air gave before belongs to the start
         return s
 
     def fields(self):
@@ -177,6 +187,7 @@ class Simulation:
                 self.corrector.correct(dt)                               # mean rates over dt
             self.audit.before(dt)
             self.move(dt)                                                # totals, ore   at t + dt
+            self.slow.advance(s, dt)                                     # slow parts    at t + dt
         s.time, s.step = s.time + dt, s.step + 1
         self.audit.after()
         return dt

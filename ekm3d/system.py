@@ -111,7 +111,7 @@ class Chemistry:
 
 def unknown(what, name, known):
     """Text about an unknown name, with the nearest known one or, failing that, all of them."""
-    known = sorted(str(n) for n in known)
+    known = sorted({str(n) for n in known})
     near = difflib.get_close_matches(str(name), known, 1, 0.6)
     hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
     return f"unknown {what} '{name}', {hint}"

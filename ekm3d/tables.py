@@ -7,7 +7,8 @@ import copy
 import types
 import typing
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import (BaseModel, BeforeValidator, ConfigDict, Field, ValidationError,
+                      field_validator)
 
 from ekm3d.casetext import UNREAD, suggest
 
@@ -21,6 +22,12 @@ class Table(BaseModel):
     @classmethod
     def _unread(cls, value, read):
         return value if value is UNREAD else read(value)
+
+
+def Q(kind):
+    """A float field in the SI unit of `kind`; takes text with a unit or a bare SI number."""
+    return typing.Annotated[float, BeforeValidator(kind.read),
+                            Field(examples=[f'"{kind.example}"'])]
 
 
 def parse(model, data, problems, path=()):

@@ -1,8 +1,10 @@
 """What the water of a case is made of: compositions, and regions of the block that differ.
 
 A composition is a table {component: amount}; an amount may be a source (see ekm3d.sources)
-where the water fills the block. Regions are boxes that replace the composition inside; a voxel
-that a box cuts takes the mean by volume, so that every mole is where it was written, on any grid.
+where the water fills the block. `pH` among them sets the acidity instead of H+, and `balance`
+names the ion whose amount then closes the charge. Regions are boxes that replace the composition
+inside; a voxel that a box cuts takes the mean by volume, so that every mole is where it was
+written, on any grid.
 """
 
 import math
@@ -11,7 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ekm3d.casetext import UNREAD, suggest
-from ekm3d.units import per_kg, per_litre
+from ekm3d.units import Kind, per_kg, per_litre
+from ekm3d.waters import water
+
+PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
+SCALE = Kind("", "5.3", 0.0, 14.0)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ def composition(table, path, chem, problems, kind=per_litre, sources=None):
     between voxels; they balance in each.
     """
     amounts, names = {}, chem.components + chem.labels
+    stated = {key: table[key] for key in (PH, BALANCE) if key in table}
+    table = {name: value for name, value in table.items() if name not in stated}
     for name, value in table.items():
         here = (*path, name)
         if name not in names:
@@ -48,9 +56,37 @@ def composition(table, path, chem, problems, kind=per_litre, sources=None):
             continue
         if value is not UNREAD:
             amounts[chem.components[n]] = value
-    if len(amounts) == len(table):
+    if len(amounts) == len(table) and stated:
+        amounts = problems.attempt(_at_pH, amounts, stated, path, chem, problems, kind)
+    elif len(amounts) == len(table):
         problems.attempt(_balance, amounts, path, chem, problems, kind, sources)
     return amounts
+
+
+def _at_pH(amounts, stated, path, chem, problems, kind):
+    """The amounts with the acidity, and the balancing ion, that go with the pH stated."""
+    try:
+        pH = SCALE.read(stated[PH]) if PH in stated else None
+    except ValueError as e:
+        problems.add((*path, PH), str(e))
+        return UNREAD
+    if kind is not per_litre or any(np.ndim(amount) for amount in amounts.values()):
+        problems.add((*path, PH), "needs amounts per litre that are the same in all voxels; leave "
+                     "the pH out, or list H+ with the others")
+        return UNREAD
+    try:
+        found = water(chem, amounts, pH, stated.get(BALANCE),
+                      dict(zip(chem.gases, chem.pressure_g)), "the water")
+    except ValueError as e:
+        problems.add(path, str(e))
+        return UNREAD
+    ionic = np.abs(chem.charge) @ np.abs(found.total)
+    if abs(found.imbalance) > 1e-6 * ionic:
+        problems.add((*path, PH), f"at pH {pH:g} the ions do not balance: {found.imbalance:+.6g} "
+                     f"meq/l in all; correct them, or name the one to adjust: {BALANCE} = "
+                     f"{next((c for c, z in zip(chem.components, chem.charge) if z < 0), '')!r}")
+    return {name: float(amount) for name, amount in zip(chem.components, found.total)
+            if amount != 0.0}
 
 
 def _balance(amounts, path, chem, problems, kind, sources):

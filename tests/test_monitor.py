@@ -36,7 +36,10 @@ def block():
         time=7200.0, step=4, c=np.zeros((5, *padded)), exchanged=np.zeros((2, *padded)),
         solid=np.zeros((1, *padded)), pH=np.zeros(padded), tank=np.zeros((1, 5)),
         plate=np.zeros((1, 5)), leachate=np.zeros(5), drained=np.zeros(5), fed=np.zeros(5),
-        tank_pH=np.array([11.0]), leachate_volume=0.0, fed_volume=0.0, drained_volume=0.0)
+        tank_pH=np.array([11.0]), leachate_volume=0.0, fed_volume=0.0, drained_volume=0.0,
+        slow=np.zeros((1, *padded)), held=np.zeros((2, *padded)),
+        immobile_water=np.zeros((5, *padded)), immobile_solid=np.zeros((1, *padded)),
+        immobile_exchanged=np.zeros((2, *padded)))
     theta = np.zeros(padded)
     theta[grid.inner] = 0.4 * electrodes.ore
     ore = np.where(electrodes.ore, 1.0, 0.0)

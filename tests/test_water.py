@@ -5,6 +5,7 @@ import pytest
 from cases_for_tests import OPEN, SMALL, copy, told
 
 from ekm3d.case import Case
+from ekm3d.chemistry import Equilibrium
 from ekm3d.grid import Grid
 from ekm3d.water import mixed, shares
 
@@ -127,3 +128,54 @@ def test_a_wrong_composition_is_explained_with_its_voxel(tmp_path, new, key, mes
 ])
 def test_a_wrong_region_is_explained(tmp_path, old, new, key, message):
     told(copy(tmp_path, OPEN, (old, new)), key, message)
+
+
+# ---- a pH instead of an acidity --------------------------------------------------------------
+
+SALTY = 'composition = { "Na+" = "2 mmol/l", "SO4-2" = "96.06 mg/l" }'
+
+
+def stated(text):
+    """An edit of the small case's water: what it says besides its amounts."""
+    return SALTY, SALTY[:-2] + f", {text} }}"
+
+
+def test_a_pH_sets_the_acidity_and_an_ion_balances(tmp_path):
+    """pH 4.5 with sulfate to adjust: neutral, and the water found again has that pH.
+
+    2 mmol/l of Na take 1 mmol/l of SO4, and the acid of 0.03 mmol/l half of its own besides.
+    """
+    case = Case.read(copy(tmp_path, SMALL, stated('pH = 4.5, balance = "SO4-2"')))
+    chem, water = case.chemistry, case.water.composition
+    total = np.array([water.get(name, 0.0) for name in chem.components])
+    assert abs(chem.charge @ total) < 1e-12
+    assert Equilibrium(chem).solve(total[:, None], np.ones(1)).pH[0] == pytest.approx(4.5, abs=1e-9)
+    assert 1.01 < water["SO4-2"] < 1.03 and water["Na+"] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("text, key, message", [
+    ("pH = 4.5", "pH", 'the ions do not balance'),
+    ("pH = 15", "pH", "must be at least 0 and at most 14"),
+    ('pH = "acid"', "pH", "it does not begin with a number"),
+    ('balance = "SO4-2"', "", "needs a pH"),
+    ('pH = 4.5, balance = "SO4"', "", None),
+    ('pH = 4.5, balance = "SO3-2"', "", "did you mean"),
+    ('pH = 4.5, balance = "H+"', "", "must be an ion other than H+"),
+    ('pH = 4.5, "H+" = "1 mmol/l"', "", "both pH and an amount of H+"),
+    ('pH = 2, balance = "Na+"', "", "which takes an anion"),
+])
+def test_what_a_pH_needs(tmp_path, text, key, message):
+    case = copy(tmp_path, SMALL, stated(text))
+    where = "water.composition" + f".{key}" * bool(key)
+    if message is None:
+        assert Case.read(case).water.composition["SO4-2"] > 0
+    else:
+        told(case, where, message)
+
+
+def test_a_pH_belongs_to_litres_that_are_alike(tmp_path):
+    """Prewetting is per kg of ore, and amounts that differ between voxels have no one pH."""
+    told(copy(tmp_path / "a", SMALL, ('prewetting = { ', 'prewetting = { pH = 4, ')),
+         "water.prewetting.pH", "needs amounts per litre")
+    told(copy(tmp_path / "b", OPEN, ('"Cl-" = "20 mmol/l"', '"Cl-" = "20 mmol/l", pH = 4'),
+              ), "water.region.0.composition.pH", "do not balance")

@@ -57,28 +57,44 @@ def imbalance(chem, total, theta, sites, found):
     worst["ionic strength"] = np.max(np.abs(0.5 * chem.z**2 @ m / I - 1))
     worst["water"] = np.max(np.abs(1 - chem.water_activity * m.sum(axis=0) - found.water_activity))
 
-    held = found.site - sites.cec
+    site = np.atleast_2d(found.site)
+    cec, slope, reference = (np.broadcast_to(v, site.shape)
+                             for v in (sites.cec, sites.slope, sites.reference_pH))
+    held = np.sum(site - cec, axis=0)
+    nu_g = chem.nu_g.reshape(-1, len(chem.components))
     terms = [theta * np.einsum("sk,sn->ksn", chem.nu, found.c),
              np.einsum("ek,en->ken", chem.nu_x, found.exchanged),
-             np.einsum("mk,mn->kmn", chem.nu_m, found.solid), -total[:, None, :]]
+             np.einsum("mk,mn->kmn", chem.nu_m, found.solid), -total[:, None, :],
+             -np.einsum("gk,gn->kgn", nu_g, found.gas)]
     terms = np.concatenate(terms, axis=1)
     error, size = terms.sum(axis=1), np.abs(terms).sum(axis=1)
     error[chem.hydrogen] -= held
     size[chem.hydrogen] += np.abs(held)
     worst["mass"] = np.max(np.abs(error) / np.maximum(size, 1e-300))
 
-    least, most = sites.limits[0] * sites.cec, sites.limits[1] * sites.cec
-    line = sites.cec + sites.slope * (found.pH - sites.reference_pH)
-    worst["variable charge"] = np.max(np.abs(np.clip(line, least, most) / found.site - 1))
-    worst["sites"] = np.max(np.abs(chem.z_x @ found.exchanged / found.site - 1))
-    fraction = found.exchanged * chem.z_x[:, None] / found.site
-    affinity = np.log10(np.maximum(fraction, 1e-300)) - chem.log_k_x[:, None] - chem.nu_x @ log_a
-    affinity = np.where(fraction > 1e-200, affinity / chem.z_x[:, None], np.nan)   # = log10 x
-    worst["exchange"] = np.nanmax(np.abs(affinity - np.nanmean(affinity, axis=0)))
+    line = cec + slope * (found.pH - reference)
+    worst["variable charge"] = np.max(
+        np.abs(np.clip(line, sites.limits[0] * cec, sites.limits[1] * cec) - site) / (site + 1e-9))
+    for i, convention in enumerate(chem.conventions):
+        on, full = chem.site_of == i, site[i] > 0
+        if not full.any():
+            continue
+        z, n, X = chem.z_x[on, None], found.exchanged[np.ix_(on, full)], site[i, full]
+        worst["sites"] = max(worst.get("sites", 0.0), np.max(np.abs((z * n).sum(0) / X - 1)))
+        fraction = n / n.sum(axis=0) if convention == "vanselow" else z * n / X
+        affinity = (chem.log_k_x[on, None] + chem.nu_x[on] @ log_a[:, full])
+        power = 1.0 / z if convention == "gapon" else 1.0
+        rest = np.log10(np.maximum(fraction, 1e-300)) - power * affinity
+        empty = np.where(fraction > 1e-200, rest / (z * power), np.nan)      # = log10 x
+        worst["exchange"] = max(worst.get("exchange", 0.0),
+                                np.nanmax(np.abs(empty - np.nanmean(empty, axis=0))))
 
     saturation = chem.nu_m @ log_a + np.outer(chem.water_m, log_aw) - chem.log_k_m[:, None]
-    worst["amounts"] = max(0.0, -found.solid.min())
-    worst["saturation"] = np.max(np.where(found.solid > 0, np.abs(saturation), saturation))
+    worst["amounts"] = max(0.0, -found.solid.min(initial=0.0))
+    worst["saturation"] = np.max(np.where(found.solid > 0, np.abs(saturation), saturation),
+                                 initial=0.0)
+    pressure = nu_g @ log_a + np.outer(chem.water_g, log_aw) - chem.log_k_g[:, None]
+    worst["pressure"] = np.max(np.abs(pressure - np.log10(chem.pressure_g[:, None])), initial=0.0)
     return worst
 
 

@@ -1,0 +1,76 @@
+"""Water that does not move: a store in every voxel beside the water that transport sees.
+
+    theta_im dC_im/dt = omega theta_im (C - C_im),      dT_im = -dT                 [mol/m3/s]
+
+C are the dissolved totals of the components, all with one omega [1/s], so that what passes
+between two neutral waters is neutral. The immobile share of a voxel has the same share of its
+clay, and an equilibrium of its own; minerals with a rate law lie beside the moving water only
+(mobile-immobile model of Coats and Smith 1964, SPE J. 4, 73; van Genuchten and Wierenga 1976,
+Soil Sci. Soc. Am. J. 40, 473). Current, water flow and diffusion keep to the moving water.
+
+Within a step both waters go towards one another like two boxes without reactions, exactly:
+
+    C_im gains  theta (C - C_im)/(theta + theta_im) (1 - exp(-omega (1 + theta_im/theta) dt))
+
+and then the clays answer: first order in dt, and stable at any dt, as C and C_im stay between
+what they were.
+"""
+
+import numpy as np
+
+from ekm3d.chemistry import ChemistryError, Sites
+
+
+class Immobile:
+    """The immobile water of all ore voxels; what it holds is the state's, s.immobile and parts."""
+
+    def __init__(self, voxels, chem, rock, share, rate, engine):
+        """share, rate [1/s]: (n,) of the ore voxels; rock: the moving part's arrays."""
+        self.voxels, self.chem, self.rock = voxels, chem, rock
+        self.share, self.rate, self.engine = share, rate, engine
+        self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part
+        self.seen = self.warm = None
+
+    def start(self, s):
+        """Part the immobile share from totals that count it in; both waters are alike."""
+        whole = self.voxels.take(s.T)
+        self.voxels.put(s.T, whole * (1.0 - self.share))
+        self.voxels.put(s.immobile, whole * self.share)
+        self._equilibrate(s)
+
+    def advance(self, s, dt):
+        """Totals of both parts from t to t + dt; s.c is that of s.T."""
+        moving, still = self.voxels.take(s.T), self.voxels.take(s.immobile)
+        if self.seen is None or not np.array_equal(self.seen, still):
+            self._equilibrate(s)
+        theta, c = self.voxels.take(self.rock["water_content"]), self.voxels.take(s.c)
+        away = theta * self.factor * (self.chem.nu.T @ c) - self.voxels.take(s.immobile_water)
+        gain = away * (1.0 - self.share) * -np.expm1(-self.rate * (1.0 + self.factor) * dt)
+        self.voxels.put(s.T, moving - gain)
+        self.voxels.put(s.immobile, still + gain)
+        self._equilibrate(s)
+
+    def _equilibrate(self, s):
+        """What the immobile totals are made of."""
+        total, nu = self.voxels.take(s.immobile), self.chem.nu
+        theta = self.factor * self.voxels.take(self.rock["water_content"])
+        wet = theta > 0
+        theta = np.where(wet, theta, 1.0)            # nothing in it, but the engine needs water
+        cec, slope = (self.factor * self.voxels.take(self.rock[name])
+                      for name in ("whole_cec", "whole_slope"))
+        try:
+            found = self.engine.solve(total, theta, Sites(cec, slope, self.rock["reference_pH"]),
+                                      self.warm)
+        except ChemistryError as error:
+            error.args = (f"immobile water: {error}; at {self.voxels.places(error.voxels[:3])}",)
+            raise
+        self.warm = found.warm
+        if self.chem.gases:
+            taken = wet * (self.chem.nu_g.T @ found.gas)
+            total = total + taken
+            self.voxels.put(s.immobile, total)
+            s.absorbed += taken.sum(axis=1) * self.voxels.grid.voxel_volume
+        self.seen = total
+        self.voxels.put(s.immobile_water, wet * theta * (nu.T @ found.c))
+        self.voxels.put(s.immobile_exchanged, found.exchanged)
+        self.voxels.put(s.immobile_solid, found.solid)
