@@ -186,6 +186,7 @@ class OreReader:
         if len(unknown) > 1:
             self.problems.add((*paths[unknown[1]], "cec"), "only one exchanger's cec can follow "
                               "\"from inventory\"")
+            return UNREAD
         if len(unknown) == 1:
             return [np.maximum(charge - given, 0.0) if s is None else s for s in sites]
         over = charge > given * (1 + 1e-9)
