@@ -48,7 +48,7 @@ def _physics(case):
     skipped = f"whose totals moved by no more than {p.skip:g} of themselves"
     return ["", "physics", *table([
         ("on", on), ("off", off), ("face concentrations", p.scheme),
-        ("voxels left as they are", skipped if p.skip else "whose totals did not move")], "<<")]
+        ("left as they are", "voxels " + (skipped if p.skip else "whose totals did not move"))], "<<")]
 
 
 def _grid(case):

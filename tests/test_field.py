@@ -73,7 +73,7 @@ def test_phreeqc_finds_the_same_in_voxels_of_the_run(field, tmp_path):
     phreeqc = Phreeqc(field.sim.chem, tmp_path)
     seen = []
     for one in field.taken:
-        c, exchanged, solid, pH = phreeqc.solve(one.total, one.site)
+        c, exchanged, solid, pH, _ = phreeqc.solve(one.total, one.site)
         np.testing.assert_allclose(one.c, c, rtol=1e-4, atol=1e-12)
         np.testing.assert_allclose(one.exchanged, exchanged, rtol=1e-4, atol=1e-10)
         np.testing.assert_allclose(one.solid, solid, rtol=1e-4, atol=1e-8)
