@@ -45,10 +45,10 @@ def _physics(case):
     names = ("potential", "flow", "transport", "chemistry")
     on, off = (", ".join(n for n in names if getattr(p, n) is state) or "nothing"
                for state in (True, False))
-    skipped = f"whose totals moved by no more than {p.skip:g} of themselves"
+    kept = f"moved by no more than {p.skip:g} of themselves" if p.skip else "did not move"
     return ["", "physics", *table([
         ("on", on), ("off", off), ("face concentrations", p.scheme),
-        ("left as they are", "voxels " + (skipped if p.skip else "whose totals did not move"))], "<<")]
+        ("left as they are", f"voxels whose totals {kept}")], "<<")]
 
 
 def _grid(case):
