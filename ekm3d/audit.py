@@ -62,7 +62,7 @@ class FaradayBox:
         self.passed += sim.cathodes.left[self.strips, h].sum()
         if sim.chem.gases:
             taken = np.zeros(sim.grid.padded)
-            taken.reshape(-1)[sim.reactions.voxels] = sim.reactions.taken[h]
+            sim.reactions.voxels.put(taken, sim.reactions.taken[h])
             self.passed -= taken[sim.grid.inner][self.window].sum() * sim.grid.voxel_volume
             self.passed -= sim.cathodes.absorbed[self.strips, h].sum()
 

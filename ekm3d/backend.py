@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,13 @@ class Backend:
         """What to call for an operator; `constants`: the kernel's compile-time numbers (NS=12)."""
         return op
 
+    def prepare(self, bound, *values):
+        """bound(*values) as a call without arguments, made many times: checked now, not then.
+
+        Scalars keep the values they have now; arrays are used as they are at every call.
+        """
+        return partial(bound, *values)
+
     def zeros(self, shape, dtype=np.float64):
         """An array of zeros where this backend works."""
         return self.xp.zeros(shape, dtype)
@@ -113,6 +121,11 @@ class CppBackend(Backend):
         library = self.library(op.source, text, constants)
         return CompiledOperator(op.__name__, getattr(library, op.__name__), parameters, constants)
 
+    def prepare(self, bound, *values):
+        if isinstance(bound, CompiledOperator):
+            return bound.prepared(*values)
+        return super().prepare(bound, *values)
+
     def library(self, source, text, constants):
         """The kernels of one file as an opened shared library, compiled unless cached."""
         defines = ["-DREAL=double"] + [f"-D{k}={v}" for k, v in sorted(constants.items())]
@@ -145,8 +158,8 @@ BUILDERS = {"numpy": Backend, "cpp": CppBackend, "cuda": refuse_cuda}
 
 # ---- the kernel's text -------------------------------------------------------------------
 
-KINDS = {"Grid": None, "real": np.dtype(np.float64), "int": np.dtype(np.int32),
-         "Offset": np.dtype(np.int64), "Flag": np.dtype(np.uint8)}
+KINDS = {"Grid": None, "real": np.dtype(np.float64), "single": np.dtype(np.float32),
+         "int": np.dtype(np.int32), "Offset": np.dtype(np.int64), "Flag": np.dtype(np.uint8)}
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,9 @@ class Parameter:
     const real z[NS]            a table of NS numbers
     const real* c               a padded voxel array, read
     real* EACH(NS) c            NS padded voxel arrays, written
+    real* ON(coarse) c          a padded voxel array of another grid, the parameter `coarse`
+    real* EACH(3) ROWS(g) c     3 numbers for every row of voxels: (3, nz, ny)
+    int* LIST(n) c              n numbers, n a parameter
     """
 
     name: str
@@ -166,6 +182,7 @@ class Parameter:
     output: bool
     table: str | None           # what stands within [ ]
     each: str | None            # what stands within EACH( )
+    shape: tuple = ("ON", None)     # ON, ROWS or LIST, and what stands within ( )
 
 
 def kernel_text_or_none(source):
@@ -203,15 +220,15 @@ def without_comments(text):
 def parameter(kernel, text):
     """One parameter of a kernel from its declaration."""
     words = text.replace("__restrict__", " ")
-    found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*(?:EACH\((\w+)\))?\s*(\w+)\s*"
-                         r"(?:\[(\w+)\])?\s*", words)
+    found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*(?:EACH\((\w+)\))?\s*"
+                         r"(?:(ON|ROWS|LIST)\((\w+)\))?\s*(\w+)\s*(?:\[(\w+)\])?\s*", words)
     if not found or found[2] not in KINDS:
         raise BackendError(f"kernel {kernel}: cannot read the parameter {text.strip()!r}: it should"
                            f" look like 'const real* x', 'real* EACH(NS) x', 'const real x[NS]' or "
                            f"'real x', with one of the types {', '.join(KINDS)}")
-    const, kind, star, each, name, table = found.groups()
+    const, kind, star, each, word, of, name, table = found.groups()
     array = bool(star or table)
-    return Parameter(name, kind, array, array and not const, table, each)
+    return Parameter(name, kind, array, array and not const, table, each, (word or "ON", of))
 
 
 # ---- calling compiled code ---------------------------------------------------------------
@@ -225,9 +242,19 @@ class CompiledOperator:
 
     def __init__(self, name, function, parameters, constants):
         self.__name__ = name
-        self.function, self.parameters, self.constants = function, parameters, constants
+        self.function, self.parameters = function, parameters
         function.restype = None
         function.argtypes = [self._c_type(p) for p in parameters]
+        number = {p.name: n for n, p in enumerate(parameters)}
+        # Of every array: (place, parameter, leading counts, word, place of what it refers to).
+        self.arrays = []
+        for n, p in enumerate(parameters):
+            if p.array:
+                count = p.table or p.each
+                lead = (int(constants.get(count, count)),) if count else ()
+                word, of = ("TABLE", None) if p.table else p.shape
+                self.arrays.append((n, p, lead, word, number[of] if of else 0))
+        self.outputs = [n for n, p in enumerate(parameters) if p.output]
 
     @staticmethod
     def _c_type(p):
@@ -235,33 +262,59 @@ class CompiledOperator:
             return PackedGrid
         return ctypes.c_void_p if p.array else np.ctypeslib.as_ctypes_type(KINDS[p.kind])
 
-    def __call__(self, grid, *values):
-        if len(values) + 1 != len(self.parameters):
-            raise TypeError(f"{self.__name__} takes {len(self.parameters)} arguments, "
-                            f"{len(values) + 1} were given")
-        given = list(zip(self.parameters[1:], values))
-        arrays = [(p, v) for p, v in given if p.array]
-        for p, v in arrays:
-            self._check(p, v, grid)
-        for p, v in arrays:
-            for q, w in arrays:
-                if p.output and p is not q and np.may_share_memory(v, w):
-                    raise ValueError(f"{self.__name__}: output {p.name} overlaps {q.name}")
-        self.function(grid.packed(), *(v.ctypes.data if p.array else v for p, v in given))
+    def __call__(self, *values):
+        self.function(*self._addresses(values))
 
-    def _check(self, p, value, grid):
+    def prepared(self, *values):
+        """The same call without arguments, checked here once; it keeps the arrays alive."""
+        addresses = self._addresses(values)
+
+        def call(function=self.function, kept=values):
+            function(*addresses)
+        return call
+
+    def _addresses(self, values):
+        """What the C function takes, after all checks."""
+        if len(values) != len(self.parameters):
+            raise TypeError(f"{self.__name__} takes {len(self.parameters)} arguments, "
+                            f"{len(values)} were given")
+        given = list(values)
+        for n, p in enumerate(self.parameters):
+            if p.kind == "Grid":
+                given[n] = values[n].packed()
+        spans = []
+        for n, p, lead, word, of in self.arrays:
+            wanted = lead + self._shape(word, values[of])
+            given[n] = self._address(p, values[n], wanted)
+            spans.append((given[n], given[n] + values[n].nbytes, n))
+        for n in self.outputs:
+            low, high = given[n], given[n] + values[n].nbytes
+            for start, stop, m in spans:
+                if start < high and low < stop and m != n:
+                    raise ValueError(f"{self.__name__}: output {self.parameters[n].name} overlaps "
+                                     f"{self.parameters[m].name}")
+        return given
+
+    @staticmethod
+    def _shape(word, of):
+        """Shape that the declaration states, behind its leading counts."""
+        if word == "ON":
+            return of.padded
+        if word == "ROWS":
+            return of.shape[:2]
+        return (int(of),) if word == "LIST" else ()
+
+    def _address(self, p, value, wanted):
+        """Address of an array once it is what the declaration says."""
         where = f"{self.__name__}: {p.name}"
         if not isinstance(value, np.ndarray) or value.dtype != KINDS[p.kind]:
             raise TypeError(f"{where} should be a NumPy array of {KINDS[p.kind]}, not "
                             f"{getattr(value, 'dtype', type(value).__name__)}")
         if not value.flags.c_contiguous or p.output and not value.flags.writeable:
             raise ValueError(f"{where} should be contiguous in memory, and writeable if an output")
-        count = p.table or p.each
-        wanted = (int(self.constants.get(count, count)),) if count else ()
-        if not p.table:
-            wanted += grid.padded
         if value.shape != wanted:
             raise ValueError(f"{where} has shape {value.shape}, it should be {wanted}")
+        return value.__array_interface__["data"][0]
 
 
 # ---- the host's compiler -----------------------------------------------------------------

@@ -2,15 +2,19 @@
 
     -div(a grad x) + b x = f          a: face conductances, b: links to fixed values
 
-Finite volumes, 7-point, symmetric positive (semi)definite; conjugate gradients with
-Jacobi preconditioning in float64, started on a column of voxels from the direct solution of the
-tridiagonal system. Voxels without any conductance keep their value.
+Finite volumes, 7-point, symmetric positive (semi)definite; conjugate gradients in float64 with
+the preconditioner of `multigrid` in float32, started on a column of voxels from the direct
+solution of the tridiagonal system. Voxels without any conductance keep their value. Dot products
+are added up row by row in a fixed order: the answer depends on no number of threads.
 """
 
 import numpy as np
 from scipy.linalg import LinAlgError, solveh_banded
 
 from ekm3d.backend import operator
+from ekm3d.multigrid import Multigrid
+
+PATIENCE = 100      # iterations after which the preconditioner is doubted
 
 
 class NoConvergence(RuntimeError):
@@ -44,14 +48,67 @@ def diagonal(g, ax, ay, az, b):
     return out
 
 
+@operator("elliptic.cu")
+def apply_to_direction(g, ax, ay, az, b, p, image, sums):
+    """image = A p, p in float32; sums (nz, ny): p image added up over every row."""
+    apply_operator(g, ax, ay, az, b, p.astype(float), image)
+    sums[...] = np.einsum("kji,kji->kj", p[g.inner], image[g.inner])
+
+
+@operator("elliptic.cu")
+def residual(g, f, image, inverse, shift, r, sums):
+    """r = f - shift - image where inverse > 0, else 0.
+
+    sums (3, nz, ny): squares of r, of f - shift (where inverse > 0) and of image, over every row.
+    """
+    source = np.where(inverse[g.inner] > 0, f[g.inner] - shift, 0.0)
+    r[g.inner] = source - image[g.inner]
+    for n, a in enumerate((r[g.inner], source, image[g.inner])):
+        sums[n] = np.einsum("kji,kji->kj", a, a)
+
+
+@operator("elliptic.cu")
+def reduce_residual(g, r, scale, small):
+    """small = scale r in float32, what the preconditioner is given."""
+    small[g.inner] = scale * r[g.inner]
+
+
+@operator("elliptic.cu")
+def redirect(g, z, keep, p):
+    """p = z + keep p: z is what the preconditioner answered."""
+    p[g.inner] = z[g.inner] + np.float32(keep) * p[g.inner]
+
+
+@operator("elliptic.cu")
+def advance(g, p, image, way, scale, x, r, small, sums):
+    """x += way p, r -= way image, small = scale r; sums (nz, ny): squares of r by row."""
+    x[g.inner] += way * p[g.inner].astype(float)
+    r[g.inner] -= way * image[g.inner]
+    small[g.inner] = scale * r[g.inner]
+    sums[...] = np.einsum("kji,kji->kj", r[g.inner], r[g.inner])
+
+
+@operator("elliptic.cu")
+def lift(g, b, inverse, way, x, r, sums):
+    """x += way where inverse > 0, r -= way b; sums (nz, ny): squares of r by row."""
+    x[g.inner] += np.where(inverse[g.inner] > 0, way, 0.0)
+    r[g.inner] -= way * b[g.inner]
+    sums[...] = np.einsum("kji,kji->kj", r[g.inner], r[g.inner])
+
+
 class Elliptic:
-    """Conjugate gradients on one grid; scratch arrays are kept between solves."""
+    """Conjugate gradients on one grid; all arrays are allocated once."""
 
     def __init__(self, grid, backend, domain, tolerance=1e-11, max_iterations=20000):
         self.grid, self.domain = grid, domain
         self.tolerance, self.max_iterations = tolerance, max_iterations
-        self.apply = backend.bind(apply_operator)
-        self.direction, self.image, self.scratch = (backend.zeros(grid.padded) for _ in range(3))
+        self.multigrid = Multigrid(grid, backend, domain)
+        bound = (apply_operator, apply_to_direction, residual, reduce_residual, redirect, advance,
+                 lift)
+        self.do = {op.__name__: backend.bind(op) for op in bound}
+        self.image, self.r = (backend.zeros(grid.padded) for _ in range(2))
+        self.p = backend.zeros(grid.padded, np.float32)
+        self.sums = backend.zeros((3, *grid.shape[:2]))
         self.iterations = 0
         long = [axis for axis in range(3) if grid.shape[axis] > 1]
         self.axis = long[0] if len(long) == 1 else None     # of a single column of voxels
@@ -75,55 +132,116 @@ class Elliptic:
         if np.linalg.norm(left) <= 1e-6 * np.linalg.norm(rhs):
             x[self.grid.inner] = new.reshape(self.grid.shape)
 
-    def solve(self, ax, ay, az, b, f, x, what="potential"):
+    def solve(self, ax, ay, az, b, f, x, what="potential", same=False, trend=None):
         """Improve x [padded, in place] until |f - A x| <= tolerance |f|.
 
         f is taken over the voxels that conduct; without any b the problem fixes x only up
         to a constant: the mean of f is removed and x gets mean zero. Returns |r| / |f|.
-        A source of zero is measured against A x at the start instead.
+        A source of zero is measured against A x at the start instead. If x had to be improved, what
+        flows in flows out again: the sum of f - A x is zero to rounding.
+
+        same: the operator is that of the last call, its multigrid is used again. trend: padded,
+        in place: how x changed in the last call with it; the start is moved along it, as far as
+        lowers the error most.
         """
-        g, dot = self.grid, self.domain.dot
-        diag = diagonal(g, ax, ay, az, b)
-        live = diag > 0
-        inverse = np.zeros_like(diag)
-        inverse[live] = 1.0 / diag[live]
-        f = np.where(live, f, 0.0)
-        floating = not np.any(b[live])
-        if floating and np.any(live):
-            f[live] -= f[live].mean()
+        g, grids = self.grid, self.multigrid
+        if not same:
+            grids.take(ax, ay, az, b)
+        floating = not grids.links and grids.live > 0
+        shift = self._mean(f) if floating else 0.0
         if self.axis is not None:
-            self._along((az, ay, ax)[self.axis], diag, f, x, floating)
-        p, image = self.direction, self.image
-        self.apply(g, ax, ay, az, b, x, image)
-        r = np.where(live, f - image, 0.0)
-        norm = np.sqrt(dot(f, f)) or np.sqrt(dot(image, image))
-        target = self.tolerance * norm
-        size = np.sqrt(dot(r, r))
+            source = np.where(grids.top.inverse > 0, f - shift, 0.0)
+            self._along((az, ay, ax)[self.axis], diagonal(g, ax, ay, az, b), source, x, floating)
+        size, norm = self._residual(ax, ay, az, b, f, shift, x)
         if not np.isfinite(size):
             raise NoConvergence(f"{what}: a source, a conductance or the start is not a number")
-        z = inverse * r
-        rz = dot(r, z)
-        np.copyto(p, z)
+        if trend is not None:
+            size = self._extrapolate(ax, ay, az, b, x, trend, size)
         self.iterations = 0
-        while size > target and rz > 0.0:
-            if self.iterations >= self.max_iterations:
+        while size > self.tolerance * norm:
+            size = self._iterate(ax, ay, az, b, x, size, norm, what)
+            if grids.links:
+                size = self._balance(b, x)
+        if floating:
+            np.subtract(x, self._mean(x), out=x, where=grids.top.inverse > 0)
+        if trend is not None:
+            trend += x
+        return size / norm if norm > 0 else 0.0
+
+    def _mean(self, a):
+        """Mean over the voxels that conduct."""
+        rows = np.where(self.multigrid.top.inverse > 0, a, 0.0)[self.grid.inner].sum(axis=2)
+        return self.domain.total(rows) / self.multigrid.live
+
+    def _residual(self, ax, ay, az, b, f, shift, x):
+        """(|r|, |f|), r = f - A x; |A x| for |f| if f is zero."""
+        self.do["apply_operator"](self.grid, ax, ay, az, b, x, self.image)
+        self.do["residual"](self.grid, f, self.image, self.multigrid.top.inverse, shift, self.r,
+                            self.sums)
+        left, source, answer = (np.sqrt(self.domain.total(rows)) for rows in self.sums)
+        return left, source or answer
+
+    def _extrapolate(self, ax, ay, az, b, x, trend, size):
+        """Move x along its last change to where the error is least; the new |r|.
+
+        The error's energy norm falls by the most for way = (trend, r) / (trend, A trend). What
+        remains in trend turns into the next one when the new x is added.
+        """
+        inner, way = self.grid.inner, 0.0
+        self.do["apply_operator"](self.grid, ax, ay, az, b, trend, self.image)
+        along, curvature = (
+            self.domain.total(np.einsum("kji,kji->kj", trend[inner], a[inner]))
+            for a in (self.r, self.image))
+        if curvature > 0:
+            way = along / curvature
+        trend *= way
+        x += trend
+        self.r[inner] -= way * self.image[inner]
+        trend -= x
+        return np.sqrt(self.domain.total(np.einsum("kji,kji->kj", self.r[inner], self.r[inner])))
+
+    def _balance(self, b, x):
+        """Add the constant to x that makes the sum of r zero, A 1 being b; the new |r|.
+
+        What multigrid leaves is smooth, and a little of it everywhere would add up.
+        """
+        rows = self.r[self.grid.inner].sum(axis=2)
+        self.do["lift"](self.grid, b, self.multigrid.top.inverse,
+                        self.domain.total(rows) / self.multigrid.links, x, self.r, self.sums[0])
+        return np.sqrt(self.domain.total(self.sums[0]))
+
+    def _iterate(self, ax, ay, az, b, x, size, norm, what):
+        """Conjugate gradients from x and self.r on; the last |r|.
+
+        The preconditioner sees r / |r| of one iteration before, p is the direction by the same
+        scale: float32 has 38 decades and no more.
+        """
+        g, grids, do, sums = self.grid, self.multigrid, self.do, self.sums[0]
+        p, r, image = self.p, self.r, self.image
+        grids.build()
+        scale, old_scale, old = 1.0 / size, 1.0, np.inf
+        p[...] = 0.0
+        do["reduce_residual"](g, r, scale, grids.top.b)
+        while size > self.tolerance * norm:
+            grids.cycle(sums)
+            now = self.domain.total(sums) / scale / scale            # r . M r
+            if grids.twice and (self.iterations == PATIENCE or not now > 0):
+                grids.visit_once()
+                old = np.inf
+                continue
+            do["redirect"](g, grids.top.x, now / old * (scale / old_scale), p)
+            do["apply_to_direction"](g, ax, ay, az, b, p, image, sums)
+            curvature = self.domain.total(sums) / scale / scale
+            if self.iterations >= self.max_iterations or not (now > 0 and curvature > 0):
+                d = diagonal(g, ax, ay, az, b)
                 raise NoConvergence(
                     f"{what}: conjugate gradients stopped after {self.iterations} iterations at a "
                     f"residual of {size / norm:.1e} of the source "
                     f"(required {self.tolerance:.0e}); conductance contrast "
-                    f"{diag[live].max() / diag[live].min():.1e}")
-            self.apply(g, ax, ay, az, b, p, image)
-            alpha = rz / dot(p, image)
-            np.multiply(p, alpha, out=self.scratch)
-            x += self.scratch
-            np.multiply(image, alpha, out=self.scratch)
-            r -= self.scratch
-            np.multiply(inverse, r, out=z)
-            rz, previous = dot(r, z), rz
-            p *= rz / previous
-            p += z
-            size = np.sqrt(dot(r, r))
+                    f"{d.max() / d[d > 0].min():.1e}")
+            old, old_scale, scale = now, scale, 1.0 / size
+            do["advance"](g, p, image, now / curvature / old_scale, scale, x, r,
+                          grids.top.b, sums)
+            size = np.sqrt(self.domain.total(sums))
             self.iterations += 1
-        if floating and np.any(live):
-            x[live] -= x[live].mean()
-        return size / norm if norm > 0 else 0.0
+        return size

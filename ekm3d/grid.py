@@ -6,6 +6,7 @@ and VTK alike. Working arrays carry GHOST layers on every side; `inner` cuts the
 
 import ctypes
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,17 +29,17 @@ class Grid:
     spacing: tuple
     origin: tuple = (0.0, 0.0, 0.0)
 
-    @property
+    @cached_property
     def shape(self):
         """(nz, ny, nx): voxels without ghosts."""
         return tuple(reversed(self.cells))
 
-    @property
+    @cached_property
     def padded(self):
         """(nz + 2g, ny + 2g, nx + 2g): the shape of a working array."""
         return tuple(n + 2 * GHOST for n in self.shape)
 
-    @property
+    @cached_property
     def inner(self):
         """Index that cuts the ghosts off the last three axes: a[grid.inner]."""
         return (Ellipsis,) + tuple(slice(GHOST, GHOST + n) for n in self.shape)

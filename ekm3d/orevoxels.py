@@ -16,13 +16,13 @@ class OreVoxels:
         mask[grid.inner] = ore
         self.index = np.flatnonzero(mask)
 
-    def take(self, array):
-        """(..., n) of an array (..., padded)."""
-        return flat(array)[..., self.index]
+    def take(self, array, chosen=slice(None)):
+        """(..., n) of an array (..., padded); chosen: numbers of some of the ore voxels."""
+        return flat(array)[..., self.index[chosen]]
 
-    def put(self, array, values):
+    def put(self, array, values, chosen=slice(None)):
         """Write values (..., n) into an array (..., padded)."""
-        flat(array)[..., self.index] = values
+        flat(array)[..., self.index[chosen]] = values
 
     def places(self, numbers):
         """Centres [m] of the ore voxels with these numbers, as text."""

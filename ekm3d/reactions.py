@@ -16,8 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekm3d.chemistry import ChemistryError, Sites
-from ekm3d.grid import GHOST
-from ekm3d.stencil import flat
 
 
 @dataclass(frozen=True)
@@ -36,62 +34,53 @@ class Reactions:
     Attributes: iterations, the most steps that a voxel took in the last call; over all calls but
     the first, which has no history: asked and skipped, counts of voxels; restarted, how many were
     solved without history after all; struggled, the worst of them (None before there is one).
-    voxels: flat padded indices (n,) of the ore; taken (components, n): from gases in the last
-    call [mol/m3 of rock].
+    voxels: the OreVoxels; taken (components, n): from gases in the last call [mol/m3 of rock].
     """
 
-    def __init__(self, grid, chem, engine, rock, ore, skip=0.0):
-        """rock: padded rock arrays; ore: inner mask of the voxels that hold ore.
+    def __init__(self, voxels, chem, engine, rock, skip=0.0):
+        """voxels: OreVoxels; rock: padded rock arrays.
 
         skip: see the module's text; None solves every voxel every time.
         """
-        self.grid, self.chem, self.engine, self.rock = grid, chem, engine, rock
+        self.voxels, self.chem, self.engine, self.rock = voxels, chem, engine, rock
         self.skip = skip
-        mask = np.zeros(grid.padded, bool)
-        mask[grid.inner] = ore
-        self.voxels = np.flatnonzero(mask)
-        self.theta = self._take(rock["water_content"])
-        self.tau = self._take(rock["tortuosity"])
-        self.sites = Sites(self._take(rock["cec"]), self._take(rock["cec_slope"]),
+        self.theta = voxels.take(rock["water_content"])
+        self.tau = voxels.take(rock["tortuosity"])
+        self.sites = Sites(voxels.take(rock["cec"]), voxels.take(rock["cec_slope"]),
                            rock["reference_pH"])
         self.iterations = self.asked = self.skipped = self.restarted = 0
         self.struggled, self.taken = None, None
 
-    def _take(self, array, chosen=slice(None)):
-        return flat(array)[..., self.voxels[chosen]]
-
-    def _put(self, array, values, chosen=slice(None)):
-        flat(array)[..., self.voxels[chosen]] = values
-
     def advance(self, s):
         """Species, exchanger and minerals in equilibrium with the totals at time t."""
-        total = self._take(s.T)
+        total = self.voxels.take(s.T)
         todo = self._moved(s, total)
-        found = self._solve(total[:, todo], todo, self._take(s.warm, todo) if s.step else None)
-        self._put(s.c, found.c, todo)
-        self._put(s.exchanged, found.exchanged, todo)
-        self._put(s.solid, found.solid, todo)
-        self._put(s.warm, found.warm, todo)
-        self._put(s.pH, found.pH, todo)
+        warm = self.voxels.take(s.warm, todo) if s.step else None
+        found = self._solve(total[:, todo], todo, warm)
+        self.voxels.put(s.c, found.c, todo)
+        self.voxels.put(s.exchanged, found.exchanged, todo)
+        self.voxels.put(s.solid, found.solid, todo)
+        self.voxels.put(s.warm, found.warm, todo)
+        self.voxels.put(s.pH, found.pH, todo)
         slowed = self.chem.mobility(found.ionic_strength)
-        self._put(s.mobility, self.theta[todo] * self.tau[todo] * slowed, todo)
+        self.voxels.put(s.mobility, self.theta[todo] * self.tau[todo] * slowed, todo)
         if self.chem.gases:
             self.taken = np.zeros_like(total)
             self.taken[:, todo] = self.chem.nu_g.T @ found.gas
             total += self.taken
-            self._put(s.T, total)
-            s.absorbed += self.taken.sum(axis=1) * self.grid.voxel_volume
+            self.voxels.put(s.T, total)
+            s.absorbed += self.taken.sum(axis=1) * self.voxels.grid.voxel_volume
         if self.skip is not None:
-            self._put(s.solved, total[:, todo], todo)
+            self.voxels.put(s.solved, total[:, todo], todo)
         fixed = np.atleast_2d(self.sites.cec).sum(axis=0)
-        self._put(s.charge, self.chem.charge @ total - fixed)
+        self.voxels.put(s.charge, self.chem.charge @ total - fixed)
         self._remember(s, found, todo)
 
     def _moved(self, s, total):
         """Numbers of the voxels to be solved."""
         if self.skip is None or not s.step:
-            return np.arange(self.voxels.size)
-        solved = self._take(s.solved)
+            return np.arange(self.theta.size)
+        solved = self.voxels.take(s.solved)
         still = np.abs(total - solved) <= self.skip * np.abs(solved)
         return np.flatnonzero(~np.all(still, axis=0))             # what is not a number counts
 
@@ -102,7 +91,7 @@ class Reactions:
             return self.engine.solve(total, self.theta[todo], sites, warm)
         except ChemistryError as error:
             voxels = todo[error.voxels]
-            places = ", ".join(self._place(n) for n in voxels[:3])
+            places = self.voxels.places(voxels[:3])
             raise ChemistryError(error.reason, self.chem.components, voxels, error.total,
                                  places) from None
 
@@ -111,13 +100,13 @@ class Reactions:
         self.iterations = int(found.iterations.max(initial=0))
         if not s.step:
             return
-        self.asked += self.voxels.size
-        self.skipped += self.voxels.size - todo.size
+        self.asked += self.theta.size
+        self.skipped += self.theta.size - todo.size
         self.restarted += int(np.count_nonzero(found.restarts))
         if todo.size and (self.struggled is None or self.iterations > self.struggled.steps):
             n = int(found.iterations.argmax())
             self.struggled = Struggle(self.iterations, int(found.restarts[n]),
-                                      self._place(todo[n]), s.time)
+                                      self.voxels.places([todo[n]]), s.time)
 
     def report(self):
         """One or two lines on how the chemistry went, for the log."""
@@ -129,9 +118,3 @@ class Reactions:
         w = self.struggled
         return text + (f"\n  the hardest took {w.steps} steps and {w.restarts} new starts, at "
                        f"{w.place} and t = {w.time:g} s")
-
-    def _place(self, number):
-        """Centre [m] of the ore voxel with this number, as text."""
-        index = np.unravel_index(self.voxels[number], self.grid.padded)
-        z, y, x = (self.grid.centres(axis)[v - GHOST] for axis, v in enumerate(index))
-        return f"({x:.3f}, {y:.3f}, {z:.3f}) m"

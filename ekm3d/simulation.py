@@ -20,6 +20,7 @@ from ekm3d.fields import State
 from ekm3d.flow import Flow
 from ekm3d.grid import GHOST
 from ekm3d.monitor import Monitor
+from ekm3d.orevoxels import OreVoxels
 from ekm3d.outputs import Outputs
 from ekm3d.potential import Potential
 from ekm3d.progress import Progress
@@ -67,10 +68,11 @@ class Simulation:
                                  [neutral(chem, side.component_flux) for side in case.sides])
         self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
         self.rock = self._rock(case.ore)
+        self.voxels = OreVoxels(grid, self.electrodes.ore)
         self.slow = Slow(self)
         self.engine = Equilibrium(chem) if self.physics.chemistry else Dissolved(chem)
-        self.reactions = Reactions(grid, chem, self.slow.engine(self.engine), self.rock,
-                                   self.electrodes.ore, self.physics.skip)
+        self.reactions = Reactions(self.voxels, chem, self.slow.engine(self.engine), self.rock,
+                                   self.physics.skip)
         self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
                                  el.plate_capture, el.deposition)
         feeds = np.array([neutral(chem, well.composition) for well in case.wells])

@@ -13,7 +13,6 @@ from ekm3d.chemistry import Equilibrium
 from ekm3d.grid import GHOST
 from ekm3d.immobile import Immobile
 from ekm3d.medium import Medium
-from ekm3d.orevoxels import OreVoxels
 from ekm3d.relaxation import Kinetics, without
 
 
@@ -22,7 +21,7 @@ class Slow:
 
     def __init__(self, sim):
         self.sim, self.chem, self.rates = sim, sim.chem, sim.case.rates
-        self.voxels = OreVoxels(sim.grid, sim.electrodes.ore)
+        self.voxels = sim.voxels
         self.laws = {self.chem.minerals.index(name): law.at(self._take)
                      for name, law in self.rates.laws.items()}
         self.moving = np.ones(sim.grid.padded)           # share of the water and of its clay

@@ -118,7 +118,7 @@ class Terminals:
             u = self.responses.setdefault(n, np.zeros_like(phi))
             pull = np.zeros_like(phi)
             np.add.at(pull.reshape(-1), voxel[mine], link[mine])
-            elliptic.solve(sx, sy, sz, coupling, pull, u, "unit response")
+            elliptic.solve(sx, sy, sz, coupling, pull, u, "unit response", same=True)
             iterations += elliptic.iterations
             responses.append(u)
         for a, (n, mine) in enumerate(unknown):

@@ -9,16 +9,27 @@
 // The body is the loop body: one thread per voxel on the GPU, rows of voxels on the host.
 // EKM_FACES also visits index -1: the voxels that own a face on the lower side of the box, for
 // a face is stored with the voxel below it. A launch covers (nx + 1, ny + 1, nz + 1) threads.
+// EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one: a GPU gives each row the
+// 32 lanes of a warp (blockDim.x is 32, gridDim.x 1), the host a loop. What EKM_ALONG_SUM adds up
+// depends on the row alone, neither on the number of threads nor on how rows are shared out.
+// EKM_BLOCK_ROWS walks through a whole grid within one block (host: one thread), BLOCK_WAIT lets
+// its threads wait for each other: many small grids in one launch.
 // No system headers (NVRTC has none), no shared memory, no atomics, no bare decimal literals.
 // REAL is float or double; the number of species and the like come as -DNS=...
 
 typedef REAL real;
+typedef float single;              // what need not be exact: inside a preconditioner
 typedef long long Offset;          // 64 bits: twelve species on 600^3 voxels pass 2^31
 typedef unsigned char Flag;        // 0 or 1
 
-// Stands in a parameter list for those who read it, the caller's checks among them:
-// `const real* __restrict__ EACH(NS) c` is one padded voxel array for each of NS species.
+// These stand in a parameter list for those who read it, the caller's checks among them:
+// `const real* __restrict__ EACH(NS) c` is one padded voxel array for each of NS species,
+// `ON(coarse)` a voxel array of the grid `coarse`, `ROWS(g)` one number per row, [k, j], and
+// `LIST(n)` n numbers. Arrays without a word are voxel arrays of the first grid.
 #define EACH(count)
+#define ON(grid)
+#define ROWS(grid)
+#define LIST(count)
 
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 
@@ -29,6 +40,23 @@ typedef unsigned char Flag;        // 0 or 1
     const int j = first + int(blockIdx.y * blockDim.y + threadIdx.y);           \
     const int k = first + int(blockIdx.z * blockDim.z + threadIdx.z);           \
     if (i < (g).nx && j < (g).ny && k < (g).nz)
+#define EKM_ROWS(j, k, g)                                                       \
+    const int j = int(blockIdx.y * blockDim.y + threadIdx.y);                   \
+    const int k = int(blockIdx.z * blockDim.z + threadIdx.z);                   \
+    if (j < (g).ny && k < (g).nz)
+#define EKM_ALONG(i, n) for (int i = threadIdx.x; i < (n); i += 32)
+#define EKM_ALONG_SUM(i, n, total) EKM_ALONG(i, n)
+#define EKM_BLOCK_ROWS(j, k, g)                                                 \
+    for (int k = 0, r_ = threadIdx.y; k < (g).nz; k++, r_ -= (g).ny)            \
+        for (int j = r_; j < (g).ny; j += blockDim.y, r_ = j)
+#define BLOCK_WAIT() __syncthreads()
+
+// Sum of one number per lane, in all lanes; a tree, the same every time.
+static __device__ __forceinline__ real of_row(real lane)
+{
+    for (int far = 16; far > 0; far /= 2) lane += __shfl_xor_sync(0xffffffffu, lane, far);
+    return lane;
+}
 
 #else
 
@@ -41,6 +69,19 @@ typedef unsigned char Flag;        // 0 or 1
         for (int j = first; j < (g).ny; j++)                                    \
             EKM_PRAGMA(omp simd)                                                \
             for (int i = first; i < (g).nx; i++)
+#define EKM_ROWS(j, k, g)                                                       \
+    EKM_PRAGMA(omp parallel for collapse(2) schedule(static) if (worth_threads(g))) \
+    for (int k = 0; k < (g).nz; k++)                                            \
+        for (int j = 0; j < (g).ny; j++)
+#define EKM_ALONG(i, n) EKM_PRAGMA(omp simd) for (int i = 0; i < (n); i++)
+#define EKM_ALONG_SUM(i, n, total)                                              \
+    EKM_PRAGMA(omp simd reduction(+ : total)) for (int i = 0; i < (n); i++)
+#define EKM_BLOCK_ROWS(j, k, g)                                                 \
+    for (int k = 0; k < (g).nz; k++)                                            \
+        for (int j = 0; j < (g).ny; j++)
+#define BLOCK_WAIT()
+
+static inline real of_row(real lane) { return lane; }
 
 #endif
 

@@ -1,9 +1,11 @@
-// The 7-point operator of the elliptic solver; twin of ekm3d/elliptic.py.
+// The 7-point operator and the vector work of conjugate gradients; twin of ekm3d/elliptic.py.
 
 // What leaves a voxel through its two faces along one axis: sum of a_face (x - x_neighbour).
-INLINE real outflow(const real* a, const real* x, Offset here, Offset step)
+template <typename number>
+INLINE real outflow(const real* a, const number* x, Offset here, Offset step)
 {
-    return a[here] * (x[here] - x[here + step]) + a[here - step] * (x[here] - x[here - step]);
+    const real own = x[here], upper = x[here + step], lower = x[here - step];
+    return a[here] * (own - upper) + a[here - step] * (own - lower);
 }
 
 // y = b x - div(a grad x) per voxel                                    [A or m3/s]
@@ -15,5 +17,106 @@ KERNEL apply_operator(Grid g, const real* __restrict__ ax, const real* __restric
         const Offset c = at(i, j, k, g);
         y[c] = b[c] * x[c] + outflow(ax, x, c, 1) + outflow(ay, x, c, row(g))
              + outflow(az, x, c, layer(g));
+    }
+}
+
+// image = (b - div a grad) p, and the sum of p image over every row
+KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
+                          const real* __restrict__ az, const real* __restrict__ b,
+                          const single* __restrict__ p, real* __restrict__ image,
+                          real* __restrict__ ROWS(g) sums)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g);
+        real total = 0;
+        EKM_ALONG_SUM(i, g.nx, total) {
+            const Offset c = start + i;
+            const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
+                         + outflow(az, p, c, layer(g));
+            image[c] = y;
+            total += p[c] * y;
+        }
+        sums[Offset(k) * g.ny + j] = of_row(total);
+    }
+}
+
+// r = f - shift - image where anything conducts, else 0; sums over every row of r r, of
+// (f - shift)^2 and of image^2
+KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ image,
+                const single* __restrict__ inverse, real shift, real* __restrict__ r,
+                real* __restrict__ EACH(3) ROWS(g) sums)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g), rows = Offset(g.ny) * g.nz;
+        real left = 0, source = 0, answer = 0;
+        EKM_ALONG_SUM(i, g.nx, source) {
+            const Offset c = start + i;
+            const real s = inverse[c] > 0 ? f[c] - shift : real(0);
+            source += s * s;
+            r[c] = s - image[c];
+        }
+        EKM_ALONG_SUM(i, g.nx, left) left += r[start + i] * r[start + i];
+        EKM_ALONG_SUM(i, g.nx, answer) answer += image[start + i] * image[start + i];
+        real* to = sums + Offset(k) * g.ny + j;
+        to[0] = of_row(left);
+        to[rows] = of_row(source);
+        to[2 * rows] = of_row(answer);
+    }
+}
+
+// small = scale r, what the preconditioner is given
+KERNEL reduce_residual(Grid g, const real* __restrict__ r, real scale, single* __restrict__ small)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g);
+        EKM_ALONG(i, g.nx) small[start + i] = single(scale * r[start + i]);
+    }
+}
+
+// p = z + keep p: z is what the preconditioner answered
+KERNEL redirect(Grid g, const single* __restrict__ z, real keep, single* __restrict__ p)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g);
+        const single share = single(keep);
+        EKM_ALONG(i, g.nx) p[start + i] = z[start + i] + share * p[start + i];
+    }
+}
+
+// x += way p, r -= way image, small = scale r; sum of r r over every row
+KERNEL advance(Grid g, const single* __restrict__ p, const real* __restrict__ image, real way,
+               real scale, real* __restrict__ x, real* __restrict__ r, single* __restrict__ small,
+               real* __restrict__ ROWS(g) sums)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g);
+        real total = 0;
+        EKM_ALONG_SUM(i, g.nx, total) {
+            const Offset c = start + i;
+            const real left = r[c] - way * image[c];
+            x[c] += way * p[c];
+            r[c] = left;
+            small[c] = single(scale * left);
+            total += left * left;
+        }
+        sums[Offset(k) * g.ny + j] = of_row(total);
+    }
+}
+
+// A constant on top: x += way where anything conducts, r -= way b; sum of r r over every row
+KERNEL lift(Grid g, const real* __restrict__ b, const single* __restrict__ inverse, real way,
+            real* __restrict__ x, real* __restrict__ r, real* __restrict__ ROWS(g) sums)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g);
+        real total = 0;
+        EKM_ALONG_SUM(i, g.nx, total) {
+            const Offset c = start + i;
+            const real left = r[c] - way * b[c];
+            x[c] += inverse[c] > 0 ? way : real(0);
+            r[c] = left;
+            total += left * left;
+        }
+        sums[Offset(k) * g.ny + j] = of_row(total);
     }
 }

@@ -8,6 +8,7 @@ import pytest
 from draws import CARBON_DIOXIDE, with_gas
 from ekm3d.chemistry import ChemistryError, Equilibrium, Sites, acidity_from_neutrality
 from ekm3d.database import read_database
+from ekm3d.orevoxels import OreVoxels
 from ekm3d.grid import GHOST, Grid
 from ekm3d.reactions import Reactions
 from ekm3d.stencil import flat
@@ -35,11 +36,11 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE):
     s = SimpleNamespace(step=0, time=0.0, absorbed=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "mobility", "charge")})
-    reactions = Reactions(GRID, chem, engine, rock, place, skip)
-    flat(s.T)[:, reactions.voxels] = total
+    reactions = Reactions(OreVoxels(GRID, place), chem, engine, rock, skip)
+    reactions.voxels.put(s.T, total)
     reactions.advance(s)
     s.step = 1
-    return reactions, s, reactions.voxels
+    return reactions, s, reactions.voxels.index
 
 
 def at(array, voxels):
