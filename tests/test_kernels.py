@@ -225,10 +225,10 @@ def test_kernels_and_python_share_their_constants(host):
 # ---- what the words of a declaration check -----------------------------------------------------
 
 @pytest.mark.parametrize("declaration, shape, each", [
-    ("const real* __restrict__ x", ("ON", None), None),
-    ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), None),
-    ("real* __restrict__ EACH(5) ROWS(g) sums", ("ROWS", "g"), "5"),
-    ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), None)])
+    ("const real* __restrict__ x", ("ON", ()), ()),
+    ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), ()),
+    ("real* __restrict__ EACH(5) ROWS(g) sums", ("ROWS", "g"), ("5",)),
+    ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), ())])
 def test_shapes_are_read_from_the_declaration(declaration, shape, each):
     p = backend.parameter("k", declaration)
     assert (p.shape, p.each, p.array) == (shape, each, True)

@@ -62,7 +62,7 @@ class World:
         self.c[rng.random(self.c.shape) < 0.2] = 0.0
         self.c[rng.random(self.c.shape) < 0.2] = 7.0 * 10.0**decades[0]
         self.c[rng.random(self.c.shape) < 0.2] *= 1 + 1e-9          # plateaus, and almost
-        if growth:                          # slopes of one sign: upstream / own is growth or 1/growth
+        if growth:                          # upstream / own is growth, or 1 / growth
             self.c = growth ** np.indices(shape).sum(0) * rng.uniform(0.9, 1.1, (ns, 1, 1, 1))
         self.mobility = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) >= closed)
         for axis in range(3):               # closed two layers out, but not next to the box
