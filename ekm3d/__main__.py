@@ -74,7 +74,7 @@ def estimate(sim):
     sim.step()
     steps = sum(stage.duration for stage in sim.schedule.stages) / sim.dt
     arrays = [v for v in vars(sim.state).values() if hasattr(v, "nbytes")]
-    memory = sum(a.nbytes for a in arrays) + sim.transport.flux.nbytes
+    memory = sum(a.nbytes for a in [*arrays, *sim.transport.rates])
     return (f"expected: about {steps:.0f} steps of {sim.dt:.0f} s at the start's rate (more where "
             f"fields steepen), {memory / 2**20:.0f} MiB of state; backend {sim.backend}")
 

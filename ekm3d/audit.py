@@ -23,6 +23,7 @@ class FaradayBox:
         self.window = tuple(slice(max(w.min() - 1, 0), min(w.max() + 2, n))
                             for w, n in zip(where, sim.grid.shape))
         self.passed = self.made = self.passed_charge = 0.0
+        sim.transport.keep_flux()
         self.start = self.inside()
 
     def inside(self):

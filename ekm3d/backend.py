@@ -7,6 +7,7 @@ order. A backend binds an operator once and hands back what to call:
     numpy   the function itself
     cpp     the kernel through the host's C++ compiler and OpenMP, where one is written,
             and the function itself where none is
+    auto    cpp where the compiler works, else numpy
     cuda    not in this version: asking for it is an error, never a silent fall-back
 """
 
@@ -19,6 +20,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,9 +31,6 @@ from ekm3d.grid import PackedGrid
 from ekm3d.resources import kernel_text
 
 BACKENDS = ("auto", "numpy", "cpp", "cuda")
-
-# What "auto" takes, and why. The rule to come is cuda, else cpp, else numpy.
-AUTOMATIC = "numpy", "most operators have no kernel yet, and this one needs nothing"
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno",
          "-fno-trapping-math", "-fno-signed-zeros", "-shared", "-fPIC", "-x", "c++")
@@ -52,11 +51,21 @@ def operator(source):
 def choose_backend(name="auto"):
     """The backend of that name; BackendError with the reason if it cannot run here."""
     if name == "auto":
-        name, why = AUTOMATIC
-        return BUILDERS[name](f"chosen by auto: {why}")
+        return automatic()
     if name not in BUILDERS:
         raise BackendError(f"backend {name!r} is unknown: one of {', '.join(BACKENDS)}")
     return BUILDERS[name]("asked for")
+
+
+def automatic():
+    """cpp where the host's compiler works, else numpy, which says why it is the slower one."""
+    try:
+        backend = CppBackend("chosen by auto")
+        backend.library("trial.cu", "KERNEL trial(Grid g) { EKM_VOXELS(i, j, k, g) {} }", {})
+        return backend
+    except BackendError as error:
+        reason = " ".join(str(error).split())
+        return Backend(f"chosen by auto, though slower, for there is no other: {reason[:300]}")
 
 
 class Backend:
@@ -102,7 +111,12 @@ class CppBackend(Backend):
         # OpenMP's threads spin while they wait: on a shared machine that costs ms per kernel.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         self.stamp = (version, cpu())
+        self.compiling = 0.0                # s spent on compiling
         super().__init__(f"{why}; {version}; operators without a kernel run in NumPy")
+
+    def __repr__(self):
+        once = f"; kernels compiled, once, in {self.compiling:.1f} s" if self.compiling else ""
+        return f"{self.name} ({self.why}{once})"
 
     def bind(self, op, **constants):
         text = kernel_text_or_none(op.source)
@@ -113,7 +127,7 @@ class CppBackend(Backend):
         if names != [p.name for p in parameters]:
             raise BackendError(f"{op.source}: {op.__name__} takes {[p.name for p in parameters]}, "
                                f"but its NumPy twin takes {names}")
-        counts = {p.each or p.table for p in parameters} - {None}
+        counts = {count for p in parameters for count in p.each + p.table}
         missing = sorted(c for c in counts - set(constants) if not c.isdigit())
         if missing:
             raise BackendError(f"{op.source}: bind({op.__name__}) needs {', '.join(missing)}=...: "
@@ -134,7 +148,9 @@ class CppBackend(Backend):
         digest = hashlib.sha256(repr((whole, options, self.stamp)).encode()).hexdigest()[:24]
         path = cache_folder() / f"{Path(source).stem}-{digest}.so"
         if not path.exists():
+            begun = time.monotonic()
             compile_library(self.compiler, options, whole, path)
+            self.compiling += time.monotonic() - begun
         return ctypes.CDLL(str(path))
 
 
@@ -168,7 +184,7 @@ class Parameter:
 
     Grid g                      the grid, by value
     real s                      a scalar
-    const real z[NS]            a table of NS numbers
+    const real nu[NS][NK]       a table of NS x NK numbers
     const real* c               a padded voxel array, read
     real* EACH(NS) c            NS padded voxel arrays, written
     real* ON(coarse) c          a padded voxel array of another grid, the parameter `coarse`
@@ -180,8 +196,8 @@ class Parameter:
     kind: str                   # the C type
     array: bool
     output: bool
-    table: str | None           # what stands within [ ]
-    each: str | None            # what stands within EACH( )
+    table: tuple                # what stands within [ ]
+    each: tuple                 # what stands within EACH( )
     shape: tuple = ("ON", None)     # ON, ROWS or LIST, and what stands within ( )
 
 
@@ -194,12 +210,15 @@ def kernel_text_or_none(source):
 
 
 def pasted(source, text):
-    """The kernel text behind its header, as one text: what every compiler is given.
+    """The kernel text behind its headers, as one text: what every compiler is given.
 
-    Caches that key on the text then see a change of the header too. #line keeps the
-    compiler's messages pointing at the real files.
+    ekm.cuh comes first, then those that lines `// needs name.cuh` ask for. Caches that key on the
+    text then see a change of a header too. #line keeps the compiler's messages pointing at the
+    real files.
     """
-    return f'#line 1 "ekm.cuh"\n{kernel_text("ekm.cuh")}\n#line 1 "{source}"\n{text}'
+    headers = ["ekm.cuh", *re.findall(r"^// needs (\S+)", text, flags=re.M)]
+    parts = [*((name, kernel_text(name)) for name in headers), (source, text)]
+    return "\n".join(f'#line 1 "{name}"\n{part}' for name, part in parts)
 
 
 def kernel_names(text):
@@ -220,14 +239,15 @@ def without_comments(text):
 def parameter(kernel, text):
     """One parameter of a kernel from its declaration."""
     words = text.replace("__restrict__", " ")
-    found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*(?:EACH\((\w+)\))?\s*"
-                         r"(?:(ON|ROWS|LIST)\((\w+)\))?\s*(\w+)\s*(?:\[(\w+)\])?\s*", words)
+    found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*((?:EACH\(\w+\)\s*)*)"
+                         r"(?:(ON|ROWS|LIST)\((\w+)\))?\s*(\w+)\s*((?:\[\w+\])*)\s*", words)
     if not found or found[2] not in KINDS:
         raise BackendError(f"kernel {kernel}: cannot read the parameter {text.strip()!r}: it should"
                            f" look like 'const real* x', 'real* EACH(NS) x', 'const real x[NS]' or "
                            f"'real x', with one of the types {', '.join(KINDS)}")
     const, kind, star, each, word, of, name, table = found.groups()
     array = bool(star or table)
+    table, each = (tuple(re.findall(r"[\[(](\w+)", counts)) for counts in (table, each))
     return Parameter(name, kind, array, array and not const, table, each, (word or "ON", of))
 
 
@@ -250,8 +270,7 @@ class CompiledOperator:
         self.arrays = []
         for n, p in enumerate(parameters):
             if p.array:
-                count = p.table or p.each
-                lead = (int(constants.get(count, count)),) if count else ()
+                lead = tuple(int(constants.get(count, count)) for count in p.table + p.each)
                 word, of = ("TABLE", None) if p.table else p.shape
                 self.arrays.append((n, p, lead, word, number[of] if of else 0))
         self.outputs = [n for n, p in enumerate(parameters) if p.output]

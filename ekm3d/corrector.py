@@ -37,6 +37,6 @@ class Corrector:
 
     def _rates(self):
         """All arrays of rates of a step."""
-        sim, t = self.sim, self.sim.transport
-        return [t.flux, t.ore, t.tank, t.side, t.acid, t.wells_in, *t.openings, sim.flow.out,
-                *(inflow for _, inflow in sim.flow.wells), sim.potential.into_ore]
+        sim = self.sim
+        return [*sim.transport.rates, sim.flow.out, *(inflow for _, inflow in sim.flow.wells),
+                sim.potential.into_ore]

@@ -41,13 +41,19 @@ def faces(array, axis):
     return below(array, axis)
 
 
-def gain(face, axis):
-    """What flows in through the lower and out through the upper face: f[lower] - f[upper].
+def ends(face, axis):
+    """The faces at the lower and at the upper end of every inner voxel along `axis`.
 
-    `face` is a cut face array (n + 1 along `axis`); the result has the inner shape.
+    `face` is a cut face array (n + 1 along `axis`); both results have the inner shape.
     """
     index = [slice(None)] * 3
     index[axis] = slice(0, -1)
     lower = face[(Ellipsis, *index)]
     index[axis] = slice(1, None)
-    return lower - face[(Ellipsis, *index)]
+    return lower, face[(Ellipsis, *index)]
+
+
+def gain(face, axis):
+    """What flows in through the lower and out through the upper face: f[lower] - f[upper]."""
+    lower, upper = ends(face, axis)
+    return lower - upper

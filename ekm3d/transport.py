@@ -14,19 +14,19 @@ from ekm3d.blending import (carried, face_conductance, from_tank, migrating, per
                             upstream_differences)
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.contacts import METAL, PASSING, TANK
-from ekm3d.stencil import above, below, faces, flat, gain
+from ekm3d.stencil import above, below, ends, faces, flat, gain
 
 
 @operator("transport.cu")
 def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                   nu, blend, flux):
-    """Flux of every component across every face, up the axis  [mol/s].
+                   nu, blend, flux, gained):
+    """Flux of every component across every face, up the axis, and what voxels gain by it  [mol/s].
 
     c: (species, padded) mol/m3 of water; mobility, phi [V], lag [V], turnover dt / (theta V)
     [s/m3], dispersivity [m]: padded;
     safe: (3, padded) uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,);
-    nu: (species, components); blend: 1, or 0 for first-order upwind. Output flux: (3,
-    components, padded).
+    nu: (species, components); blend: 1, or 0 for first-order upwind. Outputs flux: (3,
+    components, padded); gained: (components, padded).
     """
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
@@ -47,6 +47,16 @@ def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity
             moved += flow * carried(c, flow, np.abs(flow) * passing, spreading, blend,
                                     differences, axis)
         faces(flux[axis], axis)[...] = np.tensordot(nu.T, moved, 1)
+    gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
+
+
+@operator("transport.cu")
+def component_gain(g, c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
+                   nu, blend, gained):
+    """What every voxel gains, as component_flux has it, where nobody asks for the fluxes."""
+    flux = np.empty((3, nu.shape[1], *g.padded))
+    component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
+                   nu, blend, flux, gained)
 
 
 def dispersion(dispersivity, water, g, axis):
@@ -55,45 +65,101 @@ def dispersion(dispersivity, water, g, axis):
     return alpha * np.abs(faces(water[axis], axis)) / g.step(axis)
 
 
+@operator("transport.cu")
+def leaving(g, mobility, phi, water, dispersivity, still, swept, plus, minus):
+    """What can leave a voxel through its faces, per concentration.
+
+    still: sum of G [m], per D; swept: twice the water that leaves, and dispersion [m3/s]; plus,
+    minus: twice the drift of cations and of anions [m], per D |z|. All padded, inner voxels are
+    written. Twice: see `blending`.
+    """
+    for out in (still, swept, plus, minus):
+        out[g.inner] = 0.0
+    for axis in range(3):
+        geometric = face_conductance(mobility, g, axis)
+        drift = geometric * F_RT * (below(phi, axis) - above(phi, axis))
+        spread = dispersion(dispersivity, water, g, axis)
+        for sign, conductance, moved, flow, mixed in zip((-1, 1), *(
+                ends(f, axis) for f in (geometric, drift, faces(water[axis], axis), spread))):
+            still[g.inner] += conductance
+            swept[g.inner] += 2 * np.maximum(sign * flow, 0.0) + mixed
+            plus[g.inner] += 2 * np.maximum(sign * moved, 0.0)
+            minus[g.inner] += 2 * np.maximum(-sign * moved, 0.0)
+
+
+@operator("transport.cu")
+def emptying(g, still, swept, plus, minus, pores, fastest, rate):
+    """Rate at which the fastest species could empty every voxel  [1/s].
+
+    Inputs as `leaving` makes them; pores: padded theta V [m3]; fastest: (pairs, 3) D, and D |z|
+    for cations and for anions. Output rate: padded, inner voxels are written.
+    """
+    rate[g.inner] = 0.0
+    open_pores = pores[g.inner] > 0
+    for d, cation, anion in fastest:
+        out = (d * still + cation * plus + anion * minus + swept)[g.inner]
+        np.maximum(rate[g.inner], np.divide(out, pores[g.inner], out=np.zeros_like(out),
+                                            where=open_pores), out=rate[g.inner])
+
+
 class Transport:
     """Rates of all components from one solution of potential and flow, and the step they allow.
 
-    flux: (3, components, padded) across faces; ore: (components, padded) into every voxel; tank:
-    (strips, components) into every tank; side: (sides, components) into the block; wells_in:
-    (wells, components) into the ore, openings: the same of every opening of each well; acid:
-    (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
+    flux: (3, components, padded) across faces, for those who called keep_flux, else None; ore:
+    (components, padded) into every voxel; tank: (strips, components) into every tank; side:
+    (sides, components) into the block; wells_in: (wells, components) into the ore, openings: the
+    same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
     """
 
     def __init__(self, grid, backend, domain, chem, rock, contacts, wells, options):
         """options: cfl, blend (0: upwind); contacts with the steady fluxes through sides."""
         self.grid, self.domain, self.chem, self.rock = grid, domain, chem, rock
+        self.backend, self.flux = backend, None
         self.contacts, self.wells, self.options = contacts, wells, options
-        self.component_flux = backend.bind(component_flux)
         k, strips = len(chem.components), contacts.electrodes.strips
-        self.flux = backend.zeros((3, k, *grid.padded))
         self.ore = backend.zeros((k, *grid.padded))
         self.tank, self.side = np.zeros((strips, k)), np.zeros((len(contacts.sides), k))
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(strips)
         self.openings = []
-        self.fastest = [self._fastest(chem, sign) for sign in (1, -1)]
+        self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
+        self.fastest = self._fastest(chem)
+        counts = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
+        self.component_flux, self.component_gain, self.leaving, self.emptying = (
+            backend.bind(op, **counts)
+            for op in (component_flux, component_gain, leaving, emptying))
+        self.parts = [backend.zeros(grid.padded) for _ in range(4)]
+        self.rate = backend.zeros(grid.padded)
+        self.pores = rock["water_content"] * grid.voxel_volume
+
+    def keep_flux(self):
+        """From now on keep what passes every face in a step, too."""
+        if self.flux is None:
+            self.flux = self.backend.zeros((3, *self.ore.shape))
+
+    @property
+    def rates(self):
+        """All arrays of the rates of a step."""
+        kept = [] if self.flux is None else [self.flux]
+        return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, *self.openings]
 
     @staticmethod
-    def _fastest(chem, sign):
-        """(D, D |z|) of the species of one sign (0 counted in) that no other outruns in both."""
-        pairs = {(d, d * abs(z)) for d, z in zip(chem.diffusion, chem.z) if z * sign >= 0}
-        return [p for p in pairs
-                if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in pairs)]
+    def _fastest(chem):
+        """(D, D |z| of a cation, of an anion) of the species that no other outruns in all three."""
+        rows = {(d, d * max(z, 0), d * max(-z, 0)) for d, z in zip(chem.diffusion, chem.z)}
+        return np.array([row for row in sorted(rows) if not any(
+            other != row and all(o >= r for o, r in zip(other, row)) for other in rows)])
 
     def prepare(self, s, potential, flow):
         """Rates of change at time t, and the longest step [s] that keeps every species positive."""
         chem, g = self.chem, self.grid
         self.domain.fill(s.c, s.mobility, s.phi)
-        self.component_flux(g, s.c, s.mobility, s.phi, potential.lag, s.turnover,
-                            potential.safe, flow.water, self.rock["dispersivity"], chem.z,
-                            chem.diffusion, chem.nu, self.options.blend, self.flux)
         self.ore[...] = self.tank[...] = self.side[...] = self.acid[...] = 0.0
-        for axis in range(3):
-            self.ore[g.inner] += gain(faces(self.flux[axis], axis), axis)
+        given = (g, s.c, s.mobility, s.phi, potential.lag, s.turnover, potential.safe, flow.water,
+                 self.rock["dispersivity"], self.z, chem.diffusion, self.nu, self.options.blend)
+        if self.flux is None:
+            self.component_gain(*given, self.ore)
+        else:
+            self.component_flux(*given, self.flux, self.ore)
         self._acid(potential.terminals)
         self._through(s, potential.terminals, flow)
         self._wells(s, flow)
@@ -167,41 +233,24 @@ class Transport:
 
     def _longest_step(self, s, potential, flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank  [s]."""
-        g, inner, f = self.grid, self.grid.inner, self.contacts.faces
-        still, water, plus, minus = (np.zeros(g.padded) for _ in range(4))
-        for axis in range(3):
-            geometric = face_conductance(s.mobility, g, axis)
-            drop = below(s.phi, axis) - above(s.phi, axis)
-            flow_up = faces(flow.water[axis], axis)
-            spread = dispersion(self.rock["dispersivity"], flow.water, g, axis)
-            for side, sign in ((below, 1), (above, -1)):
-                side(still, axis)[...] += geometric
-                side(water, axis)[...] += 2 * np.maximum(sign * flow_up, 0.0) + spread
-                for drift, charge in ((plus, 1), (minus, -1)):
-                    side(drift, axis)[...] += 2 * geometric * F_RT * np.maximum(
-                        charge * sign * drop, 0.0)
+        g, f = self.grid, self.contacts.faces
+        still, swept, plus, minus = self.parts
+        self.leaving(g, s.mobility, s.phi, flow.water, self.rock["dispersivity"], *self.parts)
         passing = np.isin(potential.terminals.kinds, PASSING)
         contact = np.where(passing, self._contact(s), 0.0)
         drop = F_RT * potential.drop
         np.add.at(still.reshape(-1), f.voxel, contact)
-        np.add.at(water.reshape(-1), f.voxel, np.maximum(flow.out, 0.0))
+        np.add.at(swept.reshape(-1), f.voxel, np.maximum(flow.out, 0.0))
         np.add.at(plus.reshape(-1), f.voxel, contact * np.maximum(drop, 0.0))
         np.add.at(minus.reshape(-1), f.voxel, contact * np.maximum(-drop, 0.0))
         for place, inflow in flow.wells:
             inside = place.face < 0
-            np.add.at(water.reshape(-1), place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+            np.add.at(swept.reshape(-1), place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+        self.emptying(g, *self.parts, self.pores, self.fastest, self.rate)
         strips, volume = self.contacts.electrodes.strips, self.contacts.electrodes.volume
-        tanks = [self.contacts.per_place(contact * w)[:strips]
-                 for w in (np.ones_like(drop), np.maximum(-drop, 0.0), np.maximum(drop, 0.0))]
-        pore = self.rock["water_content"][inner] * g.voxel_volume
-        quickest = 0.0
-        for drift, tank, pairs in ((plus, tanks[1], self.fastest[0]),
-                                   (minus, tanks[2], self.fastest[1])):
-            for d, dz in pairs:
-                rate = d * still[inner] + dz * drift[inner] + water[inner]
-                quickest = max(quickest, self.domain.max(
-                    np.divide(rate, pore, out=np.zeros_like(rate), where=pore > 0)))
-                emptied = d * tanks[0] + dz * tank
-                quickest = max(quickest, self.domain.max(
-                    np.divide(emptied, volume, out=np.zeros_like(volume), where=volume > 0)))
+        emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]
+                                  for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
+                                            np.maximum(drop, 0.0))]
+        tanks = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
+        quickest = max(self.domain.max(self.rate[g.inner]), self.domain.max(tanks))
         return self.options.cfl / quickest if quickest > 0 else np.inf

@@ -14,6 +14,15 @@
 // depends on the row alone, neither on the number of threads nor on how rows are shared out.
 // EKM_BLOCK_ROWS walks through a whole grid within one block (host: one thread), BLOCK_WAIT lets
 // its threads wait for each other: many small grids in one launch.
+//
+// What many species share is worked out once for a strip of voxels along x, at most LANES of them:
+//
+//     EKM_TILES(t, g) { for each k, j in t, for each species { EKM_LANES(l, t.ni) { ... } } }
+//
+// On the host a tile is a block of strips, small enough for its scratch to stay in the cache, and
+// a lane one number of a vector register: EKM_LANES goes on to the register's end. What lies there
+// are other voxels or ghosts, so it may be read but not be written: scratch is of type Lanes, and
+// results go out in a plain loop. On the GPU a tile is one voxel, and a voxel is a thread.
 // No system headers (NVRTC has none), no shared memory, no atomics, no bare decimal literals.
 // REAL is float or double; the number of species and the like come as -DNS=...
 
@@ -31,10 +40,13 @@ typedef unsigned char Flag;        // 0 or 1
 #define ROWS(grid)
 #define LIST(count)
 
+#define EKM_PRAGMA(words) _Pragma(#words)
+
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 
 #define KERNEL extern "C" __global__ void
 #define INLINE static __device__ __forceinline__
+#define ROUTINE INLINE             // works on a whole strip: the host calls it, to compile it once
 #define EKM_BOX(i, j, k, g, first)                                              \
     const int i = first + int(blockIdx.x * blockDim.x + threadIdx.x);           \
     const int j = first + int(blockIdx.y * blockDim.y + threadIdx.y);           \
@@ -57,12 +69,25 @@ static __device__ __forceinline__ real of_row(real lane)
     for (int far = 16; far > 0; far /= 2) lane += __shfl_xor_sync(0xffffffffu, lane, far);
     return lane;
 }
+#define LANES 1
+#define PACK 1
+#define ALIGNED
+#define STRIPS 1
+#define LAYERS 1
+#define EKM_LANES(l, count)                                                     \
+    EKM_PRAGMA(unroll)                                                          \
+    for (int l = 0; l < count; l++)
+#define EKM_TILES(t, g)                                                         \
+    const Tile t = {int(blockIdx.x * blockDim.x + threadIdx.x),                 \
+                    int(blockIdx.y * blockDim.y + threadIdx.y),                 \
+                    int(blockIdx.z * blockDim.z + threadIdx.z), 1, 1, 1};       \
+    if (t.i < (g).nx && t.j < (g).ny && t.k < (g).nz)
 
 #else
 
 #define KERNEL extern "C" void
 #define INLINE static inline __attribute__((always_inline))
-#define EKM_PRAGMA(words) _Pragma(#words)
+#define ROUTINE static __attribute__((noinline))
 #define EKM_BOX(i, j, k, g, first)                                              \
     EKM_PRAGMA(omp parallel for collapse(2) schedule(static) if (worth_threads(g))) \
     for (int k = first; k < (g).nz; k++)                                        \
@@ -82,6 +107,18 @@ static __device__ __forceinline__ real of_row(real lane)
 #define BLOCK_WAIT()
 
 static inline real of_row(real lane) { return lane; }
+#define LANES 64
+#define PACK 8                     // numbers in the longest vector registers
+#define ALIGNED __attribute__((aligned(64)))
+#define STRIPS 8
+#define LAYERS 16
+#define EKM_LANES(l, count)                                                     \
+    EKM_PRAGMA(omp simd)                                                        \
+    for (int l = 0; l < (count + PACK - 1) / PACK * PACK; l++)
+#define EKM_TILES(t, g)                                                         \
+    EKM_PRAGMA(omp parallel for schedule(dynamic) if (worth_threads(g)))        \
+    for (int number = 0; number < tiles(g); number++)                           \
+        for (Tile t = tile(number, g); t.ni; t.ni = 0)
 
 #endif
 
@@ -112,6 +149,61 @@ INLINE Offset at(int i, int j, int k, const Grid& g)
 INLINE real larger(real a, real b) { return a > b ? a : b; }
 INLINE real smaller(real a, real b) { return a < b ? a : b; }
 INLINE real magnitude(real a) { return a < 0 ? -a : a; }
+
+// Scratch of a strip; a row of voxels has one more face than voxels.
+typedef real Lanes[LANES + PACK] ALIGNED;
+
+// A block of voxels from (i, j, k) on, ni x nj x nk of them.
+struct Tile {
+    int i, j, k, ni, nj, nk;
+};
+
+// Number of parts of `length` or less, and as equal as can be, that n voxels are cut into.
+INLINE int parts(int n, int length) { return (n + length - 1) / length; }
+
+INLINE int tiles(const Grid& g)
+{
+    return parts(g.nx, LANES) * parts(g.ny, STRIPS) * parts(g.nz, LAYERS);
+}
+
+INLINE Tile tile(int number, const Grid& g)
+{
+    const int nx = parts(g.nx, LANES), ny = parts(g.ny, STRIPS), nz = parts(g.nz, LAYERS);
+    const int x = number % nx, y = number / nx % ny, z = number / nx / ny;
+    const int i = g.nx * x / nx, j = g.ny * y / ny, k = g.nz * z / nz;
+    return {i, j, k, g.nx * (x + 1) / nx - i, g.ny * (y + 1) / ny - j, g.nz * (z + 1) / nz - k};
+}
+
+// The same tile with the faces of `axis` on the lower side of the box, if it lies there.
+INLINE Tile with_border(Tile t, int axis)
+{
+    int& first = axis == 0 ? t.k : axis == 1 ? t.j : t.i;
+    int& count = axis == 0 ? t.nk : axis == 1 ? t.nj : t.ni;
+    const int beyond = first == 0;
+    first -= beyond, count += beyond;
+    return t;
+}
+
+// The smallest number that can be divided by and gives a number.
+constexpr real SMALLEST = sizeof(real) == 8 ? real(1e-300) : real(1e-37);
+
+// A power of two, x times which lies between 1 and 2; x >= 0, not subnormal.
+INLINE real inverse_power_of_two(real x)
+{
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+    return sizeof(real) == 8
+         ? real(__longlong_as_double(0x7FE0000000000000 - (__double_as_longlong(x)
+                                                           & 0x7FF0000000000000)))
+         : real(__int_as_float(0x7F000000 - (__float_as_int(x) & 0x7F800000)));
+#else
+    Offset bits;
+    static_assert(sizeof x == sizeof bits, "on the host real is double");
+    __builtin_memcpy(&bits, &x, sizeof x);
+    bits = 0x7FE0000000000000 - (bits & 0x7FF0000000000000);
+    __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+#endif
+}
 
 // Twins of ekm3d/constants.py.
 constexpr real FARADAY = real(96485.33212);                                    // C/mol

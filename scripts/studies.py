@@ -202,6 +202,7 @@ def smearing(sim):
     over all faces, dC the change of the component's total in the water across the face.
     """
     s, g, chem = sim.state, sim.grid, sim.chem
+    sim.transport.keep_flux()
     sim.transport.prepare(s, sim.potential, sim.flow)
     scale, drift = chem.diffusion[:, None, None, None], (chem.z * F_RT)[:, None, None, None]
     lost, norm = np.zeros((3, len(chem.components))), np.zeros(len(chem.components))

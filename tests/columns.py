@@ -78,6 +78,7 @@ class Block:
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells, 1e-12)
         self.transport = Transport(grid, backend, domain, self.chem, self.rock, self.contacts,
                                    self.wells, options)
+        self.transport.keep_flux()
         n, strips = len(names), self.electrodes.strips
         self.state = SimpleNamespace(
             time=0.0, mobility=self.padded(mobility), T=np.zeros((n, *grid.padded)),

@@ -1,6 +1,7 @@
 """Choosing a backend, compiling and caching kernels, and the checks before a compiled call."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -32,11 +33,33 @@ def arguments(grid=GRID):
 
 # ---- choice ------------------------------------------------------------------------------
 
-def test_auto_says_what_it_took_and_why():
-    """A run's log must tell why it is slow or fast."""
+def test_auto_takes_the_compiler_and_says_so(cpp):
+    """A run's log must tell why it is slow or fast; the second backend finds the libraries kept."""
+    taken = choose_backend("auto")
+    assert taken.name == "cpp" and "chosen by auto" in taken.why
+    assert "compiled" not in repr(choose_backend("auto"))
+
+
+@pytest.mark.parametrize("compiler, reason", [
+    ("no-such-compiler", "no-such-compiler not found"), ("false", "not found"),
+    ("broken", "error: no OpenMP here")])
+def test_auto_falls_back_to_numpy_and_says_why(compiler, reason, monkeypatch, tmp_path):
+    """No compiler, one that does not answer, or one that answers but cannot compile kernels."""
+    script = tmp_path / "broken"
+    script.write_text("#!/bin/sh\n[ $1 = --version ] && echo broken 1.0 && exit\n"
+                      "echo error: no OpenMP here >&2; exit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("CXX", compiler)
     taken = choose_backend("auto")
     assert taken.name == "numpy"
-    assert "auto" in taken.why and "kernel" in taken.why
+    assert "slower" in taken.why and reason in taken.why and "\n" not in taken.why
+
+
+def test_compiling_is_mentioned(monkeypatch, tmp_path):
+    """The line that names the backend tells how long compiling took, when it did."""
+    monkeypatch.setenv("EKM3D_CACHE", str(tmp_path))
+    assert re.search(r"kernels compiled, once, in \d+\.\d s", repr(choose_backend("auto")))
 
 
 def test_numpy_runs_the_reference_itself():
@@ -120,6 +143,25 @@ def test_a_library_is_compiled_once_and_again_when_anything_changes(cpp, monkeyp
     cpp.stamp = ("another compiler", "another CPU")
     cpp.bind(apply_operator)
     assert len(list(first.parent.iterdir())) == 3
+
+
+def test_a_header_that_a_kernel_needs_is_pasted_before_it(cpp, monkeypatch, tmp_path):
+    """And a change of the header makes another library: its text is part of the digest."""
+    own = "// needs sums.cuh\nKERNEL nothing(Grid g, real* y) { EKM_VOXELS(i, j, k, g) y[0] = 1; }"
+    texts = {"ekm.cuh": backend.kernel_text("ekm.cuh"), "sums.cuh": "// sums\n", "own.cu": own}
+    monkeypatch.setattr(backend, "kernel_text", texts.__getitem__)
+    monkeypatch.setenv("EKM3D_CACHE", str(tmp_path))
+
+    @operator("own.cu")
+    def nothing(g, y):
+        """y = 1"""
+
+    whole = backend.pasted("own.cu", texts["own.cu"])
+    assert 0 < whole.index("INLINE") < whole.index("// sums") < whole.index("KERNEL nothing")
+    for header in ("// sums\n", "// other sums\n"):
+        texts["sums.cuh"] = header
+        cpp.bind(nothing)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_compiler_error_reaches_the_user_and_leaves_nothing(cpp, monkeypatch, tmp_path):
@@ -219,13 +261,15 @@ def test_the_number_of_species_is_checked(cpp):
 
 
 @pytest.mark.parametrize("declaration, kind, array, output, table, each", [
-    ("Grid g", "Grid", False, False, None, None),
-    ("real s", "real", False, False, None, None),
-    ("int n", "int", False, False, None, None),
-    ("const real* __restrict__ x", "real", True, False, None, None),
-    ("\n   const real *x", "real", True, False, None, None),
-    ("real* __restrict__ EACH(3) y", "real", True, True, None, "3"),
-    ("const real z[NS]", "real", True, False, "NS", None),
+    ("Grid g", "Grid", False, False, (), ()),
+    ("real s", "real", False, False, (), ()),
+    ("int n", "int", False, False, (), ()),
+    ("const real* __restrict__ x", "real", True, False, (), ()),
+    ("\n   const real *x", "real", True, False, (), ()),
+    ("real* __restrict__ EACH(3) y", "real", True, True, (), ("3",)),
+    ("real* __restrict__ EACH(3) EACH(NK) y", "real", True, True, (), ("3", "NK")),
+    ("const real z[NS]", "real", True, False, ("NS",), ()),
+    ("const real nu[NS][NK]", "real", True, False, ("NS", "NK"), ()),
 ])
 def test_declarations_are_read(declaration, kind, array, output, table, each):
     """The kernel's own signature is the only description of its types."""

@@ -1,4 +1,7 @@
-"""Every kernel: compiled for GPUs without one, and executed on the host beside its NumPy twin."""
+"""Every kernel: compiled for GPUs without one, and the rules of their texts.
+
+The elliptic operator beside its NumPy twin; for the others see test_twins.
+"""
 
 import ctypes
 import ctypes.util
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_twins
 
 from ekm3d import backend, constants, elliptic, multigrid, potential, stencil
 from ekm3d.grid import Grid
@@ -19,7 +23,8 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
          multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal,
-         potential.face_conductance]
+         *test_twins.TWINS]
+COUNTS = ["-DNS=12", "-DNK=10", "-DNF=4"]
 
 # Axes of one voxel, and never two alike: a swapped axis cannot hide.
 # The last one is large enough for the host to share it among threads.
@@ -73,7 +78,7 @@ def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
     """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""
     text = kernel_text(source)
     code, log = cubin(nvrtc, backend.pasted(source, text), source,
-                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", "-DNS=12", "--fmad=false"])
+                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *COUNTS, "--fmad=false"])
     assert code is not None, log
     assert code.startswith(b"\x7fELF")
     for name in backend.kernel_names(text):
@@ -201,51 +206,6 @@ def test_apply_operator_sees_every_face_once(host):
     assert np.array_equal(y, wanted)
 
 
-@pytest.mark.parametrize("cells", SHAPES)
-@pytest.mark.parametrize("drift", [0.0, 0.005, 10.0])
-def test_face_conductance_is_its_twin(host, rng, cells, drift):
-    """Six species of both signs, through every branch of the blended face concentration.
-
-    `drift` is the scatter of the potential [V]: none (central), |u| about 1 (the limiter rules),
-    hundreds (pure upwind). Concentrations spread over 1e-12 to 1e3 with zeros and plateaus, a
-    third of the voxels does not move anything, a third of the faces is `safe`. The first ghost
-    layer is open, as beside a neighbour's box, the second closed: the faces of the box's lower
-    and upper sides are computed too. Bound: 20 roundings of the sum of absolute terms.
-    """
-    grid = Grid(cells, (0.1, 0.2, 0.3))
-    shape, z = grid.padded, np.array([1.0, 2.0, 3.0, -1.0, -2.0, 1.0])
-    diffusion = rng.uniform(0.6e-9, 9.3e-9, z.size)
-    c = 10.0 ** rng.uniform(-12, 3, (z.size, *shape))
-    c[rng.random(c.shape) < 0.2] = 0.0
-    c[rng.random(c.shape) < 0.2] = 7.0
-    mobility = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) > 0.3)
-    for axis in range(3):
-        np.moveaxis(mobility, axis, 0)[[0, -1]] = 0.0
-    lag = rng.normal(0, drift, shape)
-    safe = (rng.random((3, *shape)) < 0.3).astype(np.uint8)
-    turnover = rng.uniform(0, 1e11, shape)
-    inputs = (c, mobility, lag, turnover, safe, z, diffusion, 1.0)
-    reference = poisoned((3, *shape)), poisoned((3, *shape))
-    compiled = poisoned((3, *shape)), poisoned((3, *shape))
-    potential.face_conductance(grid, *inputs, *reference)
-    host.bind(potential.face_conductance, NS=z.size)(grid, *inputs, *compiled)
-    for axis in range(3):
-        a, b = (side(mobility, axis) for side in (stencil.below, stencil.above))
-        geometric = 2 * grid.face_area(axis) / grid.step(axis) * np.divide(
-            a * b, a + b, out=np.zeros_like(a), where=a + b > 0)
-        both = stencil.below(c, axis) + stencil.above(c, axis)
-        weight = diffusion[:, None, None, None] * both * constants.FARADAY * geometric
-        charge = abs(z)[:, None, None, None]
-        scales = (charge**2 * weight).sum(0) * constants.F_RT, (charge * weight).sum(0)
-        for wanted, given, scale in zip(reference, compiled, scales):
-            error = abs(stencil.faces(given[axis], axis) - stencil.faces(wanted[axis], axis))
-            assert (error <= 20 * np.finfo(float).eps * scale).all()
-            untouched = np.ones(shape, bool)
-            stencil.faces(untouched, axis)[...] = False
-            assert np.isnan(given[axis][untouched]).all()
-            assert np.isnan(wanted[axis][untouched]).all()
-
-
 def test_kernels_and_python_share_their_constants(host):
     """FARADAY and F_RT of ekm.cuh are those of constants.py to the last bit.
 
@@ -265,10 +225,10 @@ def test_kernels_and_python_share_their_constants(host):
 # ---- what the words of a declaration check -----------------------------------------------------
 
 @pytest.mark.parametrize("declaration, shape, each", [
-    ("const real* __restrict__ x", ("ON", None), None),
-    ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), None),
-    ("real* __restrict__ EACH(5) ROWS(g) sums", ("ROWS", "g"), "5"),
-    ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), None)])
+    ("const real* __restrict__ x", ("ON", ()), ()),
+    ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), ()),
+    ("real* __restrict__ EACH(5) ROWS(g) sums", ("ROWS", "g"), ("5",)),
+    ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), ())])
 def test_shapes_are_read_from_the_declaration(declaration, shape, each):
     p = backend.parameter("k", declaration)
     assert (p.shape, p.each, p.array) == (shape, each, True)
