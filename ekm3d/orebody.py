@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ekm3d.casetext import UNREAD, suggest
+from ekm3d.casetext import UNREAD, Unread, suggest
 from ekm3d.schema import Exchanger
 from ekm3d.units import Kind, not_negative, per_kg, positive
 
@@ -156,8 +156,8 @@ class OreReader:
                 self.problems.add(path, f"{chem.components[n]} has charge {chem.charge[n]:g}; only "
                                   "cations can be exchangeable")
             elif not (chem.nu_x[:, n] > 0).any():
-                self.problems.add(path, f"the database has no exchange reaction for "
-                                  f"{chem.components[n]}; exchangeable can be "
+                self.problems.add(path, f"no exchange reaction of "
+                                  f"{chem.components[n]} takes part; exchangeable can be "
                                   + ", ".join(c for k, c in enumerate(chem.components)
                                               if (chem.nu_x[:, k] > 0).any()))
             else:
@@ -173,7 +173,8 @@ class OreReader:
                 self.problems.add(("ore", "minerals", name),
                                   "unknown mineral" + suggest(name, self.chem.minerals))
                 continue
-            amounts[name] = self.field(("ore", "minerals", name), source, per_kg())
+            mass = self.chem.mineral_mass(self.chem.minerals.index(name))
+            amounts[name] = self.field(("ore", "minerals", name), source, per_kg(molar_mass=mass))
         return amounts
 
     def _cec(self, sites, exchangeable, paths):
@@ -187,8 +188,18 @@ class OreReader:
             self.problems.add((*paths[unknown[1]], "cec"), "only one exchanger's cec can follow "
                               "\"from inventory\"")
             return UNREAD
+        self._holders(sites, paths)
         if len(unknown) == 1:
             return [np.maximum(charge - given, 0.0) if s is None else s for s in sites]
+        if self.chem.hydrogen is None or not (self.chem.nu_x[:, self.chem.hydrogen] > 0).any():
+            spare = given > charge * (1 + 1e-9)
+            if spare.any():
+                k, j, i = np.argwhere(spare)[0]
+                self.problems.add((*paths[0], "cec"),
+                                  f"{1e3 * given[k, j, i]:g} meq/kg is more than the exchangeable "
+                                  f"inventory of {1e3 * charge[k, j, i]:g} meq/kg, and no exchange "
+                                  "species of H+ takes part to hold the rest; give less, or "
+                                  "\"from inventory\"")
         over = charge > given * (1 + 1e-9)
         if over.any():
             k, j, i = np.argwhere(over)[0]
@@ -197,6 +208,14 @@ class OreReader:
                               f"inventory of {1e3 * charge[k, j, i]:g} meq/kg; give more, or "
                               "\"from inventory\"")
         return sites
+
+    def _holders(self, sites, paths):
+        """A capacity needs exchange species that can fill it."""
+        for n, given in enumerate(sites):
+            if given is not None and given.any() and not (self.chem.site_of == n).any():
+                self.problems.add((*paths[n], "cec"), "is above 0, but no exchange species of the "
+                                  "chosen components takes part; choose some, or set cec = 0")
+                raise Unread
 
 
 def _one_or_all(values):

@@ -11,7 +11,6 @@ from ekm3d.casetext import Unread, suggest
 from ekm3d.kinetics import FirstOrder, Term, TransitionState
 from ekm3d.units import Kind, factor, per_kg, positive
 
-MOLAR_MASS_WATER = 18.015e-3     # kg/mol
 SHARE = Kind("", "0.3", 0.0, 1.0, below=True)
 RATE = positive("1/s", "1e-6 1/s")
 OF_SURFACES = ("acid", "neutral", "base")
@@ -95,6 +94,8 @@ class RateReader:
     def _first_order(self, path, entry):
         """Complain of what only a law of surfaces has, and of a missing rate."""
         surplus = [key for key in (*OF_SURFACES, "area", "seed") if getattr(entry, key) is not None]
+        surplus += sorted(entry.model_fields_set & {"omega_power", "affinity_power",
+                                                    "area_exponent"})
         for key in surplus:
             self.problems.add((*path, key), "belongs to law = \"transition state\" of a mineral")
         if entry.law != "first order":
@@ -121,8 +122,7 @@ class RateReader:
                               "and base, e.g. neutral = { rate = \"1e-9 mol/m2/s\" }")
         for key, term in terms.items():
             self._order((*path, key, "order"), key, term.order)
-        m = self.chem.minerals.index(entry.mineral)
-        mass = self.chem.nu_m[m] @ self.chem.molar_mass + self.chem.water_m[m] * MOLAR_MASS_WATER
+        mass = self.chem.mineral_mass(self.chem.minerals.index(entry.mineral))
         if entry.area is None:
             self.problems.add((*path, "area"), "is missing; write e.g. area = \"1 m2/g\"")
             raise Unread

@@ -16,6 +16,7 @@ PH = Kind("", "5.5", 0.0, 14.0)
 VOLTS = Kind("V", "-20 mV", -1.0, 1.0)
 VOLUME = positive("m3/mol", "36.9 cm3/mol")
 EXPONENT = positive("", "3")
+OSMOSIS = Kind("m2/V/s", "1.5e-8 m2/V/s")
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,12 @@ class ResponseReader:
     def _zeta(self, file, entry):
         if entry.zeta is None:
             return None
-        if file.ore.electroosmotic_permeability != 0.0:
+        given = file.ore.electroosmotic_permeability
+        if not (isinstance(given, str) and OSMOSIS.read(given) == 0.0 or given == 0.0):
             self._wrong("zeta", "gives the electro-osmotic permeability; leave out "
                         "ore.electroosmotic_permeability, or zeta")
+        if not file.physics.flow:
+            self._wrong("zeta", "drives water, and physics.flow is off; leave one of them out")
         if self.chem.hydrogen is None:
             self._wrong("zeta", "depends on pH, and the chosen chemistry does not have H+")
         if not entry.zeta or not all(isinstance(p, list) and len(p) == 2 for p in entry.zeta):

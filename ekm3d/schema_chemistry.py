@@ -19,6 +19,7 @@ Exponent = Q(not_negative("", "0.667"))
 Share = Q(Kind("", "0.4", 0.0, 1.0, above=True))
 Strength = Q(positive("mol/m3", "10 mmol/l"))
 Factor = Q(not_negative("", "1.1"))
+Radius = Q(positive("", "1.1"))
 
 
 class RateTerm(Table):
@@ -66,4 +67,4 @@ class MobilityEntry(Table):
     factor: dict[str, Factor] = {}
     size_exponent: Number | None = None
     reference: str | None = None
-    radius: dict[str, Factor] = {}
+    radius: dict[str, Radius] = {}

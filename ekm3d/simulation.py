@@ -1,6 +1,7 @@
 """The whole model: one step, and a run from a case's first to its last second."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -149,6 +150,8 @@ class Simulation:
         """
         s, physics = self.state, self.physics
         self.drive = self.schedule.drive(s.time)
+        if not physics.potential:
+            self.drive = replace(self.drive, voltage=0.0, current=None)
         if self.case.schedule.order == 1:
             np.divide(self._wanted * self._free_share(), self.pores, out=s.turnover,
                       where=self.pores > 0)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
+WATER_MASS = 18.015e-3       # kg/mol
 
 
 def _none():
@@ -98,6 +99,10 @@ class Chemistry:
     def group(self, name):
         """Indices of the components of a group."""
         return [k for k, group in enumerate(self.groups) if group == name]
+
+    def mineral_mass(self, m):
+        """Molar mass of a mineral, its water included [kg/mol]."""
+        return self.nu_m[m] @ self.molar_mass + self.water_m[m] * WATER_MASS
 
     def mobility(self, ionic_strength):
         """f(I): the factor by which ions in a solution of I [mol/l] are slower than at I = 0."""

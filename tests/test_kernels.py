@@ -225,7 +225,7 @@ def test_kernels_and_python_share_their_constants(host):
 # ---- what the words of a declaration check -----------------------------------------------------
 
 @pytest.mark.parametrize("declaration, shape, each", [
-    ("const real* __restrict__ x", ("ON", ()), ()),
+    ("const real* __restrict__ x", ("ON", None), ()),
     ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), ()),
     ("real* __restrict__ EACH(5) ROWS(g) sums", ("ROWS", "g"), ("5",)),
     ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), ())])

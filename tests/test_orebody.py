@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from cases_for_tests import FIELD, ROOT, SMALL, complaints, copy
+from cases_for_tests import FIELD, ROOT, SMALL, complaints, copy, told
 
 from ekm3d.case import Case
 from ekm3d.electrodes import rasterise
@@ -250,3 +250,23 @@ def test_the_field_ore_keeps_the_samples_mean_and_range(tmp_path, spacing):
             metal[rasterise(box, case.grid)] = True
     for point in case.sampling + case.probes:
         assert not metal[case.grid.voxel_at(point.position)]
+
+
+def test_a_mineral_may_be_given_by_its_mass(tmp_path):
+    """780 mg/kg of Al(OH)3, 26.982 + 3 x (18.015 - 1.008) = 78.0 g/mol: 0.01 mol/kg."""
+    case = copy(tmp_path, SMALL, ('"Al(OH)3" = "0.2 mol/kg"', '"Al(OH)3" = "780 mg/kg"'))
+    ore = Case.read(case).ore
+    assert ore.minerals["Al(OH)3"] / ore.density == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("given, message", [
+    ({"cec": "60 meq/kg"}, "no exchange species of H+ takes part"),
+    ({"cec": "60 meq/kg", "exchange": []}, "no exchange species of the chosen components"),
+])
+def test_a_capacity_needs_something_to_fill_it(tmp_path, given, message):
+    """More sites than the inventory's charge, and nothing that protons could sit on."""
+    chosen = given.get("exchange", ["LREEX3", "HREEX3", "AlX3", "CaX2", "KX", "NaX", "NH4X"])
+    inventory = [] if chosen else ["ore.exchangeable={}"]
+    told(copy(tmp_path), "chemistry.exchanger.cec", message,
+         f"chemistry.exchange={chosen}", f"chemistry.exchanger.cec={given['cec']}",
+         "chemistry.exchanger.variable_charge=0", *inventory)

@@ -198,3 +198,12 @@ def test_a_total_that_is_wrong_is_told_with_its_place(folder):
     sim.state.tank[2, 1] = -1e4
     with pytest.raises(ChemistryError, match="catholyte.* 2"):
         sim.step()
+
+
+def test_without_a_potential_nothing_drives(folder):
+    """physics.potential = false with a driven stage: no voltage, no current, no energy; water and
+    what it carries go on."""
+    sim = simulation(folder, "physics.potential=false")
+    advance(sim, 1800.0)
+    assert sim.terminal_voltage == 0.0 and not sim.drive.on
+    assert not sim.state.acid.any() and sim.state.leachate_volume > 0
