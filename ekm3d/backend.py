@@ -84,6 +84,10 @@ class Backend:
         """What to call for an operator; `constants`: the kernel's compile-time numbers (NS=12)."""
         return op
 
+    def kernel(self, source, name, **constants):
+        """A kernel whose reference is more than one function; None where this backend has none."""
+        return None
+
     def prepare(self, bound, *values):
         """bound(*values) as a call without arguments, made many times: checked now, not then.
 
@@ -119,21 +123,27 @@ class CppBackend(Backend):
         return f"{self.name} ({self.why}{once})"
 
     def bind(self, op, **constants):
-        text = kernel_text_or_none(op.source)
-        parameters = text and signature(text, op.__name__)
-        if not parameters:
+        bound = self.kernel(op.source, op.__name__, **constants)
+        if bound is None:
             return op
-        names = list(inspect.signature(op).parameters)
-        if names != [p.name for p in parameters]:
-            raise BackendError(f"{op.source}: {op.__name__} takes {[p.name for p in parameters]}, "
+        names, theirs = list(inspect.signature(op).parameters), [p.name for p in bound.parameters]
+        if names != theirs:
+            raise BackendError(f"{op.source}: {op.__name__} takes {theirs}, "
                                f"but its NumPy twin takes {names}")
+        return bound
+
+    def kernel(self, source, name, **constants):
+        text = kernel_text_or_none(source)
+        parameters = text and signature(text, name)
+        if not parameters:
+            return None
         counts = {count for p in parameters for count in p.each + p.table}
         missing = sorted(c for c in counts - set(constants) if not c.isdigit())
         if missing:
-            raise BackendError(f"{op.source}: bind({op.__name__}) needs {', '.join(missing)}=...: "
+            raise BackendError(f"{source}: bind({name}) needs {', '.join(missing)}=...: "
                                "a compile-time constant of the kernel")
-        library = self.library(op.source, text, constants)
-        return CompiledOperator(op.__name__, getattr(library, op.__name__), parameters, constants)
+        library = self.library(source, text, constants)
+        return CompiledOperator(name, getattr(library, name), parameters, constants)
 
     def prepare(self, bound, *values):
         if isinstance(bound, CompiledOperator):

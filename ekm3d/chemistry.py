@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ekm3d import newton
 from ekm3d.activity import LN10
 from ekm3d.descent import descend, guess
 from ekm3d.equilibrium import LITRES, MISSING, Equations
@@ -69,7 +70,11 @@ class _Found:
 
     def keep(self, index, y, r):
         """Voxels `index` converged at states y, where the residual is r."""
-        self.terms[:, index], self.y[:, index], self.site[:, index] = r.terms, y, r.site
+        self.put(index, y, r.terms, r.site)
+
+    def put(self, index, y, terms, site):
+        """The same, with the terms and X of that residual."""
+        self.terms[:, index], self.y[:, index], self.site[:, index] = terms, y, site
         self.done[index] = True
 
 
@@ -81,14 +86,16 @@ class Equilibrium:
     rounds = 40               # of descent and Newton, without history
     longest = 3.0             # change of a logarithm in one Newton step
 
-    def __init__(self, chem, tolerance=1e-12):
-        """tolerance: of every balance, relative to the sum of its absolute terms.
+    def __init__(self, chem, tolerance=1e-12, backend=None):
+        """tolerance: of every balance, relative to the sum of its absolute terms; backend: may
+        have Newton's method in compiled code (see `newton`).
 
         Where rounding forbids it, 1e-10 is accepted once Newton stands still. The remainder is
         in the species only: totals are the caller's, and are what mass is counted by.
         """
         self.chem, self.tolerance = chem, tolerance
         self.equations = Equations(chem)
+        self.compiled = newton.compiled(self.equations, backend)
 
     def solve(self, total, theta, sites=Sites(), warm=None):
         """Equilibrium of n voxels.
@@ -101,8 +108,11 @@ class Equilibrium:
         n = given.water.size
         found = _Found(q, n)
         with np.errstate(all="ignore"):       # wild trial states are refused, not warned of
-            for start in range(0, n, self.chunk):
-                part = np.arange(start, min(start + self.chunk, n))
+            todo = np.arange(n)
+            if warm is not None and self.compiled:
+                todo, warm = self._compiled_newton(given, warm, found)
+            for start in range(0, todo.size, self.chunk):
+                part = todo[start:start + self.chunk]
                 if warm is not None:
                     part = self._newton(given, part, self._revived(given, part, warm), found)
                 if part.size:
@@ -159,6 +169,20 @@ class Equilibrium:
         new = (u <= MISSING) & (total > 0)
         u[new] = np.log(total / given.water[part])[new]
         return y
+
+    def _compiled_newton(self, given, warm, found):
+        """Newton in compiled code for the voxels that hold all components.
+
+        Returns the voxels that are left, and warm states for another try in NumPy: None unless
+        some were left out here.
+        """
+        whole = np.flatnonzero(~self.equations.absent(given.total).any(axis=0))
+        y, terms, site, steps, done = self.compiled(
+            given.take(whole), self._revived(given, whole, warm), self.tolerance)
+        found.put(whole[done], y[:, done], terms[:, done], site[:, done])
+        found.steps[whole] += steps
+        todo = np.flatnonzero(~found.done)
+        return todo, warm if whole.size < found.done.size else None
 
     def _newton(self, given, index, y, found):
         """Newton from the states y of voxels `index`; returns those that did not converge.

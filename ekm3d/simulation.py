@@ -71,7 +71,8 @@ class Simulation:
         self.rock = self._rock(case.ore)
         self.voxels = OreVoxels(grid, self.electrodes.ore)
         self.slow = Slow(self)
-        self.engine = Equilibrium(chem) if self.physics.chemistry else Dissolved(chem)
+        self.engine = (Equilibrium(chem, backend=backend) if self.physics.chemistry
+                       else Dissolved(chem))
         self.reactions = Reactions(self.voxels, chem, self.slow.engine(self.engine), self.rock,
                                    self.physics.skip)
         self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,

@@ -107,7 +107,9 @@ static __device__ __forceinline__ real of_row(real lane)
 #define BLOCK_WAIT()
 
 static inline real of_row(real lane) { return lane; }
+#ifndef LANES
 #define LANES 64
+#endif
 #define PACK 8                     // numbers in the longest vector registers
 #define ALIGNED __attribute__((aligned(64)))
 #define STRIPS 8
@@ -166,12 +168,15 @@ INLINE int tiles(const Grid& g)
     return parts(g.nx, LANES) * parts(g.ny, STRIPS) * parts(g.nz, LAYERS);
 }
 
+// First voxel of part x out of `count`.
+INLINE int cut(int n, int x, int count) { return int(Offset(n) * x / count); }
+
 INLINE Tile tile(int number, const Grid& g)
 {
     const int nx = parts(g.nx, LANES), ny = parts(g.ny, STRIPS), nz = parts(g.nz, LAYERS);
     const int x = number % nx, y = number / nx % ny, z = number / nx / ny;
-    const int i = g.nx * x / nx, j = g.ny * y / ny, k = g.nz * z / nz;
-    return {i, j, k, g.nx * (x + 1) / nx - i, g.ny * (y + 1) / ny - j, g.nz * (z + 1) / nz - k};
+    const int i = cut(g.nx, x, nx), j = cut(g.ny, y, ny), k = cut(g.nz, z, nz);
+    return {i, j, k, cut(g.nx, x + 1, nx) - i, cut(g.ny, y + 1, ny) - j, cut(g.nz, z + 1, nz) - k};
 }
 
 // The same tile with the faces of `axis` on the lower side of the box, if it lies there.
@@ -204,6 +209,57 @@ INLINE real inverse_power_of_two(real x)
     return x;
 #endif
 }
+
+// exp, log and square root. On the host they are written out, so that loops over lanes stay
+// vectors with any compiler and C library: exact to two digits of the last place.
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+INLINE real exponential(real x) { return exp(x); }
+INLINE real logarithm(real x) { return log(x); }
+INLINE real square_root(real x) { return sqrt(x); }
+#else
+INLINE real square_root(real x) { return __builtin_sqrt(x); }
+
+// 2^n exp(r), |r| < ln 2 / 2 by its power series; 0 below exp(-708).
+INLINE real exponential(real x)
+{
+    const real y = larger(smaller(x, 709), -708), shift = 6755399441055744;    // 1.5 * 2^52
+    const real whole = y * real(1.4426950408889634074) + shift, n = whole - shift;
+    const real r = (y - n * real(6.93145751953125e-1)) - n * real(1.42860682030941723212e-6);
+    real sum = real(1.6059043836821613e-10);                                   // 1/13!
+    const real inverse[] = {real(2.08767569878681e-9), real(2.505210838544172e-8),
+        real(2.755731922398589e-7), real(2.7557319223985893e-6), real(2.48015873015873e-5),
+        real(1.984126984126984e-4), real(1.3888888888888889e-3), real(8.333333333333333e-3),
+        real(4.1666666666666664e-2), real(1.6666666666666666e-1), real(0.5), real(1), real(1)};
+    for (real term : inverse)
+        sum = sum * r + term;
+    Offset bits;
+    __builtin_memcpy(&bits, &whole, sizeof bits);
+    bits = (bits + 1023) << 52;
+    real power;
+    __builtin_memcpy(&power, &bits, sizeof bits);
+    return x < -708 ? real(0) : sum * power;
+}
+
+// ln x = e ln 2 + 2 artanh s, s = (m - 1)/(m + 1), x = m 2^e with m near 1; x normal, positive.
+INLINE real logarithm(real x)
+{
+    Offset bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    const Offset raised = bits - 0x3FE6A09E667F3BCD;               // the bits of sqrt(1/2)
+    Offset mantissa = bits - (raised & Offset(0xFFF0000000000000)), e = raised >> 52;
+    e += 0x4338000000000000;                                       // e as the end of 1.5 * 2^52
+    real m, n;
+    __builtin_memcpy(&m, &mantissa, sizeof m);
+    __builtin_memcpy(&n, &e, sizeof n);
+    n -= 6755399441055744;
+    const real s = (m - 1) / (m + 1), q = s * s;
+    real sum = real(1) / 23;
+    for (int k = 21; k > 0; k -= 2)
+        sum = sum * q + real(1) / k;
+    return n * real(6.93147180369123816490e-1)
+         + (2 * s * sum + n * real(1.90821492927058770002e-10));
+}
+#endif
 
 // Twins of ekm3d/constants.py.
 constexpr real FARADAY = real(96485.33212);                                    // C/mol

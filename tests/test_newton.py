@@ -1,0 +1,122 @@
+"""Newton's method in compiled code beside that of NumPy, on the chemistry's own test systems."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from voxels import CHEM, ENGINE, THETA, H, anything, check, ore
+
+from ekm3d import backend, newton
+from ekm3d.chemistry import Equilibrium, acidity_from_neutrality
+from ekm3d.resources import kernel_text
+
+
+@pytest.fixture(scope="module")
+def host():
+    try:
+        return backend.CppBackend("test")
+    except backend.BackendError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def engine(host):
+    made = Equilibrium(CHEM, backend=host)
+    assert made.compiled
+    return made
+
+
+def moved(rng, total, sites, by):
+    """Totals changed by a relative `by`, neutral again."""
+    total = total * np.exp(by * rng.normal(size=total.shape))
+    total[H] = acidity_from_neutrality(CHEM, total, sites.cec)
+    return total
+
+
+@pytest.mark.parametrize("by", [0.0, 1e-6, 1e-3, 0.3])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 700])
+def test_both_take_the_same_way(engine, rng, by, n):
+    """The same steps to the same equilibrium: field ore moved by nothing, a little and a lot.
+
+    Equal iterations in every voxel mean equal residuals, active minerals and derivatives: a wrong
+    entry of the matrix converges more slowly. Solutions agree to 1e-9 where residuals are below
+    1e-12 of their terms; nearly always they do to 1e-13.
+    """
+    total, sites = ore(rng, n)
+    start = ENGINE.solve(total, THETA, sites)
+    total = moved(rng, total, sites, by)
+    wanted = ENGINE.solve(total, THETA, sites, start.warm)
+    found = engine.solve(total, THETA, sites, start.warm)
+    assert (found.iterations == wanted.iterations).mean() > 0.98
+    for name in ("c", "exchanged", "site", "ionic_strength", "water_activity", "pH"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-9,
+                                   atol=1e-300)
+    np.testing.assert_allclose(found.solid, wanted.solid, rtol=1e-9, atol=1e-9)
+    check(CHEM, total, THETA, sites, found)
+
+
+def test_a_solution_stays_what_it_is(engine, rng):
+    """Unchanged totals take no step, and the unknowns keep every bit."""
+    total, sites = ore(rng, 50)
+    start = engine.solve(total, THETA, sites, engine.solve(total, THETA, sites).warm)
+    again = engine.solve(total, THETA, sites, start.warm)
+    assert not again.iterations.any() and np.array_equal(again.warm, start.warm)
+
+
+def test_wild_systems_from_wild_starts(engine, rng):
+    """Totals over 13 decades, started from another voxel's equilibrium, balance all the same.
+
+    Where the compiled Newton does not arrive, a start without history takes over.
+    """
+    total, sites = anything(rng, 200)
+    start = engine.solve(total, THETA, sites)
+    found = engine.solve(total, THETA, sites, start.warm[:, rng.permutation(200)])
+    assert 0 < np.count_nonzero(found.restarts) < 200
+    check(CHEM, total, THETA, sites, found)
+
+
+def test_voxels_that_lack_a_component_are_left_to_numpy(engine, rng):
+    """No lanthanide in every third voxel: these and their neighbours come out as in NumPy."""
+    total, sites = ore(rng, 40)
+    for k in CHEM.group("REE"):
+        total[k, ::3] = 0.0
+    total[H] = acidity_from_neutrality(CHEM, total, sites.cec)
+    start = ENGINE.solve(total, THETA, sites)
+    later = moved(rng, total, sites, 1e-2)
+    wanted = ENGINE.solve(later, THETA, sites, start.warm)
+    found = engine.solve(later, THETA, sites, start.warm)
+    np.testing.assert_allclose(found.c, wanted.c, rtol=1e-9, atol=1e-300)
+    assert not found.c[CHEM.group("REE")][:, ::3].any()
+
+
+@pytest.mark.parametrize("n, unsound", [(40, [0, 17, 39])])
+def test_what_does_not_converge_is_said_and_not_written(engine, rng, n, unsound):
+    """A start of NaN never arrives; done tells, and the others are not disturbed."""
+    total, sites = ore(rng, n)
+    start = ENGINE.solve(total, THETA, sites).warm
+    start[:, unsound] = np.nan
+    given = engine._voxels(total, THETA, sites)
+    _, _, _, steps, done = engine.compiled(given, start, engine.tolerance)
+    assert np.array_equal(np.flatnonzero(~done), unsound)
+    assert (steps[unsound] == newton.STEPS).all() and not steps[done].any()
+
+
+def test_constants_are_those_of_the_reference():
+    """Steps, length of a step, and the numbers that the kernel's text repeats."""
+    from ekm3d import chemistry, equilibrium
+    text = kernel_text("newton.cu")
+    assert (newton.STEPS, newton.LONGEST) == (Equilibrium.newton_steps, Equilibrium.longest)
+    for said in ("LN10 = real(2.302585092994045684)", f"MISSING = {equilibrium.MISSING:.0f}",
+                 f"LARGEST = {equilibrium.LARGEST:.0f}", "? real(1e-100) :",
+                 "SATURATED = real(1e-10)"):
+        assert said in text
+    assert np.log(10) == 2.302585092994045684
+    assert (equilibrium.SMALLEST, chemistry.SATURATED) == (1e-100, 1e-10)
+
+
+def test_numpy_and_uncovered_systems_have_none(host):
+    """Vanselow exchangers and the numpy backend keep the reference."""
+    vanselow = replace(CHEM, conventions=("vanselow",))
+    assert Equilibrium(vanselow, backend=host).compiled is None
+    assert Equilibrium(CHEM, backend=backend.Backend("test")).compiled is None
+    assert Equilibrium(CHEM).compiled is None
