@@ -232,7 +232,7 @@ INLINE real exponential(real x)
         real(4.1666666666666664e-2), real(1.6666666666666666e-1), real(0.5), real(1), real(1)};
     for (real term : inverse)
         sum = sum * r + term;
-    Offset bits;
+    unsigned long long bits;
     __builtin_memcpy(&bits, &whole, sizeof bits);
     bits = (bits + 1023) << 52;
     real power;

@@ -14,11 +14,12 @@ KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
     1: "grid backend domain stencil constants resources version units casetext",
-    2: "fields system database chemistry equilibrium elimination orebody electrodes wells schedule "
-       "elliptic multigrid blending schema sheet layout formula voxelfile sources water "
-       "newton sides stages activity exchangers phases descent waters selection consistency tables contacts "
-       "terminals dissolved kinetics mobility orevoxels rates responses schema_chemistry "
-       "composition solvent records library phreeqcfile phreeqcdatabase",
+    2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
+       "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
+       "water newton sides stages activity exchangers phases descent waters selection "
+       "consistency tables contacts terminals dissolved kinetics mobility orevoxels rates "
+       "responses schema_chemistry composition solvent records library phreeqcfile "
+       "phreeqcdatabase",
     3: "potential flow transport reactions cathode relaxation immobile medium",
     4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress",
     5: "__main__ report case casereport verify verification comparison quantities "
