@@ -253,8 +253,8 @@ INLINE real logarithm(real x)
     __builtin_memcpy(&n, &e, sizeof n);
     n -= 6755399441055744;
     const real s = (m - 1) / (m + 1), q = s * s;
-    real sum = real(1) / 23;
-    for (int k = 21; k > 0; k -= 2)
+    real sum = real(1) / 21;
+    for (int k = 19; k > 0; k -= 2)
         sum = sum * q + real(1) / k;
     return n * real(6.93147180369123816490e-1)
          + (2 * s * sum + n * real(1.90821492927058770002e-10));

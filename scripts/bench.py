@@ -1,6 +1,8 @@
-"""How fast transport and a whole step are on this machine, beside its memory and hand-written C++.
+"""How fast each part of a step is on this machine, beside its memory and hand-written C++.
 
     python scripts/bench.py [--plain PROGRAM] [--sizes 32 64] [--spacing 10 5] [--write]
+
+Elliptic: the problem of bench_elliptic, which also takes peers.
 
 Transport: nanoseconds per voxel, species and step of `component_gain`, for two problems. "weak":
 drift below a thermal voltage per voxel and no water, every species its own component, which is
@@ -8,13 +10,15 @@ what PROGRAM does (called as PROGRAM N SPECIES STEPS FILE; it prints {"peer": "c
 ...}, first-order upwind). "field": drift of many thermal voltages, water and dispersion, 24
 species of 10 components, so that every limiter works.
 
+Chemistry: voxels per second of the field block after ten steps, each total moved by 1e-3 of itself,
+from their last equilibrium.
+
 Whole step: wall seconds per step of the field block. Bandwidth: a triad, a = b + s c, in between.
 One thread is timed by the process's clock, several by the wall's: best of some repeats. --write
 puts the tables into cases/verification/benchmarks.md.
 """
 
 import argparse
-import ctypes
 import datetime
 import json
 import os
@@ -24,11 +28,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import bench_elliptic
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ekm3d.backend import FLAGS, choose_backend, compile_library, find_compiler
+from ekm3d.backend import choose_backend
 from ekm3d.case import Case
+from ekm3d.chemistry import acidity_from_neutrality
 from ekm3d.grid import Grid
 from ekm3d.provenance import checkout
 from ekm3d.resources import case_path
@@ -38,36 +44,46 @@ from ekm3d.transport import component_gain
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "cases" / "verification" / "benchmarks.md"
 PROBLEMS = {"weak": (12, 12), "field": (24, 10)}            # species, components
-TRIAD = r"""
-extern "C" void triad(long n, double s, const double* b, const double* c, double* a)
-{
-    #pragma omp parallel for simd schedule(static)
-    for (long i = 0; i < n; i++) a[i] = b[i] + s * c[i];
-}
-"""
 
 
-def best(threads, repeats, call):
+def least(threads, repeats, call):
     """Least seconds of a call."""
-    clock = time.process_time if threads == 1 else time.perf_counter
-    times = []
-    for _ in range(repeats):
-        begun = clock()
-        call()
-        times.append(clock() - begun)
-    return min(times)
+    return bench_elliptic.best(time.process_time if threads == 1 else time.perf_counter, repeats,
+                               call)[0]
 
 
 def bandwidth(threads):
     """GB/s of a triad over three arrays of 240 MB; its writes count once."""
-    n = 30_000_000
-    a, b, c = np.zeros(n), np.ones(n), np.ones(n)
     with tempfile.TemporaryDirectory() as folder:
-        compile_library(find_compiler()[0], FLAGS, TRIAD, Path(folder) / "triad.so")
-        library = ctypes.CDLL(str(Path(folder) / "triad.so"))
-    at = [ctypes.c_void_p(v.ctypes.data) for v in (b, c, a)]
-    return 24e-9 * n / best(threads, 6, lambda: library.triad(
-        ctypes.c_long(n), ctypes.c_double(3.0), *at))
+        library = bench_elliptic.plain_library(folder)
+        return bench_elliptic.bandwidth(
+            library, time.process_time if threads == 1 else time.perf_counter, 5)
+
+
+def elliptic(n, backend, threads):
+    """{cold, warm: (millions of unknowns per second, iterations)}."""
+    grid = Grid((n, n, n), (1.0, 1.0, 1.0))
+    sigma, other = bench_elliptic.conductivity(n)
+    mask, volts = bench_elliptic.wells(n)
+    arrays, changed = (bench_elliptic.equations(grid, sigma * f, mask, volts)
+                       for f in (1.0, np.exp(0.02 * other)))
+    found = bench_elliptic.solve(grid, backend, arrays, changed,
+                                 time.process_time if threads == 1 else time.perf_counter, 3)
+    return {what: (1e-6 * (~mask).sum() / s, its) for what, (s, its) in found.items()}
+
+
+def chemistry(backend, seed=11):
+    """Voxels per second, one thread."""
+    sim = Simulation(Case.read(case_path("field_block")), backend.name)
+    for _ in range(10):
+        sim.step()
+    reactions, chem = sim.reactions, sim.chem
+    rng = np.random.default_rng(seed)
+    total = reactions.voxels.take(sim.state.T)
+    total *= 1 + 1e-3 * rng.normal(size=total.shape)
+    total[chem.hydrogen] = acidity_from_neutrality(chem, total, reactions.sites.cec)
+    todo, warm = np.arange(total.shape[1]), reactions.voxels.take(sim.state.warm)
+    return todo.size / least(1, 5, lambda: reactions._solve(total, todo, warm))
 
 
 def problem(n, name, seed=7):
@@ -99,7 +115,7 @@ def transport(n, name, backend, threads):
     call = backend.bind(component_gain, NS=species, NK=components, NF=1)
     call(*arguments)
     repeats = 2 if backend.name == "numpy" else max(3, 200_000_000 // (species * n**3 * 10))
-    return 1e9 * best(threads, repeats, lambda: call(*arguments)) / (species * n**3)
+    return 1e9 * least(threads, repeats, lambda: call(*arguments)) / (species * n**3)
 
 
 def plain(program, n, threads):
@@ -151,6 +167,18 @@ def tables(given):
     for threads in given.threads:
         with threadpool_limits(threads):
             yield f"| {threads} | {bandwidth(threads):.1f} |"
+    yield "\n## Elliptic solver, millions of unknowns per second (iterations)\n"
+    yield "| voxels | threads | cold | warm |\n|---|---|---|---|"
+    for n in given.sizes:
+        for threads in given.threads:
+            with threadpool_limits(threads):
+                found = elliptic(n, backends["cpp"], threads)
+            yield f"| {n}^3 | {threads} | " + " | ".join(
+                f"{rate:.2f} ({its})" for rate, its in found.values()) + " |"
+    yield "\n## Chemistry, voxels per second on one thread\n"
+    yield "| numpy | cpp |\n|---|---|"
+    with threadpool_limits(1):
+        yield "| " + " | ".join(f"{chemistry(b):.0f}" for b in backends.values()) + " |"
     yield "\n## Transport, ns per voxel, species and step\n"
     yield "| voxels | problem | numpy | " + " | ".join(
         f"cpp, {t} thread(s)" for t in given.threads) + " | hand-written, 1 thread |"
