@@ -69,6 +69,7 @@ static __device__ __forceinline__ real of_row(real lane)
     for (int far = 16; far > 0; far /= 2) lane += __shfl_xor_sync(0xffffffffu, lane, far);
     return lane;
 }
+#undef LANES
 #define LANES 1
 #define PACK 1
 #define ALIGNED

@@ -55,12 +55,18 @@ def test_both_take_the_same_way(engine, rng, by, n):
     check(CHEM, total, THETA, sites, found)
 
 
-@pytest.mark.parametrize("make", [ore, anything])
+def steep(rng, n):
+    """Anything, on an exchanger whose capacity reaches its limits within two units of pH."""
+    total, sites = anything(rng, n)
+    return total, replace(sites, slope=sites.cec)
+
+
+@pytest.mark.parametrize("make", [ore, anything, steep])
 def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
     """From another voxel's equilibrium: exchangers at their limits, terms cut off, minerals that
     come and go, rounding that forbids 1e-12, and voxels that do not arrive in 25 steps at all.
 
-    These paths are long, and a rounding might send one another way; 99 in 100 must agree in the
+    These paths are long, and a rounding might send one another way; all but two must agree in the
     number of steps, in whether they arrived, and in the equilibrium. (All do, to 2e-11.)
     """
     total, sites = make(rng, 800)
@@ -69,9 +75,9 @@ def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
     with np.errstate(all="ignore"):
         ENGINE._newton(given, np.arange(800), start.copy(), wanted)
     y, terms, _, steps, done = engine.compiled(given, start, engine.tolerance)
-    assert ((steps == wanted.steps) & (done == wanted.done)).mean() > 0.99
+    assert ((steps == wanted.steps) & (done == wanted.done)).sum() >= 798
     both = done & wanted.done
-    assert both.sum() > 200 and not both.all()
+    assert both.sum() > 100 and not both.all()
     scale = abs(wanted.terms[:, both]) + 1e-12 * abs(total[:, both]).max(axis=0)
     assert (abs(terms - wanted.terms)[:, both] <= 1e-9 * scale).all()
 
