@@ -224,8 +224,8 @@ def main():
         print(line, flush=True)
         lines.append(line)
     if given.write:
-        text = "\n".join(line for line in __doc__.splitlines()[6:])
-        PAGE.write_text("# Speed\n\nWritten by `scripts/bench.py --write`: one run, one machine.\n"
+        text = "\n\n".join(__doc__.split("\n\n")[2:])
+        PAGE.write_text("# Speed\n\nWritten by `scripts/bench.py --write`: one run, one machine.\n\n"
                         + text.strip() + "\n\n" + "\n".join(lines) + "\n")
 
 
