@@ -225,8 +225,8 @@ def main():
         lines.append(line)
     if given.write:
         text = "\n\n".join(__doc__.split("\n\n")[2:])
-        PAGE.write_text("# Speed\n\nWritten by `scripts/bench.py --write`: one run, one machine.\n\n"
-                        + text.strip() + "\n\n" + "\n".join(lines) + "\n")
+        head = "# Speed\n\nWritten by `scripts/bench.py --write`: one run, one machine.\n\n"
+        PAGE.write_text(head + text.strip() + "\n\n" + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
