@@ -32,7 +32,7 @@ def _refuse(*_):
 UNREAD = type("UnreadValue", (), {
     f"__{name}__": _refuse for name in
     "getattr iter len bool float contains getitem eq lt le gt ge add radd sub rsub mul rmul "
-    "truediv rtruediv fspath".split()} | {
+    "truediv rtruediv neg pos abs pow rpow fspath".split()} | {
         "__hash__": object.__hash__, "__repr__": lambda _: "UNREAD", "__array_ufunc__": None})()
 
 

@@ -4,11 +4,14 @@
 
 Second order in time for everything that moves, whether ions hold one another, an exchanger holds
 them back or minerals answer, at twice the work of a step. T* and the result are means of explicit
-steps that keep every species positive, so this does too (Shu and Osher 1988). Catholytes take
+steps that keep every species positive, so this does too (Shu and Osher 1988); where sources beside
+transport spoil that, or the step is too long for its end, the first stage stands. Catholytes take
 part; what their reactions, plates and drains do within a step stays first order.
 """
 
 import copy
+
+import numpy as np
 
 TAKEN = ("T", "tank", "plate", "leachate", "drained", "fed", "absorbed", "acid", "leachate_volume",
          "drained_volume", "fed_volume")
@@ -31,9 +34,26 @@ class Corrector:
         for name, value in before.items():
             setattr(s, name, value)
         sound = dt <= limit * (1 + 1e-9) / sim.case.schedule.cfl
-        self.refused += not sound
-        for rate, start in zip(self._rates(), first):
-            rate[...] = 0.5 * (start + rate) if sound else start
+        if sound:
+            for rate, start in zip(self._rates(), first):
+                rate[...] = 0.5 * (start + rate)
+            sound = self._positive(dt)
+        if not sound:
+            self.refused += 1
+            for rate, start in zip(self._rates(), first):
+                rate[...] = start
+
+    def _positive(self, dt):
+        """Whether the mean rates leave every total positive, but for acidity, which has a sign.
+
+        They may not where something else than transport gave what the second stage takes away: a
+        gas, a mineral with a rate.
+        """
+        s, rates, sim = self.sim.state, self.sim.transport, self.sim
+        ore = s.T[sim.grid.inner] + (dt / sim.grid.voxel_volume) * rates.ore[sim.grid.inner]
+        unsigned = np.arange(len(ore)) != sim.chem.hydrogen
+        tanks = s.tank + dt * rates.tank
+        return not ((ore[unsigned] < 0).any() or (tanks[:, unsigned] < 0).any())
 
     def _rates(self):
         """All arrays of rates of a step."""
