@@ -7,19 +7,20 @@ order. A backend binds an operator once and hands back what to call:
     numpy   the function itself
     cpp     the kernel through the host's C++ compiler and OpenMP, where one is written,
             and the function itself where none is
-    auto    cpp where the compiler works, else numpy
-    cuda    not in this version: asking for it is an error, never a silent fall-back
+    cuda    the kernel on a GPU, by way of CuPy (cuda.py); the function, which NumPy hands on to
+            CuPy, where none is written
+    auto    cuda where a device answers, else cpp where the compiler works, else numpy
+
+What cannot be had is an error where it was asked for, never a silent fall-back. Voxel arrays live
+where the backend says and come from it (zeros, from_numpy) or from each other (np.zeros_like, ...).
+What is counted by faces, strips or wells, and tables of numbers, are NumPy's in every backend.
 """
 
 import ctypes
 import hashlib
 import inspect
 import os
-import platform
 import re
-import shutil
-import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -28,16 +29,13 @@ from pathlib import Path
 import numpy as np
 
 from ekm3d.grid import PackedGrid
+from ekm3d.hostcompiler import (FLAGS, BackendError, cache_folder, compile_library, cpu,
+                                find_compiler)
 from ekm3d.resources import kernel_text
+from ekm3d.stencil import flat
 
 BACKENDS = ("auto", "numpy", "cpp", "cuda")
-
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno",
-         "-fno-trapping-math", "-fno-signed-zeros", "-shared", "-fPIC", "-x", "c++")
-
-
-class BackendError(Exception):
-    """The backend that was asked for cannot run; the text says why and what would help."""
+TRIAL = "KERNEL trial(Grid g) { EKM_VOXELS(i, j, k, g) {} }"
 
 
 def operator(source):
@@ -58,14 +56,16 @@ def choose_backend(name="auto"):
 
 
 def automatic():
-    """cpp where the host's compiler works, else numpy, which says why it is the slower one."""
-    try:
-        backend = CppBackend("chosen by auto")
-        backend.library("trial.cu", "KERNEL trial(Grid g) { EKM_VOXELS(i, j, k, g) {} }", {})
-        return backend
-    except BackendError as error:
-        reason = " ".join(str(error).split())
-        return Backend(f"chosen by auto, though slower, for there is no other: {reason[:300]}")
+    """The first of cuda, cpp and numpy that runs here; it says why it is not a faster one."""
+    missing = []
+    for name in ("cuda", "cpp"):
+        try:
+            backend = BUILDERS[name]("; ".join(["chosen by auto", *missing]))
+            backend.library("trial.cu", TRIAL, {})
+            return backend
+        except BackendError as error:
+            missing.append(" ".join(str(error).split())[:300])
+    return Backend("chosen by auto, though slower, for there is no other: " + "; ".join(missing))
 
 
 class Backend:
@@ -82,7 +82,14 @@ class Backend:
 
     def bind(self, op, **constants):
         """What to call for an operator; `constants`: the kernel's compile-time numbers (NS=12)."""
-        return op
+        bound = self.kernel(op.source, op.__name__, **constants)
+        if bound is None:
+            return op
+        names, theirs = list(inspect.signature(op).parameters), [p.name for p in bound.parameters]
+        if names != theirs:
+            raise BackendError(f"{op.source}: {op.__name__} takes {theirs}, "
+                               f"but its NumPy twin takes {names}")
+        return bound
 
     def kernel(self, source, name, **constants):
         """A kernel whose reference is more than one function; None where this backend has none."""
@@ -103,6 +110,20 @@ class Backend:
         """The array as NumPy sees it; no copy if it is there already."""
         return np.asarray(array)
 
+    def from_numpy(self, array):
+        """A NumPy array where this backend works; no copy if it is there already."""
+        return array
+
+    def gather(self, array, voxel):
+        """NumPy values (..., n) of a padded array (..., padded) at n flat padded indices."""
+        return flat(array)[..., voxel]
+
+    def add_at(self, array, voxel, values):
+        """Add NumPy values (..., n) to a padded array (..., padded) at n voxels, some twice."""
+        places = flat(array)
+        for index in np.ndindex(places.shape[:-1]):
+            np.add.at(places[index], voxel, values[index])
+
 
 class CppBackend(Backend):
     """NumPy arrays; kernels compiled by the host's C++ compiler, the reference for the rest."""
@@ -122,26 +143,10 @@ class CppBackend(Backend):
         once = f"; kernels compiled, once, in {self.compiling:.1f} s" if self.compiling else ""
         return f"{self.name} ({self.why}{once})"
 
-    def bind(self, op, **constants):
-        bound = self.kernel(op.source, op.__name__, **constants)
-        if bound is None:
-            return op
-        names, theirs = list(inspect.signature(op).parameters), [p.name for p in bound.parameters]
-        if names != theirs:
-            raise BackendError(f"{op.source}: {op.__name__} takes {theirs}, "
-                               f"but its NumPy twin takes {names}")
-        return bound
-
     def kernel(self, source, name, **constants):
-        text = kernel_text_or_none(source)
-        parameters = text and signature(text, name)
+        text, parameters = declared(source, name, constants)
         if not parameters:
             return None
-        counts = {count for p in parameters for count in p.each + p.table}
-        missing = sorted(c for c in counts - set(constants) if not c.isdigit())
-        if missing:
-            raise BackendError(f"{source}: bind({name}) needs {', '.join(missing)}=...: "
-                               "a compile-time constant of the kernel")
         library = self.library(source, text, constants)
         return CompiledOperator(name, getattr(library, name), parameters, constants)
 
@@ -152,8 +157,7 @@ class CppBackend(Backend):
 
     def library(self, source, text, constants):
         """The kernels of one file as an opened shared library, compiled unless cached."""
-        defines = ["-DREAL=double"] + [f"-D{k}={v}" for k, v in sorted(constants.items())]
-        options = (*self.flags, *defines)
+        options = (*self.flags, *defines(constants))
         whole = pasted(source, text)
         digest = hashlib.sha256(repr((whole, options, self.stamp)).encode()).hexdigest()[:24]
         path = cache_folder() / f"{Path(source).stem}-{digest}.so"
@@ -164,22 +168,19 @@ class CppBackend(Backend):
         return ctypes.CDLL(str(path))
 
 
-def refuse_cuda(why):
-    """Say why CUDA cannot be had: the first thing missing on this machine."""
+def cuda(why):
+    """The cuda backend; CuPy is looked for here, where it is asked for, and nowhere else."""
+    from ekm3d.cuda import CudaBackend
     try:
         import cupy
-        devices = cupy.cuda.runtime.getDeviceCount()
-    except ImportError:
-        reason = "CuPy is not installed (pip install 'ekm3d[cuda12]' or 'ekm3d[cuda13]')"
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        reason = f"no CUDA device answers ({error})"
-    else:
-        reason = f"CuPy and {devices} device(s) are there"
-    raise BackendError(f"backend 'cuda' {why}, but it cannot run: {reason}; and this version has "
-                       "kernels for a part of the operators only. Use --backend numpy or cpp")
+    except ImportError as error:
+        first = str(error).strip().split("\n")[0]
+        raise BackendError("backend 'cuda' cannot run: CuPy is not installed, or not complete "
+                           f"({first}); pip install 'ekm3d[cuda12]' or 'ekm3d[cuda13]'") from None
+    return CudaBackend(why, cupy)
 
 
-BUILDERS = {"numpy": Backend, "cpp": CppBackend, "cuda": refuse_cuda}
+BUILDERS = {"numpy": Backend, "cpp": CppBackend, "cuda": cuda}
 
 
 # ---- the kernel's text -------------------------------------------------------------------
@@ -217,6 +218,23 @@ def kernel_text_or_none(source):
         return kernel_text(source)
     except FileNotFoundError:
         return None
+
+
+def declared(source, name, constants):
+    """(text, parameters) of a kernel; parameters is None where it is not written."""
+    text = kernel_text_or_none(source)
+    parameters = text and signature(text, name)
+    counts = {count for p in parameters or () for count in p.each + p.table}
+    missing = sorted(c for c in counts - set(constants) if not c.isdigit())
+    if missing:
+        raise BackendError(f"{source}: bind({name}) needs {', '.join(missing)}=...: "
+                           "a compile-time constant of the kernel")
+    return text, parameters
+
+
+def defines(constants):
+    """Compiler options that make numbers of the kernel constants."""
+    return ["-DREAL=double"] + [f"-D{k}={v}" for k, v in sorted(constants.items())]
 
 
 def pasted(source, text):
@@ -273,8 +291,7 @@ class CompiledOperator:
     def __init__(self, name, function, parameters, constants):
         self.__name__ = name
         self.function, self.parameters = function, parameters
-        function.restype = None
-        function.argtypes = [self._c_type(p) for p in parameters]
+        self._declare()
         number = {p.name: n for n, p in enumerate(parameters)}
         # Of every array: (place, parameter, leading counts, word, place of what it refers to).
         self.arrays = []
@@ -285,11 +302,12 @@ class CompiledOperator:
                 self.arrays.append((n, p, lead, word, number[of] if of else 0))
         self.outputs = [n for n, p in enumerate(parameters) if p.output]
 
-    @staticmethod
-    def _c_type(p):
-        if p.kind == "Grid":
-            return PackedGrid
-        return ctypes.c_void_p if p.array else np.ctypeslib.as_ctypes_type(KINDS[p.kind])
+    def _declare(self):
+        """Tell ctypes what the function takes."""
+        self.function.restype = None
+        self.function.argtypes = [
+            PackedGrid if p.kind == "Grid" else ctypes.c_void_p if p.array
+            else np.ctypeslib.as_ctypes_type(KINDS[p.kind]) for p in self.parameters]
 
     def __call__(self, *values):
         self.function(*self._addresses(values))
@@ -336,57 +354,23 @@ class CompiledOperator:
     def _address(self, p, value, wanted):
         """Address of an array once it is what the declaration says."""
         where = f"{self.__name__}: {p.name}"
+        self._check(p, value, where)
+        if not value.flags.c_contiguous:
+            raise ValueError(f"{where} should be contiguous in memory")
+        if value.shape != wanted:
+            raise ValueError(f"{where} has shape {value.shape}, it should be {wanted}")
+        return self._place(value)
+
+    @staticmethod
+    def _check(p, value, where):
+        """Type and place of an array."""
         if not isinstance(value, np.ndarray) or value.dtype != KINDS[p.kind]:
             raise TypeError(f"{where} should be a NumPy array of {KINDS[p.kind]}, not "
                             f"{getattr(value, 'dtype', type(value).__name__)}")
-        if not value.flags.c_contiguous or p.output and not value.flags.writeable:
-            raise ValueError(f"{where} should be contiguous in memory, and writeable if an output")
-        if value.shape != wanted:
-            raise ValueError(f"{where} has shape {value.shape}, it should be {wanted}")
+        if p.output and not value.flags.writeable:
+            raise ValueError(f"{where} is an output and should be writeable")
+
+    @staticmethod
+    def _place(value):
+        """Where an array begins in memory."""
         return value.__array_interface__["data"][0]
-
-
-# ---- the host's compiler -----------------------------------------------------------------
-
-def find_compiler():
-    """(path, version line) of the C++ compiler: $CXX, else c++, g++ or clang++."""
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
-    for path in filter(None, map(shutil.which, names)):
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True)
-        if answer.returncode == 0:
-            return path, answer.stdout.splitlines()[0]
-    raise BackendError(f"backend 'cpp' needs a C++ compiler: {', '.join(names)} not found "
-                       "(apt install g++, or set CXX)")
-
-
-def compile_library(compiler, options, text, path):
-    """Compile to `path` by way of a private name, so that no process sees half a library."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        answer = subprocess.run([compiler, *options, "-", "-o", str(draft)], input=text,
-                                capture_output=True, text=True)
-        if answer.returncode:
-            raise BackendError(f"{compiler} {' '.join(options)} failed:\n{answer.stderr}")
-        os.replace(draft, path)
-
-
-def cpu():
-    """What -march=native depends on: on Linux the processor's model and its list of features."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    keys = ("model name", "flags", "Features", "CPU implementer", "CPU part")
-    return "\n".join(sorted({line for line in lines if line.startswith(keys)}))
-
-
-def cache_folder():
-    """Where compiled kernels are kept: $EKM3D_CACHE, else ekm3d/ in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(os.environ.get("EKM3D_CACHE") or Path(home) / "ekm3d")
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise BackendError(f"backend 'cpp' cannot keep its compiled kernels in {path} ({error}): "
-                           "set EKM3D_CACHE to a folder that can be written") from error
-    return path

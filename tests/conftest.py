@@ -1,9 +1,11 @@
 """What several tests share: the backends that run here, with a visible skip for the others."""
 
+import device
 import numpy as np
 import pytest
 
-from ekm3d.backend import BackendError, choose_backend
+from ekm3d.backend import FLAGS, BackendError, CppBackend, choose_backend
+from ekm3d.cuda import OPTIONS, CudaBackend
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,6 +22,30 @@ def backend(request):
     """Every backend of this version in turn."""
     try:
         return choose_backend(request.param)
+    except BackendError as error:
+        pytest.skip(str(error))
+
+
+def on_a_gpu():
+    """CUDA without fused multiply-add."""
+    return device.Carried(CudaBackend("twin test", pytest.importorskip("cupy"),
+                                      (*OPTIONS, "--fmad=false")))
+
+
+COMPILED = {"cpp": lambda: CppBackend("twin test", (*FLAGS, "-ffp-contract=off")),
+            "launched": lambda: device.Carried(CudaBackend("twin test", device)),
+            "gpu": on_a_gpu}
+
+
+@pytest.fixture(scope="module", params=["cpp", "launched",
+                                        pytest.param("gpu", marks=pytest.mark.gpu)])
+def host(request):
+    """Kernels for NumPy arrays, without fused multiply-add, which rounds otherwise than NumPy.
+
+    As the host's compiler sees them; as CUDA does, block by block on the host; on a GPU.
+    """
+    try:
+        return COMPILED[request.param]()
     except BackendError as error:
         pytest.skip(str(error))
 

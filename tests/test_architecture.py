@@ -13,7 +13,7 @@ SOURCES = MODULES + sorted((ROOT / "tests").glob("*.py")) + sorted((ROOT / "scri
 KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
-    1: "grid backend domain stencil constants resources version units casetext",
+    1: "grid backend cuda hostcompiler domain stencil constants resources version units casetext",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
        "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
        "water newton sides stages activity exchangers phases descent waters selection "
@@ -31,7 +31,7 @@ PHYSICS = 3                  # its modules know nothing of one another
 
 # What only these modules may import.
 RESERVED = {"cupy": {"backend"}, "ctypes": {"backend", "grid"}, "mpi4py": {"domain"},
-            "subprocess": {"backend", "provenance"},
+            "subprocess": {"hostcompiler", "provenance"},
             "h5py": {"snapshots", "results", "provenance", "voxelfile"}}
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}

@@ -12,15 +12,10 @@ from ekm3d import elliptic, multigrid
 from ekm3d.domain import Domain
 from ekm3d.grid import GHOST, Grid
 from ekm3d.multigrid import Level, Multigrid
-from test_kernels import SHAPES, assert_only_inner, host_backend, poisoned
+from test_kernels import SHAPES, assert_only_inner, poisoned
 
 EPS = np.finfo(np.float32).eps
 SPACING = (0.1, 0.2, 0.3)
-
-
-@pytest.fixture(scope="module")
-def host():
-    return host_backend()
 
 
 def inner(grid, values):

@@ -42,15 +42,6 @@ WORLDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def host():
-    """The cpp backend without fused multiply-add, which rounds otherwise than NumPy does."""
-    try:
-        return backend.CppBackend("twin test", backend.FLAGS + ("-ffp-contract=off",))
-    except backend.BackendError as error:
-        pytest.skip(str(error))
-
-
 class World:
     """Values for parameters by their names; `padded` fields first, whatever an operator takes."""
 

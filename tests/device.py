@@ -1,0 +1,223 @@
+"""A stand-in for CuPy that runs on the host: arrays that refuse to mix with NumPy's, and launches.
+
+`CudaBackend("stand-in", device)` executes what a GPU would be given: the kernels as CUDA reads
+them, thread by thread, in the very grid of blocks (tests/data/launch.h). An array of the stand-in
+knows only those functions of NumPy that CuPy 13 and 14 answer for their own arrays, and raises
+where CuPy would: at a NumPy array beside it, as an index or to be stored in it, and at np.asarray.
+What crosses to the host is counted in `crossed`. It says nothing of a GPU's speed or rounding.
+"""
+
+import ctypes
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from ekm3d import backend
+from ekm3d.cuda import loop
+from ekm3d.grid import PackedGrid
+
+__version__ = "0 (stand-in)"
+MOST = 128              # threads of a block
+# -Bsymbolic: a kernel may be called as a function of the C library is.
+FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-ffp-contract=off", "-x", "c++")
+LAUNCH = Path(__file__).parent / "data" / "launch.h"
+
+# Functions that NumPy hands on, with the keywords that CuPy knows.
+FUNCTIONS = {
+    "abs": "", "all": "axis keepdims", "any": "axis keepdims", "broadcast_to": "",
+    "concatenate": "axis", "copyto": "where", "count_nonzero": "axis", "einsum": "dtype",
+    "empty_like": "dtype", "full_like": "dtype", "max": "axis keepdims", "amax": "axis keepdims",
+    "min": "axis keepdims", "moveaxis": "", "nan_to_num": "", "ones_like": "dtype",
+    "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
+    "tensordot": "axes", "where": "", "zeros_like": "dtype"}
+METHODS = ("all", "any", "astype", "copy", "max", "min", "ravel", "repeat", "reshape", "sum", "take",
+           "transpose")
+
+crossed = SimpleNamespace(times=0, numbers=0)
+
+
+class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array on the device; `host` is where it really lies."""
+
+    def __init__(self, host):
+        self.host = np.asarray(host)
+
+    shape = property(lambda self: self.host.shape)
+    dtype = property(lambda self: self.host.dtype)
+    ndim = property(lambda self: self.host.ndim)
+    size = property(lambda self: self.host.size)
+    nbytes = property(lambda self: self.host.nbytes)
+    flags = property(lambda self: self.host.flags)
+    T = property(lambda self: ndarray(self.host.T))
+    data = property(lambda self: SimpleNamespace(ptr=self.host.__array_interface__["data"][0]))
+
+    def __array__(self, *_, **__):
+        raise TypeError("implicit conversion of a device array to a NumPy array")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        if method != "__call__" or set(options) - {"out", "where", "dtype", "casting"}:
+            raise TypeError(f"np.{ufunc.__name__}.{method}({', '.join(options)}) on a device array")
+        options["out"] = tuple(hosted(a) for a in options.get("out", ())) or None
+        return devised(ufunc(*map(hosted, inputs), **{k: hosted(v) if k == "where" else v
+                                                      for k, v in options.items()}))
+
+    def __array_function__(self, function, types, given, options):
+        name = function.__name__
+        unknown = set(options) - set(FUNCTIONS.get(name, "").split())
+        if name not in FUNCTIONS or unknown:
+            raise TypeError(f"np.{name}({', '.join(unknown)}) is not there for device arrays")
+        return devised(function(*map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
+
+    def __getitem__(self, index):
+        return ndarray(self.host[hosted(index)])
+
+    def __setitem__(self, index, value):
+        self.host[hosted(index)] = hosted(value)
+
+    def __len__(self):
+        return len(self.host)
+
+    def __iter__(self):
+        return (self[n] for n in range(len(self)))
+
+    def __getattr__(self, name):
+        if name not in METHODS:
+            raise AttributeError(f"device arrays have no {name!r} here")
+        return lambda *given, **options: devised(getattr(self.host, name)(
+            *map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
+
+    def get(self):
+        crossed.times, crossed.numbers = crossed.times + 1, crossed.numbers + self.size
+        return self.host.copy()
+
+    def item(self):
+        return self.get().item()
+
+    def tolist(self):
+        return self.get().tolist()
+
+    def __bool__(self):
+        return bool(self.get())
+
+    def __float__(self):
+        return float(self.get())
+
+    def __int__(self):
+        return int(self.get())
+
+    def __repr__(self):
+        return f"device{self.host!r}"
+
+
+def hosted(value):
+    """What lies behind an argument; TypeError for one that belongs to the host."""
+    if isinstance(value, ndarray):
+        return value.host
+    if isinstance(value, (tuple, list)) and any(isinstance(v, (ndarray, np.ndarray))
+                                                for v in value):
+        return type(value)(map(hosted, value))
+    if isinstance(value, np.ndarray) or isinstance(value, list) and value and not isinstance(
+            value[0], (int, np.integer)):
+        raise TypeError(f"{type(value).__name__} of the host beside a device array")
+    return value
+
+
+def devised(result):
+    """Results are device arrays, single numbers too."""
+    if isinstance(result, tuple):
+        return tuple(map(devised, result))
+    return ndarray(result) if isinstance(result, (np.ndarray, np.generic)) else result
+
+
+def zeros(shape, dtype=float):
+    return ndarray(np.zeros(shape, dtype))
+
+
+def asarray(array):
+    """Always a copy, as between two memories."""
+    return ndarray(np.array(array, order="C"))
+
+
+def asnumpy(array):
+    return array.get() if isinstance(array, ndarray) else np.asarray(array)
+
+
+def _properties(_):
+    return {"name": b"the host", "major": 0, "minor": 0, "totalGlobalMem": 2**30}
+
+
+runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0,
+                          getDeviceProperties=_properties, driverGetVersion=lambda: 0)
+cuda = SimpleNamespace(runtime=runtime, get_current_stream=lambda: SimpleNamespace(
+    synchronize=lambda: None))
+
+
+class RawModule:
+    """The kernels of a text, compiled as CUDA sees them."""
+
+    libraries = {}
+
+    def __init__(self, code, options):
+        self.text = backend.without_comments(code)
+        names = backend.kernel_names(self.text)
+        calls = "\n".join(
+            f'static void enter_{n}(void** a) {{ device::call({n}, a); }}\n'
+            f'extern "C" void launch_{n}(const unsigned* g, const unsigned* b, int waits, void** a)'
+            f' {{ device::launch(g, b, waits, enter_{n}, a); }}' for n in names)
+        whole = "\n".join([f'#include "{LAUNCH}"', code, calls])
+        options = (*FLAGS, *(o for o in options if o.startswith("-D")))
+        if (whole, options) not in self.libraries:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "kernels.so"
+                backend.compile_library(backend.find_compiler()[0], options, whole, path)
+                self.libraries[whole, options] = ctypes.CDLL(str(path))
+        self.library = self.libraries[whole, options]
+
+    def get_function(self, name):
+        return RawKernel(name, self)
+
+
+class RawKernel:
+    """Launches a kernel; refuses what a GPU would misread."""
+
+    max_threads_per_block = MOST
+
+    def __init__(self, name, module):
+        self.name, self.parameters = name, backend.signature(module.text, name)
+        self.function = getattr(module.library, f"launch_{name}")
+        self.waits = "ROWS" in loop(module.text, name, self.parameters)[0]
+
+    def __call__(self, grid, block, given):
+        assert np.prod(block) <= MOST and max(grid[1:]) <= 65535 and min(*grid, *block) > 0
+        assert len(given) == len(self.parameters)
+        places = []
+        for p, value in zip(self.parameters, given):
+            wanted = (np.dtype(PackedGrid) if p.kind == "Grid" else np.dtype(np.uint64) if p.array
+                      else backend.KINDS[p.kind])
+            assert value.dtype == wanted and value.size == 1, f"{self.name}: {p.name}"
+            places.append(np.array(value))
+        sizes = [(ctypes.c_uint * 3)(*three) for three in (grid, block)]
+        pointers = (ctypes.c_void_p * len(places))(*(a.ctypes.data for a in places))
+        self.function(*sizes, ctypes.c_int(self.waits), pointers)
+
+
+class Carried(backend.Backend):
+    """NumPy arrays that go to a device for every call of a kernel, and come back."""
+
+    def __init__(self, on):
+        super().__init__(on.why)
+        self.on = on
+
+    def bind(self, op, **constants):
+        bound = self.on.bind(op, **constants)
+
+        def call(*values):
+            moved = [self.on.from_numpy(v) if p.array and not p.table else v
+                     for p, v in zip(bound.parameters, values)]
+            bound(*moved)
+            for p, home, away in zip(bound.parameters, values, moved):
+                if p.output:
+                    home[...] = self.on.to_numpy(away)
+        return call
