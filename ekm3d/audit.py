@@ -32,12 +32,12 @@ class FaradayBox:
         h, cut = chem.hydrogen, (slice(None), *self.window)
         inner = sim.grid.inner
         theta = sim.rock["water_content"][inner][self.window]
-        water = np.tensordot(chem.nu[:, h], s.c[inner][cut], 1) * theta
+        water = s.mix(chem.nu[:, h], s.c[inner][cut]) * theta
         water += s.immobile_water[h][inner][self.window]
-        held = np.tensordot(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut], 1)
-        solid = np.tensordot(chem.nu_m[:, h], minerals(s)[inner][cut], 1)
+        held = s.mix(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
+        solid = s.mix(chem.nu_m[:, h], minerals(s)[inner][cut])
         fixed = sim.rock["cec"][inner][(Ellipsis, *self.window)]
-        ore = ((water + held + solid).sum() + fixed.sum()) * sim.grid.voxel_volume
+        ore = float((water + held + solid).sum() + fixed.sum()) * sim.grid.voxel_volume
         return ore + s.tank[self.strips, h].sum() + s.plate[self.strips, h].sum()
 
     def step(self, dt):
@@ -51,7 +51,7 @@ class FaradayBox:
             index[axis] = cut.start
             lower = flux[tuple(index)].sum()
             index[axis] = cut.stop
-            self.passed += (flux[tuple(index)].sum() - lower) * dt
+            self.passed += float(flux[tuple(index)].sum() - lower) * dt
         inside = np.zeros(sim.grid.padded, bool)
         inside[sim.grid.inner][self.window] = True
         for (place, _), moved in zip(sim.flow.wells, sim.transport.openings):
@@ -62,9 +62,9 @@ class FaradayBox:
         sim, h = self.sim, self.sim.chem.hydrogen
         self.passed += sim.cathodes.left[self.strips, h].sum()
         if sim.chem.gases:
-            taken = np.zeros(sim.grid.padded)
+            taken = sim.backend.zeros(sim.grid.padded)
             sim.reactions.voxels.put(taken, sim.reactions.taken[h])
-            self.passed -= taken[sim.grid.inner][self.window].sum() * sim.grid.voxel_volume
+            self.passed -= float(taken[sim.grid.inner][self.window].sum()) * sim.grid.voxel_volume
             self.passed -= sim.cathodes.absorbed[self.strips, h].sum()
 
     def error(self):
@@ -81,8 +81,7 @@ class Audit:
         self.sim = sim
         s = sim.state
         self.initial = self.stored()
-        self.scale = np.abs(components(s, sim.chem)[sim.grid.inner]).sum((1, 2, 3)) \
-            * sim.grid.voxel_volume
+        self.scale = self._moles(np.abs(components(s, sim.chem)))
         charged = sim.physics.potential and sim.chem.hydrogen is not None
         self.boxes = [FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))
                       if charged and not sim.case.sides]
@@ -91,9 +90,14 @@ class Audit:
 
     def stored(self):
         """mol of every component in ore, tanks, plates and what was collected or lost."""
-        s, g = self.sim.state, self.sim.grid
-        ore = components(s, self.sim.chem)[g.inner].sum((1, 2, 3)) * g.voxel_volume
+        s = self.sim.state
+        ore = self._moles(components(s, self.sim.chem))
         return ore + s.tank.sum(0) + s.plate.sum(0) + s.leachate + s.drained
+
+    def _moles(self, amounts):
+        """mol of every component from padded mol/m3 (components, padded)."""
+        sim = self.sim
+        return sim.backend.to_numpy(amounts[sim.grid.inner].sum((1, 2, 3))) * sim.grid.voxel_volume
 
     def before(self, dt):
         """Called with the rates of a step known and nothing moved yet."""
@@ -112,7 +116,7 @@ class Audit:
         s, chem = self.sim.state, self.sim.chem
         if not self.sim.physics.potential:
             return
-        ionic = np.tensordot(np.abs(chem.z).astype(float), s.c, 1) * self.sim.rock["water_content"]
+        ionic = s.mix(np.abs(chem.z).astype(float), s.c) * self.sim.rock["water_content"]
         self.charge_max = max(self.charge_max, float(np.max(np.divide(
             np.abs(s.charge), ionic, out=np.zeros_like(ionic), where=ionic > 0))))
 

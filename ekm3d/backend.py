@@ -114,6 +114,10 @@ class Backend:
         """A NumPy array where this backend works; no copy if it is there already."""
         return array
 
+    def mix(self, weights, array):
+        """Sum over the leading axis of an array (n, ...) with NumPy weights (..., n)."""
+        return np.tensordot(self.from_numpy(weights), array, 1)
+
     def gather(self, array, voxel):
         """NumPy values (..., n) of a padded array (..., padded) at n flat padded indices."""
         return flat(array)[..., voxel]

@@ -34,4 +34,4 @@ class Domain:
 
     def max(self, array):
         """Largest value of an array of any shape."""
-        return float(np.max(array, initial=-np.inf))
+        return float(np.max(array)) if array.size else -np.inf

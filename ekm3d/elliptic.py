@@ -100,7 +100,7 @@ class Elliptic:
     """Conjugate gradients on one grid; all arrays are allocated once."""
 
     def __init__(self, grid, backend, domain, tolerance=1e-11, max_iterations=20000):
-        self.grid, self.domain = grid, domain
+        self.grid, self.backend, self.domain = grid, backend, domain
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.multigrid = Multigrid(grid, backend, domain)
         bound = (apply_operator, apply_to_direction, residual, reduce_residual, redirect, advance,
@@ -115,13 +115,14 @@ class Elliptic:
 
     def _along(self, face, diag, f, x, floating):
         """Solve a column of voxels directly; x stays as it is if parts of it float apart."""
-        d, rhs, old = (a[self.grid.inner].ravel().copy() for a in (diag, f, x))
+        host = self.backend.to_numpy
+        d, rhs, old = (host(a)[self.grid.inner].ravel().copy() for a in (diag, f, x))
         dead = d == 0.0
         d[dead], rhs[dead] = 1.0, old[dead]
         if floating:
             d[np.argmin(dead)] *= 2.0                       # holds that voxel at 0
         bands = np.zeros((2, d.size))
-        bands[1], bands[0, 1:] = d, -face[self.grid.inner].ravel()[:-1]
+        bands[1], bands[0, 1:] = d, -host(face)[self.grid.inner].ravel()[:-1]
         try:
             new = solveh_banded(bands, rhs)
         except LinAlgError:
@@ -130,7 +131,7 @@ class Elliptic:
         left[1:] -= bands[0, 1:] * new[:-1]
         left[:-1] -= bands[0, 1:] * new[1:]
         if np.linalg.norm(left) <= 1e-6 * np.linalg.norm(rhs):
-            x[self.grid.inner] = new.reshape(self.grid.shape)
+            x[self.grid.inner] = self.backend.from_numpy(new.reshape(self.grid.shape))
 
     def solve(self, ax, ay, az, b, f, x, what="potential", same=False, trend=None):
         """Improve x [padded, in place] until |f - A x| <= tolerance |f|.
@@ -238,7 +239,7 @@ class Elliptic:
                     f"{what}: conjugate gradients stopped after {self.iterations} iterations at a "
                     f"residual of {size / norm:.1e} of the source "
                     f"(required {self.tolerance:.0e}); conductance contrast "
-                    f"{d.max() / d[d > 0].min():.1e}")
+                    f"{float(d.max() / d[d > 0].min()):.1e}")
             old, old_scale, scale = now, scale, 1.0 / size
             do["advance"](g, p, image, now / curvature / old_scale, scale, x, r,
                           grids.top.b, sums)

@@ -68,7 +68,7 @@ class State:
 
     def __init__(self, grid, backend, counts, strips, sides):
         """counts: length of every leading axis by name."""
-        self.time, self.step = 0.0, 0
+        self.time, self.step, self.mix = 0.0, 0, backend.mix
         self.leachate_volume = self.drained_volume = self.fed_volume = 0.0     # m3
         for name, field in FIELDS.items():
             lead = (counts[field.axis],) if field.axis else ()
@@ -96,8 +96,7 @@ def minerals(s):
 
 def components(s, chem):
     """All component totals, per volume of rock; acidity but for that of the bare slow sites."""
-    total = s.T + s.immobile + np.tensordot(chem.nu_m.T, s.slow, 1) + np.tensordot(
-        chem.nu_x.T, s.held, 1)
+    total = s.T + s.immobile + s.mix(chem.nu_m.T, s.slow) + s.mix(chem.nu_x.T, s.held)
     if chem.hydrogen is not None:
-        total[chem.hydrogen] -= np.tensordot(chem.z_x, s.held, 1)
+        total[chem.hydrogen] -= s.mix(chem.z_x, s.held)
     return total

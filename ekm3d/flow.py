@@ -24,7 +24,7 @@ class Flow:
     """
 
     def __init__(self, grid, backend, domain, rock, contacts, wells, tolerance):
-        self.grid, self.domain = grid, domain
+        self.grid, self.backend, self.domain = grid, backend, domain
         self.rock, self.sources = rock, wells
         self.elliptic = Elliptic(grid, backend, domain, tolerance)
         self.conductance, self.water = (backend.zeros((3, *grid.padded)) for _ in range(2))
@@ -62,11 +62,11 @@ class Flow:
             link, fixed = stored.copy(), source.copy()
             for n, place in enumerate(places):
                 coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
-                np.add.at(link.reshape(-1), place.voxel, coupling)
-                np.add.at(fixed.reshape(-1), place.voxel, inflow)
+                self.backend.add_at(link, place.voxel, coupling)
+                self.backend.add_at(fixed, place.voxel, inflow)
             if not link.any() and fixed.sum() > 1e-9 * np.abs(fixed).sum():
                 raise RuntimeError(
-                    f"flow: {fixed.sum():.3g} m3/s of water are injected at t = {s.time:g} s but "
+                    f"flow: {float(fixed.sum()):.3g} m3/s of water are injected at t = {s.time:g} s but "
                     "no outlet is open; a collector, drain or head well is needed in this stage")
             sz, sy, sx = self.conductance
             self.residual = self.elliptic.solve(sx, sy, sz, link, fixed, s.head, "head")
@@ -75,7 +75,7 @@ class Flow:
             changed = False
             for n, place in enumerate(places):
                 coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
-                inflow = inflow - coupling * s.head.reshape(-1)[place.voxel]
+                inflow = inflow - coupling * self.backend.gather(s.head, place.voxel)
                 self.wells.append((place, inflow))
                 well = self.sources.all[n]
                 if well.kind in OUTFLOW_ONLY and (inflow > 0).any():
@@ -112,7 +112,8 @@ class Flow:
     def _osmosis_at(self, place, drop):
         """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""
         at_tank = np.where(place.face >= 0, drop[place.face] if drop.size else 0.0, 0.0)
-        return self.rock["electroosmosis"].reshape(-1)[place.voxel] * place.reach * at_tank
+        thrust = self.backend.gather(self.rock["electroosmosis"], place.voxel)
+        return thrust * place.reach * at_tank
 
     def _opening(self, n, place, osmosis, closed, limited):
         """(link [m2/s], inflow at head zero [m3/s]) of a well's openings."""
@@ -124,5 +125,5 @@ class Flow:
             sign = -1.0 if well.kind in OUTFLOW_ONLY else 1.0
             return np.zeros_like(share), sign * well.max_rate * share
         reach = np.where(closed, 0.0, place.reach)
-        conductance = self.rock["conductivity"].reshape(-1)[place.voxel] * reach
+        conductance = self.backend.gather(self.rock["conductivity"], place.voxel) * reach
         return conductance, conductance * well.head - np.where(closed, 0.0, osmosis)

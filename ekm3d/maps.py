@@ -56,9 +56,10 @@ def dynamic_fields(sim):
 def phases(sim):
     """(dissolved, exchanged, solid) of every component, mol per m3 of rock; (K, nz, ny, nx)."""
     s, chem, inner = sim.state, sim.chem, sim.grid.inner
-    water = np.tensordot(chem.nu.T, s.c[inner], 1) * sim.rock["water_content"][inner]
-    return (water + s.immobile_water[inner], np.tensordot(chem.nu_x.T, on_clay(s)[inner], 1),
-            np.tensordot(chem.nu_m.T, minerals(s)[inner], 1))
+    water = s.mix(chem.nu.T, s.c[inner]) * sim.rock["water_content"][inner]
+    return tuple(map(sim.backend.to_numpy, (
+        water + s.immobile_water[inner], s.mix(chem.nu_x.T, on_clay(s)[inner]),
+        s.mix(chem.nu_m.T, minerals(s)[inner]))))
 
 
 def group_mg_per_kg(sim, amounts, group):
@@ -85,22 +86,23 @@ def vectors(face_values, grid):
 def snapshot(sim):
     """{name: array} of the dynamic fields now."""
     s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
+    host = sim.backend.to_numpy
     water, clay, solid = phases(sim)
-    theta = np.where(sim.electrodes.ore, sim.slow.water_content()[inner], 1.0)
+    theta = np.where(sim.electrodes.ore, host(sim.slow.water_content()[inner]), 1.0)
     current = np.zeros_like(sim.potential.current)
     for axis in range(3):
         faces(current[axis], axis)[...] = faces(sim.potential.current[axis], axis) + faces(
             sim.potential.conductance[axis], axis) * (below(s.phi, axis) - above(s.phi, axis))
-    out = {"phi": s.phi[inner], "head": s.head[inner],
-           "pH": np.where(sim.electrodes.ore, s.pH[inner], np.nan),
-           "water_flux": vectors(sim.flow.water, grid),
-           "current_density": vectors(current, grid),
-           "conductivity": sim.potential.conductivity(s)[inner],
-           "net_charge": s.charge[inner],
+    out = {"phi": host(s.phi[inner]), "head": host(s.head[inner]),
+           "pH": np.where(sim.electrodes.ore, host(s.pH[inner]), np.nan),
+           "water_flux": vectors(host(sim.flow.water), grid),
+           "current_density": vectors(host(current), grid),
+           "conductivity": host(sim.potential.conductivity(s)[inner]),
+           "net_charge": host(s.charge[inner]),
            "REE_mg_per_kg": group_mg_per_kg(sim, water + clay, "REE"),
            "REE_hydroxide_mg_per_kg": group_mg_per_kg(sim, solid, "REE")}
     if sim.slow.media:
-        out |= sim.slow.rock_now()
+        out |= {name: host(array) for name, array in sim.slow.rock_now().items()}
     for k, label in enumerate(chem.labels):
         out[f"{label}_dissolved"] = water[k] / theta
         out[f"{label}_exchanged"] = clay[k]

@@ -120,7 +120,7 @@ class Monitor:
                                self.ammonium(water, clay)):
             row[f"NH4_{name}[mol]"] = value
         for name, place in self.probes:
-            row[f"pH_{name}[1]"] = s.pH[sim.grid.inner][place]
+            row[f"pH_{name}[1]"] = float(s.pH[sim.grid.inner][place])
         for r, name in enumerate(sim.electrodes.rows):
             row[f"pH_catholyte_{name}[1]"] = s.tank_pH[sim.electrodes.strip_row == r].mean()
         row |= {"mass_balance[1]": sim.audit.mass_errors().max(),
@@ -183,7 +183,7 @@ class Monitor:
         if k is not None:
             out["residual_N_mg_per_kg"] = float(self.at_points(per_kg * water[k]).mean())
             out["exchangeable_N_mg_per_kg"] = float(self.at_points(per_kg * clay[k]).mean())
-        pH = s.pH[sim.grid.inner][sim.electrodes.ore]
+        pH = sim.backend.to_numpy(s.pH[sim.grid.inner])[sim.electrodes.ore]
         out |= {"pH_min": float(pH.min()), "pH_max": float(pH.max()),
                 "mass_balance_max": float(sim.audit.mass_errors().max()),
                 "charge_balance_max": sim.audit.charge_max,

@@ -270,15 +270,16 @@ class Multigrid:
         self.small = next(n for n, size in enumerate(self.sizes) if n and size <= SMALL)
         begin = starts[self.small - 1]
         self.store = store[begin:]
-        self.table = np.array([[*c, start - begin] for c, start in zip(cells, starts)],
-                              np.int64)[self.small - 1:].reshape(-1)
+        table = [[*c, start - begin] for c, start in zip(cells, starts)][self.small - 1:]
+        self.table = self.backend.from_numpy(np.array(table, np.int64).reshape(-1))
         self._schedule()
 
     def _schedule(self):
         """The calls that make a cycle."""
         self.small_steps = {
-            what: np.array(cycle_steps(self.sizes, self.small, self.twice, zero=what == FROM_ZERO),
-                           np.int32) - np.array([0, self.small], np.int32)
+            what: self.backend.from_numpy(np.array([
+                (do, level - self.small) for do, level in cycle_steps(
+                    self.sizes, self.small, self.twice, zero=what == FROM_ZERO)], np.int32))
             for what in (FROM_ZERO, SMOOTH)}
         self.calls = [call for step in cycle_steps(self.sizes, 0, self.twice, self.small)
                       for call in self._prepared(*step)]

@@ -1,7 +1,11 @@
-"""The voxels of a padded block that hold ore, as one flat list: what chemistry works on."""
+"""The voxels of a padded block that hold ore, as one flat list: what chemistry works on.
+
+Padded arrays live where the backend says, the lists are NumPy's.
+"""
 
 import numpy as np
 
+from ekm3d.backend import Backend
 from ekm3d.grid import GHOST
 from ekm3d.stencil import flat
 
@@ -9,20 +13,24 @@ from ekm3d.stencil import flat
 class OreVoxels:
     """Takes values of the n ore voxels out of padded arrays, and puts them back."""
 
-    def __init__(self, grid, ore):
-        """ore: inner mask of the voxels that hold ore."""
-        self.grid = grid
+    def __init__(self, grid, ore, backend=Backend("plain arrays")):
+        """ore: inner mask of the voxels that hold ore; backend: of the padded arrays."""
+        self.grid, self.backend = grid, backend
         mask = np.zeros(grid.padded, bool)
         mask[grid.inner] = ore
         self.index = np.flatnonzero(mask)
+        self.all = backend.from_numpy(self.index)
 
-    def take(self, array, chosen=slice(None)):
+    def take(self, array, chosen=None):
         """(..., n) of an array (..., padded); chosen: numbers of some of the ore voxels."""
-        return flat(array)[..., self.index[chosen]]
+        return self.backend.to_numpy(flat(array)[..., self._where(chosen)])
 
-    def put(self, array, values, chosen=slice(None)):
+    def put(self, array, values, chosen=None):
         """Write values (..., n) into an array (..., padded)."""
-        flat(array)[..., self.index[chosen]] = values
+        flat(array)[..., self._where(chosen)] = self.backend.from_numpy(values)
+
+    def _where(self, chosen):
+        return self.all if chosen is None else self.backend.from_numpy(self.index[chosen])
 
     def places(self, numbers):
         """Centres [m] of the ore voxels with these numbers, as text."""

@@ -15,6 +15,7 @@ from ekm3d.blending import face_conductance as geometry
 from ekm3d.blending import migrating, per_flow, upstream_differences
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.elliptic import Elliptic
+from ekm3d.grid import GHOST
 from ekm3d.stencil import above, below, faces
 from ekm3d.terminals import Terminals
 
@@ -56,12 +57,18 @@ class Potential:
         """options: overpotential [V], tolerance, blend (0: upwind), sweeps (least number of solves
         with face concentrations of the newest phi: 1, or 2 where the lag of a step would count),
         conductivity (padded [S/m] or None), source (padded [A/m3] or None)."""
-        self.grid, self.domain, self.contacts, self.options = grid, domain, contacts, options
-        self.charged = chem.z != 0
+        self.grid, self.backend, self.domain = grid, backend, domain
+        self.contacts, self.options = contacts, options
+        self.charged = np.flatnonzero(chem.z)
+        self.ions = backend.from_numpy(self.charged)
+        metal = [np.flatnonzero(np.pad(mask, GHOST)) for mask in contacts.electrodes.masks]
+        self.strip = np.repeat(np.arange(len(metal)), [voxels.size for voxels in metal])
+        self.metal = backend.from_numpy(np.concatenate([np.zeros(0, int), *metal]))
         self.z = np.ascontiguousarray(chem.z[self.charged], dtype=float)
         self.diffusion = np.ascontiguousarray(chem.diffusion[self.charged])
         self.elliptic = Elliptic(grid, backend, domain, options.tolerance)
-        self.terminals = Terminals(grid, contacts, self.z, self.diffusion, options.overpotential)
+        self.terminals = Terminals(grid, backend, contacts, self.z, self.diffusion,
+                                   options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.safe = backend.zeros((3, *grid.padded), dtype=np.uint8)
         self.lag = backend.zeros(grid.padded)
@@ -85,7 +92,7 @@ class Potential:
 
     def solve(self, s, drive, dt):
         """phi from the species at time t; dt [s]: the coming step, for the feedback of charge."""
-        c, beyond = s.c[self.charged], s.beyond[self.charged]
+        c, beyond = s.c[self.ions], s.beyond[self.charged]
         t, given = self.terminals, self.options.conductivity
         self.domain.fill(c, s.mobility)
         t.start(drive)
@@ -124,14 +131,14 @@ class Potential:
         if self.options.conductivity is not None:
             return self.options.conductivity
         weights = FARADAY * F_RT * self.z**2 * self.diffusion
-        return np.tensordot(weights, s.c[self.charged], 1) * s.mobility
+        return self.backend.mix(weights, s.c[self.ions]) * s.mobility
 
     def _show_metal(self, phi):
         """Give the voxels of electrodes the potential of their metal, for the picture."""
-        el, f = self.contacts.electrodes, self.contacts.faces
-        for n, mask in enumerate(el.masks):
-            mine = self.terminals.level[f.strip == n]
-            phi[self.grid.inner][mask] = mine[0] if mine.size else 0.0
+        strips, first = np.unique(self.contacts.faces.strip, return_index=True)
+        level = np.zeros(self.contacts.count)
+        level[strips] = self.terminals.level[first]
+        phi.reshape(-1)[self.metal] = self.backend.from_numpy(level[self.strip])
 
     def _sources(self, s, dt):
         """F rho V / dt and given sources minus the diffusion current out of every voxel [A]."""
@@ -151,7 +158,7 @@ class Potential:
         for axis in range(3):
             u = F_RT * (below(phi, axis) - above(phi, axis))
             old = F_RT * (below(lag, axis) - above(lag, axis))
-            bad = np.zeros(u.shape, bool)
+            bad = np.zeros_like(u, bool)
             for z in np.unique(np.abs(self.z)):
                 bad |= (u * old < 0) & (z * np.abs(u) > SURE)
                 bad |= z * np.abs(u) > 2.0 * np.maximum(z * np.abs(old), 1.0)

@@ -69,7 +69,7 @@ class Simulation:
                                  [neutral(chem, side.component_flux) for side in case.sides])
         self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
         self.rock = self._rock(case.ore)
-        self.voxels = OreVoxels(grid, self.electrodes.ore)
+        self.voxels = OreVoxels(grid, self.electrodes.ore, backend)
         self.slow = Slow(self)
         self.engine = (Equilibrium(chem, backend=backend) if self.physics.chemistry
                        else Dissolved(chem))
@@ -102,7 +102,8 @@ class Simulation:
         if values is None:
             return None
         values = np.where(self.electrodes.ore, values, 0.0)
-        return np.pad(values, [(0, 0)] * (values.ndim - 3) + [(GHOST, GHOST)] * 3)
+        return self.backend.from_numpy(
+            np.pad(values, [(0, 0)] * (values.ndim - 3) + [(GHOST, GHOST)] * 3))
 
     def _rock(self, ore):
         """Rock properties as padded arrays."""
@@ -128,10 +129,10 @@ class Simulation:
         for name, value in ore.minerals.items():
             m = chem.minerals.index(name)
             if name in case.rates.laws:
-                s.slow[m][self.grid.inner] = np.where(self.electrodes.ore, value, 0.0)
+                s.slow[m] = self._padded(value)
             else:
                 total += np.multiply.outer(chem.nu_m[m], value)
-        s.T[self.grid.inner] = np.where(self.electrodes.ore, total, 0.0)
+        s.T[...] = self._padded(total)
         pore = {name: np.mean(value) for name, value in case.water.composition.items()}
         s.tank[...] = self.electrodes.volume[:, None] * neutral(chem, pore)
         for n, side in enumerate(case.sides):
@@ -167,8 +168,8 @@ class Simulation:
     def _free_share(self):
         """Share of the exchangeable charge that is dissolved: fronts move by it more slowly."""
         s, chem = self.state, self.chem
-        free = 0.5 * self.rock["water_content"] * np.tensordot(np.abs(chem.z), s.c, 1)
-        held = np.tensordot(np.asarray(chem.z_x, float), s.exchanged, 1)
+        free = 0.5 * self.rock["water_content"] * s.mix(np.abs(chem.z), s.c)
+        held = s.mix(np.asarray(chem.z_x, float), s.exchanged)
         return np.divide(free, free + held, out=np.ones_like(free), where=free + held > 0)
 
     def _solve_flow(self, s):
@@ -256,7 +257,7 @@ class Simulation:
     def side_potentials(self):
         """{face: mean potential of what lies behind that side [V]}."""
         t, faces = self.potential.terminals, self.contacts.faces
-        at_ore = self.state.phi.reshape(-1)[faces.voxel]
+        at_ore = self.backend.gather(self.state.phi, faces.voxel)
         behind = at_ore - t.drop
         return {side.face: float(behind[self.contacts.of_side(n)].mean())
                 for n, side in enumerate(self.case.sides)}

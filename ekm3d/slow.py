@@ -21,17 +21,21 @@ class Slow:
 
     def __init__(self, sim):
         self.sim, self.chem, self.rates = sim, sim.chem, sim.case.rates
-        self.voxels = sim.voxels
+        self.voxels, self.backend = sim.voxels, sim.backend
         self.laws = {self.chem.minerals.index(name): law.at(self._take)
                      for name, law in self.rates.laws.items()}
-        self.moving = np.ones(sim.grid.padded)           # share of the water and of its clay
+        moving = np.ones(sim.grid.padded)
         if self.rates.immobile is not None:
-            self.moving[sim.grid.inner] -= self.rates.immobile[0]
+            moving[sim.grid.inner] -= self.rates.immobile[0]
+        self.moving = self.backend.from_numpy(moving)    # share of the water and of its clay
         self._divide(sim.rock)
 
     def _take(self, array):
         """(n,) of a property of the ore, (nz, ny, nx)."""
-        return self.voxels.take(np.pad(array, GHOST))
+        return self.voxels.take(self._padded(array))
+
+    def _padded(self, array):
+        return self.backend.from_numpy(np.pad(array, GHOST))
 
     def _divide(self, rock):
         """Water, capacity and slope of what the moving water reaches at once."""
@@ -60,7 +64,7 @@ class Slow:
             process.start(s)
         sim.reactions.advance(s)
         if sim.case.response is not None:
-            porosity = np.pad(sim.case.ore.porosity, GHOST)
+            porosity = self._padded(sim.case.ore.porosity)
             self.media = [Medium(self.voxels, self.chem, rock, porosity, sim.case.response)]
             self.media[0].start(s)
             self._take_up_rock()
@@ -87,7 +91,7 @@ class Slow:
     def rock_now(self):
         """{name: inner array} of what the medium may have changed."""
         rock, inner = self.sim.rock, self.sim.grid.inner
-        porosity = np.pad(self.sim.case.ore.porosity, GHOST)
+        porosity = self._padded(self.sim.case.ore.porosity)
         self.voxels.put(porosity, self.media[0].porosity)
         return {"porosity": porosity[inner], "water_content": self.water_content()[inner],
                 "tortuosity": rock["tortuosity"][inner],

@@ -14,7 +14,6 @@ import numpy as np
 from ekm3d.blending import from_tank
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.contacts import ACID, BASE, CLOSED, PASSING, TANK
-from ekm3d.stencil import flat
 
 
 class Terminals:
@@ -25,8 +24,9 @@ class Terminals:
     what the concentrations on faces that species cross were chosen by.
     """
 
-    def __init__(self, grid, contacts, z, diffusion, overpotential):
-        self.grid, self.contacts, self.overpotential = grid, contacts, overpotential
+    def __init__(self, grid, backend, contacts, z, diffusion, overpotential):
+        self.grid, self.backend = grid, backend
+        self.contacts, self.overpotential = contacts, overpotential
         self.z, self.diffusion = z, diffusion
         n = contacts.faces.strip.size
         self.into_ore, self.drop, self.level, self.lag_drop = (np.zeros(n) for _ in range(4))
@@ -47,17 +47,17 @@ class Terminals:
         c: (species, padded); beyond: (species, places) mol/m3 in tanks and reservoirs; mobility:
         padded; conductivity: padded [S/m] where it is given instead of the species.
         """
-        f = self.contacts.faces
-        ore = flat(c)[:, f.voxel]
+        f, gather = self.contacts.faces, self.backend.gather
+        ore = gather(c, f.voxel)
         passing = np.isin(self.kinds, PASSING)
         z, d = self.z[:, None], self.diffusion[:, None]
-        geometric = f.area * mobility.reshape(-1)[f.voxel] / f.half
+        geometric = f.area * gather(mobility, f.voxel) / f.half
         other = beyond[:, f.strip]
         star = np.where(passing, from_tank(ore, other, z, self.lag_drop, self.unsure), ore)
         self.side = FARADAY * F_RT * geometric * (z * z * d * star).sum(0)
         self.offset = np.where(passing, FARADAY * geometric * (z * d * (ore - other)).sum(0), 0.0)
         if conductivity is not None:
-            self.side = f.area * conductivity.reshape(-1)[f.voxel] / f.half
+            self.side = f.area * gather(conductivity, f.voxel) / f.half
             self.offset[:] = 0.0
         self.share = 1.0 / (1.0 + self.side * f.resistance)
 
@@ -92,14 +92,14 @@ class Terminals:
         source[driven] = (link * self.level - self.offset * self.share)[driven]
         voxel = self.contacts.faces.voxel
         coupling, f = np.zeros_like(phi), f.copy()
-        np.add.at(coupling.reshape(-1), voxel, link)
-        np.add.at(f.reshape(-1), voxel, source)
+        self.backend.add_at(coupling, voxel, link)
+        self.backend.add_at(f, voxel, source)
         sz, sy, sx = conductance
         elliptic.solve(sx, sy, sz, coupling, f, phi)
         iterations = elliptic.iterations
         if unknown:
             iterations += self._control(elliptic, conductance, coupling, link, source, phi, unknown)
-        at_face = phi.reshape(-1)[voxel]
+        at_face = self.backend.gather(phi, voxel)
         self.into_ore = np.where(
             driven, link * (self.level - at_face) - self.offset * self.share, 0.0)
         resting = np.divide(-self.offset, self.side, out=np.zeros_like(link), where=self.side > 0)
@@ -117,15 +117,16 @@ class Terminals:
         for n, mine in unknown:
             u = self.responses.setdefault(n, np.zeros_like(phi))
             pull = np.zeros_like(phi)
-            np.add.at(pull.reshape(-1), voxel[mine], link[mine])
+            self.backend.add_at(pull, voxel[mine], link[mine])
             elliptic.solve(sx, sy, sz, coupling, pull, u, "unit response", same=True)
             iterations += elliptic.iterations
             responses.append(u)
         for a, (n, mine) in enumerate(unknown):
-            at_face = phi.reshape(-1)[voxel[mine]]
+            at_face = self.backend.gather(phi, voxel[mine])
             missing[a] = self.groups[n].current - (source[mine] - link[mine] * at_face).sum()
             for b, u in enumerate(responses):
-                gains[a, b] = (link[mine] * ((a == b) - u.reshape(-1)[voxel[mine]])).sum()
+                response = self.backend.gather(u, voxel[mine])
+                gains[a, b] = (link[mine] * ((a == b) - response)).sum()
         change = np.linalg.lstsq(gains, missing, rcond=1e-12)[0]
         for (n, mine), u, dv in zip(unknown, responses, change):
             phi += dv * u

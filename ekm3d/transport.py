@@ -14,7 +14,7 @@ from ekm3d.blending import (carried, face_conductance, from_tank, migrating, per
                             upstream_differences)
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.contacts import METAL, PASSING, TANK
-from ekm3d.stencil import above, below, ends, faces, flat, gain
+from ekm3d.stencil import above, below, ends, faces, gain
 
 
 @operator("transport.cu")
@@ -170,11 +170,6 @@ class Transport:
         s.T[self.grid.inner] += (dt / self.grid.voxel_volume) * self.ore[self.grid.inner]
         s.tank += dt * self.tank
 
-    def _into_ore(self, voxel, moved):
-        """Add rates (components, n) to the voxels they belong to."""
-        for k in range(len(moved)):
-            np.add.at(self.ore[k].reshape(-1), voxel, moved[k])
-
     def _acid(self, terminals):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
         h, f = self.chem.hydrogen, self.contacts.faces
@@ -184,7 +179,7 @@ class Transport:
         metal = np.isin(terminals.kinds, METAL)
         tank = terminals.kinds == TANK
         made = np.where(metal | tank, terminals.into_ore / FARADAY, 0.0)
-        np.add.at(self.ore[h].reshape(-1), f.voxel[metal], made[metal])
+        self.backend.add_at(self.ore[h], f.voxel[metal], made[metal])
         self.tank[:, h] += self.contacts.per_place(np.where(tank, made, 0.0))[:strips]
         self.acid[:] = self.contacts.per_place(made)[:strips]
 
@@ -192,7 +187,7 @@ class Transport:
         """Species between ore and tanks or reservoirs, and the given fluxes through sides."""
         f, chem, strips = self.contacts.faces, self.chem, self.contacts.electrodes.strips
         passing = np.flatnonzero(np.isin(terminals.kinds, PASSING))
-        ore = flat(s.c)[:, f.voxel]
+        ore = self.backend.gather(s.c, f.voxel)
         moved = np.zeros((len(s.c), f.strip.size))
         if passing.size:
             beyond = s.beyond[:, f.strip[passing]]
@@ -206,7 +201,7 @@ class Transport:
         for n in range(len(self.contacts.sides)):
             mine = self.contacts.of_side(n)
             out[:, mine] -= self.contacts.given[n][:, None] * f.area[mine]
-        self._into_ore(f.voxel, -out)
+        self.backend.add_at(self.ore, f.voxel, -out)
         for k in range(len(out)):
             place = self.contacts.per_place(out[k])
             self.tank[:, k] += place[:strips]
@@ -215,7 +210,7 @@ class Transport:
     def _contact(self, s):
         """Geometric conductance between ore voxel and contact face, half a voxel  [m]."""
         f = self.contacts.faces
-        return f.area * s.mobility.reshape(-1)[f.voxel] / f.half
+        return f.area * self.backend.gather(s.mobility, f.voxel) / f.half
 
     def _wells(self, s, flow):
         """Injected water brings its composition, drained water that of its voxel."""
@@ -224,10 +219,10 @@ class Transport:
         self.openings = []
         for n, (place, inflow) in enumerate(flow.wells):
             leaves = (inflow < 0) & (place.face < 0)
-            water = chem.nu.T @ flat(s.c)[:, place.voxel]
+            water = chem.nu.T @ self.backend.gather(s.c, place.voxel)
             moved = np.where(inflow > 0, self.wells.feeds[n][:, None] * inflow,
                              np.where(leaves, water * inflow, 0.0))
-            self._into_ore(place.voxel, moved)
+            self.backend.add_at(self.ore, place.voxel, moved)
             self.wells_in[n] = moved.sum(1)
             self.openings.append(moved)
 
@@ -239,13 +234,13 @@ class Transport:
         passing = np.isin(potential.terminals.kinds, PASSING)
         contact = np.where(passing, self._contact(s), 0.0)
         drop = F_RT * potential.drop
-        np.add.at(still.reshape(-1), f.voxel, contact)
-        np.add.at(swept.reshape(-1), f.voxel, np.maximum(flow.out, 0.0))
-        np.add.at(plus.reshape(-1), f.voxel, contact * np.maximum(drop, 0.0))
-        np.add.at(minus.reshape(-1), f.voxel, contact * np.maximum(-drop, 0.0))
+        for part, values in ((still, contact), (swept, np.maximum(flow.out, 0.0)),
+                             (plus, contact * np.maximum(drop, 0.0)),
+                             (minus, contact * np.maximum(-drop, 0.0))):
+            self.backend.add_at(part, f.voxel, values)
         for place, inflow in flow.wells:
             inside = place.face < 0
-            np.add.at(swept.reshape(-1), place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+            self.backend.add_at(swept, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
         self.emptying(g, *self.parts, self.pores, self.fastest, self.rate)
         strips, volume = self.contacts.electrodes.strips, self.contacts.electrodes.volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]

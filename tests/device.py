@@ -88,6 +88,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return lambda *given, **options: devised(getattr(self.host, name)(
             *map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
 
+    def __copy__(self):
+        return ndarray(self.host.copy())
+
     def get(self):
         crossed.times, crossed.numbers = crossed.times + 1, crossed.numbers + self.size
         return self.host.copy()
