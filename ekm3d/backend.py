@@ -52,7 +52,11 @@ def choose_backend(name="auto"):
         return automatic()
     if name not in BUILDERS:
         raise BackendError(f"backend {name!r} is unknown: one of {', '.join(BACKENDS)}")
-    return BUILDERS[name]("asked for")
+    try:
+        return BUILDERS[name]("asked for")
+    except BackendError as error:
+        others = " or ".join(other for other in ("numpy", "cpp") if other != name)
+        raise BackendError(f"{error}; use --backend {others}") from error
 
 
 def automatic():

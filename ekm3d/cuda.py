@@ -53,8 +53,7 @@ class CudaBackend(Backend):
             first = (str(error).strip().split("\n") or [""])[0]
             raise BackendError(f"backend 'cuda' cannot run: {type(error).__name__}: {first}. It "
                                "needs an NVIDIA GPU, a driver as new as CuPy's CUDA version, and "
-                               "CuPy with its CUDA libraries (ekm3d[cuda12], ekm3d[cuda13])"
-                               ) from error
+                               "CuPy with its CUDA libraries") from error
         return (f"{about['name'].decode()}, compute capability {about['major']}.{about['minor']}, "
                 f"{about['totalGlobalMem'] / 2**30:.0f} GiB, device {number} of {count}, CUDA "
                 f"driver {cuda.runtime.driverGetVersion()}, CuPy {self.xp.__version__}")

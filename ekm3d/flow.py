@@ -66,8 +66,8 @@ class Flow:
                 self.backend.add_at(fixed, place.voxel, inflow)
             if not link.any() and fixed.sum() > 1e-9 * np.abs(fixed).sum():
                 raise RuntimeError(
-                    f"flow: {float(fixed.sum()):.3g} m3/s of water are injected at t = {s.time:g} s but "
-                    "no outlet is open; a collector, drain or head well is needed in this stage")
+                    f"flow: {float(fixed.sum()):.3g} m3/s of water are injected at "
+                    f"t = {s.time:g} s but no outlet is open; a collector, drain or head well is needed in this stage")
             sz, sy, sx = self.conductance
             self.residual = self.elliptic.solve(sx, sy, sz, link, fixed, s.head, "head")
             self.iterations += self.elliptic.iterations
@@ -75,7 +75,7 @@ class Flow:
             changed = False
             for n, place in enumerate(places):
                 coupling, inflow = self._opening(n, place, osmosis[n], closed[n], limited[n])
-                inflow = inflow - coupling * self.backend.gather(s.head, place.voxel)
+                inflow -= coupling * self.backend.gather(s.head, place.voxel)
                 self.wells.append((place, inflow))
                 well = self.sources.all[n]
                 if well.kind in OUTFLOW_ONLY and (inflow > 0).any():

@@ -39,7 +39,8 @@ class Newton:
     """Newton's method for one system, called with all of its voxels."""
 
     def __init__(self, equations, backend):
-        q = self.equations = equations
+        q, self.backend = equations, backend
+        self.equations = equations
         first, phases = q.arrangements[0], q.phases
         size = q.B + phases.count
         direct = entries(first.direct)
@@ -82,13 +83,14 @@ class Newton:
 
     def __call__(self, voxels, y, tolerance):
         """(y, terms, site, steps, done) from the states y (B + P, n)."""
-        q, n = self.equations, voxels.water.size
-        given = [np.ascontiguousarray(v, float) for v in (
+        q, n, there = self.equations, voxels.water.size, self.backend
+        given = [there.from_numpy(np.ascontiguousarray(v, float)) for v in (
             voxels.total, voxels.water, voxels.cec, voxels.slope, voxels.reference_pH,
             voxels.least, voxels.most, y)]
-        out = np.empty_like(given[-1])
-        terms, site = np.empty((q.S + q.E, n)), np.empty((q.N, n))
-        steps, done = np.zeros(n, np.int32), np.zeros(n, np.uint8)
+        made = [there.zeros(shape, dtype) for shape, dtype in (
+            (y.shape, float), ((q.S + q.E, n), float), ((q.N, n), float), ((n,), np.int32),
+            ((n,), np.uint8))]
         self.bound(Grid((n, 1, 1), (1.0, 1.0, 1.0)), *given, *self.tables, n, q.H, STEPS,
-                   tolerance, LONGEST, out, terms, site, steps, done)
-        return out, terms, site, steps, done.astype(bool)
+                   tolerance, LONGEST, *made)
+        *found, done = map(there.to_numpy, made)
+        return *found, done.astype(bool)

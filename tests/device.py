@@ -21,7 +21,8 @@ from ekm3d.grid import PackedGrid
 __version__ = "0 (stand-in)"
 MOST = 128              # threads of a block
 # -Bsymbolic: a kernel may be called as a function of the C library is.
-FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-ffp-contract=off", "-x", "c++")
+FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-ffp-contract=off", "-x",
+         "c++")
 LAUNCH = Path(__file__).parent / "data" / "launch.h"
 
 # Functions that NumPy hands on, with the keywords that CuPy knows.
@@ -32,8 +33,8 @@ FUNCTIONS = {
     "min": "axis keepdims", "moveaxis": "", "nan_to_num": "", "ones_like": "dtype",
     "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
     "tensordot": "axes", "where": "", "zeros_like": "dtype"}
-METHODS = ("all", "any", "astype", "copy", "max", "min", "ravel", "repeat", "reshape", "sum", "take",
-           "transpose")
+METHODS = ("all", "any", "astype", "copy", "max", "min", "ravel", "repeat", "reshape", "sum",
+           "take", "transpose")
 
 crossed = SimpleNamespace(times=0, numbers=0)
 

@@ -7,6 +7,7 @@ import pytest
 from medium import row
 from salt_block import ORE, PULSE, advance, salt_case, simulation
 
+from ekm3d.backend import choose_backend
 from ekm3d.electrodes import Electrodes
 from ekm3d.grid import Grid
 from ekm3d.monitor import Monitor
@@ -20,6 +21,7 @@ CHEM = SimpleNamespace(
     charge=np.array([1.0, 1.0, 3.0, 3.0, 3.0]), nu=np.eye(5),
     nu_x=np.array([[0.0, 1, 0, 0, 0], [0, 0, 1, 0, 0]]),
     nu_m=np.array([[-3.0, 0, 1, 0, 0]]))
+PLAIN = choose_backend("numpy")
 OFF = Drive(0, (), (), 0.0, 0.0, 10.0)
 
 
@@ -39,7 +41,7 @@ def block():
         tank_pH=np.array([11.0]), leachate_volume=0.0, fed_volume=0.0, drained_volume=0.0,
         slow=np.zeros((1, *padded)), held=np.zeros((2, *padded)),
         immobile_water=np.zeros((5, *padded)), immobile_solid=np.zeros((1, *padded)),
-        immobile_exchanged=np.zeros((2, *padded)))
+        immobile_exchanged=np.zeros((2, *padded)), mix=PLAIN.mix)
     theta = np.zeros(padded)
     theta[grid.inner] = 0.4 * electrodes.ore
     ore = np.where(electrodes.ore, 1.0, 0.0)
@@ -54,7 +56,7 @@ def block():
                            sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
     return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
-                           rock={"water_content": theta}, drive=OFF, audit=audit,
+                           backend=PLAIN, rock={"water_content": theta}, drive=OFF, audit=audit,
                            row_currents=lambda: np.array([-1.0]),
                            strip_currents=lambda: np.zeros(electrodes.strips))
 

@@ -1,6 +1,7 @@
 // What NVRTC's text needs to run on the host as it would on a GPU: blocks and threads one after
 // another. Threads that wait for each other (shuffles, __syncthreads) are contexts of their own,
 // resumed in turn; when none can go on, the program says so and ends.
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
