@@ -67,7 +67,8 @@ class Flow:
             if not link.any() and fixed.sum() > 1e-9 * np.abs(fixed).sum():
                 raise RuntimeError(
                     f"flow: {float(fixed.sum()):.3g} m3/s of water are injected at "
-                    f"t = {s.time:g} s but no outlet is open; a collector, drain or head well is needed in this stage")
+                    f"t = {s.time:g} s but no outlet is open; a collector, "
+                    "drain or head well is needed in this stage")
             sz, sy, sx = self.conductance
             self.residual = self.elliptic.solve(sx, sy, sz, link, fixed, s.head, "head")
             self.iterations += self.elliptic.iterations

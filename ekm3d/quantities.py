@@ -95,7 +95,8 @@ def evaluate(name, sim, record, region=None):
 def _on_voxels(head, item, sim, region=None):
     values = PLAIN_VALUES[head](sim) if head in PLAIN else LIST_VALUES[head](sim, _number(
         item, getattr(sim.chem, LISTS[head]), head))
-    return VoxelField(np.array(values), _mask(sim, region), sim.grid)     # a state's array changes
+    values = np.array(sim.backend.to_numpy(values))
+    return VoxelField(values, _mask(sim, region), sim.grid)     # a state's array changes
 
 
 def _number(item, names, what):
@@ -120,7 +121,8 @@ def _inner(sim, name):
 
 def _fraction(sim, n):
     """Share of the charge of the exchanger that species n is on."""
-    amounts = on_clay(sim.state)[sim.grid.inner] * sim.chem.z_x[:, None, None, None]
+    held = sim.backend.to_numpy(on_clay(sim.state)[sim.grid.inner])
+    amounts = held * sim.chem.z_x[:, None, None, None]
     whole = amounts[sim.chem.site_of == sim.chem.site_of[n]].sum(0)
     return np.divide(amounts[n], whole, out=np.zeros_like(whole), where=whole > 0)
 
@@ -128,7 +130,7 @@ def _fraction(sim, n):
 LIST_VALUES = {
     "total": lambda sim, n: components(sim.state, sim.chem)[sim.grid.inner][n],
     "immobile": lambda sim, n: _inner(sim, "immobile")[n],
-    "dissolved": lambda sim, n: np.tensordot(sim.chem.nu[:, n], _inner(sim, "c"), 1),
+    "dissolved": lambda sim, n: sim.state.mix(sim.chem.nu[:, n], _inner(sim, "c")),
     "species": lambda sim, n: _inner(sim, "c")[n],
     "exchanged": lambda sim, n: on_clay(sim.state)[sim.grid.inner][n],
     "fraction": _fraction,
@@ -136,8 +138,8 @@ LIST_VALUES = {
 }
 PLAIN_VALUES = {
     "pH": lambda sim: _inner(sim, "pH"),
-    "ionic_strength": lambda sim: 0.5e-3 * np.tensordot(
-        sim.chem.z.astype(float)**2, _inner(sim, "c"), 1),
+    "ionic_strength": lambda sim: 0.5e-3 * sim.state.mix(
+        sim.chem.z.astype(float)**2, _inner(sim, "c")),
     "phi": lambda sim: _inner(sim, "phi"),
     "head": lambda sim: _inner(sim, "head"),
 }

@@ -145,8 +145,8 @@ def solve(grid, backend, arrays, changed, clock, repeats):
         solver.solve(*problem, x)
         return x
 
-    run(arrays, np.zeros(grid.padded))                        # compiles, touches memory
-    seconds, x = best(clock, repeats, lambda: run(arrays, np.zeros(grid.padded)))
+    run(arrays, np.zeros_like(arrays[3]))                        # compiles, touches memory
+    seconds, x = best(clock, repeats, lambda: run(arrays, np.zeros_like(arrays[3])))
     cold = seconds, solver.iterations
     seconds, _ = best(clock, repeats, lambda: run(changed, x.copy()))
     return {"cold": cold, "warm": (seconds, solver.iterations)}

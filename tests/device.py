@@ -154,8 +154,10 @@ def _properties(_):
 
 runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0,
                           getDeviceProperties=_properties, driverGetVersion=lambda: 0)
-cuda = SimpleNamespace(runtime=runtime, get_current_stream=lambda: SimpleNamespace(
-    synchronize=lambda: None))
+cuda = SimpleNamespace(
+    runtime=runtime, get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
+    Event=lambda: SimpleNamespace(record=lambda: None, synchronize=lambda: None),
+    get_elapsed_time=lambda begun, ended: 1.0)
 
 
 class RawModule:
