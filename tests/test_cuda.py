@@ -22,8 +22,8 @@ from ekm3d.monitor import Monitor
 from ekm3d.resources import case_path, kernel_text
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
-RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM), "zeta": (*ORE, NO_OSMOSIS, ZETA),
-        "second order": (*ORE, LIME, "schedule.order=2")}
+RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
+        "zeta": (*ORE, NO_OSMOSIS, ZETA), "second order": (*ORE, LIME, "schedule.order=2")}
 FIELD = ("grid.spacing=25 cm",)
 
 
@@ -54,7 +54,8 @@ def test_the_word_of_a_kernel_says_how_it_is_launched(source, name, word, over):
     assert loop(text, name, backend.signature(text, name)) == (word, over)
 
 
-@pytest.mark.parametrize("cells", [(1, 1, 1), (31, 4, 2), (32, 1, 3), (200, 9, 1), (5, 300, 2)])
+@pytest.mark.parametrize("cells", [(1, 1, 1), (31, 4, 2), (128, 1, 3), (64, 8, 1),
+                                   (5, 300, 2)])
 def test_a_launch_reaches_every_voxel_row_and_lower_face(cuda, cells, rng):
     """Threads along each axis: at least voxels + 1, rows exactly one warp wide, 128 in a block.
 
