@@ -16,7 +16,8 @@ from test_slow import LIME, MEDIUM, NO_OSMOSIS, SLOW, STILL, ZETA
 from ekm3d import Case, Simulation, backend, multigrid, transport
 from ekm3d.backend import BackendError, choose_backend
 from ekm3d.cuda import CudaBackend, blocks, loop, packed
-from ekm3d.elliptic import apply_operator, redirect
+from ekm3d.domain import Domain
+from ekm3d.elliptic import Elliptic, apply_operator, redirect
 from ekm3d.grid import Grid
 from ekm3d.monitor import Monitor
 from ekm3d.resources import case_path, kernel_text
@@ -257,6 +258,18 @@ def test_a_run_writes_the_same_files(monkeypatch, tmp_path):
         if "balance" not in name and "error" not in name:
             np.testing.assert_allclose(other[name], one[name], rtol=1e-9, atol=1e-12,
                                        err_msg=name)
+
+
+def test_a_column_of_voxels_is_solved_directly_on_the_device_too(cuda, rng):
+    """Tridiagonal: -(x'' - x) = f with its own operator's image as the source, to 1e-12."""
+    grid = Grid((9, 1, 1), (1.0, 1.0, 1.0))
+    ax, ay, az, b, x, f = (np.zeros(grid.padded) for _ in range(6))
+    ax[grid.inner][..., :-1], b[grid.inner] = 1.0, 1.0
+    x[grid.inner] = rng.random(grid.shape)
+    apply_operator(grid, ax, ay, az, b, x, f)
+    found, solver = cuda.zeros(grid.padded), Elliptic(grid, cuda, Domain(grid))
+    solver.solve(*map(cuda.from_numpy, (ax, ay, az, b, f)), found)
+    assert np.abs(found.get() - x).max() < 1e-12 and solver.iterations == 0
 
 
 def test_what_crosses_to_the_host_in_a_step_is_the_ore_once_and_some_faces(monkeypatch, tmp_path):
