@@ -2,7 +2,7 @@
 
 `CudaBackend("stand-in", device)` executes what a GPU would be given: the kernels as CUDA reads
 them, thread by thread, in the very grid of blocks (tests/data/launch.h). An array of the stand-in
-knows only those functions of NumPy that CuPy 13 and 14 answer for their own arrays, and raises
+knows only those functions of NumPy that CuPy 14 answers for its own arrays, and raises
 where CuPy would: at a NumPy array beside it, as an index or to be stored in it, and at np.asarray.
 What crosses to the host is counted in `crossed`. It says nothing of a GPU's speed or rounding.
 """
