@@ -9,7 +9,7 @@ order. A backend binds an operator once and hands back what to call:
             and the function itself where none is
     cuda    the kernel on a GPU, by way of CuPy (cuda.py); the function, which NumPy hands on to
             CuPy, where none is written
-    auto    cuda where a device answers, else cpp where the compiler works, else numpy
+    auto    cpp where the compiler works, else numpy; cuda is taken by its name only
 
 What cannot be had is an error where it was asked for, never a silent fall-back. Voxel arrays live
 where the backend says and come from it (zeros, from_numpy) or from each other (np.zeros_like, ...).
@@ -35,6 +35,7 @@ from ekm3d.resources import kernel_text
 from ekm3d.stencil import flat
 
 BACKENDS = ("auto", "numpy", "cpp", "cuda")
+AUTOMATIC = ("cpp",)      # of "auto", best first; cuda has yet to run on a device
 TRIAL = "KERNEL trial(Grid g) { EKM_VOXELS(i, j, k, g) {} }"
 
 
@@ -60,9 +61,9 @@ def choose_backend(name="auto"):
 
 
 def automatic():
-    """The first of cuda, cpp and numpy that runs here; it says why it is not a faster one."""
+    """The first of AUTOMATIC that runs here, else numpy; it says why it is not a faster one."""
     missing = []
-    for name in ("cuda", "cpp"):
+    for name in AUTOMATIC:
         try:
             backend = BUILDERS[name]("; ".join(["chosen by auto", *missing]))
             backend.library("trial.cu", TRIAL, {})

@@ -166,6 +166,7 @@ def test_cuda_without_cupy_is_refused(monkeypatch):
     with pytest.raises(BackendError, match="'cuda' cannot run: CuPy is not installed.*ekm3d.cuda12"
                        ".*use --backend numpy or cpp"):
         choose_backend("cuda")
+    monkeypatch.setattr(backend, "AUTOMATIC", ("cuda", "cpp"))
     taken = choose_backend("auto")
     assert taken.name != "cuda" and "CuPy is not installed" in taken.why
 
@@ -193,8 +194,11 @@ def test_a_device_that_cannot_compile_is_refused(monkeypatch):
     assert choose_backend("auto").name == "cpp"
 
 
-def test_auto_takes_a_device_that_answers(monkeypatch):
+def test_auto_takes_a_device_that_answers_once_it_is_let(monkeypatch):
+    """A backend that has not run on a device is taken by its name only."""
     monkeypatch.setitem(sys.modules, "cupy", device)
+    assert choose_backend("auto").name != "cuda"
+    monkeypatch.setattr(backend, "AUTOMATIC", ("cuda", "cpp"))
     taken = choose_backend("auto")
     assert taken.name == "cuda" and "chosen by auto" in taken.why and "the host" in taken.why
 
