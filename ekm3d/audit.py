@@ -62,9 +62,8 @@ class FaradayBox:
         sim, h = self.sim, self.sim.chem.hydrogen
         self.passed += sim.cathodes.left[self.strips, h].sum()
         if sim.chem.gases:
-            taken = sim.backend.zeros(sim.grid.padded)
-            sim.reactions.voxels.put(taken, sim.reactions.taken[h])
-            self.passed -= float(taken[sim.grid.inner][self.window].sum()) * sim.grid.voxel_volume
+            taken = sim.reactions.taken[h][sim.grid.inner][self.window]
+            self.passed -= float(taken.sum()) * sim.grid.voxel_volume
             self.passed -= sim.cathodes.absorbed[self.strips, h].sum()
 
     def error(self):

@@ -31,6 +31,7 @@ import numpy as np
 from ekm3d.grid import PackedGrid
 from ekm3d.hostcompiler import (FLAGS, BackendError, cache_folder, compile_library, cpu,
                                 find_compiler)
+from ekm3d.ordered import Mix
 from ekm3d.resources import kernel_text
 from ekm3d.stencil import flat
 
@@ -120,8 +121,11 @@ class Backend:
         return array
 
     def mix(self, weights, array):
-        """Sum over the leading axis of an array (n, ...) with NumPy weights (..., n)."""
-        return np.tensordot(self.from_numpy(weights), array, 1)
+        """Sum over the leading axis of an array (n, ...) with NumPy weights (..., n).
+
+        Terms are added one after the other (see `ordered`): no voxel's bits depend on the others.
+        """
+        return Mix(weights)(array).reshape(*np.shape(weights)[:-1], *array.shape[1:])
 
     def gather(self, array, voxel):
         """NumPy values (..., n) of a padded array (..., padded) at n flat padded indices."""

@@ -6,17 +6,21 @@ an active set. Where the history is missing or does not help, a start without hi
 (see `descent`). Redox is frozen: valences of an element are components of their own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ekm3d import newton
 from ekm3d.activity import LN10
+from ekm3d.backend import Backend
+from ekm3d.cells import Cells, carried_on
 from ekm3d.descent import descend, guess
 from ekm3d.equilibrium import LITRES, MISSING, Equations
 from ekm3d.exchangers import Sites, Voxels
+from ekm3d.ordered import Mix, added
 
 SATURATED = 1e-10         # ln Omega that counts as 0
+FURTHEST = 1.0            # change of a logarithm that is carried on to the next start
 
 
 class ChemistryError(RuntimeError):
@@ -49,6 +53,15 @@ class Result:
     restarts: np.ndarray         # (n,) rounds of a start without history; 0 where the warm one led
 
 
+@dataclass(frozen=True)
+class Effort:
+    """What it took to settle n voxels."""
+
+    steps: object                # (n,) of Newton's method and of descent, on the backend
+    left: np.ndarray             # numbers of the voxels that were solved in NumPy
+    restarts: np.ndarray         # of these, rounds of a start without history
+
+
 def acidity_from_neutrality(chem, total, cec=0.0):
     """total_H [mol/m3] that makes voxels neutral: cec - sum_{k != H} z_k total_k.
 
@@ -56,7 +69,55 @@ def acidity_from_neutrality(chem, total, cec=0.0):
     """
     others = np.array(chem.charge)
     others[chem.hydrogen] = 0.0
-    return cec - np.tensordot(others, total, 1)
+    return cec - Mix(others)(np.asarray(total))[0]
+
+
+class Engine:
+    """Solves the chemistry of voxels; what `solve` does for lists, `settle` does in place."""
+
+    def __init__(self, chem, backend=None):
+        """backend: where the arrays of `settle` live."""
+        self.chem, self.backend = chem, backend or Backend("plain arrays")
+
+    def settle(self, cells, where, elapsed=None):
+        """Equilibrium of the voxels `where` (n,), places on the backend, of Cells, in place.
+
+        elapsed [s]: since the equilibrium cells.warm, which is carried on (see `carried_on`); None
+        where there is none. Returns an Effort; ChemistryError with places among all voxels.
+        """
+        there, n = self.backend, where.size
+        steps, left = self._compiled(cells, where, elapsed)
+        if not left.size:
+            return Effort(steps, left, np.zeros(0, int))
+        places = where[there.from_numpy(left)] if left.size < n else where
+
+        def take(array):
+            return there.to_numpy(array[..., places])
+
+        warm = None if elapsed is None else take(cells.warm)
+        start = None if warm is None else carried_on(warm, take(cells.rate), elapsed, FURTHEST)
+        sites = Sites(take(cells.cec), take(cells.slope), take(cells.reference_pH), cells.limits)
+        try:
+            found = self._solve(take(cells.total), take(cells.theta), sites, start)
+        except ChemistryError as error:
+            raise ChemistryError(error.reason, error.components,
+                                 there.to_numpy(places)[error.voxels], error.total) from None
+        for name in ("c", "exchanged", "solid", "gas", "warm", "pH"):
+            getattr(cells, name)[..., places] = there.from_numpy(getattr(found, name))
+        cells.strength[places] = there.from_numpy(found.ionic_strength)
+        if elapsed:
+            change = (found.warm - warm)[:len(cells.rate)]
+            cells.rate[..., places] = there.from_numpy(change / elapsed)
+        steps[there.from_numpy(left)] += there.from_numpy(found.iterations.astype(np.int32))
+        return Effort(steps, left, found.restarts)
+
+    def _compiled(self, cells, where, elapsed):
+        """(steps (n,), numbers of the voxels that are left) after compiled code, here none."""
+        return self.backend.zeros(where.size, np.int32), np.arange(where.size)
+
+    def _solve(self, total, theta, sites, start):
+        """Result of lists, in NumPy."""
+        return self.solve(total, theta, sites, start)
 
 
 class _Found:
@@ -70,16 +131,15 @@ class _Found:
 
     def keep(self, index, y, r):
         """Voxels `index` converged at states y, where the residual is r."""
-        self.put(index, y, r.terms, r.site)
-
-    def put(self, index, y, terms, site):
-        """The same, with the terms and X of that residual."""
-        self.terms[:, index], self.y[:, index], self.site[:, index] = terms, y, site
+        self.terms[:, index], self.y[:, index], self.site[:, index] = r.terms, y, r.site
         self.done[index] = True
 
 
-class Equilibrium:
-    """Solves the equilibrium of one chemical system in many voxels."""
+class Equilibrium(Engine):
+    """Solves the equilibrium of one chemical system in many voxels.
+
+    What comes out for a voxel does not depend, to the last bit, on which others are solved with it.
+    """
 
     chunk = 1536              # voxels worked on at once: their matrices fit the cache
     newton_steps = 25
@@ -93,8 +153,8 @@ class Equilibrium:
         Where rounding forbids it, 1e-10 is accepted once Newton stands still. The remainder is
         in the species only: totals are the caller's, and are what mass is counted by.
         """
-        self.chem, self.tolerance = chem, tolerance
-        self.equations = Equations(chem)
+        super().__init__(chem, backend)
+        self.tolerance, self.equations = tolerance, Equations(chem)
         self.compiled = newton.compiled(self.equations, backend)
 
     def solve(self, total, theta, sites=Sites(), warm=None):
@@ -103,34 +163,70 @@ class Equilibrium:
         total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; warm: a previous
         result's, of the same voxels. Raises ChemistryError where there is no equilibrium.
         """
+        if warm is None or not self.compiled:
+            return self._solve(total, theta, sites, warm)
+        q, there, given = self.equations, self.backend, self._voxels(total, theta, sites)
+        n = given.water.size
+        lists = (there.from_numpy(np.ascontiguousarray(v)) for v in (
+            given.total, np.broadcast_to(np.asarray(theta, float), n), given.cec, given.slope,
+            given.reference_pH))
+        cells = Cells(*lists, sites.limits, there.from_numpy(np.array(warm, float, order="C")),
+                      *(there.zeros((count, n)) for count in (q.B, q.S, q.E, q.M, q.phases.G)),
+                      there.zeros(n), there.zeros(n))
+        effort = self.settle(cells, there.from_numpy(np.arange(n)), 0.0)
+        found = {name: there.to_numpy(getattr(cells, name))
+                 for name in ("c", "exchanged", "solid", "gas", "warm", "pH")}
+        restarts = np.zeros(n, int)
+        restarts[effort.left] = effort.restarts
+        released, _ = given.released(found["pH"])
+        return self._result(found, given.cec + released, there.to_numpy(cells.strength),
+                            there.to_numpy(effort.steps), restarts)
+
+    def _compiled(self, cells, where, elapsed):
+        if not self.compiled or elapsed is None or not where.size:
+            return super()._compiled(cells, where, elapsed)
+        steps, done = self.compiled(cells, where, self.tolerance, elapsed)
+        return steps, self.backend.to_numpy(np.flatnonzero(done == 0))
+
+    def _solve(self, total, theta, sites, warm):
+        """The same in NumPy: the reference."""
         q = self.equations
         given = self._voxels(total, theta, sites)
+        every = slice(None)
+        if warm is None:                      # a run begins with many voxels that are alike
+            alike = np.vstack([getattr(given, f.name).reshape(-1, given.water.size)
+                               for f in fields(given)])
+            _, first, every = np.unique(alike, axis=1, return_index=True, return_inverse=True)
+            given, every = given.take(first), every.ravel()
         n = given.water.size
         found = _Found(q, n)
         with np.errstate(all="ignore"):       # wild trial states are refused, not warned of
-            todo = np.arange(n)
-            if warm is not None and self.compiled:
-                todo, warm = self._compiled_newton(given, warm, found)
-            for start in range(0, todo.size, self.chunk):
-                part = todo[start:start + self.chunk]
+            for start in range(0, n, self.chunk):
+                part = np.arange(start, min(n, start + self.chunk))
                 if warm is not None:
                     part = self._newton(given, part, self._revived(given, part, warm), found)
                 if part.size:
                     self._without_history(given, part, found)
         if not found.done.all():
-            failed = np.flatnonzero(~found.done)
+            failed = np.flatnonzero(~found.done[every])
             raise ChemistryError("no equilibrium found", self.chem.components, failed,
-                                 given.total[:, failed])
+                                 given.total[:, every][:, failed])
         y = found.y
         y[:q.K][q.absent(given.total)] = MISSING
-        c = found.terms[:q.S] * (LITRES / given.water)
         pH = np.full(n, np.nan) if q.H is None else -y[q.H] / LN10
-        return Result(
-            c=c, exchanged=found.terms[q.S:] / q.exchangers.per[:, None],
-            solid=y[q.B:q.B + q.M], site=found.site[0] if q.N == 1 else found.site,
-            ionic_strength=0.5e-3 * (self.chem.z**2 @ c), water_activity=np.exp(y[q.W]), pH=pH,
-            warm=y[:q.B + q.M], iterations=found.steps, converged=found.done,
-            gas=-y[q.B + q.M:], restarts=found.restarts)
+        values = {"c": found.terms[:q.S] * (LITRES / given.water),
+                  "exchanged": found.terms[q.S:] / q.exchangers.per[:, None],
+                  "solid": y[q.B:q.B + q.M], "gas": -y[q.B + q.M:], "pH": pH,
+                  "warm": y[:q.B + q.M]}
+        return self._result({name: value[..., every] for name, value in values.items()},
+                            found.site[:, every], np.exp(y[q.I, every]), found.steps[every],
+                            found.restarts[every])
+
+    def _result(self, found, site, strength, steps, restarts):
+        q = self.equations
+        return Result(**found, site=site[0] if q.N == 1 else site, ionic_strength=strength,
+                      water_activity=np.exp(found["warm"][q.W]), iterations=steps,
+                      converged=np.ones(steps.size, bool), restarts=restarts)
 
     def _voxels(self, total, theta, sites):
         """The arguments as arrays, checked."""
@@ -169,20 +265,6 @@ class Equilibrium:
         new = (u <= MISSING) & (total > 0)
         u[new] = np.log(total / given.water[part])[new]
         return y
-
-    def _compiled_newton(self, given, warm, found):
-        """Newton in compiled code for the voxels that hold all components.
-
-        Returns the voxels that are left, and warm states for another try in NumPy: None unless
-        some were left out here.
-        """
-        whole = np.flatnonzero(~self.equations.absent(given.total).any(axis=0))
-        y, terms, site, steps, done = self.compiled(
-            given.take(whole), self._revived(given, whole, warm), self.tolerance)
-        found.put(whole[done], y[:, done], terms[:, done], site[:, done])
-        found.steps[whole] += steps
-        todo = np.flatnonzero(~found.done)
-        return todo, warm if whole.size < found.done.size else None
 
     def _newton(self, given, index, y, found):
         """Newton from the states y of voxels `index`; returns those that did not converge.
@@ -227,7 +309,7 @@ class Equilibrium:
         """
         q = self.equations
         voxels = given.take(index)
-        y, pH = guess(q, voxels), voxels.reference_pH.mean(axis=0)
+        y, pH = guess(q, voxels), added(voxels.reference_pH) / q.N
         low, high = np.full(index.size, -10.0), np.full(index.size, 25.0)
         for number in range(self.rounds):
             reached, steps = descend(q, voxels, y, pH)

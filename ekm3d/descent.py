@@ -11,6 +11,7 @@ whose multipliers are the phases' amounts. A damped descent finds its only minim
 import numpy as np
 
 from ekm3d.activity import LN10
+from ekm3d.ordered import Mix, added
 
 STEPS = 400               # of descent, minerals' comings and goings included
 LONGEST = 5.0             # change of a logarithm in one step
@@ -28,8 +29,8 @@ def guess(equations, voxels):
     y[q.I] = np.log(0.1)
     if phases.G:
         rows, masters = phases.pivots(phases.gas)
-        off = phases.constant[rows, None] - phases.nu[rows] @ y[:K]
-        y[masters] += np.linalg.solve(phases.nu[np.ix_(rows, masters)], off)
+        off = phases.constant[rows, None] - Mix(phases.nu[rows])(y[:K])
+        y[masters] += Mix(np.linalg.inv(phases.nu[np.ix_(rows, masters)]))(off)
     return y
 
 
@@ -44,9 +45,9 @@ def descend(equations, voxels, y, pH):
     released, _ = voxels.released(pH)
     target = np.vstack([voxels.total, voxels.cec + released])
     if q.H is not None:
-        target[q.H] += released.sum(axis=0)
+        target[q.H] += added(released)
     largest = np.abs(voxels.total).max(axis=0)
-    penalty = 10 * np.abs(phases.nu) @ np.abs(voxels.total)
+    penalty = Mix(10 * np.abs(phases.nu))(np.abs(voxels.total))
     active = (y[B:] > 0) | phases.gas[:, None]
     damping, steps = np.ones(pH.size), np.zeros(pH.size, int)
     r = q.residual(y, voxels, pH)
@@ -67,10 +68,10 @@ def descend(equations, voxels, y, pH):
         def value(state, at):
             there = np.where(np.vstack([at.absent, at.bare]), 0.0, state[:Q])
             off = np.abs(np.where(on, at.saturation, 0.0))
-            return (at.terms.sum(axis=0) - np.sum(target[:, todo] * there, axis=0)
-                    + np.sum(penalty[:, todo] * off, axis=0))
+            return (added(at.terms) - added(target[:, todo] * there)
+                    + added(penalty[:, todo] * off))
 
-        noise = 1e-13 * (old.terms.sum(axis=0) + np.abs(value(part, old)))
+        noise = 1e-13 * (added(old.terms) + np.abs(value(part, old)))
         better = (value(trial, new) <= value(part, old) + noise) | (length < 1e-6)
         y[:, todo[better]] = trial[:, better]
         damping[todo] = np.clip(damping[todo] * np.where(better, 0.2, 5.0),

@@ -10,10 +10,14 @@ import numpy as np
 
 
 class Elimination:
-    """Solves A x = b for every voxel, A of one pattern (N, N) of possible nonzeros."""
+    """Solves A x = b for every voxel, A of one pattern (N, N) of possible nonzeros.
+
+    Attributes: pattern, and fill (N, N): the pattern with what elimination adds to it.
+    """
 
     def __init__(self, pattern):
-        fill = np.array(pattern, bool)
+        self.pattern, self.fill = pattern, np.array(pattern, bool)
+        fill = self.fill
         size = len(fill)
         self.size, self.below, self.right = size, [], []
         for p in range(size):
@@ -39,9 +43,8 @@ class Elimination:
         x = A[:, -1]
         for p in reversed(range(self.size)):
             for columns in self.right[p]:
-                last = min(columns.stop, self.size)
-                if columns.start < last:
-                    x[p] -= np.einsum("cn,cn->n", A[p, columns.start:last], x[columns.start:last])
+                for c in range(columns.start, min(columns.stop, self.size)):
+                    x[p] -= A[p, c] * x[c]
             x[p] /= A[p, p]
         return x
 

@@ -25,8 +25,8 @@ The matrix has one pattern for all voxels, so its elimination is a fixed list of
 over products of stoichiometry, constants of the system; the elimination on a matrix of fixed
 size. Where a mineral is present its saturation takes the place of the balance of one component,
 its master, which moves to the row of the mineral's amount: a copy and a select, no search. Only
-minerals that compete for the same components need more than one such arrangement; a voxel takes
-the first in a list that can hold what is present in it.
+minerals that compete for the same components need more than one such arrangement: one for the
+voxels whose minerals it can hold, and one for every other set that occurs.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ import numpy as np
 from ekm3d.activity import LN10, Activity
 from ekm3d.elimination import Elimination, order_of
 from ekm3d.exchangers import Columns, Exchangers
-from ekm3d.phases import Phases
+from ekm3d.ordered import Mix, added
+from ekm3d.phases import Phases, groups
 
 LITRES = 1000.0           # per m3
 MISSING = -1.0e4          # stands for ln 0: exp(MISSING) is exactly 0
@@ -101,11 +102,18 @@ class Equations:
         growth = self.action[:, :self.I]
         self.products = self.sums[:, :, None] * growth[:, None, :]
         self.watered = (self.sums * water[:, None]).T
+        self._mix = {name: Mix(weights) for name, weights in (
+            ("action", self.action), ("sums", self.sums.T), ("sizes", np.abs(self.nu).T),
+            ("watered", self.watered), ("of_species", self.sums[:S].T),
+            ("of_exchange", self.sums[S:].T), ("growth", self.activity.action),
+            ("by_charge", ex.scaled_by_charge), ("saturation", self.phases.nu),
+            ("held", self.phases.nu.T), ("held_sizes", np.abs(self.phases.nu).T))}
         self.additive = np.all(self.nu >= 0, axis=0)
         self.may_lack = ~np.any(self.phases.nu[self.phases.gas] != 0, axis=0)
         if self.H is not None:
             self.may_lack[self.H] = False
         self.arrangements = [Arrangement(self, *self.phases.masters())]
+        self._others = {}                  # by what is active, for voxels that the first cannot hold
 
     def rarest(self, scale):
         """Scale of each mineral's amount: that of its scarcest component but H+; (M, n)."""
@@ -126,7 +134,9 @@ class Equations:
         absent = self.absent(voxels.total)
         lost = absent.any()
         u = np.where(absent, MISSING, y[:K]) if lost else y[:K]
-        saturation = phases.nu @ u + phases.water[:, None] * y[self.W] - phases.constant[:, None]
+        mix = self._mix
+        saturation = (mix["saturation"](u) + phases.water[:, None] * y[self.W]
+                      - phases.constant[:, None])
 
         released, site_slope = np.zeros_like(voxels.cec), np.zeros_like(voxels.cec)
         if held is not None:
@@ -143,14 +153,14 @@ class Equations:
             u, np.where(bare, 0.0, y[K:Q]), np.where(empty, MISSING, y[Q:self.I]), y[self.W],
             self.activity.factors(I), np.log(voxels.water),
             np.where(bare, MISSING, np.log(np.where(bare, 1.0, X))), np.ones_like(I)])
-        terms = np.exp(np.minimum(self.action @ factors, LARGEST))
+        terms = np.exp(np.minimum(mix["action"](factors), LARGEST))
         if lost:
             terms[(self.nu != 0) @ absent] = 0.0
             saturation[(phases.nu != 0) @ absent] = -np.inf
 
-        error = self.sums.T @ terms
+        error = mix["sums"](terms)
         scale = np.empty_like(error)
-        scale[:K] = np.abs(self.nu).T @ terms + np.abs(voxels.total)
+        scale[:K] = mix["sizes"](terms) + np.abs(voxels.total)
         scale[K:Q] = np.where(bare, 1.0, X)
         scale[Q:self.I] = np.where(empty, 1.0, q)
         scale[self.I] = error[self.I] + voxels.water * (I + 1e-6)
@@ -160,11 +170,11 @@ class Equations:
         error[Q:self.I] -= q
         error[self.I:] -= voxels.water * I, voxels.water * (1 - a_w)
         if phases.count:
-            error[:K] += phases.nu.T @ y[self.B:]
-            scale[:K] += np.abs(phases.nu).T @ np.abs(y[self.B:])
+            error[:K] += mix["held"](y[self.B:])
+            scale[:K] += mix["held_sizes"](np.abs(y[self.B:]))
         if H is not None:
-            error[H] -= released.sum(axis=0)
-            scale[H] += np.abs(released).sum(axis=0)
+            error[H] -= added(released)
+            scale[H] += added(np.abs(released))
         error[K:Q][bare] = 0.0
         if lost:
             error[:K][absent], scale[:K][absent] = 0.0, 1.0
@@ -185,42 +195,41 @@ class Equations:
         return change
 
     def _arranged(self, active):
-        """(arrangement, voxels) for all voxels, by what is active there; makes those missing."""
-        left = np.arange(active.shape[1])
-        if not self.arrangements[0].left_out.size:
-            yield self.arrangements[0], left
+        """(arrangement, voxels) for all voxels, by nothing but what is active there."""
+        first, left = self.arrangements[0], np.arange(active.shape[1])
+        if not first.left_out.size:
+            yield first, left
             return
-        for arrangement in self.arrangements:
-            fits = arrangement.fits(active[:, left])
-            if fits.any():
-                yield arrangement, left[fits]
-                left = left[~fits]
-        while left.size:
-            arrangement = Arrangement(self, *self.phases.masters(active[:, left[0]]))
-            self.arrangements.append(arrangement)
-            fits = arrangement.fits(active[:, left])
-            yield arrangement, left[fits]
-            left = left[~fits]
+        fits = first.fits(active)
+        if fits.any():
+            yield first, left[fits]
+        left = left[~fits]
+        if left.size:
+            for group in groups(active[:, left]):
+                present = active[:, left[group[0]]]
+                if present.tobytes() not in self._others:
+                    self._others[present.tobytes()] = Arrangement(
+                        self, *self.phases.masters(present))
+                yield self._others[present.tobytes()], left[group]
 
     def _step(self, arrangement, y, active, voxels, r, damping):
         """`step` for voxels whose active phases one arrangement can hold."""
         K, Q, H, S, B, at = self.K, self.Q, self.H, self.S, self.B, arrangement.place
-        size, n = B + self.phases.count, y.shape[1]
+        size, n, mix = B + self.phases.count, y.shape[1], self._mix
         main = at[:B]
         A = np.zeros((size, size + 1, n))
-        A[arrangement.direct_at] = arrangement.direct @ r.terms
+        A[arrangement.direct_at] = arrangement.direct(r.terms)
         A[main, -1] = -self._logarithmic(r, active, voxels)
         if damping is None:
-            growth = self.activity.action @ self.activity.slopes(r.strength)   # -d ln gamma/d ln I
-            A[main, at[self.I]] = self.sums[:S].T @ (growth * r.terms[:S])
-            A[main, at[self.W]] = self.watered @ r.terms
+            growth = mix["growth"](self.activity.slopes(r.strength))       # -d ln gamma/d ln I
+            A[main, at[self.I]] = mix["of_species"](growth * r.terms[:S])
+            A[main, at[self.W]] = mix["watered"](r.terms)
             A[at[self.I], at[self.I]] -= voxels.water * r.strength
             A[at[self.W], at[self.W]] += voxels.water * np.exp(y[self.W])
             if H is not None:
                 follow = r.site_slope / np.where(r.bare, 1.0, r.site)
-                growth = self.exchangers.scaled_by_charge @ follow
-                A[main, at[H]] += self.sums[S:].T @ (growth * r.terms[S:])
-                A[at[H], at[H]] -= r.site_slope.sum(axis=0)
+                A[main, at[H]] += mix["of_exchange"](mix["by_charge"](follow) * r.terms[S:])
+                A[at[H], at[H]] -= added(r.site_slope)
                 A[at[K:Q], at[H]] -= r.site_slope
             for v, i in enumerate(self.exchangers.mixed):
                 A[at[Q + v], at[Q + v]] += np.where(r.bare[i], 1.0, -np.exp(y[Q + v]))
@@ -295,7 +304,7 @@ class Arrangement:
         self.place = np.argsort(order)
         self.elimination = Elimination(pattern[np.ix_(order, order)])
         rows, columns = np.nonzero(np.any(q.products != 0, axis=0))
-        self.direct = np.ascontiguousarray(q.products[:, rows, columns].T)
+        self.direct = Mix(q.products[:, rows, columns].T)
         self.direct_at = self.place[rows], self.place[columns]
 
     def fits(self, active):

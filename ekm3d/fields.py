@@ -15,7 +15,8 @@ class Field:
 
     unit: str
     meaning: str
-    axis: str = ""            # "", "components", "species", "exchange", "minerals", "unknowns"
+    axis: str = ""            # "", "components", "species", "exchange", "minerals", "unknowns" or
+    #                           "logarithms": the unknowns but for minerals
     where: str = "voxels"     # "voxels", "strips", "places" (strips, then sides) or "run"
     restart: bool = True
 
@@ -39,6 +40,8 @@ FIELDS = {
     "immobile_solid": Field("mol/m3", "minerals in immobile water, per volume of rock", "minerals",
                             restart=False),
     "warm": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
+    "warm_rate": Field("1/s", "by how much the logarithms among these last changed: that start is "
+                       "carried on", "logarithms"),
     "pH": Field("1", "-log10 of the activity of H+", restart=False),
     "mobility": Field("1", "theta tau f(I): what diffusion in free water is multiplied by",
                       restart=False),

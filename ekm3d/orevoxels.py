@@ -32,6 +32,10 @@ class OreVoxels:
     def _where(self, chosen):
         return self.all if chosen is None else self.backend.from_numpy(self.index[chosen])
 
+    def numbers(self, places):
+        """Numbers of ore voxels from their flat places in padded arrays."""
+        return np.searchsorted(self.index, places)
+
     def places(self, numbers):
         """Centres [m] of the ore voxels with these numbers, as text."""
         places = []

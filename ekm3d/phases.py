@@ -18,6 +18,7 @@ n_e = t, n_j -> n_j - lambda_j t, t = min n_j / lambda_j. No balance changes by 
 import numpy as np
 
 from ekm3d.activity import LN10
+from ekm3d.ordered import Mix
 
 DEPENDENT = 1e-9          # relative remainder of a stoichiometry that counts as 0
 
@@ -82,8 +83,7 @@ class Phases:
     def _replace(self, active, amount, saturation, p, share, voxels):
         """Phase p in place of the one it exhausts first, in voxels where it is more stable."""
         leaving = np.flatnonzero((share > 0) & ~self.gas)
-        used = share != 0
-        gain = saturation[p, voxels] - share[used] @ saturation[np.ix_(used, voxels)]
+        gain = saturation[p, voxels] - Mix(share)(saturation[:, voxels])[0]
         voxels = voxels[gain > 0]
         if leaving.size == 0 or voxels.size == 0:
             return

@@ -15,7 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ekm3d.backend import operator
+from ekm3d.cells import Cells
 from ekm3d.chemistry import ChemistryError, Sites
+from ekm3d.ordered import Mix, added
+from ekm3d.stencil import flat
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,34 @@ class Struggle:
     time: float               # s
 
 
+@operator("reactions.cu")
+def moved(g, total, solved, skip, out):
+    """out = 1 where a total is no longer within a share `skip` of that last solved for."""
+    cut = g.inner
+    still = np.abs(total[cut] - solved[cut]) <= skip * np.abs(solved[cut])
+    out[cut] = ~still.all(axis=0)                            # what is not a number counts
+
+
+@operator("reactions.cu")
+def follow(g, anew, total, cec, theta, tau, strength, z, slowing, solved, mobility, charge):
+    """What follows from the equilibria.
+
+    solved = total where anew;  mobility = theta tau / (1 + slowing sqrt I);
+    charge = sum_k z_k total_k - cec of all exchangers
+    """
+    cut = g.inner
+    np.copyto(solved[cut], total[cut], where=anew[cut] > 0)
+    mobility[cut] = theta[cut] * tau[cut] / (1 + slowing * np.sqrt(strength[cut]))
+    charge[cut] = Mix(z)(total[cut])[0] - added(cec[cut])
+
+
 class Reactions:
     """Equilibrates all ore voxels; one verb.
 
     Attributes: iterations, the most steps that a voxel took in the last call; over all calls but
     the first, which has no history: asked and skipped, counts of voxels; restarted, how many were
     solved without history after all; struggled, the worst of them (None before there is one).
-    voxels: the OreVoxels; taken (components, n): from gases in the last call [mol/m3 of rock].
+    voxels: the OreVoxels; taken (components, padded): from gases in the last call [mol/m3 of rock].
     """
 
     def __init__(self, voxels, chem, engine, rock, skip=0.0):
@@ -43,70 +68,80 @@ class Reactions:
         skip: see the module's text; None solves every voxel every time.
         """
         self.voxels, self.chem, self.engine, self.rock = voxels, chem, engine, rock
-        self.skip = skip
-        self.theta = voxels.take(rock["water_content"])
-        self.tau = voxels.take(rock["tortuosity"])
-        self.sites = Sites(voxels.take(rock["cec"]), voxels.take(rock["cec_slope"]),
-                           rock["reference_pH"])
+        self.skip, self.begun = skip, False
+        self.backend = there = voxels.backend
         self.iterations = self.asked = self.skipped = self.restarted = 0
-        self.struggled, self.taken = None, None
+        self.struggled = None
+        counts = dict(NK=len(chem.components), NX=max(1, len(chem.exchangers)))
+        self.moved, self.follow = there.bind(moved, NK=counts["NK"]), there.bind(follow, **counts)
+        padded, many = voxels.grid.padded, (counts["NX"], *voxels.grid.padded)
+        self.reference_pH = there.zeros(many)
+        self.reference_pH[...] = there.from_numpy(np.broadcast_to(
+            np.reshape(rock["reference_pH"], (-1, 1, 1, 1)), many).copy())
+        self.anew, self.strength = there.zeros(padded, np.uint8), there.zeros(padded)
+        self.gas = there.zeros((len(chem.gases), *padded))
+        self.taken = there.zeros((counts["NK"] if chem.gases else 0, *padded))
 
-    def advance(self, s):
-        """Species, exchanger and minerals in equilibrium with the totals at time t."""
-        total = self.voxels.take(s.T)
-        todo = self._moved(s, total)
-        warm = self.voxels.take(s.warm, todo) if s.step else None
-        found = self._solve(total[:, todo], todo, warm)
-        self.voxels.put(s.c, found.c, todo)
-        self.voxels.put(s.exchanged, found.exchanged, todo)
-        self.voxels.put(s.solid, found.solid, todo)
-        self.voxels.put(s.warm, found.warm, todo)
-        self.voxels.put(s.pH, found.pH, todo)
-        slowed = self.chem.mobility(found.ionic_strength)
-        self.voxels.put(s.mobility, self.theta[todo] * self.tau[todo] * slowed, todo)
+    def advance(self, s, elapsed=0.0):
+        """Species, exchanger and minerals in equilibrium with the totals at time t.
+
+        elapsed [s]: since the last call, over which the unknowns' changes are carried on.
+        """
+        grid, rock = self.voxels.grid, self.rock
+        where = self._chosen(s)
+        self.gas[...] = 0.0
+        effort = self._settle(self._cells(s), where, elapsed if self.begun else None)
         if self.chem.gases:
-            self.taken = np.zeros_like(total)
-            self.taken[:, todo] = self.chem.nu_g.T @ found.gas
-            total += self.taken
-            self.voxels.put(s.T, total)
-            s.absorbed += self.taken.sum(axis=1) * self.voxels.grid.voxel_volume
-        if self.skip is not None:
-            self.voxels.put(s.solved, total[:, todo], todo)
-        fixed = np.atleast_2d(self.sites.cec).sum(axis=0)
-        self.voxels.put(s.charge, self.chem.charge @ total - fixed)
-        self._remember(s, found, todo)
+            self.taken = self.backend.mix(self.chem.nu_g.T, self.gas)
+            s.T += self.taken
+            s.absorbed += (self.backend.to_numpy(self.taken[grid.inner].sum((1, 2, 3)))
+                           * grid.voxel_volume)
+        self.follow(grid, self.anew, s.T, self._by_exchanger("cec"), rock["water_content"],
+                    rock["tortuosity"], self.strength, np.asarray(self.chem.charge, float),
+                    self.chem.mobility_coefficient, s.solved, s.mobility, s.charge)
+        self._remember(s, effort, where)
+        self.begun = True
 
-    def _moved(self, s, total):
-        """Numbers of the voxels to be solved."""
-        if self.skip is None or not s.step:
-            return np.arange(self.theta.size)
-        solved = self.voxels.take(s.solved)
-        still = np.abs(total - solved) <= self.skip * np.abs(solved)
-        return np.flatnonzero(~np.all(still, axis=0))             # what is not a number counts
+    def _chosen(self, s):
+        """Flat places of the voxels to be solved."""
+        if self.begun and self.skip is not None:
+            self.moved(self.voxels.grid, s.T, s.solved, self.skip, self.anew)
+            return np.flatnonzero(self.anew)
+        self.anew[...] = 0 if self.skip is None else 1
+        return self.voxels.all
 
-    def _solve(self, total, todo, warm):
-        sites = Sites(*(np.broadcast_to(value, self.sites.cec.shape)[..., todo] for value in
-                        (self.sites.cec, self.sites.slope, self.sites.reference_pH)))
+    def _by_exchanger(self, name):
+        """(N, padded) of a rock array."""
+        return self.rock[name].reshape(-1, *self.voxels.grid.padded)
+
+    def _cells(self, s):
+        """The run's own arrays as the engine sees them."""
+        return Cells(*map(flat, (
+            s.T, self.rock["water_content"], self._by_exchanger("cec"),
+            self._by_exchanger("cec_slope"), self.reference_pH)), Sites.limits, *map(flat, (
+                s.warm, s.warm_rate, s.c, s.exchanged, s.solid, self.gas, s.pH, self.strength)))
+
+    def _settle(self, cells, where, elapsed):
         try:
-            return self.engine.solve(total, self.theta[todo], sites, warm)
+            return self.engine.settle(cells, where, elapsed)
         except ChemistryError as error:
-            voxels = todo[error.voxels]
-            places = self.voxels.places(voxels[:3])
+            voxels = self.voxels.numbers(error.voxels)
             raise ChemistryError(error.reason, self.chem.components, voxels, error.total,
-                                 places) from None
+                                 self.voxels.places(voxels[:3])) from None
 
-    def _remember(self, s, found, todo):
+    def _remember(self, s, effort, where):
         """What it took, for the log."""
-        self.iterations = int(found.iterations.max(initial=0))
-        if not s.step:
+        self.iterations = int(effort.steps.max()) if where.size else 0
+        if not self.begun:
             return
-        self.asked += self.theta.size
-        self.skipped += self.theta.size - todo.size
-        self.restarted += int(np.count_nonzero(found.restarts))
-        if todo.size and (self.struggled is None or self.iterations > self.struggled.steps):
-            n = int(found.iterations.argmax())
-            self.struggled = Struggle(self.iterations, int(found.restarts[n]),
-                                      self.voxels.places([todo[n]]), s.time)
+        self.asked += self.voxels.index.size
+        self.skipped += self.voxels.index.size - where.size
+        self.restarted += int(np.count_nonzero(effort.restarts))
+        if where.size and (self.struggled is None or self.iterations > self.struggled.steps):
+            n = int(effort.steps.argmax())
+            worst = self.voxels.numbers(self.backend.to_numpy(where[n:n + 1]))
+            self.struggled = Struggle(self.iterations, int(effort.restarts[effort.left == n].sum()),
+                                      self.voxels.places(worst), s.time)
 
     def report(self):
         """One or two lines on how the chemistry went, for the log."""

@@ -72,7 +72,7 @@ class Simulation:
         self.voxels = OreVoxels(grid, self.electrodes.ore, backend)
         self.slow = Slow(self)
         self.engine = (Equilibrium(chem, backend=backend) if self.physics.chemistry
-                       else Dissolved(chem))
+                       else Dissolved(chem, backend))
         self.reactions = Reactions(self.voxels, chem, self.slow.engine(self.engine), self.rock,
                                    self.physics.skip)
         self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
@@ -118,7 +118,8 @@ class Simulation:
         case, chem, ore = self.case, self.chem, self.case.ore
         counts = {"components": len(chem.components), "species": len(chem.species),
                   "exchange": len(chem.exchange), "minerals": len(chem.minerals),
-                  "unknowns": chem.unknowns}
+                  "unknowns": chem.unknowns,
+                  "logarithms": chem.unknowns - len(chem.minerals)}
         s = State(self.grid, self.backend, counts, self.electrodes.strips, len(case.sides))
         amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
         for name, value in case.water.composition.items():
@@ -193,18 +194,18 @@ class Simulation:
             if plan.order == 2:
                 self.corrector.correct(dt)                               # mean rates over dt
             self.audit.before(dt)
-            self.move(dt)                                                # totals, ore   at t + dt
+            self.move(dt, again=plan.order == 2)                         # totals, ore   at t + dt
             self.slow.advance(s, dt)                                     # slow parts    at t + dt
         s.time, s.step = s.time + dt, s.step + 1
         self.audit.after()
         return dt
 
-    def move(self, dt):
-        """Everything that moves and reacts, by the rates of this step."""
+    def move(self, dt, again=False):
+        """Everything that moves and reacts, by the rates of this step; again: its second stage."""
         s = self.state
         self.transport.advance(s, dt)                                    # totals        to t + dt
         self._account(s, dt)                                             # tanks         to t + dt
-        self.reactions.advance(s)                                        # ore           at t + dt
+        self.reactions.advance(s, 0.0 if again else dt)                  # ore           at t + dt
 
     def _length(self, limit):
         """Length of the next step [s], before switches and marks cut it."""

@@ -48,7 +48,9 @@ class Slow:
 
     def engine(self, engine):
         """The solver of what is in equilibrium in the ore; `engine` solves for all minerals."""
-        return Equilibrium(without(self.chem, self.laws)) if self.laws else engine
+        if not self.laws:
+            return engine
+        return Equilibrium(without(self.chem, self.laws), backend=self.backend)
 
     def start(self, s):
         """Part the stores from totals that hold everything but slow minerals."""
@@ -83,8 +85,6 @@ class Slow:
     def _take_up_rock(self):
         """Tell those who keep more than the rock's arrays."""
         sim = self.sim
-        for name, array in (("theta", "water_content"), ("tau", "tortuosity")):
-            setattr(sim.reactions, name, self.voxels.take(sim.rock[array]))
         sim.flow.take_up_rock()
         np.multiply(sim.rock["water_content"], sim.grid.voxel_volume, out=sim.pores)
 

@@ -133,8 +133,12 @@ struct Grid {
     double dx, dy, dz;             // spacing [m]
 };
 
-// Below about 30 000 voxels waking threads takes longer than the loop itself (measured).
-INLINE bool worth_threads(const Grid& g) { return Offset(g.nx) * g.ny * g.nz > 30000; }
+// Below about 30 000 voxels waking threads takes longer than the loop itself (measured); a kernel
+// whose voxels take longer than a stencil says -DMANY.
+#ifndef MANY
+#define MANY 30000
+#endif
+INLINE bool worth_threads(const Grid& g) { return Offset(g.nx) * g.ny * g.nz > MANY; }
 
 // Distance in memory between neighbours along y and z (along x it is 1).
 INLINE Offset row(const Grid& g) { return g.nx + 2 * g.ghost; }

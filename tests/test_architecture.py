@@ -13,10 +13,10 @@ SOURCES = MODULES + sorted((ROOT / "tests").glob("*.py")) + sorted((ROOT / "scri
 KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
-    1: "grid backend cuda hostcompiler domain stencil constants resources version units casetext",
+    1: "grid backend ordered cuda hostcompiler domain stencil constants resources version units casetext",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
        "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
-       "water newton sides stages activity exchangers phases descent waters selection "
+       "water newton cells sides stages activity exchangers phases descent waters selection "
        "consistency tables contacts terminals dissolved kinetics mobility orevoxels rates "
        "responses schema_chemistry composition solvent records library phreeqcfile "
        "phreeqcdatabase",

@@ -1,0 +1,299 @@
+// One step of Newton's method for the chemical equilibrium of a pack of voxels, a lane each; the
+// equations are those of ekm3d/equilibrium.py. What is zero in all voxels is left out by lists of
+// entries; the matrix is a list of the NFILL entries that elimination can make other than zero,
+// row by row, each row's by column.
+
+// Unknowns: NB = NK + NX + 2 of ln a, ln x, ln I and ln a_w; NU with the amounts of phases.
+constexpr int AT_I = NK + NX, AT_W = NK + NX + 1;
+constexpr int FACTORS = NK + NX + 1 + NG + 1 + NX + 1;      // what ln of a term is a sum of
+constexpr int SOURCES = NT + NT;            // what derivatives are sums of: terms, grown terms
+constexpr real LN10 = real(2.302585092994045684);
+constexpr real MISSING = -10000, LARGEST = 60, SATURATED = real(1e-10);
+constexpr real LEAST = sizeof(real) == 8 ? real(1e-100) : SMALLEST;
+constexpr real TRACE = sizeof(real) == 8 ? real(1e-250) : SMALLEST;
+
+typedef real Values[LANES] ALIGNED;         // one number of every voxel of a pack
+
+// The system, the same in all voxels. CSR: entries of row r are those from start[r] to start[r+1].
+struct System {
+    const int *action_start, *action_column;
+    const real* action;                     // ln terms = action @ factors
+    const int *sum_start, *sum_row;
+    const real* sum;                        // equations, by terms
+    const int *direct_start, *direct_source, *direct_at;
+    const real* direct;                     // derivatives that are sums over sources
+    const real *growth, *sizes, *on;        // (NS, NG), (NG - 1), (NT, NX)
+    const real *phase_nu, *phase_water, *phase_constant;
+    const int *additive, *gas, *order, *masters, *place;
+    const int *entry, *diagonal;            // number of the entry (row, column), of (row, row)
+    const int *row_start, *column;          // of the entries
+    const int *move_start, *move_from, *move_to;            // from a master's row to its phase's
+    const int *below_start, *below, *target;                // of elimination
+    int hydrogen;
+};
+
+// Given, unknown and worked out.
+struct Pack {
+    Values total[NK], water, cec[NX], slope[NX], reference[NX], least[NX], most[NX];
+    Values y[NU], active[NP1];
+    Values source[SOURCES], error[NB], scale[NB], saturation[NP1], site[NX], site_slope[NX];
+    Values strength, A[NFILL], x[NU];
+};
+
+ROUTINE void residual(const System& s, Pack& p)
+{
+    Values factors[FACTORS];
+    EKM_LANES(l, LANES) {
+        for (int k = 0; k < NK; k++)
+            factors[k][l] = p.y[k][l];
+        factors[NK + NX][l] = p.y[AT_W][l];
+        p.strength[l] = exponential(p.y[AT_I][l]);
+        const real root = square_root(p.strength[l]);
+        for (int a = 0; a < NG - 1; a++)
+            factors[NK + NX + 1 + a][l] = root / (1 + s.sizes[a] * root);
+        factors[NK + NX + NG][l] = p.strength[l];
+        factors[NK + NX + NG + 1][l] = logarithm(p.water[l]);
+        factors[FACTORS - 1][l] = 1;
+    }
+    Values held, spread;
+    EKM_LANES(l, LANES) held[l] = spread[l] = 0;
+    for (int i = 0; i < NX; i++)
+        EKM_LANES(l, LANES) {
+            const real line = p.slope[i][l] * (-p.y[s.hydrogen][l] / LN10 - p.reference[i][l]);
+            const real given = smaller(larger(line, p.least[i][l]), p.most[i][l]);
+            const real X = p.cec[i][l] + given;
+            p.site[i][l] = X;
+            p.site_slope[i][l] = given == line ? -p.slope[i][l] / LN10 : real(0);
+            factors[NK + i][l] = X > 0 ? p.y[NK + i][l] : real(0);
+            factors[NK + NX + NG + 2 + i][l] = X > 0 ? logarithm(larger(X, LEAST)) : MISSING;
+            held[l] += given, spread[l] += magnitude(given);
+        }
+    for (int b = 0; b < NB; b++)
+        EKM_LANES(l, LANES) p.error[b][l] = p.scale[b][l] = 0;
+    for (int t = 0; t < NT; t++) {
+        Values power;
+        EKM_LANES(l, LANES) power[l] = 0;
+        for (int e = s.action_start[t]; e < s.action_start[t + 1]; e++) {
+            const real by = s.action[e];
+            const real* factor = factors[s.action_column[e]];
+            EKM_LANES(l, LANES) power[l] += by * factor[l];
+        }
+        real* term = p.source[t];
+        EKM_LANES(l, LANES) term[l] = exponential(smaller(power[l], LARGEST));
+        for (int e = s.sum_start[t]; e < s.sum_start[t + 1]; e++) {
+            const real by = s.sum[e], size = magnitude(by);
+            real *error = p.error[s.sum_row[e]], *scale = p.scale[s.sum_row[e]];
+            EKM_LANES(l, LANES) {
+                error[l] += by * term[l];
+                scale[l] += size * term[l];
+            }
+        }
+    }
+    for (int k = 0; k < NK; k++)
+        EKM_LANES(l, LANES) {
+            p.error[k][l] -= p.total[k][l];
+            p.scale[k][l] += magnitude(p.total[k][l]);
+        }
+    for (int i = 0; i < NX; i++)
+        EKM_LANES(l, LANES) {
+            const bool bare = p.site[i][l] <= 0;
+            p.error[NK + i][l] = bare ? real(0) : p.error[NK + i][l] - p.site[i][l];
+            p.scale[NK + i][l] = bare ? real(1) : p.site[i][l];
+        }
+    EKM_LANES(l, LANES) {
+        p.scale[AT_I][l] = p.error[AT_I][l] + p.water[l] * (p.strength[l] + real(1e-6));
+        p.scale[AT_W][l] = p.water[l];
+        p.error[AT_I][l] -= p.water[l] * p.strength[l];
+        p.error[AT_W][l] -= p.water[l] * (1 - exponential(p.y[AT_W][l]));
+        p.error[s.hydrogen][l] -= held[l];
+        p.scale[s.hydrogen][l] += spread[l];
+    }
+    for (int m = 0; m < NP; m++) {
+        EKM_LANES(l, LANES)
+            p.saturation[m][l] = s.phase_water[m] * p.y[AT_W][l] - s.phase_constant[m];
+        for (int k = 0; k < NK; k++) {
+            const real nu = s.phase_nu[m * NK + k];
+            if (nu != 0)
+                EKM_LANES(l, LANES) {
+                    p.saturation[m][l] += nu * p.y[k][l];
+                    p.error[k][l] += nu * p.y[NB + m][l];
+                    p.scale[k][l] += magnitude(nu * p.y[NB + m][l]);
+                }
+        }
+    }
+}
+
+// Which phases are to be present; a voxel's equations hold (good) if that changes nothing.
+ROUTINE void judge(const System& s, Pack& p, real tolerance, const real* still, real* good)
+{
+    EKM_LANES(l, LANES) {
+        const real allowed = still[l] > 0 ? larger(tolerance, real(1e-10)) : tolerance;
+        real fine = 1;
+        for (int b = 0; b < NB; b++)
+            fine = magnitude(p.error[b][l]) <= allowed * p.scale[b][l] ? fine : real(0);
+        good[l] = fine;
+    }
+    for (int m = 0; m < NP; m++) {
+        Values rarest;
+        EKM_LANES(l, LANES) rarest[l] = 1 / SMALLEST;
+        for (int k = 0; k < NK; k++)
+            if (s.phase_nu[m * NK + k] != 0 && k != s.hydrogen)
+                EKM_LANES(l, LANES) rarest[l] = smaller(rarest[l], p.scale[k][l]);
+        const bool gas = s.gas[m];
+        EKM_LANES(l, LANES) {
+            const real amount = p.y[NB + m][l], excess = p.saturation[m][l];
+            const bool present = amount > 0 ? amount / rarest[l] + excess > -SATURATED
+                                            : excess > SATURATED;
+            const real now = p.active[m][l], wanted = gas || present ? real(1) : real(0);
+            const real slack = now > 0 ? excess : amount;
+            good[l] = wanted == now && magnitude(slack) <= SATURATED ? good[l] : real(0);
+            p.active[m][l] = wanted;
+        }
+    }
+}
+
+// The matrix of Newton's method, rows and columns in the order of elimination, and x, its right
+// side.
+ROUTINE void assemble(const System& s, Pack& p)
+{
+    const int* at = s.place;
+    Values slopes[NG];
+    EKM_LANES(l, LANES) {
+        const real root = square_root(p.strength[l]);
+        for (int a = 0; a < NG - 1; a++)
+            slopes[a][l] = root / 2 / ((1 + s.sizes[a] * root) * (1 + s.sizes[a] * root));
+        slopes[NG - 1][l] = p.strength[l];
+    }
+    for (int t = 0; t < NT; t++) {              // d term / d ln I, or by way of X / d ln a_H
+        real *grown = p.source[NT + t], *term = p.source[t];
+        Values by;
+        EKM_LANES(l, LANES) by[l] = 0;
+        if (t < NS)
+            for (int a = 0; a < NG; a++) {
+                const real growth = s.growth[t * NG + a];
+                EKM_LANES(l, LANES) by[l] += growth * slopes[a][l];
+            }
+        else
+            for (int i = 0; i < NX; i++) {
+                const real on = s.on[t * NX + i];
+                if (on != 0)
+                    EKM_LANES(l, LANES) by[l] += p.site[i][l] > 0
+                        ? on * p.site_slope[i][l] / p.site[i][l] : real(0);
+            }
+        EKM_LANES(l, LANES) grown[l] = by[l] * term[l];
+    }
+    for (int e = 0; e < NFILL; e++)
+        EKM_LANES(l, LANES) p.A[e][l] = 0;
+    for (int d = 0; d < ND; d++) {
+        real* entry = p.A[s.direct_at[d]];
+        for (int e = s.direct_start[d]; e < s.direct_start[d + 1]; e++) {
+            const real by = s.direct[e], *source = p.source[s.direct_source[e]];
+            EKM_LANES(l, LANES) entry[l] += by * source[l];
+        }
+    }
+    real *of_i = p.A[s.diagonal[at[AT_I]]], *of_w = p.A[s.diagonal[at[AT_W]]];
+    EKM_LANES(l, LANES) {
+        of_i[l] -= p.water[l] * p.strength[l];
+        of_w[l] += p.water[l] * exponential(p.y[AT_W][l]);
+    }
+    const int column_h = at[s.hydrogen];
+    for (int i = 0; i < NX; i++) {
+        const int row = at[NK + i];
+        real *of_h = p.A[s.diagonal[column_h]], *by_h = p.A[s.entry[row * NU + column_h]];
+        real* own = p.A[s.diagonal[row]];
+        EKM_LANES(l, LANES) {
+            of_h[l] -= p.site_slope[i][l];
+            by_h[l] -= p.site_slope[i][l];
+            own[l] += p.site[i][l] > 0 ? real(0) : real(1);
+        }
+    }
+    for (int b = 0; b < NB; b++) {
+        real *own = p.A[s.diagonal[at[b]]], *right = p.x[at[b]];
+        const real *error = p.error[b], *target = b < NK ? p.total[b] : p.site[b < AT_I ? b - NK : 0];
+        EKM_LANES(l, LANES) {
+            right[l] = -error[l];
+            own[l] += b < AT_I ? LEAST * p.scale[b][l] : real(0);
+        }
+        if (b >= AT_I || (b < NK && !s.additive[b]))
+            continue;
+        // P ln(P/T) for P - T where no phase takes part and all terms are positive
+        Values held;
+        EKM_LANES(l, LANES) held[l] = 0;
+        for (int m = 0; m < NP && b < NK; m++)
+            if (s.phase_nu[m * NK + b] != 0)
+                EKM_LANES(l, LANES) held[l] += p.active[m][l];
+        EKM_LANES(l, LANES) {
+            const real sum = error[l] + target[l];
+            const real fit = held[l] == 0 && sum > 0 && target[l] > 0 ? real(1) : real(0);
+            const real ratio = fit > 0 ? sum / target[l] : real(1);
+            right[l] = fit > 0 ? -sum * logarithm(ratio) : right[l];
+        }
+    }
+}
+
+// Where a phase is present its saturation takes the place of its master's balance, which moves to
+// the row of the phase's amount.
+ROUTINE void place_phases(const System& s, Pack& p)
+{
+    const int* at = s.place;
+    for (int m = 0; m < NP; m++)
+        for (int k = 0; k < NK; k++) {
+            const real nu = s.phase_nu[m * NK + k];
+            if (nu != 0) {
+                real* entry = p.A[s.entry[at[k] * NU + at[NB + m]]];
+                EKM_LANES(l, LANES) entry[l] = p.active[m][l] * nu;
+            }
+        }
+    for (int n = 0; n < NP; n++) {
+        const int m = s.order[n], row = at[NB + m], own = at[s.masters[n]];
+        const real* active = p.active[m];
+        for (int e = s.move_start[n]; e < s.move_start[n + 1]; e++) {
+            real *to = p.A[s.move_to[e]], *from = p.A[s.move_from[e]];
+            EKM_LANES(l, LANES) {
+                to[l] = active[l] * from[l];
+                from[l] *= 1 - active[l];
+            }
+        }
+        real* diagonal = p.A[s.diagonal[row]];
+        EKM_LANES(l, LANES) {
+            diagonal[l] += 1 - active[l];
+            p.x[row][l] = active[l] * p.x[own][l];
+            p.x[own][l] = active[l] > 0 ? -p.saturation[m][l] : p.x[own][l];
+        }
+        for (int k = 0; k <= NK; k++) {
+            const real nu = k < NK ? s.phase_nu[m * NK + k] : s.phase_water[m];
+            if (nu != 0) {
+                real* entry = p.A[s.entry[own * NU + at[k < NK ? k : AT_W]]];
+                EKM_LANES(l, LANES) entry[l] += active[l] * nu;
+            }
+        }
+    }
+}
+
+// x of A x = b; b comes as x.
+ROUTINE void eliminate(const System& s, Pack& p)
+{
+    const int* target = s.target;
+    for (int r = 0; r < NU; r++) {
+        const int right = s.diagonal[r] + 1, end = s.row_start[r + 1];
+        real* pivot = p.A[s.diagonal[r]];
+        EKM_LANES(l, LANES) pivot[l] = 1 / pivot[l];
+        for (int e = s.below_start[r]; e < s.below_start[r + 1]; e++) {
+            const real* first = p.A[s.entry[s.below[e] * NU + r]];
+            Values factor;
+            EKM_LANES(l, LANES) {
+                factor[l] = first[l] * pivot[l];
+                p.x[s.below[e]][l] -= factor[l] * p.x[r][l];
+            }
+            for (int f = right; f < end; f++) {
+                real* entry = p.A[*target++];
+                EKM_LANES(l, LANES) entry[l] -= factor[l] * p.A[f][l];
+            }
+        }
+    }
+    for (int r = NU - 1; r >= 0; r--) {
+        for (int f = s.diagonal[r] + 1; f < s.row_start[r + 1]; f++)
+            EKM_LANES(l, LANES) p.x[r][l] -= p.A[f][l] * p.x[s.column[f]][l];
+        EKM_LANES(l, LANES) p.x[r][l] *= p.A[s.diagonal[r]][l];
+    }
+}
