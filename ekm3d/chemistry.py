@@ -100,7 +100,7 @@ class Engine:
         try:
             found = self._solve(take(cells.total), take(cells.theta), sites, start)
         except ChemistryError as error:
-            raise ChemistryError(error.reason, error.components,
+            raise ChemistryError(error.reason, self.chem.components,
                                  there.to_numpy(places)[error.voxels], error.total) from None
         for name in ("c", "exchanged", "solid", "gas", "warm", "pH"):
             getattr(cells, name)[..., places] = there.from_numpy(getattr(found, name))

@@ -44,12 +44,12 @@ def moved(g, total, solved, skip, out):
 def follow(g, anew, total, cec, theta, tau, strength, z, slowing, solved, mobility, charge):
     """What follows from the equilibria.
 
-    solved = total where anew;  mobility = theta tau / (1 + slowing sqrt I);
+    solved = total where anew;  mobility = theta tau f(I),  f = 1 / (1 + slowing sqrt I);
     charge = sum_k z_k total_k - cec of all exchangers
     """
     cut = g.inner
     np.copyto(solved[cut], total[cut], where=anew[cut] > 0)
-    mobility[cut] = theta[cut] * tau[cut] / (1 + slowing * np.sqrt(strength[cut]))
+    mobility[cut] = theta[cut] * tau[cut] * (1 / (1 + slowing * np.sqrt(strength[cut])))
     charge[cut] = Mix(z)(total[cut])[0] - added(cec[cut])
 
 
@@ -73,7 +73,7 @@ class Reactions:
         self.iterations = self.asked = self.skipped = self.restarted = 0
         self.struggled = None
         counts = dict(NK=len(chem.components), NX=max(1, len(chem.exchangers)))
-        self.moved, self.follow = there.bind(moved, NK=counts["NK"]), there.bind(follow, **counts)
+        self.moved, self.follow = (there.bind(op, **counts) for op in (moved, follow))
         padded, many = voxels.grid.padded, (counts["NX"], *voxels.grid.padded)
         self.reference_pH = there.zeros(many)
         self.reference_pH[...] = there.from_numpy(np.broadcast_to(
@@ -107,7 +107,7 @@ class Reactions:
         if self.begun and self.skip is not None:
             self.moved(self.voxels.grid, s.T, s.solved, self.skip, self.anew)
             return np.flatnonzero(self.anew)
-        self.anew[...] = 0 if self.skip is None else 1
+        flat(self.anew)[self.voxels.all] = 0 if self.skip is None else 1
         return self.voxels.all
 
     def _by_exchanger(self, name):

@@ -4,6 +4,35 @@
 
 constexpr real LITRES = 1000;               // per m3
 
+// Where a pack's voxels lie in arrays of a number per voxel; `close`: registers of neighbours.
+struct Places {
+    Offset at[LANES];
+    bool close[LANES / PACK];
+};
+
+INLINE void fetch(const Places& p, const real* from, real* to)
+{
+    for (int first = 0; first < LANES; first += PACK)
+        if (p.close[first / PACK])
+            EKM_LANES(l, PACK) to[first + l] = from[p.at[first] + l];
+        else
+            for (int l = first; l < first + PACK; l++) to[l] = from[p.at[l]];
+}
+
+// Only where `good`.
+INLINE void store(const Places& p, const real* good, const real* values, real* to)
+{
+    for (int first = 0; first < LANES; first += PACK) {
+        real all = p.close[first / PACK];
+        for (int l = first; l < first + PACK; l++) all *= good[l];
+        if (all > 0)
+            EKM_LANES(l, PACK) to[p.at[first] + l] = values[first + l];
+        else
+            for (int l = first; l < first + PACK; l++)
+                if (good[l] > 0) to[p.at[l]] = values[l];
+    }
+}
+
 // From the last equilibria of n voxels to those of their totals; done: 1 where it was reached, and
 // there alone anything is written. `where`: places of the voxels in arrays of m numbers. The start
 // is carried on by rate * elapsed where that is a small way.
@@ -38,51 +67,61 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                       below_start, below, target, hydrogen};
     EKM_TILES(t, g) {
         Pack p;
-        Values last[NB], still, good, open, count;
-        Offset at[LANES];
+        Places v;
+        Values last[NB], still, good, open, count, far;
         for (int l = 0; l < LANES; l++)                // lanes without a voxel repeat the first
-            at[l] = where[t.i + (l < t.ni ? l : 0)];
+            v.at[l] = where[t.i + (l < t.ni ? l : 0)];
+        for (int l = 0; l < LANES; l += PACK)
+            v.close[l / PACK] = v.at[l + PACK - 1] - v.at[l] == PACK - 1;
         // What the code has no room for is left out: unsound numbers, components that are absent.
-        for (int l = 0; l < LANES; l++) {
-            const real share = theta[at[l]];
-            p.water[l] = LITRES * share;
-            open[l] = share > 0 ? 1 : 0;
-            still[l] = count[l] = 0;
+        fetch(v, theta, p.water);
+        EKM_LANES(l, LANES) {
+            open[l] = p.water[l] > 0 ? real(1) : real(0);
+            p.water[l] *= LITRES;
+            still[l] = count[l] = far[l] = 0;
         }
-        for (int k = 0; k < NK; k++)
-            for (int l = 0; l < LANES; l++) {
-                const real T = p.total[k][l] = total[Offset(k) * m + at[l]];
-                const bool sound = magnitude(T) <= 1 / SMALLEST && (T >= 0 || k == hydrogen);
-                open[l] = sound && !(T <= TRACE && lackable[k]) ? open[l] : real(0);
+        for (int k = 0; k < NK; k++) {
+            fetch(v, total + Offset(k) * m, p.total[k]);
+            const real least = k == hydrogen ? -1 / SMALLEST : lackable[k] ? TRACE : real(0);
+            EKM_LANES(l, LANES) {
+                const real T = p.total[k][l];
+                const bool there = lackable[k] ? T > least : T >= least;
+                open[l] = there && T <= 1 / SMALLEST ? open[l] : real(0);
             }
-        for (int i = 0; i < NX; i++)
-            for (int l = 0; l < LANES; l++) {
-                const Offset a = Offset(i) * m + at[l];
-                p.cec[i][l] = cec[a], p.slope[i][l] = slope[a], p.reference[i][l] = reference[a];
-                p.least[i][l] = (lowest - 1) * cec[a], p.most[i][l] = (highest - 1) * cec[a];
-                open[l] = cec[a] >= 0 && slope[a] >= 0 ? open[l] : real(0);
+        }
+        for (int i = 0; i < NX; i++) {
+            fetch(v, cec + Offset(i) * m, p.cec[i]);
+            fetch(v, slope + Offset(i) * m, p.slope[i]);
+            fetch(v, reference + Offset(i) * m, p.reference[i]);
+            EKM_LANES(l, LANES) {
+                p.least[i][l] = (lowest - 1) * p.cec[i][l];
+                p.most[i][l] = (highest - 1) * p.cec[i][l];
+                open[l] = p.cec[i][l] >= 0 && p.slope[i][l] >= 0 ? open[l] : real(0);
             }
-        Values far;
-        EKM_LANES(l, LANES) far[l] = 0;
-        for (int b = 0; b < NB; b++)
-            for (int l = 0; l < LANES; l++) {
-                const Offset a = Offset(b) * m + at[l];
-                last[b][l] = warm[a];
-                p.y[b][l] = elapsed > 0 ? rate[a] * elapsed : real(0);
-                far[l] = larger(far[l], magnitude(p.y[b][l]));
-            }
-        for (int b = 0; b < NB; b++)
-            EKM_LANES(l, LANES) p.y[b][l] = last[b][l] + (far[l] <= furthest ? p.y[b][l] : real(0));
+        }
+        for (int b = 0; b < NB && elapsed > 0; b++) {
+            fetch(v, rate + Offset(b) * m, p.x[b]);
+            EKM_LANES(l, LANES) far[l] = larger(far[l], magnitude(p.x[b][l] * elapsed));
+        }
+        for (int b = 0; b < NB; b++) {
+            fetch(v, warm + Offset(b) * m, last[b]);
+            EKM_LANES(l, LANES)
+                p.y[b][l] = last[b][l]
+                          + (elapsed > 0 && far[l] <= furthest ? p.x[b][l] * elapsed : real(0));
+        }
         for (int k = 0; k < NK; k++)                   // a component that was absent
             EKM_LANES(l, LANES) {
                 const real fresh = logarithm(larger(p.total[k][l], TRACE) / p.water[l]);
                 p.y[k][l] = p.y[k][l] <= MISSING && p.total[k][l] > 0 ? fresh : p.y[k][l];
             }
-        for (int q = 0; q < NP; q++)
-            for (int l = 0; l < LANES; l++) {
-                p.y[NB + q][l] = q < NM ? warm[Offset(NB + q) * m + at[l]] : real(0);
-                p.active[q][l] = q >= NM || p.y[NB + q][l] > 0 ? 1 : 0;
+        for (int q = 0; q < NP; q++) {
+            if (q < NM)
+                fetch(v, warm + Offset(NB + q) * m, p.y[NB + q]);
+            EKM_LANES(l, LANES) {
+                p.y[NB + q][l] = q < NM ? p.y[NB + q][l] : real(0);
+                p.active[q][l] = q >= NM || p.y[NB + q][l] > 0 ? real(1) : real(0);
             }
+        }
         for (int l = 0; l < t.ni; l++)
             done[t.i + l] = open[l] > 0;
         for (int l = t.ni; l < LANES; l++)
@@ -117,36 +156,32 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 EKM_LANES(l, LANES)
                     p.y[NB + q][l] *= open[l] > 0 ? p.active[q][l] : real(1);
         }
+        for (int l = 0; l < LANES; l++)
+            good[l] = l < t.ni && done[t.i + l] && open[l] == 0;
         for (int l = 0; l < t.ni; l++) {
             steps[t.i + l] = int(count[l]);
-            done[t.i + l] = done[t.i + l] && open[l] == 0;
-            good[l] = done[t.i + l];
+            done[t.i + l] = good[l] > 0;
         }
         Values out;
         for (int e = 0; e < NT; e++) {
-            EKM_LANES(l, LANES)
-                out[l] = e < NS ? p.source[e][l] * (LITRES / p.water[l]) : p.source[e][l] / per[e];
-            real* to = e < NS ? c + Offset(e) * m : exchanged + Offset(e - NS) * m;
-            for (int l = 0; l < t.ni; l++)
-                if (good[l] > 0) to[at[l]] = out[l];
+            const real* term = p.source[e];
+            EKM_LANES(l, LANES) out[l] = e < NS ? term[l] * (LITRES / p.water[l]) : term[l] / per[e];
+            store(v, good, out, e < NS ? c + Offset(e) * m : exchanged + Offset(e - NS) * m);
         }
-        for (int u = 0; u < NU; u++) {
-            real* to = u < NW ? warm + Offset(u) * m : gas + Offset(u - NW) * m;
-            for (int l = 0; l < t.ni; l++)
-                if (good[l] > 0) to[at[l]] = u < NW ? p.y[u][l] : -p.y[u][l];
-        }
+        for (int u = 0; u < NW; u++)
+            store(v, good, p.y[u], warm + Offset(u) * m);
         for (int q = 0; q < NM; q++)
-            for (int l = 0; l < t.ni; l++)
-                if (good[l] > 0) solid[Offset(q) * m + at[l]] = p.y[NB + q][l];
+            store(v, good, p.y[NB + q], solid + Offset(q) * m);
+        for (int q = NM; q < NP; q++) {
+            EKM_LANES(l, LANES) out[l] = -p.y[NB + q][l];
+            store(v, good, out, gas + Offset(q - NM) * m);
+        }
         for (int b = 0; b < NB && elapsed > 0; b++) {
             EKM_LANES(l, LANES) out[l] = (p.y[b][l] - last[b][l]) / elapsed;
-            for (int l = 0; l < t.ni; l++)
-                if (good[l] > 0) rate[Offset(b) * m + at[l]] = out[l];
+            store(v, good, out, rate + Offset(b) * m);
         }
-        for (int l = 0; l < t.ni; l++)
-            if (good[l] > 0) {
-                pH[at[l]] = -p.y[hydrogen][l] / LN10;
-                strength[at[l]] = p.strength[l];
-            }
+        EKM_LANES(l, LANES) out[l] = -p.y[hydrogen][l] / LN10;
+        store(v, good, out, pH);
+        store(v, good, p.strength, strength);
     }
 }

@@ -16,7 +16,7 @@ KERNEL moved(Grid g, const real* __restrict__ EACH(NK) total,
     }
 }
 
-// solved = total where anew;  mobility = theta tau / (1 + slowing sqrt I);
+// solved = total where anew;  mobility = theta tau f(I),  f = 1 / (1 + slowing sqrt I);
 // charge = sum_k z_k total_k - cec of all exchangers
 KERNEL follow(Grid g, const Flag* __restrict__ anew, const real* __restrict__ EACH(NK) total,
               const real* __restrict__ EACH(NX) cec, const real* __restrict__ theta,
@@ -26,7 +26,7 @@ KERNEL follow(Grid g, const Flag* __restrict__ anew, const real* __restrict__ EA
 {
     EKM_VOXELS(i, j, k, g) {
         const Offset a = at(i, j, k, g);
-        mobility[a] = theta[a] * tau[a] / (1 + slowing * square_root(strength[a]));
+        mobility[a] = theta[a] * tau[a] * (1 / (1 + slowing * square_root(strength[a])));
         real sum = 0, fixed = 0;
         for (int n = 0; n < NK; n++) {
             const Offset b = n * volume(g) + a;

@@ -32,7 +32,7 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE):
     rock["reference_pH"] = 5.3
     counts = {"T": len(chem.components), "solved": len(chem.components), "c": len(chem.species),
               "exchanged": len(chem.exchange), "solid": len(chem.minerals),
-              "warm": len(chem.components) + 3 + len(chem.minerals)}
+              "warm": chem.unknowns, "warm_rate": chem.unknowns - len(chem.minerals)}
     s = SimpleNamespace(step=0, time=0.0, absorbed=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "mobility", "charge")})
