@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 
+FURTHEST = 1.0            # change of a logarithm that is carried on to the next start
+
+
 @dataclass
 class Cells:
     """Arrays (..., m): a run's own, of which some voxels are solved, or just these voxels'.
@@ -29,14 +32,14 @@ class Cells:
     strength: object             # (m,) ionic strength, mol/l
 
 
-def carried_on(warm, rate, elapsed, furthest):
-    """A start `elapsed` seconds after the equilibrium `warm` (U, n), which changed by `rate` (B, n).
+def carried_on(warm, rate, elapsed):
+    """A start `elapsed` [s] after the equilibrium `warm` (U, n), which changed by `rate` (B, n).
 
-    Straight on, but only where no logarithm changes by more than `furthest`: what comes or goes
+    Straight on, but only where no logarithm changes by more than FURTHEST: what comes or goes
     altogether does not go on like that.
     """
     start = warm.copy()
     if elapsed > 0:
         change = rate * elapsed
-        start[:len(rate)] += np.where(np.abs(change).max(axis=0) <= furthest, change, 0.0)
+        start[:len(rate)] += np.where(np.abs(change).max(axis=0) <= FURTHEST, change, 0.0)
     return start

@@ -20,7 +20,6 @@ from ekm3d.exchangers import Sites, Voxels
 from ekm3d.ordered import Mix, added
 
 SATURATED = 1e-10         # ln Omega that counts as 0
-FURTHEST = 1.0            # change of a logarithm that is carried on to the next start
 
 
 class ChemistryError(RuntimeError):
@@ -95,7 +94,7 @@ class Engine:
             return there.to_numpy(array[..., places])
 
         warm = None if elapsed is None else take(cells.warm)
-        start = None if warm is None else carried_on(warm, take(cells.rate), elapsed, FURTHEST)
+        start = None if warm is None else carried_on(warm, take(cells.rate), elapsed)
         sites = Sites(take(cells.cec), take(cells.slope), take(cells.reference_pH), cells.limits)
         try:
             found = self._solve(take(cells.total), take(cells.theta), sites, start)
@@ -165,14 +164,9 @@ class Equilibrium(Engine):
         """
         if warm is None or not self.compiled:
             return self._solve(total, theta, sites, warm)
-        q, there, given = self.equations, self.backend, self._voxels(total, theta, sites)
-        n = given.water.size
-        lists = (there.from_numpy(np.ascontiguousarray(v)) for v in (
-            given.total, np.broadcast_to(np.asarray(theta, float), n), given.cec, given.slope,
-            given.reference_pH))
-        cells = Cells(*lists, sites.limits, there.from_numpy(np.array(warm, float, order="C")),
-                      *(there.zeros((count, n)) for count in (q.B, q.S, q.E, q.M, q.phases.G)),
-                      there.zeros(n), there.zeros(n))
+        there, n = self.backend, np.shape(total)[1]
+        given = self._voxels(total, theta, sites)
+        cells = self.cells(given, np.broadcast_to(theta, n), sites.limits, warm)
         effort = self.settle(cells, there.from_numpy(np.arange(n)), 0.0)
         found = {name: there.to_numpy(getattr(cells, name))
                  for name in ("c", "exchanged", "solid", "gas", "warm", "pH")}
@@ -181,6 +175,15 @@ class Equilibrium(Engine):
         released, _ = given.released(found["pH"])
         return self._result(found, given.cec + released, there.to_numpy(cells.strength),
                             there.to_numpy(effort.steps), restarts)
+
+    def cells(self, given, theta, limits, warm):
+        """Cells of just these voxels, on the backend: Voxels, (n,), and a start (U, n)."""
+        q, there, n = self.equations, self.backend, theta.size
+        lists = (there.from_numpy(np.ascontiguousarray(values)) for values in (
+            given.total, theta.astype(float), given.cec, given.slope, given.reference_pH))
+        return Cells(*lists, limits, there.from_numpy(np.array(warm, float, order="C")),
+                     *(there.zeros((count, n)) for count in (q.B, q.S, q.E, q.M, q.phases.G)),
+                     there.zeros(n), there.zeros(n))
 
     def _compiled(self, cells, where, elapsed):
         if not self.compiled or elapsed is None or not where.size:

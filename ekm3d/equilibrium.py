@@ -113,7 +113,7 @@ class Equations:
         if self.H is not None:
             self.may_lack[self.H] = False
         self.arrangements = [Arrangement(self, *self.phases.masters())]
-        self._others = {}                  # by what is active, for voxels that the first cannot hold
+        self._others = {}                  # where the first has no room: by what is active
 
     def rarest(self, scale):
         """Scale of each mineral's amount: that of its scarcest component but H+; (M, n)."""

@@ -8,9 +8,10 @@ all be present; voxels that lack a component; and those that do not converge.
 
 import numpy as np
 
+from ekm3d.cells import FURTHEST
 from ekm3d.grid import Grid
 
-STEPS, LONGEST, FURTHEST = 25, 3.0, 1.0     # as in `chemistry`
+STEPS, LONGEST = 25, 3.0                    # as in `chemistry`
 LANES = 16                                  # voxels that a host's thread works on at once
 MANY = 400                                  # voxels from which on threads pay
 

@@ -165,7 +165,8 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
         Values out;
         for (int e = 0; e < NT; e++) {
             const real* term = p.source[e];
-            EKM_LANES(l, LANES) out[l] = e < NS ? term[l] * (LITRES / p.water[l]) : term[l] / per[e];
+            EKM_LANES(l, LANES)
+                out[l] = e < NS ? term[l] * (LITRES / p.water[l]) : term[l] / per[e];
             store(v, good, out, e < NS ? c + Offset(e) * m : exchanged + Offset(e - NS) * m);
         }
         for (int u = 0; u < NW; u++)

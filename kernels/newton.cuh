@@ -209,13 +209,14 @@ ROUTINE void assemble(const System& s, Pack& p)
     }
     for (int b = 0; b < NB; b++) {
         real *own = p.A[s.diagonal[at[b]]], *right = p.x[at[b]];
-        const real *error = p.error[b], *target = b < NK ? p.total[b] : p.site[b < AT_I ? b - NK : 0];
+        const real* error = p.error[b];
         EKM_LANES(l, LANES) {
             right[l] = -error[l];
             own[l] += b < AT_I ? LEAST * p.scale[b][l] : real(0);
         }
         if (b >= AT_I || (b < NK && !s.additive[b]))
             continue;
+        const real* target = b < NK ? p.total[b] : p.site[b - NK];
         // P ln(P/T) for P - T where no phase takes part and all terms are positive
         Values held;
         EKM_LANES(l, LANES) held[l] = 0;

@@ -29,12 +29,13 @@ LAUNCH = Path(__file__).parent / "data" / "launch.h"
 FUNCTIONS = {
     "abs": "", "all": "axis keepdims", "any": "axis keepdims", "broadcast_to": "",
     "concatenate": "axis", "copyto": "where", "count_nonzero": "axis", "einsum": "dtype",
-    "empty_like": "dtype", "full_like": "dtype", "max": "axis keepdims", "amax": "axis keepdims",
+    "empty_like": "dtype", "flatnonzero": "", "full_like": "dtype",
+    "max": "axis keepdims", "amax": "axis keepdims",
     "min": "axis keepdims", "moveaxis": "", "nan_to_num": "", "ones_like": "dtype",
     "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
     "tensordot": "axes", "where": "", "zeros_like": "dtype"}
-METHODS = ("all", "any", "astype", "copy", "max", "min", "ravel", "repeat", "reshape", "sum",
-           "take", "transpose")
+METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "repeat", "reshape",
+           "sum", "take", "transpose")
 
 crossed = SimpleNamespace(times=0, numbers=0)
 

@@ -13,7 +13,8 @@ SOURCES = MODULES + sorted((ROOT / "tests").glob("*.py")) + sorted((ROOT / "scri
 KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
-    1: "grid backend ordered cuda hostcompiler domain stencil constants resources version units casetext",
+    1: "grid backend ordered cuda hostcompiler domain stencil constants resources version units "
+       "casetext",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
        "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
        "water newton cells sides stages activity exchangers phases descent waters selection "

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import test_twins
 
-from ekm3d import backend, constants, elliptic, multigrid, potential, stencil
+from ekm3d import backend, constants, elliptic, multigrid, potential, reactions, stencil
 from ekm3d.grid import Grid
 from ekm3d.resources import folder, kernel_text
 
@@ -22,13 +22,14 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          elliptic.reduce_residual, elliptic.redirect, elliptic.advance, elliptic.lift,
          multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
-         multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal,
+         multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
+         reactions.follow,
          *test_twins.TWINS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}
-COUNTS = [f"-D{name}=12" for name in "NS NK NX NP NT NT1 NP1 NU1 ND ND1".split()] + [
-    "-DNF=4", "-DNG=2", "-DNU=38", "-DNACTION=90", "-DNSUM=90", "-DNDIRECT=90", "-DNBELOW=90",
-    "-DNRIGHT=90"]
+COUNTS = [f"-D{name}=12" for name in "NS NE NK NX NP NM NT NT1 NP1 NP2 NU1 ND ND1".split()] + [
+    "-DNF=4", "-DNG=2", "-DNGAS=0", "-DNB=26", "-DNW=38", "-DNU=38", "-DNACTION=90", "-DNSUM=90",
+    "-DNDIRECT=90", "-DNFILL=90", "-DNMOVE=90", "-DNBELOW=90", "-DNTARGET=90"]
 
 # Axes of one voxel, and never two alike: a swapped axis cannot hide.
 # The last one is large enough for the host to share it among threads.

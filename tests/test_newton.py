@@ -1,29 +1,50 @@
 """Newton's method in compiled code beside that of NumPy, on the chemistry's own test systems."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import device
 import numpy as np
 import pytest
 from voxels import CHEM, ENGINE, THETA, H, anything, check, ore
 
 from ekm3d import backend, newton
 from ekm3d.chemistry import Equilibrium, _Found, acidity_from_neutrality
+from ekm3d.cuda import CudaBackend
 from ekm3d.resources import kernel_text
 
 
-@pytest.fixture(scope="module")
-def host():
+COMPILED = {"cpp": lambda: backend.CppBackend("test"),
+            "launched": lambda: CudaBackend("test", device),
+            "gpu": lambda: CudaBackend("test", pytest.importorskip("cupy"))}
+
+
+@pytest.fixture(scope="module", params=["cpp", "launched",
+                                        pytest.param("gpu", marks=pytest.mark.gpu)])
+def there(request):
+    """Backends with compiled code; "launched": as CUDA reads it, thread by thread on the host."""
     try:
-        return backend.CppBackend("test")
+        return COMPILED[request.param]()
     except backend.BackendError as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
-def engine(host):
-    made = Equilibrium(CHEM, backend=host)
+def engine(there):
+    made = Equilibrium(CHEM, backend=there)
     assert made.compiled
     return made
+
+
+def run(engine, total, sites, start):
+    """(Cells, steps, done) of the kernel alone, as NumPy's, from the states `start` (U, n)."""
+    n, there = total.shape[1], engine.backend
+    cells = engine.cells(engine._voxels(total, THETA, sites), np.full(n, THETA), sites.limits,
+                         start[:CHEM.unknowns])
+    steps, done = engine.compiled(cells, there.from_numpy(np.arange(n)), engine.tolerance, 0.0)
+    found = {name: there.to_numpy(value) for name, value in vars(cells).items()
+             if name != "limits"}
+    return SimpleNamespace(**found), there.to_numpy(steps), there.to_numpy(done).astype(bool)
 
 
 def moved(rng, total, sites, by):
@@ -74,11 +95,12 @@ def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
     given, wanted = ENGINE._voxels(total, THETA, sites), _Found(ENGINE.equations, 800)
     with np.errstate(all="ignore"):
         ENGINE._newton(given, np.arange(800), start.copy(), wanted)
-    y, terms, _, steps, done = engine.compiled(given, start, engine.tolerance)
+    found, steps, done = run(engine, total, sites, start)
     assert ((steps == wanted.steps) & (done == wanted.done)).sum() >= 798
     both = done & wanted.done
     assert both.sum() > 100 and not both.all()
     scale = abs(wanted.terms[:, both]) + 1e-12 * abs(total[:, both]).max(axis=0)
+    terms = np.vstack([THETA * found.c, found.exchanged])
     assert (abs(terms - wanted.terms)[:, both] <= 1e-9 * scale).all()
 
 
@@ -123,18 +145,21 @@ def test_what_does_not_converge_is_said_and_not_written(engine, rng, n, unsound)
     total, sites = ore(rng, n)
     start = ENGINE.solve(total, THETA, sites).warm
     start[:, unsound] = np.nan
-    given = engine._voxels(total, THETA, sites)
-    _, _, _, steps, done = engine.compiled(given, start, engine.tolerance)
+    found, steps, done = run(engine, total, sites, start)
     assert np.array_equal(np.flatnonzero(~done), unsound)
     assert (steps[unsound] == newton.STEPS).all() and not steps[done].any()
+    assert np.isnan(found.warm[:, unsound]).all() and not found.c[:, unsound].any()
+    assert found.c[:, done].all() and found.strength[done].all()
 
 
 def test_constants_are_those_of_the_reference():
     """Steps, length of a step, and the numbers that the kernel's text repeats."""
     from ekm3d import chemistry, equilibrium
-    text = kernel_text("newton.cu")
+    text = kernel_text("newton.cuh") + kernel_text("newton.cu")
     assert (newton.STEPS, newton.LONGEST) == (Equilibrium.newton_steps, Equilibrium.longest)
-    for said in ("LN10 = real(2.302585092994045684)", f"MISSING = {equilibrium.MISSING:.0f}",
+    assert equilibrium.TRACE == 1e-250 and equilibrium.LITRES == 1000
+    for said in ("real(1e-250)", "LITRES = 1000", "LN10 = real(2.302585092994045684)",
+                 f"MISSING = {equilibrium.MISSING:.0f}",
                  f"LARGEST = {equilibrium.LARGEST:.0f}", "? real(1e-100) :",
                  "SATURATED = real(1e-10)"):
         assert said in text
@@ -142,9 +167,9 @@ def test_constants_are_those_of_the_reference():
     assert (equilibrium.SMALLEST, chemistry.SATURATED) == (1e-100, 1e-10)
 
 
-def test_numpy_and_uncovered_systems_have_none(host):
+def test_numpy_and_uncovered_systems_have_none(there):
     """Vanselow exchangers and the numpy backend keep the reference."""
     vanselow = replace(CHEM, conventions=("vanselow",))
-    assert Equilibrium(vanselow, backend=host).compiled is None
+    assert Equilibrium(vanselow, backend=there).compiled is None
     assert Equilibrium(CHEM, backend=backend.Backend("test")).compiled is None
     assert Equilibrium(CHEM).compiled is None
