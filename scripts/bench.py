@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from ekm3d.backend import choose_backend
 from ekm3d.case import Case
-from ekm3d.chemistry import acidity_from_neutrality
+from ekm3d.chemistry import Sites, acidity_from_neutrality
 from ekm3d.grid import Grid
 from ekm3d.provenance import checkout
 from ekm3d.resources import case_path
@@ -79,11 +79,14 @@ def chemistry(backend, seed=11):
         sim.step()
     reactions, chem = sim.reactions, sim.chem
     rng = np.random.default_rng(seed)
-    total = reactions.voxels.take(sim.state.T)
+    total, cec = (reactions.voxels.take(values) for values in (sim.state.T, reactions.rock["cec"]))
     total *= 1 + 1e-3 * rng.normal(size=total.shape)
-    total[chem.hydrogen] = acidity_from_neutrality(chem, total, reactions.sites.cec)
-    todo, warm = np.arange(total.shape[1]), reactions.voxels.take(sim.state.warm)
-    return todo.size / least(1, 5, lambda: reactions._solve(total, todo, warm))
+    total[chem.hydrogen] = acidity_from_neutrality(chem, total, cec)
+    warm = reactions.voxels.take(sim.state.warm)
+    theta = reactions.voxels.take(reactions.rock["water_content"])
+    sites = Sites(cec, reactions.voxels.take(reactions.rock["cec_slope"]),
+                  reactions.rock["reference_pH"])
+    return theta.size / least(1, 5, lambda: sim.engine.solve(total, theta, sites, warm))
 
 
 def problem(n, name, seed=7):

@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from draws import CARBON_DIOXIDE, with_gas
+from ekm3d.backend import Backend, BackendError, choose_backend
 from ekm3d.chemistry import ChemistryError, Equilibrium, Sites, acidity_from_neutrality
 from ekm3d.database import read_database
 from ekm3d.orevoxels import OreVoxels
 from ekm3d.grid import GHOST, Grid
-from ekm3d.reactions import Reactions
+from ekm3d.reactions import Reactions, follow, moved
 from ekm3d.stencil import flat
 from voxels import CHEM, ENGINE, FIELD, THETA, H, ore
 
+PLAIN = Backend("plain arrays")
 GRID = Grid((4, 3, 2), (0.5, 0.25, 0.1), (10.0, 20.0, 30.0))
 
 
-def block(rng, skip=0.0, chem=CHEM, engine=ENGINE):
+def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
     """(Reactions, State, numbers of the ore voxels): 24 voxels of field ore but two."""
     shape = GRID.padded
     place = np.ones(GRID.shape, bool)
@@ -36,7 +38,7 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE):
     s = SimpleNamespace(step=0, time=0.0, absorbed=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "mobility", "charge")})
-    reactions = Reactions(OreVoxels(GRID, place), chem, engine, rock, skip)
+    reactions = Reactions(OreVoxels(GRID, place, backend), chem, engine, rock, skip)
     reactions.voxels.put(s.T, total)
     reactions.advance(s)
     s.step = 1
@@ -211,3 +213,128 @@ def test_the_hardest_voxel_is_remembered(rng):
     reactions.advance(s)
     assert reactions.restarted == 1 and reactions.struggled.restarts >= 1
     assert reactions.struggled.steps > worst.steps
+
+
+# ---- starts that are carried on ------------------------------------------------------------
+
+def engines():
+    """The reference, and the compiled code where there is a compiler."""
+    try:
+        host = choose_backend("cpp")
+    except BackendError:
+        return [(PLAIN, ENGINE)]
+    return [(PLAIN, ENGINE), (host, Equilibrium(CHEM, backend=host))]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["numpy", "cpp"])
+def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
+    """Totals that grow by the same factor every 60 s: the logarithms of dilute ore move almost
+    straight, and starts carried on take about half the steps to the same equilibrium, to 1e-9.
+
+    warm_rate is what the logarithms changed by, per second, to the bit of its own definition.
+    """
+    if which >= len(engines()):
+        pytest.skip("no compiler")
+    backend, engine = engines()[which]
+    steps = {}
+    for elapsed in (0.0, 60.0):
+        reactions, s, voxels = block(np.random.default_rng(515), 0.0, CHEM, engine, backend)
+        drift = 1 + 1e-4 * np.random.default_rng(31).uniform(-1, 1, (10, 22))
+        for _ in range(6):
+            before = at(s.warm, voxels).copy()
+            flat(s.T)[:, voxels] *= drift
+            reactions.advance(s, elapsed)
+            steps.setdefault(elapsed, []).append(reactions.iterations)
+        change = (at(s.warm, voxels) - before)[:len(s.warm_rate)]
+        if elapsed:
+            assert np.array_equal(at(s.warm_rate, voxels), change / elapsed)
+            assert np.abs(change).max() > 1e-6
+        else:
+            assert not s.warm_rate.any()
+        found = engine.solve(at(s.T, voxels), np.full(22, THETA), Sites(
+            at(reactions.rock["cec"], voxels), at(reactions.rock["cec_slope"], voxels), 5.3))
+        assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-9, abs=1e-15)
+    assert max(steps[60.0][2:]) < min(steps[0.0][2:])
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["numpy", "cpp"])
+def test_what_would_be_carried_too_far_stays(rng, which):
+    """A logarithm that would move by 1.01 is not carried on, nor are the others of its voxel: the
+    unmoved solution is met without a step. By 0.99 it is, and Newton has to come back."""
+    if which >= len(engines()):
+        pytest.skip("no compiler")
+    backend, engine = engines()[which]
+    for share, still in ((1.01, True), (0.99, False)):
+        reactions, s, voxels = block(np.random.default_rng(516), None, CHEM, engine, backend)
+        reactions.advance(s)                          # to where one call more changes nothing
+        flat(s.warm_rate)[4, voxels] = -share / 50.0
+        flat(s.warm_rate)[2, voxels] = 1e-3 / 50.0
+        before = at(s.warm, voxels).copy()
+        reactions.advance(s, 50.0)
+        assert (reactions.iterations == 0) == still
+        if still:
+            assert np.array_equal(at(s.warm, voxels), before) and not s.warm_rate.any()
+
+
+def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
+    """Ten moves of 1e-3 with starts carried on, some voxels without aluminium: equal steps and
+    the same state to 1e-9, ghosts and electrodes untouched."""
+    if len(engines()) < 2:
+        pytest.skip("no compiler")
+    runs = []
+    for backend, engine in engines():
+        draw = np.random.default_rng(517)
+        reactions, s, voxels = block(draw, 0.0, CHEM, engine, backend)
+        flat(s.T)[CHEM.index("Al"), voxels[::7]] = 0.0
+        taken = []
+        for _ in range(10):
+            flat(s.T)[:, voxels] *= 1 + 1e-3 * draw.uniform(-1, 1, (10, 22))
+            reactions.advance(s, 30.0)
+            taken.append(reactions.iterations)
+        outside = np.ones(flat(s.c).shape[1], bool)
+        outside[voxels] = False
+        assert not any(flat(getattr(s, name))[..., outside].any()
+                       for name in ("c", "exchanged", "warm", "warm_rate", "solved", "mobility"))
+        runs.append((s, taken, reactions.restarted))
+    (one, *mine), (other, *theirs) = runs
+    assert mine == theirs
+    for name in ("c", "exchanged", "solid", "pH", "mobility", "charge", "solved"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9)
+
+
+# ---- operators beside their kernels ------------------------------------------------------------
+
+@pytest.mark.parametrize("cells", [(7, 5, 3), (1, 6, 4), (1, 1, 1), (37, 28, 30)], ids=str)
+def test_kernels_are_their_twins(host, rng, cells):
+    """moved: the same flags, where totals lie on the bound, are 0, or are no numbers. follow: to
+    twelve roundings of the sum of absolute terms. Ghosts keep what they held."""
+    grid, counts = Grid(cells, (0.1, 0.2, 0.3)), dict(NK=5, NX=2)
+    solved = rng.normal(0, 3, (5, *grid.padded)) * (rng.random(grid.padded) < 0.8)
+    total = solved * (1 + 1e-3 * rng.choice([0, 0, 0, 0, 0.9, 1.1], solved.shape))
+    total[0][rng.random(grid.padded) < 0.05] = np.nan
+    total[1][rng.random(grid.padded) < 0.05] = 1e-20
+    for skip in (0.0, 1e-3):
+        flags = []
+        for body in (moved, host.bind(moved, **counts)):
+            flags.append(np.full(grid.padded, 7, np.uint8))
+            body(grid, total, solved, skip, flags[-1])
+        assert np.array_equal(*flags)
+        assert set(np.unique(flags[0][grid.inner])) <= {0, 1} and (flags[0] == 7).sum() == (
+            flags[0].size - np.prod(cells))
+    total = np.nan_to_num(total)
+    anew = (rng.random(grid.padded) < 0.5).astype(np.uint8)
+    cec, (theta, tau, strength) = rng.random((2, *grid.padded)), rng.random((3, *grid.padded))
+    z, made = np.array([1.0, -1, 3, 0, -2]), []
+    for body in (follow, host.bind(follow, **counts)):
+        outputs = [solved.copy(), *np.full((2, *grid.padded), np.nan)]
+        body(grid, anew, total, cec, theta, tau, strength, z, 0.7, *outputs)
+        made.append(outputs)
+    (one, mobility, charge), (other, *rest) = made
+    assert np.array_equal(one, other)
+    assert np.array_equal(one[grid.inner],
+                          np.where(anew[grid.inner], total[grid.inner], solved[grid.inner]))
+    terms = np.tensordot(abs(z), abs(total), 1) + cec.sum(0)
+    for wanted, given, size in zip((mobility, charge), rest, (mobility, terms)):
+        inside = np.isfinite(wanted)
+        assert np.array_equal(inside, np.isfinite(given)) and inside.sum() == np.prod(cells)
+        assert (abs(wanted - given)[inside] <= 12 * 2.3e-16 * size[inside]).all()
