@@ -2,8 +2,9 @@
 
 The equations, their derivatives and which phases are present are those of `equilibrium` and
 `chemistry`; here their constants become lists without zeros, and the elimination a list of
-instructions. Left to NumPy: systems with Vanselow exchangers, without H+, or whose phases cannot
-all be present; voxels that lack a component; and those that do not converge.
+instructions. Left to NumPy: systems with Vanselow exchangers, without H+, whose phases cannot
+all be present, or where less of a component that may be lacking makes more of something; and the
+voxels that do not converge.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from ekm3d.cells import FURTHEST
 from ekm3d.grid import Grid
 
 STEPS, LONGEST = 25, 3.0                    # as in `chemistry`
+LEAST_POWER = 0.1                           # of the activity of a component that may be lacking
 LANES = 16                                  # voxels that a host's thread works on at once
 MANY = 400                                  # voxels from which on threads pay
 
@@ -31,8 +33,10 @@ def listed(lists):
 def compiled(equations, backend):
     """A Newton of the system on this backend, or None where it has none or the code no room."""
     q = equations
+    taken = np.vstack([q.nu, q.phases.nu])[:, q.may_lack]      # exp(LEAST_POWER MISSING) is 0
     covered = (q.H is not None and not q.exchangers.mixed and q.phases.independent
-               and not q.arrangements[0].left_out.size)
+               and not q.arrangements[0].left_out.size
+               and np.all((taken == 0) | (taken > LEAST_POWER)))
     newton = Newton(equations, backend) if covered and backend else None
     return newton if newton and newton.bound else None
 

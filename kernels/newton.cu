@@ -73,7 +73,6 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             v.at[l] = where[t.i + (l < t.ni ? l : 0)];
         for (int l = 0; l < LANES; l += PACK)
             v.close[l / PACK] = v.at[l + PACK - 1] - v.at[l] == PACK - 1;
-        // What the code has no room for is left out: unsound numbers, components that are absent.
         fetch(v, theta, p.water);
         EKM_LANES(l, LANES) {
             open[l] = p.water[l] > 0 ? real(1) : real(0);
@@ -82,11 +81,12 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
         }
         for (int k = 0; k < NK; k++) {
             fetch(v, total + Offset(k) * m, p.total[k]);
-            const real least = k == hydrogen ? -1 / SMALLEST : lackable[k] ? TRACE : real(0);
-            EKM_LANES(l, LANES) {
+            const real least = k == hydrogen ? -1 / SMALLEST : real(0);
+            const real trace = lackable[k] ? TRACE : -1 / SMALLEST;
+            EKM_LANES(l, LANES) {                      // unsound numbers are left to NumPy
                 const real T = p.total[k][l];
-                const bool there = lackable[k] ? T > least : T >= least;
-                open[l] = there && T <= 1 / SMALLEST ? open[l] : real(0);
+                open[l] = T >= least && T <= 1 / SMALLEST ? open[l] : real(0);
+                p.absent[k][l] = T <= trace ? real(1) : real(0);
             }
         }
         for (int i = 0; i < NX; i++) {
@@ -109,10 +109,11 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 p.y[b][l] = last[b][l]
                           + (elapsed > 0 && far[l] <= furthest ? p.x[b][l] * elapsed : real(0));
         }
-        for (int k = 0; k < NK; k++)                   // a component that was absent
+        for (int k = 0; k < NK; k++)                   // components that come and go
             EKM_LANES(l, LANES) {
                 const real fresh = logarithm(larger(p.total[k][l], TRACE) / p.water[l]);
-                p.y[k][l] = p.y[k][l] <= MISSING && p.total[k][l] > 0 ? fresh : p.y[k][l];
+                const real y = p.y[k][l] <= MISSING && p.total[k][l] > 0 ? fresh : p.y[k][l];
+                p.y[k][l] = p.absent[k][l] > 0 ? MISSING : y;
             }
         for (int q = 0; q < NP; q++) {
             if (q < NM)

@@ -35,7 +35,7 @@ struct System {
 // Given, unknown and worked out.
 struct Pack {
     Values total[NK], water, cec[NX], slope[NX], reference[NX], least[NX], most[NX];
-    Values y[NU], active[NP1];
+    Values y[NU], active[NP1], absent[NK];      // absent: 1 where a component has no total
     Values source[SOURCES], error[NB], scale[NB], saturation[NP1], site[NX], site_slope[NX];
     Values strength, A[NFILL], x[NU];
 };
@@ -121,6 +121,11 @@ ROUTINE void residual(const System& s, Pack& p)
                 }
         }
     }
+    for (int k = 0; k < NK; k++)
+        EKM_LANES(l, LANES) {
+            p.error[k][l] = p.absent[k][l] > 0 ? real(0) : p.error[k][l];
+            p.scale[k][l] = p.absent[k][l] > 0 ? real(1) : p.scale[k][l];
+        }
 }
 
 // Which phases are to be present; a voxel's equations hold (good) if that changes nothing.
@@ -214,6 +219,8 @@ ROUTINE void assemble(const System& s, Pack& p)
             right[l] = -error[l];
             own[l] += b < AT_I ? LEAST * p.scale[b][l] : real(0);
         }
+        if (b < NK)
+            EKM_LANES(l, LANES) own[l] += p.absent[b][l];
         if (b >= AT_I || (b < NK && !s.additive[b]))
             continue;
         const real* target = b < NK ? p.total[b] : p.site[b - NK];
