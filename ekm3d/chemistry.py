@@ -74,6 +74,8 @@ def acidity_from_neutrality(chem, total, cec=0.0):
 class Engine:
     """Solves the chemistry of voxels; what `solve` does for lists, `settle` does in place."""
 
+    compiled = None           # Newton's method in compiled code, where there is one
+
     def __init__(self, chem, backend=None):
         """backend: where the arrays of `settle` live."""
         self.chem, self.backend = chem, backend or Backend("plain arrays")
@@ -94,7 +96,8 @@ class Engine:
             return there.to_numpy(array[..., places])
 
         warm = None if elapsed is None else take(cells.warm)
-        start = None if warm is None else carried_on(warm, take(cells.rate), elapsed)
+        anew = warm is None or self.compiled         # that start was tried already, in vain
+        start = None if anew else carried_on(warm, take(cells.rate), elapsed)
         sites = Sites(take(cells.cec), take(cells.slope), take(cells.reference_pH), cells.limits)
         try:
             found = self._solve(take(cells.total), take(cells.theta), sites, start)
