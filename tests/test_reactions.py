@@ -302,6 +302,17 @@ def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name, value", [("T", -1.0), ("T", np.inf), ("rock", 0.0)])
+def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
+    """A negative or infinite total, no water: one voxel is named, as in NumPy, not solved."""
+    for backend, engine in engines():
+        reactions, s, voxels = block(np.random.default_rng(518), None, CHEM, engine, backend)
+        array = s.T[3] if name == "T" else reactions.rock["water_content"]
+        array.reshape(-1)[voxels[9]] = value
+        with pytest.raises(ChemistryError, match="a negative total, no water.*voxel 9 with"):
+            reactions.advance(s, 10.0)
+
+
 # ---- operators beside their kernels ------------------------------------------------------------
 
 @pytest.mark.parametrize("cells", [(7, 5, 3), (1, 6, 4), (1, 1, 1), (37, 28, 30)], ids=str)
