@@ -298,7 +298,8 @@ class CompiledOperator:
     """A kernel in a shared library, called with the arguments of its NumPy twin.
 
     Checked before every call, as C would not: dtype, contiguity, the shape that the
-    declaration states, and that no output overlaps another array.
+    declaration states, and that no output overlaps another array. The very arrays of the call
+    before are not looked at again: their shape is not to be changed in place.
     """
 
     def __init__(self, name, function, parameters, constants):
@@ -314,6 +315,9 @@ class CompiledOperator:
                 word, of = ("TABLE", None) if p.table else p.shape
                 self.arrays.append((n, p, lead, word, number[of] if of else 0))
         self.outputs = [n for n, p in enumerate(parameters) if p.output]
+        self.scalars = [n for n, p in enumerate(parameters) if not p.array and p.kind != "Grid"]
+        self.others = [n for n in range(len(parameters)) if n not in self.scalars]
+        self.last, self.given = (), []
 
     def _declare(self):
         """Tell ctypes what the function takes."""
@@ -323,7 +327,13 @@ class CompiledOperator:
             else np.ctypeslib.as_ctypes_type(KINDS[p.kind]) for p in self.parameters]
 
     def __call__(self, *values):
-        self.function(*self._addresses(values))
+        last = self.last
+        if len(values) == len(last) and all([values[n] is last[n] for n in self.others]):
+            for n in self.scalars:
+                self.given[n] = values[n]
+        else:
+            self.given, self.last = self._addresses(values), values
+        self.function(*self.given)
 
     def prepared(self, *values):
         """The same call without arguments, checked here once; it keeps the arrays alive."""

@@ -12,6 +12,7 @@ import numpy as np
 from ekm3d.backend import operator
 from ekm3d.blending import (carried, face_conductance, from_tank, migrating, per_flow,
                             upstream_differences)
+from ekm3d.budget import collect
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.contacts import METAL, PASSING, TANK
 from ekm3d.stencil import above, below, ends, faces, gain
@@ -127,9 +128,15 @@ class Transport:
         self.component_flux, self.component_gain, self.leaving, self.emptying = (
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, leaving, emptying))
+        self.collect = backend.bind(collect, NK=k)
         self.parts = [backend.zeros(grid.padded) for _ in range(4)]
         self.rate = backend.zeros(grid.padded)
-        self.pores = rock["water_content"] * grid.voxel_volume
+        self.pores = backend.zeros(grid.padded)
+        self.take_up_rock()
+
+    def take_up_rock(self):
+        """Volume of the pores from the rock as it is now."""
+        np.multiply(self.rock["water_content"], self.grid.voxel_volume, out=self.pores)
 
     def keep_flux(self):
         """From now on keep what passes every face in a step, too."""
@@ -153,7 +160,7 @@ class Transport:
         """Rates of change at time t, and the longest step [s] that keeps every species positive."""
         chem, g = self.chem, self.grid
         self.domain.fill(s.c, s.mobility, s.phi)
-        self.ore[...] = self.tank[...] = self.side[...] = self.acid[...] = 0.0
+        self.tank[...] = self.side[...] = self.acid[...] = 0.0
         given = (g, s.c, s.mobility, s.phi, potential.lag, s.turnover, potential.safe, flow.water,
                  self.rock["dispersivity"], self.z, chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
@@ -167,7 +174,7 @@ class Transport:
 
     def advance(self, s, dt):
         """Totals of ore and tanks from t to t + dt."""
-        s.T[self.grid.inner] += (dt / self.grid.voxel_volume) * self.ore[self.grid.inner]
+        self.collect(self.grid, self.ore, dt / self.grid.voxel_volume, s.T)
         s.tank += dt * self.tank
 
     def _acid(self, terminals):

@@ -35,7 +35,8 @@ def flow_cell(backend, wells, cells=(12, 3, 2), conductivity=1e-6, osmosis=0.0):
     contacts = Contacts(grid, electrodes)
     places = Wells(grid, wells, contacts, np.zeros((len(wells), 1)))
     flow = Flow(grid, backend, Domain(grid), rock, contacts, places, 1e-12)
-    s = SimpleNamespace(head=np.zeros(grid.padded), phi=np.zeros(grid.padded), time=0.0)
+    head, head_trend, phi = (np.zeros(grid.padded) for _ in range(3))
+    s = SimpleNamespace(head=head, head_trend=head_trend, phi=phi, time=0.0)
     return grid, flow, s
 
 
