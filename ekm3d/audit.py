@@ -6,14 +6,13 @@ None of these is used by the model; each can fail.
 import numpy as np
 
 from ekm3d.fields import components, minerals, on_clay
-from ekm3d.stencil import faces
 
 
 class FaradayBox:
     """A box of voxels around one row: acid found in it and let through its walls = I t / F.
 
     Acid is counted from the species, the exchanger and the solids, not from the transported
-    total; what passes the walls is summed over the faces of the box.
+    total; what passes the walls is what the faces of all its voxels let through in the end.
     """
 
     def __init__(self, sim, row):
@@ -26,7 +25,7 @@ class FaradayBox:
         within[sim.grid.inner][self.window] = True
         self.within = within.reshape(-1)
         self.passed = self.made = self.passed_charge = 0.0
-        sim.transport.keep_flux()
+        self.number = sim.transport.watch(self.window)
         self.start = self.inside()
 
     def inside(self):
@@ -48,13 +47,7 @@ class FaradayBox:
         sim, h = self.sim, self.sim.chem.hydrogen
         self.made += sim.transport.acid[self.strips].sum() * dt
         self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
-        for axis, cut in enumerate(self.window):
-            flux = faces(sim.transport.flux[axis][h], axis)
-            index = list(self.window)
-            index[axis] = cut.start
-            lower = flux[tuple(index)].sum()
-            index[axis] = cut.stop
-            self.passed += float(flux[tuple(index)].sum() - lower) * dt
+        self.passed -= sim.transport.entered[self.number] * dt
         for (place, _), moved in zip(sim.flow.wells, sim.transport.openings):
             self.passed -= moved[h, self.within[place.voxel]].sum() * dt
 

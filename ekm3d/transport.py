@@ -109,7 +109,9 @@ class Transport:
     flux: (3, components, padded) across faces, for those who called keep_flux, else None; ore:
     (components, padded) into every voxel; tank: (strips, components) into every tank; side:
     (sides, components) into the block; wells_in: (wells, components) into the ore, openings: the
-    same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
+    same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0); entered: acid
+    through the walls of every box that is watched, the sum of what its voxels gain through their
+    faces: all mol/s.
     """
 
     def __init__(self, grid, backend, domain, chem, rock, contacts, wells, options):
@@ -129,6 +131,7 @@ class Transport:
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, leaving, emptying))
         self.collect = backend.bind(collect, NK=k)
+        self.watched, self.entered = [], np.zeros(0)
         self.parts = [backend.zeros(grid.padded) for _ in range(4)]
         self.rate = backend.zeros(grid.padded)
         self.pores = backend.zeros(grid.padded)
@@ -143,11 +146,21 @@ class Transport:
         if self.flux is None:
             self.flux = self.backend.zeros((3, *self.ore.shape))
 
+    def watch(self, window):
+        """From now on work out what acid enters a box of voxels (slices k, j, i) through its walls.
+
+        Returns its place in `entered`.
+        """
+        self.watched.append(window)
+        self.entered = np.zeros(len(self.watched))
+        return len(self.watched) - 1
+
     @property
     def rates(self):
         """All arrays of the rates of a step."""
         kept = [] if self.flux is None else [self.flux]
-        return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, *self.openings]
+        return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, self.entered,
+                *self.openings]
 
     @staticmethod
     def _fastest(chem):
@@ -167,6 +180,8 @@ class Transport:
             self.component_gain(*given, self.ore)
         else:
             self.component_flux(*given, self.flux, self.ore)
+        acid = self.ore[chem.hydrogen][self.grid.inner] if self.watched else None
+        self.entered[:] = [float(acid[window].sum()) for window in self.watched]
         self._acid(potential.terminals)
         self._through(s, potential.terminals, flow)
         self._wells(s, flow)

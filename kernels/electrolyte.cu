@@ -21,6 +21,8 @@ KERNEL electrolyte(Grid g, const real* __restrict__ EACH(NS) c,
                 const Offset here = at(t.i, j, k, g);
                 EKM_LANES(l, t.ni) carried[l] = free[l] = bound[l] = 0;
                 for (int n = 0; n < NS; n++) {
+                    if (z[n] == 0)
+                        continue;
                     const real* ions = c + n * volume(g) + here;
                     add(carried, ions, z[n] * z[n] * diffusion[n], t.ni);
                     add(free, ions, magnitude(z[n]), t.ni);
@@ -50,7 +52,8 @@ KERNEL imbalance(Grid g, const real* __restrict__ EACH(NS) c, const real* __rest
                 const Offset here = at(t.i, j, k, g);
                 EKM_LANES(l, t.ni) ions[l] = 0;
                 for (int n = 0; n < NS; n++)
-                    add(ions, c + n * volume(g) + here, magnitude(z[n]), t.ni);
+                    if (z[n] != 0)
+                        add(ions, c + n * volume(g) + here, magnitude(z[n]), t.ni);
                 for (int l = 0; l < t.ni; l++) {
                     const real all = water_content[here + l] * ions[l];
                     ratio[here + l] = all > 0 ? magnitude(charge[here + l]) / all : real(0);

@@ -305,7 +305,7 @@ def test_the_script_for_a_gpu_runs_on_the_stand_in(monkeypatch):
     monkeypatch.setattr(backend, "BUILDERS", dict(backend.BUILDERS))
     text = "\n".join(gpu.report(gpu.Watched("test", device), [16], [50.0]))
     assert "| 16^3 | 20.3451 | 10.1725 |" in text                # 1e6 ns / (12 or 24 x 16^3)
-    assert "| component_flux | 1 | 1.000 |" in text
+    assert "| component_gain | 1 | 1.000 |" in text
     assert "| small_cycle |" in text and "| newton |" in text
 
 
