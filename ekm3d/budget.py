@@ -9,11 +9,11 @@ from ekm3d.stencil import faces, gain
 
 
 @operator("budget.cu")
-def net_source(g, amount, factor, given, flow, f):
+def net_source(g, amount, given, flow, factor, f):
     """f = factor amount + given - div flow.
 
-    amount, given: padded; factor: units of f per unit of amount; flow: (3, padded) across faces,
-    up the axis, in the units of f. Output f: padded, inner voxels are written.
+    amount, given: padded; flow: (3, padded) across faces, up the axis, in the units of f; factor:
+    units of f per unit of amount. Output f: padded, inner voxels are written.
     """
     f[g.inner] = factor * amount[g.inner] + given[g.inner]
     for axis in range(3):

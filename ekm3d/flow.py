@@ -18,7 +18,7 @@ from ekm3d.wells import OUTFLOW_ONLY
 
 
 @operator("flow.cu")
-def face_conductance(g, conductivity, conductance):
+def rock_conductance(g, conductivity, conductance):
     """Hydraulic conductance of every face, two half voxels in series  [m2/s].
 
     conductivity: padded K [m/s]. Output conductance: (3, padded), axis 0, 1, 2 = z, y, x.
@@ -71,8 +71,8 @@ class Flow:
         self.stored, self.kept, self.source, self.link, self.fixed = (
             backend.zeros(grid.padded) for _ in range(5))
         self.storing = bool(rock["storage"].any())
-        self.face_conductance, self.osmosis, self.darcy = (
-            backend.bind(op) for op in (face_conductance, osmosis, darcy))
+        self.rock_conductance, self.osmosis, self.darcy = (
+            backend.bind(op) for op in (rock_conductance, osmosis, darcy))
         self.net_source = backend.bind(net_source, NK=1)
         self.take_up_rock()
         self.wells, self.out = [], np.zeros(contacts.faces.strip.size)
@@ -80,7 +80,7 @@ class Flow:
 
     def take_up_rock(self):
         """Conductances from the rock as it is now."""
-        self.face_conductance(self.grid, self.rock["conductivity"], self.conductance)
+        self.rock_conductance(self.grid, self.rock["conductivity"], self.conductance)
         self.known = None                       # openings' links in the last solution: of none
 
     def solve(self, s, drive, drop, sigma, dt):
@@ -95,7 +95,7 @@ class Flow:
             np.multiply(self.stored, s.head, out=self.kept)
         self.osmosis(g, sigma, rock["conductivity"], rock["electroosmosis"], self.conductance,
                      s.phi, self.water)
-        self.net_source(g, s.head, 0.0, self.kept, self.water, self.source)
+        self.net_source(g, s.head, self.kept, self.water, 0.0, self.source)
         places = [self.sources.openings(n, drive) for n in range(len(self.sources.all))]
         osmotic = [self._osmosis_at(place, drop) for place in places]
         closed = [np.zeros(place.voxel.size, bool) for place in places]

@@ -126,7 +126,7 @@ class Potential:
                 self.face_conductance(g, s.c, s.mobility, self.lag, s.turnover, self.safe, self.z,
                                       self.diffusion, self.options.blend, self.conductance,
                                       self.current)
-            self.net_source(g, s.charge, FARADAY * g.voxel_volume / dt, self.given, self.current,
+            self.net_source(g, s.charge, self.given, self.current, FARADAY * g.voxel_volume / dt,
                             self.source)
             t.connect(given is None)
             self.iterations += t.solve(self.elliptic, self.conductance, self.source, s.phi, trend)

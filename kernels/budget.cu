@@ -1,9 +1,8 @@
 // What flows into a voxel, and what it then holds; twin of ekm3d/budget.py.
 
 // f = factor amount + given - div flow
-KERNEL net_source(Grid g, const real* __restrict__ amount, real factor,
-                  const real* __restrict__ given, const real* __restrict__ EACH(3) flow,
-                  real* __restrict__ f)
+KERNEL net_source(Grid g, const real* __restrict__ amount, const real* __restrict__ given,
+                  const real* __restrict__ EACH(3) flow, real factor, real* __restrict__ f)
 {
     const real *z = flow, *y = flow + volume(g), *x = flow + 2 * volume(g);
     EKM_VOXELS(i, j, k, g) {

@@ -2,7 +2,7 @@
 // needs blending.cuh
 
 // Conductance of two half voxels in series                                          [m2/s]
-KERNEL face_conductance(Grid g, const real* __restrict__ conductivity,
+KERNEL rock_conductance(Grid g, const real* __restrict__ conductivity,
                         real* __restrict__ EACH(3) conductance)
 {
     EKM_TILES(t, g) {
