@@ -82,6 +82,7 @@ class Flow:
         """Conductances from the rock as it is now."""
         self.rock_conductance(self.grid, self.rock["conductivity"], self.conductance)
         self.known = None                       # openings' links in the last solution: of none
+        self.at_openings = {}                   # number of a well -> voxels, K and k_e there
 
     def solve(self, s, drive, drop, sigma, dt):
         """Head and water flow at time t, with storage at t + dt.
@@ -97,7 +98,7 @@ class Flow:
                      s.phi, self.water)
         self.net_source(g, s.head, self.kept, self.water, 0.0, self.source)
         places = [self.sources.openings(n, drive) for n in range(len(self.sources.all))]
-        osmotic = [self._osmosis_at(place, drop) for place in places]
+        osmotic = [self._osmosis_at(n, place, drop) for n, place in enumerate(places)]
         closed = [np.zeros(place.voxel.size, bool) for place in places]
         limited = [False] * len(places)
         self.iterations, trend = 0, s.head_trend
@@ -158,11 +159,19 @@ class Flow:
         return known is not None and len(known) == len(links) and all(
             map(np.array_equal, known, links))
 
-    def _osmosis_at(self, place, drop):
+    def _rock_at(self, n, place):
+        """(K [m/s], k_e [m2/V/s]) at the openings of a well."""
+        known = self.at_openings.get(n)
+        if known is None or not np.array_equal(known[0], place.voxel):
+            known = self.at_openings[n] = (place.voxel, *(
+                self.backend.gather(self.rock[name], place.voxel)
+                for name in ("conductivity", "electroosmosis")))
+        return known[1:]
+
+    def _osmosis_at(self, n, place, drop):
         """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""
         at_tank = np.where(place.face >= 0, drop[place.face] if drop.size else 0.0, 0.0)
-        thrust = self.backend.gather(self.rock["electroosmosis"], place.voxel)
-        return thrust * place.reach * at_tank
+        return self._rock_at(n, place)[1] * place.reach * at_tank
 
     def _opening(self, n, place, osmosis, closed, limited):
         """(link [m2/s], inflow at head zero [m3/s]) of a well's openings."""
@@ -174,5 +183,5 @@ class Flow:
             sign = -1.0 if well.kind in OUTFLOW_ONLY else 1.0
             return np.zeros_like(share), sign * well.max_rate * share
         reach = np.where(closed, 0.0, place.reach)
-        conductance = self.backend.gather(self.rock["conductivity"], place.voxel) * reach
+        conductance = self._rock_at(n, place)[0] * reach
         return conductance, conductance * well.head - np.where(closed, 0.0, osmosis)

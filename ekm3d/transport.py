@@ -180,9 +180,13 @@ class Transport:
             self.component_gain(*given, self.ore)
         else:
             self.component_flux(*given, self.flux, self.ore)
-        acid = self.ore[chem.hydrogen][self.grid.inner] if self.watched else None
-        self.entered[:] = [float(acid[window].sum()) for window in self.watched]
+        if self.watched:
+            acid = self.ore[chem.hydrogen][g.inner]
+            self.entered[:] = self.backend.to_numpy(
+                np.stack([acid[window].sum() for window in self.watched]))
         self._acid(potential.terminals)
+        f = self.contacts.faces           # G of half a voxel between ore and contact face [m]
+        self.contact = f.area * self.backend.gather(s.mobility, f.voxel) / f.half
         self._through(s, potential.terminals, flow)
         self._wells(s, flow)
         return self._longest_step(s, potential, flow)
@@ -217,7 +221,7 @@ class Transport:
             star = from_tank(ore[:, passing], beyond, z, terminals.lag_drop[passing],
                              terminals.unsure[passing])
             drift = (F_RT * terminals.drop[passing]) * z * star
-            moved[:, passing] = self._contact(s)[passing] * d * (ore[:, passing] - beyond + drift)
+            moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - beyond + drift)
         water = np.where(flow.out > 0, ore, s.beyond[:, f.strip] if s.beyond.size else 0.0)
         out = chem.nu.T @ (moved + flow.out * water)
         for n in range(len(self.contacts.sides)):
@@ -229,21 +233,17 @@ class Transport:
             self.tank[:, k] += place[:strips]
             self.side[:, k] -= place[strips:]
 
-    def _contact(self, s):
-        """Geometric conductance between ore voxel and contact face, half a voxel  [m]."""
-        f = self.contacts.faces
-        return f.area * self.backend.gather(s.mobility, f.voxel) / f.half
-
     def _wells(self, s, flow):
         """Injected water brings its composition, drained water that of its voxel."""
         chem = self.chem
         self.wells_in[...] = 0.0
         self.openings = []
         for n, (place, inflow) in enumerate(flow.wells):
-            leaves = (inflow < 0) & (place.face < 0)
-            water = chem.nu.T @ self.backend.gather(s.c, place.voxel)
-            moved = np.where(inflow > 0, self.wells.feeds[n][:, None] * inflow,
-                             np.where(leaves, water * inflow, 0.0))
+            moved = self.wells.feeds[n][:, None] * np.maximum(inflow, 0.0)
+            leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
+            if leaves.size:
+                water = chem.nu.T @ self.backend.gather(s.c, place.voxel[leaves])
+                moved[:, leaves] = water * inflow[leaves]
             self.backend.add_at(self.ore, place.voxel, moved)
             self.wells_in[n] = moved.sum(1)
             self.openings.append(moved)
@@ -254,7 +254,7 @@ class Transport:
         still, swept, plus, minus = self.parts
         self.leaving(g, s.mobility, s.phi, flow.water, self.rock["dispersivity"], *self.parts)
         passing = np.isin(potential.terminals.kinds, PASSING)
-        contact = np.where(passing, self._contact(s), 0.0)
+        contact = np.where(passing, self.contact, 0.0)
         drop = F_RT * potential.drop
         for part, values in ((still, contact), (swept, np.maximum(flow.out, 0.0)),
                              (plus, contact * np.maximum(drop, 0.0)),
