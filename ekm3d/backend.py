@@ -22,6 +22,7 @@ import inspect
 import os
 import re
 import time
+import weakref
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -317,7 +318,7 @@ class CompiledOperator:
         self.outputs = [n for n, p in enumerate(parameters) if p.output]
         self.scalars = [n for n, p in enumerate(parameters) if not p.array and p.kind != "Grid"]
         self.others = [n for n in range(len(parameters)) if n not in self.scalars]
-        self.last, self.given = (), []
+        self.last, self.given = (), []          # what was checked last, and its addresses
 
     def _declare(self):
         """Tell ctypes what the function takes."""
@@ -327,12 +328,13 @@ class CompiledOperator:
             else np.ctypeslib.as_ctypes_type(KINDS[p.kind]) for p in self.parameters]
 
     def __call__(self, *values):
-        last = self.last
-        if len(values) == len(last) and all([values[n] is last[n] for n in self.others]):
+        if self.last and len(values) == len(self.parameters) and all(
+                [values[n] is known() for n, known in self.last]):
             for n in self.scalars:
                 self.given[n] = values[n]
         else:
-            self.given, self.last = self._addresses(values), values
+            self.given = self._addresses(values)
+            self.last = [(n, weakref.ref(values[n])) for n in self.others]
         self.function(*self.given)
 
     def prepared(self, *values):

@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -315,3 +316,6 @@ def test_the_arrays_of_the_call_before_are_not_checked_again(cpp, rng, monkeypat
         collected(Grid((2, 3, 4), (0.1, 0.1, 0.1)), gained, 1.0, total)
     with pytest.raises(TypeError, match="takes 4 arguments"):
         collected(GRID, gained, 1.0)
+    kept = weakref.ref(gained)
+    del gained, wrong
+    assert kept() is None               # nothing is kept in memory for the sake of a check
