@@ -316,9 +316,8 @@ class CompiledOperator:
                 word, of = ("TABLE", None) if p.table else p.shape
                 self.arrays.append((n, p, lead, word, number[of] if of else 0))
         self.outputs = [n for n, p in enumerate(parameters) if p.output]
-        self.scalars = [n for n, p in enumerate(parameters) if not p.array and p.kind != "Grid"]
-        self.others = [n for n in range(len(parameters)) if n not in self.scalars]
-        self.last, self.given = (), []          # what was checked last, and its addresses
+        self.others = [n for n, p in enumerate(parameters) if p.array or p.kind == "Grid"]
+        self.last = self.given = ()             # what was checked last, and its addresses
 
     def _declare(self):
         """Tell ctypes what the function takes."""
@@ -328,9 +327,9 @@ class CompiledOperator:
             else np.ctypeslib.as_ctypes_type(KINDS[p.kind]) for p in self.parameters]
 
     def __call__(self, *values):
-        if self.last and len(values) == len(self.parameters) and all(
-                [values[n] is known() for n, known in self.last]):
-            for n in self.scalars:
+        known = self.last and len(values) == len(self.parameters)
+        if known and all([values[n] is old() for n, old in self.last]):
+            for n in set(range(len(values))).difference(self.others):
                 self.given[n] = values[n]
         else:
             self.given = self._addresses(values)
