@@ -6,14 +6,13 @@ None of these is used by the model; each can fail.
 import numpy as np
 
 from ekm3d.fields import components, minerals, on_clay
-from ekm3d.stencil import faces
 
 
 class FaradayBox:
     """A box of voxels around one row: acid found in it and let through its walls = I t / F.
 
     Acid is counted from the species, the exchanger and the solids, not from the transported
-    total; what passes the walls is summed over the faces of the box.
+    total; what passes the walls is what the faces of all its voxels let through in the end.
     """
 
     def __init__(self, sim, row):
@@ -22,8 +21,11 @@ class FaradayBox:
         where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
         self.window = tuple(slice(max(w.min() - 1, 0), min(w.max() + 2, n))
                             for w, n in zip(where, sim.grid.shape))
+        within = np.zeros(sim.grid.padded, bool)
+        within[sim.grid.inner][self.window] = True
+        self.within = within.reshape(-1)
         self.passed = self.made = self.passed_charge = 0.0
-        sim.transport.keep_flux()
+        self.number = sim.transport.watch(self.window)
         self.start = self.inside()
 
     def inside(self):
@@ -45,17 +47,9 @@ class FaradayBox:
         sim, h = self.sim, self.sim.chem.hydrogen
         self.made += sim.transport.acid[self.strips].sum() * dt
         self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
-        for axis, cut in enumerate(self.window):
-            flux = faces(sim.transport.flux[axis][h], axis)
-            index = list(self.window)
-            index[axis] = cut.start
-            lower = flux[tuple(index)].sum()
-            index[axis] = cut.stop
-            self.passed += float(flux[tuple(index)].sum() - lower) * dt
-        inside = np.zeros(sim.grid.padded, bool)
-        inside[sim.grid.inner][self.window] = True
+        self.passed -= sim.transport.entered[self.number] * dt
         for (place, _), moved in zip(sim.flow.wells, sim.transport.openings):
-            self.passed -= moved[h, inside.reshape(-1)[place.voxel]].sum() * dt
+            self.passed -= moved[h, self.within[place.voxel]].sum() * dt
 
     def drain(self):
         """Add the acid that left the row's tanks with their water, less what gases brought."""
@@ -112,12 +106,8 @@ class Audit:
 
     def check_charge(self):
         """Largest net charge of a voxel over all phases, relative to its dissolved ions."""
-        s, chem = self.sim.state, self.sim.chem
-        if not self.sim.physics.potential:
-            return
-        ionic = s.mix(np.abs(chem.z).astype(float), s.c) * self.sim.rock["water_content"]
-        self.charge_max = max(self.charge_max, float(np.max(np.divide(
-            np.abs(s.charge), ionic, out=np.zeros_like(ionic), where=ionic > 0))))
+        if self.sim.physics.potential:
+            self.charge_max = max(self.charge_max, self.sim.electrolyte.imbalance(self.sim.state))
 
     def mass_errors(self):
         """Relative error of every component's mass: (stored - initial - fed - made) / present."""

@@ -22,6 +22,7 @@ import inspect
 import os
 import re
 import time
+import weakref
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -298,7 +299,8 @@ class CompiledOperator:
     """A kernel in a shared library, called with the arguments of its NumPy twin.
 
     Checked before every call, as C would not: dtype, contiguity, the shape that the
-    declaration states, and that no output overlaps another array.
+    declaration states, and that no output overlaps another array. The very arrays of the call
+    before are not looked at again: their shape is not to be changed in place.
     """
 
     def __init__(self, name, function, parameters, constants):
@@ -314,6 +316,8 @@ class CompiledOperator:
                 word, of = ("TABLE", None) if p.table else p.shape
                 self.arrays.append((n, p, lead, word, number[of] if of else 0))
         self.outputs = [n for n, p in enumerate(parameters) if p.output]
+        self.others = [n for n, p in enumerate(parameters) if p.array or p.kind == "Grid"]
+        self.last = self.given = ()             # what was checked last, and its addresses
 
     def _declare(self):
         """Tell ctypes what the function takes."""
@@ -323,7 +327,14 @@ class CompiledOperator:
             else np.ctypeslib.as_ctypes_type(KINDS[p.kind]) for p in self.parameters]
 
     def __call__(self, *values):
-        self.function(*self._addresses(values))
+        known = self.last and len(values) == len(self.parameters)
+        if known and all([values[n] is old() for n, old in self.last]):
+            for n in set(range(len(values))).difference(self.others):
+                self.given[n] = values[n]
+        else:
+            self.given = self._addresses(values)
+            self.last = [(n, weakref.ref(values[n])) for n in self.others]
+        self.function(*self.given)
 
     def prepared(self, *values):
         """The same call without arguments, checked here once; it keeps the arrays alive."""

@@ -96,6 +96,15 @@ def lift(g, b, inverse, way, x, r, sums):
     sums[...] = np.einsum("kji,kji->kj", r[g.inner], r[g.inner])
 
 
+@operator("elliptic.cu")
+def follow(g, image, way, trend, x, r):
+    """x += way trend, r -= way image, trend = way trend - x; image: A trend."""
+    step = way * trend[g.inner]
+    x[g.inner] += step
+    r[g.inner] -= way * image[g.inner]
+    trend[g.inner] = step - x[g.inner]
+
+
 class Elliptic:
     """Conjugate gradients on one grid; all arrays are allocated once."""
 
@@ -104,7 +113,7 @@ class Elliptic:
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.multigrid = Multigrid(grid, backend, domain)
         bound = (apply_operator, apply_to_direction, residual, reduce_residual, redirect, advance,
-                 lift)
+                 lift, follow)
         self.do = {op.__name__: backend.bind(op) for op in bound}
         self.image, self.r = (backend.zeros(grid.padded) for _ in range(2))
         self.p = backend.zeros(grid.padded, np.float32)
@@ -156,8 +165,9 @@ class Elliptic:
         size, norm = self._residual(ax, ay, az, b, f, shift, x)
         if not np.isfinite(size):
             raise NoConvergence(f"{what}: a source, a conductance or the start is not a number")
-        if trend is not None:
-            size = self._extrapolate(ax, ay, az, b, x, trend, size)
+        moves = size > self.tolerance * norm
+        if trend is not None and moves:
+            size = self._extrapolate(ax, ay, az, b, x, trend)
         self.iterations = 0
         while size > self.tolerance * norm:
             size = self._iterate(ax, ay, az, b, x, size, norm, what)
@@ -165,8 +175,10 @@ class Elliptic:
                 size = self._balance(b, x)
         if floating:
             np.subtract(x, self._mean(x), out=x, where=grids.top.inverse > 0)
-        if trend is not None:
+        if trend is not None and moves:
             trend += x
+        elif trend is not None:
+            trend[...] = 0.0            # not the rounding of x: nothing to go along
         return size / norm if norm > 0 else 0.0
 
     def _mean(self, a):
@@ -182,24 +194,17 @@ class Elliptic:
         left, source, answer = (np.sqrt(self.domain.total(rows)) for rows in self.sums)
         return left, source or answer
 
-    def _extrapolate(self, ax, ay, az, b, x, trend, size):
+    def _extrapolate(self, ax, ay, az, b, x, trend):
         """Move x along its last change to where the error is least; the new |r|.
 
         The error's energy norm falls by the most for way = (trend, r) / (trend, A trend). What
         remains in trend turns into the next one when the new x is added.
         """
-        inner, way = self.grid.inner, 0.0
         self.do["apply_operator"](self.grid, ax, ay, az, b, trend, self.image)
-        along, curvature = (
-            self.domain.total(np.einsum("kji,kji->kj", trend[inner], a[inner]))
-            for a in (self.r, self.image))
-        if curvature > 0:
-            way = along / curvature
-        trend *= way
-        x += trend
-        self.r[inner] -= way * self.image[inner]
-        trend -= x
-        return np.sqrt(self.domain.total(np.einsum("kji,kji->kj", self.r[inner], self.r[inner])))
+        along, curvature = (self.domain.dot(trend, a) for a in (self.r, self.image))
+        way = along / curvature if curvature > 0 else 0.0
+        self.do["follow"](self.grid, self.image, way, trend, x, self.r)
+        return np.sqrt(self.domain.dot(self.r, self.r))
 
     def _balance(self, b, x):
         """Add the constant to x that makes the sum of r zero, A 1 being b; the new |r|.

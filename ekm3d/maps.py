@@ -97,7 +97,7 @@ def snapshot(sim):
            "pH": np.where(sim.electrodes.ore, host(s.pH[inner]), np.nan),
            "water_flux": vectors(host(sim.flow.water), grid),
            "current_density": vectors(host(current), grid),
-           "conductivity": host(sim.potential.conductivity(s)[inner]),
+           "conductivity": host(sim.electrolyte.conductivity(s)[inner]),
            "net_charge": host(s.charge[inner]),
            "REE_mg_per_kg": group_mg_per_kg(sim, water + clay, "REE"),
            "REE_hydroxide_mg_per_kg": group_mg_per_kg(sim, solid, "REE")}

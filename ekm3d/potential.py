@@ -13,6 +13,7 @@ import numpy as np
 from ekm3d.backend import operator
 from ekm3d.blending import face_conductance as geometry
 from ekm3d.blending import migrating, per_flow, upstream_differences
+from ekm3d.budget import net_source
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.elliptic import Elliptic
 from ekm3d.grid import GHOST
@@ -46,6 +47,24 @@ def face_conductance(g, c, mobility, lag, turnover, safe, z, diffusion, blend, c
             z * diffusion, differences[0], 1)
 
 
+@operator("potential.cu")
+def doubtful(g, phi, lag, conductance, safe, highest, doubt):
+    """Faces whose c* was chosen for another drift and may not stay positive.
+
+    phi, lag: padded potentials now and when c* was chosen [V]; conductance: (3, padded), > 0 where
+    ions move; safe: (3, padded) uint8, faces that take the smaller side already; highest: largest
+    |z|. Where the drift u = z (F/RT) drop of these ions turned, |u| may be SURE at most, else twice
+    what it was, or 2. Output doubt: (3, padded) uint8.
+    """
+    for axis in range(3):
+        u = F_RT * (below(phi, axis) - above(phi, axis))
+        old = F_RT * (below(lag, axis) - above(lag, axis))
+        now, then = highest * np.abs(u), highest * np.abs(old)
+        bad = (u * old < 0) & (now > SURE) | (now > 2.0 * np.maximum(then, 1.0))
+        moves = faces(conductance[axis], axis) > 0
+        faces(doubt[axis], axis)[...] = bad & moves & (faces(safe[axis], axis) == 0)
+
+
 class Potential:
     """Solves for phi and keeps what the other modules need of the solution.
 
@@ -59,20 +78,24 @@ class Potential:
         conductivity (padded [S/m] or None), source (padded [A/m3] or None)."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
-        self.charged = np.flatnonzero(chem.z)
-        self.ions = backend.from_numpy(self.charged)
         metal = [np.flatnonzero(np.pad(mask, GHOST)) for mask in contacts.electrodes.masks]
         self.strip = np.repeat(np.arange(len(metal)), [voxels.size for voxels in metal])
         self.metal = backend.from_numpy(np.concatenate([np.zeros(0, int), *metal]))
-        self.z = np.ascontiguousarray(chem.z[self.charged], dtype=float)
-        self.diffusion = np.ascontiguousarray(chem.diffusion[self.charged])
+        self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
+                                  for a in (chem.z, chem.diffusion))
+        self.highest = float(np.abs(self.z).max(initial=0.0))
         self.elliptic = Elliptic(grid, backend, domain, options.tolerance)
         self.terminals = Terminals(grid, backend, contacts, self.z, self.diffusion,
                                    options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
-        self.safe = backend.zeros((3, *grid.padded), dtype=np.uint8)
-        self.lag = backend.zeros(grid.padded)
+        self.safe, self.doubt = (backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
+        self.lag, self.source = (backend.zeros(grid.padded) for _ in range(2))
+        self.given = backend.zeros(grid.padded)                     # A of every voxel
+        if options.source is not None:
+            self.given += grid.voxel_volume * options.source
         self.iterations = 0
+        self.net_source = backend.bind(net_source, NK=1)
+        self.doubtful = backend.bind(doubtful, NS=len(self.z))
         if options.conductivity is None:
             self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
         else:
@@ -92,76 +115,45 @@ class Potential:
 
     def solve(self, s, drive, dt):
         """phi from the species at time t; dt [s]: the coming step, for the feedback of charge."""
-        c, beyond = s.c[self.ions], s.beyond[self.charged]
-        t, given = self.terminals, self.options.conductivity
-        self.domain.fill(c, s.mobility)
-        t.start(drive)
+        g, t, given = self.grid, self.terminals, self.options.conductivity
+        self.domain.fill(s.c, s.mobility)
+        t.start(drive, s, given)
         self.safe[...] = 0
         np.copyto(self.lag, s.phi)
-        self.iterations, doubtful = 0, self.safe
+        self.iterations, trend = 0, s.phi_trend
         for attempt in range(20):
             if given is None:
-                self.face_conductance(self.grid, c, s.mobility, self.lag, s.turnover, self.safe,
-                                      self.z, self.diffusion, self.options.blend,
-                                      self.conductance, self.current)
-            t.connect(c, beyond, s.mobility, given)
-            self.iterations += t.solve(self.elliptic, self.conductance, self._sources(s, dt), s.phi)
+                self.face_conductance(g, s.c, s.mobility, self.lag, s.turnover, self.safe, self.z,
+                                      self.diffusion, self.options.blend, self.conductance,
+                                      self.current)
+            self.net_source(g, s.charge, self.given, self.current, FARADAY * g.voxel_volume / dt,
+                            self.source)
+            t.connect(given is None)
+            self.iterations += t.solve(self.elliptic, self.conductance, self.source, s.phi, trend)
+            trend = None                            # of the whole step, not of what corrects it
             if t.rectify():
                 continue
             if given is not None:
                 break
-            doubtful, turned = self._doubtful(s.phi, self.lag), t.turned(SURE)
-            settled = not (doubtful.any() or turned.any())
+            self.doubtful(g, s.phi, self.lag, self.conductance, self.safe, self.highest, self.doubt)
+            turned = t.turned(SURE)
+            settled = not (self.domain.max(self.doubt) or turned.any())
             if settled and attempt + 1 >= self.options.sweeps:
                 break
             if attempt >= RESOLVES:
-                self.safe |= doubtful
+                self.safe |= self.doubt
                 t.unsure |= turned
             else:
                 np.copyto(self.lag, s.phi)
                 np.copyto(t.lag_drop, t.drop)
         else:
             raise RuntimeError(
-                f"potential: the direction of drift did not settle in 20 solves at t = "
-                f"{s.time:g} s ({int(doubtful.sum())} faces); a smaller schedule.max_step may help")
+                f"potential: the direction of drift did not settle in 20 solves at t = {s.time:g} s"
+                f" ({int(self.doubt.sum())} faces); a smaller schedule.max_step may help")
         self._show_metal(s.phi)
-
-    def conductivity(self, s):
-        """Electric conductivity of every voxel, padded [S/m]."""
-        if self.options.conductivity is not None:
-            return self.options.conductivity
-        weights = FARADAY * F_RT * self.z**2 * self.diffusion
-        return self.backend.mix(weights, s.c[self.ions]) * s.mobility
 
     def _show_metal(self, phi):
         """Give the voxels of electrodes the potential of their metal, for the picture."""
-        strips, first = np.unique(self.contacts.faces.strip, return_index=True)
         level = np.zeros(self.contacts.count)
-        level[strips] = self.terminals.level[first]
+        level[self.contacts.faces.strip] = self.terminals.level
         phi.reshape(-1)[self.metal] = self.backend.from_numpy(level[self.strip])
-
-    def _sources(self, s, dt):
-        """F rho V / dt and given sources minus the diffusion current out of every voxel [A]."""
-        volume = self.grid.voxel_volume
-        f = (FARADAY * volume / dt) * s.charge
-        if self.options.source is not None:
-            f = f + volume * self.options.source
-        for axis in range(3):
-            current = faces(self.current[axis], axis)
-            below(f, axis)[...] -= current
-            above(f, axis)[...] += current
-        return f
-
-    def _doubtful(self, phi, lag):
-        """Faces whose c* was chosen for another drift and may not stay positive; (3, padded)."""
-        out = np.zeros_like(self.safe)
-        for axis in range(3):
-            u = F_RT * (below(phi, axis) - above(phi, axis))
-            old = F_RT * (below(lag, axis) - above(lag, axis))
-            bad = np.zeros_like(u, bool)
-            for z in np.unique(np.abs(self.z)):
-                bad |= (u * old < 0) & (z * np.abs(u) > SURE)
-                bad |= z * np.abs(u) > 2.0 * np.maximum(z * np.abs(old), 1.0)
-            moves = faces(self.conductance[axis], axis) > 0
-            faces(out[axis], axis)[...] = bad & moves & (faces(self.safe[axis], axis) == 0)
-        return out

@@ -17,6 +17,7 @@ from ekm3d.corrector import Corrector
 from ekm3d.dissolved import Dissolved
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
+from ekm3d.electrolyte import Electrolyte
 from ekm3d.fields import State
 from ekm3d.flow import Flow
 from ekm3d.grid import GHOST
@@ -89,8 +90,9 @@ class Simulation:
                          plan.tolerance)
         self.transport = Transport(grid, backend, domain, chem, self.rock, self.contacts,
                                    self.wells, options)
-        self.pores = self.rock["water_content"] * grid.voxel_volume       # m3, padded
-        self.storing = self.physics.flow and bool(self.rock["storage"].any())
+        self.electrolyte = Electrolyte(grid, backend, domain, chem, self.rock,
+                                       options.conductivity)
+        self.storing = self.physics.flow and self.flow.storing
         self.state = self._initial()
         self.audit = Audit(self)
         self.corrector = Corrector(self)
@@ -155,9 +157,7 @@ class Simulation:
         self.drive = self.schedule.drive(s.time)
         if not physics.potential:
             self.drive = replace(self.drive, voltage=0.0, current=None)
-        if self.case.schedule.order == 1:
-            np.divide(self._wanted * self._free_share(), self.pores, out=s.turnover,
-                      where=self.pores > 0)
+        self.electrolyte.look(s, self._wanted if self.case.schedule.order == 1 else 0.0)
         if physics.potential:
             self.potential.solve(s, self.drive, self._wanted)
         else:
@@ -166,16 +166,8 @@ class Simulation:
             self._solve_flow(s)
         return self.drive
 
-    def _free_share(self):
-        """Share of the exchangeable charge that is dissolved: fronts move by it more slowly."""
-        s, chem = self.state, self.chem
-        free = 0.5 * self.rock["water_content"] * s.mix(np.abs(chem.z), s.c)
-        held = s.mix(np.asarray(chem.z_x, float), s.exchanged)
-        return np.divide(free, free + held, out=np.ones_like(free), where=free + held > 0)
-
     def _solve_flow(self, s):
-        sigma = self.potential.conductivity(s)
-        self.flow.solve(s, self.drive, self.potential.drop, sigma, self._wanted)
+        self.flow.solve(s, self.drive, self.potential.drop, self.electrolyte.sigma, self._wanted)
 
     def step(self, until=None):
         """Advance by one step, at most to the time `until` [s]; returns dt [s]."""

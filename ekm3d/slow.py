@@ -86,7 +86,7 @@ class Slow:
         """Tell those who keep more than the rock's arrays."""
         sim = self.sim
         sim.flow.take_up_rock()
-        np.multiply(sim.rock["water_content"], sim.grid.voxel_volume, out=sim.pores)
+        sim.transport.take_up_rock()
 
     def rock_now(self):
         """{name: inner array} of what the medium may have changed."""

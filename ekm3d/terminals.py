@@ -28,44 +28,56 @@ class Terminals:
         self.grid, self.backend = grid, backend
         self.contacts, self.overpotential = contacts, overpotential
         self.z, self.diffusion = z, diffusion
+        self.coupling, self.source, self.pull = (backend.zeros(grid.padded) for _ in range(3))
         n = contacts.faces.strip.size
         self.into_ore, self.drop, self.level, self.lag_drop = (np.zeros(n) for _ in range(4))
         self.unsure, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
         self.kinds = np.full(n, CLOSED)
         self.groups, self.found, self.responses = [], {}, {}
 
-    def start(self, drive):
-        """Take up a drive; nothing is blocked or in doubt yet."""
+    def start(self, drive, s=None, conductivity=None):
+        """Take up a drive; nothing is blocked or in doubt yet.
+
+        s: the state that the current depends on; conductivity: padded [S/m] where it is given
+        instead of the species. Without a state no current will be asked for.
+        """
         self.kinds = self.contacts.kinds(drive)
         self.groups = self.contacts.groups(drive, self.overpotential)
+        self.passing = np.isin(self.kinds, PASSING)
+        self.sign = np.where(np.isin(self.kinds, (TANK, BASE)), -1, self.kinds == ACID)
         self.unsure[:] = self.blocked[:] = False
         np.copyto(self.lag_drop, self.drop)
+        if s is not None:
+            f, gather = self.contacts.faces, self.backend.gather
+            carries = s.mobility if conductivity is None else conductivity
+            self.geometric = f.area * gather(carries, f.voxel) / f.half
+            self.ore, self.other = gather(s.c, f.voxel), s.beyond[:, f.strip]
 
-    def connect(self, c, beyond, mobility, conductivity=None):
-        """Conductance and diffusion current of every face for the species as they are.
+    def connect(self, by_species):
+        """Conductance and diffusion current of every face.
 
-        c: (species, padded); beyond: (species, places) mol/m3 in tanks and reservoirs; mobility:
-        padded; conductivity: padded [S/m] where it is given instead of the species.
+        by_species: they follow from the species on both sides; else from a given conductivity.
         """
-        f, gather = self.contacts.faces, self.backend.gather
-        ore = gather(c, f.voxel)
-        passing = np.isin(self.kinds, PASSING)
-        z, d = self.z[:, None], self.diffusion[:, None]
-        geometric = f.area * gather(mobility, f.voxel) / f.half
-        other = beyond[:, f.strip]
-        star = np.where(passing, from_tank(ore, other, z, self.lag_drop, self.unsure), ore)
-        self.side = FARADAY * F_RT * geometric * (z * z * d * star).sum(0)
-        self.offset = np.where(passing, FARADAY * geometric * (z * d * (ore - other)).sum(0), 0.0)
-        if conductivity is not None:
-            self.side = f.area * gather(conductivity, f.voxel) / f.half
-            self.offset[:] = 0.0
-        self.share = 1.0 / (1.0 + self.side * f.resistance)
+        if by_species:
+            z, d = self.z[:, None], self.diffusion[:, None]
+            star = np.where(self.passing, from_tank(self.ore, self.other, z, self.lag_drop,
+                                                    self.unsure), self.ore)
+            self.side = FARADAY * F_RT * self.geometric * (z * z * d * star).sum(0)
+            self.offset = np.where(self.passing, FARADAY * self.geometric * (
+                z * d * (self.ore - self.other)).sum(0), 0.0)
+        else:
+            self.side, self.offset = self.geometric, np.zeros(self.geometric.size)
+        self.share = 1.0 / (1.0 + self.side * self.contacts.faces.resistance)
 
-    def solve(self, elliptic, conductance, f, phi):
-        """phi [padded, in place] with every group at its level or current; f [A] padded."""
+    def solve(self, elliptic, conductance, f, phi, trend=None):
+        """phi [padded, in place] with every group at its level or current; f [A] padded.
+
+        trend: padded, in place: how phi changed in the last call with it (see `elliptic`).
+        """
         held = set()
         while True:
-            iterations = self._solve(elliptic, conductance, f, phi, held)
+            iterations = self._solve(elliptic, conductance, f, phi, held, trend)
+            trend = None
             over = [n for n, g in enumerate(self.groups)
                     if g.limit is not None and n not in held and self.found[n] > g.limit]
             if not over:
@@ -74,7 +86,7 @@ class Terminals:
                 self.found[n] = self.groups[n].limit
                 held.add(n)
 
-    def _solve(self, elliptic, conductance, f, phi, held):
+    def _solve(self, elliptic, conductance, f, phi, held, trend):
         """One solution; groups in `held` sit at the level found for them."""
         link, source = np.zeros(self.level.size), np.zeros(self.level.size)
         driven = np.zeros(self.level.size, bool)
@@ -91,14 +103,15 @@ class Terminals:
         link[driven] = (self.side * self.share)[driven]
         source[driven] = (link * self.level - self.offset * self.share)[driven]
         voxel = self.contacts.faces.voxel
-        coupling, f = np.zeros_like(phi), f.copy()
-        self.backend.add_at(coupling, voxel, link)
-        self.backend.add_at(f, voxel, source)
+        self.coupling[...] = 0.0
+        np.copyto(self.source, f)
+        self.backend.add_at(self.coupling, voxel, link)
+        self.backend.add_at(self.source, voxel, source)
         sz, sy, sx = conductance
-        elliptic.solve(sx, sy, sz, coupling, f, phi)
+        elliptic.solve(sx, sy, sz, self.coupling, self.source, phi, trend=trend)
         iterations = elliptic.iterations
         if unknown:
-            iterations += self._control(elliptic, conductance, coupling, link, source, phi, unknown)
+            iterations += self._control(elliptic, conductance, link, source, phi, unknown)
         at_face = self.backend.gather(phi, voxel)
         self.into_ore = np.where(
             driven, link * (self.level - at_face) - self.offset * self.share, 0.0)
@@ -107,7 +120,7 @@ class Terminals:
             driven, at_face - self.level + self.into_ore * self.contacts.faces.resistance, resting)
         return iterations
 
-    def _control(self, elliptic, conductance, coupling, link, source, phi, unknown):
+    def _control(self, elliptic, conductance, link, source, phi, unknown):
         """Move the unknown levels, and phi with them, to the currents asked for."""
         voxel, iterations = self.contacts.faces.voxel, 0
         sz, sy, sx = conductance
@@ -116,9 +129,9 @@ class Terminals:
         responses = []
         for n, mine in unknown:
             u = self.responses.setdefault(n, np.zeros_like(phi))
-            pull = np.zeros_like(phi)
-            self.backend.add_at(pull, voxel[mine], link[mine])
-            elliptic.solve(sx, sy, sz, coupling, pull, u, "unit response", same=True)
+            self.pull[...] = 0.0
+            self.backend.add_at(self.pull, voxel[mine], link[mine])
+            elliptic.solve(sx, sy, sz, self.coupling, self.pull, u, "unit response", same=True)
             iterations += elliptic.iterations
             responses.append(u)
         for a, (n, mine) in enumerate(unknown):
@@ -136,8 +149,7 @@ class Terminals:
 
     def rectify(self):
         """Block faces of driven metal whose current would run backwards; True if any is new."""
-        sign = np.where(np.isin(self.kinds, (TANK, BASE)), -1, self.kinds == ACID)
-        new = (self.into_ore * sign < 0) & ~self.blocked
+        new = (self.into_ore * self.sign < 0) & ~self.blocked
         self.blocked |= new
         return bool(new.any())
 
@@ -146,4 +158,4 @@ class Terminals:
         z = F_RT * np.abs(self.z).max(initial=0)
         now, old = z * np.abs(self.drop), z * np.abs(self.lag_drop)
         bad = (self.drop * self.lag_drop <= 0) & (now > sure) | (now > 2.0 * np.maximum(old, 1.0))
-        return bad & np.isin(self.kinds, PASSING) & ~self.unsure
+        return bad & self.passing & ~self.unsure

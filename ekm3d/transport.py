@@ -12,6 +12,7 @@ import numpy as np
 from ekm3d.backend import operator
 from ekm3d.blending import (carried, face_conductance, from_tank, migrating, per_flow,
                             upstream_differences)
+from ekm3d.budget import collect
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.contacts import METAL, PASSING, TANK
 from ekm3d.stencil import above, below, ends, faces, gain
@@ -108,7 +109,9 @@ class Transport:
     flux: (3, components, padded) across faces, for those who called keep_flux, else None; ore:
     (components, padded) into every voxel; tank: (strips, components) into every tank; side:
     (sides, components) into the block; wells_in: (wells, components) into the ore, openings: the
-    same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0): all mol/s.
+    same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0); entered: acid
+    through the walls of every box that is watched, the sum of what its voxels gain through their
+    faces: all mol/s.
     """
 
     def __init__(self, grid, backend, domain, chem, rock, contacts, wells, options):
@@ -127,20 +130,37 @@ class Transport:
         self.component_flux, self.component_gain, self.leaving, self.emptying = (
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, leaving, emptying))
+        self.collect = backend.bind(collect, NK=k)
+        self.watched, self.entered = [], np.zeros(0)
         self.parts = [backend.zeros(grid.padded) for _ in range(4)]
         self.rate = backend.zeros(grid.padded)
-        self.pores = rock["water_content"] * grid.voxel_volume
+        self.pores = backend.zeros(grid.padded)
+        self.take_up_rock()
+
+    def take_up_rock(self):
+        """Volume of the pores from the rock as it is now."""
+        np.multiply(self.rock["water_content"], self.grid.voxel_volume, out=self.pores)
 
     def keep_flux(self):
         """From now on keep what passes every face in a step, too."""
         if self.flux is None:
             self.flux = self.backend.zeros((3, *self.ore.shape))
 
+    def watch(self, window):
+        """From now on work out what acid enters a box of voxels (slices k, j, i) through its walls.
+
+        Returns its place in `entered`.
+        """
+        self.watched.append(window)
+        self.entered = np.zeros(len(self.watched))
+        return len(self.watched) - 1
+
     @property
     def rates(self):
         """All arrays of the rates of a step."""
         kept = [] if self.flux is None else [self.flux]
-        return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, *self.openings]
+        return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, self.entered,
+                *self.openings]
 
     @staticmethod
     def _fastest(chem):
@@ -153,21 +173,27 @@ class Transport:
         """Rates of change at time t, and the longest step [s] that keeps every species positive."""
         chem, g = self.chem, self.grid
         self.domain.fill(s.c, s.mobility, s.phi)
-        self.ore[...] = self.tank[...] = self.side[...] = self.acid[...] = 0.0
+        self.tank[...] = self.side[...] = self.acid[...] = 0.0
         given = (g, s.c, s.mobility, s.phi, potential.lag, s.turnover, potential.safe, flow.water,
                  self.rock["dispersivity"], self.z, chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
             self.component_gain(*given, self.ore)
         else:
             self.component_flux(*given, self.flux, self.ore)
+        if self.watched:
+            acid = self.ore[chem.hydrogen][g.inner]
+            self.entered[:] = self.backend.to_numpy(
+                np.stack([acid[window].sum() for window in self.watched]))
         self._acid(potential.terminals)
+        f = self.contacts.faces           # G of half a voxel between ore and contact face [m]
+        self.contact = f.area * self.backend.gather(s.mobility, f.voxel) / f.half
         self._through(s, potential.terminals, flow)
         self._wells(s, flow)
         return self._longest_step(s, potential, flow)
 
     def advance(self, s, dt):
         """Totals of ore and tanks from t to t + dt."""
-        s.T[self.grid.inner] += (dt / self.grid.voxel_volume) * self.ore[self.grid.inner]
+        self.collect(self.grid, self.ore, dt / self.grid.voxel_volume, s.T)
         s.tank += dt * self.tank
 
     def _acid(self, terminals):
@@ -195,7 +221,7 @@ class Transport:
             star = from_tank(ore[:, passing], beyond, z, terminals.lag_drop[passing],
                              terminals.unsure[passing])
             drift = (F_RT * terminals.drop[passing]) * z * star
-            moved[:, passing] = self._contact(s)[passing] * d * (ore[:, passing] - beyond + drift)
+            moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - beyond + drift)
         water = np.where(flow.out > 0, ore, s.beyond[:, f.strip] if s.beyond.size else 0.0)
         out = chem.nu.T @ (moved + flow.out * water)
         for n in range(len(self.contacts.sides)):
@@ -207,21 +233,17 @@ class Transport:
             self.tank[:, k] += place[:strips]
             self.side[:, k] -= place[strips:]
 
-    def _contact(self, s):
-        """Geometric conductance between ore voxel and contact face, half a voxel  [m]."""
-        f = self.contacts.faces
-        return f.area * self.backend.gather(s.mobility, f.voxel) / f.half
-
     def _wells(self, s, flow):
         """Injected water brings its composition, drained water that of its voxel."""
         chem = self.chem
         self.wells_in[...] = 0.0
         self.openings = []
         for n, (place, inflow) in enumerate(flow.wells):
-            leaves = (inflow < 0) & (place.face < 0)
-            water = chem.nu.T @ self.backend.gather(s.c, place.voxel)
-            moved = np.where(inflow > 0, self.wells.feeds[n][:, None] * inflow,
-                             np.where(leaves, water * inflow, 0.0))
+            moved = self.wells.feeds[n][:, None] * np.maximum(inflow, 0.0)
+            leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
+            if leaves.size:
+                water = chem.nu.T @ self.backend.gather(s.c, place.voxel[leaves])
+                moved[:, leaves] = water * inflow[leaves]
             self.backend.add_at(self.ore, place.voxel, moved)
             self.wells_in[n] = moved.sum(1)
             self.openings.append(moved)
@@ -232,7 +254,7 @@ class Transport:
         still, swept, plus, minus = self.parts
         self.leaving(g, s.mobility, s.phi, flow.water, self.rock["dispersivity"], *self.parts)
         passing = np.isin(potential.terminals.kinds, PASSING)
-        contact = np.where(passing, self._contact(s), 0.0)
+        contact = np.where(passing, self.contact, 0.0)
         drop = F_RT * potential.drop
         for part, values in ((still, contact), (swept, np.maximum(flow.out, 0.0)),
                              (plus, contact * np.maximum(drop, 0.0)),

@@ -120,3 +120,16 @@ KERNEL lift(Grid g, const real* __restrict__ b, const single* __restrict__ inver
         sums[Offset(k) * g.ny + j] = of_row(total);
     }
 }
+
+// x += way trend, r -= way image, trend = way trend - x; image: A trend
+KERNEL follow(Grid g, const real* __restrict__ image, real way, real* __restrict__ trend,
+              real* __restrict__ x, real* __restrict__ r)
+{
+    EKM_VOXELS(i, j, k, g) {
+        const Offset c = at(i, j, k, g);
+        const real step = way * trend[c], moved = x[c] + step;
+        x[c] = moved;
+        r[c] -= way * image[c];
+        trend[c] = step - moved;
+    }
+}

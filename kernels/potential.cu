@@ -1,6 +1,8 @@
 // Conductance and diffusion current of every face; twin of ekm3d/potential.py.
 // needs blending.cuh
 
+constexpr real SURE = real(0.5);             // |u| below which diffusion keeps a face positive
+
 // Adds one species: sum z^2 D c* and sum z D (c_above - c_below).
 template <Drift drift>
 ROUTINE void add_species(const Strip& f, const real* c, real z, real d, real blend, real* weight,
@@ -56,6 +58,31 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
                         const real geometric = FARADAY * f.geometric[l];
                         conductance[side + f.here + l] = F_RT * geometric * weight[l];
                         current[side + f.here + l] = -geometric * diffusing[l];
+                    }
+                }
+        }
+    }
+}
+
+// Faces whose c* was chosen for another drift: 1 where it turned while |u| > SURE, or where |u|
+// grew to more than twice what it was, or than 2; u: of the ions of the highest |z|.
+KERNEL doubtful(Grid g, const real* __restrict__ phi, const real* __restrict__ lag,
+                const real* __restrict__ EACH(3) conductance, const Flag* __restrict__ EACH(3) safe,
+                real highest, Flag* __restrict__ EACH(3) doubt)
+{
+    EKM_TILES(t, g) {
+        for (int axis = 0; axis < 3; axis++) {
+            const Tile f = with_border(t, axis);
+            const Offset step = stride(g, axis), side = axis * volume(g);
+            for (int k = f.k; k < f.k + f.nk; k++)
+                for (int j = f.j; j < f.j + f.nj; j++) {
+                    const Offset first = at(f.i, j, k, g);
+                    for (int l = 0; l < f.ni; l++) {
+                        const Offset a = first + l, b = a + step;
+                        const real u = F_RT * (phi[a] - phi[b]), old = F_RT * (lag[a] - lag[b]);
+                        const real now = highest * magnitude(u), then = highest * magnitude(old);
+                        const bool bad = (u * old < 0 && now > SURE) || now > 2 * larger(then, 1);
+                        doubt[side + a] = bad && conductance[side + a] > 0 && safe[side + a] == 0;
                     }
                 }
         }

@@ -9,6 +9,7 @@ from ekm3d.backend import choose_backend
 from ekm3d.contacts import Contacts
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
+from ekm3d.electrolyte import Electrolyte
 from ekm3d.flow import Flow
 from ekm3d.grid import GHOST, Grid
 from ekm3d.potential import Potential
@@ -64,7 +65,7 @@ class Block:
         self.chem = SimpleNamespace(
             components=names, species=names, z=z, diffusion=diffusion,
             nu=np.eye(len(names)) if nu is None else np.array(nu, dtype=float),
-            hydrogen=names.index("H+") if "H+" in names else None)
+            z_x=np.zeros(0), hydrogen=names.index("H+") if "H+" in names else None)
         self.electrodes = Electrodes(grid, rows, overpotential)
         self.contacts = Contacts(grid, self.electrodes, sides, given)
         self.rock = {name: self.padded(value) for name, value in (
@@ -80,12 +81,13 @@ class Block:
                                    self.wells, options)
         self.transport.keep_flux()
         n, strips = len(names), self.electrodes.strips
+        self.electrolyte = Electrolyte(grid, backend, domain, self.chem, self.rock)
+        zeros = {name: np.zeros(grid.padded) for name in (
+            "phi", "phi_trend", "head", "head_trend", "charge", "turnover")}
         self.state = SimpleNamespace(
             time=0.0, mobility=self.padded(mobility), T=np.zeros((n, *grid.padded)),
-            c=np.zeros((n, *grid.padded)), phi=np.zeros(grid.padded), head=np.zeros(grid.padded),
-            charge=np.zeros(grid.padded), turnover=np.zeros(grid.padded),
-            tank=np.zeros((strips, n)),
-            beyond=np.zeros((n, strips + len(sides))))
+            c=np.zeros((n, *grid.padded)), exchanged=np.zeros((0, *grid.padded)),
+            tank=np.zeros((strips, n)), beyond=np.zeros((n, strips + len(sides))), **zeros)
 
     def padded(self, value):
         """A rock property with ghosts, zero there and inside electrodes."""
@@ -127,7 +129,7 @@ class Block:
     def solve(self, drive=OFF, dt=1.0):
         """Potential and water from the state."""
         self.potential.solve(self.state, drive, dt)
-        sigma = self.potential.conductivity(self.state)
+        sigma = self.electrolyte.conductivity(self.state)
         self.flow.solve(self.state, drive, self.potential.drop, sigma, dt)
 
     def prepare(self):

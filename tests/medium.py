@@ -32,9 +32,8 @@ def salt_state(grid, conductivity, strips=0):
     c = np.zeros((2, *grid.padded))
     c[grid.inner] = 1.0
     mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
-    return SimpleNamespace(c=c, mobility=mobility, phi=np.zeros(grid.padded), time=0.0,
-                           charge=np.zeros(grid.padded), turnover=np.zeros(grid.padded),
-                           beyond=np.ones((2, strips)))
+    zeros = {name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "turnover")}
+    return SimpleNamespace(c=c, mobility=mobility, time=0.0, beyond=np.ones((2, strips)), **zeros)
 
 
 def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):

@@ -25,7 +25,9 @@ def salt_case(folder):
 
 
 def simulation(folder, *overrides):
-    return Simulation(Case.read(folder, overrides), "numpy")
+    sim = Simulation(Case.read(folder, overrides), "numpy")
+    sim.transport.keep_flux()
+    return sim
 
 
 def advance(sim, end, watch=None):

@@ -20,7 +20,7 @@ FLOORS = {
        "water newton cells sides stages activity exchangers phases descent waters selection "
        "consistency tables contacts terminals dissolved kinetics mobility orevoxels rates "
        "responses schema_chemistry composition solvent records library phreeqcfile "
-       "phreeqcdatabase",
+       "phreeqcdatabase budget electrolyte",
     3: "potential flow transport reactions cathode relaxation immobile medium",
     4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress",
     5: "__main__ report case casereport verify verification comparison quantities "

@@ -5,12 +5,15 @@ import re
 import stat
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
 
 from ekm3d import backend
-from ekm3d.backend import FLAGS, BackendError, CppBackend, choose_backend, operator
+from ekm3d.backend import (FLAGS, BackendError, CompiledOperator, CppBackend, choose_backend,
+                           operator)
+from ekm3d.budget import collect
 from ekm3d.elliptic import apply_operator
 from ekm3d.grid import Grid
 from ekm3d.potential import face_conductance
@@ -289,3 +292,30 @@ def test_comments_hide_kernels():
     assert backend.kernel_names(text) == ["three"]
     assert backend.signature(text, "one") is None
     assert [p.name for p in backend.signature(text, "three")] == ["g", "y"]
+
+
+def test_the_arrays_of_the_call_before_are_not_checked_again(cpp, rng, monkeypatch):
+    """Scalars are taken from every call; one other array, and all of them are looked at."""
+    looked = []
+    look = CompiledOperator._addresses
+    monkeypatch.setattr(CompiledOperator, "_addresses",
+                        lambda self, values: (looked.append(1), look(self, values))[1])
+    collected = cpp.bind(collect, NK=1)
+    gained, total = rng.random((1, *GRID.padded)), np.zeros((1, *GRID.padded))
+    for share in (1.0, 2.0, 4.0):
+        collected(GRID, gained, share, total)
+    assert len(looked) == 1
+    np.testing.assert_allclose(total[GRID.inner], 7.0 * gained[GRID.inner], rtol=1e-15)
+    collected(GRID, 2 * gained, 1.0, total)
+    assert len(looked) == 2
+    np.testing.assert_allclose(total[GRID.inner], 9.0 * gained[GRID.inner], rtol=1e-15)
+    for wrong in (gained[:, 1:], gained.astype("f4"), total):
+        with pytest.raises((TypeError, ValueError), match="gained|overlaps"):
+            collected(GRID, wrong, 1.0, total)
+    with pytest.raises(ValueError, match="shape"):
+        collected(Grid((2, 3, 4), (0.1, 0.1, 0.1)), gained, 1.0, total)
+    with pytest.raises(TypeError, match="takes 4 arguments"):
+        collected(GRID, gained, 1.0)
+    kept = weakref.ref(gained)
+    del gained, wrong
+    assert kept() is None               # nothing is kept in memory for the sake of a check

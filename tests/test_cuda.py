@@ -277,8 +277,9 @@ def test_a_column_of_voxels_is_solved_directly_on_the_device_too(cuda, rng):
 
 
 def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypatch, tmp_path):
-    """No more round trips than solvers have iterations to judge, and of the ore's chemistry one:
-    the list of the voxels that are left to NumPy, which is empty."""
+    """An iteration has three sums to judge; all else takes 60 at most, what is asked of contact
+    faces and of the whole block. Of the ore's chemistry one: the list of the voxels that are left
+    to NumPy, which is empty."""
     _, sim = pair(monkeypatch, Case.read(salt_case(tmp_path), ORE), device)
     sim.step()
     before, spent, settle = device.crossed.times, [], sim.engine.settle
@@ -292,7 +293,8 @@ def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypa
 
     monkeypatch.setattr(sim.engine, "settle", watched)
     sim.step()
-    assert device.crossed.times - before < 200
+    iterations = sim.potential.iterations + sim.flow.iterations
+    assert device.crossed.times - before < 3 * iterations + 60
     assert max(spent) == (sim.voxels.index.size, 0, 1)
 
 
@@ -305,7 +307,7 @@ def test_the_script_for_a_gpu_runs_on_the_stand_in(monkeypatch):
     monkeypatch.setattr(backend, "BUILDERS", dict(backend.BUILDERS))
     text = "\n".join(gpu.report(gpu.Watched("test", device), [16], [50.0]))
     assert "| 16^3 | 20.3451 | 10.1725 |" in text                # 1e6 ns / (12 or 24 x 16^3)
-    assert "| component_flux | 1 | 1.000 |" in text
+    assert "| component_gain | 1 | 1.000 |" in text
     assert "| small_cycle |" in text and "| newton |" in text
 
 

@@ -313,6 +313,32 @@ def test_a_constant_trend_of_a_floating_problem_is_followed_nowhere(backend, rng
     np.testing.assert_allclose(x, plain, atol=1e-9 * np.abs(plain).max())
 
 
+def test_a_start_that_was_good_enough_leaves_no_trend(backend, rng):
+    """What is left then is the rounding of x, by and by a constant, which leads astray.
+
+    A column is solved directly, a box from its own solution: no iteration, the trend is zero, and
+    another source is solved as without one.
+    """
+    for grid in (Grid((13, 1, 1), (1.0, 1.0, 1.0)), GRID):
+        a = [np.zeros(grid.padded) for _ in range(3)]
+        for axis, face in zip((2, 1, 0), a):
+            faces(face, axis)[...] = 1.0
+            for outer in (0, -1):
+                np.moveaxis(faces(face, axis), axis, 0)[outer] = 0.0
+        zero, x, trend, plain = (np.zeros(grid.padded) for _ in range(4))
+        solver = Elliptic(grid, backend, Domain(grid), tolerance=1e-11)
+        f = padded(grid, rng.normal(size=grid.shape))
+        solver.solve(*a, zero, f, x)
+        trend[grid.inner] = 1e-20 + 1e-30 * rng.normal(size=grid.shape)
+        for _ in range(2):
+            solver.solve(*a, zero, f, x, trend=trend)
+            assert solver.iterations == 0 and not trend.any()
+        f = padded(grid, rng.normal(size=grid.shape))
+        solver.solve(*a, zero, f, x, trend=trend)
+        solver.solve(*a, zero, f, plain)
+        np.testing.assert_allclose(x, plain, atol=1e-9 * np.abs(plain).max())
+
+
 def test_giving_up_is_told_with_what_was_being_solved(backend, rng):
     """Three iterations do not solve 210 unknowns: the message has the field and what is left."""
     a, _ = conductances(rng, GRID, 1e6)

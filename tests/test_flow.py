@@ -9,7 +9,7 @@ from medium import row
 from ekm3d.contacts import Contacts
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
-from ekm3d.flow import Flow
+from ekm3d.flow import Flow, osmosis, rock_conductance
 from ekm3d.grid import GHOST, Grid
 from ekm3d.schedule import Drive
 from ekm3d.stencil import faces, gain
@@ -35,7 +35,8 @@ def flow_cell(backend, wells, cells=(12, 3, 2), conductivity=1e-6, osmosis=0.0):
     contacts = Contacts(grid, electrodes)
     places = Wells(grid, wells, contacts, np.zeros((len(wells), 1)))
     flow = Flow(grid, backend, Domain(grid), rock, contacts, places, 1e-12)
-    s = SimpleNamespace(head=np.zeros(grid.padded), phi=np.zeros(grid.padded), time=0.0)
+    head, head_trend, phi = (np.zeros(grid.padded) for _ in range(3))
+    s = SimpleNamespace(head=head, head_trend=head_trend, phi=phi, time=0.0)
     return grid, flow, s
 
 
@@ -117,3 +118,50 @@ def test_injection_without_an_outlet_is_refused(backend):
     _, flow, s = flow_cell(backend, (well("injection", "anodes", rate=1e-6),))
     with pytest.raises(RuntimeError, match="outlet"):
         flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+
+
+def test_layers_across_the_flow_push_like_pumps_in_series(backend):
+    """One face between voxels of K 1e-6 and 4e-6 m/s, k_e 1e-8 and 3e-8 m2/V/s, sigma 1 and 9 S/m.
+
+    6 V over it: 5.4 V in the first half, 0.6 V in the second, the parts of the resistances. Each
+    half then pushes as k_e/K times its part, and both resist in series:
+    q = (5.4 x 1e-2 + 0.6 x 7.5e-3) / (1/1e-6 + 1/4e-6) x 2/0.1 m x 0.01 m2 of face, exactly.
+    """
+    grid = Grid((2, 1, 1), (0.1, 0.1, 0.1))
+    sigma, k, k_e, phi = (np.zeros(grid.padded) for _ in range(4))
+    for field, values in ((sigma, (1.0, 9.0)), (k, (1e-6, 4e-6)), (k_e, (1e-8, 3e-8)),
+                          (phi, (6.0, 0.0))):
+        field[grid.inner] = values
+    conductance, water = np.zeros((2, 3, *grid.padded))
+    backend.bind(rock_conductance)(grid, k, conductance)
+    backend.bind(osmosis)(grid, sigma, k, k_e, conductance, phi, water)
+    expected = (5.4 * 1e-2 + 0.6 * 7.5e-3) / (1e6 + 2.5e5) * 2 / 0.1 * 0.01
+    assert water[2][grid.inner][0, 0, 0] == pytest.approx(expected, rel=1e-14)
+    assert np.count_nonzero(water) == 1
+
+
+def test_an_operator_that_stays_is_taken_up_once(backend, monkeypatch):
+    """Rock and openings as they were: the multigrid stands. New rock or a drain that closes: anew.
+
+    Heads 3 and 1 m, then 5 and 1: the operator is the same, the water doubles. Then K doubles.
+    """
+    wells = (well("head", "anodes", head=3.0), well("head", "cathodes", head=1.0))
+    _, flow, s = flow_cell(backend, wells)
+    taken, take = [], flow.elliptic.multigrid.take
+    monkeypatch.setattr(flow.elliptic.multigrid, "take",
+                        lambda *given: (taken.append(1), take(*given)))
+
+    def through():
+        flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+        return flow.wells[0][1].sum(), len(taken)
+
+    first = 1e-6 * 2.0 * 0.06
+    assert through() == (pytest.approx(first, rel=1e-9), 1)
+    assert through() == (pytest.approx(first, rel=1e-9), 1)
+    wells[0].head = 5.0
+    assert through() == (pytest.approx(2 * first, rel=1e-9), 1)
+    flow.rock["conductivity"] *= 2
+    flow.take_up_rock()
+    assert through() == (pytest.approx(4 * first, rel=1e-9), 2)
+    wells[1].kind, wells[1].head = "drain", 50.0     # open as before, then closed: no water
+    assert through() == (pytest.approx(0.0, abs=1e-9 * first), 3)

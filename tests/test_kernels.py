@@ -20,6 +20,7 @@ from ekm3d.resources import folder, kernel_text
 SOURCES = sorted(path.name for path in folder("kernels").glob("*.cu"))
 TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
          elliptic.reduce_residual, elliptic.redirect, elliptic.advance, elliptic.lift,
+         elliptic.follow,
          multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
          multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
@@ -27,7 +28,8 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          *test_twins.TWINS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}
-COUNTS = [f"-D{name}=12" for name in "NS NE NK NX NP NM NT NT1 NP1 NP2 NU1 ND ND1".split()] + [
+COUNTS = [f"-D{name}=12" for name in
+          "NS NE NK NX NX1 NP NM NT NT1 NP1 NP2 NU1 ND ND1".split()] + [
     "-DNF=4", "-DNG=2", "-DNGAS=0", "-DNB=26", "-DNW=38", "-DNU=38", "-DNACTION=90", "-DNSUM=90",
     "-DNDIRECT=90", "-DNFILL=90", "-DNMOVE=90", "-DNBELOW=90", "-DNTARGET=90"]
 

@@ -224,6 +224,13 @@ def test_vector_work_of_conjugate_gradients(host, rng, cells):
         if exact is not None:
             np.testing.assert_allclose(g, exact, rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(out[1][2], (out[1][1]**2)[grid.inner].sum(2), rtol=1e-13)
+    trend = inner(grid, rng.normal(size=grid.shape))
+    out = [[a.copy() for a in (trend, x, r)] for _ in range(2)]
+    elliptic.follow(grid, image, 0.6, *out[0])
+    host.bind(elliptic.follow)(grid, image, 0.6, *out[1])
+    for w, g, exact in zip(*out, (-x, x + 0.6 * trend, r - 0.6 * image)):
+        np.testing.assert_allclose(g, w, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(g, exact, rtol=1e-13, atol=1e-13)
     p2 = [p.copy(), p.copy()]
     elliptic.redirect(grid, z, 0.3, p2[0])
     host.bind(elliptic.redirect)(grid, z, 0.3, p2[1])

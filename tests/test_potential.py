@@ -5,10 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from medium import row, salt_potential, salt_state
+from medium import SALT, options, row, salt_potential, salt_state
 
-from ekm3d.constants import FARADAY
+from ekm3d.constants import F_RT, FARADAY
+from ekm3d.contacts import Contacts
+from ekm3d.domain import Domain
+from ekm3d.electrodes import Electrodes
 from ekm3d.grid import GHOST, Grid
+from ekm3d.potential import Potential, doubtful
 from ekm3d.schedule import Drive
 
 DATA = Path(__file__).parent / "data"
@@ -149,3 +153,50 @@ def test_only_inner_faces_conduct(backend):
         for edge in (GHOST - 1, GHOST + n - 1):
             plane[axis] = edge
             assert not potential.conductance[axis][tuple(plane)].any()
+
+
+@pytest.mark.parametrize("then, now, bad", [
+    (0.1, -0.1, False),                # |z u| = 0.3 behind a turn: diffusion makes up for it
+    (0.1, -0.2, True),                 # 0.6
+    (-0.1, 0.2, True),
+    (0.0, 0.6, False),                 # 1.8 from rest: below 2
+    (0.0, 0.7, True),                  # 2.1
+    (0.5, 0.9, False),                 # 2.7 from 1.5: below twice
+    (-0.5, -1.1, True),                # 3.3
+    (5.0, 0.1, False)])                # weaker
+def test_faces_in_doubt(backend, then, now, bad):
+    """u = (F/RT) drop of c* then and now, of ions of charge 3: told on the one face that counts.
+
+    The same drift across faces that are safe already, or do not conduct, is in nobody's way.
+    """
+    grid = Grid((2, 1, 1), (0.1, 0.1, 0.1))
+    phi, lag = np.zeros((2, *grid.padded))
+    phi[grid.inner], lag[grid.inner] = (now / F_RT, 0.0), (then / F_RT, 0.0)
+    conductance, find = np.zeros((3, *grid.padded)), backend.bind(doubtful, NS=2)
+    conductance[2, 2, 2, 2] = 1e-9
+    safe, doubt = np.zeros((2, *conductance.shape), np.uint8)
+    find(grid, phi, lag, conductance, safe, 3.0, doubt)
+    assert doubt[2, 2, 2, 2] == bad and doubt.sum() == bad
+    safe[2, 2, 2, 2] = 1
+    find(grid, phi, lag, conductance, safe, 3.0, doubt)
+    assert not doubt.any()
+    find(grid, phi, lag, 0.0 * conductance, 0 * safe, 3.0, doubt)
+    assert not doubt.any()
+
+
+def test_a_given_source_flows_to_its_sink(backend):
+    """2 A/m3 in voxel 1 of ten, -2 in voxel 8, insulated: 2 mA between them, 0.2 V per voxel.
+
+    Voxels of 0.1 m and 0.1 S/m: 2e-3 A x 0.1 m / (0.1 S/m x 0.01 m2); solved directly, 1e-12.
+    """
+    grid = Grid((10, 1, 1), (0.1, 0.1, 0.1))
+    source = np.zeros(grid.padded)
+    source[grid.inner][0, 0, [1, 8]] = 2.0, -2.0
+    given = np.pad(np.full(grid.shape, 0.1), GHOST)
+    contacts = Contacts(grid, Electrodes(grid, (), 0.0))
+    potential = Potential(grid, backend, Domain(grid), SALT, contacts,
+                          options(source=source, conductivity=given))
+    s = salt_state(grid, 0.0)
+    potential.solve(s, OFF, 1.0)
+    drops = -np.diff(s.phi[grid.inner][0, 0])
+    np.testing.assert_allclose(drops, [0.0] + [0.2] * 7 + [0.0], atol=1e-12)
