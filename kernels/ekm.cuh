@@ -109,7 +109,7 @@ static __device__ __forceinline__ real of_row(real lane)
 
 static inline real of_row(real lane) { return lane; }
 #ifndef LANES
-#define LANES 64
+#define LANES 128
 #endif
 #define PACK 8                     // numbers in the longest vector registers
 #define ALIGNED __attribute__((aligned(64)))
@@ -156,6 +156,19 @@ INLINE Offset at(int i, int j, int k, const Grid& g)
 INLINE real larger(real a, real b) { return a > b ? a : b; }
 INLINE real smaller(real a, real b) { return a < b ? a : b; }
 INLINE real magnitude(real a) { return a < 0 ? -a : a; }
+
+// a b + c, rounded once where the processor can: where bits matter, for the compiler would do so in
+// one loop and not in the next.
+INLINE real fused(real a, real b, real c)
+{
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+    return fma(a, b, c);
+#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
 
 // Scratch of a strip; a row of voxels has one more face than voxels.
 typedef real Lanes[LANES + PACK] ALIGNED;
@@ -212,6 +225,30 @@ INLINE real inverse_power_of_two(real x)
     bits = 0x7FE0000000000000 - (bits & 0x7FF0000000000000);
     __builtin_memcpy(&x, &bits, sizeof x);
     return x;
+#endif
+}
+
+// x, its sign changed where `way` is negative.
+INLINE real along(real x, real way)
+{
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+    return way < 0 ? -x : x;
+#else
+    unsigned long long bits, sign;
+    __builtin_memcpy(&bits, &x, sizeof x);
+    __builtin_memcpy(&sign, &way, sizeof way);
+    bits ^= sign & 0x8000000000000000;
+    __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+#endif
+}
+
+// Asks for `count` numbers that will be read soon.
+INLINE void fetch(const real* from, int count)
+{
+#if !defined(__CUDACC_RTC__) && !defined(__CUDACC__)
+    for (int l = 0; l < count; l += PACK)
+        __builtin_prefetch(from + l, 0, 2);
 #endif
 }
 

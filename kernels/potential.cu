@@ -8,12 +8,13 @@ template <Drift drift>
 ROUTINE void add_species(const Strip& f, const real* c, real z, real d, real blend, real* weight,
                          real* diffusing)
 {
-    const real inverse_z = 1 / magnitude(z);
+    const Ion n = ion(z, d, blend);
+    const View v = view(f, c, n);
+    const real weighed = n.square * d, carried = n.charge * d;
     EKM_LANES(l, f.faces) {
-        const real* at = c + f.here + l;
-        const Differences diff = differences(f, at, l);
-        weight[l] += z * z * d * migrating<drift>(f, at, diff, l, z, inverse_z, d, blend);
-        diffusing[l] += z * d * diff.own;
+        const Slopes s = slopes<drift != CENTRAL>(v, l);
+        weight[l] = fused(weighed, migrating<drift>(f, s, n, l), weight[l]);
+        diffusing[l] = fused(carried, s.rise, diffusing[l]);
     }
 }
 
@@ -39,6 +40,8 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
                     Lanes weight, diffusing;
                     open_strip(f, g, axis, at(a.i, j, k, g), a.ni, mobility);
                     drift_strip(f, lag, turnover, safe + side, highest);
+                    if (f.drift != CENTRAL)
+                        neighbours(f, mobility);
                     EKM_LANES(l, a.ni) weight[l] = diffusing[l] = 0;
                     for (int n = 0; n < NS; n++) {
                         const real* species = c + n * volume(g);

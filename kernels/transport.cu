@@ -5,7 +5,7 @@
 struct Fields {
     const real *c, *mobility, *phi, *lag, *turnover;
     const Flag* safe;
-    const real *water, *dispersivity, *z, *diffusion, *nu;
+    const real *water, *dispersivity, *z, *diffusion;
     real blend, highest, quickest;          // largest |z|, largest D
 };
 
@@ -18,129 +18,297 @@ INLINE Fields extremes(Fields s)
     return s;
 }
 
-// Flux of one species but for `mix`, and its differences                    [mol/s, mol/m3]
-// drop: G (phi_a - phi_b)                                                             [V m]
-template <Drift drift, bool wet>
-ROUTINE void species_flux(Strip& f, const real* drop, const real* c, real z, real d, real blend,
-                          real* moved, real* change)
+// Faces of axis 0, 1, 2 = z, y, x, from the one above `here` on along x.
+struct Side {
+    int axis;
+    Strip f;
+    Lanes drop;                             // G (F/RT) times the drop of the potential      [m]
+    Lanes moved;                            // flux of one species up the axis          [mol/s]
+    Lanes change, changes[NK];              // c_above - c_below: of it, of components [mol/m3]
+};
+
+INLINE void open_side(Side& side, const Fields& s, const Grid& g, int axis, Offset here, int faces,
+                      bool wet)
 {
-    const real inverse_z = drift == NONE ? real(0) : 1 / magnitude(z), pull = d * F_RT * z;
+    Strip& f = side.f;
+    side.axis = axis;
+    open_strip(f, g, axis, here, faces, s.mobility);
+    drift_strip(f, s.lag, s.turnover, s.safe + axis * volume(g), s.highest);
+    if (wet || f.drift != CENTRAL)
+        neighbours(f, s.mobility);
+    if (wet)
+        water_strip(f, s.water + axis * volume(g));
+    const real* phi = s.phi + here;
+    EKM_LANES(l, faces) side.drop[l] = F_RT * f.geometric[l] * (phi[l] - phi[l + f.step]);
+}
+
+// Flux of species `number` but for what `mix` adds, and its differences.
+template <Drift drift, bool wet>
+ROUTINE void species_flux(Side& side, const real* c, const Ion n, int number)
+{
+    Strip& f = side.f;
+    const View v = view(f, c, n);
+    const real d = n.sign * n.d;
     EKM_LANES(l, f.faces) {
-        const real* at = c + f.here + l;
-        const Differences diff = differences(f, at, l);
-        real flux = -d * f.geometric[l] * diff.own;
+        const Slopes s = slopes<wet || drift >= LIMITED>(v, l);
+        real flux = -f.geometric[l] * s.rise;
         if (drift != NONE)
-            flux += pull * drop[l] * migrating<drift>(f, at, diff, l, z, inverse_z, d, blend);
+            flux = fused(n.charge * side.drop[l], migrating<drift>(f, s, n, l), flux);
         if (wet) {
-            flux += f.flow[l] * (f.flow[l] > 0 ? at[0] : at[f.step]);
-            steepest(f, diff, l);
-            change[l] = diff.own;
-        }
-        moved[l] = flux;
+            side.change[l] = n.sign * s.rise;
+            steepest(f, s, v, number, l);
+            flux = fused(d, flux, fused(v.with[l], s.a, v.against[l] * s.b));
+        } else
+            flux *= d;
+        side.moved[l] = flux;
     }
 }
 
 template <bool wet>
-INLINE void species_flux(Strip& f, const Fields& s, const real* drop, const real* c, int n,
-                         real* moved, real* change)
+INLINE void species_flux(Side& side, const real* c, const Ion n, int number)
 {
-    const real z = s.z[n], d = s.diffusion[n];
-    if (z == 0)
-        species_flux<NONE, wet>(f, drop, c, z, d, s.blend, moved, change);
-    else if (f.drift == CENTRAL)
-        species_flux<CENTRAL, wet>(f, drop, c, z, d, s.blend, moved, change);
-    else if (f.drift == LIMITED)
-        species_flux<LIMITED, wet>(f, drop, c, z, d, s.blend, moved, change);
+    if (n.charge == 0)
+        species_flux<NONE, wet>(side, c, n, number);
+    else if (side.f.drift == CENTRAL)
+        species_flux<CENTRAL, wet>(side, c, n, number);
+    else if (side.f.drift == LIMITED)
+        species_flux<LIMITED, wet>(side, c, n, number);
     else
-        species_flux<DOUBTFUL, wet>(f, drop, c, z, d, s.blend, moved, change);
+        species_flux<DOUBTFUL, wet>(side, c, n, number);
 }
 
-// Adds what a species brings to the components that it consists of.
-ROUTINE void compose(const real* nu, const real* moved, int count, Lanes* sum)
+// Which components a species brings along, species after species; `first` of its component: the
+// sum begins with it. Components that nothing brings begin with a zero.
+struct Shares {
+    int begin[NS + NK + 1], component[(NS + 2) * NK];
+    real share[(NS + 2) * NK];
+    bool first[(NS + 2) * NK];
+};
+
+INLINE Shares shares_of(const real* nu)
 {
+    Shares s;
+    bool begun[NK] = {};
+    int count = 0;
+    for (int n = 0; n < NS; n++) {
+        s.begin[n] = count;
+        for (int m = 0; m < NK; m++) {
+            bool needed = nu[n * NK + m] != 0;
+            if (n == NS - 1)
+                needed = needed || !begun[m];
+            if (needed) {
+                s.component[count] = m, s.share[count] = nu[n * NK + m];
+                s.first[count++] = !begun[m];
+                begun[m] = true;
+            }
+        }
+    }
     for (int m = 0; m < NK; m++) {
-        const real share = nu[m];
-        if (share != 0)
-            EKM_LANES(l, count) sum[m][l] += share * moved[l];
+        s.begin[NS + m] = count;
+        s.component[count] = m, s.share[count] = 1, s.first[count++] = false;
+    }
+    s.begin[NS + NK] = count;
+    return s;
+}
+
+// Adds what species n brings to the components, each an array `all` behind the one before.
+INLINE void compose(const Shares& s, int n, const real* __restrict__ moved, int count, real* out,
+                    Offset all)
+{
+    for (int e = s.begin[n]; e < s.begin[n + 1]; e++) {
+        real* __restrict__ to = out + s.component[e] * all;
+        const real share = s.share[e];
+        if (s.first[e])
+            for (int l = 0; l < count; l++)
+                to[l] = share * moved[l];
+        else
+            for (int l = 0; l < count; l++)
+                to[l] = fused(share, moved[l], to[l]);
     }
 }
 
-// Flux of all components through faces of axis 0, 1, 2 = z, y, x, from the one above `here` on
-// along x, up the axis                                                              [mol/s]
-ROUTINE void strip_flux(const Fields& s, const Grid& g, int axis, Offset here, int faces,
-                        Lanes* sum)
+// The same in scratch.
+INLINE void compose(const Shares& s, int n, const Lanes& moved, int count, Lanes* out)
 {
-    const Offset side = axis * volume(g);
-    Strip f;
-    Lanes drop, moved, change, mixed, changes[NK];
-    open_strip(f, g, axis, here, faces, s.mobility);
-    drift_strip(f, s.lag, s.turnover, s.safe + side, s.highest);
-    water_strip(f, s.water + side);
-    EKM_LANES(l, faces) drop[l] = f.geometric[l] * (s.phi[here + l] - s.phi[here + l + f.step]);
-    for (int m = 0; m < NK; m++)
-        EKM_LANES(l, faces) sum[m][l] = changes[m][l] = 0;
-    const real* c = s.c;
-    for (int n = 0; n < NS; n++, c += volume(g)) {
-        if (f.wet) {
-            species_flux<true>(f, s, drop, c, n, moved, change);
-            compose(s.nu + n * NK, change, faces, changes);
-        } else
-            species_flux<false>(f, s, drop, c, n, moved, change);
-        compose(s.nu + n * NK, moved, faces, sum);
-    }
-    if (f.wet) {
-        mix(f, s.dispersivity, s.turnover, spacing(g, axis), s.quickest, s.blend, mixed);
-        for (int m = 0; m < NK; m++)
-            EKM_LANES(l, faces) sum[m][l] += mixed[l] * changes[m][l];
+    for (int e = s.begin[n]; e < s.begin[n + 1]; e++) {
+        Lanes& to = out[s.component[e]];
+        const real share = s.share[e];
+        if (s.first[e])
+            EKM_LANES(l, count) to[l] = share * moved[l];
+        else
+            EKM_LANES(l, count) to[l] = fused(share, moved[l], to[l]);
     }
 }
 
-INLINE void store(real* out, const real* values, int count)
+// What all tiles share.
+struct Task {
+    Grid g;
+    Fields s;
+    const real* nu;
+    real *flux, *gained;                    // flux may be null: nobody asks for it
+};
+
+// Flux of the n-th species, then what `mix` adds to that of each component, to side.moved.
+template <bool wet>
+INLINE void pass(Side& side, const Task& task, const Shares& shares, const Ion* ions, int n)
 {
-    for (int l = 0; l < count; l++)
-        out[l] = values[l];
+    const Fields& s = task.s;
+    if (n < NS) {
+        species_flux<wet>(side, s.c + n * volume(task.g), ions[n], n);
+        if (wet)
+            compose(shares, n, side.change, side.f.faces, side.changes);
+        return;
+    }
+    if (n == NS)
+        mix(side.f, s.dispersivity, s.turnover, spacing(task.g, side.axis), s.quickest, s.blend,
+            side.change);
+    EKM_LANES(l, side.f.faces) side.moved[l] = side.change[l] * side.changes[n - NS][l];
 }
 
-// Fluxes are stored with the voxel below the face; null: nobody asks for them. On the host every
-// face inside a tile is looked at once.
-template <bool keep>
-INLINE void advance(const Grid& g, const Fields& s, real* flux, real* gained)
+// Faces of the lower side of a tile, in front of the strip at `here`, kept in `below`.
+template <bool keep, bool wet>
+INLINE void enter(Side& side, const Task& task, const Shares& shares, const Ion* ions, int axis,
+                  Offset here, int count, bool border, Lanes* below)
 {
+    const Offset all = volume(task.g), face = here - stride(task.g, axis);
+    open_side(side, task.s, task.g, axis, face, count, wet);
+    for (int n = 0; n < (wet ? NS + NK : NS); n++) {
+        pass<wet>(side, task, shares, ions, n);
+        EKM_LANES(l, count) below[n][l] = side.moved[l];
+        if (keep && border)
+            compose(shares, n, side.moved, count, task.flux + axis * NK * all + face, all);
+    }
+}
+
+// A tile strip by strip: every face inside it is looked at once, by all species in turn.
+template <bool keep, bool wet>
+ROUTINE void by_strips(const Tile& t, const Task& task, const Shares& shares, const Ion* ions)
+{
+    const Grid& g = task.g;
     const Offset all = volume(g);
-    EKM_TILES(t, g) {
-        Lanes x[NK], y[NK], z[NK], below_y[NK], below_z[STRIPS][NK], net;
-        for (int k = t.k; k < t.k + t.nk; k++)
-            for (int j = t.j; j < t.j + t.nj; j++) {
-                const Offset here = at(t.i, j, k, g);
-                Lanes* under = below_z[j - t.j];
-                if (k == t.k)
-                    strip_flux(s, g, 0, here - layer(g), t.ni, under);
-                if (j == t.j)
-                    strip_flux(s, g, 1, here - row(g), t.ni, below_y);
-                strip_flux(s, g, 0, here, t.ni, z);
-                strip_flux(s, g, 1, here, t.ni, y);
-                strip_flux(s, g, 2, here - 1, t.ni + 1, x);
-                for (int m = 0; m < NK; m++) {
-                    if (keep) {
-                        real* out = flux + m * all + here;
-                        if (k == 0)
-                            store(out - layer(g), under[m], t.ni);
-                        store(out, z[m], t.ni);
-                        if (j == 0)
-                            store(out + NK * all - row(g), below_y[m], t.ni);
-                        store(out + NK * all, y[m], t.ni);
-                        const int border = t.i == 0;
-                        store(out + 2 * NK * all - border, x[m] + 1 - border, t.ni + border);
-                    }
-                    EKM_LANES(l, t.ni) {
-                        net[l] = x[m][l] - x[m][l + 1] + below_y[m][l] - y[m][l] + under[m][l]
-                               - z[m][l];
-                        below_y[m][l] = y[m][l];
-                        under[m][l] = z[m][l];
-                    }
-                    store(gained + m * all + here, net, t.ni);
+    constexpr int COUNT = wet ? NS + NK : NS;
+    Lanes south[COUNT], below[STRIPS][COUNT], net;
+    Side x, y, z;
+    for (int k = t.k; k < t.k + t.nk; k++)
+        for (int j = t.j; j < t.j + t.nj; j++) {
+            const Offset here = at(t.i, j, k, g);
+            const Offset next = j + 1 < t.j + t.nj ? here + row(g) : at(t.i, t.j, k + 1, g);
+            Lanes* under = below[j - t.j];
+            const int border = t.i == 0;
+            if (k == t.k)
+                enter<keep, wet>(z, task, shares, ions, 0, here, t.ni, k == 0, under);
+            if (j == t.j)
+                enter<keep, wet>(y, task, shares, ions, 1, here, t.ni, j == 0, south);
+            open_side(z, task.s, g, 0, here, t.ni, wet);
+            open_side(y, task.s, g, 1, here, t.ni, wet);
+            open_side(x, task.s, g, 2, here - 1, t.ni + 1, wet);
+            for (int n = 0; n < COUNT; n++) {
+                if (n < NS)
+                    fetch(task.s.c + n * all + next + 2 * layer(g), t.ni);
+                pass<wet>(z, task, shares, ions, n);
+                pass<wet>(y, task, shares, ions, n);
+                pass<wet>(x, task, shares, ions, n);
+                EKM_LANES(l, t.ni) {
+                    net[l] = (x.moved[l] - x.moved[l + 1]) + (south[n][l] - y.moved[l])
+                           + (under[n][l] - z.moved[l]);
+                    south[n][l] = y.moved[l];
+                    under[n][l] = z.moved[l];
+                }
+                compose(shares, n, net, t.ni, task.gained + here, all);
+                if (keep) {
+                    real* flux = task.flux + here;
+                    compose(shares, n, z.moved, t.ni, flux, all);
+                    compose(shares, n, y.moved, t.ni, flux + NK * all, all);
+                    compose(shares, n, x.moved + 1 - border, t.ni + border,
+                            flux + 2 * NK * all - border, all);
                 }
             }
+        }
+}
+
+// sum += weight nu^T moved, of species n.
+INLINE void add(const real* nu, int n, real weight, real moved, real* sum)
+{
+    EKM_LANES(m, NK) {
+        const real share = nu[n * NK + m];
+        if (share != 0)
+            sum[m] = fused(weight * share, moved, sum[m]);
+    }
+}
+
+// A voxel by itself, face by face, as a GPU's thread does it.
+template <bool keep, bool wet>
+INLINE void by_faces(const Tile& t, const Task& task)
+{
+    const Grid& g = task.g;
+    const Fields& s = task.s;
+    const Offset all = volume(g), here = at(t.i, t.j, t.k, g);
+    real gain[NK] = {};
+    for (int axis = 0; axis < 3; axis++)
+        for (int way = 1; way >= -1; way -= 2) {
+            Side side;
+            real flux[NK] = {}, change[NK] = {};
+            const Offset face = way > 0 ? here - stride(g, axis) : here;
+            open_side(side, s, g, axis, face, 1, wet);
+            for (int n = 0; n < NS; n++) {
+                species_flux<wet>(side, s.c + n * all, ion(s.z[n], s.diffusion[n], s.blend), n);
+                add(task.nu, n, 1, side.moved[0], flux);
+                if (wet)
+                    add(task.nu, n, 1, side.change[0], change);
+            }
+            if (wet)
+                mix(side.f, s.dispersivity, s.turnover, spacing(g, axis), s.quickest, s.blend,
+                    side.change);
+            const bool mine = way < 0 || (axis == 0 ? t.k : axis == 1 ? t.j : t.i) == 0;
+            for (int m = 0; m < NK; m++) {
+                if (wet)
+                    flux[m] = fused(side.change[0], change[m], flux[m]);
+                gain[m] += way * flux[m];
+                if (keep && mine)
+                    task.flux[(axis * NK + m) * all + face] = flux[m];
+            }
+        }
+    for (int m = 0; m < NK; m++)
+        task.gained[m * all + here] = gain[m];
+}
+
+// Whether water flows through a face of the tile.
+INLINE bool wet_tile(const Tile& t, const Grid& g, const real* water)
+{
+    int wet = 0;
+    for (int axis = 0; axis < 3; axis++)
+        for (int k = t.k - (axis == 0); k < t.k + t.nk; k++)
+            for (int j = t.j - (axis == 1); j < t.j + t.nj; j++) {
+                const real* flow = water + axis * volume(g) + at(t.i, j, k, g);
+                for (int l = -(axis == 2); l < t.ni; l++)
+                    wet |= flow[l] != 0;
+            }
+    return wet;
+}
+
+// Fluxes are stored with the voxel below the face.
+template <bool keep>
+INLINE void advance(const Task& task)
+{
+    const Grid& g = task.g;
+    if constexpr (LANES == 1) {
+        EKM_TILES(t, g) {
+            if (wet_tile(t, g, task.s.water))
+                by_faces<keep, true>(t, task);
+            else
+                by_faces<keep, false>(t, task);
+        }
+    } else {
+        const Shares shares = shares_of(task.nu);
+        Ion ions[NS];
+        for (int n = 0; n < NS; n++)
+            ions[n] = ion(task.s.z[n], task.s.diffusion[n], task.s.blend);
+        EKM_TILES(t, g) {
+            if (wet_tile(t, g, task.s.water))
+                by_strips<keep, true>(t, task, shares, ions);
+            else
+                by_strips<keep, false>(t, task, shares, ions);
+        }
     }
 }
 
@@ -153,8 +321,8 @@ KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
                       real* __restrict__ EACH(3) EACH(NK) flux, real* __restrict__ EACH(NK) gained)
 {
     const Fields s = {c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                      nu[0], blend, 0, 0};
-    advance<true>(g, extremes(s), flux, gained);
+                      blend, 0, 0};
+    advance<true>({g, extremes(s), nu[0], flux, gained});
 }
 
 KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
@@ -166,8 +334,8 @@ KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
                       real* __restrict__ EACH(NK) gained)
 {
     const Fields s = {c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                      nu[0], blend, 0, 0};
-    advance<false>(g, extremes(s), nullptr, gained);
+                      blend, 0, 0};
+    advance<false>({g, extremes(s), nu[0], nullptr, gained});
 }
 
 // What can leave a voxel: per D, by water, per D |z| of cations and of anions.
