@@ -305,12 +305,10 @@ class Simulation:
                         self.fields()                     # phi and water of the same moment
                         outputs.snapshot()
                     progress.update(s.time, s.step, f"dt {dt:6.0f} s")
+            outputs.finish(monitor.summary(time.monotonic() - begun))
         except BaseException as error:
-            reason = str(error) or type(error).__name__
-            outputs.status("failed", reason=reason)
-            outputs.log(f"failed at t = {s.time:g} s: {reason}")
+            outputs.failed(error)
             raise
-        outputs.finish(monitor.summary(time.monotonic() - begun))
         return open_results(outputs.path)
 
 

@@ -8,7 +8,7 @@ read. The bound is a number of roundings of the sum of all absolute terms of an 
 import numpy as np
 import pytest
 
-from ekm3d import backend, potential, transport
+from ekm3d import kernelsource, potential, transport
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid import GHOST, Grid
 from ekm3d.resources import kernel_text
@@ -153,7 +153,7 @@ TWINS = {
 
 def compared(twin, host, w):
     """[(what the reference, what the kernel made of NaN)] for every output, in their order."""
-    parameters = backend.signature(kernel_text(twin.source), twin.__name__)
+    parameters = kernelsource.signature(kernel_text(twin.source), twin.__name__)
     inputs = [getattr(w, p.name) for p in parameters[1:] if not p.output]
     made = []
     for body in (twin, host.bind(twin, **COUNTS)):
