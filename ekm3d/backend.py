@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ekm3d import hostmemory
 from ekm3d.grid import PackedGrid
 from ekm3d.hostcompiler import (FLAGS, BackendError, cache_folder, compile_library, cpu,
                                 find_compiler)
@@ -124,6 +125,10 @@ class Backend:
     def from_numpy(self, array):
         """A NumPy array where this backend works; no copy if it is there already."""
         return array
+
+    def free_memory(self):
+        """Bytes that can still be had where the arrays live; None where nobody says."""
+        return hostmemory.free_memory()
 
     def host_buffer(self, shape, dtype):
         """A NumPy array that `bring` fills fast, for use again and again."""

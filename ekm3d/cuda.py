@@ -92,6 +92,13 @@ class CudaBackend(Backend):
     def sequence(self, calls):
         return Recorded(self.xp.cuda, super().sequence(calls))
 
+    def free_memory(self):
+        """What the device has left, and what the pool keeps or is limited to."""
+        pool, (free, _) = self.xp.get_default_memory_pool(), self.xp.cuda.runtime.memGetInfo()
+        free += pool.free_bytes()
+        limit = pool.get_limit()
+        return min(free, limit - pool.used_bytes()) if limit else free
+
     def host_buffer(self, shape, dtype):
         """Page-locked, without which the device cannot write there by itself."""
         count = int(np.prod(shape))

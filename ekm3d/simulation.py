@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ekm3d import memory
 from ekm3d.audit import Audit
 from ekm3d.backend import choose_backend
 from ekm3d.cathode import Cathodes
@@ -61,6 +62,7 @@ class Simulation:
     def __init__(self, case, backend="auto"):
         self.case, self.grid, self.chem = case, case.grid, case.chemistry
         self.backend = choose_backend(backend)
+        memory.require(case.path, self.grid, self.chem, self.backend)
         self.domain = Domain(self.grid)
         grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
         el, plan, self.physics = case.electrodes, case.schedule, case.physics

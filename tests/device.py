@@ -163,6 +163,10 @@ def asarray(array):
     return ndarray(np.array(array, order="C"))
 
 
+def get_default_memory_pool():
+    return pool
+
+
 def asnumpy(array):
     return array.get() if isinstance(array, ndarray) else np.asarray(array)
 
@@ -171,7 +175,9 @@ def _properties(_):
     return {"name": b"the host", "major": 0, "minor": 0, "totalGlobalMem": 2**30}
 
 
+pool = SimpleNamespace(free_bytes=lambda: 1000, used_bytes=lambda: 300, get_limit=lambda: 0)
 runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0,
+                          memGetInfo=lambda: (2**30, 2**31),
                           getDeviceProperties=_properties, driverGetVersion=lambda: 0)
 
 

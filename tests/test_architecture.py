@@ -14,13 +14,13 @@ KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
     1: "grid backend ordered cuda hostcompiler kernelsource domain stencil constants resources "
-       "version units casetext",
+       "version units casetext hostmemory",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
        "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
        "water newton cells sides stages activity exchangers phases descent waters selection "
        "consistency tables contacts terminals dissolved kinetics mobility orevoxels rates "
        "responses schema_chemistry composition solvent records library phreeqcfile "
-       "phreeqcdatabase",
+       "phreeqcdatabase memory",
     3: "potential flow transport reactions cathode relaxation immobile medium",
     4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress "
        "writer",

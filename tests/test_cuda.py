@@ -3,13 +3,11 @@
 Kernels beside their twins, launched block by block, are in test_twins and test_multigrid_kernels.
 """
 
-import importlib
 import sys
 
 import device
 import numpy as np
 import pytest
-from cases_for_tests import ROOT
 from salt_block import ORE, salt_case
 from test_slow import LIME, MEDIUM, NO_OSMOSIS, SLOW, STILL, ZETA
 
@@ -294,19 +292,6 @@ def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypa
     sim.step()
     assert device.crossed.times - before < 200
     assert max(spent) == (sim.voxels.index.size, 0, 1)
-
-
-def test_the_script_for_a_gpu_runs_on_the_stand_in(monkeypatch):
-    """Its report: bandwidth, two speeds and a profile; an event is 1 ms there, whatever ran."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    gpu = importlib.import_module("gpu")
-    monkeypatch.setattr(gpu, "copy_bandwidth", lambda cupy: 1.0)
-    monkeypatch.setattr(gpu, "STEPS", 1)
-    monkeypatch.setattr(backend, "BUILDERS", dict(backend.BUILDERS))
-    text = "\n".join(gpu.report(gpu.Watched("test", device), [16], [50.0]))
-    assert "| 16^3 | 20.3451 | 10.1725 |" in text                # 1e6 ns / (12 or 24 x 16^3)
-    assert "| component_flux | 1 | 1.000 |" in text
-    assert "| small_cycle |" in text and "| newton |" in text
 
 
 @pytest.mark.gpu
