@@ -108,8 +108,11 @@ class Backend:
         return partial(bound, *values)
 
     def sequence(self, calls):
-        """Prepared calls as one, which makes them in turn: always these, with these arrays."""
-        def run(calls=tuple(calls)):
+        """Prepared calls as one, which makes them in turn: always these, with these arrays.
+
+        None among them is nothing to be done.
+        """
+        def run(calls=tuple(call for call in calls if call is not None)):
             for call in calls:
                 call()
         return run

@@ -20,6 +20,7 @@ page-locked host memory, which the device fills while the host goes on.
 """
 
 import re
+from itertools import groupby
 
 import numpy as np
 
@@ -90,7 +91,12 @@ class CudaBackend(Backend):
         return super().prepare(bound, *values)
 
     def sequence(self, calls):
-        return Recorded(self.xp.cuda, super().sequence(calls))
+        """Launches that follow one another become one; what else is among them stays as it is."""
+        there = [call for call in calls if call is not None]
+        together = [(launched, super(CudaBackend, self).sequence(part))
+                    for launched, part in groupby(there, lambda call: hasattr(call, "launch"))]
+        return super().sequence(Recorded(self.xp.cuda, part) if launched else part
+                                for launched, part in together)
 
     def free_memory(self):
         """What the device has left, and what the pool keeps or is limited to."""
@@ -214,6 +220,7 @@ class LaunchedOperator(CompiledOperator):
 
         def call(function=self.function, kept=values):
             function(*launch)
+        call.launch = launch
         return call
 
     def _address(self, p, value, wanted):

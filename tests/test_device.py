@@ -6,7 +6,7 @@ import device
 import numpy as np
 import pytest
 
-from ekm3d.cuda import CudaBackend
+from ekm3d.cuda import CudaBackend, Recorded
 from ekm3d.elliptic import redirect
 from ekm3d.grid import Grid
 from ekm3d.hostcompiler import BackendError
@@ -36,9 +36,8 @@ def test_a_sequence_becomes_one_launch(cuda, monkeypatch):
     1.5, 1.875, 1.96875, ...: three quarters of the way each time, recording included.
     """
     _, p, call = graph(cuda)
-    recorded = []
-    record = call._record
-    monkeypatch.setattr(call, "_record", lambda: recorded.append(1) or record())
+    recorded, record = [], Recorded._record
+    monkeypatch.setattr(Recorded, "_record", lambda self: recorded.append(1) or record(self))
     for left in (0.5, 0.125, 0.03125, 0.0078125):
         call()
         assert (p.get()[GRID.inner] == 2.0 - left).all()
@@ -55,15 +54,33 @@ def test_a_graph_sees_later_values_and_keeps_its_arrays_alive(cuda):
     assert (p.get()[GRID.inner] == 4.5).all()                    # 3 + 3 / 2
 
 
+def test_what_is_no_launch_stays_between_the_graphs(cuda, monkeypatch):
+    """p = 1 + p / 2, then doubled on the way of the host, then once more: 1.5 p + 3 ... by hand.
+
+    From 0: 1, 2, 2; from 2: 2, 4, 3; from 3: 2.5, 5, 3.5; and None is nothing.
+    """
+    z, p, _ = graph(cuda)
+    recorded, record = [], Recorded._record
+    monkeypatch.setattr(Recorded, "_record", lambda self: recorded.append(1) or record(self))
+    launch = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
+
+    def double():
+        p[...] = cuda.from_numpy(2 * p.get())
+
+    call = cuda.sequence([launch, None, double, launch])
+    for wanted in (2.0, 3.0, 3.5, 3.75):
+        call()
+        assert (p.get()[GRID.inner] == wanted).all()
+    assert recorded == [1, 1]
+
+
 def test_what_cannot_be_recorded_is_refused(cuda):
     """A copy to the host, array expressions and waiting are no launches; the stream survives."""
     z, _, _ = graph(cuda)
     for wrong in (z.get, lambda: z + 1.0, lambda: cuda.from_numpy(np.ones(3)),
                   device.stream.synchronize):
-        call = cuda.sequence([lambda wrong=wrong: wrong() if call.loaded else None])
-        call()
         with pytest.raises(RuntimeError, match="while a graph is recorded"):
-            call()
+            Recorded(device.cuda, wrong)._record()
         assert device.stream.launches is None
     with pytest.raises(RuntimeError, match="default stream"):
         default = device.Stream()
