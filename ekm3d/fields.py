@@ -66,6 +66,14 @@ FIELDS = {
 }
 
 
+def counts(chem):
+    """Length of every leading axis by name."""
+    return {"components": len(chem.components), "species": len(chem.species),
+            "exchange": len(chem.exchange), "minerals": len(chem.minerals),
+            "unknowns": chem.unknowns,
+            "logarithms": chem.unknowns - len(chem.minerals)}
+
+
 class State:
     """All arrays of FIELDS, and the clock."""
 

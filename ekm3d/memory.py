@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.fields import FIELDS
+from ekm3d.fields import FIELDS, counts
 
 GIB = 2**30
 
@@ -33,13 +33,6 @@ RULES["cuda"] = Rule(0.0, RULES["cpp"].state, RULES["cpp"].other)
 
 class NotEnough(ValueError):
     """The run does not fit; the text says how much it takes, what there is, and what would fit."""
-
-
-def counts(chem):
-    """Length of every leading axis of FIELDS."""
-    return {"components": len(chem.components), "species": len(chem.species),
-            "exchange": len(chem.exchange), "minerals": len(chem.minerals),
-            "unknowns": chem.unknowns}
 
 
 def per_voxel(chem, name):

@@ -18,7 +18,7 @@ from ekm3d.corrector import Corrector
 from ekm3d.dissolved import Dissolved
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
-from ekm3d.fields import State
+from ekm3d.fields import State, counts
 from ekm3d.flow import Flow
 from ekm3d.grid import GHOST
 from ekm3d.monitor import Monitor
@@ -118,11 +118,7 @@ class Simulation:
     def _initial(self):
         """Ore wetted and in equilibrium, tanks filled with the pore water before prewetting."""
         case, chem, ore = self.case, self.chem, self.case.ore
-        counts = {"components": len(chem.components), "species": len(chem.species),
-                  "exchange": len(chem.exchange), "minerals": len(chem.minerals),
-                  "unknowns": chem.unknowns,
-                  "logarithms": chem.unknowns - len(chem.minerals)}
-        s = State(self.grid, self.backend, counts, self.electrodes.strips, len(case.sides))
+        s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides))
         amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
         for name, value in case.water.composition.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
