@@ -2,7 +2,7 @@
 
     python scripts/memory.py [--backends numpy cpp] [--quick]
 
-Every run is a process of its own, a few steps long; the system counts its maximum resident set.
+Every run is a process of its own, a few steps long; Linux counts its maximum resident set.
 The last lines are what RULES in ekm3d/memory.py should hold.
 """
 
@@ -21,11 +21,14 @@ from ekm3d.resources import case_path
 STAGE = ("schedule.stage=[{{name='short', duration='{} min', gradient='0.3 V/cm', "
          "anodes=['row 1'], cathodes=['row 2']}}]")
 BOX = "schedule.stage=[{name='short', duration='20 s'}]", "schedule.max_step=10 s"
+# VmHWM and not getrusage, which on Linux begins with the peak of the process that started this one.
 PROCESS = """
-import resource, sys
+import sys
+from pathlib import Path
 from ekm3d.__main__ import main
 code = main(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 sys.exit(code)
 """
 # (case, overrides): the chemistry of the field, and two ions in a box
@@ -47,7 +50,7 @@ def measured(case, overrides, backend):
                                 env=dict(os.environ, OPENBLAS_NUM_THREADS="1"))
     if answer.returncode:
         raise SystemExit(f"{case} {' '.join(overrides)} failed:\n{answer.stderr}")
-    return int(answer.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
+    return 1024 * int(answer.stdout.split()[-1])
 
 
 def fitted(rows):
