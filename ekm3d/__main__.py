@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from ekm3d.backend import BACKENDS, BackendError
+from ekm3d.backend import BACKENDS, BackendError, choose_backend
 from ekm3d.case import Case
 from ekm3d.casetext import CaseError
 from ekm3d.outputs import OutputError, check_directory, table
 from ekm3d.simulation import Simulation
-from ekm3d import databasereport, verify
+from ekm3d import databasereport, memory, verify
 from ekm3d.version import __version__
 
 BAD_INPUT, FAILED = 2, 3
@@ -48,6 +48,8 @@ def main(arguments=None):
         case = Case.read(args.case, args.overrides)
         if args.command == "check":
             print(case.describe())
+            backend = choose_backend(args.backend)
+            print(memory.text(case.grid, case.chemistry, backend))
             print(estimate(Simulation(case, args.backend)))
             return 0
         out = Path(args.out or Path(args.case) / "out")
@@ -56,8 +58,12 @@ def main(arguments=None):
         if not args.quiet:
             print(f"{case.title}\nbackend {sim.backend}; results go to {out}", flush=True)
         results = sim.run(out, args.force, args.quiet)
-    except (CaseError, BackendError, OutputError) as error:
+    except (CaseError, BackendError, OutputError, memory.NotEnough) as error:
         print(error, file=sys.stderr)
+        return BAD_INPUT
+    except MemoryError as error:
+        print(f"{args.case}: the memory is exhausted ({error}); larger voxels take less, and "
+              "`ekm3d check` tells how much", file=sys.stderr)
         return BAD_INPUT
     except (RuntimeError, OSError) as error:    # no convergence, no outlet, no room on the disk
         print(f"ekm3d: the run failed: {error}", file=sys.stderr)
@@ -70,13 +76,11 @@ def main(arguments=None):
 
 
 def estimate(sim):
-    """Steps and memory of a run, from its first step, as text."""
+    """Steps of a run, from its first, as text."""
     sim.step()
     steps = sum(stage.duration for stage in sim.schedule.stages) / sim.dt
-    arrays = [v for v in vars(sim.state).values() if hasattr(v, "nbytes")]
-    memory = sum(a.nbytes for a in [*arrays, *sim.transport.rates])
     return (f"expected: about {steps:.0f} steps of {sim.dt:.0f} s at the start's rate (more where "
-            f"fields steepen), {memory / 2**20:.0f} MiB of state; backend {sim.backend}")
+            f"fields steepen); backend {sim.backend}")
 
 
 if __name__ == "__main__":

@@ -20,20 +20,19 @@ import ctypes
 import hashlib
 import inspect
 import os
-import re
 import time
 import weakref
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from ekm3d import hostmemory
 from ekm3d.grid import PackedGrid
 from ekm3d.hostcompiler import (FLAGS, BackendError, cache_folder, compile_library, cpu,
                                 find_compiler)
+from ekm3d.kernelsource import KINDS, declared, defines, pasted
 from ekm3d.ordered import Mix
-from ekm3d.resources import kernel_text
 from ekm3d.stencil import flat
 
 BACKENDS = ("auto", "numpy", "cpp", "cuda")
@@ -109,6 +108,16 @@ class Backend:
         """
         return partial(bound, *values)
 
+    def sequence(self, calls):
+        """Prepared calls as one, which makes them in turn: always these, with these arrays.
+
+        None among them is nothing to be done.
+        """
+        def run(calls=tuple(call for call in calls if call is not None)):
+            for call in calls:
+                call()
+        return run
+
     def zeros(self, shape, dtype=np.float64):
         """An array of zeros where this backend works."""
         return self.xp.zeros(shape, dtype)
@@ -120,6 +129,22 @@ class Backend:
     def from_numpy(self, array):
         """A NumPy array where this backend works; no copy if it is there already."""
         return array
+
+    def free_memory(self):
+        """Bytes that can still be had where the arrays live; None where nobody says."""
+        return hostmemory.free_memory()
+
+    def host_buffer(self, shape, dtype):
+        """A NumPy array that `bring` fills fast, for use again and again."""
+        return np.empty(shape, dtype)
+
+    def bring(self, array, buffer):
+        """Copy an array as it is now to a host buffer; there once `brought()` has been called."""
+        buffer[...] = array
+
+    def brought(self):
+        """What waits, from any thread, until all that was brought so far is there."""
+        return lambda: None
 
     def mix(self, weights, array):
         """Sum over the leading axis of an array (n, ...) with NumPy weights (..., n).
@@ -195,102 +220,6 @@ def cuda(why):
 
 
 BUILDERS = {"numpy": Backend, "cpp": CppBackend, "cuda": cuda}
-
-
-# ---- the kernel's text -------------------------------------------------------------------
-
-KINDS = {"Grid": None, "real": np.dtype(np.float64), "single": np.dtype(np.float32),
-         "int": np.dtype(np.int32), "Offset": np.dtype(np.int64), "Flag": np.dtype(np.uint8)}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One argument of a kernel, as its declaration states it.
-
-    Grid g                      the grid, by value
-    real s                      a scalar
-    const real nu[NS][NK]       a table of NS x NK numbers
-    const real* c               a padded voxel array, read
-    real* EACH(NS) c            NS padded voxel arrays, written
-    real* ON(coarse) c          a padded voxel array of another grid, the parameter `coarse`
-    real* EACH(3) ROWS(g) c     3 numbers for every row of voxels: (3, nz, ny)
-    int* LIST(n) c              n numbers, n a parameter
-    """
-
-    name: str
-    kind: str                   # the C type
-    array: bool
-    output: bool
-    table: tuple                # what stands within [ ]
-    each: tuple                 # what stands within EACH( )
-    shape: tuple = ("ON", None)     # ON, ROWS or LIST, and what stands within ( )
-
-
-def kernel_text_or_none(source):
-    """Text of a kernel file, or None as long as it is not written."""
-    try:
-        return kernel_text(source)
-    except FileNotFoundError:
-        return None
-
-
-def declared(source, name, constants):
-    """(text, parameters) of a kernel; parameters is None where it is not written."""
-    text = kernel_text_or_none(source)
-    parameters = text and signature(text, name)
-    counts = {count for p in parameters or () for count in p.each + p.table}
-    missing = sorted(c for c in counts - set(constants) if not c.isdigit())
-    if missing:
-        raise BackendError(f"{source}: bind({name}) needs {', '.join(missing)}=...: "
-                           "a compile-time constant of the kernel")
-    return text, parameters
-
-
-def defines(constants):
-    """Compiler options that make numbers of the kernel constants."""
-    return ["-DREAL=double"] + [f"-D{k}={v}" for k, v in sorted(constants.items())]
-
-
-def pasted(source, text):
-    """The kernel text behind its headers, as one text: what every compiler is given.
-
-    ekm.cuh comes first, then those that lines `// needs name.cuh` ask for. Caches that key on the
-    text then see a change of a header too. #line keeps the compiler's messages pointing at the
-    real files.
-    """
-    headers = ["ekm.cuh", *re.findall(r"^// needs (\S+)", text, flags=re.M)]
-    parts = [*((name, kernel_text(name)) for name in headers), (source, text)]
-    return "\n".join(f'#line 1 "{name}"\n{part}' for name, part in parts)
-
-
-def kernel_names(text):
-    """Names of the kernels in a text."""
-    return re.findall(r"\bKERNEL\s+(\w+)\s*\(", without_comments(text))
-
-
-def signature(text, name):
-    """The parameters of kernel `name`, read from its own text; None if it is not there."""
-    found = re.search(rf"\bKERNEL\s+{name}\s*\((.*?)\)\s*\{{", without_comments(text), flags=re.S)
-    return found and tuple(parameter(name, p) for p in found[1].split(","))
-
-
-def without_comments(text):
-    return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.S)
-
-
-def parameter(kernel, text):
-    """One parameter of a kernel from its declaration."""
-    words = text.replace("__restrict__", " ")
-    found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*((?:EACH\(\w+\)\s*)*)"
-                         r"(?:(ON|ROWS|LIST)\((\w+)\))?\s*(\w+)\s*((?:\[\w+\])*)\s*", words)
-    if not found or found[2] not in KINDS:
-        raise BackendError(f"kernel {kernel}: cannot read the parameter {text.strip()!r}: it should"
-                           f" look like 'const real* x', 'real* EACH(NS) x', 'const real x[NS]' or "
-                           f"'real x', with one of the types {', '.join(KINDS)}")
-    const, kind, star, each, word, of, name, table = found.groups()
-    array = bool(star or table)
-    table, each = (tuple(re.findall(r"[\[(](\w+)", counts)) for counts in (table, each))
-    return Parameter(name, kind, array, array and not const, table, each, (word or "ON", of))
 
 
 # ---- calling compiled code ---------------------------------------------------------------

@@ -1,27 +1,33 @@
 """The kernels on a GPU, by way of CuPy: arrays in its memory, each kernel one launch.
 
-The text that is compiled is the one that every compiler gets (backend.pasted), by NVRTC through
-CuPy, which keeps what it compiled by that text. How many threads a launch needs follows from the
-word that its kernel loops with:
+The text that is compiled is the one that every compiler gets (kernelsource.pasted), by NVRTC
+through CuPy, which keeps what it compiled by that text. How many threads a launch needs follows
+from the word that its kernel loops with:
 
     EKM_ROWS(j, k, grid)    a warp for every row of voxels of `grid`
     EKM_BLOCK_ROWS          one block, as large as the kernel's registers allow
     all others              a thread for every voxel of the first grid, and for one more layer
                             along every axis: the faces on the lower side of the box
 
-Everything goes into CuPy's current stream, in order. What is small stays NumPy's: tables of
-numbers are copied to the device the first time that they are seen, and places of electrode faces
-and wells with them, since both repeat from step to step.
+Everything goes into CuPy's current stream, in order: a stream of its own, since the default one
+can neither be captured into a CUDA graph nor leave the host alone. What is small stays NumPy's:
+tables of numbers are copied to the device the first time that they are seen, and places of
+electrode faces and wells with them, since both repeat from step to step.
+
+Fields are allocated once; what array expressions need for a moment comes from CuPy's pool, which
+keeps it: after the first steps nothing is asked of the driver. Output leaves through buffers of
+page-locked host memory, which the device fills while the host goes on.
 """
 
 import re
+from itertools import groupby
 
 import numpy as np
 
-from ekm3d.backend import (KINDS, TRIAL, Backend, CompiledOperator, declared, defines, pasted,
-                           signature, without_comments)
+from ekm3d.backend import TRIAL, Backend, CompiledOperator
 from ekm3d.grid import Grid, PackedGrid
 from ekm3d.hostcompiler import BackendError
+from ekm3d.kernelsource import (KINDS, declared, defines, pasted, signature, without_comments)
 from ekm3d.stencil import flat
 
 OPTIONS = ("-std=c++17",)
@@ -48,6 +54,8 @@ class CudaBackend(Backend):
             count = cuda.runtime.getDeviceCount()
             number = cuda.runtime.getDevice()
             about = cuda.runtime.getDeviceProperties(number)
+            if not cuda.get_current_stream().ptr:               # the default one
+                cuda.Stream(non_blocking=True).use()
             self._try()
         except Exception as error:       # CuPy's own, of many kinds; libraries that are missing
             first = (str(error).strip().split("\n") or [""])[0]
@@ -82,6 +90,35 @@ class CudaBackend(Backend):
             return bound.prepared(*values)
         return super().prepare(bound, *values)
 
+    def sequence(self, calls):
+        """Launches that follow one another become one; what else is among them stays as it is."""
+        there = [call for call in calls if call is not None]
+        together = [(launched, super(CudaBackend, self).sequence(part))
+                    for launched, part in groupby(there, lambda call: hasattr(call, "launch"))]
+        return super().sequence(Recorded(self.xp.cuda, part) if launched else part
+                                for launched, part in together)
+
+    def free_memory(self):
+        """What the device has left, and what the pool keeps or is limited to."""
+        pool, (free, _) = self.xp.get_default_memory_pool(), self.xp.cuda.runtime.memGetInfo()
+        free += pool.free_bytes()
+        limit = pool.get_limit()
+        return min(free, limit - pool.used_bytes()) if limit else free
+
+    def host_buffer(self, shape, dtype):
+        """Page-locked, without which the device cannot write there by itself."""
+        count = int(np.prod(shape))
+        memory = self.xp.cuda.alloc_pinned_memory(count * np.dtype(dtype).itemsize)
+        return np.frombuffer(memory, dtype, count).reshape(shape)
+
+    def bring(self, array, buffer):
+        array.astype(buffer.dtype, order="C", copy=False).get(out=buffer, blocking=False)
+
+    def brought(self):
+        event = self.xp.cuda.Event(block=True, disable_timing=True)
+        event.record()
+        return event.synchronize
+
     def to_numpy(self, array):
         """A copy on the host; waits until the device has made it."""
         return self.xp.asnumpy(array)
@@ -112,6 +149,36 @@ class CudaBackend(Backend):
         for index in np.ndindex(values.shape[:-1]):
             np.add.at(sums[index], number, values[index])
         flat(array)[..., self.remembered(places)] += self.from_numpy(sums)
+
+
+class Recorded:
+    """Launches that are always the same: made one by one once, from then on as one CUDA graph.
+
+    A graph holds the kernels' arguments; the calls, which own the arrays, are kept beside it. The
+    driver loads a kernel when it is first launched, and that is better not recorded.
+    """
+
+    def __init__(self, cuda, calls):
+        self.cuda, self.calls, self.loaded, self.graph = cuda, calls, False, None
+
+    def __call__(self):
+        if self.graph is not None:
+            self.graph.launch()
+        elif self.loaded:
+            self.graph = self._record()
+            self.graph.launch()
+        else:
+            self.calls()
+            self.loaded = True
+
+    def _record(self):
+        stream = self.cuda.get_current_stream()
+        stream.begin_capture()
+        try:
+            self.calls()
+        finally:
+            graph = stream.end_capture()
+        return graph
 
 
 class LaunchedOperator(CompiledOperator):
@@ -153,6 +220,7 @@ class LaunchedOperator(CompiledOperator):
 
         def call(function=self.function, kept=values):
             function(*launch)
+        call.launch = launch
         return call
 
     def _address(self, p, value, wanted):

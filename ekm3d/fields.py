@@ -68,6 +68,14 @@ FIELDS = {
 }
 
 
+def counts(chem):
+    """Length of every leading axis by name."""
+    return {"components": len(chem.components), "species": len(chem.species),
+            "exchange": len(chem.exchange), "minerals": len(chem.minerals),
+            "unknowns": chem.unknowns,
+            "logarithms": chem.unknowns - len(chem.minerals)}
+
+
 class State:
     """All arrays of FIELDS, and the clock."""
 
@@ -89,14 +97,24 @@ class State:
         self.tank_c = self.beyond[:, :strips]
 
 
+def clay_stores(s):
+    """Arrays of exchangeable species, per volume of rock: fast sites, slow ones, immobile water."""
+    return s.exchanged, s.held, s.immobile_exchanged
+
+
+def mineral_stores(s):
+    """Arrays of minerals, per volume of rock: equilibrium, with a rate law, immobile water."""
+    return s.solid, s.slow, s.immobile_solid
+
+
 def on_clay(s):
-    """All exchangeable species, per volume of rock: on fast sites, slow ones, at immobile water."""
-    return s.exchanged + s.held + s.immobile_exchanged
+    """All exchangeable species, per volume of rock."""
+    return sum(clay_stores(s))
 
 
 def minerals(s):
-    """All minerals, per volume of rock: in equilibrium, with a rate law, in immobile water."""
-    return s.solid + s.slow + s.immobile_solid
+    """All minerals, per volume of rock."""
+    return sum(mineral_stores(s))
 
 
 def components(s, chem):

@@ -1,10 +1,13 @@
-"""The voxel fields that ParaView shows, worked out from the state when a snapshot is due."""
+"""The voxel fields that ParaView shows, worked out from the state when a snapshot is due.
+
+One after the other and where the arrays live, so that a moment needs memory for a few of them.
+"""
 
 import numpy as np
 
-from ekm3d.fields import minerals, on_clay
+from ekm3d.fields import clay_stores, mineral_stores
 from ekm3d.snapshots import VoxelField
-from ekm3d.stencil import above, below, faces
+from ekm3d.stencil import above, below, ends, faces
 
 MG = 1e6     # mg per kg
 ROCK = {     # what a medium that responds to its chemistry may change
@@ -53,13 +56,26 @@ def dynamic_fields(sim):
     return out
 
 
+def parts(sim, k):
+    """(dissolved, exchanged, solid) of component k, mol per m3 of rock, where the arrays live."""
+    s, chem, inner = sim.state, sim.chem, sim.grid.inner
+
+    def amount(nu, *stores):
+        """Sum of nu[n, k] array[n] over the stores."""
+        total = sim.backend.zeros(sim.grid.shape)
+        for array in stores:
+            for n in np.flatnonzero(nu[:, k]):
+                total += nu[n, k] * array[n][inner]
+        return total
+
+    water = amount(chem.nu, s.c) * sim.rock["water_content"][inner] + s.immobile_water[k][inner]
+    return water, amount(chem.nu_x, *clay_stores(s)), amount(chem.nu_m, *mineral_stores(s))
+
+
 def phases(sim):
     """(dissolved, exchanged, solid) of every component, mol per m3 of rock; (K, nz, ny, nx)."""
-    s, chem, inner = sim.state, sim.chem, sim.grid.inner
-    water = s.mix(chem.nu.T, s.c[inner]) * sim.rock["water_content"][inner]
-    return tuple(map(sim.backend.to_numpy, (
-        water + s.immobile_water[inner], s.mix(chem.nu_x.T, on_clay(s)[inner]),
-        s.mix(chem.nu_m.T, minerals(s)[inner]))))
+    found = zip(*(map(sim.backend.to_numpy, parts(sim, k)) for k in range(len(sim.chem.labels))))
+    return tuple(map(np.array, found))
 
 
 def group_mg_per_kg(sim, amounts, group):
@@ -70,41 +86,45 @@ def group_mg_per_kg(sim, amounts, group):
     return MG * mass / sim.case.ore.density
 
 
-def vectors(face_values, grid):
-    """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across faces (3, padded), per area."""
-    out = np.zeros((*grid.shape, 3))
-    for axis in range(3):
-        flow = faces(face_values[axis], axis) / grid.face_area(axis)
-        index = [slice(None)] * 3
-        index[axis] = slice(0, -1)
-        lower = flow[tuple(index)]
-        index[axis] = slice(1, None)
-        out[..., 2 - axis] = 0.5 * (lower + flow[tuple(index)])
-    return out
+def vectors(grid, flows):
+    """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across the faces of axis z, y and x."""
+    means = []
+    for axis, flow in enumerate(flows):
+        lower, upper = ends(flow, axis)
+        means.append(0.5 / grid.face_area(axis) * (lower + upper))
+    return np.stack(means[::-1], axis=-1)
+
+
+def current(sim, axis):
+    """Current across the faces of an axis now [A]."""
+    p, phi = sim.potential, sim.state.phi
+    return faces(p.current[axis], axis) + faces(p.conductance[axis], axis) * (
+        below(phi, axis) - above(phi, axis))
 
 
 def snapshot(sim):
-    """{name: array} of the dynamic fields now."""
+    """(name, array) of every dynamic field now, one after the other, where the arrays live."""
     s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
-    host = sim.backend.to_numpy
-    water, clay, solid = phases(sim)
-    theta = np.where(sim.electrodes.ore, host(sim.slow.water_content()[inner]), 1.0)
-    current = np.zeros_like(sim.potential.current)
-    for axis in range(3):
-        faces(current[axis], axis)[...] = faces(sim.potential.current[axis], axis) + faces(
-            sim.potential.conductance[axis], axis) * (below(s.phi, axis) - above(s.phi, axis))
-    out = {"phi": host(s.phi[inner]), "head": host(s.head[inner]),
-           "pH": np.where(sim.electrodes.ore, host(s.pH[inner]), np.nan),
-           "water_flux": vectors(host(sim.flow.water), grid),
-           "current_density": vectors(host(current), grid),
-           "conductivity": host(sim.electrolyte.conductivity(s)[inner]),
-           "net_charge": host(s.charge[inner]),
-           "REE_mg_per_kg": group_mg_per_kg(sim, water + clay, "REE"),
-           "REE_hydroxide_mg_per_kg": group_mg_per_kg(sim, solid, "REE")}
+    ore = sim.backend.from_numpy(sim.electrodes.ore)
+    yield "phi", s.phi[inner]
+    yield "head", s.head[inner]
+    yield "pH", np.where(ore, s.pH[inner], np.nan)
+    yield "water_flux", vectors(grid, (faces(sim.flow.water[axis], axis) for axis in range(3)))
+    yield "current_density", vectors(grid, (current(sim, axis) for axis in range(3)))
+    yield "conductivity", sim.electrolyte.conductivity(s)[inner]
+    yield "net_charge", s.charge[inner]
     if sim.slow.media:
-        out |= {name: host(array) for name, array in sim.slow.rock_now().items()}
+        yield from sim.slow.rock_now().items()
+    theta = np.where(ore, sim.slow.water_content()[inner], 1.0)
+    earths, hydroxide = (sim.backend.zeros(grid.shape) for _ in range(2))         # kg/m3
     for k, label in enumerate(chem.labels):
-        out[f"{label}_dissolved"] = water[k] / theta
-        out[f"{label}_exchanged"] = clay[k]
-        out[f"{label}_solid"] = solid[k]
-    return out
+        water, clay, solid = parts(sim, k)
+        if chem.groups[k] == "REE":
+            earths += chem.molar_mass[k] * (water + clay)
+            hydroxide += chem.molar_mass[k] * solid
+        yield f"{label}_dissolved", water / theta
+        yield f"{label}_exchanged", clay
+        yield f"{label}_solid", solid
+    density = sim.backend.from_numpy(sim.case.ore.density)
+    yield "REE_mg_per_kg", MG * earths / density
+    yield "REE_hydroxide_mg_per_kg", MG * hydroxide / density

@@ -281,8 +281,9 @@ class Multigrid:
                 (do, level - self.small) for do, level in cycle_steps(
                     self.sizes, self.small, self.twice, zero=what == FROM_ZERO)], np.int32))
             for what in (FROM_ZERO, SMOOTH)}
-        self.calls = [call for step in cycle_steps(self.sizes, 0, self.twice, self.small)
-                      for call in self._prepared(*step)]
+        calls = [call for step in cycle_steps(self.sizes, 0, self.twice, self.small)
+                 for call in self._prepared(*step)]
+        self.all_but_last = self.backend.sequence(calls[:-1])
 
     def visit_once(self):
         """Visit every level once per cycle from now on: a V-cycle."""
@@ -310,6 +311,5 @@ class Multigrid:
     def cycle(self, sums):
         """top.x = M top.b; sums (nz, ny): their products added up over every row of voxels."""
         top = self.top
-        for call in self.calls[:-1]:
-            call()
+        self.all_but_last()
         self.do["smooth_and_sum"](self.grid, *top.operator, top.b, top.y, SECOND, top.x, sums)

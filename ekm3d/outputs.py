@@ -1,7 +1,8 @@
 """The result directory of a run: fields.vtkhdf, series.csv, summary.json, log.txt, status.json.
 
 A directory that holds a finished run is not touched unless forced. Files are replaced or
-appended to such that a reader never sees half of anything.
+appended to such that a reader never sees half of anything. A snapshot is copied and then written
+while the run goes on, one at a time; whatever ends the run waits for it.
 """
 
 import json
@@ -9,10 +10,13 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from ekm3d.maps import dynamic_fields, snapshot, static_fields
 from ekm3d.provenance import now, write_provenance
 from ekm3d.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
 from ekm3d.snapshots import Snapshots
+from ekm3d.writer import Writer
 
 LOG_FILE = "log.txt"
 
@@ -56,8 +60,11 @@ class Outputs:
         self.path.mkdir(parents=True, exist_ok=True)
         for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
             (self.path / name).unlink(missing_ok=True)
-        self.snapshots = Snapshots(self.path / FIELDS_FILE, sim.grid, static_fields(sim),
-                                   dynamic_fields(sim))
+        fields = dynamic_fields(sim)
+        self.snapshots = Snapshots(self.path / FIELDS_FILE, sim.grid, static_fields(sim), fields)
+        self.writer, self.copies = Writer(), {
+            field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
+            for field in fields}
         write_provenance(self.path / FIELDS_FILE, sim.case, sim.backend, self.started)
         self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
         self.log(sim.case.describe())
@@ -69,11 +76,24 @@ class Outputs:
             file.write(text + "\n")
 
     def snapshot(self):
-        """Add the block as it is now to fields.vtkhdf."""
-        self.snapshots.append(self.sim.state.time, snapshot(self.sim))
+        """Add the block as it is now to fields.vtkhdf; from its copy, while the run goes on."""
+        self.writer.wait()
+        for name, array in snapshot(self.sim):
+            self.sim.backend.bring(array, self.copies[name])
+        self.writer.start(self._write, self.sim.state.time, self.sim.backend.brought())
+
+    def _write(self, time, wait):
+        """The copies, once they are there, as the block at `time` [s]."""
+        wait()
+        try:
+            self.snapshots.append(time, self.copies)
+        except OSError as error:
+            raise OSError(f"{self.snapshots.path}: the snapshot at t = {time:g} s was not written: "
+                          f"{error}") from error
 
     def series(self, row):
         """Append a row {name[unit]: value} to series.csv, with a header before the first."""
+        self.writer.check()
         path = self.path / SERIES_FILE
         text = ",".join(f"{v:.10g}" for v in row.values()) + "\n"
         if not path.exists():
@@ -88,8 +108,19 @@ class Outputs:
                  "updated_utc": now(), **facts}
         write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
 
+    def failed(self, error):
+        """Say what ended the run, once the writer has ended too."""
+        reasons = [str(error) or type(error).__name__]
+        try:
+            self.writer.wait()
+        except Exception as another:
+            reasons.append(str(another))
+        self.status("failed", reason="; ".join(reasons))
+        self.log(f"failed at t = {self.sim.state.time:g} s: {'; '.join(reasons)}")
+
     def finish(self, summary):
         """Write summary.json, then "done" into status.json: whoever waits for it finds all."""
+        self.writer.wait()
         write_provenance(self.path / FIELDS_FILE, self.sim.case, self.sim.backend, self.started,
                          now())
         self.log("\n" + table(summary))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ekm3d import memory
 from ekm3d.audit import Audit
 from ekm3d.backend import choose_backend
 from ekm3d.cathode import Cathodes
@@ -18,7 +19,7 @@ from ekm3d.dissolved import Dissolved
 from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
 from ekm3d.electrolyte import Electrolyte
-from ekm3d.fields import State
+from ekm3d.fields import State, counts
 from ekm3d.flow import Flow
 from ekm3d.grid import GHOST
 from ekm3d.monitor import Monitor
@@ -62,6 +63,7 @@ class Simulation:
     def __init__(self, case, backend="auto"):
         self.case, self.grid, self.chem = case, case.grid, case.chemistry
         self.backend = choose_backend(backend)
+        memory.require(case.path, self.grid, self.chem, self.backend)
         self.domain = Domain(self.grid)
         grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
         el, plan, self.physics = case.electrodes, case.schedule, case.physics
@@ -118,11 +120,7 @@ class Simulation:
     def _initial(self):
         """Ore wetted and in equilibrium, tanks filled with the pore water before prewetting."""
         case, chem, ore = self.case, self.chem, self.case.ore
-        counts = {"components": len(chem.components), "species": len(chem.species),
-                  "exchange": len(chem.exchange), "minerals": len(chem.minerals),
-                  "unknowns": chem.unknowns,
-                  "logarithms": chem.unknowns - len(chem.minerals)}
-        s = State(self.grid, self.backend, counts, self.electrodes.strips, len(case.sides))
+        s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides))
         amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
         for name, value in case.water.composition.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
@@ -297,12 +295,10 @@ class Simulation:
                         self.fields()                     # phi and water of the same moment
                         outputs.snapshot()
                     progress.update(s.time, s.step, f"dt {dt:6.0f} s")
+            outputs.finish(monitor.summary(time.monotonic() - begun))
         except BaseException as error:
-            reason = str(error) or type(error).__name__
-            outputs.status("failed", reason=reason)
-            outputs.log(f"failed at t = {s.time:g} s: {reason}")
+            outputs.failed(error)
             raise
-        outputs.finish(monitor.summary(time.monotonic() - begun))
         return open_results(outputs.path)
 
 

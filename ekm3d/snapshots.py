@@ -32,6 +32,10 @@ class VoxelField:
     meaning: str
     components: int = 1     # 3 for a vector
 
+    def shape(self, grid):
+        """Shape of its array on a grid."""
+        return grid.shape + ((3,) if self.components == 3 else ())
+
 
 class Snapshots:
     """The file that receives the block at chosen times.
@@ -139,9 +143,9 @@ def _as_stored(array):
 def _shaped(field, array, grid):
     """The array if it has the field's shape; else ValueError."""
     array = np.asarray(array)
-    wanted = grid.shape + ((3,) if field.components == 3 else ())
-    if array.shape != wanted:
-        raise ValueError(f"field {field.name!r} has shape {array.shape}, it should be {wanted}")
+    if array.shape != field.shape(grid):
+        raise ValueError(f"field {field.name!r} has shape {array.shape}, "
+                         f"it should be {field.shape(grid)}")
     return array
 
 

@@ -1,142 +1,67 @@
-"""How fast each part of a step is on this machine, beside its memory and hand-written C++.
+"""How fast each part of a step is on this machine, beside its memory, hand-written C++ and peers.
 
-    python scripts/bench.py [--plain PROGRAM] [--sizes 32 64] [--spacing 10 5] [--write]
+    python scripts/bench.py [--write] [--quick] [--plain PROGRAM] [--pfmg PROGRAM]
 
-Elliptic: the problem of bench_elliptic, which also takes peers.
+Bandwidth: a triad, a = b + s c, over 3 x 240 MB; its own writes count once.
 
-Transport: nanoseconds per voxel, species and step of `component_gain`, for two problems. "weak":
-drift below a thermal voltage per voxel and no water, every species its own component, which is
-what PROGRAM does (called as PROGRAM N SPECIES STEPS FILE; it prints {"peer": "cpp_fused", "ns_min":
-...}, first-order upwind). "field": drift of many thermal voltages, water and dispersion, 24
-species of 10 components, so that every limiter works.
+Kernels: bench_kernels.py calls every kernel as real steps do; bytes are each array's, once.
 
-Chemistry: voxels per second of the field block after ten steps, each total moved by 1e-3 of itself,
-from their last equilibrium.
+Elliptic: the problem of bench_elliptic.py, from zero (cold) and from the last solution after a
+small change (warm), set-up included, to a residual of 1e-8. "header": time of the 7-point operator
+in the words of kernels/ekm.cuh over that of plain C++. PFMG is hypre's, with conjugate gradients.
 
-Whole step: wall seconds per step of the field block. Bandwidth: a triad, a = b + s c, in between.
-One thread is timed by the process's clock, several by the wall's: best of some repeats. --write
-puts the tables into cases/verification/benchmarks.md.
+Transport: bench_transport.py, "weak" beside hand-written C++ of the same problem, which is first
+order, and "field", in which every limiter works.
+
+Chemistry: chemistry_speed.py, the same field voxels for PHREEQC in the same run where phreeqpy is
+installed.
+
+Whole step: wall seconds of a step of the field block, after three.
+
+One thread is timed by the process's clock, several by the wall's, which says little on a machine
+that does other things: best of some repeats. --write puts the page into
+cases/verification/benchmarks.md. On a GPU: scripts/gpu.py.
 """
 
 import argparse
 import datetime
-import json
 import os
 import platform
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import bench_elliptic
-import numpy as np
+import bench_kernels
+import bench_transport
 from threadpoolctl import threadpool_limits
 
-from ekm3d.backend import choose_backend
+from ekm3d.backend import CppBackend, choose_backend
 from ekm3d.case import Case
-from ekm3d.chemistry import Sites, acidity_from_neutrality
-from ekm3d.grid import Grid
 from ekm3d.provenance import checkout
 from ekm3d.resources import case_path
 from ekm3d.simulation import Simulation
-from ekm3d.transport import component_gain
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "cases" / "verification" / "benchmarks.md"
-PROBLEMS = {"weak": (12, 12), "field": (24, 10)}            # species, components
+PARTS = (("potential", "solve"), ("flow", "solve"), ("transport", "prepare"),
+         ("reactions", "advance"))
 
 
-def least(threads, repeats, call):
-    """Least seconds of a call."""
-    return bench_elliptic.best(time.process_time if threads == 1 else time.perf_counter, repeats,
-                               call)[0]
+def clock(threads):
+    """The process's for one thread, the wall's for several."""
+    return time.process_time if threads == 1 else time.perf_counter
 
 
 def bandwidth(threads):
-    """GB/s of a triad over three arrays of 240 MB; its writes count once."""
-    with tempfile.TemporaryDirectory() as folder:
-        library = bench_elliptic.plain_library(folder)
-        return bench_elliptic.bandwidth(
-            library, time.process_time if threads == 1 else time.perf_counter, 5)
+    """GB/s of the triad."""
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(threads):
+        return bench_elliptic.bandwidth(bench_elliptic.plain_library(folder), clock(threads), 5)
 
 
-def elliptic(n, backend, threads):
-    """{cold, warm: (millions of unknowns per second, iterations)}."""
-    grid = Grid((n, n, n), (1.0, 1.0, 1.0))
-    sigma, other = bench_elliptic.conductivity(n)
-    mask, volts = bench_elliptic.wells(n)
-    arrays, changed = (bench_elliptic.equations(grid, sigma * f, mask, volts)
-                       for f in (1.0, np.exp(0.02 * other)))
-    found = bench_elliptic.solve(grid, backend, arrays, changed,
-                                 time.process_time if threads == 1 else time.perf_counter, 3)
-    return {what: (1e-6 * (~mask).sum() / s, its) for what, (s, its) in found.items()}
-
-
-def chemistry(backend, seed=11):
-    """Voxels per second, one thread."""
-    sim = Simulation(Case.read(case_path("field_block")), backend.name)
-    for _ in range(10):
-        sim.step()
-    reactions, chem = sim.reactions, sim.chem
-    rng = np.random.default_rng(seed)
-    total, cec = (reactions.voxels.take(values) for values in (sim.state.T, reactions.rock["cec"]))
-    total *= 1 + 1e-3 * rng.normal(size=total.shape)
-    total[chem.hydrogen] = acidity_from_neutrality(chem, total, cec)
-    warm = reactions.voxels.take(sim.state.warm)
-    theta = reactions.voxels.take(reactions.rock["water_content"])
-    sites = Sites(cec, reactions.voxels.take(reactions.rock["cec_slope"]),
-                  reactions.rock["reference_pH"])
-    return theta.size / least(1, 5, lambda: sim.engine.solve(total, theta, sites, warm))
-
-
-def problem(n, name, seed=7):
-    """Grid, arguments of component_gain and its output, for n^3 voxels of 0.25 m."""
-    species, components = PROBLEMS[name]
-    strong = name == "field"
-    rng, grid = np.random.default_rng(seed), Grid((n, n, n), (0.25, 0.25, 0.25))
-    inside = np.zeros(grid.padded)
-    inside[grid.inner] = 1.0
-    c = (1 + rng.random((species, *grid.padded))) * inside
-    mobility = (0.05 + 0.4 * rng.random(grid.padded)) * inside
-    _, j, i = np.indices(grid.padded)
-    phi = (1.0 if strong else 1e-3) * (2 * i + j)
-    water = 1e-9 * strong * rng.normal(size=(3, *grid.padded))
-    nu = np.zeros((species, components))
-    for s in range(species):
-        nu[s, s % components] = 1.0
-        nu[s, rng.integers(components)] += s >= components
-    return (grid, c, mobility, phi, phi.copy(), 1e3 * inside,
-            np.zeros(water.shape, np.uint8), water, 0.05 * strong * inside,
-            np.arange(species) % 5 - 2.0, 1e-9 * (1 + 0.1 * np.arange(species)), nu, 1.0,
-            np.zeros((components, *grid.padded)))
-
-
-def transport(n, name, backend, threads):
-    """ns per voxel, species and step."""
-    arguments = problem(n, name)
-    species, components = PROBLEMS[name]
-    call = backend.bind(component_gain, NS=species, NK=components, NF=1)
-    call(*arguments)
-    repeats = 2 if backend.name == "numpy" else max(3, 200_000_000 // (species * n**3 * 10))
-    return 1e9 * least(threads, repeats, lambda: call(*arguments)) / (species * n**3)
-
-
-def plain(program, n, threads):
-    """What the hand-written program says of itself, ns."""
-    species = PROBLEMS["weak"][0]
-    answer = subprocess.run([program, str(n), str(species), "30", os.devnull], text=True,
-                            capture_output=True, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
-    lines = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
-    if answer.returncode or not lines:
-        raise SystemExit(f"{program} failed:\n{answer.stderr}")
-    return min(line["ns_min"] for line in lines)
-
-
-def whole_step(spacing, backend, threads, steps):
-    """(wall seconds per step, of these in potential and flow, transport, chemistry)."""
-    case = Case.read(case_path("field_block"), [f"grid.spacing={spacing} cm"])
-    sim = Simulation(case, backend.name)
-    spent = dict.fromkeys(("potential", "flow", "transport", "reactions"), 0.0)
+def watched_step(sim):
+    """({part: seconds so far}, step): the step, with its parts timed."""
+    spent = dict.fromkeys((part for part, _ in PARTS), 0.0)
 
     def timed(part, call):
         def run(*given):
@@ -146,62 +71,105 @@ def whole_step(spacing, backend, threads, steps):
             return answer
         return run
 
-    for part, verb in (("potential", "solve"), ("flow", "solve"), ("transport", "prepare"),
-                       ("reactions", "advance")):
+    for part, verb in PARTS:
         module = getattr(sim, part)
         setattr(module, verb, timed(part, getattr(module, verb)))
+    return spent, sim.step
+
+
+def whole_step(spacing, backend, threads, steps):
+    """Wall seconds per step, and of these in each part."""
+    case = Case.read(case_path("field_block"), [f"grid.spacing={spacing:g} cm"])
+    sim = Simulation(case, backend.name)
     with threadpool_limits(threads, "openmp"), threadpool_limits(1, "blas"):
         for _ in range(3):
             sim.step()
-        spent.update(dict.fromkeys(spent, 0.0))
+        spent, step = watched_step(sim)
         begun = time.perf_counter()
         for _ in range(steps):
-            sim.step()
+            step()
         return [(time.perf_counter() - begun) / steps, *(s / steps for s in spent.values())]
+
+
+def kernels(given, roofs):
+    """Every kernel, on one thread."""
+    with threadpool_limits(1):
+        yield from bench_kernels.table(
+            bench_kernels.watched(CppBackend)("benchmark"), roofs[1],
+            bench_kernels.best_of(time.process_time), given.kernel_spacing, given.kernel_size)
+
+
+def elliptic(given):
+    yield "| voxels | threads | cold, MDOF/s (iterations) | warm | header | PFMG | cold / PFMG |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in bench_elliptic.measured(given.sizes, given.threads, choose_backend("cpp"), 3,
+                                       {"pfmg": given.pfmg}):
+        own = [f"{rate:.2f} ({its})" for rate, _, its in (row["cold"], row["warm"])]
+        peer = row["peers"].get("pfmg")
+        theirs = [f"{peer['MDOFs_total']:.2f} ({peer['its']})",
+                  f"{row['cold'][0] / peer['MDOFs_total']:.2f}"] if peer else ["-", "-"]
+        yield " | ".join([f"| {row['n']}^3", str(row["threads"]), *own, f"{row['header']:.2f}",
+                          *theirs]) + " |"
+
+
+def transport(given):
+    yield "| voxels | problem | threads | numpy | cpp | hand-written | cpp / hand-written |"
+    yield "|---|---|---|---|---|---|---|"
+    for n in given.sizes[:2]:
+        for name in bench_transport.PROBLEMS:
+            slow = bench_transport.speed(n, name, choose_backend("numpy"), 1)
+            for threads in given.threads:
+                with threadpool_limits(threads):
+                    own = bench_transport.speed(n, name, choose_backend("cpp"), threads)
+                theirs = given.plain and name == "weak" and bench_transport.plain(
+                    given.plain, n, threads)
+                yield (f"| {n}^3 | {name} | {threads} | {slow:.1f} | {own:.2f} | "
+                       + (f"{theirs:.2f} | {own / theirs:.2f} |" if theirs else "- | - |"))
+
+
+def chemistry(given):
+    try:
+        import chemistry_speed
+    except ImportError as error:
+        yield f"Not measured: {error}."
+        return
+    with threadpool_limits(1):
+        rows = chemistry_speed.measure(given.voxels)
+    text = chemistry_speed.page(rows, given.voxels)
+    yield text[text.index("| |"):].rstrip()
+
+
+def steps(given):
+    yield "| spacing | backend | threads | step, s | " + " | ".join(p for p, _ in PARTS) + " |"
+    yield "|---|---|---|---|" + "---|" * len(PARTS)
+    for spacing in given.spacing:
+        rows = [("cpp", threads) for threads in given.threads]
+        if spacing >= 5:
+            rows.insert(0, ("numpy", 1))
+        for name, threads in rows:
+            found = whole_step(spacing, choose_backend(name), threads, 5 if spacing >= 5 else 2)
+            yield f"| {spacing:g} cm | {name} | {threads} | " + " | ".join(
+                f"{s:.4f}" for s in found) + " |"
 
 
 def tables(given):
     """Lines of Markdown."""
-    backends = {name: choose_backend(name) for name in ("numpy", "cpp")}
     yield (f"{processor()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} when begun; "
-           f"{datetime.date.today()}, commit {checkout()[0][:12]}.")
-    yield ""
+           f"{datetime.date.today()}, commit {checkout()[0][:12]}.\n")
+    roofs = {}
     yield "| threads | triad, GB/s |\n|---|---|"
-    for threads in given.threads:
-        with threadpool_limits(threads):
-            yield f"| {threads} | {bandwidth(threads):.1f} |"
-    yield "\n## Elliptic solver, millions of unknowns per second (iterations)\n"
-    yield "| voxels | threads | cold | warm |\n|---|---|---|---|"
-    for n in given.sizes:
-        for threads in given.threads:
-            with threadpool_limits(threads):
-                found = elliptic(n, backends["cpp"], threads)
-            yield f"| {n}^3 | {threads} | " + " | ".join(
-                f"{rate:.2f} ({its})" for rate, its in found.values()) + " |"
-    yield "\n## Chemistry, voxels per second on one thread\n"
-    yield "| numpy | cpp |\n|---|---|"
-    with threadpool_limits(1):
-        yield "| " + " | ".join(f"{chemistry(b):.0f}" for b in backends.values()) + " |"
-    yield "\n## Transport, ns per voxel, species and step\n"
-    yield "| voxels | problem | numpy | " + " | ".join(
-        f"cpp, {t} thread(s)" for t in given.threads) + " | hand-written, 1 thread |"
-    yield "|---|---|---|" + "---|" * (len(given.threads) + 1)
-    for n in given.sizes:
-        for name in PROBLEMS:
-            row = [transport(n, name, backends["numpy"], 1)]
-            for threads in given.threads:
-                with threadpool_limits(threads):
-                    row.append(transport(n, name, backends["cpp"], threads))
-            theirs = f"{plain(given.plain, n, 1):.2f}" if given.plain and name == "weak" else "-"
-            yield f"| {n}^3 | {name} | " + " | ".join(f"{v:.2f}" for v in row) + f" | {theirs} |"
-    yield "\n## Whole step of the field block, wall seconds\n"
-    yield "| spacing | backend | threads | step | potential | flow | transport | chemistry |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for spacing in given.spacing:
-        for name, threads in [("numpy", 1), *(("cpp", t) for t in given.threads)]:
-            found = whole_step(spacing, backends[name], threads, 10 if spacing >= 10 else 4)
-            yield f"| {spacing:g} cm | {name} | {threads} | " + " | ".join(
-                f"{s:.4f}" for s in found) + " |"
+    for threads in {1: 0, **dict.fromkeys(given.threads)}:
+        roofs[threads] = bandwidth(threads)
+        yield f"| {threads} | {roofs[threads]:.1f} |"
+    for title, part in (("Elliptic solver", lambda: elliptic(given)),
+                        ("Transport, ns per voxel, species and step", lambda: transport(given)),
+                        ("Chemistry, one thread", lambda: chemistry(given)),
+                        ("Every kernel, one thread", lambda: kernels(given, roofs)),
+                        ("Whole step of the field block, wall seconds", lambda: steps(given))):
+        begun = time.monotonic()
+        yield f"\n## {title}\n"
+        yield from part()
+        yield f"\nMeasured in {time.monotonic() - begun:.0f} s."
 
 
 def processor():
@@ -214,21 +182,38 @@ def processor():
                 platform.machine())
 
 
-def main():
+def parser():
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parse.add_argument("--sizes", nargs="+", type=int, default=[32, 64, 96])
-    parse.add_argument("--spacing", nargs="+", type=float, default=[10, 5])
+    parse.add_argument("--sizes", nargs="+", type=int, default=[64, 96, 128], help="voxels an edge")
+    parse.add_argument("--spacing", nargs="+", type=float, default=[10, 5, 2],
+                       help="of the field block, cm")
     parse.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parse.add_argument("--plain", help="hand-written C++ of the weak problem")
+    parse.add_argument("--voxels", type=int, default=6000, help="of the chemistry")
+    parse.add_argument("--plain", help="hand-written transport (bench_transport.py)")
+    parse.add_argument("--pfmg", help="hypre's PFMG (bench_elliptic.py)")
+    parse.add_argument("--quick", action="store_true", help="small sizes: does it run?")
     parse.add_argument("--write", action="store_true")
-    given = parse.parse_args()
+    return parse
+
+
+def smaller(given):
+    """Sizes of --quick."""
+    given.sizes, given.spacing, given.voxels = [16, 24], [25], 300
+    given.kernel_spacing, given.kernel_size = 25, 16
+
+
+def main():
+    given = parser().parse_args()
+    given.kernel_spacing, given.kernel_size = 2.5, 128
+    if given.quick:
+        smaller(given)
     lines = []
     for line in tables(given):
         print(line, flush=True)
         lines.append(line)
     if given.write:
         text = "\n\n".join(__doc__.split("\n\n")[2:])
-        head = "# Speed\n\nWritten by `scripts/bench.py --write`: one run, one machine.\n\n"
+        head = "# Speed\n\nWritten by `python scripts/bench.py --write`: one run, one machine.\n\n"
         PAGE.write_text(head + text.strip() + "\n\n" + "\n".join(lines) + "\n")
 
 

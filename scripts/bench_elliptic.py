@@ -31,6 +31,7 @@ from ekm3d.domain import Domain
 from ekm3d.elliptic import Elliptic, apply_operator
 from ekm3d.grid import Grid
 
+LARGEST = 256       # voxels an edge of a field that is made and not repeated
 PLAIN = r"""
 extern "C" void triad(long n, double s, const double* b, const double* c, double* a)
 {
@@ -161,6 +162,46 @@ def peer(name, command):
     return json.loads(lines[-1])
 
 
+def problem(n):
+    """Grid, the equations, those after a small change, the peers' input, number of unknowns."""
+    grid = Grid((n, n, n), (1.0, 1.0, 1.0))
+    tiles = -(-n // LARGEST)                         # fields are periodic: large ones repeat
+    sigma, other = (np.tile(field, (tiles,) * 3) for field in conductivity(n // tiles))
+    mask, volts = wells(n)
+    return (grid, equations(grid, sigma, mask, volts),
+            equations(grid, sigma * np.exp(0.02 * other), mask, volts),
+            np.concatenate([v.astype(float).ravel() for v in (sigma, mask, volts)]),
+            int((~mask).sum()))
+
+
+def peers(programs, n, raw, threads, repeats):
+    """{name: what it says of itself} of those that there are."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    commands = {"pfmg": ["mpirun", "--allow-run-as-root", "--bind-to", "none", "-np", str(threads),
+                         programs.get("pfmg"), str(n), str(raw), "0", "2", "3"],
+                "probe": [programs.get("probe"), str(n), str(raw), "0.5", "1", "0.5", "2", "1",
+                          str(repeats)]}
+    return {name: peer(name, commands[name]) for name, path in programs.items() if path}
+
+
+def measured(sizes, threads, backend, repeats, programs):
+    """One dictionary for every size and number of threads, peers beside in the same run."""
+    with tempfile.TemporaryDirectory() as folder:
+        library, raw = plain_library(folder), Path(folder) / "problem.raw"
+        for n in sizes:
+            grid, arrays, changed, numbers, unknowns = problem(n)
+            numbers.tofile(raw)
+            for count in threads:
+                clock = time.process_time if count == 1 else time.perf_counter
+                with threadpool_limits(count):
+                    triad = bandwidth(library, clock, repeats)
+                    header = header_cost(library, backend, grid, arrays[:4], clock, repeats)
+                    found = solve(grid, backend, arrays, changed, clock, repeats)
+                yield {"n": n, "threads": count, "triad": triad, "header": header, **{
+                    what: (1e-6 * unknowns / s, s, its) for what, (s, its) in found.items()},
+                    "peers": peers(programs, n, raw, count, repeats)}
+
+
 def main():
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parse.add_argument("sizes", nargs="*", type=int, default=[64, 96, 128])
@@ -170,44 +211,17 @@ def main():
     parse.add_argument("--pfmg", help="hypre's PFMG with conjugate gradients, an MPI program")
     parse.add_argument("--probe", help="another multigrid program")
     given = parse.parse_args()
-    backend = choose_backend(given.backend)
-    with tempfile.TemporaryDirectory() as folder:
-        library = plain_library(folder)
-        for n in given.sizes:
-            grid = Grid((n, n, n), (1.0, 1.0, 1.0))
-            sigma, other = conductivity(n)
-            mask, volts = wells(n)
-            arrays = equations(grid, sigma, mask, volts)
-            changed = equations(grid, sigma * np.exp(0.02 * other), mask, volts)
-            raw = Path(folder) / "problem.raw"
-            np.concatenate([v.astype(float).ravel() for v in (sigma, mask, volts)]).tofile(raw)
-            unknowns = int((~mask).sum())
-            for threads in given.threads:
-                clock = time.process_time if threads == 1 else time.perf_counter
-                with threadpool_limits(threads):
-                    triad = bandwidth(library, clock, given.repeats)
-                    ratio = header_cost(library, backend, grid, arrays[:4], clock, given.repeats)
-                    found = solve(grid, backend, arrays, changed, clock, given.repeats)
-                rates = {what: 1e-6 * unknowns / s for what, (s, _) in found.items()}
-                print(f"{n}^3, {threads} thread(s), load {os.getloadavg()[0]:.1f}: "
-                      + ", ".join(f"{what} {s:.3f} s, {its} iterations, {rates[what]:.2f} MDOF/s"
-                                  for what, (s, its) in found.items())
-                      + f"; triad {triad:.1f} GB/s, which moves "
-                      f"{triad / rates['cold']:.2f} kB per unknown meanwhile; header {ratio:.2f}",
-                      flush=True)
-                os.environ["OMP_NUM_THREADS"] = str(threads)
-                commands = {
-                    "pfmg": given.pfmg and ["mpirun", "--allow-run-as-root", "--bind-to", "none",
-                                            "-np", str(threads), given.pfmg, str(n), str(raw),
-                                            "0", "2", "3"],
-                    "probe": given.probe and [given.probe, str(n), str(raw), "0.5", "1", "0.5",
-                                              "2", "1", str(given.repeats)]}
-                for name, command in commands.items():
-                    if command:
-                        theirs = peer(name, command)
-                        print(f"    {name}: {theirs['MDOFs_total']:.2f} MDOF/s in {theirs['its']} "
-                              f"iterations; cold / {name} = "
-                              f"{rates['cold'] / theirs['MDOFs_total']:.2f}", flush=True)
+    for row in measured(given.sizes, given.threads, choose_backend(given.backend), given.repeats,
+                        {"pfmg": given.pfmg, "probe": given.probe}):
+        print(f"{row['n']}^3, {row['threads']} thread(s), load {os.getloadavg()[0]:.1f}: "
+              + ", ".join(f"{what} {s:.3f} s, {its} iterations, {rate:.2f} MDOF/s"
+                          for what in ("cold", "warm") for rate, s, its in [row[what]])
+              + f"; triad {row['triad']:.1f} GB/s, which moves "
+              f"{row['triad'] / row['cold'][0]:.2f} kB per unknown meanwhile; header "
+              f"{row['header']:.2f}", flush=True)
+        for name, theirs in row["peers"].items():
+            print(f"    {name}: {theirs['MDOFs_total']:.2f} MDOF/s in {theirs['its']} iterations; "
+                  f"cold / {name} = {row['cold'][0] / theirs['MDOFs_total']:.2f}", flush=True)
 
 
 if __name__ == "__main__":

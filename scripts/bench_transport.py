@@ -1,84 +1,76 @@
-"""What the shared kernel text costs: component_gain beside the same algorithm written by hand.
+"""Nanoseconds per voxel, species and step of `component_gain`, for two problems.
 
-    python scripts/bench_transport.py [--sizes 32 64 96] [--threads 1] [--plain PROGRAM]
-
-The "weak" problem of bench.py, ns per voxel, species and step. plain_transport.cpp is that part
-of component_gain which the problem needs, without kernels/ekm.cuh, compiled with the same options;
-both give the same numbers to 1e-12, or this ends. They take turns within one process: least of all
-turns, by the process's clock on one thread, else by the wall's. PROGRAM: see bench.py.
+"weak": drift below a thermal voltage per voxel and no water, every species its own component,
+which is what a hand-written program does (called as PROGRAM N SPECIES STEPS FILE; it prints
+{"peer": "cpp_fused", "ns_min": ...}, first-order upwind). "field": drift of many thermal voltages,
+water and dispersion, 24 species of 10 components, so that every limiter works.
 """
 
-import argparse
-import ctypes
-import tempfile
+import json
+import os
+import subprocess
 import time
-from pathlib import Path
 
-import bench
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from ekm3d.backend import choose_backend
-from ekm3d.hostcompiler import FLAGS, compile_library, find_compiler
+from bench_elliptic import best
+from ekm3d.grid import Grid
 from ekm3d.transport import component_gain
 
-SECONDS = 6.0                           # of taking turns
+PROBLEMS = {"weak": (12, 12), "field": (24, 10)}            # species, components
 
 
-def by_hand(folder, arguments):
-    """The hand-written twin as a call without arguments, and the array that it writes."""
-    grid, c, mobility, phi, _, turnover, _, _, _, z, diffusion = arguments[:11]
-    gained = np.zeros_like(arguments[-1])
-    path = Path(folder) / "plain_transport.so"
-    compile_library(find_compiler()[0], FLAGS,
-                    Path(__file__).with_name("plain_transport.cpp").read_text(), path)
-    function = ctypes.CDLL(str(path)).plain_gain
-    function.restype = None
-    arrays = [ctypes.c_void_p(a.ctypes.data) for a in
-              (c, mobility, phi, turnover, z, diffusion, gained)]
-    counts = [*grid.cells, (grid.padded[0] - grid.cells[2]) // 2]
-    return lambda: function(*counts, ctypes.c_double(0.25), len(c), *arrays), gained
+def least(threads, repeats, call):
+    """Least seconds of a call: one thread by the process's clock, several by the wall's."""
+    return best(time.process_time if threads == 1 else time.perf_counter, repeats, call)[0]
 
 
-def compare(n, threads):
-    """(ns of the kernel, ns of the hand-written one)."""
-    species, components = bench.PROBLEMS["weak"]
-    arguments = bench.problem(n, "weak")
-    backend = choose_backend("cpp")
-    bound = backend.bind(component_gain, NS=species, NK=components, NF=1)
-    kernel = backend.prepare(bound, *arguments)
-    clock = time.process_time if threads == 1 else time.perf_counter
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(threads):
-        hand, gained = by_hand(folder, arguments)
-        least = dict.fromkeys((kernel, hand), np.inf)
-        kernel(), hand()
-        wanted = arguments[-1]
-        if not (abs(gained - wanted) <= 1e-12 * abs(wanted).max()).all():
-            raise SystemExit("the hand-written program gives other numbers")
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            for call in least:
-                begun = clock()
-                call()
-                least[call] = min(least[call], clock() - begun)
-    return [1e9 * s / (species * n**3) for s in least.values()]
+def problem(n, name, seed=7):
+    """Grid, arguments of component_gain and its output, for n^3 voxels of 0.25 m."""
+    species, components = PROBLEMS[name]
+    strong = name == "field"
+    rng, grid = np.random.default_rng(seed), Grid((n, n, n), (0.25, 0.25, 0.25))
+    inside = np.zeros(grid.padded)
+    inside[grid.inner] = 1.0
+    c = (1 + rng.random((species, *grid.padded))) * inside
+    mobility = (0.05 + 0.4 * rng.random(grid.padded)) * inside
+    _, j, i = np.indices(grid.padded)
+    phi = (1.0 if strong else 1e-3) * (2 * i + j)
+    water = 1e-9 * strong * rng.normal(size=(3, *grid.padded))
+    nu = np.zeros((species, components))
+    for s in range(species):
+        nu[s, s % components] = 1.0
+        nu[s, rng.integers(components)] += s >= components
+    return (grid, c, mobility, phi, phi.copy(), 1e3 * inside,
+            np.zeros(water.shape, np.uint8), water, 0.05 * strong * inside,
+            np.arange(species) % 5 - 2.0, 1e-9 * (1 + 0.1 * np.arange(species)), nu, 1.0,
+            np.zeros((components, *grid.padded)))
 
 
-def main():
-    parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parse.add_argument("--sizes", nargs="+", type=int, default=[32, 64, 96])
-    parse.add_argument("--threads", nargs="+", type=int, default=[1])
-    parse.add_argument("--plain", help="hand-written C++ of the weak problem, first-order upwind")
-    given = parse.parse_args()
-    print("| voxels | threads | kernel | by hand | kernel / by hand | first-order program |")
-    print("|---|---|---|---|---|---|")
-    for n in given.sizes:
-        for threads in given.threads:
-            kernel, hand = compare(n, threads)
-            other = f"{bench.plain(given.plain, n, threads):.2f}" if given.plain else "-"
-            print(f"| {n}^3 | {threads} | {kernel:.2f} | {hand:.2f} | {kernel / hand:.2f} | "
-                  f"{other} |", flush=True)
+def bound(backend, n, name):
+    """The call, its arrays where the backend works."""
+    species, components = PROBLEMS[name]
+    call = backend.bind(component_gain, NS=species, NK=components, NF=1)
+    grid, *arguments = problem(n, name)
+    moved = [backend.from_numpy(a) if np.ndim(a) > 2 else a for a in arguments]
+    return backend.prepare(call, grid, *moved)
 
 
-if __name__ == "__main__":
-    main()
+def speed(n, name, backend, threads):
+    """ns per voxel, species and step."""
+    call = bound(backend, n, name)
+    call()
+    species, _ = PROBLEMS[name]
+    repeats = 2 if backend.name == "numpy" else max(3, 200_000_000 // (species * n**3 * 10))
+    return 1e9 * least(threads, repeats, call) / (species * n**3)
+
+
+def plain(program, n, threads):
+    """What the hand-written program says of itself, ns."""
+    species = PROBLEMS["weak"][0]
+    answer = subprocess.run([program, str(n), str(species), "30", os.devnull], text=True,
+                            capture_output=True, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
+    lines = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
+    if answer.returncode or not lines:
+        raise SystemExit(f"{program} failed:\n{answer.stderr}")
+    return min(line["ns_min"] for line in lines)

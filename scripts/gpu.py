@@ -1,32 +1,39 @@
-"""One call on a machine with a GPU: what is there, all tests of the device, speeds, a profile.
+"""One call on a machine with a GPU: is it right, how fast is it, where does the time go.
 
-    python scripts/gpu.py [--sizes 64 128 256] [--spacing 10 5] [--no-tests] [--write FILE]
+    python scripts/gpu.py [--parts NAME ...] [--limit SECONDS] [--write FILE] [--small]
 
-About ten minutes. The tests are those marked `gpu`: every kernel beside its NumPy twin, and steps
-of whole blocks beside the host's compiler. Bandwidth: a copy of 1 GB within the device, read and
-write counted. Transport: as in bench.py, by events around launches. Elliptic solver: the problem
-of bench_elliptic.py, wall time with everything that a solve asks of the host. Profile: device time
-of every kernel in a step of the field block, by events, beside the step's wall time; what is left
-are CuPy's own array operations, the chemistry's part on the host, and copies. Where Nsight Systems
-is installed, a time line of the same steps is kept beside FILE.
+    device      what is there                          kernels     share of the copy's bandwidth
+    tests       all that are marked `gpu`              elliptic    256^3, 384^3, 512^3
+    steps       profile of a step, 5, 2 and 1 cm       chemistry   voxels per second
+    hectare     100 x 100 x 10 m at 10 cm, 264 h       transport   ps per voxel, species and step
+    verify      `ekm3d verify --backend cuda`          timeline    Nsight Systems, where installed
+
+in the order of PARTS, what matters most first. Each part is a process with its own limit, and its
+lines are written as they come, so that a call that is cut off leaves what there was until then.
+Ten minutes are enough for all but perhaps the last; `--parts` takes up where a call ended.
 """
 
 import argparse
 import datetime
+import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import bench
 import bench_elliptic
+import bench_kernels
+import bench_transport
+import hectare
 import numpy as np
+from watched_device import Watched
 
-from ekm3d import backend, transport
+from ekm3d import backend
 from ekm3d.case import Case
 from ekm3d.cuda import CudaBackend
-from ekm3d.grid import Grid
 from ekm3d.provenance import checkout
 from ekm3d.resources import case_path
 from ekm3d.simulation import Simulation
@@ -35,97 +42,61 @@ ROOT = Path(__file__).resolve().parent.parent
 STEPS = 5
 
 
-class Watched(CudaBackend):
-    """A backend that notes when every launch begins and ends on the device."""
-
-    def __init__(self, why, cupy):
-        self.launches = []
-        super().__init__(why, cupy)
-
-    def library(self, source, text, constants):
-        return Module(super().library(source, text, constants), self)
-
-    def spent(self):
-        """{kernel: (launches, seconds)} since the last call."""
-        found = {}
-        for name, begun, ended in self.launches:
-            ended.synchronize()
-            count, seconds = found.get(name, (0, 0.0))
-            found[name] = count + 1, seconds + 1e-3 * self.xp.cuda.get_elapsed_time(begun, ended)
-        self.launches.clear()
-        return found
-
-
-class Module:
-    """A CuPy module whose kernels tell a Watched backend."""
-
-    def __init__(self, module, backend):
-        self.module, self.backend = module, backend
-
-    def get_function(self, name):
-        return Kernel(name, self.module.get_function(name), self.backend)
-
-
-class Kernel:
-    """A kernel with an event before and behind every launch."""
-
-    def __init__(self, name, kernel, backend):
-        self.name, self.kernel, self.backend = name, kernel, backend
-        self.max_threads_per_block = kernel.max_threads_per_block
-
-    def __call__(self, *launch):
-        begun, ended = (self.backend.xp.cuda.Event() for _ in range(2))
-        begun.record()
-        self.kernel(*launch)
-        ended.record()
-        self.backend.launches.append((self.name, begun, ended))
-
-
-def waited(cupy, call):
-    """Wall seconds of a call and of all that it left to the device."""
+def waiting(cupy):
+    """Seconds on the wall once the device has done all that it was given."""
     stream = cupy.cuda.get_current_stream()
-    stream.synchronize()
-    begun = time.perf_counter()
-    call()
-    stream.synchronize()
-    return time.perf_counter() - begun
+
+    def clock():
+        stream.synchronize()
+        return time.perf_counter()
+    return clock
 
 
-def copy_bandwidth(cupy, count=125_000_000):
-    """GB/s of a copy within the device, of bytes read and written."""
+def copy_bandwidth(cupy, small):
+    """GB/s of a copy of 1 GB within the device, of bytes read and written."""
+    count = 1000 if small else 125_000_000
     a, b = cupy.zeros(count), cupy.zeros(count)
-    b[...] = a
-    return 16e-9 * count / min(waited(cupy, lambda: b.__setitem__(Ellipsis, a)) for _ in range(5))
+    least = bench_kernels.best_of(waiting(cupy), shortest=2e-2)
+    return 16e-9 * count / least(lambda: b.__setitem__(Ellipsis, a))
 
 
-def transport_speed(device, n, name):
-    """ns per voxel, species and step."""
-    species, components = bench.PROBLEMS[name]
-    grid, *given = bench.problem(n, name)
-    tables = {"z", "diffusion", "nu"}
-    bound = device.bind(transport.component_gain, NS=species, NK=components, NF=1)
-    moved = [v if p.name in tables or not p.array else device.from_numpy(v)
-             for p, v in zip(bound.parameters[1:], given)]
-    for _ in range(6):
-        bound(grid, *moved)
-    count, seconds = device.spent()["component_gain"]
-    return 1e9 * seconds / count / (species * n**3)
+def device(cupy, small):
+    yield f"{CudaBackend('benchmark', cupy)}; {datetime.date.today()}, commit {checkout()[0][:12]}."
+    yield f"\nCopy within the device: {copy_bandwidth(cupy, small):.0f} GB/s."
 
 
-def elliptic_speed(device, n):
-    """(millions of unknowns per second, iterations) cold and warm."""
-    grid = Grid((n, n, n), (1.0, 1.0, 1.0))
-    sigma, other = bench_elliptic.conductivity(n)
-    mask, volts = bench_elliptic.wells(n)
-    problems = [[device.from_numpy(a) for a in bench_elliptic.equations(grid, s, mask, volts)]
-                for s in (sigma, sigma * np.exp(0.02 * other))]
-    found = bench_elliptic.solve(grid, device, *problems, time.perf_counter, 3)
-    return [(1e-6 * (~mask).sum() / seconds, its) for seconds, its in found.values()]
+def kernels(cupy, small):
+    spacing, n = (25, 16) if small else (2, 256)
+    roof = copy_bandwidth(cupy, small)
+    plain = bench_kernels.watched(CudaBackend)
+    plain.sequence = backend.Backend.sequence
+    yield from bench_kernels.table(plain("benchmark", cupy), roof,
+                                   bench_kernels.best_of(waiting(cupy)), spacing, n)
 
 
-def simulation(device, spacing):
-    """The field block on this very backend, a few steps into its run."""
-    backend.BUILDERS["watched"] = lambda why: device
+def elliptic(cupy, small):
+    yield "| voxels | cold, MDOF/s (iterations) | warm |\n|---|---|---|"
+    on = CudaBackend("benchmark", cupy)
+    for n in (16,) if small else (256, 384, 512):
+        grid, *equations, _, unknowns = bench_elliptic.problem(n)
+        arrays = [[on.from_numpy(a) for a in problem] for problem in equations]
+        found = bench_elliptic.solve(grid, on, *arrays, waiting(cupy), 3)
+        yield f"| {n}^3 | " + " | ".join(f"{1e-6 * unknowns / seconds:.1f} ({its})"
+                                         for seconds, its in found.values()) + " |"
+
+
+def transport(cupy, small):
+    yield "| voxels | problem | ps per voxel, species and step |\n|---|---|---|"
+    on, least = CudaBackend("benchmark", cupy), bench_kernels.best_of(waiting(cupy))
+    for n in (16,) if small else (128, 192):
+        for name, (species, _) in bench_transport.PROBLEMS.items():
+            seconds = least(bench_transport.bound(on, n, name))
+            yield f"| {n}^3 | {name} | {1e12 * seconds / (species * n**3):.2f} |"
+
+
+def simulation(on, spacing):
+    """The field block on this very backend, three steps into its run."""
+    backend.BUILDERS["watched"] = lambda why: on
     case = Case.read(case_path("field_block"), [f"grid.spacing={spacing:g} cm"])
     sim = Simulation(case, "watched")
     for _ in range(3):
@@ -133,80 +104,144 @@ def simulation(device, spacing):
     return sim
 
 
-def profile(device, spacing):
-    """(wall seconds of a step, {kernel: (launches, seconds)} of a step), means over STEPS."""
-    sim = simulation(device, spacing)
-    device.spent()
-    wall = waited(device.xp, lambda: [sim.step() for _ in range(STEPS)]) / STEPS
-    return wall, {name: (count / STEPS, seconds / STEPS)
-                  for name, (count, seconds) in device.spent().items()}
+def chemistry(cupy, small):
+    """Every total of the field block moved by 1e-3 of itself, solved from the last equilibrium."""
+    yield "| voxels | per second |\n|---|---|"
+    for spacing in (25,) if small else (5, 2):
+        on = CudaBackend("benchmark", cupy)
+        sim, clock, rng = simulation(on, spacing), waiting(cupy), np.random.default_rng(11)
+        change = on.from_numpy(1 + 1e-3 * rng.normal(size=sim.state.T.shape))
+        times = []
+        for _ in range(3):
+            sim.state.T[...] = sim.state.T * change
+            begun = clock()
+            sim.reactions.advance(sim.state)
+            times.append(clock() - begun)
+        voxels = int(sim.electrodes.ore.sum())
+        yield f"| {voxels:,} | {voxels / min(times):.3g} |"
 
 
-def report(device, sizes, spacings):
-    """Lines of Markdown."""
-    yield f"{device}; {datetime.date.today()}, commit {checkout()[0][:12]}."
-    yield f"\nCopy within the device: {copy_bandwidth(device.xp):.0f} GB/s."
-    yield "\n## Transport, ns per voxel, species and step\n"
-    yield "| voxels | " + " | ".join(bench.PROBLEMS) + " |\n|---|" + "---|" * len(bench.PROBLEMS)
-    for n in sizes:
-        yield f"| {n}^3 | " + " | ".join(f"{transport_speed(device, n, name):.4f}"
-                                         for name in bench.PROBLEMS) + " |"
-    yield "\n## Elliptic solver, millions of unknowns per second (iterations)\n"
-    yield "| voxels | cold | warm |\n|---|---|---|"
-    for n in sizes:
-        yield f"| {n}^3 | " + " | ".join(f"{rate:.1f} ({its})"
-                                         for rate, its in elliptic_speed(device, n)) + " |"
-    for spacing in spacings:
-        wall, kernels = profile(device, spacing)
-        inside = sum(seconds for _, seconds in kernels.values())
-        yield (f"\n## A step of the field block at {spacing:g} cm: {1e3 * wall:.2f} ms, "
-               f"{1e3 * inside:.2f} ms of it in kernels\n")
-        yield "| kernel | launches | ms | share |\n|---|---|---|---|"
-        for name, (count, s) in sorted(kernels.items(), key=lambda item: -item[1][1]):
-            yield f"| {name} | {count:.0f} | {1e3 * s:.3f} | {s / wall:.1%} |"
+def steps(cupy, small):
+    """Wall time of a step beside the events' time of its kernels; the rest is the host's share."""
+    for spacing in (50,) if small else (5, 2, 1):
+        plain = simulation(CudaBackend("benchmark", cupy), spacing)
+        clock = waiting(cupy)
+        begun = clock()
+        for _ in range(STEPS):
+            plain.step()
+        wall = (clock() - begun) / STEPS
+        voxels = np.prod(plain.grid.cells)
+        del plain
+        on = Watched("benchmark", cupy)
+        sim = simulation(on, spacing)
+        on.spent()
+        for _ in range(STEPS):
+            sim.step()
+        found = on.spent()
+        del sim
+        inside = sum(seconds for _, seconds in found.values()) / STEPS
+        yield (f"\n{spacing:g} cm, {voxels:,} voxels: {1e3 * wall:.2f} ms a step, "
+               f"{1e3 * inside:.2f} ms of it in kernels when they are launched one by one.\n")
+        yield "| kernel | launches | ms | share of the step |\n|---|---|---|---|"
+        for name, (count, seconds) in sorted(found.items(), key=lambda item: -item[1][1]):
+            each = seconds / STEPS
+            yield f"| {name} | {count / STEPS:.0f} | {1e3 * each:.3f} | {each / wall:.1%} |"
+
+
+def whole_hectare(cupy, small):
+    yield from hectare.report(CudaBackend("benchmark", cupy), waiting(cupy), small)
 
 
 def told(*words):
-    """Run a program with its output in ours; its exit code."""
-    print("$ " + " ".join(words), flush=True)
-    return subprocess.run(words, cwd=ROOT).returncode
+    """Lines of a program's output as they come; the last tells how it ended."""
+    yield "$ " + " ".join(map(str, words)) + "\n\n```"
+    with subprocess.Popen(words, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        yield from (line.rstrip() for line in process.stdout)
+    yield f"```\n\nexit code {process.returncode}"
 
 
-def timeline(path):
-    """Nsight Systems on a few steps, where it is installed."""
-    if shutil.which("nsys"):
-        told("nsys", "profile", "--force-overwrite=true", "-o", str(path), sys.executable,
-             str(Path(__file__)), "--steps-only")
+def tests(cupy, small):
+    what = ["-k", "voxels_fills"] if small else ["-m", "gpu"]
+    yield from told(sys.executable, "-m", "pytest", "-q", *what, "tests/test_cuda.py" if small
+                    else "tests")
+
+
+def verify(cupy, small):
+    yield from told(sys.executable, "-m", "ekm3d", "verify", *(["--list"] if small else [
+        "--backend", "cuda", "--jobs", "1"]))
+
+
+def timeline(cupy, small):
+    if not shutil.which("nsys"):
+        yield "nsys is not installed."
+        return
+    yield from told("nsys", "profile", "--force-overwrite=true", "-o", "gpu-timeline",
+                    sys.executable, __file__, "--part", "transport")
+
+
+# In the order of what they are worth; seconds that each may take.
+PARTS = {"device": (device, 40), "tests": (tests, 150), "kernels": (kernels, 80),
+         "elliptic": (elliptic, 90), "steps": (steps, 80), "hectare": (whole_hectare, 200),
+         "chemistry": (chemistry, 40), "transport": (transport, 30), "verify": (verify, 200),
+         "timeline": (timeline, 60)}
+
+
+def in_turn(names, limit, say, small):
+    """Every part as a process of its own, ended when its time or all time is over."""
+    end = time.monotonic() + limit
+    for name in names:
+        allowed = min(PARTS[name][1], end - time.monotonic())
+        say(f"\n## {name}\n")
+        if allowed < 5:
+            say("No time was left for this part.")
+            continue
+        words = [sys.executable, __file__, "--part", name, *["--small"] * small]
+        process = subprocess.Popen(words, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        timer = threading.Timer(allowed, stop, [process])
+        timer.start()
+        begun = time.monotonic()
+        for line in process.stdout:
+            say(line.rstrip())
+        process.wait()
+        timer.cancel()
+        spent = time.monotonic() - begun
+        over = f"; cut off after {allowed:.0f} s" if spent >= allowed else ""
+        say(f"\n{name}: {spent:.0f} s, exit code {process.returncode}{over}.")
+
+
+def stop(process):
+    """The part and all that it started."""
+    os.killpg(process.pid, 9)
 
 
 def main():
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parse.add_argument("--sizes", nargs="+", type=int, default=[64, 128, 256])
-    parse.add_argument("--spacing", nargs="+", type=float, default=[10, 5])
-    parse.add_argument("--no-tests", action="store_true")
-    parse.add_argument("--steps-only", action="store_true", help="what Nsight Systems looks at")
+    parse.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parse.add_argument("--limit", type=float, default=580, help="seconds for all of it")
     parse.add_argument("--write", type=Path, metavar="FILE")
+    parse.add_argument("--small", action="store_true", help="small sizes: does it run?")
+    parse.add_argument("--part", choices=PARTS, help="this one, in this very process")
     given = parse.parse_args()
-    try:
-        backend.choose_backend("cuda")
-    except backend.BackendError as error:
-        raise SystemExit(str(error)) from None
-    import cupy
-    if given.steps_only:
-        sim = simulation(CudaBackend("profile", cupy), given.spacing[0])
-        for _ in range(STEPS):
-            sim.step()
+    if given.part:
+        try:
+            backend.choose_backend("cuda")
+        except backend.BackendError as error:
+            raise SystemExit(str(error)) from None
+        import cupy
+        for line in PARTS[given.part][0](cupy, given.small):
+            print(line, flush=True)
         return
-    told("nvidia-smi")
-    failed = 0 if given.no_tests else told(sys.executable, "-m", "pytest", "-q", "-m", "gpu")
-    lines = [] if given.no_tests else [f"Tests of the device: {'failed' if failed else 'passed'}."]
-    for line in report(Watched("asked for", cupy), given.sizes, given.spacing):
-        print(line, flush=True)
-        lines.append(line)
-    if given.write:
-        given.write.write_text("# On a GPU\n\n" + "\n".join(lines) + "\n")
-        timeline(given.write.with_suffix(""))
-    raise SystemExit(failed)
+    file = given.write and given.write.open("w")
+
+    def say(line):
+        for place in (sys.stdout, file):
+            if place:
+                print(line, file=place, flush=True)
+
+    say(f"# On a GPU\n\n{bench.processor()}, {os.cpu_count()} processors.")
+    in_turn(given.parts, given.limit, say, given.small)
 
 
 if __name__ == "__main__":

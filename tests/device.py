@@ -4,7 +4,13 @@
 them, thread by thread, in the very grid of blocks (tests/data/launch.h). An array of the stand-in
 knows only those functions of NumPy that CuPy 14 answers for its own arrays, and raises
 where CuPy would: at a NumPy array beside it, as an index or to be stored in it, and at np.asarray.
-What crosses to the host is counted in `crossed`. It says nothing of a GPU's speed or rounding.
+What crosses to the host is counted in `crossed`.
+
+Launches are done at once, one after the other; copies that nobody waits for are done as late as
+CUDA allows, when an event behind them or their stream is waited for, so that whoever reads too
+early finds old numbers. A graph holds launches with the arguments they were recorded with; all
+else is refused while it is recorded. It cannot show what only a GPU does: speed and rounding, how
+much of all that goes on at once, the memory it has, how long loading a kernel takes.
 """
 
 import ctypes
@@ -14,7 +20,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ekm3d import backend
+from ekm3d import backend, kernelsource
 from ekm3d.cuda import loop
 from ekm3d.grid import PackedGrid
 
@@ -59,6 +65,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         raise TypeError("implicit conversion of a device array to a NumPy array")
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        stream.refuse_while_recording(ufunc.__name__)
         if method != "__call__" or set(options) - {"out", "where", "dtype", "casting"}:
             raise TypeError(f"np.{ufunc.__name__}.{method}({', '.join(options)}) on a device array")
         options["out"] = tuple(hosted(a) for a in options.get("out", ())) or None
@@ -93,9 +100,19 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __copy__(self):
         return ndarray(self.host.copy())
 
-    def get(self):
+    def get(self, stream=None, order="C", out=None, blocking=True):
+        now = stream or globals()["stream"]
+        now.refuse_while_recording("a copy to the host")
         crossed.times, crossed.numbers = crossed.times + 1, crossed.numbers + self.size
-        return self.host.copy()
+        if out is None:
+            now.synchronize()
+            return self.host.copy()
+        assert isinstance(out, np.ndarray) and out.flags.c_contiguous
+        assert out.shape == self.shape and out.dtype == self.dtype
+        now.copies.append(Copy(self.host.copy(), out))
+        if blocking:
+            now.synchronize()
+        return out
 
     def item(self):
         return self.get().item()
@@ -142,7 +159,12 @@ def zeros(shape, dtype=float):
 
 def asarray(array):
     """Always a copy, as between two memories."""
+    stream.refuse_while_recording("a copy to the device")
     return ndarray(np.array(array, order="C"))
+
+
+def get_default_memory_pool():
+    return pool
 
 
 def asnumpy(array):
@@ -153,11 +175,73 @@ def _properties(_):
     return {"name": b"the host", "major": 0, "minor": 0, "totalGlobalMem": 2**30}
 
 
+pool = SimpleNamespace(free_bytes=lambda: 1000, used_bytes=lambda: 300, get_limit=lambda: 0)
 runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0,
+                          memGetInfo=lambda: (2**30, 2**31),
                           getDeviceProperties=_properties, driverGetVersion=lambda: 0)
+
+
+class Copy:
+    """One that is made when it is waited for."""
+
+    def __init__(self, values, out):
+        self.values, self.out = values, out
+
+    def __call__(self):
+        if self.values is not None:
+            self.out[...], self.values = self.values, None
+
+
+class Stream:
+    """The copies on their way to the host, and the launches of a graph that is recorded."""
+
+    ptr = 1
+
+    def __init__(self, non_blocking=False):
+        self.copies, self.launches = [], None
+
+    def use(self):
+        globals()["stream"] = self
+
+    def synchronize(self):
+        self.refuse_while_recording("waiting")
+        while self.copies:
+            self.copies.pop(0)()
+
+    def refuse_while_recording(self, what):
+        if self.launches is not None:
+            raise RuntimeError(f"{what} while a graph is recorded")
+
+    def begin_capture(self):
+        if not self.ptr:
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: the default stream")
+        self.refuse_while_recording("recording")
+        self.launches = []
+
+    def end_capture(self):
+        launches, self.launches = self.launches, None
+        return SimpleNamespace(launch=lambda: [launch() for launch in launches])
+
+
+class Event:
+    """What lies before it in its stream."""
+
+    def __init__(self, block=False, disable_timing=False):
+        self.copies = None
+
+    def record(self):
+        self.copies = list(stream.copies)
+
+    def synchronize(self):
+        for copy in self.copies:
+            copy()
+
+
+stream = Stream()
+stream.ptr = 0              # CUDA's default stream
 cuda = SimpleNamespace(
-    runtime=runtime, get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
-    Event=lambda: SimpleNamespace(record=lambda: None, synchronize=lambda: None),
+    runtime=runtime, get_current_stream=lambda: stream, Stream=Stream, Event=Event,
+    alloc_pinned_memory=lambda size: bytearray(-(-size // 512) * 512),
     get_elapsed_time=lambda begun, ended: 1.0)
 
 
@@ -167,8 +251,8 @@ class RawModule:
     libraries = {}
 
     def __init__(self, code, options):
-        self.text = backend.without_comments(code)
-        names = backend.kernel_names(self.text)
+        self.text = kernelsource.without_comments(code)
+        names = kernelsource.kernel_names(self.text)
         calls = "\n".join(
             f'static void enter_{n}(void** a) {{ device::call({n}, a); }}\n'
             f'extern "C" void launch_{n}(const unsigned* g, const unsigned* b, int waits, void** a)'
@@ -192,7 +276,7 @@ class RawKernel:
     max_threads_per_block = MOST
 
     def __init__(self, name, module):
-        self.name, self.parameters = name, backend.signature(module.text, name)
+        self.name, self.parameters = name, kernelsource.signature(module.text, name)
         self.function = getattr(module.library, f"launch_{name}")
         self.waits = "ROWS" in loop(module.text, name, self.parameters)[0]
 
@@ -202,12 +286,19 @@ class RawKernel:
         places = []
         for p, value in zip(self.parameters, given):
             wanted = (np.dtype(PackedGrid) if p.kind == "Grid" else np.dtype(np.uint64) if p.array
-                      else backend.KINDS[p.kind])
+                      else kernelsource.KINDS[p.kind])
             assert value.dtype == wanted and value.size == 1, f"{self.name}: {p.name}"
             places.append(np.array(value))
         sizes = [(ctypes.c_uint * 3)(*three) for three in (grid, block)]
         pointers = (ctypes.c_void_p * len(places))(*(a.ctypes.data for a in places))
-        self.function(*sizes, ctypes.c_int(self.waits), pointers)
+
+        def launch(kept=places):
+            self.function(*sizes, ctypes.c_int(self.waits), pointers)
+
+        if stream.launches is None:
+            launch()
+        else:
+            stream.launches.append(launch)
 
 
 class Carried(backend.Backend):

@@ -13,16 +13,17 @@ SOURCES = MODULES + sorted((ROOT / "tests").glob("*.py")) + sorted((ROOT / "scri
 KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
-    1: "grid backend ordered cuda hostcompiler domain stencil constants resources version units "
-       "casetext",
+    1: "grid backend ordered cuda hostcompiler kernelsource domain stencil constants resources "
+       "version units casetext hostmemory",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
        "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
        "water newton cells sides stages activity exchangers phases descent waters selection "
        "consistency tables contacts terminals dissolved kinetics mobility orevoxels rates "
        "responses schema_chemistry composition solvent records library phreeqcfile "
-       "phreeqcdatabase budget electrolyte",
+       "phreeqcdatabase budget electrolyte memory",
     3: "potential flow transport reactions cathode relaxation immobile medium",
-    4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress",
+    4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress "
+       "writer",
     5: "__main__ report case casereport verify verification comparison quantities "
        "databasereport",
 }

@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 import pytest
 
-from ekm3d import backend
+from ekm3d import kernelsource
 from ekm3d.backend import (FLAGS, BackendError, CompiledOperator, CppBackend, choose_backend,
                            operator)
 from ekm3d.budget import collect
@@ -151,15 +151,15 @@ def test_a_library_is_compiled_once_and_again_when_anything_changes(cpp, monkeyp
 def test_a_header_that_a_kernel_needs_is_pasted_before_it(cpp, monkeypatch, tmp_path):
     """And a change of the header makes another library: its text is part of the digest."""
     own = "// needs sums.cuh\nKERNEL nothing(Grid g, real* y) { EKM_VOXELS(i, j, k, g) y[0] = 1; }"
-    texts = {"ekm.cuh": backend.kernel_text("ekm.cuh"), "sums.cuh": "// sums\n", "own.cu": own}
-    monkeypatch.setattr(backend, "kernel_text", texts.__getitem__)
+    texts = {"ekm.cuh": kernelsource.kernel_text("ekm.cuh"), "sums.cuh": "// sums\n", "own.cu": own}
+    monkeypatch.setattr(kernelsource, "kernel_text", texts.__getitem__)
     monkeypatch.setenv("EKM3D_CACHE", str(tmp_path))
 
     @operator("own.cu")
     def nothing(g, y):
         """y = 1"""
 
-    whole = backend.pasted("own.cu", texts["own.cu"])
+    whole = kernelsource.pasted("own.cu", texts["own.cu"])
     assert 0 < whole.index("INLINE") < whole.index("// sums") < whole.index("KERNEL nothing")
     for header in ("// sums\n", "// other sums\n"):
         texts["sums.cuh"] = header
@@ -276,22 +276,22 @@ def test_the_number_of_species_is_checked(cpp):
 ])
 def test_declarations_are_read(declaration, kind, array, output, table, each):
     """The kernel's own signature is the only description of its types."""
-    p = backend.parameter("k", declaration)
+    p = kernelsource.parameter("k", declaration)
     assert (p.kind, p.array, p.output, p.table, p.each) == (kind, array, output, table, each)
 
 
 @pytest.mark.parametrize("declaration", ["float x", "const real& x", "real** x", "", "a::b n"])
 def test_declarations_out_of_the_ordinary_are_refused(declaration):
     with pytest.raises(BackendError, match="kernel k: cannot read the parameter"):
-        backend.parameter("k", declaration)
+        kernelsource.parameter("k", declaration)
 
 
 def test_comments_hide_kernels():
     """A kernel that is spoken about is not a kernel."""
     text = "// KERNEL one(Grid g) {\n/* KERNEL two(Grid g)\n{ */ KERNEL three(Grid g, real* y)\n{ }"
-    assert backend.kernel_names(text) == ["three"]
-    assert backend.signature(text, "one") is None
-    assert [p.name for p in backend.signature(text, "three")] == ["g", "y"]
+    assert kernelsource.kernel_names(text) == ["three"]
+    assert kernelsource.signature(text, "one") is None
+    assert [p.name for p in kernelsource.signature(text, "three")] == ["g", "y"]
 
 
 def test_the_arrays_of_the_call_before_are_not_checked_again(cpp, rng, monkeypatch):

@@ -3,17 +3,15 @@
 Kernels beside their twins, launched block by block, are in test_twins and test_multigrid_kernels.
 """
 
-import importlib
 import sys
 
 import device
 import numpy as np
 import pytest
-from cases_for_tests import ROOT
 from salt_block import ORE, salt_case
 from test_slow import LIME, MEDIUM, NO_OSMOSIS, SLOW, STILL, ZETA
 
-from ekm3d import Case, Simulation, backend, multigrid, transport
+from ekm3d import Case, Simulation, backend, kernelsource, multigrid, transport
 from ekm3d.backend import BackendError, choose_backend
 from ekm3d.cuda import CudaBackend, blocks, loop, packed
 from ekm3d.domain import Domain
@@ -52,7 +50,7 @@ def on_device(rng, count, shape=GRID.padded, backend=None):
 def test_the_word_of_a_kernel_says_how_it_is_launched(source, name, word, over):
     """Rows of the grid that the word names, be it the second; what is in helpers are voxels."""
     text = kernel_text(source)
-    assert loop(text, name, backend.signature(text, name)) == (word, over)
+    assert loop(text, name, kernelsource.signature(text, name)) == (word, over)
 
 
 @pytest.mark.parametrize("cells", [(1, 1, 1), (31, 4, 2), (128, 1, 3), (64, 8, 1),
@@ -298,19 +296,6 @@ def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypa
     assert max(spent) == (sim.voxels.index.size, 0, 1)
 
 
-def test_the_script_for_a_gpu_runs_on_the_stand_in(monkeypatch):
-    """Its report: bandwidth, two speeds and a profile; an event is 1 ms there, whatever ran."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    gpu = importlib.import_module("gpu")
-    monkeypatch.setattr(gpu, "copy_bandwidth", lambda cupy: 1.0)
-    monkeypatch.setattr(gpu, "STEPS", 1)
-    monkeypatch.setattr(backend, "BUILDERS", dict(backend.BUILDERS))
-    text = "\n".join(gpu.report(gpu.Watched("test", device), [16], [50.0]))
-    assert "| 16^3 | 20.3451 | 10.1725 |" in text                # 1e6 ns / (12 or 24 x 16^3)
-    assert "| component_gain | 1 | 1.000 |" in text
-    assert "| small_cycle |" in text and "| newton |" in text
-
-
 @pytest.mark.gpu
 @pytest.mark.parametrize("run", RUNS)
 def test_a_block_takes_the_same_steps_on_a_gpu(monkeypatch, tmp_path, run):
@@ -324,21 +309,3 @@ def test_a_block_takes_the_same_steps_on_a_gpu(monkeypatch, tmp_path, run):
         mine, theirs = getattr(one.state, name), other.backend.to_numpy(getattr(other.state, name))
         assert np.abs(mine - theirs).max(initial=0.0) <= 1e-9 * np.abs(mine).max(initial=0.0), name
     assert other.audit.mass_errors().max() < 1e-13
-
-
-# ---- the stand-in itself -------------------------------------------------------------------
-
-@pytest.mark.parametrize("mix", [
-    lambda d, h: d + h, lambda d, h: h * d, lambda d, h: np.where(d > 0, d, h),
-    lambda d, h: np.add(d, 1.0, out=h), lambda d, h: d.__setitem__(0, h),
-    lambda d, h: d[np.array([0])], lambda d, h: np.asarray(d), lambda d, h: np.add.at(d, d, 1.0),
-    lambda d, h: np.max(d, initial=0.0), lambda d, h: np.isin(d, d), lambda d, h: h.__iadd__(d),
-    lambda d, h: h.__setitem__(0, d)])
-def test_the_stand_in_refuses_to_mix(mix):
-    """Each of these fails or copies in silence with CuPy."""
-    with pytest.raises((TypeError, ValueError)):
-        mix(device.ndarray(np.ones(3)), np.ones(3))
-
-
-def test_the_stand_in_is_no_part_of_the_package():
-    assert importlib.util.find_spec("ekm3d.device") is None

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import test_twins
 
-from ekm3d import backend, constants, elliptic, multigrid, potential, reactions, stencil
+from ekm3d import (backend, constants, elliptic, kernelsource, multigrid, potential, reactions,
+                   stencil)
 from ekm3d.grid import Grid
 from ekm3d.resources import folder, kernel_text
 
@@ -84,18 +85,18 @@ def cubin(nvrtc, text, name, options):
 def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
     """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""
     text = kernel_text(source)
-    code, log = cubin(nvrtc, backend.pasted(source, text), source,
+    code, log = cubin(nvrtc, kernelsource.pasted(source, text), source,
                       ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *COUNTS, "--fmad=false"])
     assert code is not None, log
     assert code.startswith(b"\x7fELF")
-    for name in backend.kernel_names(text):
+    for name in kernelsource.kernel_names(text):
         assert name.encode() in code
 
 
 def test_a_broken_kernel_is_reported_by_its_own_file_and_line(nvrtc):
     """The gate can fail, and #line keeps the pasted header out of the message."""
     text = "\nKERNEL broken(Grid g, real* y)\n{\n    EKM_VOXELS(i, j, k, g) y[0] = nothing;\n}\n"
-    code, log = cubin(nvrtc, backend.pasted("broken.cu", text), "whole.cu",
+    code, log = cubin(nvrtc, kernelsource.pasted("broken.cu", text), "whole.cu",
                       ["--std=c++17", "-arch=sm_80", "-DREAL=double"])
     assert code is None
     assert "broken.cu(4)" in log and "nothing" in log
@@ -109,7 +110,7 @@ def test_kernels_hold_to_the_rules_of_shared_sources(source):
 
     A bare 0.5 is a double: on the GPU it would drag float kernels through slow arithmetic.
     """
-    text = backend.without_comments(kernel_text(source))
+    text = kernelsource.without_comments(kernel_text(source))
     if source == "ekm.cuh":         # one word of the header is a barrier: for a whole block alone
         text = text.replace("#define BLOCK_WAIT() __syncthreads()", "")
     assert not re.search(r"#\s*include|__shared__|__syncthreads|atomic", text)
@@ -120,17 +121,17 @@ def test_kernels_hold_to_the_rules_of_shared_sources(source):
 def test_every_kernel_has_a_twin_that_is_tested_here(source):
     """A kernel without a reference has no specification."""
     tested = {twin.__name__ for twin in TWINS if twin.source == source}
-    assert set(backend.kernel_names(kernel_text(source))) - ELSEWHERE == tested
+    assert set(kernelsource.kernel_names(kernel_text(source))) - ELSEWHERE == tested
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.__name__)
 def test_inputs_are_const_and_outputs_come_last(twin):
     """The order (grid, inputs, scalars, outputs), with __restrict__ on every pointer."""
-    parameters = backend.signature(kernel_text(twin.source), twin.__name__)
+    parameters = kernelsource.signature(kernel_text(twin.source), twin.__name__)
     kinds = ["grid" if p.kind == "Grid" else "output" if p.output else "input" if p.array
              else "scalar" for p in parameters]
     assert kinds == sorted(kinds, key=["grid", "input", "scalar", "output"].index)
-    text = backend.without_comments(kernel_text(twin.source))
+    text = kernelsource.without_comments(kernel_text(twin.source))
     declared = re.search(rf"KERNEL\s+{twin.__name__}\s*\((.*?)\)\s*\{{", text, flags=re.S)[1]
     assert declared.count("*") == declared.count("__restrict__")
 
@@ -224,7 +225,7 @@ def test_kernels_and_python_share_their_constants(host):
     ("real* __restrict__ EACH(5) ROWS(g) sums", ("ROWS", "g"), ("5",)),
     ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), ())])
 def test_shapes_are_read_from_the_declaration(declaration, shape, each):
-    p = backend.parameter("k", declaration)
+    p = kernelsource.parameter("k", declaration)
     assert (p.shape, p.each, p.array) == (shape, each, True)
 
 

@@ -89,7 +89,7 @@ def test_at_the_start_slow_sites_and_immobile_water_change_nothing(folder):
         (), (STILL, 'chemistry.kinetics=[{sites=0.4, rate="1e-5 1/s"}]')))
     np.testing.assert_allclose(inner(parted, parted.state.pH), inner(plain, plain.state.pH))
     for name in ("Na_dissolved", "LREE_exchanged", "Ca_solid", "conductivity"):
-        a, b = (snapshot(sim)[name][sim.electrodes.ore] for sim in (parted, plain))
+        a, b = (dict(snapshot(sim))[name][sim.electrodes.ore] for sim in (parted, plain))
         if name == "conductivity":
             a = a / 0.7                       # the moving water carries the current
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
@@ -157,7 +157,7 @@ def test_pores_that_open_let_more_water_through():
     K = 1e-5 * (n / 0.4)**3 * (0.6 / (1 - n))**2
     assert sim.side_water()["x-"] == pytest.approx(0.05 / (0.02 / K).sum(), rel=1e-6)
     assert sim.side_water()["x-"] > 1.2 * first
-    shown = snapshot(sim)
+    shown = dict(snapshot(sim))
     assert {field.name for field in dynamic_fields(sim)} == set(shown)
     assert "porosity" not in {field.name for field in static_fields(sim)}
     np.testing.assert_allclose(shown["porosity"][0, 0], n, rtol=1e-6)

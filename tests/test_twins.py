@@ -8,7 +8,7 @@ read. The bound is a number of roundings of the sum of all absolute terms of an 
 import numpy as np
 import pytest
 
-from ekm3d import backend, budget, electrolyte, flow, potential, transport
+from ekm3d import budget, electrolyte, flow, kernelsource, potential, transport
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid import GHOST, Grid
 from ekm3d.resources import kernel_text
@@ -201,7 +201,7 @@ ADDED = {budget.collect: "total", flow.darcy: "water"}
 
 def compared(twin, host, w):
     """[(what the reference, what the kernel made of poison)] for every output, in their order."""
-    parameters = backend.signature(kernel_text(twin.source), twin.__name__)
+    parameters = kernelsource.signature(kernel_text(twin.source), twin.__name__)
     inputs = [getattr(w, p.name) for p in parameters[1:] if not p.output]
     made = []
     for body in (twin, host.bind(twin, **COUNTS) if host else twin):
@@ -214,7 +214,7 @@ def compared(twin, host, w):
 
 def poison(w, p, added):
     """An output as it starts: NaN, or 99 where that is none; what is added to, there already."""
-    kind = backend.KINDS[p.kind]
+    kind = kernelsource.KINDS[p.kind]
     out = np.full((*(int(COUNTS.get(n, n)) for n in p.each), *w.grid.padded),
                   np.nan if kind == float else 99, kind)
     if p.name == added:
