@@ -1,5 +1,5 @@
 // Water through the faces of the voxels; twin of ekm3d/flow.py.
-// needs blending.cuh
+// needs faces.cuh
 
 // Conductance of two half voxels in series                                          [m2/s]
 KERNEL rock_conductance(Grid g, const real* __restrict__ conductivity,

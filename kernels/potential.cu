@@ -1,4 +1,5 @@
 // Conductance and diffusion current of every face; twin of ekm3d/potential.py.
+// needs faces.cuh
 // needs blending.cuh
 
 constexpr real SURE = real(0.5);             // |u| below which diffusion keeps a face positive

@@ -1,4 +1,5 @@
 // Fluxes of all components and what voxels gain by them; twin of ekm3d/transport.py.
+// needs faces.cuh
 // needs blending.cuh
 
 // The fields that fluxes depend on, and what is the same on all faces.

@@ -4,8 +4,8 @@
 
 The "weak" problem of bench_transport.py, ns per voxel, species and step. plain_transport.cpp is
 that part of component_gain which the problem needs, without kernels/ekm.cuh, compiled with the same
-options; both give the same numbers to 1e-12, or this ends. They take turns within one process: least
-of all turns, by the process's clock on one thread, else by the wall's. PROGRAM: see there.
+options; both give the same numbers to 1e-12, or this ends. They take turns within one process: the
+least of all turns, by the process's clock on one thread, else by the wall's. PROGRAM: see there.
 """
 
 import argparse
