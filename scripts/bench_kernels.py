@@ -43,15 +43,17 @@ def watched(kind):
 def calls(backend, spacing, n):
     """{kernel: (bytes, operator, arguments)} of a Watched backend.
 
-    Three steps of the field block of `spacing` [cm], two of second order on a coarse one, and the
-    elliptic problem of n^3 voxels.
+    Three steps of the field block of `spacing` [cm] and two of second order on a coarse one, the
+    last of each with all fluxes, and the elliptic problem of n^3 voxels.
     """
     def steps(count, *changes):
         case = Case.read(case_path("field_block"), changes)
         backends.BUILDERS["watched"] = lambda why: backend
         sim = Simulation(case, "watched")
-        for _ in range(count):
+        for _ in range(count - 1):
             sim.step()
+        sim.transport.keep_flux()
+        sim.step()
 
     grid, *equations, _, _ = problem(n)
     equations = [[backend.from_numpy(a) for a in arrays] for arrays in equations]

@@ -89,7 +89,7 @@ def test_large_problems_repeat_a_periodic_one(script, monkeypatch):
 
 @pytest.mark.parametrize("part, told", [
     ("device", "GB/s"), ("transport", "| 16^3 | field | "), ("chemistry", "per second"),
-    ("steps", "| component_flux | 1 | 1.000 |"), ("hectare", "264 h, extrapolated")])
+    ("steps", "| component_gain | 1 | 1.000 |"), ("hectare", "264 h, extrapolated")])
 def test_the_parts_of_the_script_for_a_gpu_run_on_the_stand_in(script, monkeypatch, part, told):
     """An event is 1 ms there, whatever ran."""
     gpu = script("gpu")
