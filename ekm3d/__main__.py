@@ -7,6 +7,7 @@ from pathlib import Path
 from ekm3d.backend import BACKENDS, BackendError, choose_backend
 from ekm3d.case import Case
 from ekm3d.casetext import CaseError
+from ekm3d.launch import ALONE, LaunchError, join, launched, silence
 from ekm3d.outputs import OutputError, check_directory, table
 from ekm3d.simulation import Simulation
 from ekm3d import databasereport, memory, verify
@@ -32,6 +33,10 @@ def parser():
     run.add_argument("--out", metavar="DIR", help="where results go (default: CASE/out)")
     run.add_argument("--force", action="store_true", help="replace a finished run")
     run.add_argument("--quiet", action="store_true", help="print the summary only")
+    run.add_argument("--profile", action="store_true", help="print what the processes of the run "
+                     "sent one another")
+    run.add_argument("--mpi", action="store_true", help="use MPI though no launcher that is known "
+                     "(mpiexec, srun) has started this process")
     verify.add_parser(commands)
     databasereport.add_parser(commands)
     return top
@@ -39,39 +44,55 @@ def parser():
 
 def main(arguments=None):
     """Exit codes: 0 done, 2 bad input (nothing written), 3 the computation failed."""
+    number, _ = launched()
+    if number:
+        silence()                       # what is wrong with the line, the first process says
     args = parser().parse_args(arguments)
-    if args.command == "verify":
-        return verify.command(args)
-    if args.command == "database":
-        return databasereport.command(args)
+    if args.command == "run":
+        return run(args)
+    if number:
+        return 0                        # the rest is work for one
+    return {"check": check, "verify": verify.command,
+            "database": databasereport.command}[args.command](args)
+
+
+def run(args):
+    """ekm3d run, by one process or by all that a launcher started."""
+    team = ALONE
     try:
+        team = join(args.mpi)
         case = Case.read(args.case, args.overrides)
-        if args.command == "check":
-            print(case.describe())
-            backend = choose_backend(args.backend)
-            print(memory.text(case.grid, case.chemistry, backend))
-            print(estimate(Simulation(case, args.backend)))
-            return 0
         out = Path(args.out or Path(args.case) / "out")
         check_directory(out, args.force)
-        sim = Simulation(case, args.backend)
+        sim = Simulation(case, args.backend, team)
         if not args.quiet:
             print(f"{case.title}\nbackend {sim.backend}; results go to {out}", flush=True)
-        results = sim.run(out, args.force, args.quiet)
-    except (CaseError, BackendError, OutputError, memory.NotEnough) as error:
-        print(error, file=sys.stderr)
-        return BAD_INPUT
+        results = sim.run(out, args.force, args.quiet, args.profile)
+    except (CaseError, BackendError, OutputError, LaunchError, memory.NotEnough) as error:
+        return team.failed(error, BAD_INPUT)
     except MemoryError as error:
-        print(f"{args.case}: the memory is exhausted ({error}); larger voxels take less, and "
-              "`ekm3d check` tells how much", file=sys.stderr)
-        return BAD_INPUT
+        return team.failed(f"{args.case}: the memory is exhausted ({error}); larger voxels take "
+                           "less, and `ekm3d check` tells how much", BAD_INPUT)
     except (RuntimeError, OSError) as error:    # no convergence, no outlet, no room on the disk
-        print(f"ekm3d: the run failed: {error}", file=sys.stderr)
-        return FAILED
+        return team.failed(f"ekm3d: the run failed: {error}", FAILED)
     except KeyboardInterrupt:
-        print("ekm3d: interrupted", file=sys.stderr)
-        return 130
+        return team.failed("ekm3d: interrupted", 130)
     print(table(results.summary))
+    return 0
+
+
+def check(args):
+    """ekm3d check."""
+    try:
+        case = Case.read(args.case, args.overrides)
+        print(case.describe())
+        backend = choose_backend(args.backend)
+        print(memory.text(case.grid, case.chemistry, backend))
+        print(estimate(Simulation(case, args.backend, ALONE)))
+    except (CaseError, BackendError, memory.NotEnough) as error:
+        return ALONE.failed(error, BAD_INPUT)
+    except (RuntimeError, OSError) as error:
+        return ALONE.failed(f"ekm3d: the run failed: {error}", FAILED)
     return 0
 
 

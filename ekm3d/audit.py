@@ -19,27 +19,29 @@ class FaradayBox:
         el = sim.electrodes
         self.sim, self.strips = sim, np.flatnonzero(el.strip_row == row)
         where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
-        self.window = tuple(slice(max(w.min() - 1, 0), min(w.max() + 2, n))
-                            for w, n in zip(where, sim.grid.shape))
-        within = np.zeros(sim.grid.padded, bool)
-        within[sim.grid.inner][self.window] = True
-        self.within = within.reshape(-1)
+        self.window = sim.domain.window(
+            (max(w.min() - 1, 0), min(w.max() + 2, n))
+            for w, n in zip(where, sim.domain.whole.shape))
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
         self.start = self.inside()
 
+    def _sum(self, amounts):
+        """mol from mol/m3 in the voxels of the box that this process holds."""
+        return self.sim.domain.within([self.window], [amounts])[0] * self.sim.grid.voxel_volume
+
     def inside(self):
         """mol of acid in the box: pore water, exchanger, minerals, tanks and plates."""
         sim, s, chem = self.sim, self.sim.state, self.sim.chem
-        h, cut = chem.hydrogen, (slice(None), *self.window)
+        h, cut = chem.hydrogen, (slice(None), *self.window.part)
         inner = sim.grid.inner
-        theta = sim.rock["water_content"][inner][self.window]
+        theta = sim.rock["water_content"][inner][self.window.part]
         water = s.mix(chem.nu[:, h], s.c[inner][cut]) * theta
-        water += s.immobile_water[h][inner][self.window]
+        water += s.immobile_water[h][inner][self.window.part]
         held = s.mix(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
         solid = s.mix(chem.nu_m[:, h], minerals(s)[inner][cut])
-        fixed = sim.rock["cec"][inner][(Ellipsis, *self.window)]
-        ore = float((water + held + solid).sum() + fixed.sum()) * sim.grid.voxel_volume
+        fixed = sim.rock["cec"][inner][(Ellipsis, *self.window.part)]
+        ore = self._sum(water + held + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
         return ore + s.tank[self.strips, h].sum() + s.plate[self.strips, h].sum()
 
     def step(self, dt):
@@ -49,15 +51,14 @@ class FaradayBox:
         self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
         self.passed -= sim.transport.entered[self.number] * dt
         for (place, _), moved in zip(sim.flow.wells, sim.transport.openings):
-            self.passed -= moved[h, self.within[place.voxel]].sum() * dt
+            self.passed -= moved[h, self.window.holds(place.voxel)].sum() * dt
 
     def drain(self):
         """Add the acid that left the row's tanks with their water, less what gases brought."""
         sim, h = self.sim, self.sim.chem.hydrogen
         self.passed += sim.cathodes.left[self.strips, h].sum()
         if sim.chem.gases:
-            taken = sim.reactions.taken[h][sim.grid.inner][self.window]
-            self.passed -= float(taken.sum()) * sim.grid.voxel_volume
+            self.passed -= self._sum(sim.reactions.taken[h][sim.grid.inner][self.window.part])
             self.passed -= sim.cathodes.absorbed[self.strips, h].sum()
 
     def error(self):
@@ -89,8 +90,7 @@ class Audit:
 
     def _moles(self, amounts):
         """mol of every component from padded mol/m3 (components, padded)."""
-        sim = self.sim
-        return sim.backend.to_numpy(amounts[sim.grid.inner].sum((1, 2, 3))) * sim.grid.voxel_volume
+        return self.sim.domain.sums(amounts) * self.sim.grid.voxel_volume
 
     def before(self, dt):
         """Called with the rates of a step known and nothing moved yet."""

@@ -31,7 +31,7 @@ from ekm3d import hostmemory
 from ekm3d.grid import PackedGrid
 from ekm3d.hostcompiler import (FLAGS, BackendError, cache_folder, compile_library, cpu,
                                 find_compiler)
-from ekm3d.kernelsource import KINDS, declared, defines, pasted
+from ekm3d.kernelsource import KINDS, contraction, declared, defines, pasted
 from ekm3d.ordered import Mix
 from ekm3d.stencil import flat
 
@@ -79,6 +79,7 @@ class Backend:
 
     name = "numpy"
     xp = np
+    device = None           # what tells one GPU from another
 
     def __init__(self, why):
         self.why = why
@@ -146,6 +147,17 @@ class Backend:
         """What waits, from any thread, until all that was brought so far is there."""
         return lambda: None
 
+    def staging(self, count):
+        """(near, far): buffers of bytes where the arrays live and on the host, here one."""
+        near = np.empty(count, np.uint8)
+        return near, near
+
+    def to_far(self, near, far):
+        """Bring what `near` holds to the host."""
+
+    def to_near(self, near, far):
+        """Bring what `far` holds to where the arrays live."""
+
     def mix(self, weights, array):
         """Sum over the leading axis of an array (n, ...) with NumPy weights (..., n).
 
@@ -196,7 +208,7 @@ class CppBackend(Backend):
 
     def library(self, source, text, constants):
         """The kernels of one file as an opened shared library, compiled unless cached."""
-        options = (*self.flags, *defines(constants))
+        options = (*self.flags, *contraction(text), *defines(constants))
         whole = pasted(source, text)
         digest = hashlib.sha256(repr((whole, options, self.stamp)).encode()).hexdigest()[:24]
         path = cache_folder() / f"{Path(source).stem}-{digest}.so"
@@ -300,8 +312,8 @@ class CompiledOperator:
         """Shape that the declaration states, behind its leading counts."""
         if word == "ON":
             return of.padded
-        if word == "ROWS":
-            return of.shape[:2]
+        if word == "SPANS":
+            return *of.shape[:2], of.spans
         return (int(of),) if word == "LIST" else ()
 
     def _address(self, p, value, wanted):

@@ -16,6 +16,7 @@ the species then move, so charge is conserved exactly.
 import numpy as np
 
 from ekm3d.constants import F_RT
+from ekm3d.grid import GHOST
 from ekm3d.stencil import above, below
 
 SHARP = 10.0    # cell Peclet number of the water up to which fronts are left as smooth as they are
@@ -32,21 +33,34 @@ def face_conductance(mobility, grid, axis):
         a * b, both, out=np.zeros_like(both), where=both > 0)
 
 
-def upstream_differences(c, open_face, axis):
+def open_faces(mobility, axis):
+    """Whether something can move across the faces of `axis`, and across one more at either end."""
+    moves = _columns(mobility, axis) > 0
+    return _part(moves, axis, 0, -1) & _part(moves, axis, 1, None)
+
+
+def upstream_differences(c, opened, axis):
     """Differences of c across the faces of `axis` and across their neighbours on both sides.
 
-    c: (species, padded). Closed faces count as no difference. Returns three arrays
-    (species, faces): own (c_b - c_a), lower neighbour's, upper neighbour's.
+    c: (species, padded); opened: of the faces, one more at either end (`open_faces`). Closed faces
+    count as no difference. Returns three arrays (species, faces): own (c_b - c_a), lower
+    neighbour's, upper neighbour's.
     """
-    own = (above(c, axis) - below(c, axis)) * open_face
-    index = [slice(None)] * 4
-    index[axis + 1] = slice(0, 1)
-    edge = np.zeros_like(own[tuple(index)])
-    index[axis + 1] = slice(None, -1)
-    lower = np.concatenate([edge, own[tuple(index)]], axis=axis + 1)
-    index[axis + 1] = slice(1, None)
-    upper = np.concatenate([own[tuple(index)], edge], axis=axis + 1)
-    return own, lower, upper
+    steps = np.diff(_columns(c, axis), axis=axis - 3) * opened
+    return _part(steps, axis, 1, -1), _part(steps, axis, 0, -2), _part(steps, axis, 2, None)
+
+
+def _columns(array, axis):
+    """The inner voxels' columns along an axis, with their ghosts."""
+    index = [slice(GHOST, -GHOST)] * 3
+    index[axis] = slice(None)
+    return array[(Ellipsis, *index)]
+
+
+def _part(array, axis, start, stop):
+    index = [slice(None)] * 3
+    index[axis] = slice(start, stop)
+    return array[(Ellipsis, *index)]
 
 
 def same_way(own, upstream):

@@ -48,6 +48,7 @@ class Physics:
 class Output:
     snapshot_every: float   # s
     series_every: float     # s
+    mode: str = "gathered"  # one file, or one of each process beside it: "per-rank"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Case:
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(build.sampling, file.sampling),
             probes=attempt(build.probes, file.probe),
-            output=attempt(lambda: Output(file.output.snapshot_every, file.output.series_every)),
+            output=attempt(_output, file),
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
             mobility=factors)
@@ -189,6 +190,11 @@ def _rows(file, electrodes):
 def _physics(file):
     """The Physics of [physics]."""
     return Physics(*(getattr(file.physics, f.name) for f in fields(Physics)))
+
+
+def _output(file):
+    """The Output of [output]."""
+    return Output(*(getattr(file.output, f.name) for f in fields(Output)))
 
 
 def _ore(file, reader):

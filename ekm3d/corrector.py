@@ -51,10 +51,10 @@ class Corrector:
         """
         s, rates, sim = self.sim.state, self.sim.transport, self.sim
         ore = s.T[sim.grid.inner] + (dt / sim.grid.voxel_volume) * rates.ore[sim.grid.inner]
-        least = sim.backend.to_numpy(ore.min((1, 2, 3)))
         unsigned = np.arange(len(ore)) != sim.chem.hydrogen
+        negative = sim.domain.any(ore.min((1, 2, 3))[unsigned] < 0)
         tanks = s.tank + dt * rates.tank
-        return not ((least[unsigned] < 0).any() or (tanks[:, unsigned] < 0).any())
+        return not (negative or (tanks[:, unsigned] < 0).any())
 
     def _rates(self):
         """All arrays of rates of a step."""

@@ -25,6 +25,7 @@ from itertools import groupby
 import numpy as np
 
 from ekm3d.backend import TRIAL, Backend, CompiledOperator
+from ekm3d.devices import chosen, sends_from_device
 from ekm3d.grid import Grid, PackedGrid
 from ekm3d.hostcompiler import BackendError
 from ekm3d.kernelsource import (KINDS, declared, defines, pasted, signature, without_comments)
@@ -45,6 +46,7 @@ class CudaBackend(Backend):
     def __init__(self, why, cupy, options=OPTIONS):
         """cupy: the module; BackendError with the reason if it finds no device that works."""
         self.xp, self.options, self.known = cupy, options, {}
+        self.direct = None               # whether MPI takes the device's memory, once it is asked
         super().__init__(f"{why}; {self._device()}")
 
     def _device(self):
@@ -52,6 +54,8 @@ class CudaBackend(Backend):
         cuda = self.xp.cuda
         try:
             count = cuda.runtime.getDeviceCount()
+            if (number := chosen(count)) is not None:
+                cuda.runtime.setDevice(number)
             number = cuda.runtime.getDevice()
             about = cuda.runtime.getDeviceProperties(number)
             if not cuda.get_current_stream().ptr:               # the default one
@@ -62,6 +66,7 @@ class CudaBackend(Backend):
             raise BackendError(f"backend 'cuda' cannot run: {type(error).__name__}: {first}. It "
                                "needs an NVIDIA GPU, a driver as new as CuPy's CUDA version, and "
                                "CuPy with its CUDA libraries") from error
+        self.device = bytes(about.get("uuid", b"")) or number
         return (f"{about['name'].decode()}, compute capability {about['major']}.{about['minor']}, "
                 f"{about['totalGlobalMem'] / 2**30:.0f} GiB, device {number} of {count}, CUDA "
                 f"driver {cuda.runtime.driverGetVersion()}, CuPy {self.xp.__version__}")
@@ -118,6 +123,22 @@ class CudaBackend(Backend):
         event = self.xp.cuda.Event(block=True, disable_timing=True)
         event.record()
         return event.synchronize
+
+    def staging(self, count):
+        if self.direct is None:
+            self.direct = sends_from_device()
+        near = self.zeros((count,), np.uint8)
+        return near, near if self.direct else self.host_buffer((count,), np.uint8)
+
+    def to_far(self, near, far):
+        if far is not near:
+            self.bring(near, far)
+        self.brought()()
+
+    def to_near(self, near, far):
+        if far is not near:
+            near.set(far)
+            self.brought()()
 
     def to_numpy(self, array):
         """A copy on the host; waits until the device has made it."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ekm3d.backend import operator
 from ekm3d.constants import F_RT, FARADAY
+from ekm3d.ordered import Mix
 
 
 @operator("electrolyte.cu")
@@ -23,10 +24,9 @@ def electrolyte(g, c, exchanged, mobility, water_content, z, diffusion, held, dt
     written; turnover is 0 where no water is, R is 1 where nothing is dissolved or held.
     """
     theta, water = water_content[g.inner], c[g.inner]
-    sigma[g.inner] = FARADAY * F_RT * mobility[g.inner] * np.tensordot(
-        z * z * diffusion, water, 1)
-    free = 0.5 * theta * np.tensordot(np.abs(z), water, 1)
-    every = free + np.tensordot(held[:len(exchanged)], exchanged[g.inner], 1)
+    sigma[g.inner] = FARADAY * F_RT * mobility[g.inner] * Mix(z * z * diffusion)(water)[0]
+    free = 0.5 * theta * Mix(np.abs(z))(water)[0]
+    every = free + Mix(held[:len(exchanged)])(exchanged[g.inner])[0]
     share = np.divide(free, every, out=np.ones_like(free), where=every > 0)
     turnover[g.inner] = np.divide(dt * share, theta * g.voxel_volume, out=np.zeros_like(free),
                                   where=theta > 0)
@@ -39,7 +39,7 @@ def imbalance(g, c, charge, water_content, z, ratio):
     c: (species, padded) mol/m3 of water; charge: padded mol/m3 of rock, over all phases. Inner
     voxels of ratio are written.
     """
-    ions = water_content[g.inner] * np.tensordot(np.abs(z), c[g.inner], 1)
+    ions = water_content[g.inner] * Mix(np.abs(z))(c[g.inner])[0]
     ratio[g.inner] = np.divide(np.abs(charge[g.inner]), ions, out=np.zeros_like(ions),
                                where=ions > 0)
 

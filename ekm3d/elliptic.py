@@ -4,8 +4,14 @@
 
 Finite volumes, 7-point, symmetric positive (semi)definite; conjugate gradients in float64 with
 the preconditioner of `multigrid` in float32, started on a column of voxels from the direct
-solution of the tridiagonal system. Voxels without any conductance keep their value. Dot products
-are added up row by row in a fixed order: the answer depends on no number of threads.
+solution of the tridiagonal system. Voxels without any conductance keep their value. Sums are the
+same whoever adds up what (`sums`): the answer depends on no number of threads or processes.
+
+An iteration adds up twice over all processes: r.Mr, and p.Ap with what tells the next |r|,
+
+    |r - w q|^2 = r.r - 2 w r.q + w^2 q.q,   q = A p
+
+of which as many digits are lost as the square falls by; below CLEAR of r.r it is added up anew.
 """
 
 import numpy as np
@@ -13,7 +19,9 @@ from scipy.linalg import LinAlgError, solveh_banded
 
 from ekm3d.backend import operator
 from ekm3d.multigrid import Multigrid
+from ekm3d.sums import spans
 
+CLEAR = 1e-8        # of r.r: below, the next r.r is no difference of sums any more
 PATIENCE = 100      # iterations after which the preconditioner is doubted
 
 
@@ -49,22 +57,26 @@ def diagonal(g, ax, ay, az, b):
 
 
 @operator("elliptic.cu")
-def apply_to_direction(g, ax, ay, az, b, p, image, sums):
-    """image = A p, p in float32; sums (nz, ny): p image added up over every row."""
+def apply_to_direction(g, ax, ay, az, b, p, r, image, sums):
+    """image = A p, p in float32.
+
+    sums (3, nz, ny, spans): p image, r image and image^2 added up over every span.
+    """
     apply_operator(g, ax, ay, az, b, p.astype(float), image)
-    sums[...] = np.einsum("kji,kji->kj", p[g.inner], image[g.inner])
+    for n, a in enumerate((p, r, image)):
+        sums[n] = spans(g, a[g.inner] * image[g.inner])
 
 
 @operator("elliptic.cu")
 def residual(g, f, image, inverse, shift, r, sums):
     """r = f - shift - image where inverse > 0, else 0.
 
-    sums (3, nz, ny): squares of r, of f - shift (where inverse > 0) and of image, over every row.
+    sums (3, nz, ny, spans): squares of r, of f - shift (where inverse > 0) and of image by span.
     """
     source = np.where(inverse[g.inner] > 0, f[g.inner] - shift, 0.0)
     r[g.inner] = source - image[g.inner]
     for n, a in enumerate((r[g.inner], source, image[g.inner])):
-        sums[n] = np.einsum("kji,kji->kj", a, a)
+        sums[n] = spans(g, a * a)
 
 
 @operator("elliptic.cu")
@@ -81,19 +93,19 @@ def redirect(g, z, keep, p):
 
 @operator("elliptic.cu")
 def advance(g, p, image, way, scale, x, r, small, sums):
-    """x += way p, r -= way image, small = scale r; sums (nz, ny): squares of r by row."""
+    """x += way p, r -= way image, small = scale r; sums (nz, ny, spans): squares of r."""
     x[g.inner] += way * p[g.inner].astype(float)
     r[g.inner] -= way * image[g.inner]
     small[g.inner] = scale * r[g.inner]
-    sums[...] = np.einsum("kji,kji->kj", r[g.inner], r[g.inner])
+    sums[...] = spans(g, r[g.inner] ** 2)
 
 
 @operator("elliptic.cu")
 def lift(g, b, inverse, way, x, r, sums):
-    """x += way where inverse > 0, r -= way b; sums (nz, ny): squares of r by row."""
+    """x += way where inverse > 0, r -= way b; sums (nz, ny, spans): squares of r."""
     x[g.inner] += np.where(inverse[g.inner] > 0, way, 0.0)
     r[g.inner] -= way * b[g.inner]
-    sums[...] = np.einsum("kji,kji->kj", r[g.inner], r[g.inner])
+    sums[...] = spans(g, r[g.inner] ** 2)
 
 
 @operator("elliptic.cu")
@@ -117,21 +129,28 @@ class Elliptic:
         self.do = {op.__name__: backend.bind(op) for op in bound}
         self.image, self.r = (backend.zeros(grid.padded) for _ in range(2))
         self.p = backend.zeros(grid.padded, np.float32)
-        self.sums = backend.zeros((3, *grid.shape[:2]))
+        self.fill_direction = domain.filler(self.p)
+        self.sums = backend.zeros((4, *grid.shape[:2], grid.spans))
         self.iterations = 0
-        long = [axis for axis in range(3) if grid.shape[axis] > 1]
+        long = [axis for axis, n in enumerate(domain.whole.shape) if n > 1]
         self.axis = long[0] if len(long) == 1 else None     # of a single column of voxels
 
     def _along(self, face, diag, f, x, floating):
-        """Solve a column of voxels directly; x stays as it is if parts of it float apart."""
-        host = self.backend.to_numpy
-        d, rhs, old = (host(a)[self.grid.inner].ravel().copy() for a in (diag, f, x))
+        """Solve a column of voxels directly; x stays as it is if parts of it float apart.
+
+        Every process has all of the column.
+        """
+        domain, column = self.domain, self.backend.zeros((4, *self.domain.whole.padded))
+        for part, whole in zip((diag, f, x, face), column):
+            domain.assemble(part, whole)
+        inner = self.backend.to_numpy(column)[domain.whole.inner]
+        d, rhs, old, face = inner.reshape(4, -1).copy()
         dead = d == 0.0
         d[dead], rhs[dead] = 1.0, old[dead]
         if floating:
             d[np.argmin(dead)] *= 2.0                       # holds that voxel at 0
         bands = np.zeros((2, d.size))
-        bands[1], bands[0, 1:] = d, -host(face)[self.grid.inner].ravel()[:-1]
+        bands[1], bands[0, 1:] = d, -face[:-1]
         try:
             new = solveh_banded(bands, rhs)
         except LinAlgError:
@@ -140,13 +159,16 @@ class Elliptic:
         left[1:] -= bands[0, 1:] * new[:-1]
         left[:-1] -= bands[0, 1:] * new[1:]
         if np.linalg.norm(left) <= 1e-6 * np.linalg.norm(rhs):
-            x[self.grid.inner] = self.backend.from_numpy(new.reshape(self.grid.shape))
+            column[0][domain.whole.inner] = self.backend.from_numpy(
+                new.reshape(domain.whole.shape))
+            domain.extract(column[0], x)
 
     def solve(self, ax, ay, az, b, f, x, what="potential", same=False, trend=None):
         """Improve x [padded, in place] until |f - A x| <= tolerance |f|.
 
         f is taken over the voxels that conduct; without any b the problem fixes x only up
-        to a constant: the mean of f is removed and x gets mean zero. Returns |r| / |f|.
+        to a constant: the mean of f is removed and x gets mean zero. Returns |r| / |f|. Faces on
+        the lower side of the box must be there; the first ghosts of x are afterwards.
         A source of zero is measured against A x at the start instead. If x had to be improved, what
         flows in flows out again: the sum of f - A x is zero to rounding.
 
@@ -175,6 +197,7 @@ class Elliptic:
                 size = self._balance(b, x)
         if floating:
             np.subtract(x, self._mean(x), out=x, where=grids.top.inverse > 0)
+        self.domain.filler(x)()
         if trend is not None and moves:
             trend += x
         elif trend is not None:
@@ -183,15 +206,16 @@ class Elliptic:
 
     def _mean(self, a):
         """Mean over the voxels that conduct."""
-        rows = np.where(self.multigrid.top.inverse > 0, a, 0.0)[self.grid.inner].sum(axis=2)
-        return self.domain.total(rows) / self.multigrid.live
+        return self.domain.sum(np.where(self.multigrid.top.inverse > 0, a, 0.0)
+                               ) / self.multigrid.live
 
     def _residual(self, ax, ay, az, b, f, shift, x):
         """(|r|, |f|), r = f - A x; |A x| for |f| if f is zero."""
+        self.domain.filler(x)()
         self.do["apply_operator"](self.grid, ax, ay, az, b, x, self.image)
         self.do["residual"](self.grid, f, self.image, self.multigrid.top.inverse, shift, self.r,
-                            self.sums)
-        left, source, answer = (np.sqrt(self.domain.total(rows)) for rows in self.sums)
+                            self.sums[:3])
+        left, source, answer = np.sqrt(self.domain.totals(self.sums[:3]))
         return left, source or answer
 
     def _extrapolate(self, ax, ay, az, b, x, trend):
@@ -200,6 +224,7 @@ class Elliptic:
         The error's energy norm falls by the most for way = (trend, r) / (trend, A trend). What
         remains in trend turns into the next one when the new x is added.
         """
+        self.domain.filler(trend)()
         self.do["apply_operator"](self.grid, ax, ay, az, b, trend, self.image)
         along, curvature = (self.domain.dot(trend, a) for a in (self.r, self.image))
         way = along / curvature if curvature > 0 else 0.0
@@ -211,9 +236,8 @@ class Elliptic:
 
         What multigrid leaves is smooth, and a little of it everywhere would add up.
         """
-        rows = self.r[self.grid.inner].sum(axis=2)
         self.do["lift"](self.grid, b, self.multigrid.top.inverse,
-                        self.domain.total(rows) / self.multigrid.links, x, self.r, self.sums[0])
+                        self.domain.sum(self.r) / self.multigrid.links, x, self.r, self.sums[0])
         return np.sqrt(self.domain.total(self.sums[0]))
 
     def _iterate(self, ax, ay, az, b, x, size, norm, what):
@@ -222,22 +246,24 @@ class Elliptic:
         The preconditioner sees r / |r| of one iteration before, p is the direction by the same
         scale: float32 has 38 decades and no more.
         """
-        g, grids, do, sums = self.grid, self.multigrid, self.do, self.sums[0]
+        g, grids, do, sums = self.grid, self.multigrid, self.do, self.sums
         p, r, image = self.p, self.r, self.image
         grids.build()
         scale, old_scale, old = 1.0 / size, 1.0, np.inf
-        p[...] = 0.0
+        p[...], summed = 0.0, False                         # summed: sums[0] is of this r
         do["reduce_residual"](g, r, scale, grids.top.b)
         while size > self.tolerance * norm:
-            grids.cycle(sums)
-            now = self.domain.total(sums) / scale / scale            # r . M r
+            grids.cycle(sums[1])
+            now = self.domain.total(sums[1]) / scale / scale         # r . M r
             if grids.twice and (self.iterations == PATIENCE or not now > 0):
                 grids.visit_once()
                 old = np.inf
                 continue
             do["redirect"](g, grids.top.x, now / old * (scale / old_scale), p)
-            do["apply_to_direction"](g, ax, ay, az, b, p, image, sums)
-            curvature = self.domain.total(sums) / scale / scale
+            self.fill_direction()
+            do["apply_to_direction"](g, ax, ay, az, b, p, r, image, sums[1:])
+            squares, curvature, along, square = self.domain.totals(sums)
+            curvature = curvature / scale / scale
             if self.iterations >= self.max_iterations or not (now > 0 and curvature > 0):
                 d = diagonal(g, ax, ay, az, b)
                 raise NoConvergence(
@@ -246,8 +272,12 @@ class Elliptic:
                     f"(required {self.tolerance:.0e}); conductance contrast "
                     f"{float(d.max() / d[d > 0].min()):.1e}")
             old, old_scale, scale = now, scale, 1.0 / size
-            do["advance"](g, p, image, now / curvature / old_scale, scale, x, r,
-                          grids.top.b, sums)
-            size = np.sqrt(self.domain.total(sums))
+            way = now / curvature / old_scale
+            do["advance"](g, p, image, way, scale, x, r, grids.top.b, sums[0])
+            before = squares if summed else size * size
+            left = before - 2 * way * along + way * way * square
+            if not left > max(CLEAR * before, (self.tolerance * norm) ** 2):
+                left = self.domain.total(sums[0])
+            size, summed = np.sqrt(left), True
             self.iterations += 1
         return size

@@ -70,7 +70,7 @@ class Flow:
         self.conductance, self.water = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.stored, self.kept, self.source, self.link, self.fixed = (
             backend.zeros(grid.padded) for _ in range(5))
-        self.storing = bool(rock["storage"].any())
+        self.storing = domain.any(rock["storage"])
         self.rock_conductance, self.osmosis, self.darcy = (
             backend.bind(op) for op in (rock_conductance, osmosis, darcy))
         self.net_source = backend.bind(net_source, NK=1)
@@ -80,6 +80,7 @@ class Flow:
 
     def take_up_rock(self):
         """Conductances from the rock as it is now."""
+        self.domain.fill(self.rock["conductivity"], self.rock["electroosmosis"])
         self.rock_conductance(self.grid, self.rock["conductivity"], self.conductance)
         self.known = None                       # openings' links in the last solution: of none
         self.at_openings = {}                   # number of a well -> voxels, K and k_e there
@@ -91,6 +92,7 @@ class Flow:
         electric conductivity [S/m], which tells how a face's potential divides on both sides.
         """
         g, rock = self.grid, self.rock
+        self.domain.fill(sigma)
         if self.storing:
             np.multiply(rock["storage"], g.voxel_volume / dt, out=self.stored)
             np.multiply(self.stored, s.head, out=self.kept)
@@ -110,7 +112,7 @@ class Flow:
             self.wells = []
             changed = False
             for n, (place, (coupling, inflow)) in enumerate(zip(places, opened)):
-                inflow = inflow - coupling * self.backend.gather(s.head, place.voxel)
+                inflow = inflow - coupling * self.domain.gather(s.head, place.voxel)
                 self.wells.append((place, inflow))
                 well = self.sources.all[n]
                 if well.kind in OUTFLOW_ONLY and (inflow > 0).any():
@@ -140,12 +142,12 @@ class Flow:
                 "but no outlet is open; a collector, drain or head well is needed in this stage")
         np.copyto(self.fixed, self.source)
         for place, (_, inflow) in zip(places, opened):
-            self.backend.add_at(self.fixed, place.voxel, inflow)
+            self.domain.add_at(self.fixed, place.voxel, inflow)
         same = self._same(places, opened)
         if not same:
             np.copyto(self.link, self.stored)
             for place, (coupling, _) in zip(places, opened):
-                self.backend.add_at(self.link, place.voxel, coupling)
+                self.domain.add_at(self.link, place.voxel, coupling)
         sz, sy, sx = self.conductance
         self.residual = self.elliptic.solve(sx, sy, sz, self.link, self.fixed, s.head, "head",
                                             same, trend)
@@ -164,7 +166,7 @@ class Flow:
         known = self.at_openings.get(n)
         if known is None or not np.array_equal(known[0], place.voxel):
             known = self.at_openings[n] = (place.voxel, *(
-                self.backend.gather(self.rock[name], place.voxel)
+                self.domain.gather(self.rock[name], place.voxel)
                 for name in ("conductivity", "electroosmosis")))
         return known[1:]
 

@@ -58,18 +58,20 @@ class Immobile:
         theta = np.where(wet, theta, 1.0)            # nothing in it, but the engine needs water
         cec, slope = (self.factor * self.voxels.take(self.rock[name])
                       for name in ("whole_cec", "whole_slope"))
-        try:
-            found = self.engine.solve(total, theta, Sites(cec, slope, self.rock["reference_pH"]),
-                                      self.warm)
-        except ChemistryError as error:
-            error.args = (f"immobile water: {error}; at {self.voxels.places(error.voxels[:3])}",)
-            raise
+        with self.voxels.domain.together(ChemistryError):
+            try:
+                found = self.engine.solve(
+                    total, theta, Sites(cec, slope, self.rock["reference_pH"]), self.warm)
+            except ChemistryError as error:
+                error.args = (f"immobile water: {error}; at "
+                              f"{self.voxels.places(error.voxels[:3])}",)
+                raise
         self.warm = found.warm
         if self.chem.gases:
             taken = wet * (self.chem.nu_g.T @ found.gas)
             total = total + taken
             self.voxels.put(s.immobile, total)
-            s.absorbed += taken.sum(axis=1) * self.voxels.grid.voxel_volume
+            s.absorbed += self.voxels.total(taken) * self.voxels.grid.voxel_volume
         self.seen = total
         self.voxels.put(s.immobile_water, wet * theta * (nu.T @ found.c))
         self.voxels.put(s.immobile_exchanged, found.exchanged)

@@ -29,7 +29,7 @@ class Parameter:
     const real* c               a padded voxel array, read
     real* EACH(NS) c            NS padded voxel arrays, written
     real* ON(coarse) c          a padded voxel array of another grid, the parameter `coarse`
-    real* EACH(3) ROWS(g) c     3 numbers for every row of voxels: (3, nz, ny)
+    real* EACH(3) SPANS(g) c    3 numbers for every span of voxels: (3, nz, ny, spans)
     int* LIST(n) c              n numbers, n a parameter
     """
 
@@ -39,7 +39,7 @@ class Parameter:
     output: bool
     table: tuple                # what stands within [ ]
     each: tuple                 # what stands within EACH( )
-    shape: tuple = ("ON", None)     # ON, ROWS or LIST, and what stands within ( )
+    shape: tuple = ("ON", None)     # ON, SPANS or LIST, and what stands within ( )
 
 
 def kernel_text_or_none(source):
@@ -65,6 +65,17 @@ def declared(source, name, constants):
 def defines(constants):
     """Compiler options that make numbers of the kernel constants."""
     return ["-DREAL=double"] + [f"-D{k}={v}" for k, v in sorted(constants.items())]
+
+
+def contraction(text):
+    """Compiler options about a * b + c: rounded once only where a line `// may fuse` allows it.
+
+    Elsewhere the compiler would fuse in a loop's vectors and not in what is left over, or choose
+    another product: a voxel's last digit would depend on where in its row it lies, and so on how a
+    block is cut for many processes. What gains by it fuses by name (`fused` of ekm.cuh), or keeps
+    to the same operations everywhere.
+    """
+    return () if re.search("^// may fuse", text, flags=re.M) else ("-ffp-contract=off",)
 
 
 def pasted(source, text):
@@ -98,7 +109,7 @@ def parameter(kernel, text):
     """One parameter of a kernel from its declaration."""
     words = text.replace("__restrict__", " ")
     found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*((?:EACH\(\w+\)\s*)*)"
-                         r"(?:(ON|ROWS|LIST)\((\w+)\))?\s*(\w+)\s*((?:\[\w+\])*)\s*", words)
+                         r"(?:(ON|SPANS|LIST)\((\w+)\))?\s*(\w+)\s*((?:\[\w+\])*)\s*", words)
     if not found or found[2] not in KINDS:
         raise BackendError(f"kernel {kernel}: cannot read the parameter {text.strip()!r}: it should"
                            f" look like 'const real* x', 'real* EACH(NS) x', 'const real x[NS]' or "

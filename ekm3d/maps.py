@@ -19,10 +19,10 @@ ROCK = {     # what a medium that responds to its chemistry may change
 
 def static_fields(sim):
     """{VoxelField: array} of what does not change: the rock and where the electrodes are."""
-    ore, el = sim.case.ore, sim.electrodes
+    ore, el = sim.ore, sim.electrodes
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
-        row[mask] = el.strip_row[n] + 1
+        row[sim.domain.cut(mask)] = el.strip_row[n] + 1
     rock = dict(zip(ROCK, (ore.porosity, ore.water_content, ore.tortuosity,
                            ore.hydraulic_conductivity, ore.electroosmosis)))
     table = (*((name, *ROCK[name], values) for name, values in rock.items()
@@ -83,7 +83,7 @@ def group_mg_per_kg(sim, amounts, group):
     chem = sim.chem
     chosen = [k for k, g in enumerate(chem.groups) if g == group]
     mass = np.tensordot(chem.molar_mass[chosen], amounts[chosen], 1)
-    return MG * mass / sim.case.ore.density
+    return MG * mass / sim.ore.density
 
 
 def vectors(grid, flows):
@@ -105,7 +105,7 @@ def current(sim, axis):
 def snapshot(sim):
     """(name, array) of every dynamic field now, one after the other, where the arrays live."""
     s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
-    ore = sim.backend.from_numpy(sim.electrodes.ore)
+    ore = sim.backend.from_numpy(sim.holds_ore)
     yield "phi", s.phi[inner]
     yield "head", s.head[inner]
     yield "pH", np.where(ore, s.pH[inner], np.nan)
@@ -125,6 +125,6 @@ def snapshot(sim):
         yield f"{label}_dissolved", water / theta
         yield f"{label}_exchanged", clay
         yield f"{label}_solid", solid
-    density = sim.backend.from_numpy(sim.case.ore.density)
+    density = sim.backend.from_numpy(sim.ore.density)
     yield "REE_mg_per_kg", MG * earths / density
     yield "REE_hydroxide_mg_per_kg", MG * hydroxide / density

@@ -16,6 +16,7 @@ import numpy as np
 
 from ekm3d.constants import FARADAY, HOUR, KWH, MOLAR_MASS_N
 from ekm3d.maps import MG, group_mg_per_kg, phases
+from ekm3d.sample import Sample, padded, places
 
 
 class Monitor:
@@ -25,8 +26,8 @@ class Monitor:
         self.sim = sim
         self.mass = float((sim.case.ore.density * sim.electrodes.ore).sum() * sim.grid.voxel_volume)
         self.volume = float(sim.electrodes.ore.sum() * sim.grid.voxel_volume)
-        self.points = [sim.grid.voxel_at(p.position) for p in sim.case.sampling]
-        self.probes = [(p.name, sim.grid.voxel_at(p.position)) for p in sim.case.probes]
+        self.sample = Sample(sim, [p.position for p in sim.case.sampling])
+        self.probes = places(sim, [p.position for p in sim.case.probes])
         water, clay, solid = phases(sim)
         self.initial = self._moles(water + clay + solid)
         self.exchangeable = self._moles(water + clay)
@@ -40,7 +41,8 @@ class Monitor:
         self.label = {label: k for k, label in enumerate(sim.chem.labels)}
 
     def _moles(self, amounts):
-        return amounts.sum((1, 2, 3)) * self.sim.grid.voxel_volume
+        """mol of every component in the block from mol/m3 (K, nz, ny, nx)."""
+        return self.sim.domain.sums(padded(self.sim, amounts)) * self.sim.grid.voxel_volume
 
     def record(self, dt):
         """Add a step that has just been taken."""
@@ -71,12 +73,6 @@ class Monitor:
         """part / whole of REE by mass, 0 where there was none."""
         total = self.group(whole, "REE")
         return self.group(part, "REE") / total if total > 0 else 0.0
-
-    def at_points(self, field):
-        """Values of an inner array at the sampling points, or in all ore if there are none."""
-        if self.points:
-            return np.array([field[p] for p in self.points])
-        return field[self.sim.electrodes.ore]
 
     def ammonium(self, water, clay):
         """mol of NH4 (added, in pore water, on clay, out); zeros in a system without."""
@@ -119,8 +115,8 @@ class Monitor:
         for name, value in zip(("added", "in_pore_water", "on_clay", "out"),
                                self.ammonium(water, clay)):
             row[f"NH4_{name}[mol]"] = value
-        for name, place in self.probes:
-            row[f"pH_{name}[1]"] = float(s.pH[sim.grid.inner][place])
+        for probe, pH in zip(sim.case.probes, sim.domain.gather(s.pH, self.probes)):
+            row[f"pH_{probe.name}[1]"] = float(pH)
         for r, name in enumerate(sim.electrodes.rows):
             row[f"pH_catholyte_{name}[1]"] = s.tank_pH[sim.electrodes.strip_row == r].mean()
         row |= {"mass_balance[1]": sim.audit.mass_errors().max(),
@@ -142,7 +138,7 @@ class Monitor:
         water, clay, solid = phases(sim)
         leachate, plate = self.collected()
         ree = group_mg_per_kg(sim, water + clay, "REE")
-        removal = self.at_points(np.divide(self.initial_ree - ree, self.initial_ree,
+        removal = self.sample.of(np.divide(self.initial_ree - ree, self.initial_ree,
                                            out=np.zeros_like(ree), where=self.initial_ree > 0))
         added = self.ammonium(water, clay)[0]
         recovered = self.group(leachate + plate, "REE")
@@ -150,9 +146,10 @@ class Monitor:
         equivalents = sum(chem.charge[n] * self.exchangeable[n]
                           for n, g in enumerate(chem.groups) if g == "REE")
         k = self.label.get("NH4")
-        per_kg = (MG * 1e-3 * MOLAR_MASS_N) / sim.case.ore.density
+        per_kg = (MG * 1e-3 * MOLAR_MASS_N) / sim.ore.density
         out = {"title": sim.case.title, "time_h": s.time / HOUR, "steps": s.step, "wall_s": wall,
-               "cells": int(np.prod(sim.grid.shape)), "ore_kg": self.mass, "ore_m3": self.volume,
+               "cells": int(np.prod(sim.domain.whole.shape)), "ore_kg": self.mass,
+               "ore_m3": self.volume,
                "energy_kWh": self.energy / KWH,
                "energy_kWh_per_m3": self.energy / KWH / self.volume,
                "charge_C": self.charge,
@@ -170,9 +167,9 @@ class Monitor:
         out |= {f"recovery_{label}": (leachate + plate)[n] / self.initial[n]
                 for n, label in enumerate(chem.labels)
                 if n != chem.hydrogen and self.initial[n] > 0}
-        out |= {"removal_REE_mean": float(removal.mean()),
-                "removal_REE_min": float(removal.min()), "removal_REE_max": float(removal.max()),
-                "removal_points_above_90_percent": int((removal > 0.9).sum()),
+        out |= {"removal_REE_mean": removal.mean,
+                "removal_REE_min": removal.least, "removal_REE_max": removal.largest,
+                "removal_points_above_90_percent": removal.above(0.9),
                 "impurity_mg_per_kg": impurity,
                 "purity_REE": recovered / (recovered + impurity) if recovered > 0 else 0.0,
                 "energy_kWh_per_kg_REE": (self.energy / KWH / (recovered * self.mass / MG)
@@ -181,10 +178,10 @@ class Monitor:
                 "nh4_added_mol": added,
                 "residual_N_mg_per_kg": 0.0, "exchangeable_N_mg_per_kg": 0.0}
         if k is not None:
-            out["residual_N_mg_per_kg"] = float(self.at_points(per_kg * water[k]).mean())
-            out["exchangeable_N_mg_per_kg"] = float(self.at_points(per_kg * clay[k]).mean())
-        pH = sim.backend.to_numpy(s.pH[sim.grid.inner])[sim.electrodes.ore]
-        out |= {"pH_min": float(pH.min()), "pH_max": float(pH.max()),
+            out["residual_N_mg_per_kg"] = self.sample.of(per_kg * water[k]).mean
+            out["exchangeable_N_mg_per_kg"] = self.sample.of(per_kg * clay[k]).mean
+        pH = Sample(sim).of(sim.backend.to_numpy(s.pH[sim.grid.inner]))
+        out |= {"pH_min": pH.least, "pH_max": pH.largest,
                 "mass_balance_max": float(sim.audit.mass_errors().max()),
                 "charge_balance_max": sim.audit.charge_max,
                 "faraday_error": sim.audit.faraday_error(),

@@ -15,16 +15,19 @@ faces correct twice too much across weakly connected clusters, though, and a sec
 that, which may cost M its positivity; `visit_once` goes back to the V-cycle, always positive.
 """
 
+from itertools import product
+
 import numpy as np
 
 from ekm3d.backend import operator
+from ekm3d.decomposition import SMALL
 from ekm3d.grid import GHOST, Grid
+from ekm3d.sums import spans
 
 LARGEST = 1.9                        # of the eigenvalues of D^-1 A, which end below 2; fitted
 CENTRE, REACH = LARGEST * 3 / 5, LARGEST * 2 / 5 * 0.5**0.5
 FIRST, SECOND = 1 / (CENTRE + REACH), 1 / (CENTRE - REACH)
 TWICE = 2000                         # voxels from which on a coarse level is visited twice
-SMALL = 32768                        # voxels of the largest level that small_cycle takes over
 
 FROM_ZERO, SMOOTH, RESTRICT, PROLONG, SOLVE = range(5)       # numbers as in multigrid.cu
 
@@ -42,6 +45,12 @@ def children(a, g, coarse):
     split = [(m, ratio(n, m)) for n, m in zip(g.shape, coarse.shape)]
     part = a[tuple(slice(GHOST, GHOST + m * f) for m, f in split)]
     return part.reshape([k for pair in split for k in pair])
+
+
+def added(part):
+    """Sum over the children of what `children` made, always in the same order."""
+    axes = (range(n) for n in part.shape[1::2])
+    return sum(part[:, dz, :, dy, :, dx] for dz, dy, dx in product(*axes))
 
 
 def left(face, link, b, x):
@@ -71,15 +80,15 @@ def smooth(g, face, link, inverse, b, x, weight, y):
 
 @operator("multigrid.cu")
 def smooth_and_sum(g, face, link, inverse, b, x, weight, y, sums):
-    """The same, and sums (nz, ny): b y added up over every row, in float64."""
+    """The same, and sums (nz, ny, spans): b y added up over every span, in float64."""
     smooth(g, face, link, inverse, b, x, weight, y)
-    sums[...] = np.einsum("kji,kji->kj", b[g.inner], y[g.inner], dtype=np.float64)
+    sums[...] = spans(g, b[g.inner].astype(float) * y[g.inner])
 
 
 @operator("multigrid.cu")
 def restrict_residual(g, coarse, face, link, b, x, coarse_b):
     """coarse_b: b - A x added up over the children, which may be ghosts."""
-    coarse_b[coarse.inner] = children(left(face, link, b, x), g, coarse).sum((1, 3, 5))
+    coarse_b[coarse.inner] = added(children(left(face, link, b, x), g, coarse))
 
 
 @operator("multigrid.cu")
@@ -121,13 +130,13 @@ def small_cycle(g, table, steps, entries, count, size, store):
 
 @operator("multigrid.cu")
 def survey(g, ax, ay, az, b, sums):
-    """sums (5, nz, ny): az, ay, ax, b, and 1 for every voxel that conducts, added up by row.
+    """sums (5, nz, ny, spans): az, ay, ax, b, and 1 for every voxel that conducts, by span.
 
     ax, ay, az, b: padded float64 as in elliptic.py.
     """
     for n, a in enumerate((az, ay, ax, b)):
-        sums[n] = a[g.inner].sum(axis=2)
-    sums[4] = (_diagonal(g, (az, ay, ax), b) > 0).sum(axis=2)
+        sums[n] = spans(g, a[g.inner])
+    sums[4] = spans(g, _diagonal(g, (az, ay, ax), b) > 0)
 
 
 @operator("multigrid.cu")
@@ -143,12 +152,12 @@ def convert(g, ax, ay, az, b, scale, face, link, inverse):
 @operator("multigrid.cu")
 def coarsen(g, coarse, face, link, coarse_face, coarse_link):
     """The operator on the next grid: faces halved along a coarsened axis, links added up."""
-    coarse_link[coarse.inner] = children(link, g, coarse).sum((1, 3, 5))
+    coarse_link[coarse.inner] = added(children(link, g, coarse))
     for axis in range(3):
         part = children(face[axis], g, coarse)
         if g.shape[axis] > coarse.shape[axis]:
             part = part.take([1], 2 * axis + 1) / 2          # of the child below the coarse face
-        coarse_face[axis][coarse.inner] = part.sum((1, 3, 5))
+        coarse_face[axis][coarse.inner] = added(part)
 
 
 @operator("multigrid.cu")
@@ -221,6 +230,10 @@ class Multigrid:
         build()                 its coarse levels
         cycle(sums)             top.x = M top.b
         visit_once()            from now on
+
+    Every process has its box of the large levels. Level `joint`, the first that is small, or whose
+    boxes cannot be halved, is put together from `gate`, the box of it, and cycled through with all
+    below it by every process alone.
     """
 
     def __init__(self, grid, backend, domain):
@@ -228,49 +241,78 @@ class Multigrid:
         bound = (smooth_from_zero, smooth, smooth_and_sum, restrict_residual, prolong, small_cycle,
                  survey, convert, coarsen, invert_diagonal)
         self.do = {op.__name__: backend.bind(op) for op in bound}
-        self.top = Level(grid, backend.zeros((Level.ARRAYS * int(np.prod(grid.padded)),),
-                                             np.float32))
-        self.sums = backend.zeros((5, *grid.shape[:2]))
+        self.top = self._level(grid)
+        self.fill_operator = domain.filler(self.top.face, self.top.inverse)
+        self.fill_last = domain.filler(self.top.y)
+        self.sums = backend.zeros((5, *grid.shape[:2], grid.spans))
         self.levels, self.cells, self.twice = [self.top], None, True
+
+    def _level(self, grid):
+        """A level with memory of its own."""
+        return Level(grid, self.backend.zeros((Level.ARRAYS * int(np.prod(grid.padded)),),
+                                              np.float32))
 
     def take(self, ax, ay, az, b):
         """The finest level of an operator, and what its sums tell."""
         self.do["survey"](self.grid, ax, ay, az, b, self.sums)
-        *faces, self.links, live = (self.domain.total(rows) for rows in self.sums)
+        *faces, self.links, live = self.domain.totals(self.sums)
         self.live, self.built = int(live), False
-        voxels = np.prod(self.grid.cells)
+        cells = self.domain.whole.cells
+        voxels = np.prod(cells)
         self.mean = [total * n / (max(n - 1, 1) * voxels)
-                     for total, n in zip(reversed(faces), self.grid.cells)]
+                     for total, n in zip(reversed(faces), cells)]
         size = max(*self.mean, self.links / voxels)
         self.do["convert"](self.grid, ax, ay, az, b, 1.0 / size if size > 0 else 1.0,
                            *self.top.operator)
+        self.fill_operator()
 
     def build(self):
         """The operators of the coarse levels, if not there yet."""
         if self.built:
             return
-        cells = coarser(self.grid.cells, self.mean)
+        cells = coarser(self.domain.whole.cells, self.mean)
         if cells != self.cells:
             self._allocate(cells)
-        for fine, coarse in zip(self.levels, self.levels[1:]):
-            self.do["coarsen"](fine.grid, coarse.grid, fine.face, fine.link, coarse.face,
-                               coarse.link)
+        boxes = self.boxes
+        for fine, coarse, domain in zip(boxes, boxes[1:], self.domains[1:]):
+            self._coarsen(fine, coarse)
+            domain.filler(coarse.face)()
+            self.do["invert_diagonal"](coarse.grid, *coarse.operator)
+            domain.filler(coarse.inverse)()
+        for part, whole in zip(self.gate.operator, self.levels[self.joint].operator):
+            self.domains[-1].assemble(part, whole)
+        for fine, coarse in zip(self.levels[self.joint:], self.levels[self.joint + 1:]):
+            self._coarsen(fine, coarse)
             self.do["invert_diagonal"](coarse.grid, *coarse.operator)
         self.built = True
 
+    def _coarsen(self, fine, coarse):
+        self.do["coarsen"](fine.grid, coarse.grid, fine.face, fine.link, coarse.face, coarse.link)
+
     def _allocate(self, cells):
-        """The coarse levels, all in one block; from `small` on they are small_cycle's."""
-        grids = [Grid(c, self.grid.spacing) for c in cells]      # spacings play no part in it
-        lengths = [Level.ARRAYS * int(np.prod(grid.padded)) for grid in grids]
-        starts = np.cumsum([0, *lengths])
-        store = self.backend.zeros((int(starts[-1]),), np.float32)
-        self.levels[1:] = [Level(grid, store[start:]) for grid, start in zip(grids, starts)]
-        self.cells = cells
-        self.sizes = [int(np.prod(level.grid.cells)) for level in self.levels]
+        """The coarse levels; from `small` on they are small_cycle's and lie in one block."""
+        spacing = self.grid.spacing                              # plays no part in it
+        self.domains, self.cells = [self.domain], cells
+        for c in cells:
+            coarse = self.domains[-1].coarsened(Grid(c, spacing))
+            if coarse is None:
+                break
+            self.domains.append(coarse)
+            if np.prod(c) <= SMALL:
+                break
+        self.joint = len(self.domains) - 1
+        self.boxes = [self.top, *(self._level(domain.grid) for domain in self.domains[1:])]
+        self.gate = self.boxes[-1]
+        cells = [self.domain.whole.cells, *cells]
+        self.sizes = [int(np.prod(c)) for c in cells]
         self.small = next(n for n, size in enumerate(self.sizes) if n and size <= SMALL)
-        begin = starts[self.small - 1]
-        self.store = store[begin:]
-        table = [[*c, start - begin] for c, start in zip(cells, starts)][self.small - 1:]
+        grids = [Grid(c, spacing) for c in cells]
+        self.levels = self.boxes[:-1] + [self._level(g) for g in grids[self.joint:self.small]]
+        grids = grids[self.small:]
+        starts = np.cumsum([0, *(Level.ARRAYS * int(np.prod(grid.padded)) for grid in grids)])
+        self.store = self.backend.zeros((int(starts[-1]),), np.float32)
+        self.levels += [Level(grid, self.store[start:]) for grid, start in zip(grids, starts)]
+        table = [[*grid.cells, start] for grid, start in zip(grids, starts)]
         self.table = self.backend.from_numpy(np.array(table, np.int64).reshape(-1))
         self._schedule()
 
@@ -283,7 +325,7 @@ class Multigrid:
             for what in (FROM_ZERO, SMOOTH)}
         calls = [call for step in cycle_steps(self.sizes, 0, self.twice, self.small)
                  for call in self._prepared(*step)]
-        self.all_but_last = self.backend.sequence(calls[:-1])
+        self.all_but_last = self.domain.sequence(calls[:-1])
 
     def visit_once(self):
         """Visit every level once per cycle from now on: a V-cycle."""
@@ -293,23 +335,41 @@ class Multigrid:
     def _prepared(self, what, n):
         """The calls that one step of the cycle takes."""
         here, do, ready = self.levels[n], self.do, self.backend.prepare
+        fill = self.domains[n].filler if n < self.joint else self.domain.alone().filler
         if n == self.small:
             steps = self.small_steps[what].reshape(-1)
             return [ready(do["small_cycle"], here.grid, self.table, steps, self.table.size,
                           steps.size, self.store.size, self.store)]
         if what == FROM_ZERO:
-            return [ready(do["smooth_from_zero"], here.grid, *here.operator, here.b, here.x)]
+            return [fill(here.b),
+                    ready(do["smooth_from_zero"], here.grid, *here.operator, here.b, here.x)]
         if what == SMOOTH:
-            return [ready(do["smooth"], here.grid, *here.operator, here.b, u, weight, v)
-                    for u, weight, v in ((here.x, FIRST, here.y), (here.y, SECOND, here.x))]
-        below = self.levels[n + 1]
+            return [call for u, weight, v in ((here.x, FIRST, here.y), (here.y, SECOND, here.x))
+                    for call in (fill(u), ready(do["smooth"], here.grid, *here.operator, here.b, u,
+                                                weight, v))]
+        joins = n + 1 == self.joint
+        below = self.gate if joins else self.levels[n + 1]
         if what == RESTRICT:
-            return [ready(do["restrict_residual"], here.grid, below.grid, here.face, here.link,
-                          here.b, here.x, below.b)]
-        return [ready(do["prolong"], here.grid, below.grid, below.x, here.x)]
+            calls = [fill(here.x), ready(do["restrict_residual"], here.grid, below.grid, here.face,
+                                         here.link, here.b, here.x, below.b)]
+            return calls + [self._join] * joins
+        return [self._part] * joins + [ready(do["prolong"], here.grid, below.grid, below.x, here.x)]
+
+    def _join(self):
+        """What the boxes of the joint level are given."""
+        self.domains[-1].assemble(self.gate.b, self.levels[self.joint].b)
+
+    def _part(self):
+        """What comes of it."""
+        self.domains[-1].extract(self.levels[self.joint].x, self.gate.x)
 
     def cycle(self, sums):
-        """top.x = M top.b; sums (nz, ny): their products added up over every row of voxels."""
+        """top.x = M top.b; sums (nz, ny, spans): their products added up over every span."""
         top = self.top
+        if self.joint == 0:
+            self._join()
         self.all_but_last()
+        if self.joint == 0:
+            self.domain.extract(self.levels[0].y, top.y)
+            self.fill_last()
         self.do["smooth_and_sum"](self.grid, *top.operator, top.b, top.y, SECOND, top.x, sums)

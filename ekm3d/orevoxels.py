@@ -6,6 +6,7 @@ Padded arrays live where the backend says, the lists are NumPy's.
 import numpy as np
 
 from ekm3d.backend import Backend
+from ekm3d.domain import Domain
 from ekm3d.grid import GHOST
 from ekm3d.stencil import flat
 
@@ -13,9 +14,11 @@ from ekm3d.stencil import flat
 class OreVoxels:
     """Takes values of the n ore voxels out of padded arrays, and puts them back."""
 
-    def __init__(self, grid, ore, backend=Backend("plain arrays")):
-        """ore: inner mask of the voxels that hold ore; backend: of the padded arrays."""
+    def __init__(self, grid, ore, backend=Backend("plain arrays"), domain=None):
+        """ore: inner mask of the voxels that hold ore; backend: of the padded arrays; domain: what
+        part of the block the grid is, the whole if not given."""
         self.grid, self.backend = grid, backend
+        self.domain = domain or Domain(grid, backend)
         mask = np.zeros(grid.padded, bool)
         mask[grid.inner] = ore
         self.index = np.flatnonzero(mask)
@@ -31,6 +34,12 @@ class OreVoxels:
 
     def _where(self, chosen):
         return self.all if chosen is None else self.backend.from_numpy(self.index[chosen])
+
+    def total(self, values):
+        """Sum over the ore of all processes of the values (..., n) of this one's."""
+        padded = self.backend.zeros((*values.shape[:-1], *self.grid.padded))
+        self.put(padded, values)
+        return self.domain.sums(padded)
 
     def numbers(self, places):
         """Numbers of ore voxels from their flat places in padded arrays."""

@@ -7,15 +7,16 @@ while the run goes on, one at a time; whatever ends the run waits for it.
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from ekm3d.maps import dynamic_fields, snapshot, static_fields
+from ekm3d.pieces import snapshots
 from ekm3d.provenance import now, write_provenance
 from ekm3d.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
-from ekm3d.snapshots import Snapshots
 from ekm3d.writer import Writer
 
 LOG_FILE = "log.txt"
@@ -51,36 +52,41 @@ def write_atomically(path, text):
     os.replace(draft, path)
 
 
-class Outputs:
-    """The files of one run."""
+def open_outputs(sim, path, force=False):
+    """What writes the files of a run: Outputs in the process that leads, else a Bystander."""
+    check_directory(path, force)
+    sim.domain.meet()                   # nobody has begun to write before all have looked
+    return (Outputs if sim.domain.leads else Bystander)(sim, Path(path))
 
-    def __init__(self, sim, path, force=False):
-        check_directory(path, force)
-        self.sim, self.path, self.started = sim, Path(path), now()
-        self.path.mkdir(parents=True, exist_ok=True)
-        for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
-            (self.path / name).unlink(missing_ok=True)
-        fields = dynamic_fields(sim)
-        self.snapshots = Snapshots(self.path / FIELDS_FILE, sim.grid, static_fields(sim), fields)
+
+class Bystander:
+    """A process that takes part in snapshots and writes nothing else."""
+
+    def __init__(self, sim, path):
+        self.sim, self.path = sim, path
+        self.open_snapshots()
+
+    def open_snapshots(self):
+        sim, fields = self.sim, dynamic_fields(self.sim)
+        self.snapshots = snapshots(self.path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
+                                   sim.case.output.mode)
         self.writer, self.copies = Writer(), {
             field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
             for field in fields}
-        write_provenance(self.path / FIELDS_FILE, sim.case, sim.backend, self.started)
-        self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
-        self.log(sim.case.describe())
-        self.status("running")
-
-    def log(self, text):
-        """Append to log.txt."""
-        with (self.path / LOG_FILE).open("a") as file:
-            file.write(text + "\n")
 
     def snapshot(self):
-        """Add the block as it is now to fields.vtkhdf; from its copy, while the run goes on."""
-        self.writer.wait()
+        """Add the block as it is now to fields.vtkhdf; from its copy, while the run goes on.
+
+        What takes messages between processes is done here and now.
+        """
+        self.settle()
         for name, array in snapshot(self.sim):
             self.sim.backend.bring(array, self.copies[name])
-        self.writer.start(self._write, self.sim.state.time, self.sim.backend.brought())
+        work = self._write, self.sim.state.time, self.sim.backend.brought()
+        if self.snapshots.sends:
+            work[0](*work[1:])
+        else:
+            self.writer.start(*work)
 
     def _write(self, time, wait):
         """The copies, once they are there, as the block at `time` [s]."""
@@ -91,22 +97,20 @@ class Outputs:
             raise OSError(f"{self.snapshots.path}: the snapshot at t = {time:g} s was not written: "
                           f"{error}") from error
 
+    def settle(self):
+        """Wait until the last snapshot is on the disk, of all processes."""
+        self.writer.wait()
+        self.snapshots.settle()
+
+    def log(self, text):
+        """Append to log.txt."""
+
     def series(self, row):
         """Append a row {name[unit]: value} to series.csv, with a header before the first."""
         self.writer.check()
-        path = self.path / SERIES_FILE
-        text = ",".join(f"{v:.10g}" for v in row.values()) + "\n"
-        if not path.exists():
-            text = ",".join(row) + "\n" + text
-        with path.open("a") as file:
-            file.write(text)
 
     def status(self, state, **facts):
         """Replace status.json: how far the run is."""
-        s = self.sim.state
-        facts = {"state": state, "time_s": s.time, "of_s": self.sim.schedule.end, "step": s.step,
-                 "updated_utc": now(), **facts}
-        write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
 
     def failed(self, error):
         """Say what ended the run, once the writer has ended too."""
@@ -118,13 +122,58 @@ class Outputs:
         self.status("failed", reason="; ".join(reasons))
         self.log(f"failed at t = {self.sim.state.time:g} s: {'; '.join(reasons)}")
 
-    def finish(self, summary):
-        """Write summary.json, then "done" into status.json: whoever waits for it finds all."""
-        self.writer.wait()
+    def finish(self, summary, report):
+        """Write summary.json, then "done" into status.json: whoever waits for it finds all.
+
+        report: lines for the log.
+        """
+        self.settle()
+        self._conclude(summary, report)
+        self.sim.domain.meet()          # whoever reads on finds it, in every process
+
+    def _conclude(self, summary, report):
+        """The last words of the run."""
+
+
+class Outputs(Bystander):
+    """The files of one run, by the process that leads."""
+
+    def __init__(self, sim, path):
+        self.started = now()
+        path.mkdir(parents=True, exist_ok=True)
+        for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
+            (path / name).unlink(missing_ok=True)
+        shutil.rmtree((path / FIELDS_FILE).with_suffix(""), ignore_errors=True)
+        super().__init__(sim, path)
+        write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
+        self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
+        self.log(sim.case.describe())
+        self.status("running")
+
+    def log(self, text):
+        with (self.path / LOG_FILE).open("a") as file:
+            file.write(text + "\n")
+
+    def series(self, row):
+        super().series(row)
+        path = self.path / SERIES_FILE
+        text = ",".join(f"{v:.10g}" for v in row.values()) + "\n"
+        if not path.exists():
+            text = ",".join(row) + "\n" + text
+        with path.open("a") as file:
+            file.write(text)
+
+    def status(self, state, **facts):
+        s = self.sim.state
+        facts = {"state": state, "time_s": s.time, "of_s": self.sim.schedule.end, "step": s.step,
+                 "updated_utc": now(), **facts}
+        write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
+
+    def _conclude(self, summary, report):
         write_provenance(self.path / FIELDS_FILE, self.sim.case, self.sim.backend, self.started,
                          now())
         self.log("\n" + table(summary))
-        self.log("\n" + self.sim.reactions.report())
+        self.log("\n" + report)
         write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1))
         self.status("done")
 

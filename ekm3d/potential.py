@@ -12,11 +12,12 @@ import numpy as np
 
 from ekm3d.backend import operator
 from ekm3d.blending import face_conductance as geometry
-from ekm3d.blending import migrating, per_flow, upstream_differences
+from ekm3d.blending import migrating, open_faces, per_flow, upstream_differences
 from ekm3d.budget import net_source
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.elliptic import Elliptic
 from ekm3d.grid import GHOST
+from ekm3d.ordered import Mix
 from ekm3d.stencil import above, below, faces
 from ekm3d.terminals import Terminals
 
@@ -37,14 +38,14 @@ def face_conductance(g, c, mobility, lag, turnover, safe, z, diffusion, blend, c
     """
     for axis in range(3):
         geometric = geometry(mobility, g, axis)
-        differences = upstream_differences(c, geometric > 0, axis)
+        differences = upstream_differences(c, open_faces(mobility, axis), axis)
         drop = below(lag, axis) - above(lag, axis)
         speed = diffusion[:, None, None, None] * (geometric * per_flow(turnover, axis))
         face = migrating(c, z, speed, drop, faces(safe[axis], axis) > 0, blend, differences, axis)
-        faces(conductance[axis], axis)[...] = (FARADAY * F_RT) * geometric * np.tensordot(
-            z * z * diffusion, face, 1)
-        faces(current[axis], axis)[...] = -FARADAY * geometric * np.tensordot(
-            z * diffusion, differences[0], 1)
+        faces(conductance[axis], axis)[...] = (FARADAY * F_RT) * geometric * Mix(
+            z * z * diffusion)(face)[0]
+        faces(current[axis], axis)[...] = -FARADAY * geometric * Mix(
+            z * diffusion)(differences[0])[0]
 
 
 @operator("potential.cu")
@@ -78,14 +79,15 @@ class Potential:
         conductivity (padded [S/m] or None), source (padded [A/m3] or None)."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
-        metal = [np.flatnonzero(np.pad(mask, GHOST)) for mask in contacts.electrodes.masks]
+        metal = [np.flatnonzero(np.pad(domain.cut(mask), GHOST))
+                 for mask in contacts.electrodes.masks]
         self.strip = np.repeat(np.arange(len(metal)), [voxels.size for voxels in metal])
         self.metal = backend.from_numpy(np.concatenate([np.zeros(0, int), *metal]))
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
                                   for a in (chem.z, chem.diffusion))
         self.highest = float(np.abs(self.z).max(initial=0.0))
         self.elliptic = Elliptic(grid, backend, domain, options.tolerance)
-        self.terminals = Terminals(grid, backend, contacts, self.z, self.diffusion,
+        self.terminals = Terminals(grid, backend, domain, contacts, self.z, self.diffusion,
                                    options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.safe, self.doubt = (backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
@@ -99,6 +101,7 @@ class Potential:
         if options.conductivity is None:
             self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
         else:
+            domain.fill(options.conductivity)
             for axis in range(3):
                 faces(self.conductance[axis], axis)[...] = geometry(
                     options.conductivity, grid, axis)
@@ -114,9 +117,11 @@ class Potential:
         return self.terminals.drop
 
     def solve(self, s, drive, dt):
-        """phi from the species at time t; dt [s]: the coming step, for the feedback of charge."""
+        """phi from the species at time t; dt [s]: the coming step, for the feedback of charge.
+
+        Ghosts of c, mobility, turnover and phi are to be up to date.
+        """
         g, t, given = self.grid, self.terminals, self.options.conductivity
-        self.domain.fill(s.c, s.mobility)
         t.start(drive, s, given)
         self.safe[...] = 0
         np.copyto(self.lag, s.phi)
@@ -137,7 +142,7 @@ class Potential:
                 break
             self.doubtful(g, s.phi, self.lag, self.conductance, self.safe, self.highest, self.doubt)
             turned = t.turned(SURE)
-            settled = not (self.domain.max(self.doubt) or turned.any())
+            settled = not (self.domain.any(self.doubt) or turned.any())
             if settled and attempt + 1 >= self.options.sweeps:
                 break
             if attempt >= RESOLVES:
@@ -149,7 +154,7 @@ class Potential:
         else:
             raise RuntimeError(
                 f"potential: the direction of drift did not settle in 20 solves at t = {s.time:g} s"
-                f" ({int(self.doubt.sum())} faces); a smaller schedule.max_step may help")
+                f" ({self.domain.count(self.doubt)} faces); a smaller schedule.max_step may help")
         self._show_metal(s.phi)
 
     def _show_metal(self, phi):

@@ -94,8 +94,7 @@ class Reactions:
         if self.chem.gases:
             self.taken = self.backend.mix(self.chem.nu_g.T, self.gas)
             s.T += self.taken
-            s.absorbed += (self.backend.to_numpy(self.taken[grid.inner].sum((1, 2, 3)))
-                           * grid.voxel_volume)
+            s.absorbed += self.voxels.domain.sums(self.taken) * grid.voxel_volume
         self.follow(grid, self.anew, s.T, self._by_exchanger("cec"), rock["water_content"],
                     rock["tortuosity"], self.strength, np.asarray(self.chem.charge, float),
                     self.chem.mobility_coefficient, s.solved, s.mobility, s.charge)
@@ -122,12 +121,13 @@ class Reactions:
                 s.warm, s.warm_rate, s.c, s.exchanged, s.solid, self.gas, s.pH, self.strength)))
 
     def _settle(self, cells, where, elapsed):
-        try:
-            return self.engine.settle(cells, where, elapsed)
-        except ChemistryError as error:
-            voxels = self.voxels.numbers(error.voxels)
-            raise ChemistryError(error.reason, self.chem.components, voxels, error.total,
-                                 self.voxels.places(voxels[:3])) from None
+        with self.voxels.domain.together(ChemistryError):
+            try:
+                return self.engine.settle(cells, where, elapsed)
+            except ChemistryError as error:
+                voxels = self.voxels.numbers(error.voxels)
+                raise ChemistryError(error.reason, self.chem.components, voxels, error.total,
+                                     self.voxels.places(voxels[:3])) from None
 
     def _remember(self, s, effort, where):
         """What it took, for the log."""
@@ -144,12 +144,16 @@ class Reactions:
                                       self.voxels.places(worst), s.time)
 
     def report(self):
-        """One or two lines on how the chemistry went, for the log."""
-        share = self.skipped / self.asked if self.asked else 0.0
-        text = (f"chemistry: {self.asked - self.skipped} equilibria, {share:.1%} of the voxels "
-                f"left as they were, {self.restarted} begun anew without history")
-        if self.struggled is None:
+        """One or two lines on how the chemistry went, for the log; of all processes."""
+        everyone = self.voxels.domain.everyone
+        asked, skipped, restarted = map(sum, zip(*everyone(
+            (self.asked, self.skipped, self.restarted))))
+        share = skipped / asked if asked else 0.0
+        text = (f"chemistry: {asked - skipped} equilibria, {share:.1%} of the voxels "
+                f"left as they were, {restarted} begun anew without history")
+        struggles = [s for s in everyone(self.struggled) if s is not None]
+        if not struggles:
             return text
-        w = self.struggled
+        w = min(struggles, key=lambda s: (-s.steps, s.time))
         return text + (f"\n  the hardest took {w.steps} steps and {w.restarts} new starts, at "
                        f"{w.place} and t = {w.time:g} s")

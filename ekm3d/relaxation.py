@@ -73,11 +73,13 @@ class Kinetics:
 
     def solve(self, engine, total, sites, warm):
         """The equilibrium of all voxels, with the place in what it may complain about."""
-        try:
-            return engine.solve(total, self.theta(), sites, warm)
-        except ChemistryError as error:
-            error.args = (f"slow reactions: {error}; at {self.voxels.places(error.voxels[:3])}",)
-            raise
+        with self.voxels.domain.together(ChemistryError):
+            try:
+                return engine.solve(total, self.theta(), sites, warm)
+            except ChemistryError as error:
+                error.args = (f"slow reactions: {error}; at "
+                              f"{self.voxels.places(error.voxels[:3])}",)
+                raise
 
     def affordable(self, total, taken):
         """Share (n,) of what is to be taken (K, n) that leaves every total above 0."""

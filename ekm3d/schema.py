@@ -302,6 +302,7 @@ class ProbeEntry(Table):
 class OutputEntry(Table):
     snapshot_every: Interval = 43200.0
     series_every: Interval = 3600.0
+    mode: Literal["gathered", "per-rank"] = "gathered"
 
 
 class PhysicsEntry(Table):

@@ -16,21 +16,23 @@ from ekm3d.chemistry import Equilibrium, acidity_from_neutrality
 from ekm3d.contacts import Contacts
 from ekm3d.corrector import Corrector
 from ekm3d.dissolved import Dissolved
-from ekm3d.domain import Domain
+from ekm3d.domain import domain_of
 from ekm3d.electrodes import Electrodes
 from ekm3d.electrolyte import Electrolyte
 from ekm3d.fields import State, counts
 from ekm3d.flow import Flow
 from ekm3d.grid import GHOST
+from ekm3d.launch import ALONE
 from ekm3d.monitor import Monitor
 from ekm3d.orevoxels import OreVoxels
-from ekm3d.outputs import Outputs
+from ekm3d.outputs import open_outputs
 from ekm3d.potential import Potential
 from ekm3d.progress import Progress
 from ekm3d.reactions import Reactions
 from ekm3d.results import open_results
 from ekm3d.schedule import Schedule
 from ekm3d.slow import Slow
+from ekm3d.traffic import Traffic
 from ekm3d.transport import Transport
 from ekm3d.wells import Wells
 
@@ -60,19 +62,21 @@ def neutral(chem, amounts, fixed=0.0, given=False):
 class Simulation:
     """A case, its operators bound to a backend, and its state."""
 
-    def __init__(self, case, backend="auto"):
-        self.case, self.grid, self.chem = case, case.grid, case.chemistry
-        self.backend = choose_backend(backend)
+    def __init__(self, case, backend="auto", team=ALONE):
+        self.case, self.chem, self.backend = case, case.chemistry, choose_backend(backend)
+        self.domain = domain_of(case.grid, self.backend, team.comm)
+        self.grid, whole = self.domain.grid, case.grid
+        self.ore, self.water = (self.domain.part(data) for data in (case.ore, case.water))
         memory.require(case.path, self.grid, self.chem, self.backend)
-        self.domain = Domain(self.grid)
         grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
         el, plan, self.physics = case.electrodes, case.schedule, case.physics
-        self.electrodes = Electrodes(grid, el.rows, el.overpotential)
-        self.contacts = Contacts(grid, self.electrodes, case.sides,
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential)
+        self.contacts = Contacts(whole, self.electrodes, case.sides,
                                  [neutral(chem, side.component_flux) for side in case.sides])
         self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
-        self.rock = self._rock(case.ore)
-        self.voxels = OreVoxels(grid, self.electrodes.ore, backend)
+        self.holds_ore = domain.cut(self.electrodes.ore)
+        self.rock = self._rock(self.ore)
+        self.voxels = OreVoxels(grid, self.holds_ore, backend, domain)
         self.slow = Slow(self)
         self.engine = (Equilibrium(chem, backend=backend) if self.physics.chemistry
                        else Dissolved(chem, backend))
@@ -81,12 +85,12 @@ class Simulation:
         self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
                                  el.plate_capture, el.deposition)
         feeds = np.array([neutral(chem, well.composition) for well in case.wells])
-        self.wells = Wells(grid, case.wells, self.contacts, feeds)
+        self.wells = Wells(whole, case.wells, self.contacts, feeds)
         options = SimpleNamespace(
             overpotential=el.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
-            conductivity=self._padded(case.ore.electric_conductivity),
-            source=self._padded(case.ore.current_source))
+            conductivity=self._padded(self.ore.electric_conductivity),
+            source=self._padded(self.ore.current_source))
         self.potential = Potential(grid, backend, domain, chem, self.contacts, options)
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells,
                          plan.tolerance)
@@ -105,7 +109,7 @@ class Simulation:
         """A property of the ore with ghosts, zero in these and inside electrodes; None stays."""
         if values is None:
             return None
-        values = np.where(self.electrodes.ore, values, 0.0)
+        values = np.where(self.holds_ore, values, 0.0)
         return self.backend.from_numpy(
             np.pad(values, [(0, 0)] * (values.ndim - 3) + [(GHOST, GHOST)] * 3))
 
@@ -119,12 +123,12 @@ class Simulation:
 
     def _initial(self):
         """Ore wetted and in equilibrium, tanks filled with the pore water before prewetting."""
-        case, chem, ore = self.case, self.chem, self.case.ore
+        case, chem, ore = self.case, self.chem, self.ore
         s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides))
         amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
-        for name, value in case.water.composition.items():
+        for name, value in self.water.composition.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
-        for name, value in case.water.prewetting.items():
+        for name, value in self.water.prewetting.items():
             amounts[name] = amounts.get(name, 0.0) + value * ore.density
         total = neutral(chem, amounts, ore.fixed_charge, given=not self.physics.potential)
         for name, value in ore.minerals.items():
@@ -156,6 +160,7 @@ class Simulation:
         if not physics.potential:
             self.drive = replace(self.drive, voltage=0.0, current=None)
         self.electrolyte.look(s, self._wanted if self.case.schedule.order == 1 else 0.0)
+        self.domain.fill(s.c, s.mobility, s.turnover, s.phi)
         if physics.potential:
             self.potential.solve(s, self.drive, self._wanted)
         else:
@@ -248,7 +253,7 @@ class Simulation:
     def side_potentials(self):
         """{face: mean potential of what lies behind that side [V]}."""
         t, faces = self.potential.terminals, self.contacts.faces
-        at_ore = self.backend.gather(self.state.phi, faces.voxel)
+        at_ore = self.domain.gather(self.state.phi, faces.voxel)
         behind = at_ore - t.drop
         return {side.face: float(behind[self.contacts.of_side(n)].mean())
                 for n, side in enumerate(self.case.sides)}
@@ -272,15 +277,19 @@ class Simulation:
         level = self.potential.terminals.level[anodes[0]]
         return float(level / self.drive.duty + self.electrodes.overpotential)
 
-    def run(self, out=None, force=False, quiet=False):
-        """Run to the end, write the results into `out` (case directory/out) and return them."""
+    def run(self, out=None, force=False, quiet=False, profile=False):
+        """Run to the end, write the results into `out` (case directory/out) and return them.
+
+        profile: print what the processes sent one another, which the log has in any case.
+        """
         begun, s, plan = time.monotonic(), self.state, self.case.output
-        outputs = Outputs(self, out or Path(self.case.path) / "out", force)
+        outputs = open_outputs(self, out or Path(self.case.path) / "out", force)
         monitor = Monitor(self)
         snapshots, series = Clock(plan.snapshot_every), Clock(plan.series_every)
         try:
             with threadpool_limits(1, "blas"), Progress(self.schedule.end, quiet) as progress:
                 self.fields()
+                traffic = Traffic(self.domain)
                 monitor.record(0.0)
                 outputs.series(monitor.row())
                 outputs.snapshot()
@@ -295,7 +304,11 @@ class Simulation:
                         self.fields()                     # phi and water of the same moment
                         outputs.snapshot()
                     progress.update(s.time, s.step, f"dt {dt:6.0f} s")
-            outputs.finish(monitor.summary(time.monotonic() - begun))
+            sent = traffic.text(s.step)
+            outputs.finish(monitor.summary(time.monotonic() - begun),
+                           f"{self.reactions.report()}\n{sent}")
+            if profile:
+                print(sent)
         except BaseException as error:
             outputs.failed(error)
             raise

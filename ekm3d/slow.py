@@ -26,7 +26,7 @@ class Slow:
                      for name, law in self.rates.laws.items()}
         moving = np.ones(sim.grid.padded)
         if self.rates.immobile is not None:
-            moving[sim.grid.inner] -= self.rates.immobile[0]
+            moving[sim.grid.inner] -= sim.domain.cut(self.rates.immobile[0])
         self.moving = self.backend.from_numpy(moving)    # share of the water and of its clay
         self._divide(sim.rock)
 
@@ -35,7 +35,7 @@ class Slow:
         return self.voxels.take(self._padded(array))
 
     def _padded(self, array):
-        return self.backend.from_numpy(np.pad(array, GHOST))
+        return self.backend.from_numpy(np.pad(self.sim.domain.cut(array), GHOST))
 
     def _divide(self, rock):
         """Water, capacity and slope of what the moving water reaches at once."""

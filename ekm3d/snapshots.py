@@ -37,26 +37,39 @@ class VoxelField:
         return grid.shape + ((3,) if self.components == 3 else ())
 
 
+def at_once(array):
+    """The whole array as the one slab there is."""
+    yield 0, array
+
+
 class Snapshots:
     """The file that receives the block at chosen times.
 
     fields: the VoxelFields of `append`, stored as float32. static: {VoxelField: array} stored
     once, as float32, integers as int32, masks as bytes. Arrays have grid.shape, vectors
     grid.shape + (3,). The file appears under its name only when it is complete.
+
+    slabs: brings the layers of the whole grid here, where `arrays` are those of a part of it; for
+    every array it yields (first layer, layers), the layers from below upwards. sends: whether that
+    takes messages between processes.
     """
 
-    def __init__(self, path, grid, static, fields):
-        self.path, self.grid = Path(path), grid
+    def __init__(self, path, grid, static, fields, slabs=at_once, part=None):
+        """part: the Grid of the arrays; that of the file where it is not given."""
+        self.path, self.grid, self.slabs, self.part = Path(path), grid, slabs, part or grid
+        self.sends = slabs is not at_once
         self.fields = {field.name: field for field in fields}
         declared = [*static, *fields]
-        _check_names([field.name for field in declared])
+        check_names([field.name for field in declared])
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             with h5py.File(draft, "w") as file:
-                _image(file, grid)
+                image(file, grid)
                 for field, array in static.items():
-                    array = _shaped(field, _as_stored(array), grid)
-                    _dataset(file, grid, field, array.dtype, rows=1)[0] = array
+                    array = shaped(field, as_stored(array), self.part)
+                    data = _dataset(file, grid, field, array.dtype, rows=1)
+                    for k, slab in slabs(array):
+                        data[0, k:k + len(slab)] = slab
                 for field in fields:
                     _dataset(file, grid, field, np.dtype("f4"), rows=0)
             os.replace(draft, self.path)
@@ -65,27 +78,37 @@ class Snapshots:
 
     def append(self, time, arrays):
         """Add the block at `time` [s]; arrays: {name: array}, one for every declared field."""
-        given, wanted = set(arrays), set(self.fields)
-        if given != wanted:
-            raise ValueError(f"{self.path.name}: a snapshot without {sorted(wanted - given)} and "
-                             f"with the undeclared {sorted(given - wanted)}")
-        arrays = {name: _shaped(self.fields[name], array, self.grid)
-                  for name, array in arrays.items()}
+        arrays = complete(self.path.name, self.fields, arrays, self.part)
         with opened(self.path) as file:
             cells, steps = file["VTKHDF/CellData"], file["VTKHDF/Steps"]
             n = int(steps.attrs["NSteps"])
+            for name, array in arrays.items():
+                cells[name].resize(n + 1, axis=0)
+                for k, slab in self.slabs(array):
+                    cells[name][n, k:k + len(slab)] = slab
             for name, offsets in steps["CellDataOffsets"].items():
-                row = 0
-                if name in arrays:
-                    row = n
-                    cells[name].resize(n + 1, axis=0)
-                    cells[name][n] = arrays[name]
                 offsets.resize((n + 1,))
-                offsets[n] = row
+                offsets[n] = n if name in arrays else 0
             file.flush()
             steps["Values"].resize((n + 1,))
             steps["Values"][n] = time
             steps.attrs["NSteps"] = np.int64(n + 1)
+
+    def settle(self):
+        """What is written is shown: there is nothing to wait for."""
+
+
+def complete(file, fields, arrays, grid):
+    """{name: array} in the order of `fields` and as they are stored; ValueError if not just those.
+
+    fields: {name: VoxelField} of a file's snapshots.
+    """
+    given, wanted = set(arrays), set(fields)
+    if given != wanted:
+        raise ValueError(f"{file}: a snapshot without {sorted(wanted - given)} and "
+                         f"with the undeclared {sorted(given - wanted)}")
+    return {name: shaped(field, np.asarray(arrays[name], "f4"), grid)
+            for name, field in fields.items()}
 
 
 @contextmanager
@@ -95,7 +118,7 @@ def opened(path):
         yield file
 
 
-def _image(file, grid):
+def image(file, grid):
     """The empty image: geometry and no steps."""
     nx, ny, nz = grid.cells
     root = file.create_group("VTKHDF")
@@ -123,14 +146,19 @@ def _dataset(file, grid, field, dtype, rows):
     data = file["VTKHDF/CellData"].create_dataset(
         field.name, (rows, *grid.shape, *vector), dtype, maxshape=(None, *grid.shape, *vector),
         chunks=(1, *chunk, *vector), compression="gzip", compression_opts=1, shuffle=True)
-    data.attrs["units"] = field.unit
-    data.attrs["long_name"] = field.meaning
+    describe(data, field)
     file["VTKHDF/Steps/CellDataOffsets"].create_dataset(
         field.name, (0,), "i8", maxshape=(None,), chunks=(1024,))
     return data
 
 
-def _as_stored(array):
+def describe(data, field):
+    """Unit and meaning beside the values."""
+    data.attrs["units"] = field.unit
+    data.attrs["long_name"] = field.meaning
+
+
+def as_stored(array):
     """The array in the type of the file; VTK cannot read HDF5's booleans."""
     array = np.asarray(array)
     if array.dtype.kind == "b":
@@ -140,7 +168,7 @@ def _as_stored(array):
     return array.astype("f4")
 
 
-def _shaped(field, array, grid):
+def shaped(field, array, grid):
     """The array if it has the field's shape; else ValueError."""
     array = np.asarray(array)
     if array.shape != field.shape(grid):
@@ -149,7 +177,7 @@ def _shaped(field, array, grid):
     return array
 
 
-def _check_names(names):
+def check_names(names):
     """VTK and HDF5 read a slash as a path, and two fields cannot share a name."""
     for name in names:
         if "/" in name or name in ("", "."):

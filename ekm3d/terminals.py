@@ -24,9 +24,8 @@ class Terminals:
     what the concentrations on faces that species cross were chosen by.
     """
 
-    def __init__(self, grid, backend, contacts, z, diffusion, overpotential):
-        self.grid, self.backend = grid, backend
-        self.contacts, self.overpotential = contacts, overpotential
+    def __init__(self, grid, backend, domain, contacts, z, diffusion, overpotential):
+        self.domain, self.contacts, self.overpotential = domain, contacts, overpotential
         self.z, self.diffusion = z, diffusion
         self.coupling, self.source, self.pull = (backend.zeros(grid.padded) for _ in range(3))
         n = contacts.faces.strip.size
@@ -48,7 +47,7 @@ class Terminals:
         self.unsure[:] = self.blocked[:] = False
         np.copyto(self.lag_drop, self.drop)
         if s is not None:
-            f, gather = self.contacts.faces, self.backend.gather
+            f, gather = self.contacts.faces, self.domain.gather
             carries = s.mobility if conductivity is None else conductivity
             self.geometric = f.area * gather(carries, f.voxel) / f.half
             self.ore, self.other = gather(s.c, f.voxel), s.beyond[:, f.strip]
@@ -105,14 +104,14 @@ class Terminals:
         voxel = self.contacts.faces.voxel
         self.coupling[...] = 0.0
         np.copyto(self.source, f)
-        self.backend.add_at(self.coupling, voxel, link)
-        self.backend.add_at(self.source, voxel, source)
+        self.domain.add_at(self.coupling, voxel, link)
+        self.domain.add_at(self.source, voxel, source)
         sz, sy, sx = conductance
         elliptic.solve(sx, sy, sz, self.coupling, self.source, phi, trend=trend)
         iterations = elliptic.iterations
         if unknown:
             iterations += self._control(elliptic, conductance, link, source, phi, unknown)
-        at_face = self.backend.gather(phi, voxel)
+        at_face = self.domain.gather(phi, voxel)
         self.into_ore = np.where(
             driven, link * (self.level - at_face) - self.offset * self.share, 0.0)
         resting = np.divide(-self.offset, self.side, out=np.zeros_like(link), where=self.side > 0)
@@ -130,15 +129,15 @@ class Terminals:
         for n, mine in unknown:
             u = self.responses.setdefault(n, np.zeros_like(phi))
             self.pull[...] = 0.0
-            self.backend.add_at(self.pull, voxel[mine], link[mine])
+            self.domain.add_at(self.pull, voxel[mine], link[mine])
             elliptic.solve(sx, sy, sz, self.coupling, self.pull, u, "unit response", same=True)
             iterations += elliptic.iterations
             responses.append(u)
         for a, (n, mine) in enumerate(unknown):
-            at_face = self.backend.gather(phi, voxel[mine])
+            at_face = self.domain.gather(phi, voxel[mine])
             missing[a] = self.groups[n].current - (source[mine] - link[mine] * at_face).sum()
             for b, u in enumerate(responses):
-                response = self.backend.gather(u, voxel[mine])
+                response = self.domain.gather(u, voxel[mine])
                 gains[a, b] = (link[mine] * ((a == b) - response)).sum()
         change = np.linalg.lstsq(gains, missing, rcond=1e-12)[0]
         for (n, mine), u, dv in zip(unknown, responses, change):

@@ -10,11 +10,12 @@ Species move, component totals are stored. Electrodes pass only acid (anode, H+)
 import numpy as np
 
 from ekm3d.backend import operator
-from ekm3d.blending import (carried, face_conductance, from_tank, migrating, per_flow,
+from ekm3d.blending import (carried, face_conductance, from_tank, migrating, open_faces, per_flow,
                             upstream_differences)
 from ekm3d.budget import collect
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.contacts import METAL, PASSING, TANK
+from ekm3d.ordered import Mix
 from ekm3d.stencil import above, below, ends, faces, gain
 
 
@@ -33,7 +34,7 @@ def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity
     charge = (z * F_RT)[:, None, None, None]
     for axis in range(3):
         geometric = face_conductance(mobility, g, axis)
-        differences = upstream_differences(c, geometric > 0, axis)
+        differences = upstream_differences(c, open_faces(mobility, axis), axis)
         own = differences[0]
         lagged = below(lag, axis) - above(lag, axis)
         drop = below(phi, axis) - above(phi, axis)
@@ -47,7 +48,7 @@ def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity
             spreading = diffusion.max() * geometric + spread
             moved += flow * carried(c, flow, np.abs(flow) * passing, spreading, blend,
                                     differences, axis)
-        faces(flux[axis], axis)[...] = np.tensordot(nu.T, moved, 1)
+        faces(flux[axis], axis)[...] = Mix(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
 
 
@@ -135,6 +136,7 @@ class Transport:
         self.parts = [backend.zeros(grid.padded) for _ in range(4)]
         self.rate = backend.zeros(grid.padded)
         self.pores = backend.zeros(grid.padded)
+        self.domain.fill(rock["dispersivity"])
         self.take_up_rock()
 
     def take_up_rock(self):
@@ -147,7 +149,7 @@ class Transport:
             self.flux = self.backend.zeros((3, *self.ore.shape))
 
     def watch(self, window):
-        """From now on work out what acid enters a box of voxels (slices k, j, i) through its walls.
+        """From now on work out what acid enters a box of voxels, a Window, through its walls.
 
         Returns its place in `entered`.
         """
@@ -170,9 +172,11 @@ class Transport:
             other != row and all(o >= r for o, r in zip(other, row)) for other in rows)])
 
     def prepare(self, s, potential, flow):
-        """Rates of change at time t, and the longest step [s] that keeps every species positive."""
+        """Rates of change at time t, and the longest step [s] that keeps every species positive.
+
+        Ghosts of c, mobility, turnover and phi are to be up to date.
+        """
         chem, g = self.chem, self.grid
-        self.domain.fill(s.c, s.mobility, s.phi)
         self.tank[...] = self.side[...] = self.acid[...] = 0.0
         given = (g, s.c, s.mobility, s.phi, potential.lag, s.turnover, potential.safe, flow.water,
                  self.rock["dispersivity"], self.z, chem.diffusion, self.nu, self.options.blend)
@@ -182,11 +186,11 @@ class Transport:
             self.component_flux(*given, self.flux, self.ore)
         if self.watched:
             acid = self.ore[chem.hydrogen][g.inner]
-            self.entered[:] = self.backend.to_numpy(
-                np.stack([acid[window].sum() for window in self.watched]))
+            self.entered[:] = self.domain.within(self.watched,
+                                                 [acid[w.part] for w in self.watched])
         self._acid(potential.terminals)
         f = self.contacts.faces           # G of half a voxel between ore and contact face [m]
-        self.contact = f.area * self.backend.gather(s.mobility, f.voxel) / f.half
+        self.contact = f.area * self.domain.gather(s.mobility, f.voxel) / f.half
         self._through(s, potential.terminals, flow)
         self._wells(s, flow)
         return self._longest_step(s, potential, flow)
@@ -205,7 +209,7 @@ class Transport:
         metal = np.isin(terminals.kinds, METAL)
         tank = terminals.kinds == TANK
         made = np.where(metal | tank, terminals.into_ore / FARADAY, 0.0)
-        self.backend.add_at(self.ore[h], f.voxel[metal], made[metal])
+        self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
         self.tank[:, h] += self.contacts.per_place(np.where(tank, made, 0.0))[:strips]
         self.acid[:] = self.contacts.per_place(made)[:strips]
 
@@ -213,7 +217,7 @@ class Transport:
         """Species between ore and tanks or reservoirs, and the given fluxes through sides."""
         f, chem, strips = self.contacts.faces, self.chem, self.contacts.electrodes.strips
         passing = np.flatnonzero(np.isin(terminals.kinds, PASSING))
-        ore = self.backend.gather(s.c, f.voxel)
+        ore = self.domain.gather(s.c, f.voxel)
         moved = np.zeros((len(s.c), f.strip.size))
         if passing.size:
             beyond = s.beyond[:, f.strip[passing]]
@@ -227,7 +231,7 @@ class Transport:
         for n in range(len(self.contacts.sides)):
             mine = self.contacts.of_side(n)
             out[:, mine] -= self.contacts.given[n][:, None] * f.area[mine]
-        self.backend.add_at(self.ore, f.voxel, -out)
+        self.domain.add_at(self.ore, f.voxel, -out)
         for k in range(len(out)):
             place = self.contacts.per_place(out[k])
             self.tank[:, k] += place[:strips]
@@ -242,9 +246,9 @@ class Transport:
             moved = self.wells.feeds[n][:, None] * np.maximum(inflow, 0.0)
             leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
             if leaves.size:
-                water = chem.nu.T @ self.backend.gather(s.c, place.voxel[leaves])
+                water = chem.nu.T @ self.domain.gather(s.c, place.voxel[leaves])
                 moved[:, leaves] = water * inflow[leaves]
-            self.backend.add_at(self.ore, place.voxel, moved)
+            self.domain.add_at(self.ore, place.voxel, moved)
             self.wells_in[n] = moved.sum(1)
             self.openings.append(moved)
 
@@ -259,10 +263,10 @@ class Transport:
         for part, values in ((still, contact), (swept, np.maximum(flow.out, 0.0)),
                              (plus, contact * np.maximum(drop, 0.0)),
                              (minus, contact * np.maximum(-drop, 0.0))):
-            self.backend.add_at(part, f.voxel, values)
+            self.domain.add_at(part, f.voxel, values)
         for place, inflow in flow.wells:
             inside = place.face < 0
-            self.backend.add_at(swept, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+            self.domain.add_at(swept, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
         self.emptying(g, *self.parts, self.pores, self.fastest, self.rate)
         strips, volume = self.contacts.electrodes.strips, self.contacts.electrodes.volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]

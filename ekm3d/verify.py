@@ -20,6 +20,7 @@ from ekm3d import comparison, quantities
 from ekm3d.backend import BACKENDS, BackendError
 from ekm3d.case import Case
 from ekm3d.casetext import CaseError, suggest
+from ekm3d.launch import ALONE
 from ekm3d.resources import folder
 from ekm3d.simulation import Simulation
 from ekm3d.verification import FILE, Verification
@@ -91,7 +92,7 @@ def _run(verification, which, study_name, overrides, backend):
     begun = time.monotonic()
     study = next(s for s in verification.file.study if s.name == study_name)
     case = Case.read(verification.path, overrides)
-    sim = Simulation(case, backend)
+    sim = Simulation(case, backend, ALONE)
     record = quantities.Record(sim)
     schedule = case.schedule
     out = Run(case.grid.cells, getattr(schedule, "fixed_step", None) or schedule.max_step)

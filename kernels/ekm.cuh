@@ -10,8 +10,12 @@
 // EKM_FACES also visits index -1: the voxels that own a face on the lower side of the box, for
 // a face is stored with the voxel below it. A launch covers (nx + 1, ny + 1, nz + 1) threads.
 // EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one: a GPU gives each row the
-// 32 lanes of a warp (blockDim.x is 32, gridDim.x 1), the host a loop. What EKM_ALONG_SUM adds up
-// depends on the row alone, neither on the number of threads nor on how rows are shared out.
+// 32 lanes of a warp (blockDim.x is 32, gridDim.x 1), the host a loop. Sums go span by span:
+//
+//     EKM_SPANS(s, g) { Span sum; EKM_SPAN(l, s, g) sum[l] = ...;  sums[...] = of_span(sum); }
+//
+// l is the voxel's place within span s, so that what is added up, and in which order, depends on
+// the span alone. EKM_ALONG_SUM is for what adds up without rounding.
 // EKM_BLOCK_ROWS walks through a whole grid within one block (host: one thread), BLOCK_WAIT lets
 // its threads wait for each other: many small grids in one launch.
 //
@@ -33,11 +37,11 @@ typedef unsigned char Flag;        // 0 or 1
 
 // These stand in a parameter list for those who read it, the caller's checks among them:
 // `const real* __restrict__ EACH(NS) c` is one padded voxel array for each of NS species,
-// `ON(coarse)` a voxel array of the grid `coarse`, `ROWS(g)` one number per row, [k, j], and
+// `ON(coarse)` a voxel array of the grid `coarse`, `SPANS(g)` one number per span, [k, j, s], and
 // `LIST(n)` n numbers. Arrays without a word are voxel arrays of the first grid.
 #define EACH(count)
 #define ON(grid)
-#define ROWS(grid)
+#define SPANS(grid)
 #define LIST(count)
 
 #define EKM_PRAGMA(words) _Pragma(#words)
@@ -57,18 +61,35 @@ typedef unsigned char Flag;        // 0 or 1
     const int k = int(blockIdx.z * blockDim.z + threadIdx.z);                   \
     if (j < (g).ny && k < (g).nz)
 #define EKM_ALONG(i, n) for (int i = threadIdx.x; i < (n); i += 32)
-#define EKM_ALONG_SUM(i, n, total) EKM_ALONG(i, n)
+#define EKM_ALONG_SUM(i, n, ...) EKM_ALONG(i, n)
+#define EKM_ALONG_MAX(i, n, most) EKM_ALONG(i, n)
+#define EKM_SPAN(l, s, g) EKM_ALONG(l, length_of_span(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0, r_ = threadIdx.y; k < (g).nz; k++, r_ -= (g).ny)            \
         for (int j = r_; j < (g).ny; j += blockDim.y, r_ = j)
 #define BLOCK_WAIT() __syncthreads()
 
-// Sum of one number per lane, in all lanes; a tree, the same every time.
+// Sum and largest of one number per lane, in all lanes; a tree, the same every time.
 static __device__ __forceinline__ real of_row(real lane)
 {
     for (int far = 16; far > 0; far /= 2) lane += __shfl_xor_sync(0xffffffffu, lane, far);
     return lane;
 }
+static __device__ __forceinline__ real largest_of_row(real lane)
+{
+    for (int far = 16; far > 0; far /= 2) {
+        const real other = __shfl_xor_sync(0xffffffffu, lane, far);
+        lane = lane > other ? lane : other;
+    }
+    return lane;
+}
+
+// What the lanes make of the voxels of a span.
+struct Span {
+    real lane = 0;
+    __device__ __forceinline__ real& operator[](int) { return lane; }
+};
+static __device__ __forceinline__ real of_span(const Span& sum) { return of_row(sum.lane); }
 #undef LANES
 #define LANES 1
 #define PACK 1
@@ -100,14 +121,32 @@ static __device__ __forceinline__ real of_row(real lane)
     for (int k = 0; k < (g).nz; k++)                                            \
         for (int j = 0; j < (g).ny; j++)
 #define EKM_ALONG(i, n) EKM_PRAGMA(omp simd) for (int i = 0; i < (n); i++)
-#define EKM_ALONG_SUM(i, n, total)                                              \
-    EKM_PRAGMA(omp simd reduction(+ : total)) for (int i = 0; i < (n); i++)
+#define EKM_ALONG_SUM(i, n, ...)                                                \
+    EKM_PRAGMA(omp simd reduction(+ : __VA_ARGS__)) for (int i = 0; i < (n); i++)
+#define EKM_ALONG_MAX(i, n, most)                                               \
+    EKM_PRAGMA(omp simd reduction(max : most)) for (int i = 0; i < (n); i++)
+#define EKM_SPAN(l, s, g) EKM_ALONG(l, length_of_span(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0; k < (g).nz; k++)                                            \
         for (int j = 0; j < (g).ny; j++)
 #define BLOCK_WAIT()
 
 static inline real of_row(real lane) { return lane; }
+static inline real largest_of_row(real lane) { return lane; }
+
+// The same tree as over the lanes of a warp.
+struct Span {
+    real lane[32] __attribute__((aligned(64))) = {};
+    __attribute__((always_inline)) real& operator[](int l) { return lane[l]; }
+};
+static inline __attribute__((always_inline)) real of_span(Span& sum)
+{
+    real* lane = sum.lane;
+    EKM_PRAGMA(GCC unroll 16) for (int l = 0; l < 16; l++) lane[l] += lane[l + 16];
+    EKM_PRAGMA(GCC unroll 8) for (int l = 0; l < 8; l++) lane[l] += lane[l + 8];
+    EKM_PRAGMA(GCC unroll 4) for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
+    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
 #ifndef LANES
 #define LANES 128
 #endif
@@ -127,9 +166,11 @@ static inline real of_row(real lane) { return lane; }
 
 #define EKM_VOXELS(i, j, k, g) EKM_BOX(i, j, k, g, 0)
 #define EKM_FACES(i, j, k, g) EKM_BOX(i, j, k, g, -1)
+#define EKM_SPANS(s, g) for (int s = 0; s < spans(g); s++)
 
 struct Grid {
     int nx, ny, nz, ghost;         // voxels without ghosts; ghost layers on every side
+    int span;                      // voxels along x that a sum adds up first
     double dx, dy, dz;             // spacing [m]
 };
 
@@ -151,6 +192,18 @@ INLINE Offset volume(const Grid& g) { return layer(g) * (g.nz + 2 * g.ghost); }
 INLINE Offset at(int i, int j, int k, const Grid& g)
 {
     return (k + g.ghost) * layer(g) + (j + g.ghost) * row(g) + (i + g.ghost);
+}
+
+// Spans along x; how many voxels one has; place of its sum.
+INLINE int spans(const Grid& g) { return (g.nx + g.span - 1) / g.span; }
+INLINE int length_of_span(int s, const Grid& g)
+{
+    const int left = g.nx - s * g.span;
+    return left < g.span ? left : g.span;
+}
+INLINE Offset span_at(int s, int j, int k, const Grid& g)
+{
+    return (Offset(k) * g.ny + j) * spans(g) + s;
 }
 
 INLINE real larger(real a, real b) { return a > b ? a : b; }
@@ -209,6 +262,15 @@ INLINE Tile with_border(Tile t, int axis)
 
 // The smallest number that can be divided by and gives a number.
 constexpr real SMALLEST = sizeof(real) == 8 ? real(1e-300) : real(1e-37);
+
+// A number's bits: sign, 11 of the exponent, 52 of the mantissa.
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+INLINE Offset bits_of(double x) { return __double_as_longlong(x); }
+INLINE double number_of(Offset bits) { return __longlong_as_double(bits); }
+#else
+INLINE Offset bits_of(double x) { Offset bits; __builtin_memcpy(&bits, &x, 8); return bits; }
+INLINE double number_of(Offset bits) { double x; __builtin_memcpy(&x, &bits, 8); return x; }
+#endif
 
 // A power of two, x times which lies between 1 and 2; x >= 0, not subnormal.
 INLINE real inverse_power_of_two(real x)

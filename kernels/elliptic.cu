@@ -20,47 +20,56 @@ KERNEL apply_operator(Grid g, const real* __restrict__ ax, const real* __restric
     }
 }
 
-// image = (b - div a grad) p, and the sum of p image over every row
+// image = (b - div a grad) p; sums over every span of p image, r image and image^2
 KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
                           const real* __restrict__ az, const real* __restrict__ b,
-                          const single* __restrict__ p, real* __restrict__ image,
-                          real* __restrict__ ROWS(g) sums)
+                          const single* __restrict__ p, const real* __restrict__ r,
+                          real* __restrict__ image, real* __restrict__ EACH(3) SPANS(g) sums)
 {
     EKM_ROWS(j, k, g) {
-        const Offset start = at(0, j, k, g);
-        real total = 0;
-        EKM_ALONG_SUM(i, g.nx, total) {
-            const Offset c = start + i;
-            const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
-                         + outflow(az, p, c, layer(g));
-            image[c] = y;
-            total += p[c] * y;
+        const Offset start = at(0, j, k, g), all = Offset(spans(g)) * g.ny * g.nz;
+        EKM_SPANS(s, g) {
+            Span curvature, along, square;
+            EKM_SPAN(l, s, g) {
+                const Offset c = start + s * g.span + l;
+                const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
+                             + outflow(az, p, c, layer(g));
+                image[c] = y;
+                curvature[l] = p[c] * y;
+                along[l] = r[c] * y;
+                square[l] = y * y;
+            }
+            real* to = sums + span_at(s, j, k, g);
+            to[0] = of_span(curvature);
+            to[all] = of_span(along);
+            to[2 * all] = of_span(square);
         }
-        sums[Offset(k) * g.ny + j] = of_row(total);
     }
 }
 
-// r = f - shift - image where anything conducts, else 0; sums over every row of r r, of
+// r = f - shift - image where anything conducts, else 0; sums over every span of r r, of
 // (f - shift)^2 and of image^2
 KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ image,
                 const single* __restrict__ inverse, real shift, real* __restrict__ r,
-                real* __restrict__ EACH(3) ROWS(g) sums)
+                real* __restrict__ EACH(3) SPANS(g) sums)
 {
     EKM_ROWS(j, k, g) {
-        const Offset start = at(0, j, k, g), rows = Offset(g.ny) * g.nz;
-        real left = 0, source = 0, answer = 0;
-        EKM_ALONG_SUM(i, g.nx, source) {
-            const Offset c = start + i;
-            const real s = inverse[c] > 0 ? f[c] - shift : real(0);
-            source += s * s;
-            r[c] = s - image[c];
+        const Offset start = at(0, j, k, g), all = Offset(spans(g)) * g.ny * g.nz;
+        EKM_SPANS(s, g) {
+            Span left, source, answer;
+            EKM_SPAN(l, s, g) {
+                const Offset c = start + s * g.span + l;
+                const real given = inverse[c] > 0 ? f[c] - shift : real(0), own = given - image[c];
+                r[c] = own;
+                left[l] = own * own;
+                source[l] = given * given;
+                answer[l] = image[c] * image[c];
+            }
+            real* to = sums + span_at(s, j, k, g);
+            to[0] = of_span(left);
+            to[all] = of_span(source);
+            to[2 * all] = of_span(answer);
         }
-        EKM_ALONG_SUM(i, g.nx, left) left += r[start + i] * r[start + i];
-        EKM_ALONG_SUM(i, g.nx, answer) answer += image[start + i] * image[start + i];
-        real* to = sums + Offset(k) * g.ny + j;
-        to[0] = of_row(left);
-        to[rows] = of_row(source);
-        to[2 * rows] = of_row(answer);
     }
 }
 
@@ -83,41 +92,45 @@ KERNEL redirect(Grid g, const single* __restrict__ z, real keep, single* __restr
     }
 }
 
-// x += way p, r -= way image, small = scale r; sum of r r over every row
+// x += way p, r -= way image, small = scale r; sum of r r over every span
 KERNEL advance(Grid g, const single* __restrict__ p, const real* __restrict__ image, real way,
                real scale, real* __restrict__ x, real* __restrict__ r, single* __restrict__ small,
-               real* __restrict__ ROWS(g) sums)
+               real* __restrict__ SPANS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        real total = 0;
-        EKM_ALONG_SUM(i, g.nx, total) {
-            const Offset c = start + i;
-            const real left = r[c] - way * image[c];
-            x[c] += way * p[c];
-            r[c] = left;
-            small[c] = single(scale * left);
-            total += left * left;
+        EKM_SPANS(s, g) {
+            Span square;
+            EKM_SPAN(l, s, g) {
+                const Offset c = start + s * g.span + l;
+                const real left = r[c] - way * image[c];
+                x[c] += way * p[c];
+                r[c] = left;
+                small[c] = single(scale * left);
+                square[l] = left * left;
+            }
+            sums[span_at(s, j, k, g)] = of_span(square);
         }
-        sums[Offset(k) * g.ny + j] = of_row(total);
     }
 }
 
-// A constant on top: x += way where anything conducts, r -= way b; sum of r r over every row
+// A constant on top: x += way where anything conducts, r -= way b; sum of r r over every span
 KERNEL lift(Grid g, const real* __restrict__ b, const single* __restrict__ inverse, real way,
-            real* __restrict__ x, real* __restrict__ r, real* __restrict__ ROWS(g) sums)
+            real* __restrict__ x, real* __restrict__ r, real* __restrict__ SPANS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        real total = 0;
-        EKM_ALONG_SUM(i, g.nx, total) {
-            const Offset c = start + i;
-            const real left = r[c] - way * b[c];
-            x[c] += inverse[c] > 0 ? way : real(0);
-            r[c] = left;
-            total += left * left;
+        EKM_SPANS(s, g) {
+            Span square;
+            EKM_SPAN(l, s, g) {
+                const Offset c = start + s * g.span + l;
+                const real left = r[c] - way * b[c];
+                x[c] += inverse[c] > 0 ? way : real(0);
+                r[c] = left;
+                square[l] = left * left;
+            }
+            sums[span_at(s, j, k, g)] = of_span(square);
         }
-        sums[Offset(k) * g.ny + j] = of_row(total);
     }
 }
 

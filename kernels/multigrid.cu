@@ -58,15 +58,18 @@ INLINE void from_zero(const Grid& g, const Medium& m, const single* b, single* x
     }
 }
 
+// One step of smoothing at voxel a
+INLINE single stepped(const Medium& m, const single* b, const single* x, single weight, Offset a)
+{
+    const single d = m.inverse[a];
+    return d > 0 ? x[a] + weight * d * left(m, b, x, a) : single(0);
+}
+
 INLINE void step(const Grid& g, const Medium& m, const single* b, const single* x, single weight,
                  single* y, int j, int k)
 {
     const Offset start = at(0, j, k, g);
-    EKM_ALONG(i, g.nx) {
-        const Offset a = start + i;
-        const single d = m.inverse[a];
-        y[a] = d > 0 ? x[a] + weight * d * left(m, b, x, a) : single(0);
-    }
+    EKM_ALONG(i, g.nx) y[start + i] = stepped(m, b, x, weight, start + i);
 }
 
 // j, k: a row of coarse voxels
@@ -122,18 +125,25 @@ KERNEL smooth(Grid g, const single* __restrict__ EACH(3) face, const single* __r
     EKM_ROWS(j, k, g) step(g, medium(g, face, link, inverse), b, x, weight, y, j, k);
 }
 
-// The same, and the sum of b y over every row
+// The same, and the sum of b y over every span
 KERNEL smooth_and_sum(Grid g, const single* __restrict__ EACH(3) face,
                       const single* __restrict__ link, const single* __restrict__ inverse,
                       const single* __restrict__ b, const single* __restrict__ x, single weight,
-                      single* __restrict__ y, real* __restrict__ ROWS(g) sums)
+                      single* __restrict__ y, real* __restrict__ SPANS(g) sums)
 {
     EKM_ROWS(j, k, g) {
-        step(g, medium(g, face, link, inverse), b, x, weight, y, j, k);
+        const Medium m = medium(g, face, link, inverse);
         const Offset start = at(0, j, k, g);
-        real total = 0;
-        EKM_ALONG_SUM(i, g.nx, total) total += real(b[start + i]) * real(y[start + i]);
-        sums[Offset(k) * g.ny + j] = of_row(total);
+        EKM_SPANS(s, g) {
+            Span product;
+            EKM_SPAN(l, s, g) {
+                const Offset a = start + s * g.span + l;
+                const single found = stepped(m, b, x, weight, a);
+                y[a] = found;
+                product[l] = real(b[a]) * real(found);
+            }
+            sums[span_at(s, j, k, g)] = of_span(product);
+        }
     }
 }
 
@@ -164,7 +174,7 @@ struct Level {
 INLINE Level level_of(const Offset* table, int n, int ghost, single* store)
 {
     const Offset* t = table + 4 * n;
-    const Grid g = {int(t[0]), int(t[1]), int(t[2]), ghost, 0, 0, 0};
+    const Grid g = {int(t[0]), int(t[1]), int(t[2]), ghost, 1, 0, 0, 0};
     const Offset all = volume(g);
     single* a = store + t[3];
     return {g, medium(g, a, a + 3 * all, a + 4 * all), a + 5 * all, a + 6 * all, a + 7 * all};
@@ -203,29 +213,32 @@ KERNEL small_cycle(Grid g, const Offset* __restrict__ LIST(entries) table,
 
 // ---- set-up ------------------------------------------------------------------------------
 
-// Sums over every row of az, ay, ax and b, and the number of voxels that conduct
+// Sums over every span of az, ay, ax and b, and the number of voxels that conduct
 KERNEL survey(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
               const real* __restrict__ az, const real* __restrict__ b,
-              real* __restrict__ EACH(5) ROWS(g) sums)
+              real* __restrict__ EACH(5) SPANS(g) sums)
 {
     EKM_ROWS(j, k, g) {
-        const Offset start = at(0, j, k, g), ny = row(g), nz = layer(g), rows = Offset(g.ny) * g.nz;
-        real x = 0, y = 0, z = 0, links = 0, live = 0;
-        EKM_ALONG_SUM(i, g.nx, x) x += ax[start + i];
-        EKM_ALONG_SUM(i, g.nx, y) y += ay[start + i];
-        EKM_ALONG_SUM(i, g.nx, z) z += az[start + i];
-        EKM_ALONG_SUM(i, g.nx, links) links += b[start + i];
-        EKM_ALONG_SUM(i, g.nx, live) {
-            const Offset a = start + i;
-            const real d = ax[a] + ax[a - 1] + ay[a] + ay[a - ny] + az[a] + az[a - nz] + b[a];
-            live += d > 0 ? 1 : 0;
+        const Offset start = at(0, j, k, g), ny = row(g), nz = layer(g);
+        const Offset all = Offset(spans(g)) * g.ny * g.nz;
+        EKM_SPANS(s, g) {
+            Span x, y, z, links, live;
+            EKM_SPAN(l, s, g) {
+                const Offset a = start + s * g.span + l;
+                const real d = ax[a] + ax[a - 1] + ay[a] + ay[a - ny] + az[a] + az[a - nz] + b[a];
+                x[l] = ax[a];
+                y[l] = ay[a];
+                z[l] = az[a];
+                links[l] = b[a];
+                live[l] = d > 0 ? 1 : 0;
+            }
+            real* to = sums + span_at(s, j, k, g);
+            to[0] = of_span(z);
+            to[all] = of_span(y);
+            to[2 * all] = of_span(x);
+            to[3 * all] = of_span(links);
+            to[4 * all] = of_span(live);
         }
-        real* to = sums + Offset(k) * g.ny + j;
-        to[0] = of_row(z);
-        to[rows] = of_row(y);
-        to[2 * rows] = of_row(x);
-        to[3 * rows] = of_row(links);
-        to[4 * rows] = of_row(live);
     }
 }
 

@@ -1,6 +1,7 @@
 // Newton's method for the chemical equilibrium of many voxels; twin of ekm3d/newton.py. A lane is
 // a voxel.
 // needs newton.cuh
+// may fuse: the last pack of voxels goes through the same operations as the others
 
 constexpr real LITRES = 1000;               // per m3
 

@@ -41,7 +41,7 @@ FUNCTIONS = {
     "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
     "tensordot": "axes", "where": "", "zeros_like": "dtype"}
 METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "repeat", "reshape",
-           "sum", "take", "transpose")
+           "sum", "take", "transpose", "view")
 
 crossed = SimpleNamespace(times=0, numbers=0)
 
@@ -114,6 +114,12 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             now.synchronize()
         return out
 
+    def set(self, array):
+        stream.refuse_while_recording("a copy from the host")
+        assert isinstance(array, np.ndarray) and array.flags.c_contiguous
+        assert array.shape == self.shape and array.dtype == self.dtype
+        self.host[...] = array
+
     def item(self):
         return self.get().item()
 
@@ -176,7 +182,7 @@ def _properties(_):
 
 
 pool = SimpleNamespace(free_bytes=lambda: 1000, used_bytes=lambda: 300, get_limit=lambda: 0)
-runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0,
+runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0, setDevice=[0].index,
                           memGetInfo=lambda: (2**30, 2**31),
                           getDeviceProperties=_properties, driverGetVersion=lambda: 0)
 

@@ -13,8 +13,8 @@ SOURCES = MODULES + sorted((ROOT / "tests").glob("*.py")) + sorted((ROOT / "scri
 KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
-    1: "grid backend ordered cuda hostcompiler kernelsource domain stencil constants resources "
-       "version units casetext hostmemory",
+    1: "grid backend ordered cuda hostcompiler kernelsource domain decomposition halo sums "
+       "launch slabs devices stencil constants resources version units casetext hostmemory",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
        "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
        "water newton cells sides stages activity exchangers phases descent waters selection "
@@ -23,7 +23,7 @@ FLOORS = {
        "phreeqcdatabase budget electrolyte memory",
     3: "potential flow transport reactions cathode relaxation immobile medium",
     4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress "
-       "writer",
+       "writer pieces sample traffic",
     5: "__main__ report case casereport verify verification comparison quantities "
        "databasereport",
 }
@@ -32,9 +32,9 @@ FLOOR["__init__"] = 6        # the front door: shows what users import
 PHYSICS = 3                  # its modules know nothing of one another
 
 # What only these modules may import.
-RESERVED = {"cupy": {"backend"}, "ctypes": {"backend", "grid"}, "mpi4py": {"domain"},
-            "subprocess": {"hostcompiler", "provenance"},
-            "h5py": {"snapshots", "results", "provenance", "voxelfile"}}
+RESERVED = {"cupy": {"backend"}, "ctypes": {"backend", "grid"}, "mpi4py": {"domain", "launch"},
+            "subprocess": {"hostcompiler", "provenance", "devices"},
+            "h5py": {"snapshots", "pieces", "results", "provenance", "voxelfile"}}
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ekm3d.blending import (carried, compressed, face_conductance, from_tank, limited, migrating,
-                            upstream_differences)
+                            open_faces, upstream_differences)
 from ekm3d.constants import RT_F
 from ekm3d.grid import GHOST, Grid
 
@@ -59,15 +59,17 @@ def test_face_conductance_is_two_half_voxels_in_series(axis):
 
 
 def test_differences_know_their_neighbours_and_closed_faces():
-    """0 1 4 9 16 25 between the ghosts 0, 0: differences 1 3 5 7 9; outside the window, none.
+    """Ghosts 0 1, voxels 4 9, ghosts 16 25: differences 1 3 5 7 9, those between ghosts as well.
 
-    The face that is closed has no difference, for itself and for both its neighbours.
+    Across the border of a box of voxels its neighbours go on. The face that is closed, between 9
+    and 16 by a mobility of 0, has no difference, for itself and for both its neighbours.
     """
     c = line([0, 1, 4, 9, 16, 25])
-    open_face = np.array([True, True, False]).reshape(1, 1, 3)
-    for open_faces, expected in ((OPEN, ([3, 5, 7], [0, 3, 5], [5, 7, 0])),
-                                 (open_face, ([3, 5, 0], [0, 3, 5], [5, 0, 0]))):
-        found = upstream_differences(c, open_faces, 2)
+    closed = open_faces(line([1.0, 2.0, 3.0, 4.0, 0.0, 6.0])[0], 2)
+    assert closed.tolist() == [[[True, True, True, False, False]]]
+    for opened, expected in ((OPEN, ([3, 5, 7], [1, 3, 5], [5, 7, 9])),
+                             (closed, ([3, 5, 0], [1, 3, 5], [5, 0, 0]))):
+        found = upstream_differences(c, opened, 2)
         np.testing.assert_array_equal([f[0, 0, 0] for f in found], expected)
 
 

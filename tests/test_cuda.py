@@ -269,7 +269,7 @@ def test_a_column_of_voxels_is_solved_directly_on_the_device_too(cuda, rng):
     ax[grid.inner][..., :-1], b[grid.inner] = 1.0, 1.0
     x[grid.inner] = rng.random(grid.shape)
     apply_operator(grid, ax, ay, az, b, x, f)
-    found, solver = cuda.zeros(grid.padded), Elliptic(grid, cuda, Domain(grid))
+    found, solver = cuda.zeros(grid.padded), Elliptic(grid, cuda, Domain(grid, cuda))
     solver.solve(*map(cuda.from_numpy, (ax, ay, az, b, f)), found)
     assert np.abs(found.get() - x).max() < 1e-12 and solver.iterations == 0
 

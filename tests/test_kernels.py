@@ -14,7 +14,7 @@ import pytest
 import test_twins
 
 from ekm3d import (backend, constants, elliptic, kernelsource, multigrid, potential, reactions,
-                   stencil)
+                   stencil, sums)
 from ekm3d.grid import Grid
 from ekm3d.resources import folder, kernel_text
 
@@ -25,7 +25,7 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
          multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
-         reactions.follow,
+         reactions.follow, sums.sum_spans, sums.dot_spans, sums.collect,
          *test_twins.TWINS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}
@@ -222,15 +222,15 @@ def test_kernels_and_python_share_their_constants(host):
 @pytest.mark.parametrize("declaration, shape, each", [
     ("const real* __restrict__ x", ("ON", None), ()),
     ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), ()),
-    ("real* __restrict__ EACH(5) ROWS(g) sums", ("ROWS", "g"), ("5",)),
+    ("real* __restrict__ EACH(5) SPANS(g) sums", ("SPANS", "g"), ("5",)),
     ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), ())])
 def test_shapes_are_read_from_the_declaration(declaration, shape, each):
     p = kernelsource.parameter("k", declaration)
     assert (p.shape, p.each, p.array) == (shape, each, True)
 
 
-def test_arrays_of_another_grid_rows_and_lists_are_checked(host):
-    """A coarse array where a fine one belongs, a row too few, a list shorter than it says."""
+def test_arrays_of_another_grid_spans_and_lists_are_checked(host):
+    """A coarse array where a fine one belongs, a span too few, a list shorter than it says."""
     fine, coarse = Grid((4, 4, 4), (1.0, 1.0, 1.0)), Grid((2, 2, 2), (1.0, 1.0, 1.0))
     a, b = np.zeros(fine.padded, "f4"), np.zeros(coarse.padded, "f4")
     up = host.bind(multigrid.prolong)
@@ -240,8 +240,8 @@ def test_arrays_of_another_grid_rows_and_lists_are_checked(host):
     with pytest.raises(TypeError, match="x should be a (Num|Cu)Py array of float32, not f"):
         up(fine, coarse, b, a.astype(float))
     real = [np.zeros(fine.padded) for _ in range(4)]
-    with pytest.raises(ValueError, match=r"sums has shape \(5, 4, 3\), it should be \(5, 4, 4\)"):
-        host.bind(multigrid.survey)(fine, *real, np.zeros((5, 4, 3)))
+    with pytest.raises(ValueError, match=r"shape \(5, 4, 4, 3\), it should be \(5, 4, 4, 4\)"):
+        host.bind(multigrid.survey)(fine, *real, np.zeros((5, 4, 4, 3)))
     with pytest.raises(ValueError, match=r"table has shape \(4,\), it should be \(8,\)"):
         host.bind(multigrid.small_cycle)(fine, np.zeros(4, "i8"), np.zeros(2, "i4"), 8, 2, 9,
                                          np.zeros(9, "f4"))

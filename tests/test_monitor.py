@@ -8,6 +8,7 @@ from medium import row
 from salt_block import ORE, PULSE, advance, salt_case, simulation
 
 from ekm3d.backend import choose_backend
+from ekm3d.domain import Domain
 from ekm3d.electrodes import Electrodes
 from ekm3d.grid import Grid
 from ekm3d.monitor import Monitor
@@ -56,6 +57,7 @@ def block():
                            sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
     return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
+                           domain=Domain(grid), ore=case.ore, holds_ore=electrodes.ore,
                            backend=PLAIN, rock={"water_content": theta}, drive=OFF, audit=audit,
                            row_currents=lambda: np.array([-1.0]),
                            strip_currents=lambda: np.zeros(electrodes.strips))

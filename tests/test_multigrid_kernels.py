@@ -18,6 +18,16 @@ EPS = np.finfo(np.float32).eps
 SPACING = (0.1, 0.2, 0.3)
 
 
+def grid_of(cells):
+    """Spans of 32 voxels, the last one cut off, where the grid is long enough to have any."""
+    return Grid(cells, SPACING, span=32 if cells[0] > 8 else 1)
+
+
+def by_span(grid, values):
+    """Sums over every span of inner values (..., nz, ny, nx)."""
+    return np.add.reduceat(values, np.arange(0, grid.shape[2], grid.span), axis=-1)
+
+
 def inner(grid, values):
     """A padded array, zero ghosts, of the type of the values."""
     return np.pad(values, GHOST)
@@ -66,8 +76,8 @@ def halvings(grid):
 
 @pytest.mark.parametrize("cells", SHAPES)
 def test_smoothing(host, rng, cells):
-    """Both steps from zero, one step from x, and one with its row sums, where nothing is left."""
-    grid = Grid(cells, SPACING)
+    """Both steps from zero, one step from x, and one with its sums, where nothing is left."""
+    grid = grid_of(cells)
     level = medium(rng, grid)
     b, x = vectors(rng, grid)
     scale = abs(x) + 2 * level.inverse * terms(level, b, x)
@@ -78,13 +88,13 @@ def test_smoothing(host, rng, cells):
     assert_near(grid, wanted, given, scale, 20)
     assert not given[grid.inner][level.inverse[grid.inner] == 0].any()
 
-    rows = poisoned((2, *grid.shape[:2]))
+    rows = poisoned((2, *grid.shape[:2], grid.spans))
     summed = [poisoned(grid.padded).astype("f4") for _ in range(2)]
     multigrid.smooth_and_sum(grid, *level.operator, b, x, 0.7, summed[0], rows[0])
     host.bind(multigrid.smooth_and_sum)(grid, *level.operator, b, x, 0.7, summed[1], rows[1])
     assert np.array_equal(summed[0], wanted, equal_nan=True)
     assert_near(grid, wanted, summed[1], scale, 20)
-    exact = (b.astype(float) * summed[1])[grid.inner].sum(axis=2)
+    exact = by_span(grid, (b.astype(float) * summed[1])[grid.inner])
     np.testing.assert_allclose(rows[1], exact, rtol=0, atol=1e-14 * abs(b[grid.inner]).max() * (
         abs(summed[1][grid.inner]).max() * grid.shape[2]))
     assert abs(rows[0] - rows[1]).max() <= 40 * EPS * (abs(b) * scale)[grid.inner].sum(2).max()
@@ -107,7 +117,7 @@ def test_transfer_and_coarse_faces(host, rng, cells):
 
     A coarse sum has up to 8 children of 15 terms each; a coarse face up to 4 terms.
     """
-    grid = Grid(cells, SPACING)
+    grid = grid_of(cells)
     level = medium(rng, grid)
     b, x = vectors(rng, grid)
     for coarse in halvings(grid):
@@ -143,17 +153,18 @@ def test_transfer_and_coarse_faces(host, rng, cells):
 @pytest.mark.parametrize("cells", SHAPES)
 @pytest.mark.parametrize("scale", [1.0, 1e40])
 def test_taking_up_an_operator(host, rng, cells, scale):
-    """Row sums in float64, and the finest level in float32; units of any size come out right."""
-    grid = Grid(cells, SPACING)
+    """Sums in float64, and the finest level in float32; units of any size come out right."""
+    grid = grid_of(cells)
     level = medium(rng, grid)
     az, ay, ax = (face.astype(float) / scale for face in level.face)
     b = level.link.astype(float) / scale
-    rows = poisoned((2, 5, *grid.shape[:2]))
+    rows = poisoned((2, 5, *grid.shape[:2], grid.spans))
     multigrid.survey(grid, ax, ay, az, b, rows[0])
     host.bind(multigrid.survey)(grid, ax, ay, az, b, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-14)
-    assert np.array_equal(rows[0][4], (level.inverse[grid.inner] > 0).sum(axis=2))
-    assert np.array_equal(rows[0][1], ay[grid.inner].sum(axis=2))
+    assert np.array_equal(rows[0][4], by_span(grid, 1.0 * (level.inverse[grid.inner] > 0)))
+    for n, a in enumerate((az, ay, ax, b)):
+        np.testing.assert_allclose(rows[0][n], by_span(grid, a[grid.inner]), rtol=1e-14)
     for body in (multigrid.convert, host.bind(multigrid.convert)):
         face, link, inverse = (np.zeros_like(a) for a in level.operator)
         body(grid, ax, ay, az, b, scale, face, link, inverse)
@@ -191,15 +202,15 @@ def test_the_cycle_through_small_levels(host, rng, cells, start):
 @pytest.mark.parametrize("cells", SHAPES)
 def test_vector_work_of_conjugate_gradients(host, rng, cells):
     """The operator on a direction, and the updates: bodies agree to a few roundings of a term."""
-    grid = Grid(cells, SPACING)
+    grid = grid_of(cells)
     level = medium(rng, grid)
     ax, ay, az = (face.astype(float) for face in level.face[::-1])
     b = level.link.astype(float)
     p, z = vectors(rng, grid)
     f, x, r, image = (inner(grid, rng.normal(size=grid.shape)) for _ in range(4))
     for op, inputs, shapes in (
-            (elliptic.apply_to_direction, (ax, ay, az, b, p), ("v", "rows")),
-            (elliptic.residual, (f, image, level.inverse, 0.3), ("v", "3 rows")),
+            (elliptic.apply_to_direction, (ax, ay, az, b, p, r), ("v", "3 sums")),
+            (elliptic.residual, (f, image, level.inverse, 0.3), ("v", "3 sums")),
             (elliptic.reduce_residual, (r, 17.0), ("single",))):
         out = [[_output(grid, s) for s in shapes] for _ in range(2)]
         op(grid, *inputs, *out[0])
@@ -208,22 +219,23 @@ def test_vector_work_of_conjugate_gradients(host, rng, cells):
             np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-12 * grid.shape[2])
             if s in ("v", "single"):
                 assert_only_inner(grid, w, g)
-    out = [[a.copy() for a in (x, r, z, np.zeros(grid.shape[:2]))] for _ in range(2)]
+    none = np.zeros((*grid.shape[:2], grid.spans))
+    out = [[a.copy() for a in (x, r, z, none)] for _ in range(2)]
     elliptic.advance(grid, p, image, 0.6, 3.0, *out[0])
     host.bind(elliptic.advance)(grid, p, image, 0.6, 3.0, *out[1])
     for w, g, exact in zip(*out, (x + 0.6 * p, r - 0.6 * image, 3 * (r - 0.6 * image), None)):
         np.testing.assert_allclose(g, w, rtol=1e-13, atol=1e-13)
         if exact is not None:
             np.testing.assert_allclose(g[grid.inner], exact[grid.inner], rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(out[1][3], (out[1][1]**2)[grid.inner].sum(2), rtol=1e-13)
-    out = [[a.copy() for a in (x, r, np.zeros(grid.shape[:2]))] for _ in range(2)]
+    np.testing.assert_allclose(out[1][3], by_span(grid, (out[1][1]**2)[grid.inner]), rtol=1e-13)
+    out = [[a.copy() for a in (x, r, none)] for _ in range(2)]
     elliptic.lift(grid, b, level.inverse, 0.6, *out[0])
     host.bind(elliptic.lift)(grid, b, level.inverse, 0.6, *out[1])
     for w, g, exact in zip(*out, (x + 0.6 * (level.inverse > 0), r - 0.6 * b, None)):
         np.testing.assert_allclose(g, w, rtol=1e-13, atol=1e-13)
         if exact is not None:
             np.testing.assert_allclose(g, exact, rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(out[1][2], (out[1][1]**2)[grid.inner].sum(2), rtol=1e-13)
+    np.testing.assert_allclose(out[1][2], by_span(grid, (out[1][1]**2)[grid.inner]), rtol=1e-13)
     trend = inner(grid, rng.normal(size=grid.shape))
     out = [[a.copy() for a in (trend, x, r)] for _ in range(2)]
     elliptic.follow(grid, image, 0.6, *out[0])
@@ -241,5 +253,5 @@ def test_vector_work_of_conjugate_gradients(host, rng, cells):
 def _output(grid, kind):
     if kind == "single":
         return poisoned(grid.padded).astype("f4")
-    rows = grid.shape[:2]
-    return poisoned({"v": grid.padded, "rows": rows, "3 rows": (3, *rows)}[kind])
+    sums = *grid.shape[:2], grid.spans
+    return poisoned({"v": grid.padded, "3 sums": (3, *sums)}[kind])

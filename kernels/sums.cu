@@ -1,0 +1,71 @@
+// Sums over voxels that do not depend on who adds up what; twin of ekm3d/sums.py.
+
+constexpr int WIDTH = 26, BINS = 4, LOWEST = -38, HIGHEST = 37;
+
+// sums: a added up over every span
+KERNEL sum_spans(Grid g, const real* __restrict__ a, real* __restrict__ SPANS(g) sums)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g);
+        EKM_SPANS(s, g) {
+            Span sum;
+            EKM_SPAN(l, s, g) sum[l] = a[start + s * g.span + l];
+            sums[span_at(s, j, k, g)] = of_span(sum);
+        }
+    }
+}
+
+// sums: a b added up over every span
+KERNEL dot_spans(Grid g, const real* __restrict__ a, const real* __restrict__ b,
+                 real* __restrict__ SPANS(g) sums)
+{
+    EKM_ROWS(j, k, g) {
+        const Offset start = at(0, j, k, g);
+        EKM_SPANS(s, g) {
+            Span sum;
+            EKM_SPAN(l, s, g) {
+                const Offset c = start + s * g.span + l;
+                sum[l] = a[c] * b[c];
+            }
+            sums[span_at(s, j, k, g)] = of_span(sum);
+        }
+    }
+}
+
+// 2^n, n from -1022 to 1023; the n of 2^(n - 1) <= x < 2^n, x > 0 and not subnormal
+INLINE real power_of_two(int n) { return number_of(Offset(n + 1023) << 52); }
+INLINE int exponent(real x) { return int(bits_of(x) >> 52) - 1022; }
+
+// bins: every layer's top and what is in its bins; a row of g is a layer's numbers
+KERNEL collect(Grid g, const real* __restrict__ LIST(count) numbers, Offset count, int entries,
+               real* __restrict__ LIST(entries) bins)
+{
+    EKM_ROWS(j, k, g) {
+        const real* x = numbers + Offset(k) * g.nx;
+        real size = 0;
+        EKM_ALONG_MAX(i, g.nx, size) size = larger(magnitude(x[i]), size);
+        size = largest_of_row(size);
+        const int e = size > 0 ? exponent(size) : -1100;
+        int top = (e + 64 * WIDTH) / WIDTH - 64;                       // rounded down
+        top = top < LOWEST ? LOWEST : top > HIGHEST ? HIGHEST : top;
+        real shift[BINS];
+        for (int b = 0; b < BINS; b++)
+            shift[b] = real(1.5) * power_of_two(52 + WIDTH * (top - b));
+        real first = 0, second = 0, third = 0, fourth = 0;
+        EKM_ALONG_SUM(i, g.nx, first, second, third, fourth) {
+            const real a = x[i], q0 = (a + shift[0]) - shift[0], b = a - q0;
+            const real q1 = (b + shift[1]) - shift[1], c = b - q1;
+            const real q2 = (c + shift[2]) - shift[2], d = c - q2;
+            first += q0;
+            second += q1;
+            third += q2;
+            fourth += (d + shift[3]) - shift[3];
+        }
+        real* to = bins + (BINS + 1) * Offset(k);
+        to[0] = top;
+        to[1] = of_row(first);
+        to[2] = of_row(second);
+        to[3] = of_row(third);
+        to[4] = of_row(fourth);
+    }
+}

@@ -1,0 +1,31 @@
+#!/bin/bash
+# Many small runs beside one another: one case at several voltages and pulses, as a job array.
+#
+#   sbatch scripts/slurm/job_array.sh CASE RUNS     results: RUNS/0, RUNS/1, ... a directory each
+#
+# Lines that begin with #SBATCH are orders to Slurm, not comments. Every member of the array is a
+# job of its own that runs this script with its number in SLURM_ARRAY_TASK_ID. They need no MPI:
+# each is one process. Several small runs side by side get more done than one run cut into parts.
+
+#SBATCH --job-name=ekm3d-array
+#SBATCH --array=0-5%3                # members 0 to 5, at most three at a time
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=4            # cores, that is threads, of each run
+#SBATCH --time=02:00:00
+#SBATCH --output=ekm3d-%A-%a.log     # %A is the array's number, %a the member's
+
+source "$HOME/ekm3d/.venv/bin/activate"
+
+case=${1:?"say which case and where results go: sbatch $0 CASE RUNS"}
+runs=${2:?"say where results go: sbatch $0 CASE RUNS"}
+export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
+
+# Member number n takes gradient n mod 3 and pulse n div 3.
+gradients=("0.2 V/cm" "0.3 V/cm" "0.4 V/cm")
+pulses=("40 min" "60 min")
+gradient=${gradients[$((SLURM_ARRAY_TASK_ID % 3))]}
+pulse=${pulses[$((SLURM_ARRAY_TASK_ID / 3))]}
+
+ekm3d run "$case" --out "$runs/$SLURM_ARRAY_TASK_ID" --quiet --backend cpp \
+    -o schedule.stage.0.gradient="$gradient" -o schedule.stage.1.gradient="$gradient" \
+    -o schedule.stage.1.pulse.on="$pulse"
