@@ -177,7 +177,6 @@ INLINE void steepest(Strip& f, const Slopes& c, const View& v, int number, int l
     f.own[next][l] = less ? own : most;
 }
 
-#ifdef NS
 // What water adds per difference of c: |Q| k, one k for all species, less its dispersion [m3/s].
 // Water from an electroneutral voxel then carries no current. quickest: largest D.
 INLINE void mix(const Strip& f, const real* dispersivity, const real* turnover, real length,
@@ -198,4 +197,3 @@ INLINE void mix(const Strip& f, const real* dispersivity, const real* turnover, 
         mixed[l] = f.geometric[l] > 0 ? fused(left, k, -spread) : real(0);
     }
 }
-#endif
