@@ -175,8 +175,8 @@ def test_acid_that_enters_a_watched_box_came_through_its_walls(folder, chemistry
     are closed: 1e-13 of the 30 or so fluxes of acid that are added up.
     """
     sim = simulation(folder, *chemistry)
-    z, y, x = window = (slice(0, 1), slice(1, 3), slice(2, 5))
-    number = sim.transport.watch(window)
+    z, y, x = slice(0, 1), slice(1, 3), slice(2, 5)
+    number = sim.transport.watch(sim.domain.window([(0, 1), (1, 3), (2, 5)]))
     for _ in range(3):
         sim.step()
     fz, fy, fx = (faces(flux[sim.chem.index("H+")], axis)

@@ -46,9 +46,9 @@ def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
     for name, size, ms, _, share in rows:
         assert float(ms) == 1000.0
         assert float(share) == pytest.approx(1e-3 * float(size) / 0.5e-3, abs=0.2), name
-    # p, image, x, r, small and sums of 16^3 voxels in 20^3 with ghosts: 3 x 8 + 2 x 4 bytes each
+    # p, image, x, r, small of 16^3 voxels in 20^3 with ghosts: 3 x 8 + 2 x 4 bytes each; sums
     size = dict((row[0], float(row[1])) for row in rows)["advance"]
-    assert size == pytest.approx(1e-6 * (20**3 * 32 + 16 * 16 * 8), abs=0.06)
+    assert size == pytest.approx(1e-6 * (20**3 * 32 + 16**3 * 8), abs=0.06)
 
 
 def test_the_largest_call_of_a_kernel_is_the_one_that_is_kept(script):
@@ -60,7 +60,7 @@ def test_the_largest_call_of_a_kernel_is_the_one_that_is_kept(script):
         grid = Grid((n, n, n), (1.0, 1.0, 1.0))
         wide, thin = (on.zeros((4, *grid.padded), kind) for kind in (float, np.float32))
         on.prepare(bound, grid, thin[0], wide[0], 0.5, 1.0, wide[1], wide[2], thin[1],
-                   on.zeros(grid.shape[:2]))
+                   on.zeros((*grid.shape[:2], grid.spans)))
     assert on.calls["advance"][2][0].cells == (5, 5, 5)
 
 
