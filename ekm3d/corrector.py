@@ -51,8 +51,9 @@ class Corrector:
         """
         s, rates, sim = self.sim.state, self.sim.transport, self.sim
         ore = s.T[sim.grid.inner] + (dt / sim.grid.voxel_volume) * rates.ore[sim.grid.inner]
+        least = sim.backend.to_numpy(ore.min((1, 2, 3)))
         unsigned = np.arange(len(ore)) != sim.chem.hydrogen
-        negative = sim.domain.any(ore.min((1, 2, 3))[unsigned] < 0)
+        negative = sim.domain.any(least[unsigned] < 0)
         tanks = s.tank + dt * rates.tank
         return not (negative or (tanks[:, unsigned] < 0).any())
 

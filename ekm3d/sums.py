@@ -92,16 +92,23 @@ class Sums:
         self.grid, self.backend = grid, backend
         self.do = {op.__name__: backend.bind(op) for op in (sum_spans, dot_spans, collect)}
         self.spans = backend.zeros((*grid.shape[:2], grid.spans))
-        self.layers = Grid((grid.cells[1] * grid.spans, 1, grid.cells[2]), grid.spacing)
-        self.bins = backend.zeros((ENTRIES * grid.cells[2],))
+        self.made = {}
+
+    def _layers(self, n):
+        """The layers of n sums as one grid, and where their bins go."""
+        if n not in self.made:
+            nx, ny, nz = self.grid.spans, self.grid.cells[1], n * self.grid.cells[2]
+            self.made[n] = (Grid((nx * ny, 1, nz), self.grid.spacing),
+                            self.backend.zeros((ENTRIES * nz,)))
+        return self.made[n]
 
     def of_spans(self, sums):
-        """Bins (n, ENTRIES) of sums over spans (n, nz, ny, spans)."""
-        found = []
-        for one in sums:
-            self.do["collect"](self.layers, one.reshape(-1), one.size, self.bins.size, self.bins)
-            found.append(merge(self.backend.to_numpy(self.bins).reshape(-1, ENTRIES)))
-        return np.array(found)
+        """Bins (n, ENTRIES) of sums over spans (n, nz, ny, spans), brought to the host at once."""
+        numbers = sums.reshape(-1)
+        layers, bins = self._layers(len(sums))
+        self.do["collect"](layers, numbers, numbers.size, bins.size, bins)
+        found = self.backend.to_numpy(bins).reshape(len(sums), -1, ENTRIES)
+        return np.array([merge(one) for one in found])
 
     def of_voxels(self, a):
         """Bins of the sum of a padded array over its inner voxels."""
