@@ -1,6 +1,7 @@
 """Snapshots of a block that many processes hold: by one file, or by one file of each.
 
-    fields.vtkhdf                       the whole block, from slabs that the others send, or:
+    fields.vtkhdf                       the whole block, written together (`collective`), or, where
+                                        HDF5 cannot, from slabs that the others send, or:
     fields.vtkhdf                       the same face without data: HDF5 virtual datasets of
     fields/z0000_y0000_x0032.vtkhdf     the boxes' own files, named by their first voxel
 
@@ -16,18 +17,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ekm3d.collective import PARALLEL, Collective
 from ekm3d.snapshots import Snapshots, as_stored, check_names, complete, describe, image, shaped
 
 
-def snapshots(path, domain, static, fields, mode="gathered"):
+def snapshots(path, domain, static, fields, mode="gathered", parallel=PARALLEL):
     """What receives the snapshots of a run: the face of `Snapshots`, in every process.
 
-    mode: "gathered" or "per-rank"; static, fields: as Snapshots has them, of this process's box.
+    mode: "gathered" or "per-rank"; static, fields: as Snapshots has them, of this process's box;
+    parallel: whether many processes may write one file together.
     """
     if mode == "per-rank":
         return Pieces(path, domain, static, fields)
     if len(domain.boxes) == 1:
         return Snapshots(path, domain.grid, static, fields)
+    if parallel:
+        return Collective(path, domain, static, fields)
     if not domain.leads:
         return Share(path, domain, static, fields)
     return Snapshots(path, domain.whole, static, fields, domain.slabs, domain.grid)

@@ -61,31 +61,28 @@ class Snapshots:
         self.fields = {field.name: field for field in fields}
         declared = [*static, *fields]
         check_names([field.name for field in declared])
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        draft = self.path.with_name(f".{self.path.name}.{self._number()}")
         try:
-            with h5py.File(draft, "w") as file:
+            with self._opened(draft, "w") as file:
                 image(file, grid)
                 for field, array in static.items():
                     array = shaped(field, as_stored(array), self.part)
-                    data = _dataset(file, grid, field, array.dtype, rows=1)
-                    for k, slab in slabs(array):
-                        data[0, k:k + len(slab)] = slab
+                    self._put(_dataset(file, grid, field, array.dtype, rows=1), 0, array)
                 for field in fields:
                     _dataset(file, grid, field, np.dtype("f4"), rows=0)
-            os.replace(draft, self.path)
+            self._show(draft)
         finally:
             draft.unlink(missing_ok=True)
 
     def append(self, time, arrays):
         """Add the block at `time` [s]; arrays: {name: array}, one for every declared field."""
         arrays = complete(self.path.name, self.fields, arrays, self.part)
-        with opened(self.path) as file:
+        with self._opened(self.path) as file:
             cells, steps = file["VTKHDF/CellData"], file["VTKHDF/Steps"]
             n = int(steps.attrs["NSteps"])
             for name, array in arrays.items():
                 cells[name].resize(n + 1, axis=0)
-                for k, slab in self.slabs(array):
-                    cells[name][n, k:k + len(slab)] = slab
+                self._put(cells[name], n, array)
             for name, offsets in steps["CellDataOffsets"].items():
                 offsets.resize((n + 1,))
                 offsets[n] = n if name in arrays else 0
@@ -96,6 +93,23 @@ class Snapshots:
 
     def settle(self):
         """What is written is shown: there is nothing to wait for."""
+
+    def _number(self):
+        """Of the process that writes: no other names its draft so."""
+        return os.getpid()
+
+    def _opened(self, path, mode="r+"):
+        """The file, open for writing."""
+        return opened(path, mode)
+
+    def _put(self, data, row, array):
+        """Write the array into a row of its dataset."""
+        for k, slab in self.slabs(array):
+            data[row, k:k + len(slab)] = slab
+
+    def _show(self, draft):
+        """Give the complete file its name."""
+        os.replace(draft, self.path)
 
 
 def complete(file, fields, arrays, grid):
@@ -112,9 +126,9 @@ def complete(file, fields, arrays, grid):
 
 
 @contextmanager
-def opened(path):
-    """The file open for changes, without HDF5's lock: whoever looks on must not stop the run."""
-    with h5py.File(path, "r+", locking=False) as file:
+def opened(path, mode="r+"):
+    """The file open for writing, without HDF5's lock: whoever looks on must not stop the run."""
+    with h5py.File(path, mode, locking=False) as file:
         yield file
 
 

@@ -23,7 +23,7 @@ FLOORS = {
        "phreeqcdatabase budget electrolyte memory",
     3: "potential flow transport reactions cathode relaxation immobile medium",
     4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress "
-       "writer pieces sample traffic",
+       "writer pieces collective sample traffic",
     5: "__main__ report case casereport verify verification comparison quantities "
        "databasereport",
 }
@@ -34,7 +34,7 @@ PHYSICS = 3                  # its modules know nothing of one another
 # What only these modules may import.
 RESERVED = {"cupy": {"backend"}, "ctypes": {"backend", "grid"}, "mpi4py": {"domain", "launch"},
             "subprocess": {"hostcompiler", "provenance", "devices"},
-            "h5py": {"snapshots", "pieces", "results", "provenance", "voxelfile"}}
+            "h5py": {"snapshots", "collective", "pieces", "results", "provenance", "voxelfile"}}
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
 

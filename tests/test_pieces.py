@@ -78,7 +78,7 @@ def write(folder, mode):
     for d in everyone:
         if d.leads and mode == "per-rank":
             keep(folder)
-        writers.append(snapshots(path, d, parts(d, static()), FIELDS, mode))
+        writers.append(snapshots(path, d, parts(d, static()), FIELDS, mode, False))
         if d.leads and mode == "per-rank":
             put_back(folder)
     for n, time in enumerate(TIMES):
