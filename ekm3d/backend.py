@@ -19,7 +19,6 @@ What is counted by faces, strips or wells, and tables of numbers, are NumPy's in
 import ctypes
 import hashlib
 import inspect
-import os
 import time
 import weakref
 from functools import partial
@@ -34,9 +33,11 @@ from ekm3d.hostcompiler import (FLAGS, BackendError, cache_folder, compile_libra
 from ekm3d.kernelsource import KINDS, contraction, declared, defines, pasted
 from ekm3d.ordered import Mix
 from ekm3d.stencil import flat
+from ekm3d.waiting import choose_waiting
 
 BACKENDS = ("auto", "numpy", "cpp", "cuda")
 AUTOMATIC = ("cpp",)      # of "auto", best first; cuda has yet to run on a device
+REMEMBERED = 32           # calls of an operator whose arrays are known
 TRIAL = "KERNEL trial(Grid g) { EKM_VOXELS(i, j, k, g) {} }"
 
 
@@ -184,11 +185,10 @@ class CppBackend(Backend):
     def __init__(self, why, flags=FLAGS):
         self.compiler, version = find_compiler()
         self.flags = flags
-        # OpenMP's threads spin while they wait: on a shared machine that costs ms per kernel.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         self.stamp = (version, cpu())
         self.compiling = 0.0                # s spent on compiling
-        super().__init__(f"{why}; {version}; operators without a kernel run in NumPy")
+        super().__init__(f"{why}; {version}; {choose_waiting()}; operators without a kernel run in "
+                         "NumPy")
 
     def __repr__(self):
         once = f"; kernels compiled, once, in {self.compiling:.1f} s" if self.compiling else ""
@@ -240,8 +240,8 @@ class CompiledOperator:
     """A kernel in a shared library, called with the arguments of its NumPy twin.
 
     Checked before every call, as C would not: dtype, contiguity, the shape that the
-    declaration states, and that no output overlaps another array. The very arrays of the call
-    before are not looked at again: their shape is not to be changed in place.
+    declaration states, and that no output overlaps another array. The very arrays of an earlier
+    call are not looked at again: their shape is not to be changed in place.
     """
 
     def __init__(self, name, function, parameters, constants):
@@ -258,7 +258,8 @@ class CompiledOperator:
                 self.arrays.append((n, p, lead, word, number[of] if of else 0))
         self.outputs = [n for n, p in enumerate(parameters) if p.output]
         self.others = [n for n, p in enumerate(parameters) if p.array or p.kind == "Grid"]
-        self.last = self.given = ()             # what was checked last, and its addresses
+        self.scalars = sorted({*range(len(parameters))}.difference(self.others))
+        self.known = {}                         # arrays of earlier calls, and their addresses
 
     def _declare(self):
         """Tell ctypes what the function takes."""
@@ -268,14 +269,19 @@ class CompiledOperator:
             else np.ctypeslib.as_ctypes_type(KINDS[p.kind]) for p in self.parameters]
 
     def __call__(self, *values):
-        known = self.last and len(values) == len(self.parameters)
-        if known and all([values[n] is old() for n, old in self.last]):
-            for n in set(range(len(values))).difference(self.others):
-                self.given[n] = values[n]
+        self._count(values)
+        arrays = [values[n] for n in self.others]
+        key = tuple(map(id, arrays))
+        known, given = self.known.get(key, ((), None))
+        if given and all([old() is array for old, array in zip(known, arrays)]):
+            for n in self.scalars:
+                given[n] = values[n]
         else:
-            self.given = self._addresses(values)
-            self.last = [(n, weakref.ref(values[n])) for n in self.others]
-        self.function(*self.given)
+            given = self._addresses(values)
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            self.known[key] = [weakref.ref(array) for array in arrays], given
+        self.function(*given)
 
     def prepared(self, *values):
         """The same call without arguments, checked here once; it keeps the arrays alive."""
@@ -287,9 +293,7 @@ class CompiledOperator:
 
     def _addresses(self, values):
         """What the C function takes, after all checks."""
-        if len(values) != len(self.parameters):
-            raise TypeError(f"{self.__name__} takes {len(self.parameters)} arguments, "
-                            f"{len(values)} were given")
+        self._count(values)
         given = list(values)
         for n, p in enumerate(self.parameters):
             if p.kind == "Grid":
@@ -306,6 +310,11 @@ class CompiledOperator:
                     raise ValueError(f"{self.__name__}: output {self.parameters[n].name} overlaps "
                                      f"{self.parameters[m].name}")
         return given
+
+    def _count(self, values):
+        if len(values) != len(self.parameters):
+            raise TypeError(f"{self.__name__} takes {len(self.parameters)} arguments, "
+                            f"{len(values)} were given")
 
     @staticmethod
     def _shape(word, of):

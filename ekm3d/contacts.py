@@ -49,6 +49,7 @@ class Contacts:
         self.faces = Faces(*(np.concatenate([getattr(p, name) for p in parts])
                              for name in Faces.__dataclass_fields__))
         self.count = electrodes.strips + len(self.sides)       # places: strips, then sides
+        self.known = {}                                        # names of rows -> their faces
 
     def _side(self, n, side):
         """Faces of one side of the block; its number comes after the strips'."""
@@ -68,9 +69,11 @@ class Contacts:
 
     def of_rows(self, names):
         """Numbers of the faces of the rows of these names."""
-        el = self.electrodes
-        rows = [el.rows.index(name) for name in names]
-        return np.flatnonzero(np.isin(el.strip_row[el.faces.strip], rows))
+        key, el = tuple(names), self.electrodes
+        if key not in self.known:
+            rows = [el.rows.index(name) for name in names]
+            self.known[key] = np.flatnonzero(np.isin(el.strip_row[el.faces.strip], rows))
+        return self.known[key]
 
     def kinds(self, drive):
         """What every face does under this drive."""

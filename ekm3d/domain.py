@@ -94,13 +94,13 @@ class Domain:
 
     # ---- sums and maxima ----
 
-    def totals(self, sums):
-        """Sums over all of (n, nz, ny, spans) by span: n numbers; any other last axes will do."""
-        return self._finished(self.parts.of_spans(sums))
+    def adder(self, sums):
+        """The call that adds up these very sums by span, (n, nz, ny, spans), over all: n numbers.
 
-    def total(self, sums):
-        """Sum over all of (nz, ny, spans)."""
-        return self.totals(sums[None])[0]
+        Any other last axes will do.
+        """
+        bins = self.parts.binner(sums)
+        return lambda: self._finished(bins())
 
     def sum(self, array):
         """Sum over the inner voxels of a padded array."""
@@ -326,7 +326,7 @@ class Window:
         """What values (nz, ny, nx) of `part` add to a sum over all processes: (1, ENTRIES)."""
         if self.sums is None:
             return EMPTY[None]
-        return self.sums.of_spans(values.copy()[None])
+        return self.sums.binner(values.copy()[None])()
 
     def holds(self, voxel):
         """Which of flat indices in the padded whole are in it."""

@@ -130,7 +130,10 @@ class Elliptic:
         self.image, self.r = (backend.zeros(grid.padded) for _ in range(2))
         self.p = backend.zeros(grid.padded, np.float32)
         self.fill_direction = domain.filler(self.p)
-        self.sums = backend.zeros((4, *grid.shape[:2], grid.spans))
+        sums = backend.zeros((4, *grid.shape[:2], grid.spans))
+        self.square, self.products, self.three = sums[0], sums[1:], sums[:3]
+        self.add_square, self.add_all, self.add_three = map(domain.adder,
+                                                            (sums[:1], sums, self.three))
         self.iterations = 0
         long = [axis for axis, n in enumerate(domain.whole.shape) if n > 1]
         self.axis = long[0] if len(long) == 1 else None     # of a single column of voxels
@@ -214,8 +217,8 @@ class Elliptic:
         self.domain.filler(x)()
         self.do["apply_operator"](self.grid, ax, ay, az, b, x, self.image)
         self.do["residual"](self.grid, f, self.image, self.multigrid.top.inverse, shift, self.r,
-                            self.sums[:3])
-        left, source, answer = np.sqrt(self.domain.totals(self.sums[:3]))
+                            self.three)
+        left, source, answer = np.sqrt(self.add_three())
         return left, source or answer
 
     def _extrapolate(self, ax, ay, az, b, x, trend):
@@ -237,8 +240,8 @@ class Elliptic:
         What multigrid leaves is smooth, and a little of it everywhere would add up.
         """
         self.do["lift"](self.grid, b, self.multigrid.top.inverse,
-                        self.domain.sum(self.r) / self.multigrid.links, x, self.r, self.sums[0])
-        return np.sqrt(self.domain.total(self.sums[0]))
+                        self.domain.sum(self.r) / self.multigrid.links, x, self.r, self.square)
+        return np.sqrt(*self.add_square())
 
     def _iterate(self, ax, ay, az, b, x, size, norm, what):
         """Conjugate gradients from x and self.r on; the last |r|.
@@ -246,23 +249,22 @@ class Elliptic:
         The preconditioner sees r / |r| of one iteration before, p is the direction by the same
         scale: float32 has 38 decades and no more.
         """
-        g, grids, do, sums = self.grid, self.multigrid, self.do, self.sums
+        g, grids, do = self.grid, self.multigrid, self.do
         p, r, image = self.p, self.r, self.image
         grids.build()
         scale, old_scale, old = 1.0 / size, 1.0, np.inf
-        p[...], summed = 0.0, False                         # summed: sums[0] is of this r
+        p[...], summed = 0.0, False                         # summed: `square` is of this r
         do["reduce_residual"](g, r, scale, grids.top.b)
         while size > self.tolerance * norm:
-            grids.cycle(sums[1])
-            now = self.domain.total(sums[1]) / scale / scale         # r . M r
+            now = grids.cycle() / scale / scale                      # r . M r
             if grids.twice and (self.iterations == PATIENCE or not now > 0):
                 grids.visit_once()
                 old = np.inf
                 continue
             do["redirect"](g, grids.top.x, now / old * (scale / old_scale), p)
             self.fill_direction()
-            do["apply_to_direction"](g, ax, ay, az, b, p, r, image, sums[1:])
-            squares, curvature, along, square = self.domain.totals(sums)
+            do["apply_to_direction"](g, ax, ay, az, b, p, r, image, self.products)
+            squares, curvature, along, square = self.add_all()
             curvature = curvature / scale / scale
             if self.iterations >= self.max_iterations or not (now > 0 and curvature > 0):
                 d = diagonal(g, ax, ay, az, b)
@@ -273,11 +275,11 @@ class Elliptic:
                     f"{float(d.max() / d[d > 0].min()):.1e}")
             old, old_scale, scale = now, scale, 1.0 / size
             way = now / curvature / old_scale
-            do["advance"](g, p, image, way, scale, x, r, grids.top.b, sums[0])
+            do["advance"](g, p, image, way, scale, x, r, grids.top.b, self.square)
             before = squares if summed else size * size
             left = before - 2 * way * along + way * way * square
             if not left > max(CLEAR * before, (self.tolerance * norm) ** 2):
-                left = self.domain.total(sums[0])
+                left, = self.add_square()
             size, summed = np.sqrt(left), True
             self.iterations += 1
         return size

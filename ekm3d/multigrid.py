@@ -228,12 +228,12 @@ class Multigrid:
 
         take(ax, ay, az, b)     an operator; tells `links`, their sum, and `live`, how many conduct
         build()                 its coarse levels
-        cycle(sums)             top.x = M top.b
+        cycle()                 top.x = M top.b; returns their product
         visit_once()            from now on
 
     Every process has its box of the large levels. Level `joint`, the first that is small, or whose
     boxes cannot be halved, is put together from `gate`, the box of it, and cycled through with all
-    below it by every process alone.
+    below it by every process alone; where there is one process, it is `gate` itself.
     """
 
     def __init__(self, grid, backend, domain):
@@ -245,6 +245,8 @@ class Multigrid:
         self.fill_operator = domain.filler(self.top.face, self.top.inverse)
         self.fill_last = domain.filler(self.top.y)
         self.sums = backend.zeros((5, *grid.shape[:2], grid.spans))
+        self.product = backend.zeros((1, *grid.shape[:2], grid.spans))
+        self.add_sums, self.add_product = domain.adder(self.sums), domain.adder(self.product)
         self.levels, self.cells, self.twice = [self.top], None, True
 
     def _level(self, grid):
@@ -255,7 +257,7 @@ class Multigrid:
     def take(self, ax, ay, az, b):
         """The finest level of an operator, and what its sums tell."""
         self.do["survey"](self.grid, ax, ay, az, b, self.sums)
-        *faces, self.links, live = self.domain.totals(self.sums)
+        *faces, self.links, live = self.add_sums()
         self.live, self.built = int(live), False
         cells = self.domain.whole.cells
         voxels = np.prod(cells)
@@ -273,14 +275,14 @@ class Multigrid:
         cells = coarser(self.domain.whole.cells, self.mean)
         if cells != self.cells:
             self._allocate(cells)
-        boxes = self.boxes
-        for fine, coarse, domain in zip(boxes, boxes[1:], self.domains[1:]):
+        for fine, coarse, domain in zip(self.boxes, self.boxes[1:], self.domains[1:]):
             self._coarsen(fine, coarse)
             domain.filler(coarse.face)()
             self.do["invert_diagonal"](coarse.grid, *coarse.operator)
             domain.filler(coarse.inverse)()
-        for part, whole in zip(self.gate.operator, self.levels[self.joint].operator):
-            self.domains[-1].assemble(part, whole)
+        if self.parted:
+            for part, whole in zip(self.gate.operator, self.levels[self.joint].operator):
+                self.domains[-1].assemble(part, whole)
         for fine, coarse in zip(self.levels[self.joint:], self.levels[self.joint + 1:]):
             self._coarsen(fine, coarse)
             self.do["invert_diagonal"](coarse.grid, *coarse.operator)
@@ -301,17 +303,22 @@ class Multigrid:
             if np.prod(c) <= SMALL:
                 break
         self.joint = len(self.domains) - 1
-        self.boxes = [self.top, *(self._level(domain.grid) for domain in self.domains[1:])]
-        self.gate = self.boxes[-1]
+        self.parted = len(self.domain.boxes) > 1
+        self.boxes = [self.top, *(self._level(domain.grid)
+                                  for domain in self.domains[1:self.joint + self.parted])]
         cells = [self.domain.whole.cells, *cells]
         self.sizes = [int(np.prod(c)) for c in cells]
         self.small = next(n for n, size in enumerate(self.sizes) if n and size <= SMALL)
         grids = [Grid(c, spacing) for c in cells]
-        self.levels = self.boxes[:-1] + [self._level(g) for g in grids[self.joint:self.small]]
+        self.levels = [*self.boxes[:self.joint],
+                       *(self._level(grid) for grid in grids[self.joint:self.small])]
         grids = grids[self.small:]
         starts = np.cumsum([0, *(Level.ARRAYS * int(np.prod(grid.padded)) for grid in grids)])
         self.store = self.backend.zeros((int(starts[-1]),), np.float32)
         self.levels += [Level(grid, self.store[start:]) for grid, start in zip(grids, starts)]
+        if not self.parted:
+            self.boxes.append(self.levels[self.joint])
+        self.gate = self.boxes[-1]
         table = [[*grid.cells, start] for grid, start in zip(grids, starts)]
         self.table = self.backend.from_numpy(np.array(table, np.int64).reshape(-1))
         self._schedule()
@@ -325,7 +332,12 @@ class Multigrid:
             for what in (FROM_ZERO, SMOOTH)}
         calls = [call for step in cycle_steps(self.sizes, 0, self.twice, self.small)
                  for call in self._prepared(*step)]
-        self.all_but_last = self.domain.sequence(calls[:-1])
+        calls, top = calls[:-1], self.top            # the last one is to add up, too
+        if self.joint == 0:
+            calls = [self._join, *calls, self._part_top]
+        calls.append(self.backend.prepare(self.do["smooth_and_sum"], self.grid, *top.operator,
+                                          top.b, top.y, SECOND, top.x, self.product[0]))
+        self.steps = self.domain.sequence(calls)
 
     def visit_once(self):
         """Visit every level once per cycle from now on: a V-cycle."""
@@ -347,7 +359,7 @@ class Multigrid:
             return [call for u, weight, v in ((here.x, FIRST, here.y), (here.y, SECOND, here.x))
                     for call in (fill(u), ready(do["smooth"], here.grid, *here.operator, here.b, u,
                                                 weight, v))]
-        joins = n + 1 == self.joint
+        joins = self.parted and n + 1 == self.joint
         below = self.gate if joins else self.levels[n + 1]
         if what == RESTRICT:
             calls = [fill(here.x), ready(do["restrict_residual"], here.grid, below.grid, here.face,
@@ -363,13 +375,13 @@ class Multigrid:
         """What comes of it."""
         self.domains[-1].extract(self.levels[self.joint].x, self.gate.x)
 
-    def cycle(self, sums):
-        """top.x = M top.b; sums (nz, ny, spans): their products added up over every span."""
-        top = self.top
-        if self.joint == 0:
-            self._join()
-        self.all_but_last()
-        if self.joint == 0:
-            self.domain.extract(self.levels[0].y, top.y)
-            self.fill_last()
-        self.do["smooth_and_sum"](self.grid, *top.operator, top.b, top.y, SECOND, top.x, sums)
+    def _part_top(self):
+        """The same of the finest level, before its last step of smoothing."""
+        self.domain.extract(self.levels[0].y, self.top.y)
+        self.fill_last()
+
+    def cycle(self):
+        """top.x = M top.b; the sum of their product, over all processes."""
+        self.steps()
+        product, = self.add_product()
+        return product

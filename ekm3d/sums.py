@@ -64,25 +64,32 @@ def collect(g, numbers, count, entries, bins):
             left -= part
 
 
-def merge(bins):
-    """The bins (n, ENTRIES) of n layers or processes as those of one: (ENTRIES,)."""
-    top = bins[:, 0].max()
-    out, below = np.zeros(ENTRIES), top - bins[:, 0]
-    out[0] = top
+@operator("sums.cu")
+def merge(g, bins, count, size, merged):
+    """The bins of many layers as those of one.
+
+    g: a grid with as many layers as there are sums, a row in each of as many voxels as a sum has
+    layers; bins (count,): of all layers, as `collect` has them, one sum after the other; merged
+    (size,): for each sum its top, then what is in its bins, no numbers if one of them was none.
+    """
+    given, out = bins.reshape(g.cells[2], g.cells[0], ENTRIES), merged.reshape(-1, ENTRIES)
+    out[:, 0] = given[..., 0].max(axis=1)
+    below = out[:, :1] - given[..., 0]
+    out[:, 1:] = 0.0
     for shift in range(BINS):
-        out[1 + shift:] += bins[below == shift, 1:ENTRIES - shift].sum(axis=0)
-    if not np.isfinite(bins[:, 1:]).all():
-        out[1:] = np.nan
-    return out
+        part = given[..., 1:ENTRIES - shift]
+        with np.errstate(invalid="ignore"):
+            out[:, 1 + shift:] += np.where((below == shift)[..., None], part, 0.0).sum(axis=1)
+    out[:, 1:] += np.where(np.isfinite(given[..., 1:]).all(axis=(1, 2)), 0.0, np.nan)[:, None]
 
 
 def finish(bins):
     """The number that the bins of many processes, (n, ENTRIES), stand for; nan for what is none."""
-    if not np.isfinite(bins[:, 1:]).all():
+    lines = bins.tolist()
+    if not all(math.isfinite(q) for line in lines for q in line):
         return math.nan
-    below = bins[:, 0].max() - bins[:, 0]
-    return math.fsum(q for shift, line in zip(below, bins[:, 1:].tolist())
-                     for q in line[:max(0, BINS - int(shift))])
+    top = max(line[0] for line in lines)
+    return math.fsum(q for line in lines for q in line[1:max(1, ENTRIES - int(top - line[0]))])
 
 
 class Sums:
@@ -90,32 +97,42 @@ class Sums:
 
     def __init__(self, grid, backend):
         self.grid, self.backend = grid, backend
-        self.do = {op.__name__: backend.bind(op) for op in (sum_spans, dot_spans, collect)}
+        self.do = {op.__name__: backend.bind(op) for op in (sum_spans, dot_spans, collect, merge)}
         self.spans = backend.zeros((*grid.shape[:2], grid.spans))
         self.made = {}
+        self.of_own = self.binner(self.spans[None])
 
     def _layers(self, n):
-        """The layers of n sums as one grid, and where their bins go."""
+        """The layers of n sums as one grid, and as many rows; where their bins go, and the sums'.
+        """
         if n not in self.made:
-            nx, ny, nz = self.grid.spans, self.grid.cells[1], n * self.grid.cells[2]
-            self.made[n] = (Grid((nx * ny, 1, nz), self.grid.spacing),
-                            self.backend.zeros((ENTRIES * nz,)))
+            (_, ny, nz), zeros, h = self.grid.cells, self.backend.zeros, self.grid.spacing
+            self.made[n] = (Grid((self.grid.spans * ny, 1, n * nz), h), Grid((nz, 1, n), h),
+                            zeros((ENTRIES * n * nz,)), zeros((ENTRIES * n,)))
         return self.made[n]
 
-    def of_spans(self, sums):
-        """Bins (n, ENTRIES) of sums over spans (n, nz, ny, spans), brought to the host at once."""
-        numbers = sums.reshape(-1)
-        layers, bins = self._layers(len(sums))
-        self.do["collect"](layers, numbers, numbers.size, bins.size, bins)
-        found = self.backend.to_numpy(bins).reshape(len(sums), -1, ENTRIES)
-        return np.array([merge(one) for one in found])
+    def binner(self, sums):
+        """The call that makes the bins (n, ENTRIES), NumPy, of these very sums over spans.
+
+        sums: (n, nz, ny, spans); the bins come to the host at once.
+        """
+        numbers, there = sums.reshape(-1), self.backend
+        layers, rows, bins, merged = self._layers(len(sums))
+        add = there.sequence([
+            there.prepare(self.do["collect"], layers, numbers, numbers.size, bins.size, bins),
+            there.prepare(self.do["merge"], rows, bins, bins.size, merged.size, merged)])
+
+        def found():
+            add()
+            return np.array(there.to_numpy(merged)).reshape(-1, ENTRIES)
+        return found
 
     def of_voxels(self, a):
         """Bins of the sum of a padded array over its inner voxels."""
         self.do["sum_spans"](self.grid, a, self.spans)
-        return self.of_spans(self.spans[None])
+        return self.of_own()
 
     def of_products(self, a, b):
         """Bins of the sum of a b over the inner voxels of two padded arrays."""
         self.do["dot_spans"](self.grid, a, b, self.spans)
-        return self.of_spans(self.spans[None])
+        return self.of_own()

@@ -69,3 +69,34 @@ KERNEL collect(Grid g, const real* __restrict__ LIST(count) numbers, Offset coun
         to[4] = of_row(fourth);
     }
 }
+
+// merged: what all layers of a sum have in their bins, in the bins of the highest; a row of g is a
+// sum's layers. What is no number is told though the layer lies below the last bin.
+KERNEL merge(Grid g, const real* __restrict__ LIST(count) bins, Offset count, int size,
+             real* __restrict__ LIST(size) merged)
+{
+    EKM_ROWS(j, k, g) {
+        const real* layers = bins + (BINS + 1) * Offset(k) * g.nx;
+        real top = LOWEST;
+        EKM_ALONG_MAX(i, g.nx, top) top = larger(layers[(BINS + 1) * i], top);
+        top = largest_of_row(top);
+        real first = 0, second = 0, third = 0, fourth = 0, wrong = 0;
+        EKM_ALONG_SUM(i, g.nx, first, second, third, fourth, wrong) {
+            const real* bin = layers + (BINS + 1) * i + 1;
+            const real below = top - bin[-1];
+            wrong += 0 * (bin[0] + bin[1] + bin[2] + bin[3]);
+            first += below == 0 ? bin[0] : real(0);
+            second += below == 0 ? bin[1] : below == 1 ? bin[0] : real(0);
+            third += below == 0 ? bin[2] : below == 1 ? bin[1] : below == 2 ? bin[0] : real(0);
+            fourth += below == 0 ? bin[3] : below == 1 ? bin[2] : below == 2 ? bin[1]
+                    : below == 3 ? bin[0] : real(0);
+        }
+        real* to = merged + (BINS + 1) * Offset(k);
+        wrong = of_row(wrong);
+        to[0] = top;
+        to[1] = of_row(first) + wrong;
+        to[2] = of_row(second) + wrong;
+        to[3] = of_row(third) + wrong;
+        to[4] = of_row(fourth) + wrong;
+    }
+}

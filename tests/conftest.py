@@ -1,11 +1,16 @@
 """What several tests share: the backends that run here, with a visible skip for the others."""
 
+import os
+
 import device
 import numpy as np
 import pytest
 
 from ekm3d.backend import FLAGS, BackendError, CppBackend, choose_backend
 from ekm3d.cuda import OPTIONS, CudaBackend
+
+# Several tests run at once: threads that wait for the next kernel are not to stay awake.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,8 @@ KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
 
 FLOORS = {
     1: "grid backend ordered cuda hostcompiler kernelsource domain decomposition halo sums "
-       "launch slabs devices stencil constants resources version units casetext hostmemory",
+       "launch slabs devices stencil constants resources version units casetext hostmemory "
+       "waiting",
     2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
        "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
        "water newton cells sides stages activity exchangers phases descent waters selection "

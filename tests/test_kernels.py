@@ -26,6 +26,7 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
          multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
          reactions.follow, sums.sum_spans, sums.dot_spans, sums.collect,
+         sums.merge,
          *test_twins.TWINS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}

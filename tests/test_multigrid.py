@@ -151,9 +151,7 @@ def test_it_is_symmetric_and_positive(backend, rng, cells, linked):
 
     def apply(v):
         m.top.b[...] = v
-        sums = np.zeros((*grid.shape[:2], grid.spans))
-        m.cycle(sums)
-        assert sums.sum() == pytest.approx((v.astype("f4") * m.top.x.astype(float)).sum(), rel=1e-5)
+        assert m.cycle() == pytest.approx((v.astype("f4") * m.top.x.astype(float)).sum(), rel=1e-5)
         return m.top.x.astype(float)
 
     for _ in range(3):
@@ -178,7 +176,7 @@ def test_it_is_exact_for_a_constant_drawn_away_by_weak_links(backend):
     m.take(*a, padded(grid, np.full(grid.shape, 1e-9)))
     m.build()
     m.top.b[grid.inner] = m.top.link[grid.inner]
-    m.cycle(np.zeros((*grid.shape[:2], grid.spans)))
+    m.cycle()
     np.testing.assert_allclose(m.top.x[grid.inner], 1.0, rtol=1e-5)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ekm3d import sums
 from ekm3d.domain import Domain
 from ekm3d.grid import GHOST, Grid
-from ekm3d.sums import ENTRIES, Sums, finish, merge
+from ekm3d.sums import ENTRIES, Sums, finish
 
 SPACING = (0.1, 0.2, 0.3)
 GRIDS = [Grid(cells, SPACING, span=span) for cells, span in (
@@ -29,6 +29,13 @@ def binned(values):
     grid = Grid((values.shape[1], 1, len(values)), SPACING)
     sums.collect(grid, values.reshape(-1), values.size, bins.size, bins)
     return bins.reshape(-1, ENTRIES)
+
+
+def merged(bins):
+    """The bins of all layers (layers, ENTRIES) as one, (ENTRIES,), by the reference."""
+    out = np.full(ENTRIES, np.nan)
+    sums.merge(Grid((len(bins), 1, 1), SPACING), bins.reshape(-1), bins.size, out.size, out)
+    return out
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.span}")
@@ -50,6 +57,29 @@ def test_kernels_add_up_as_their_twins_to_the_last_bit(host, rng, grid):
         for n, do in enumerate((lambda op: op, host.bind)):
             do(sums.collect)(layers, numbers.reshape(-1), numbers.size, bins[n].size, bins[n])
         assert np.array_equal(bins[0], bins[1])
+        ends = np.full((2, ENTRIES), np.nan)
+        rows = Grid((grid.shape[0], 1, 1), SPACING)
+        for n, do in enumerate((lambda op: op, host.bind)):
+            do(sums.merge)(rows, bins[n], bins[n].size, ENTRIES, ends[n])
+        assert np.array_equal(ends[0], ends[1])
+
+
+@pytest.mark.parametrize("wrong", [None, np.nan, np.inf, -np.inf])
+def test_layers_of_all_heights_merge_as_in_the_twin(host, rng, wrong):
+    """Three sums of 50 layers over 160 decades: many lie below the last bin of the highest.
+
+    What is no number is told in its own sum, even in the lowest layer, and in no other.
+    """
+    values = wide(rng, (150, 7), 8) * 10.0 ** rng.uniform(-160, 0, (150, 1))
+    bins = binned(values)
+    if wrong is not None:
+        bins[50 + bins[50:100, 0].argmin(), 3] = wrong
+    found = np.full((2, 3, ENTRIES), np.nan)
+    for n, do in enumerate((lambda op: op, host.bind)):
+        do(sums.merge)(Grid((50, 1, 3), SPACING), bins.reshape(-1), bins.size, found[n].size,
+                       found[n].reshape(-1))
+    assert np.array_equal(found[0], found[1], equal_nan=True)
+    assert np.isnan(found[0, :, 1:]).any(axis=1).tolist() == [False, wrong is not None, False]
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.span}")
@@ -91,7 +121,7 @@ def test_whoever_adds_up_finds_the_same_bits(seed, decades, scale):
     for layers, processes in ((1, 1), (4, 1), (4, 2), (16, 5), (80, 8)):
         dealt = rng.permutation(x).reshape(layers, -1)
         owner = rng.integers(0, processes, layers)
-        parts = [merge(binned(dealt[owner == p])) for p in range(processes) if (owner == p).any()]
+        parts = [merged(binned(dealt[owner == p])) for p in range(processes) if (owner == p).any()]
         found.add(finish(np.array(parts)))
     assert len(found) == 1
     exact = math.fsum(x)
@@ -105,8 +135,8 @@ def test_what_falls_below_the_bins_does_so_for_everyone():
     """
     for small, left in ((2.0**-40, 0.0), (2.0**-20, 2.0**-20)):
         values = np.array([[2.0**60, -2.0**60], [small, 0.0]])
-        assert finish(merge(binned(values))[None]) == left
-        assert finish(np.array([merge(binned(values[:1])), merge(binned(values[1:]))])) == left
+        assert finish(merged(binned(values))[None]) == left
+        assert finish(np.array([merged(binned(values[:1])), merged(binned(values[1:]))])) == left
 
 
 @pytest.mark.parametrize("bits", range(0, 27))
@@ -118,8 +148,8 @@ def test_numbers_on_the_border_between_bins(bits):
     x = 2.0**bits - 1
     values = np.array([[x, -x / 2, 2 * x, 0.5], [2.0**25, -1.0, 2.0**bits / 2, 2.0**-53]])
     exact = math.fsum(values.ravel().tolist())
-    assert finish(merge(binned(values))[None]) == exact
-    assert finish(np.array([merge(binned(values[:1])), merge(binned(values[1:]))])) == exact
+    assert finish(merged(binned(values))[None]) == exact
+    assert finish(np.array([merged(binned(values[:1])), merged(binned(values[1:]))])) == exact
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
