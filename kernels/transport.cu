@@ -339,6 +339,27 @@ KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
     advance<false>({g, extremes(s), nu[0], nullptr, gained});
 }
 
+// What can leave a voxel through its faces, one by one.
+struct Leaving {
+    real still, swept, plus, minus;
+};
+
+INLINE void through(Leaving& sum, const Grid& g, int axis, int sign, Offset here,
+                    const real* mobility, const real* phi, const real* water,
+                    const real* dispersivity)
+{
+    const Offset beyond = here + sign * stride(g, axis);
+    const real flow = water[axis * volume(g) + (sign > 0 ? here : beyond)];
+    const real geometric = series(mobility[here], mobility[beyond], shape(g, axis));
+    const real drift = geometric * F_RT * (phi[here] - phi[beyond]);
+    const real spread = (dispersivity[here] + dispersivity[beyond]) / 2 * magnitude(flow)
+                      / spacing(g, axis);
+    sum.still += geometric;
+    sum.swept += 2 * larger(sign * flow, 0) + spread;
+    sum.plus += 2 * larger(drift, 0);
+    sum.minus += 2 * larger(-drift, 0);
+}
+
 // What can leave a voxel: per D, by water, per D |z| of cations and of anions.
 KERNEL leaving(Grid g, const real* __restrict__ mobility, const real* __restrict__ phi,
                const real* __restrict__ EACH(3) water, const real* __restrict__ dispersivity,
@@ -347,24 +368,17 @@ KERNEL leaving(Grid g, const real* __restrict__ mobility, const real* __restrict
 {
     EKM_VOXELS(i, j, k, g) {
         const Offset here = at(i, j, k, g);
-        real conductance = 0, moved = 0, cations = 0, anions = 0;
-        for (int axis = 0; axis < 3; axis++)
-            for (int sign = -1; sign <= 1; sign += 2) {
-                const Offset step = stride(g, axis), beyond = here + sign * step;
-                const Offset face = axis * volume(g) + (sign > 0 ? here : beyond);
-                const real geometric = series(mobility[here], mobility[beyond], shape(g, axis));
-                const real drift = geometric * F_RT * (phi[here] - phi[beyond]);
-                const real spread = (dispersivity[here] + dispersivity[beyond]) / 2
-                                  * magnitude(water[face]) / spacing(g, axis);
-                conductance += geometric;
-                moved += 2 * larger(sign * water[face], 0) + spread;
-                cations += 2 * larger(drift, 0);
-                anions += 2 * larger(-drift, 0);
-            }
-        still[here] = conductance;
-        swept[here] = moved;
-        plus[here] = cations;
-        minus[here] = anions;
+        Leaving sum = {0, 0, 0, 0};
+        through(sum, g, 0, -1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 0, 1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 1, -1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 1, 1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 2, -1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 2, 1, here, mobility, phi, water, dispersivity);
+        still[here] = sum.still;
+        swept[here] = sum.swept;
+        plus[here] = sum.plus;
+        minus[here] = sum.minus;
     }
 }
 
