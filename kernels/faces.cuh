@@ -1,4 +1,4 @@
-// Geometry of the faces between voxels.
+// Geometry of the faces between voxels, and the loop over them.
 
 // Spacing along axis 0, 1, 2 = z, y, x  [m], and distance in memory.
 INLINE real spacing(const Grid& g, int axis) { return axis == 0 ? g.dz : axis == 1 ? g.dy : g.dx; }
@@ -19,3 +19,31 @@ INLINE real series(real a, real b, real shape)
 {
     return a + b > 0 ? shape * (a * b) / (a + b) : real(0);
 }
+
+// A row of faces side by side along x, all of one axis.
+struct FaceRow {
+    int axis, j, k, n;                      // n of them, the first above voxel (tile.i, j, k)
+    Tile tile;                              // whose faces of this axis these are, border included
+    Offset first, step, side;               // that voxel; to the one above it; axis in (3, padded)
+};
+
+INLINE FaceRow face_row(const Tile& t, const Grid& g, int axis)
+{
+    const Tile b = with_border(t, axis);
+    return {axis, b.j, b.k, b.ni, b, at(b.i, b.j, b.k, g), stride(g, axis), axis * volume(g)};
+}
+
+INLINE void to_next(FaceRow& f, const Tile& t, const Grid& g)
+{
+    if (++f.j == f.tile.j + f.tile.nj)
+        f.j = f.tile.j, f.k++;
+    if (f.k < f.tile.k + f.tile.nk)
+        f.first = at(f.tile.i, f.j, f.k, g);
+    else if (++f.axis < 3)
+        f = face_row(t, g, f.axis);
+}
+
+// Every row of faces, tile by tile; those on the lower side of the box, too.
+#define EKM_FACE_ROWS(f, g)                                                     \
+    EKM_TILES(t_, g)                                                            \
+        for (FaceRow f = face_row(t_, g, 0); f.axis < 3; to_next(f, t_, g))

@@ -5,19 +5,10 @@
 KERNEL rock_conductance(Grid g, const real* __restrict__ conductivity,
                         real* __restrict__ EACH(3) conductance)
 {
-    EKM_TILES(t, g) {
-        for (int axis = 0; axis < 3; axis++) {
-            const Tile a = with_border(t, axis);
-            const Offset step = stride(g, axis);
-            real* out = conductance + axis * volume(g);
-            for (int k = a.k; k < a.k + a.nk; k++)
-                for (int j = a.j; j < a.j + a.nj; j++) {
-                    const Offset here = at(a.i, j, k, g);
-                    for (int l = 0; l < a.ni; l++)
-                        out[here + l] = series(conductivity[here + l],
-                                               conductivity[here + l + step], shape(g, axis));
-                }
-        }
+    EKM_FACE_ROWS(f, g) {
+        const real* k = conductivity + f.first;
+        real* out = conductance + f.side + f.first;
+        for (int l = 0; l < f.n; l++) out[l] = series(k[l], k[l + f.step], shape(g, f.axis));
     }
 }
 
@@ -33,22 +24,14 @@ KERNEL osmosis(Grid g, const real* __restrict__ sigma, const real* __restrict__ 
                const real* __restrict__ EACH(3) conductance, const real* __restrict__ phi,
                real* __restrict__ EACH(3) water)
 {
-    EKM_TILES(t, g) {
-        for (int axis = 0; axis < 3; axis++) {
-            const Tile f = with_border(t, axis);
-            const Offset step = stride(g, axis), side = axis * volume(g);
-            for (int k = f.k; k < f.k + f.nk; k++)
-                for (int j = f.j; j < f.j + f.nj; j++) {
-                    const Offset first = at(f.i, j, k, g);
-                    for (int l = 0; l < f.ni; l++) {
-                        const Offset a = first + l, b = a + step;
-                        const real both = sigma[a] + sigma[b];
-                        const real part = both > 0 ? sigma[b] / both : real(0.5);
-                        const real head = part * thrust(electroosmosis[a], conductivity[a])
-                                        + (1 - part) * thrust(electroosmosis[b], conductivity[b]);
-                        water[side + a] = conductance[side + a] * head * (phi[a] - phi[b]);
-                    }
-                }
+    EKM_FACE_ROWS(f, g) {
+        for (int l = 0; l < f.n; l++) {
+            const Offset a = f.first + l, b = a + f.step;
+            const real both = sigma[a] + sigma[b];
+            const real part = both > 0 ? sigma[b] / both : real(0.5);
+            const real head = part * thrust(electroosmosis[a], conductivity[a])
+                            + (1 - part) * thrust(electroosmosis[b], conductivity[b]);
+            water[f.side + a] = conductance[f.side + a] * head * (phi[a] - phi[b]);
         }
     }
 }
@@ -57,18 +40,10 @@ KERNEL osmosis(Grid g, const real* __restrict__ sigma, const real* __restrict__ 
 KERNEL darcy(Grid g, const real* __restrict__ EACH(3) conductance, const real* __restrict__ head,
              real* __restrict__ EACH(3) water)
 {
-    EKM_TILES(t, g) {
-        for (int axis = 0; axis < 3; axis++) {
-            const Tile f = with_border(t, axis);
-            const Offset step = stride(g, axis), side = axis * volume(g);
-            for (int k = f.k; k < f.k + f.nk; k++)
-                for (int j = f.j; j < f.j + f.nj; j++) {
-                    const Offset first = at(f.i, j, k, g);
-                    for (int l = 0; l < f.ni; l++) {
-                        const Offset a = first + l;
-                        water[side + a] += conductance[side + a] * (head[a] - head[a + step]);
-                    }
-                }
+    EKM_FACE_ROWS(f, g) {
+        for (int l = 0; l < f.n; l++) {
+            const Offset a = f.first + l;
+            water[f.side + a] += conductance[f.side + a] * (head[a] - head[a + f.step]);
         }
     }
 }

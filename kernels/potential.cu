@@ -31,39 +31,30 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
     real highest = 0;
     for (int n = 0; n < NS; n++)
         highest = larger(highest, magnitude(z[n]));
-    EKM_TILES(t, g) {
-        for (int axis = 0; axis < 3; axis++) {
-            const Tile a = with_border(t, axis);
-            for (int k = a.k; k < a.k + a.nk; k++)
-                for (int j = a.j; j < a.j + a.nj; j++) {
-                    const Offset side = axis * volume(g);
-                    Strip f;
-                    Lanes weight, diffusing;
-                    open_strip(f, g, axis, at(a.i, j, k, g), a.ni, mobility);
-                    drift_strip(f, lag, turnover, safe + side, highest);
-                    if (f.drift != CENTRAL)
-                        neighbours(f, mobility);
-                    EKM_LANES(l, a.ni) weight[l] = diffusing[l] = 0;
-                    for (int n = 0; n < NS; n++) {
-                        const real* species = c + n * volume(g);
-                        if (z[n] == 0)
-                            continue;
-                        if (f.drift == CENTRAL)
-                            add_species<CENTRAL>(f, species, z[n], diffusion[n], blend, weight,
-                                                 diffusing);
-                        else if (f.drift == LIMITED)
-                            add_species<LIMITED>(f, species, z[n], diffusion[n], blend, weight,
-                                                 diffusing);
-                        else
-                            add_species<DOUBTFUL>(f, species, z[n], diffusion[n], blend, weight,
-                                                  diffusing);
-                    }
-                    for (int l = 0; l < a.ni; l++) {
-                        const real geometric = FARADAY * f.geometric[l];
-                        conductance[side + f.here + l] = F_RT * geometric * weight[l];
-                        current[side + f.here + l] = -geometric * diffusing[l];
-                    }
-                }
+    EKM_FACE_ROWS(row, g) {
+        const Offset out = row.side + row.first;
+        Strip f;
+        Lanes weight, diffusing;
+        open_strip(f, g, row.axis, row.first, row.n, mobility);
+        drift_strip(f, lag, turnover, safe + row.side, highest);
+        if (f.drift != CENTRAL)
+            neighbours(f, mobility);
+        EKM_LANES(l, row.n) weight[l] = diffusing[l] = 0;
+        for (int n = 0; n < NS; n++) {
+            const real* species = c + n * volume(g);
+            if (z[n] == 0)
+                continue;
+            if (f.drift == CENTRAL)
+                add_species<CENTRAL>(f, species, z[n], diffusion[n], blend, weight, diffusing);
+            else if (f.drift == LIMITED)
+                add_species<LIMITED>(f, species, z[n], diffusion[n], blend, weight, diffusing);
+            else
+                add_species<DOUBTFUL>(f, species, z[n], diffusion[n], blend, weight, diffusing);
+        }
+        for (int l = 0; l < row.n; l++) {
+            const real geometric = FARADAY * f.geometric[l];
+            conductance[out + l] = F_RT * geometric * weight[l];
+            current[out + l] = -geometric * diffusing[l];
         }
     }
 }
@@ -74,21 +65,13 @@ KERNEL doubtful(Grid g, const real* __restrict__ phi, const real* __restrict__ l
                 const real* __restrict__ EACH(3) conductance, const Flag* __restrict__ EACH(3) safe,
                 real highest, Flag* __restrict__ EACH(3) doubt)
 {
-    EKM_TILES(t, g) {
-        for (int axis = 0; axis < 3; axis++) {
-            const Tile f = with_border(t, axis);
-            const Offset step = stride(g, axis), side = axis * volume(g);
-            for (int k = f.k; k < f.k + f.nk; k++)
-                for (int j = f.j; j < f.j + f.nj; j++) {
-                    const Offset first = at(f.i, j, k, g);
-                    for (int l = 0; l < f.ni; l++) {
-                        const Offset a = first + l, b = a + step;
-                        const real u = F_RT * (phi[a] - phi[b]), old = F_RT * (lag[a] - lag[b]);
-                        const real now = highest * magnitude(u), then = highest * magnitude(old);
-                        const bool bad = (u * old < 0 && now > SURE) || now > 2 * larger(then, 1);
-                        doubt[side + a] = bad && conductance[side + a] > 0 && safe[side + a] == 0;
-                    }
-                }
+    EKM_FACE_ROWS(f, g) {
+        for (int l = 0; l < f.n; l++) {
+            const Offset a = f.first + l, b = a + f.step, face = f.side + a;
+            const real u = F_RT * (phi[a] - phi[b]), old = F_RT * (lag[a] - lag[b]);
+            const real now = highest * magnitude(u), then = highest * magnitude(old);
+            const bool bad = (u * old < 0 && now > SURE) || now > 2 * larger(then, 1);
+            doubt[face] = bad && conductance[face] > 0 && safe[face] == 0;
         }
     }
 }
