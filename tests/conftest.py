@@ -31,6 +31,15 @@ def backend(request):
         pytest.skip(str(error))
 
 
+@pytest.fixture(scope="module")
+def cuda():
+    """The cuda backend on the stand-in."""
+    try:
+        return CudaBackend("test", device)
+    except BackendError as error:
+        pytest.skip(str(error))
+
+
 def on_a_gpu():
     """CUDA without fused multiply-add."""
     return device.Carried(CudaBackend("twin test", pytest.importorskip("cupy"),

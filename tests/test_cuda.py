@@ -26,15 +26,6 @@ RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
 FIELD = ("grid.spacing=25 cm",)
 
 
-@pytest.fixture(scope="module")
-def cuda():
-    """The backend on the stand-in."""
-    try:
-        return CudaBackend("test", device)
-    except BackendError as error:
-        pytest.skip(str(error))
-
-
 def on_device(rng, count, shape=GRID.padded, backend=None):
     return [backend.from_numpy(rng.random(shape)) for _ in range(count)]
 

@@ -9,18 +9,8 @@ import pytest
 from ekm3d.cuda import CudaBackend, Recorded
 from ekm3d.elliptic import redirect
 from ekm3d.grid import Grid
-from ekm3d.hostcompiler import BackendError
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
-
-
-@pytest.fixture(scope="module")
-def cuda():
-    """The backend on the stand-in."""
-    try:
-        return CudaBackend("test", device)
-    except BackendError as error:
-        pytest.skip(str(error))
 
 
 def graph(cuda):
