@@ -62,12 +62,14 @@ class Reactions:
     voxels: the OreVoxels; taken (components, padded): from gases in the last call [mol/m3 of rock].
     """
 
-    def __init__(self, voxels, chem, engine, rock, skip=0.0):
+    def __init__(self, voxels, chem, engine, rock, skip=0.0, seeds=None):
         """voxels: OreVoxels; rock: padded rock arrays.
 
-        skip: see the module's text; None solves every voxel every time.
+        skip: see the module's text; None solves every voxel every time. seeds: Seeds that the
+        first call starts all voxels from; None has each begin without history.
         """
         self.voxels, self.chem, self.engine, self.rock = voxels, chem, engine, rock
+        self.seeds = seeds
         self.skip, self.begun = skip, False
         self.backend = there = voxels.backend
         self.iterations = self.asked = self.skipped = self.restarted = 0
@@ -90,7 +92,8 @@ class Reactions:
         grid, rock = self.voxels.grid, self.rock
         where = self._chosen(s)
         self.gas[...] = 0.0
-        effort = self._settle(self._cells(s), where, elapsed if self.begun else None)
+        elapsed = elapsed if self.begun else self._sow(s)
+        effort = self._settle(self._cells(s), where, elapsed)
         if self.chem.gases:
             self.taken = self.backend.mix(self.chem.nu_g.T, self.gas)
             s.T += self.taken
@@ -108,6 +111,24 @@ class Reactions:
             return np.flatnonzero(self.anew)
         flat(self.anew)[self.voxels.all] = 0 if self.skip is None else 1
         return self.voxels.all
+
+    def _sow(self, s):
+        """Start every voxel from its seed's equilibrium, 0 s ago; None if there are no seeds."""
+        places = self.seeds.places if self.seeds else ()
+        if not len(places):
+            return None
+
+        def at(array):
+            return self.seeds.domain.gather(array, places)
+
+        sites = Sites(at(self._by_exchanger("cec")), at(self._by_exchanger("cec_slope")),
+                      at(self.reference_pH))
+        try:
+            found = self.engine.solve(at(s.T), at(self.rock["water_content"]), sites)
+        except ChemistryError:
+            return None                     # that voxel will say so itself, with its place
+        self.seeds.spread(found.warm, s.warm)
+        return 0.0
 
     def _by_exchanger(self, name):
         """(N, padded) of a rock array."""

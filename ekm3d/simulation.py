@@ -31,6 +31,7 @@ from ekm3d.progress import Progress
 from ekm3d.reactions import Reactions
 from ekm3d.results import open_results
 from ekm3d.schedule import Schedule
+from ekm3d.seeds import Seeds
 from ekm3d.slow import Slow
 from ekm3d.traffic import Traffic
 from ekm3d.transport import Transport
@@ -81,7 +82,7 @@ class Simulation:
         self.engine = (Equilibrium(chem, backend=backend) if self.physics.chemistry
                        else Dissolved(chem, backend))
         self.reactions = Reactions(self.voxels, chem, self.slow.engine(self.engine), self.rock,
-                                   self.physics.skip)
+                                   self.physics.skip, Seeds(domain, self.electrodes.ore))
         self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
                                  el.plate_capture, el.deposition)
         feeds = np.array([neutral(chem, well.composition) for well in case.wells])

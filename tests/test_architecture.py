@@ -21,7 +21,7 @@ FLOORS = {
        "water newton cells sides stages activity exchangers phases descent waters selection "
        "consistency tables contacts terminals dissolved kinetics mobility orevoxels rates "
        "responses schema_chemistry composition solvent records library phreeqcfile "
-       "phreeqcdatabase budget electrolyte memory",
+       "phreeqcdatabase budget electrolyte memory seeds",
     3: "potential flow transport reactions cathode relaxation immobile medium",
     4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress "
        "writer pieces collective sample traffic",
