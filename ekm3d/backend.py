@@ -124,6 +124,10 @@ class Backend:
         """An array of zeros where this backend works."""
         return self.xp.zeros(shape, dtype)
 
+    def count(self, n):
+        """The numbers from 0 to n - 1, where this backend works."""
+        return self.xp.arange(n, dtype=np.int64)
+
     def to_numpy(self, array):
         """The array as NumPy sees it; no copy if it is there already."""
         return np.asarray(array)

@@ -72,13 +72,44 @@ def acidity_from_neutrality(chem, total, cec=0.0):
 
 
 class Engine:
-    """Solves the chemistry of voxels; what `solve` does for lists, `settle` does in place."""
+    """Solves the chemistry of voxels.
+
+    `settle` does it in place, `settled` for lists where the backend keeps arrays, and `solve` for
+    NumPy's.
+    """
 
     compiled = None           # Newton's method in compiled code, where there is one
 
     def __init__(self, chem, backend=None):
         """backend: where the arrays of `settle` live."""
         self.chem, self.backend = chem, backend or Backend("plain arrays")
+
+    def cells(self, total, theta, sites=Sites(), warm=None):
+        """Cells of just n voxels, with room for what is found; see `settled`."""
+        chem, n = self.chem, theta.size
+        K, N, S, E, M, G = map(len, (chem.components, chem.exchangers or [()], chem.species,
+                                     chem.exchange, chem.minerals, chem.gases))
+
+        def room(values, *shape):
+            array = self.backend.zeros(shape)
+            array[...] = values
+            return array
+
+        return Cells(room(total, K, n), room(theta, n), room(sites.cec, N, n),
+                     room(sites.slope, N, n), room(sites.reference_pH, N, n), sites.limits,
+                     room(0.0 if warm is None else warm, chem.unknowns, n),
+                     *(room(0.0, count, n) for count in (chem.unknowns - M, S, E, M, G)),
+                     room(0.0, n), room(0.0, n))
+
+    def settled(self, total, theta, sites=Sites(), warm=None):
+        """Cells in equilibrium, of lists where the backend keeps arrays.
+
+        total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; sites: numbers or such
+        lists; warm (U, n): of the cells of before, left as it is. ChemistryError as from `settle`.
+        """
+        cells = self.cells(total, theta, sites, warm)
+        self.settle(cells, self.backend.count(theta.size), None if warm is None else 0.0)
+        return cells
 
     def settle(self, cells, where, elapsed=None):
         """Equilibrium of the voxels `where` (n,), places on the backend, of Cells, in place.
@@ -160,7 +191,7 @@ class Equilibrium(Engine):
         self.compiled = newton.compiled(self.equations, backend)
 
     def solve(self, total, theta, sites=Sites(), warm=None):
-        """Equilibrium of n voxels.
+        """Equilibrium of n voxels, NumPy's arrays throughout.
 
         total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; warm: a previous
         result's, of the same voxels. Raises ChemistryError where there is no equilibrium.
@@ -169,8 +200,11 @@ class Equilibrium(Engine):
             return self._solve(total, theta, sites, warm)
         there, n = self.backend, np.shape(total)[1]
         given = self._voxels(total, theta, sites)
-        cells = self.cells(given, np.broadcast_to(theta, n), sites.limits, warm)
-        effort = self.settle(cells, there.from_numpy(np.arange(n)), 0.0)
+        total, theta, warm, *three = map(there.from_numpy, (
+            given.total, np.full(n, theta, float), np.asarray(warm, float), given.cec, given.slope,
+            given.reference_pH))
+        cells = self.cells(total, theta, Sites(*three, sites.limits), warm)
+        effort = self.settle(cells, there.count(n), 0.0)
         found = {name: there.to_numpy(getattr(cells, name))
                  for name in ("c", "exchanged", "solid", "gas", "warm", "pH")}
         restarts = np.zeros(n, int)
@@ -178,15 +212,6 @@ class Equilibrium(Engine):
         released, _ = given.released(found["pH"])
         return self._result(found, given.cec + released, there.to_numpy(cells.strength),
                             there.to_numpy(effort.steps), restarts)
-
-    def cells(self, given, theta, limits, warm):
-        """Cells of just these voxels, on the backend: Voxels, (n,), and a start (U, n)."""
-        q, there, n = self.equations, self.backend, theta.size
-        lists = (there.from_numpy(np.ascontiguousarray(values)) for values in (
-            given.total, theta.astype(float), given.cec, given.slope, given.reference_pH))
-        return Cells(*lists, limits, there.from_numpy(np.array(warm, float, order="C")),
-                     *(there.zeros((count, n)) for count in (q.B, q.S, q.E, q.M, q.phases.G)),
-                     there.zeros(n), there.zeros(n))
 
     def _compiled(self, cells, where, elapsed):
         if not self.compiled or elapsed is None or not where.size:

@@ -158,7 +158,7 @@ class CudaBackend(Backend):
         return self.known[key]
 
     def mix(self, weights, array):
-        return np.tensordot(self.from_numpy(weights), array, 1)
+        return np.tensordot(self.remembered(weights), array, 1)
 
     def gather(self, array, voxel):
         return self.to_numpy(flat(array)[..., self.remembered(voxel)])

@@ -16,9 +16,11 @@ and then the clays answer: first order in dt, and stable at any dt, as C and C_i
 what they were.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from ekm3d.chemistry import ChemistryError, Sites
+from ekm3d.chemistry import ChemistryError
 
 
 class Immobile:
@@ -26,7 +28,7 @@ class Immobile:
 
     def __init__(self, voxels, chem, rock, share, rate, engine):
         """share, rate [1/s]: (n,) of the ore voxels; rock: the moving part's arrays."""
-        self.voxels, self.chem, self.rock = voxels, chem, rock
+        self.voxels, self.chem, self.rock, self.mix = voxels, chem, rock, voxels.backend.mix
         self.share, self.rate, self.engine = share, rate, engine
         self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part
         self.seen = self.warm = None
@@ -41,10 +43,11 @@ class Immobile:
     def advance(self, s, dt):
         """Totals of both parts from t to t + dt; s.c is that of s.T."""
         moving, still = self.voxels.take(s.T), self.voxels.take(s.immobile)
-        if self.seen is None or not np.array_equal(self.seen, still):
+        if self.seen is None or not (self.seen == still).all():
             self._equilibrate(s)
         theta, c = self.voxels.take(self.rock["water_content"]), self.voxels.take(s.c)
-        away = theta * self.factor * (self.chem.nu.T @ c) - self.voxels.take(s.immobile_water)
+        dissolved = theta * self.factor * self.mix(self.chem.nu.T, c)
+        away = dissolved - self.voxels.take(s.immobile_water)
         gain = away * (1.0 - self.share) * -np.expm1(-self.rate * (1.0 + self.factor) * dt)
         self.voxels.put(s.T, moving - gain)
         self.voxels.put(s.immobile, still + gain)
@@ -52,27 +55,26 @@ class Immobile:
 
     def _equilibrate(self, s):
         """What the immobile totals are made of."""
-        total, nu = self.voxels.take(s.immobile), self.chem.nu
+        total, chem = self.voxels.take(s.immobile), self.chem
         theta = self.factor * self.voxels.take(self.rock["water_content"])
         wet = theta > 0
         theta = np.where(wet, theta, 1.0)            # nothing in it, but the engine needs water
-        cec, slope = (self.factor * self.voxels.take(self.rock[name])
-                      for name in ("whole_cec", "whole_slope"))
+        sites = self.voxels.sites(self.rock, "whole_cec", "whole_slope")
+        sites = replace(sites, cec=self.factor * sites.cec, slope=self.factor * sites.slope)
         with self.voxels.domain.together(ChemistryError):
             try:
-                found = self.engine.solve(
-                    total, theta, Sites(cec, slope, self.rock["reference_pH"]), self.warm)
+                found = self.engine.settled(total, theta, sites, self.warm)
             except ChemistryError as error:
                 error.args = (f"immobile water: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)
                 raise
         self.warm = found.warm
-        if self.chem.gases:
-            taken = wet * (self.chem.nu_g.T @ found.gas)
+        if chem.gases:
+            taken = wet * self.mix(chem.nu_g.T, found.gas)
             total = total + taken
             self.voxels.put(s.immobile, total)
             s.absorbed += self.voxels.total(taken) * self.voxels.grid.voxel_volume
         self.seen = total
-        self.voxels.put(s.immobile_water, wet * theta * (nu.T @ found.c))
+        self.voxels.put(s.immobile_water, wet * theta * self.mix(chem.nu.T, found.c))
         self.voxels.put(s.immobile_exchanged, found.exchanged)
         self.voxels.put(s.immobile_solid, found.solid)

@@ -80,9 +80,9 @@ class TransitionState:
     def surface(self, n, first):
         """A [m2/m3 of bulk] of amounts n; first: those at t = 0."""
         whole = np.maximum(first, self.seed)
-        share = np.divide(np.maximum(n, self.seed), whole, out=np.zeros_like(whole),
-                          where=whole > 0)
-        return self.area * whole * share**self.exponent * (np.maximum(n, self.seed) > 0)
+        now = np.maximum(n, self.seed)
+        share = np.where(whole > 0, now / np.where(whole > 0, whole, 1.0), 0.0)
+        return self.area * whole * share**self.exponent * (now > 0)
 
     def dissolution(self, n, first, pH, saturation):
         """r [mol/m3/s]; saturation: ln Omega of every voxel."""

@@ -34,11 +34,19 @@ class Medium:
     def __init__(self, voxels, chem, rock, porosity, response):
         """rock: padded arrays by name; porosity: padded, at t = 0; response: of `responses`."""
         self.voxels, self.rock, self.response = voxels, rock, response
+        self.mix, self.zeta = voxels.backend.mix, response.zeta
+        if self.zeta is not None:
+            self.zeta = self.zeta.at(voxels.backend.from_numpy)
         self.ions = 0.5e-3 * chem.z**2                               # I [mol/l] of c [mol/m3]
         self.porosity = voxels.take(porosity)                        # n, now
         self.first = {name: voxels.take(rock[name]) for name in ("water_content", "tortuosity",
                                                                  "conductivity")}
-        self.n_0, self.solid_0, self.closed = self.porosity.copy(), None, 0
+        self.n_0, self.solid_0 = self.porosity.copy(), None
+
+    @property
+    def closed(self):
+        """How many voxels have come to LEAST."""
+        return int(np.count_nonzero(self.porosity <= LEAST * self.n_0))
 
     def start(self, s):
         """Note the minerals that the given porosity goes with."""
@@ -46,12 +54,11 @@ class Medium:
         self.advance(s)
 
     def advance(self, s):
-        """Rock of the minerals and the water that the state holds; closed: voxels at LEAST."""
+        """Rock of the minerals and the water that the state holds."""
         r, rock, put = self.response, self.rock, self.voxels.put
         if r.volumes is not None:
-            grown = r.volumes @ (self.voxels.take(minerals(s)) - self.solid_0)
+            grown = self.mix(r.volumes, self.voxels.take(minerals(s)) - self.solid_0)
             self.porosity = np.maximum(self.n_0 - grown, LEAST * self.n_0)
-            self.closed = int(np.count_nonzero(self.n_0 - grown < LEAST * self.n_0))
             share = self.porosity / self.n_0
             put(rock["water_content"], self.first["water_content"] * share)
             if r.tortuosity is not None:
@@ -60,8 +67,8 @@ class Medium:
                 change = kozeny_carman(self.porosity, self.n_0) \
                     if r.permeability == "kozeny-carman" else share**r.permeability
                 put(rock["conductivity"], self.first["conductivity"] * change)
-        if r.zeta is not None:
+        if self.zeta is not None:
             take = self.voxels.take
-            zeta = r.zeta(take(s.pH), self.ions @ take(s.c))
+            zeta = self.zeta(take(s.pH), self.mix(self.ions, take(s.c)))
             put(rock["electroosmosis"], -EPSILON_ETA * zeta * take(rock["water_content"])
                 * take(rock["tortuosity"]))

@@ -1,12 +1,13 @@
-"""The voxels of a padded block that hold ore, as one flat list: what chemistry works on.
+"""The voxels of a padded block that hold ore, as one flat list: what slow chemistry works on.
 
-Padded arrays live where the backend says, the lists are NumPy's.
+Padded arrays and lists live where the backend says; what is for people to read is NumPy's.
 """
 
 import numpy as np
 
 from ekm3d.backend import Backend
 from ekm3d.domain import Domain
+from ekm3d.exchangers import Sites
 from ekm3d.grid import GHOST
 from ekm3d.stencil import flat
 
@@ -24,16 +25,19 @@ class OreVoxels:
         self.index = np.flatnonzero(mask)
         self.all = backend.from_numpy(self.index)
 
-    def take(self, array, chosen=None):
-        """(..., n) of an array (..., padded); chosen: numbers of some of the ore voxels."""
-        return self.backend.to_numpy(flat(array)[..., self._where(chosen)])
+    def take(self, array):
+        """(..., n) of an array (..., padded)."""
+        return np.take(flat(array), self.all, axis=-1)
 
-    def put(self, array, values, chosen=None):
+    def put(self, array, values):
         """Write values (..., n) into an array (..., padded)."""
-        flat(array)[..., self._where(chosen)] = self.backend.from_numpy(values)
+        flat(array)[..., self.all] = values
 
-    def _where(self, chosen):
-        return self.all if chosen is None else self.backend.from_numpy(self.index[chosen])
+    def sites(self, rock, cec="cec", slope="cec_slope"):
+        """The exchangers, by the names that their capacity and its slope have among rock arrays."""
+        reference = np.reshape(np.asarray(rock["reference_pH"], float), (-1, 1))
+        return Sites(self.take(rock[cec]), self.take(rock[slope]),
+                     self.backend.from_numpy(reference))
 
     def total(self, values):
         """Sum over the ore of all processes of the values (..., n) of this one's."""

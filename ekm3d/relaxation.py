@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ekm3d.chemistry import ChemistryError, Sites
+from ekm3d.chemistry import ChemistryError
 from ekm3d.kinetics import relaxed
 
 NEVER = 1.0e6       # log10 K of a mineral that takes no part: no water is saturated with it
@@ -45,6 +45,7 @@ class Kinetics:
         of the fast sites, "whole_cec" with the slow ones; engine: makes a solver of a Chemistry.
         """
         self.voxels, self.rock, self.chem, self.laws = voxels, rock, chem, laws
+        self.mix = voxels.backend.mix
         fast = engine(without(chem, laws))
         self.processes = [
             SlowMineral(self, m, law, fast, engine(without(chem, set(laws) - {m})))
@@ -66,16 +67,11 @@ class Kinetics:
         """Water content (n,) now."""
         return self.voxels.take(self.rock["water_content"])
 
-    def sites(self, cec="cec", slope="cec_slope"):
-        """The exchanger beside the moving water, by the names that its rock arrays have."""
-        return Sites(self.voxels.take(self.rock[cec]), self.voxels.take(self.rock[slope]),
-                     self.rock["reference_pH"])
-
     def solve(self, engine, total, sites, warm):
-        """The equilibrium of all voxels, with the place in what it may complain about."""
+        """Cells of all voxels in equilibrium, with the place in what it may complain about."""
         with self.voxels.domain.together(ChemistryError):
             try:
-                return engine.solve(total, self.theta(), sites, warm)
+                return engine.settled(total, self.theta(), sites, warm)
             except ChemistryError as error:
                 error.args = (f"slow reactions: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)
@@ -87,8 +83,7 @@ class Kinetics:
         over = taken > most
         if self.chem.hydrogen is not None:
             over[self.chem.hydrogen] = False
-        return np.where(over, np.divide(most, taken, out=np.ones_like(taken), where=over),
-                        1.0).min(axis=0)
+        return np.where(over, most / np.where(over, taken, 1.0), 1.0).min(axis=0)
 
 
 class SlowMineral:
@@ -97,6 +92,7 @@ class SlowMineral:
     def __init__(self, kinetics, m, law, fast, goal):
         """fast: solver without any slow mineral; goal: with this one alone."""
         self.kinetics, self.m, self.law, self.fast, self.goal = kinetics, m, law, fast, goal
+        self.nu = kinetics.voxels.backend.from_numpy(kinetics.chem.nu_m[m][:, None])
         self.warm_goal = self.warm_fast = self.first = None
 
     def start(self, s):
@@ -104,9 +100,9 @@ class SlowMineral:
         self.first = self.kinetics.voxels.take(s.slow[self.m])
 
     def advance(self, s, dt):
-        chem, voxels, m = self.kinetics.chem, self.kinetics.voxels, self.m
+        voxels, m, nu = self.kinetics.voxels, self.m, self.nu
         n, total = voxels.take(s.slow[m]), voxels.take(s.T)
-        nu, sites = chem.nu_m[m][:, None], self.kinetics.sites()
+        sites = voxels.sites(self.kinetics.rock)
         found = self.kinetics.solve(self.goal, total + nu * n, sites, self.warm_goal)
         self.warm_goal, target = found.warm, found.solid[m]
 
@@ -131,8 +127,8 @@ class SlowMineral:
         """pH and ln Omega of the water that holds these totals."""
         found = self.kinetics.solve(self.fast, total, sites, self.warm_fast)
         self.warm_fast, chem, m = found.warm, self.kinetics.chem, self.m
-        ln_a = found.warm[:len(chem.components)]
-        return found.pH, (chem.nu_m[m] @ ln_a + chem.water_m[m] * np.log(found.water_activity)
+        ln_a, ln_a_w = found.warm[:len(chem.components)], found.warm[self.fast.equations.W]
+        return found.pH, (self.kinetics.mix(chem.nu_m[m], ln_a) + chem.water_m[m] * ln_a_w
                           - LN10 * chem.log_k_m[m])
 
 
@@ -145,38 +141,45 @@ class SlowSites:
 
     def _capacity(self):
         """eq/m3 (n,) at the reference pH, of all exchangers together."""
-        whole = np.atleast_2d(self.kinetics.voxels.take(self.kinetics.rock["whole_cec"]))
-        return self.share * whole.sum(axis=0)
+        whole = self.kinetics.voxels.take(self.kinetics.rock["whole_cec"])
+        return self.share * whole.reshape(-1, whole.shape[-1]).sum(axis=0)
+
+    def _charge(self, held):
+        """eq/m3 (n,) of exchange species (E, n)."""
+        return self.kinetics.mix(self.kinetics.chem.z_x, held)
+
+    def _afforded(self, total, held):
+        """As much of the exchange species (E, n) as the totals can give."""
+        taken = self.kinetics.mix(self.kinetics.chem.nu_x.T, held)
+        return held * self.kinetics.affordable(total, taken)
 
     def _content(self, held, protons):
         """Component totals (K, n) of exchange species (E, n) and of protons that sites gave off."""
         chem = self.kinetics.chem
-        content = chem.nu_x.T @ held
+        content = self.kinetics.mix(chem.nu_x.T, held)
         if chem.hydrogen is not None:
             content[chem.hydrogen] -= protons
         return content
 
     def _target(self, total):
         """Exchange species (E, n) on the slow sites in equilibrium."""
-        sites = self.kinetics.sites("whole_cec", "whole_slope")
+        sites = self.kinetics.voxels.sites(self.kinetics.rock, "whole_cec", "whole_slope")
         found = self.kinetics.solve(self.engine, total, sites, self.warm)
         self.warm = found.warm
         return self.share * found.exchanged
 
     def start(self, s):
         """Part what slow sites hold from totals that count it in."""
-        voxels, chem = self.kinetics.voxels, self.kinetics.chem
-        total = voxels.take(s.T)
-        held = self._target(total)
-        held *= self.kinetics.affordable(total, chem.nu_x.T @ held)
+        voxels, total = self.kinetics.voxels, self.kinetics.voxels.take(s.T)
+        held = self._afforded(total, self._target(total))
         voxels.put(s.held, held)
-        voxels.put(s.T, total - self._content(held, chem.z_x @ held - self._capacity()))
+        voxels.put(s.T, total - self._content(held, self._charge(held) - self._capacity()))
 
     def advance(self, s, dt):
-        voxels, chem = self.kinetics.voxels, self.kinetics.chem
+        voxels = self.kinetics.voxels
         held, total = voxels.take(s.held), voxels.take(s.T)
-        bound = self._content(held, chem.z_x @ held - self._capacity())
+        bound = self._content(held, self._charge(held) - self._capacity())
         change = relaxed(held, self._target(total + bound), self.rate * dt) - held
-        change *= self.kinetics.affordable(total, chem.nu_x.T @ change)
+        change = self._afforded(total, change)
         voxels.put(s.held, held + change)
-        voxels.put(s.T, total - self._content(change, chem.z_x @ change))
+        voxels.put(s.T, total - self._content(change, self._charge(change)))

@@ -3,7 +3,7 @@
     zeta = points(pH) (1 + b log10(I/I_ref)),  the bracket at least 0                          [V]
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,10 @@ class Zeta:
     volts: np.ndarray          # at these
     per_decade: float = 0.0    # b: relative change per tenfold I
     reference: float = 0.01    # I_ref, mol/l
+
+    def at(self, move):
+        """The same with its points where move(array) brings them."""
+        return replace(self, pH=move(self.pH), volts=move(self.volts))
 
     def __call__(self, pH, strength):
         """V; straight between the points, constant beyond them. strength: I [mol/l]."""

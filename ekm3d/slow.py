@@ -7,6 +7,8 @@ medium follows what minerals and water have become. Catholytes have no rates: al
 chemistry is in equilibrium.
 """
 
+from functools import partial
+
 import numpy as np
 
 from ekm3d.chemistry import Equilibrium
@@ -61,7 +63,8 @@ class Slow:
                                            sim.reactions.engine))
         if self.laws or self.rates.slow_sites is not None:
             self.processes.append(Kinetics(self.voxels, self.chem, rock, self.laws,
-                                           self.rates.slow_sites, Equilibrium))
+                                           self.rates.slow_sites,
+                                           partial(Equilibrium, backend=self.backend)))
         for process in self.processes:
             process.start(s)
         sim.reactions.advance(s)

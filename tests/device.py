@@ -4,7 +4,8 @@
 them, thread by thread, in the very grid of blocks (tests/data/launch.h). An array of the stand-in
 knows only those functions of NumPy that CuPy 14 answers for its own arrays, and raises
 where CuPy would: at a NumPy array beside it, as an index or to be stored in it, and at np.asarray.
-What crosses to the host is counted in `crossed`.
+What crosses to the host is counted in `crossed`, and how large the largest was of all that crossed
+either way.
 
 Launches are done at once, one after the other; copies that nobody waits for are done as late as
 CUDA allows, when an event behind them or their stream is waited for, so that whoever reads too
@@ -35,7 +36,7 @@ LAUNCH = Path(__file__).parent / "data" / "launch.h"
 FUNCTIONS = {
     "abs": "", "all": "axis keepdims", "any": "axis keepdims", "broadcast_to": "",
     "concatenate": "axis", "copyto": "where", "count_nonzero": "axis", "einsum": "dtype",
-    "empty_like": "dtype", "flatnonzero": "", "full_like": "dtype",
+    "empty_like": "dtype", "flatnonzero": "", "full_like": "dtype", "interp": "",
     "max": "axis keepdims", "amax": "axis keepdims",
     "min": "axis keepdims", "moveaxis": "", "nan_to_num": "", "ones_like": "dtype",
     "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
@@ -43,7 +44,7 @@ FUNCTIONS = {
 METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "repeat", "reshape",
            "sum", "take", "transpose", "view")
 
-crossed = SimpleNamespace(times=0, numbers=0)
+crossed = SimpleNamespace(times=0, numbers=0, largest=0)
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -77,6 +78,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         unknown = set(options) - set(FUNCTIONS.get(name, "").split())
         if name not in FUNCTIONS or unknown:
             raise TypeError(f"np.{name}({', '.join(unknown)}) is not there for device arrays")
+        if name == "interp" and not given[0].flags.c_contiguous:
+            raise NotImplementedError("np.interp of an array that is not contiguous")
         return devised(function(*map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
 
     def __getitem__(self, index):
@@ -104,6 +107,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         now = stream or globals()["stream"]
         now.refuse_while_recording("a copy to the host")
         crossed.times, crossed.numbers = crossed.times + 1, crossed.numbers + self.size
+        crossed.largest = max(crossed.largest, self.size)
         if out is None:
             now.synchronize()
             return self.host.copy()
@@ -116,6 +120,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def set(self, array):
         stream.refuse_while_recording("a copy from the host")
+        crossed.largest = max(crossed.largest, self.size)
         assert isinstance(array, np.ndarray) and array.flags.c_contiguous
         assert array.shape == self.shape and array.dtype == self.dtype
         self.host[...] = array
@@ -163,9 +168,14 @@ def zeros(shape, dtype=float):
     return ndarray(np.zeros(shape, dtype))
 
 
+def arange(stop, dtype=None):
+    return ndarray(np.arange(stop, dtype=dtype))
+
+
 def asarray(array):
     """Always a copy, as between two memories."""
     stream.refuse_while_recording("a copy to the device")
+    crossed.largest = max(crossed.largest, np.size(array))
     return ndarray(np.array(array, order="C"))
 
 
