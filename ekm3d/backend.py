@@ -136,6 +136,10 @@ class Backend:
         """A NumPy array where this backend works; no copy if it is there already."""
         return array
 
+    def remembered(self, array):
+        """A small NumPy array where this backend works, brought there when it is first seen."""
+        return array
+
     def free_memory(self):
         """Bytes that can still be had where the arrays live; None where nobody says."""
         return hostmemory.free_memory()

@@ -86,9 +86,9 @@ class Engine:
 
     def cells(self, total, theta, sites=Sites(), warm=None):
         """Cells of just n voxels, with room for what is found; see `settled`."""
-        chem, n = self.chem, theta.size
-        K, N, S, E, M, G = map(len, (chem.components, chem.exchangers or [()], chem.species,
-                                     chem.exchange, chem.minerals, chem.gases))
+        chem, n, N = self.chem, theta.size, max(1, len(self.chem.exchangers))
+        K, S, E, M, G = map(len, (chem.components, chem.species, chem.exchange, chem.minerals,
+                                  chem.gases))
 
         def room(values, *shape):
             array = self.backend.zeros(shape)

@@ -27,7 +27,7 @@ class Immobile:
     """The immobile water of all ore voxels; what it holds is the state's, s.immobile and parts."""
 
     def __init__(self, voxels, chem, rock, share, rate, engine):
-        """share, rate [1/s]: (n,) of the ore voxels; rock: the moving part's arrays."""
+        """share, rate [1/s]: lists (n,) of the ore voxels; rock: the moving part's arrays."""
         self.voxels, self.chem, self.rock, self.mix = voxels, chem, rock, voxels.backend.mix
         self.share, self.rate, self.engine = share, rate, engine
         self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part

@@ -1,4 +1,4 @@
-"""The voxels of a padded block that hold ore, as one flat list: what slow chemistry works on.
+"""The voxels of a padded block that hold ore, as one flat list: what chemistry works on.
 
 Padded arrays and lists live where the backend says; what is for people to read is NumPy's.
 """
@@ -37,7 +37,7 @@ class OreVoxels:
         """The exchangers, by the names that their capacity and its slope have among rock arrays."""
         reference = np.reshape(np.asarray(rock["reference_pH"], float), (-1, 1))
         return Sites(self.take(rock[cec]), self.take(rock[slope]),
-                     self.backend.from_numpy(reference))
+                     self.backend.remembered(reference))
 
     def total(self, values):
         """Sum over the ore of all processes of the values (..., n) of this one's."""

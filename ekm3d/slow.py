@@ -4,7 +4,7 @@ The rock's arrays are those of the fast sites beside the moving water; immobile 
 and minerals with a rate law are stores beside them, filled and emptied after transport and
 equilibrium (Lie splitting, first order in dt), whereupon the rest equilibrates once more. The
 medium follows what minerals and water have become. Catholytes have no rates: all of their
-chemistry is in equilibrium.
+chemistry is in equilibrium. Lists of the ore stay where the backend keeps its arrays.
 """
 
 from functools import partial

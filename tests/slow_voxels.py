@@ -4,10 +4,12 @@ Lime dissolves as M+2 with two Cl- in place of carbonate, so that its equilibriu
 can be written down by hand; the exchanger holds Na+, M+2 and H+.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 
+from ekm3d.backend import Backend
 from ekm3d.chemistry import Equilibrium
 from ekm3d.database import build
 from ekm3d.grid import Grid
@@ -39,26 +41,32 @@ def chemistry(*minerals, exchange=False):
     return build(tables)
 
 
-def voxels(chem, total, laws=None, theta=0.4, cec=0.0, slope=0.0, slow=None):
-    """(Kinetics, state) of n voxels in a row; total (K, n) mol/m3; slow: (share, rate) or None."""
+def voxels(chem, total, laws=None, theta=0.4, cec=0.0, slope=0.0, slow=None,
+           backend=Backend("plain arrays")):
+    """(Kinetics, state) of n voxels in a row; total (K, n) mol/m3; slow: (share, rate) or None.
+
+    cec, slope: numbers, or (N, n) of several exchangers.
+    """
     total = np.atleast_2d(np.asarray(total, float))
     n = total.shape[1]
     grid = Grid((n, 1, 1), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0))
-    ore = OreVoxels(grid, np.ones(grid.shape, bool))
+    every = np.ones(grid.shape, bool)
+    ore = OreVoxels(grid, every, backend)
 
     def padded(values, *lead):
         array = np.zeros((*lead, *grid.padded))
-        ore.put(array, values)
-        return array
+        OreVoxels(grid, every).put(array, values)
+        return backend.from_numpy(array)
 
-    fast = 1 - (slow[0] if slow else 0.0)
-    rock = {"water_content": padded(theta), "cec": padded(fast * cec),
-            "cec_slope": padded(fast * slope), "whole_cec": padded(cec),
-            "whole_slope": padded(slope), "reference_pH": 7.0}
+    fast, kinds = 1 - (slow[0] if slow else 0.0), np.shape(cec)[:-1]
+    rock = {"water_content": padded(theta), "cec": padded(fast * cec, *kinds),
+            "cec_slope": padded(fast * slope, *kinds), "whole_cec": padded(cec, *kinds),
+            "whole_slope": padded(slope, *kinds), "reference_pH": 7.0}
     s = SimpleNamespace(step=0, T=padded(total, len(chem.components)),
                         slow=padded(0.0, len(chem.minerals)),
                         held=padded(0.0, len(chem.exchange)))
-    return Kinetics(ore, chem, rock, laws or {}, slow, Equilibrium), s
+    engine = partial(Equilibrium, backend=backend)
+    return Kinetics(ore, chem, rock, laws or {}, slow, engine), s
 
 
 def total_of(kinetics, s, k):

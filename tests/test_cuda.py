@@ -9,7 +9,7 @@ import device
 import numpy as np
 import pytest
 from salt_block import ORE, salt_case
-from test_slow import LIME, MEDIUM, NO_OSMOSIS, SLOW, STILL, ZETA
+from test_slow import LIME, MEDIUM, NO_OSMOSIS, SLOW, STILL, SURFACE, ZETA
 
 from ekm3d import Case, Simulation, backend, kernelsource, multigrid, transport
 from ekm3d.backend import BackendError, choose_backend
@@ -22,7 +22,8 @@ from ekm3d.resources import case_path, kernel_text
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
-        "zeta": (*ORE, NO_OSMOSIS, ZETA), "second order": (*ORE, LIME, "schedule.order=2")}
+        "surface": (*ORE, LIME, SURFACE), "zeta": (*ORE, NO_OSMOSIS, ZETA),
+        "second order": (*ORE, LIME, "schedule.order=2")}
 FIELD = ("grid.spacing=25 cm",)
 
 
@@ -285,6 +286,30 @@ def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypa
     iterations = sim.potential.iterations + sim.flow.iterations
     assert device.crossed.times - before < 3 * iterations + 60
     assert max(spent) == (sim.voxels.index.size, 0, 1)
+
+
+@pytest.mark.parametrize("run", ["slow", "surface", "zeta"])
+def test_slow_parts_of_the_ore_stay_on_the_device(monkeypatch, tmp_path, run):
+    """Once there is a history, single numbers are all that crosses, either way.
+
+    These are how many steps Newton's method took, whether the immobile water is as it was left, and
+    the empty lists of the voxels that are left to NumPy. In the first step the processes' targets
+    have no history, and lists of the ore cross: it shows that they would be seen.
+    """
+    _, sim = pair(monkeypatch, Case.read(salt_case(tmp_path), RUNS[run]), device)
+    largest, times, advance = [], [], sim.slow.advance
+
+    def watched(s, dt):
+        device.crossed.largest, before = 0, device.crossed.times
+        advance(s, dt)
+        largest.append(device.crossed.largest)
+        times.append(device.crossed.times - before)
+
+    monkeypatch.setattr(sim.slow, "advance", watched)
+    for _ in range(3):
+        sim.step()
+    assert (largest[0] >= sim.voxels.index.size) == bool(sim.slow.processes)
+    assert largest[1:] == [1, 1] and max(times[1:]) < 12
 
 
 @pytest.mark.gpu

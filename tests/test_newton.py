@@ -9,7 +9,7 @@ import pytest
 from voxels import CHEM, ENGINE, THETA, H, anything, check, ore
 
 from ekm3d import backend, newton
-from ekm3d.chemistry import Equilibrium, _Found, acidity_from_neutrality
+from ekm3d.chemistry import ChemistryError, Equilibrium, _Found, acidity_from_neutrality
 from ekm3d.cuda import CudaBackend
 from ekm3d.resources import kernel_text
 
@@ -36,12 +36,20 @@ def engine(there):
     return made
 
 
+def moved_there(engine, total, sites, warm):
+    """(total, theta, sites, warm) of `Engine.settled`, where the engine's backend keeps arrays."""
+    move, given = engine.backend.from_numpy, engine._voxels(total, THETA, sites)
+    lists = map(move, (given.cec, given.slope, given.reference_pH))
+    return (move(given.total), move(np.full(total.shape[1], THETA)),
+            replace(sites, **dict(zip(("cec", "slope", "reference_pH"), lists))), move(warm))
+
+
 def run(engine, total, sites, start):
     """(Cells, steps, done) of the kernel alone, as NumPy's, from the states `start` (U, n)."""
     n, there = total.shape[1], engine.backend
-    cells = engine.cells(engine._voxels(total, THETA, sites), np.full(n, THETA), sites.limits,
-                         start[:CHEM.unknowns])
-    steps, done = engine.compiled(cells, there.from_numpy(np.arange(n)), engine.tolerance, 0.0)
+    given = moved_there(engine, total, sites, start[:CHEM.unknowns])
+    cells = engine.cells(*given)
+    steps, done = engine.compiled(cells, there.count(n), engine.tolerance, 0.0)
     found = {name: there.to_numpy(value) for name, value in vars(cells).items()
              if name != "limits"}
     return SimpleNamespace(**found), there.to_numpy(steps), there.to_numpy(done).astype(bool)
@@ -110,6 +118,34 @@ def test_a_solution_stays_what_it_is(engine, rng):
     start = engine.solve(total, THETA, sites, engine.solve(total, THETA, sites).warm)
     again = engine.solve(total, THETA, sites, start.warm)
     assert not again.iterations.any() and np.array_equal(again.warm, start.warm)
+
+
+def test_lists_are_settled_where_they_lie(engine, rng):
+    """What `settled` finds of the backend's lists is what `solve` finds of NumPy's, to the last
+    bit: without history, and from it, which is left as it was."""
+    total, sites = ore(rng, 30)
+    there, start = engine.backend, engine.solve(total, THETA, sites)
+    later = moved(rng, total, sites, 0.1)
+    warm = moved_there(engine, later, sites, start.warm)
+    for given, wanted in ((moved_there(engine, total, sites, start.warm)[:3], start),
+                          (warm, engine.solve(later, THETA, sites, start.warm))):
+        found = engine.settled(*given)
+        for name in ("c", "exchanged", "solid", "gas", "warm", "pH"):
+            assert np.array_equal(there.to_numpy(getattr(found, name)), getattr(wanted, name)), name
+        assert np.array_equal(there.to_numpy(found.strength), wanted.ionic_strength)
+    assert np.array_equal(there.to_numpy(warm[3]), start.warm)
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_the_voxels_without_an_equilibrium_are_named(engine, rng, history):
+    """By their numbers in the lists: those whose water is gone, wherever the lists lie."""
+    total, sites = ore(rng, 12)
+    start = ENGINE.solve(total, THETA, sites).warm
+    total, theta, sites, warm = moved_there(engine, total, sites, start)
+    theta[3] = theta[10] = 0.0
+    with pytest.raises(ChemistryError, match="no water") as error:
+        engine.settled(total, theta, sites, warm if history else None)
+    assert list(error.value.voxels) == [3, 10]
 
 
 def test_wild_systems_from_wild_starts(engine, rng):

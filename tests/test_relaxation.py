@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import device
 import numpy as np
 import pytest
+from draws import with_exchangers
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from slow_voxels import chemistry, total_of, voxels
 
+from ekm3d.backend import BackendError, choose_backend
 from ekm3d.chemistry import Equilibrium, Sites
+from ekm3d.cuda import CudaBackend
 from ekm3d.kinetics import FirstOrder, Term, TransitionState
 
 THETA = 0.4
@@ -292,3 +296,45 @@ def test_slow_sites_and_a_slow_mineral_end_at_the_equilibrium_of_all():
     assert 0.1 < free.solid[0, 0] < 7.9
     np.testing.assert_allclose(kinetics.voxels.take(s.slow), free.solid, rtol=1e-9)
     np.testing.assert_allclose(kinetics.voxels.take(s.held), 0.4 * free.exchanged, rtol=1e-9)
+
+
+# --- on other backends ------------------------------------------------------------------------
+
+@pytest.fixture(scope="module", params=["cpp", "launched"])
+def there(request):
+    """Backends with compiled code; "launched": as CUDA reads it, on the host."""
+    try:
+        return CudaBackend("test", device) if request.param == "launched" else \
+            choose_backend("cpp")
+    except BackendError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("conventions", [("gaines-thomas",), ("gaines-thomas", "gapon"),
+                                         ("gaines-thomas", "vanselow")])
+def test_lists_may_lie_anywhere(there, rng, conventions):
+    """Both laws, slow sites on one exchanger or two: the amounts are those of NumPy's arrays.
+
+    Five voxels, some without a mineral but for its seed. What does not change with the backend are
+    the equations: 1e-9, since the two equilibria are each within 1e-12 of their balances. Compiled
+    code does not know Vanselow's convention: its voxels are solved in NumPy wherever they lie.
+    """
+    chem = with_exchangers(chemistry("salt", "base", exchange=True), *conventions)
+    kinds = len(conventions)
+    total = np.array([[0.0], [60.0], [15.0], [70.0]]) * np.exp(0.2 * rng.normal(size=(4, 5)))
+    cec, slope = (np.outer(np.arange(1, kinds + 1), np.full(5, v / kinds)) for v in (30.0, 2.0))
+    total[0] = cec.sum(axis=0) - chem.charge @ total
+    ends = []
+    for backend in (choose_backend("numpy"), there):
+        seed = backend.from_numpy(np.array([0.0, 0.3, 0.0, 0.3, 2.0]))
+        laws = {0: FirstOrder(1e-5), 1: replace(surface_law(), seed=seed)}
+        kinetics, s = voxels(chem, total, laws, cec=cec, slope=slope, slow=(0.4, 3e-5),
+                             backend=backend)
+        slow = np.array([[3.0, 0.0, 1.0, 8.0, 0.0], [5.0, 1.0, 0.0, 0.0, 2.0]])
+        kinetics.voxels.put(s.slow, backend.from_numpy(slow))
+        kinetics.start(s)
+        run(kinetics, s, 6 * [4e3])
+        ends.append([backend.to_numpy(kinetics.voxels.take(a)) for a in (s.T, s.slow, s.held)])
+    for name, mine, theirs in zip(("totals", "slow", "held"), *ends):
+        np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-9, err_msg=name)
+    assert np.abs(ends[0][1] - slow).max() > 0.1 and ends[0][2].min() > 0
