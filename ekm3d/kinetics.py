@@ -79,9 +79,8 @@ class TransitionState:
 
     def surface(self, n, first):
         """A [m2/m3 of bulk] of amounts n; first: those at t = 0."""
-        whole = np.maximum(first, self.seed)
-        now = np.maximum(n, self.seed)
-        share = np.where(whole > 0, now / np.where(whole > 0, whole, 1.0), 0.0)
+        whole, now = np.maximum(first, self.seed), np.maximum(n, self.seed)
+        share = now / np.where(whole > 0, whole, 1.0)                # where it is 0, so is A
         return self.area * whole * share**self.exponent * (now > 0)
 
     def dissolution(self, n, first, pH, saturation):

@@ -126,6 +126,20 @@ def test_in_the_end_both_are_alike():
     np.testing.assert_allclose(both.of("immobile"), 0.35 / 0.65 * both.of("T"), rtol=1e-8)
 
 
+def test_a_store_that_was_put_there_is_equilibrated_first():
+    """A run that is resumed has the totals of both waters only: it goes on as it would have."""
+    one, other = (Voxels(chemistry(), SALT, 0.4, 7e-6) for _ in range(2))
+    one.add([0.0, 3.0, 0.0, 3.0])
+    one.advance([3e4])
+    for name in ("T", "immobile"):
+        getattr(other.s, name)[...] = getattr(one.s, name)
+    other.equilibrate()
+    for both in (one, other):
+        both.advance([3e4])
+    assert one.of("immobile")[1, 0] > 2.0
+    np.testing.assert_array_equal(other.of("immobile"), one.of("immobile"))
+
+
 def test_clay_holds_the_exchange_back_and_dt_converges():
     """M with clay in both parts, against an ODE of the totals with the solver as its right side.
 

@@ -298,6 +298,19 @@ def test_slow_sites_and_a_slow_mineral_end_at_the_equilibrium_of_all():
     np.testing.assert_allclose(kinetics.voxels.take(s.held), 0.4 * free.exchanged, rtol=1e-9)
 
 
+def test_saturation_counts_the_water():
+    """Base in brine, a_w below 0.9: water that has been in equilibrium with it has Omega = 1."""
+    chem = replace(chemistry("base"), water_activity=0.017)
+    total = np.array([[-4.0], [1400.0], [12.0], [1420.0]])
+    found = Equilibrium(chem).solve(total, THETA)
+    assert found.solid[0, 0] > 1.0 and found.water_activity[0] < 0.9
+    kinetics, s = voxels(chem, total - chem.nu_m.T @ found.solid, {0: surface_law()})
+    process, = kinetics.processes
+    pH, saturation = process._solution(kinetics.voxels.take(s.T), Sites())
+    np.testing.assert_allclose(pH, found.pH, atol=1e-9)
+    np.testing.assert_allclose(saturation, 0.0, atol=1e-9)
+
+
 # --- on other backends ------------------------------------------------------------------------
 
 @pytest.fixture(scope="module", params=["cpp", "launched"])
@@ -317,7 +330,8 @@ def test_lists_may_lie_anywhere(there, rng, conventions):
 
     Five voxels, some without a mineral but for its seed. What does not change with the backend are
     the equations: 1e-9, since the two equilibria are each within 1e-12 of their balances. Compiled
-    code does not know Vanselow's convention: its voxels are solved in NumPy wherever they lie.
+    code does not know Vanselow's convention: its voxels are solved in NumPy wherever they lie. The
+    charge of all that moves is that of the fast sites of all exchangers.
     """
     chem = with_exchangers(chemistry("salt", "base", exchange=True), *conventions)
     kinds = len(conventions)
@@ -338,3 +352,4 @@ def test_lists_may_lie_anywhere(there, rng, conventions):
     for name, mine, theirs in zip(("totals", "slow", "held"), *ends):
         np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-9, err_msg=name)
     assert np.abs(ends[0][1] - slow).max() > 0.1 and ends[0][2].min() > 0
+    np.testing.assert_allclose(chem.charge @ ends[1][0], 0.6 * cec.sum(axis=0), atol=1e-9)
