@@ -90,16 +90,18 @@ class Engine:
         K, S, E, M, G = map(len, (chem.components, chem.species, chem.exchange, chem.minerals,
                                   chem.gases))
 
-        def room(values, *shape):
+        def room(*shape, given=None):
             array = self.backend.zeros(shape)
-            array[...] = values
+            if given is not None:
+                array[...] = given
             return array
 
-        return Cells(room(total, K, n), room(theta, n), room(sites.cec, N, n),
-                     room(sites.slope, N, n), room(sites.reference_pH, N, n), sites.limits,
-                     room(0.0 if warm is None else warm, chem.unknowns, n),
-                     *(room(0.0, count, n) for count in (chem.unknowns - M, S, E, M, G)),
-                     room(0.0, n), room(0.0, n))
+        exchangers = (room(N, n, given=values)
+                      for values in (sites.cec, sites.slope, sites.reference_pH))
+        return Cells(room(K, n, given=total), room(n, given=theta), *exchangers, sites.limits,
+                     room(chem.unknowns, n, given=warm),
+                     *(room(count, n) for count in (chem.unknowns - M, S, E, M, G)), room(n),
+                     room(n))
 
     def settled(self, total, theta, sites=Sites(), warm=None):
         """Cells in equilibrium, of lists where the backend keeps arrays.
