@@ -87,7 +87,7 @@ def check(args):
         case = Case.read(args.case, args.overrides)
         print(case.describe())
         backend = choose_backend(args.backend)
-        print(memory.text(case.grid, case.chemistry, backend))
+        print(memory.text(case.grid, case.chemistry, backend, case.rates.any))
         print(estimate(Simulation(case, args.backend, ALONE)))
     except (CaseError, BackendError, memory.NotEnough) as error:
         return ALONE.failed(error, BAD_INPUT)

@@ -24,6 +24,11 @@ class Rates:
     slow_sites: tuple = None                     # (share of the exchanger's sites, 1/s), or None
     immobile: tuple = None                       # (share of the water, 1/s) of voxels, or None
 
+    @property
+    def any(self):
+        """Whether there is anything."""
+        return bool(self.laws) or self.slow_sites is not None or self.immobile is not None
+
     def rows(self):
         """(what, how fast) of everything here, for a report."""
         rows = [(mineral, str(law)) for mineral, law in self.laws.items()]

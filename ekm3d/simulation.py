@@ -68,7 +68,7 @@ class Simulation:
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, whole = self.domain.grid, case.grid
         self.ore, self.water = (self.domain.part(data) for data in (case.ore, case.water))
-        memory.require(case.path, self.grid, self.chem, self.backend)
+        memory.require(case.path, self.grid, self.chem, self.backend, case.rates.any)
         grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
         el, plan, self.physics = case.electrodes, case.schedule, case.physics
         self.electrodes = Electrodes(whole, el.rows, el.overpotential)

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from ekm3d import memory
 from ekm3d.case import Case
 from ekm3d.resources import case_path
 
+SLOW = ("ore.immobile={share=0.3, rate='1e-5 1/s'}",
+        "chemistry.kinetics=[{mineral='CaCO3', rate='1e-5 1/s'}, {sites=0.4, rate='2e-5 1/s'}]")
 STAGE = ("schedule.stage=[{{name='short', duration='{} min', gradient='0.3 V/cm', "
          "anodes=['row 1'], cathodes=['row 2']}}]")
 BOX = "schedule.stage=[{name='short', duration='20 s'}]", "schedule.max_step=10 s"
@@ -31,10 +34,12 @@ lines = Path("/proc/self/status").read_text().splitlines()
 print(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 sys.exit(code)
 """
-# (case, overrides): the chemistry of the field, and two ions in a box
+# (case, overrides): the chemistry of the field, with slow parts too, and two ions in a box
 RUNS = {"field 10 cm": ("field_block", ("grid.spacing=10 cm", STAGE.format(90))),
         "field 5 cm": ("field_block", ("grid.spacing=5 cm", STAGE.format(60))),
         "field 2.5 cm": ("field_block", ("grid.spacing=2.5 cm", STAGE.format(6))),
+        "slow 10 cm": ("field_block", (*SLOW, "grid.spacing=10 cm", STAGE.format(90))),
+        "slow 5 cm": ("field_block", (*SLOW, "grid.spacing=5 cm", STAGE.format(60))),
         "box 0.25 mm": ("verification/coupled_3d", ("grid.spacing=0.25 mm", *BOX)),
         "box 0.16 mm": ("verification/coupled_3d", ("grid.spacing=0.15625 mm", *BOX))}
 
@@ -60,6 +65,13 @@ def fitted(rows):
     return memory.Rule(*np.linalg.lstsq(columns, np.ones_like(peak), rcond=None)[0])
 
 
+def with_slow(rule, rows):
+    """The rule with what runs with slow parts take beyond it, per voxel and byte of state."""
+    return replace(rule, slow=float(np.mean([
+        ((peak - rule.base) / voxels - rule.other) / state - rule.state
+        for peak, voxels, state in rows])))
+
+
 def main():
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parse.add_argument("--backends", nargs="+", default=["numpy", "cpp"])
@@ -69,21 +81,23 @@ def main():
     print("| run | backend | voxels | measured, MiB | predicted, MiB | predicted / measured |\n"
           "|---|---|---:|---:|---:|---:|")
     for backend in given.backends:
-        rows = []
+        rows = {False: [], True: []}
         for name, (where, overrides) in RUNS.items():
             if given.quick and "2.5 cm" in name:
                 continue
             case = Case.read(case_path(where), overrides)
             peak = measured(where, overrides, backend)
-            wanted = memory.predicted(case.grid, case.chemistry, backend)
-            rows.append((peak, np.prod(case.grid.padded),
-                         memory.per_voxel(case.chemistry, backend)[0]))
+            slow = case.rates.any
+            wanted = memory.predicted(case.grid, case.chemistry, backend, slow)
+            rows[slow].append((peak, np.prod(case.grid.padded),
+                               memory.per_voxel(case.chemistry, backend)[0]))
             print(f"| {name} | {backend} | {np.prod(case.grid.cells):,} | {peak / 2**20:.0f} | "
                   f"{wanted / 2**20:.0f} | {wanted / peak:.2f} |", flush=True)
-        rules[backend] = fitted(rows)
+        rules[backend] = with_slow(fitted(rows[False]), rows[True])
     print()
     for backend, rule in rules.items():
-        print(f'"{backend}": Rule({rule.base:.3g}, {rule.state:.3g}, {rule.other:.4g})')
+        print(f'"{backend}": Rule({rule.base:.3g}, {rule.state:.3g}, {rule.other:.4g}, '
+              f'{rule.slow:.3g})')
 
 
 if __name__ == "__main__":

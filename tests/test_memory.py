@@ -30,13 +30,14 @@ def bench(monkeypatch):
 
 @pytest.mark.parametrize("run, backend", [
     ("field 10 cm", "numpy"), ("field 10 cm", "cpp"), ("field 5 cm", "cpp"),
-    ("box 0.25 mm", "numpy"), ("box 0.25 mm", "cpp")])
+    ("slow 10 cm", "numpy"), ("slow 10 cm", "cpp"), ("slow 5 cm", "cpp"), ("box 0.25 mm", "numpy"),
+    ("box 0.25 mm", "cpp")])
 def test_the_peak_is_predicted_within_15_percent(monkeypatch, backend, run):
     """Maximum resident set of a run in a process of its own: the kernel counts, not we."""
     peaks = bench(monkeypatch)
     where, overrides = peaks.RUNS[run]
     case = Case.read(case_path(where), overrides)
-    wanted = memory.predicted(case.grid, case.chemistry, backend)
+    wanted = memory.predicted(case.grid, case.chemistry, backend, case.rates.any)
     assert wanted == pytest.approx(peaks.measured(where, overrides, backend), rel=0.15)
 
 
@@ -53,8 +54,11 @@ def test_the_rule_is_fitted_to_what_is_measured(monkeypatch):
     rule = memory.Rule(1e8, 2.0, 700.0)
     rows = [(rule.base + v * (rule.state * s + rule.other), v, s)
             for v, s in ((1e4, 100), (1e6, 1500), (3e5, 400), (5e4, 1500))]
-    found = bench(monkeypatch).fitted(rows)
+    peaks = bench(monkeypatch)
+    found = peaks.fitted(rows)
     assert [found.base, found.state, found.other] == pytest.approx([1e8, 2.0, 700.0], rel=1e-6)
+    slow = [(peak + 1.5 * v * s, v, s) for peak, v, s in rows]
+    assert peaks.with_slow(found, slow).slow == pytest.approx(1.5, rel=1e-6)
 
 
 def test_the_state_is_counted_as_it_is_allocated(tmp_path):
