@@ -6,8 +6,8 @@ S numbers per voxel are the state's (fields.py: so many components, species, ...
 what is worked out species by species and kept for a moment, B is for all that does not depend on
 the chemistry: rock, two elliptic solvers with their hierarchies, coefficients, a snapshot's copy.
 BASE is Python with its libraries. Slow parts of the ore add L to A: lists of what their equilibria
-start from and find. All are measured, per backend, by scripts/memory.py. What
-a `cuda` run takes on the device is taken to be that of `cpp` without BASE; no GPU has shown it yet.
+start from and find. All are measured, per backend, by scripts/memory.py. What a `cuda` run takes on
+the device is taken to be that of `cpp` without BASE; no GPU has shown it yet.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Rule:
     slow: float = 0.0
 
 
-RULES = {"numpy": Rule(1.11e8, 4.68, -60.5, 0.55), "cpp": Rule(1.22e8, 1.78, 282.2, 1.65)}
+RULES = {"numpy": Rule(1.14e8, 4.13, 24.5, 0.95), "cpp": Rule(1.23e8, 1.48, 414.0, 1.86)}
 RULES["cuda"] = replace(RULES["cpp"], base=0.0)
 
 
