@@ -71,6 +71,12 @@ def acidity_from_neutrality(chem, total, cec=0.0):
     return cec - Mix(others)(np.asarray(total))[0]
 
 
+def pieces(move, tables):
+    """Tables (rows, n) on the other side of `move`, which is called once for all of them."""
+    whole, ends = move(np.concatenate(tables)), np.cumsum([len(table) for table in tables])
+    return [whole[end - len(table):end] for end, table in zip(ends, tables)]
+
+
 class Engine:
     """Solves the chemistry of voxels.
 
@@ -202,18 +208,19 @@ class Equilibrium(Engine):
             return self._solve(total, theta, sites, warm)
         there, n = self.backend, np.shape(total)[1]
         given = self._voxels(total, theta, sites)
-        total, theta, warm, *three = map(there.from_numpy, (
-            given.total, np.full(n, theta, float), np.asarray(warm, float), given.cec, given.slope,
-            given.reference_pH))
+        total, (theta,), warm, *three = pieces(there.from_numpy, (
+            given.total, np.full((1, n), theta, float), np.asarray(warm, float), given.cec,
+            given.slope, given.reference_pH))
         cells = self.cells(total, theta, Sites(*three, sites.limits), warm)
         effort = self.settle(cells, there.count(n), 0.0)
-        found = {name: there.to_numpy(getattr(cells, name))
-                 for name in ("c", "exchanged", "solid", "gas", "warm", "pH")}
+        c, exchanged, solid, gas, warm, (pH,), (strength,), (steps,) = pieces(there.to_numpy, (
+            cells.c, cells.exchanged, cells.solid, cells.gas, cells.warm, cells.pH[None],
+            cells.strength[None], effort.steps[None].astype(float)))
         restarts = np.zeros(n, int)
         restarts[effort.left] = effort.restarts
-        released, _ = given.released(found["pH"])
-        return self._result(found, given.cec + released, there.to_numpy(cells.strength),
-                            there.to_numpy(effort.steps), restarts)
+        released, _ = given.released(pH)
+        found = dict(c=c, exchanged=exchanged, solid=solid, gas=gas, warm=warm, pH=pH)
+        return self._result(found, given.cec + released, strength, steps.astype(int), restarts)
 
     def _compiled(self, cells, where, elapsed):
         if not self.compiled or elapsed is None or not where.size:

@@ -155,7 +155,7 @@ def steps(given):
 def tables(given):
     """Lines of Markdown."""
     yield (f"{processor()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} when begun; "
-           f"{datetime.date.today()}, commit {checkout()[0][:12]}.\n")
+           f"{datetime.date.today()}, commit {checkout()[0][:12]}; {choose_backend('cpp')}.\n")
     roofs = {}
     yield "| threads | triad, GB/s |\n|---|---|"
     for threads in {1: 0, **dict.fromkeys(given.threads)}:
