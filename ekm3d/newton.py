@@ -16,6 +16,7 @@ STEPS, LONGEST = 25, 3.0                    # as in `chemistry`
 LEAST_POWER = 0.1                           # of the activity of a component that may be lacking
 LANES = 16                                  # voxels that a host's thread works on at once
 MANY = 400                                  # voxels from which on threads pay
+AT_ONCE = 32                                # tiles of a thread: far from what others write to
 
 
 def entries(table):
@@ -86,7 +87,7 @@ class Newton:
             NU1=size + 1, NP1=pad, NP2=pad + 1, NACTION=len(action[2]), NSUM=len(sums[2]),
             NDIRECT=len(direct[2]), ND=len(rows), ND1=len(rows) + 1, NFILL=len(matrix.column),
             NMOVE=max(1, len(move_from)), NBELOW=max(1, len(below)),
-            NTARGET=max(1, len(matrix.target)), LANES=LANES, MANY=MANY)
+            NTARGET=max(1, len(matrix.target)), LANES=LANES, MANY=MANY, AT_ONCE=AT_ONCE)
 
     @staticmethod
     def _derivatives(q, place):

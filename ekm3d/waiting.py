@@ -14,7 +14,7 @@ AWAKE = {"GOMP_SPINCOUNT": "12000", "KMP_BLOCKTIME": "1"}     # half a milliseco
 ASLEEP = {"OMP_WAIT_POLICY": "passive"}
 ASKED = (*AWAKE, *ASLEEP)
 IDLE = 0.5           # threads that come and go on a machine that does nothing
-LOAD = Path("/proc/loadavg")
+LOAD, TASKS = Path("/proc/loadavg"), Path("/proc/self/task")
 
 
 def choose_waiting(environ=os.environ):
@@ -45,8 +45,22 @@ def others_running(samples=10, pause=0.005):
     counts = []
     for _ in range(samples):
         try:
-            counts.append(int(LOAD.read_text().split()[3].split("/")[0]) - 1)
+            counts.append(int(LOAD.read_text().split()[3].split("/")[0]) - own_running())
         except (OSError, ValueError, IndexError):
             return None
         time.sleep(pause)
     return sum(counts) / samples
+
+
+def own_running():
+    """Number of this process's own threads that run or want to: this one, and those of libraries.
+    """
+    return [_state(task) for task in TASKS.iterdir()].count("R")
+
+
+def _state(task):
+    """A thread's state; none of one that ended meanwhile."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

@@ -154,11 +154,14 @@ static inline __attribute__((always_inline)) real of_span(Span& sum)
 #define ALIGNED __attribute__((aligned(64)))
 #define STRIPS 8
 #define LAYERS 16
+#ifndef AT_ONCE
+#define AT_ONCE 1                  // tiles that a thread takes
+#endif
 #define EKM_LANES(l, count)                                                     \
     EKM_PRAGMA(omp simd)                                                        \
     for (int l = 0; l < (count + PACK - 1) / PACK * PACK; l++)
 #define EKM_TILES(t, g)                                                         \
-    EKM_PRAGMA(omp parallel for schedule(dynamic) if (worth_threads(g)))        \
+    EKM_PRAGMA(omp parallel for schedule(dynamic, AT_ONCE) if (worth_threads(g))) \
     for (int number = 0; number < tiles(g); number++)                           \
         for (Tile t = tile(number, g); t.ni; t.ni = 0)
 

@@ -11,6 +11,19 @@ from ekm3d.backend import BackendError, choose_backend
 from ekm3d.waiting import ASLEEP, AWAKE, choose_waiting, others_running
 
 BUSY = "print('now', flush=True)\nwhile True: pass"
+OWN = """
+import hashlib, threading
+from ekm3d.waiting import own_running
+end = threading.Event()
+def busy():
+    while not end.is_set():
+        hashlib.sha256(bytes(10_000_000))
+threads = [threading.Thread(target=busy), threading.Thread(target=end.wait)]
+for thread in threads:
+    thread.start()
+print(max(own_running() for _ in range(200)))
+end.set()
+"""
 FIRST = """
 from ekm3d.backend import choose_backend
 from ekm3d.elliptic import redirect
@@ -59,6 +72,14 @@ def test_what_else_runs_is_counted(monkeypatch, tmp_path):
         assert others_running() is None
     monkeypatch.setattr(waiting, "LOAD", tmp_path / "nowhere")
     assert others_running() is None
+
+
+def test_own_threads_are_told_apart():
+    """This one and one that never rests, without Python's lock like a library's; a third sleeps.
+    """
+    answer = subprocess.run([sys.executable, "-c", OWN], capture_output=True, text=True, check=True,
+                            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
+    assert answer.stdout == "2\n"
 
 
 @pytest.mark.parametrize("given, told", [({"GOMP_SPINCOUNT": "77"}, "GOMP_SPINCOUNT = '77'"),
