@@ -6,6 +6,7 @@ None of these is used by the model; each can fail.
 import numpy as np
 
 from ekm3d.fields import components, minerals, on_clay
+from ekm3d.inventory import by_total
 
 
 class FaradayBox:
@@ -75,7 +76,7 @@ class Audit:
         self.sim = sim
         s = sim.state
         self.initial = self.stored()
-        self.scale = self._moles(np.abs(components(s, sim.chem)))
+        self.scale = sim.domain.sums(np.abs(components(s, sim.chem))) * sim.grid.voxel_volume
         charged = sim.physics.potential and sim.chem.hydrogen is not None
         self.boxes = [FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))
                       if charged and not sim.case.sides]
@@ -85,12 +86,7 @@ class Audit:
     def stored(self):
         """mol of every component in ore, tanks, plates and what was collected or lost."""
         s = self.sim.state
-        ore = self._moles(components(s, self.sim.chem))
-        return ore + s.tank.sum(0) + s.plate.sum(0) + s.leachate + s.drained
-
-    def _moles(self, amounts):
-        """mol of every component from padded mol/m3 (components, padded)."""
-        return self.sim.domain.sums(amounts) * self.sim.grid.voxel_volume
+        return by_total(self.sim) + s.tank.sum(0) + s.plate.sum(0) + s.leachate + s.drained
 
     def before(self, dt):
         """Called with the rates of a step known and nothing moved yet."""

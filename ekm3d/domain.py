@@ -108,9 +108,13 @@ class Domain:
 
     def sums(self, array):
         """The same for every leading index of an array (..., padded): NumPy (...)."""
-        lines = array.reshape(-1, *self.grid.padded)
-        bins = [self.parts.of_voxels(line) for line in lines]
-        return np.reshape(self._finished(np.concatenate(bins)), array.shape[:-3])
+        bins = self.parts.of_many(array.reshape(-1, *self.grid.padded))
+        return np.reshape(self._finished(bins), array.shape[:-3])
+
+    def dots(self, arrays, b):
+        """Sum of a b over the inner voxels for each a of arrays (n, padded), b padded: NumPy (n,).
+        """
+        return np.array(self._finished(self.parts.of_many(arrays, b)))
 
     def dot(self, a, b):
         """Sum of a b over the inner voxels of two padded arrays."""

@@ -72,18 +72,13 @@ def parts(sim, k):
     return water, amount(chem.nu_x, *clay_stores(s)), amount(chem.nu_m, *mineral_stores(s))
 
 
-def phases(sim):
-    """(dissolved, exchanged, solid) of every component, mol per m3 of rock; (K, nz, ny, nx)."""
-    found = zip(*(map(sim.backend.to_numpy, parts(sim, k)) for k in range(len(sim.chem.labels))))
-    return tuple(map(np.array, found))
-
-
-def group_mg_per_kg(sim, amounts, group):
-    """Mass of a group of components per kg of dry ore from mol per m3 of rock (K, ...)."""
-    chem = sim.chem
-    chosen = [k for k, g in enumerate(chem.groups) if g == group]
-    mass = np.tensordot(chem.molar_mass[chosen], amounts[chosen], 1)
-    return MG * mass / sim.ore.density
+def exchangeable_mg_per_kg(sim, group):
+    """Mass of a group of components, dissolved and on clay, per kg of dry ore; (nz, ny, nx)."""
+    chem, mass = sim.chem, sim.backend.zeros(sim.grid.shape)
+    for k in (k for k, g in enumerate(chem.groups) if g == group):
+        water, clay, _ = parts(sim, k)
+        mass += chem.molar_mass[k] * (water + clay)
+    return MG * mass / sim.backend.from_numpy(sim.ore.density)
 
 
 def vectors(grid, flows):
@@ -116,15 +111,13 @@ def snapshot(sim):
     if sim.slow.media:
         yield from sim.slow.rock_now().items()
     theta = np.where(ore, sim.slow.water_content()[inner], 1.0)
-    earths, hydroxide = (sim.backend.zeros(grid.shape) for _ in range(2))         # kg/m3
+    hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
     for k, label in enumerate(chem.labels):
         water, clay, solid = parts(sim, k)
         if chem.groups[k] == "REE":
-            earths += chem.molar_mass[k] * (water + clay)
             hydroxide += chem.molar_mass[k] * solid
         yield f"{label}_dissolved", water / theta
         yield f"{label}_exchanged", clay
         yield f"{label}_solid", solid
-    density = sim.backend.from_numpy(sim.ore.density)
-    yield "REE_mg_per_kg", MG * earths / density
-    yield "REE_hydroxide_mg_per_kg", MG * hydroxide / density
+    yield "REE_mg_per_kg", exchangeable_mg_per_kg(sim, "REE")
+    yield "REE_hydroxide_mg_per_kg", MG * hydroxide / sim.backend.from_numpy(sim.ore.density)

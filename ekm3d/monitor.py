@@ -15,8 +15,9 @@ electromigration alone could move at the very most.
 import numpy as np
 
 from ekm3d.constants import FARADAY, HOUR, KWH, MOLAR_MASS_N
-from ekm3d.maps import MG, group_mg_per_kg, phases
-from ekm3d.sample import Sample, padded, places
+from ekm3d.inventory import by_phase
+from ekm3d.maps import MG, exchangeable_mg_per_kg, parts
+from ekm3d.sample import Sample, places
 
 
 class Monitor:
@@ -28,11 +29,10 @@ class Monitor:
         self.volume = float(sim.electrodes.ore.sum() * sim.grid.voxel_volume)
         self.sample = Sample(sim, [p.position for p in sim.case.sampling])
         self.probes = places(sim, [p.position for p in sim.case.probes])
-        water, clay, solid = phases(sim)
-        self.initial = self._moles(water + clay + solid)
-        self.exchangeable = self._moles(water + clay)
+        water, clay, solid = by_phase(sim)
+        self.initial, self.exchangeable = water + clay + solid, water + clay          # mol
         self.in_tanks = sim.state.tank.sum(0)               # mol, catholytes as they were filled
-        self.initial_ree = group_mg_per_kg(sim, water + clay, "REE")
+        self.initial_ree = self._ree()
         self.charge = self.energy = 0.0                     # C, J
         self.power = self.voltage = 0.0                     # W, V at the terminals while on
         self.current = np.zeros(len(sim.electrodes.rows))   # A, while on
@@ -40,9 +40,9 @@ class Monitor:
         self.currents = []                                  # (stage, A) of every driven step
         self.label = {label: k for k, label in enumerate(sim.chem.labels)}
 
-    def _moles(self, amounts):
-        """mol of every component in the block from mol/m3 (K, nz, ny, nx)."""
-        return self.sim.domain.sums(padded(self.sim, amounts)) * self.sim.grid.voxel_volume
+    def _ree(self):
+        """Ion-exchangeable REE of every voxel now [mg/kg]."""
+        return self.sim.backend.to_numpy(exchangeable_mg_per_kg(self.sim, "REE"))
 
     def record(self, dt):
         """Add a step that has just been taken."""
@@ -75,20 +75,22 @@ class Monitor:
         return self.group(part, "REE") / total if total > 0 else 0.0
 
     def ammonium(self, water, clay):
-        """mol of NH4 (added, in pore water, on clay, out); zeros in a system without."""
+        """mol of NH4 (added, in pore water, on clay, out); zeros in a system without.
+
+        water, clay: mol of every component.
+        """
         k = self.label.get("NH4")
         if k is None:
             return 0.0, 0.0, 0.0, 0.0
         s = self.sim.state
         out = (s.leachate[k] + s.drained[k] + s.plate[:, k].sum() + s.tank[:, k].sum()
                - self.in_tanks[k])
-        return (self.initial[k] + max(s.fed[k], 0.0), self._moles(water)[k],
-                self._moles(clay)[k], out)
+        return self.initial[k] + max(s.fed[k], 0.0), water[k], clay[k], out
 
     def row(self):
         """{name[unit]: value} of the series now."""
         sim, s = self.sim, self.sim.state
-        water, clay, _ = phases(sim)
+        water, clay, _ = by_phase(sim)
         leachate, plate = self.collected()
         drive = sim.drive
         row = {"time[h]": s.time / HOUR, "step[1]": s.step, "dt[s]": sim.dt,
@@ -104,7 +106,7 @@ class Monitor:
                 "REE_in_leachate[mg/kg]": self.group(leachate, "REE"),
                 "REE_on_plate[mg/kg]": self.group(plate, "REE"),
                 "impurities_in_leachate[mg/kg]": self.group(leachate, "impurity")}
-        now = self._moles(water + clay)
+        now = water + clay
         row["removal_REE[1]"] = 1.0 - self.share(now, self.exchangeable)
         for k, label in enumerate(sim.chem.labels):
             if k != sim.chem.hydrogen and self.initial[k] > 0:
@@ -135,9 +137,9 @@ class Monitor:
     def summary(self, wall):
         """Flat keys with unit suffixes; wall: seconds that the run took."""
         sim, s, chem = self.sim, self.sim.state, self.sim.chem
-        water, clay, solid = phases(sim)
+        water, clay, solid = by_phase(sim)
         leachate, plate = self.collected()
-        ree = group_mg_per_kg(sim, water + clay, "REE")
+        ree = self._ree()
         removal = self.sample.of(np.divide(self.initial_ree - ree, self.initial_ree,
                                            out=np.zeros_like(ree), where=self.initial_ree > 0))
         added = self.ammonium(water, clay)[0]
@@ -162,7 +164,7 @@ class Monitor:
                 "REE_initial_mg_per_kg": self.group(self.initial, "REE"),
                 "REE_leachate_mg_per_kg": self.group(leachate, "REE"),
                 "REE_plate_mg_per_kg": self.group(plate, "REE"),
-                "REE_hydroxide_in_ore_mg_per_kg": self.group(self._moles(solid), "REE"),
+                "REE_hydroxide_in_ore_mg_per_kg": self.group(solid, "REE"),
                 "recovery_REE": self.share(leachate + plate, self.initial)}
         out |= {f"recovery_{label}": (leachate + plate)[n] / self.initial[n]
                 for n, label in enumerate(chem.labels)
@@ -178,8 +180,9 @@ class Monitor:
                 "nh4_added_mol": added,
                 "residual_N_mg_per_kg": 0.0, "exchangeable_N_mg_per_kg": 0.0}
         if k is not None:
-            out["residual_N_mg_per_kg"] = self.sample.of(per_kg * water[k]).mean
-            out["exchangeable_N_mg_per_kg"] = self.sample.of(per_kg * clay[k]).mean
+            for name, amount in zip(("residual", "exchangeable"), parts(sim, k)):
+                amount = sim.backend.to_numpy(amount)
+                out[f"{name}_N_mg_per_kg"] = self.sample.of(per_kg * amount).mean
         pH = Sample(sim).of(sim.backend.to_numpy(s.pH[sim.grid.inner]))
         out |= {"pH_min": pH.least, "pH_max": pH.largest,
                 "mass_balance_max": float(sim.audit.mass_errors().max()),

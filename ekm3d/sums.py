@@ -99,7 +99,7 @@ class Sums:
         self.grid, self.backend = grid, backend
         self.do = {op.__name__: backend.bind(op) for op in (sum_spans, dot_spans, collect, merge)}
         self.spans = backend.zeros((*grid.shape[:2], grid.spans))
-        self.made = {}
+        self.made, self.rows = {}, {}
         self.of_own = self.binner(self.spans[None])
 
     def _layers(self, n):
@@ -136,3 +136,19 @@ class Sums:
         """Bins of the sum of a b over the inner voxels of two padded arrays."""
         self.do["dot_spans"](self.grid, a, b, self.spans)
         return self.of_own()
+
+    def of_many(self, arrays, by=None):
+        """Bins (n, ENTRIES) of the sums of padded arrays (n, padded), each times `by` if given."""
+        n = len(arrays)
+        if not n:
+            return np.zeros((0, ENTRIES))
+        if n not in self.rows:
+            rows = self.backend.zeros((n, *self.spans.shape))
+            self.rows[n] = [row for row in rows], self.binner(rows)
+        rows, bins = self.rows[n]
+        for array, row in zip(arrays, rows):
+            if by is None:
+                self.do["sum_spans"](self.grid, array, row)
+            else:
+                self.do["dot_spans"](self.grid, array, by, row)
+        return bins()

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from ekm3d import Case, Simulation
 from ekm3d.blending import face_conductance
 from ekm3d.constants import F_RT, HOUR
-from ekm3d.maps import phases
+from ekm3d.maps import parts
 from ekm3d.monitor import Monitor
 from ekm3d.stencil import above, below, faces
 from ekm3d.transport import dispersion
@@ -89,7 +89,7 @@ def dissolved(sim, label):
     """(x, total of a component in the water of a column [mol/m3])."""
     k = sim.chem.labels.index(label)
     theta = np.where(sim.electrodes.ore, sim.rock["water_content"][sim.grid.inner], 1.0)
-    return along_x(sim, phases(sim)[0][k] / theta)
+    return along_x(sim, parts(sim, k)[0] / theta)
 
 
 def electrolysis(run):

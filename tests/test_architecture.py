@@ -24,7 +24,7 @@ FLOORS = {
        "phreeqcdatabase budget electrolyte memory seeds",
     3: "potential flow transport reactions cathode relaxation immobile medium",
     4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress "
-       "writer pieces collective sample traffic",
+       "writer pieces collective sample traffic inventory",
     5: "__main__ report case casereport verify verification comparison quantities "
        "databasereport",
 }

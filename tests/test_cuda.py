@@ -19,6 +19,7 @@ from ekm3d.elliptic import Elliptic, apply_operator, redirect
 from ekm3d.grid import Grid
 from ekm3d.monitor import Monitor
 from ekm3d.resources import case_path, kernel_text
+from ekm3d.sums import ENTRIES
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
@@ -298,6 +299,16 @@ def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypa
     iterations = sim.potential.iterations + sim.flow.iterations
     assert device.crossed.times - before < 2 * iterations + 60
     assert max(spent) == (sim.voxels.index.size, 0, 1)
+
+
+def test_a_row_of_the_series_brings_sums_and_no_voxels(monkeypatch):
+    """Of 384 voxels: the largest is the bins of 24 species, 5 numbers each."""
+    _, sim = pair(monkeypatch, Case.read(case_path("field_block"), FIELD), device)
+    monitor = Monitor(sim)
+    sim.step()
+    device.crossed.largest = 0
+    monitor.row()
+    assert device.crossed.largest == ENTRIES * len(sim.chem.species) < sim.voxels.index.size
 
 
 @pytest.mark.parametrize("run", ["slow", "surface", "zeta"])

@@ -7,9 +7,10 @@ from salt_block import ORE, salt_case, simulation
 
 from ekm3d import Case, Simulation, backend
 from ekm3d.cuda import CudaBackend
-from ekm3d.fields import FIELDS
-from ekm3d.maps import dynamic_fields, group_mg_per_kg, parts, phases, snapshot, vectors
+from ekm3d.fields import FIELDS, components
+from ekm3d.maps import dynamic_fields, exchangeable_mg_per_kg, parts, snapshot, vectors
 from ekm3d.grid import Grid
+from ekm3d.inventory import by_phase, by_total
 from ekm3d.outputs import Outputs
 from ekm3d.results import open_results
 from ekm3d.stencil import faces
@@ -34,26 +35,38 @@ def test_phases_are_the_sums_over_all_stores(sim):
     wanted = [np.einsum("sk,s...->k...", chem.nu, s.c) * theta + s.immobile_water,
               np.einsum("sk,s...->k...", chem.nu_x, s.exchanged + s.held + s.immobile_exchanged),
               np.einsum("sk,s...->k...", chem.nu_m, s.solid + s.slow + s.immobile_solid)]
-    for found, sums in zip(phases(sim), wanted, strict=True):
-        np.testing.assert_allclose(found, sums[inner], rtol=1e-14, atol=1e-14)
     for k in range(len(chem.components)):
-        assert all(np.array_equal(one, all_of_them[k])
-                   for one, all_of_them in zip(parts(sim, k), phases(sim)))
+        for found, sums in zip(parts(sim, k), wanted, strict=True):
+            np.testing.assert_allclose(found, sums[k][inner], rtol=1e-14, atol=1e-14)
+
+
+def test_an_inventory_is_the_sum_of_its_maps(sim):
+    """V times the sum over the voxels of every part; and of the totals with their stores, whose
+    acidity comes less that of the slow sites."""
+    volume, found = sim.grid.voxel_volume, by_phase(sim)
+    for k in range(len(sim.chem.components)):
+        for amounts, part in zip(found, parts(sim, k), strict=True):
+            assert amounts[k] == pytest.approx(volume * part.sum(), rel=1e-13, abs=1e-13)
+    total = components(sim.state, sim.chem)[sim.grid.inner].sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(by_total(sim), volume * total, rtol=1e-12)
 
 
 def test_a_snapshot_shows_every_declared_field_once(sim):
     """REE by their molar masses per kg of dry ore: dissolved and on clay; as solids apart."""
     names = [name for name, _ in snapshot(sim)]
     assert sorted(names) == sorted(field.name for field in dynamic_fields(sim))
-    shown, (water, clay, solid) = dict(snapshot(sim)), phases(sim)
-    np.testing.assert_allclose(shown["REE_mg_per_kg"], group_mg_per_kg(sim, water + clay, "REE"),
-                               rtol=1e-14)
-    np.testing.assert_allclose(shown["REE_hydroxide_mg_per_kg"],
-                               group_mg_per_kg(sim, solid, "REE"), rtol=1e-14)
+    shown, chem = dict(snapshot(sim)), sim.chem
+    earths = [(chem.molar_mass[k], *parts(sim, k)) for k, g in enumerate(chem.groups) if g == "REE"]
+    mobile = sum(1e6 * mass * (water + clay) for mass, water, clay, _ in earths) / sim.ore.density
+    solid = sum(1e6 * mass * solid for mass, _, _, solid in earths) / sim.ore.density
+    np.testing.assert_allclose(shown["REE_mg_per_kg"], mobile, rtol=1e-14)
+    np.testing.assert_allclose(exchangeable_mg_per_kg(sim, "REE"), mobile, rtol=1e-14)
+    np.testing.assert_allclose(shown["REE_hydroxide_mg_per_kg"], solid, rtol=1e-14)
+    water, _, _ = parts(sim, 0)
     ore, label = sim.electrodes.ore, sim.chem.labels[0]
     assert np.isnan(shown["pH"][~ore]).all() and np.isfinite(shown["pH"][ore]).all()
     np.testing.assert_allclose((shown[f"{label}_dissolved"] * sim.rock["water_content"][
-        sim.grid.inner])[ore], water[0][ore], rtol=1e-14)
+        sim.grid.inner])[ore], water[ore], rtol=1e-14)
 
 
 def test_vectors_are_means_of_opposite_faces_in_the_order_x_y_z(rng):

@@ -7,7 +7,7 @@ from salt_block import ORE, advance, salt_case, simulation
 
 from ekm3d import Case, Simulation
 from ekm3d.fields import components, minerals
-from ekm3d.maps import dynamic_fields, phases, snapshot, static_fields
+from ekm3d.maps import dynamic_fields, parts, snapshot, static_fields
 
 LIME = 'ore.minerals={CaCO3="0.02 mol/kg"}'
 SLOW = ('chemistry.kinetics=[{mineral="CaCO3", rate="1e-5 1/s"}, {sites=0.4, rate="2e-5 1/s"}]',
@@ -82,8 +82,7 @@ def test_the_stores_hold_what_they_say(folder):
     total = components(sim.state, sim.chem)[sim.grid.inner]
     for k, name in enumerate(sim.chem.components):
         if name != "H+":
-            parts = sum(part[k] for part in phases(sim))
-            np.testing.assert_allclose(parts, total[k], rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(sum(parts(sim, k)), total[k], rtol=1e-9, atol=1e-12)
 
 
 def test_at_the_start_slow_sites_and_immobile_water_change_nothing(folder):

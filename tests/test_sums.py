@@ -94,6 +94,8 @@ def test_sums_are_right(backend, rng, grid):
         terms = terms[grid.inner].ravel().tolist()
         assert abs(found - math.fsum(terms)) <= 6 * 2.0**-53 * math.fsum(map(abs, terms))
     assert list(domain.sums(np.stack([a, b]))) == [domain.sum(a), domain.sum(b)]
+    assert list(domain.dots(np.stack([a, b]), b)) == [domain.dot(a, b), domain.dot(b, b)]
+    assert domain.sums(np.zeros((0, *grid.padded))).shape == (0,)
 
 
 def test_a_span_is_a_tree_of_halves(rng):
