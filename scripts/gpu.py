@@ -199,20 +199,20 @@ def in_turn(names, limit, say, small):
         words = [sys.executable, __file__, "--part", name, *["--small"] * small]
         process = subprocess.Popen(words, cwd=ROOT, text=True, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True)
-        timer = threading.Timer(allowed, stop, [process])
+        begun, over = time.monotonic(), []
+        timer = threading.Timer(allowed, stop, [process, over, allowed])
         timer.start()
-        begun = time.monotonic()
         for line in process.stdout:
             say(line.rstrip())
         process.wait()
         timer.cancel()
         spent = time.monotonic() - begun
-        over = f"; cut off after {allowed:.0f} s" if spent >= allowed else ""
-        say(f"\n{name}: {spent:.0f} s, exit code {process.returncode}{over}.")
+        say(f"\n{name}: {spent:.0f} s, exit code {process.returncode}{''.join(over)}.")
 
 
-def stop(process):
-    """The part and all that it started."""
+def stop(process, over, allowed):
+    """End the part and all that it started, and say so in `over`."""
+    over.append(f"; cut off after {allowed:.0f} s")
     os.killpg(process.pid, 9)
 
 

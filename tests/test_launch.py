@@ -105,7 +105,9 @@ def test_an_unforeseen_error_on_one_ends_all_with_its_traceback():
     begun = time.monotonic()
     code, out, errors = ranks.script(3, "from ekm3d.launch import join\nteam = join()\n"
                                      "print('hello', flush=True)\n"
-                                     "if team.number == 2: {}['no such key']\n"
+                                     "team.comm.Barrier()\n"       # then it has been said
+                                     "if team.number == 2:\n"
+                                     "    import time; time.sleep(1.0); {}['no such key']\n"
                                      "team.comm.Barrier()")
     assert code != 0 and time.monotonic() - begun < 30
     assert "ekm3d: process 2 of 3 fails:\nTraceback" in errors and "no such key" in errors
