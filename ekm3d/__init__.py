@@ -5,9 +5,9 @@
     results.summary["recovery_REE"]
 """
 
-from ekm3d.case import Case
-from ekm3d.results import open_results
-from ekm3d.simulation import Simulation
+from ekm3d.case.case import Case
+from ekm3d.model.simulation import Simulation
+from ekm3d.output.results import open_results
 from ekm3d.version import __version__
 
 __all__ = ["Case", "Simulation", "open_results", "__version__"]

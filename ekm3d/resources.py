@@ -17,7 +17,7 @@ def folder(name):
 
 
 def kernel_text(name):
-    """Source text of a kernel file such as "elliptic.cu"."""
+    """Source text of a kernel file such as "solvers/elliptic.cu"."""
     return (folder("kernels") / name).read_text()
 
 

@@ -2,12 +2,15 @@
 
 import os
 
-import device
 import numpy as np
 import pytest
+from helpers import cuda_stand_in
 
-from ekm3d.backend import FLAGS, BackendError, CppBackend, choose_backend
-from ekm3d.cuda import OPTIONS, CudaBackend
+from ekm3d.backends.choose import choose_backend
+from ekm3d.backends.cpp import CppBackend
+from ekm3d.backends.cpp_compiler import FLAGS
+from ekm3d.backends.cuda import OPTIONS, CudaBackend
+from ekm3d.errors import BackendError
 
 # Several tests run at once: threads that wait for the next kernel are not to stay awake.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -35,19 +38,19 @@ def backend(request):
 def cuda():
     """The cuda backend on the stand-in."""
     try:
-        return CudaBackend("test", device)
+        return CudaBackend("test", cuda_stand_in)
     except BackendError as error:
         pytest.skip(str(error))
 
 
 def on_a_gpu():
     """CUDA without fused multiply-add."""
-    return device.Carried(CudaBackend("twin test", pytest.importorskip("cupy"),
+    return cuda_stand_in.Carried(CudaBackend("twin test", pytest.importorskip("cupy"),
                                       (*OPTIONS, "--fmad=false")))
 
 
 COMPILED = {"cpp": lambda: CppBackend("twin test", (*FLAGS, "-ffp-contract=off")),
-            "launched": lambda: device.Carried(CudaBackend("twin test", device)),
+            "launched": lambda: cuda_stand_in.Carried(CudaBackend("twin test", cuda_stand_in)),
             "gpu": on_a_gpu}
 
 

@@ -1,142 +1,158 @@
-"""The house rules that a program can check: floors, who may know what, sizes, names."""
+"""House rules that a program can check: floors, reserved imports, names, sizes.
+
+The folder is the floor. One test per rule; a failure lists every offender.
+"""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted((ROOT / "ekm3d").rglob("*.py"))
+KERNELS = sorted((ROOT / "kernels").rglob("*.cu*"))
+SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")),
+           *sorted((ROOT / "scripts").rglob("*.py"))]
 
-ROOT = Path(__file__).resolve().parent.parent
-MODULES = sorted((ROOT / "ekm3d").glob("*.py"))
-SOURCES = MODULES + sorted((ROOT / "tests").glob("*.py")) + sorted((ROOT / "scripts").glob("*.py"))
-KERNELS = sorted((ROOT / "kernels").glob("*.cu*"))
-
-FLOORS = {
-    1: "grid backend ordered cuda hostcompiler kernelsource domain decomposition halo sums "
-       "launch slabs devices stencil constants resources version units casetext hostmemory "
-       "waiting",
-    2: "fields system database chemistry equilibrium elimination orebody electrodes wells "
-       "schedule elliptic multigrid blending schema sheet layout formula voxelfile sources "
-       "water newton cells sides stages activity exchangers phases descent waters selection "
-       "consistency tables contacts terminals dissolved kinetics mobility orevoxels rates "
-       "responses schema_chemistry composition solvent records library phreeqcfile "
-       "phreeqcdatabase budget electrolyte memory seeds",
-    3: "potential flow transport reactions cathode relaxation immobile medium",
-    4: "simulation slow corrector snapshots monitor results provenance audit maps outputs progress "
-       "writer pieces collective sample traffic inventory",
-    5: "__main__ report case casereport verify verification comparison quantities "
-       "databasereport",
-}
-FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
-FLOOR["__init__"] = 6        # the front door: shows what users import
-PHYSICS = 3                  # its modules know nothing of one another
+# Packages from the ground up: one imports from itself, from floors below, and from the modules
+# that lie beside the packages; never from another package of its own floor.
+FLOORS = ["", "grid", "backends", "parallel chemistry boundaries", "solvers thermodata",
+          "physics case", "diagnostics", "output", "model", "verification", "cli"]
+FLOOR = {package: n for n, packages in enumerate(FLOORS) for package in packages.split() or [""]}
+FRONT = {"__init__", "__main__"}        # the package's public face and `python -m ekm3d`
 
 # What only these modules may import.
-RESERVED = {"cupy": {"backend"}, "ctypes": {"backend", "grid"}, "mpi4py": {"domain", "launch"},
-            "subprocess": {"hostcompiler", "provenance", "devices"},
-            "h5py": {"snapshots", "collective", "pieces", "results", "provenance", "voxelfile"}}
+RESERVED = {
+    "cupy": {"backends.choose"},
+    "ctypes": {"backends.base", "backends.cpp", "backends.compiled_operator", "grid.grid"},
+    "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
+    "subprocess": {"backends.cpp_compiler", "output.provenance", "parallel.gpu_sharing"},
+    "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
+             "output.results", "output.provenance", "case.array_files"},
+}
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
 
 
-def name(path):
-    return path.stem
+def dotted(path):
+    """Dotted name of a module below ekm3d, such as "physics.transport"."""
+    return ".".join(path.relative_to(ROOT / "ekm3d").with_suffix("").parts)
 
 
-def imports(path):
-    """Dotted names of everything a file imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def package(name):
+    """Package of a dotted name; "" for a module beside the packages."""
+    return name.split(".")[0] if name.split(".")[0] in FLOOR else ""
+
+
+def imports(path, top_only=False):
+    """Dotted names of everything a file imports; inside functions too unless `top_only`."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top_only else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: relative import"
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}"
+                        for alias in node.names)
 
 
-def siblings(path):
-    """Modules of this package that a file imports."""
-    found = {n.split(".")[1] for n in imports(path) if n.startswith("ekm3d.")}
-    return found & {name(p) for p in MODULES}
+def siblings(path, top_only=False):
+    """Modules of ekm3d that a file imports, by their dotted names below it."""
+    names = {dotted(module) for module in MODULES}
+    found = set()
+    for name in imports(path, top_only):
+        if name.startswith("ekm3d."):
+            inner = name.removeprefix("ekm3d.")
+            found |= {inner, inner.rpartition(".")[0]} & names
+    return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_modules_import_downwards_only(path):
-    """A module may use its own floor and those below; the physics only those below."""
-    assert path.stem in FLOOR, f"give {path.name} a floor"
-    highest = FLOOR[path.stem] - (FLOOR[path.stem] == PHYSICS)
-    wrong = sorted(other for other in siblings(path) if FLOOR.get(other, 0) > highest)
-    assert not wrong, f"{path.name} (floor {FLOOR[path.stem]}) imports {wrong}"
+def test_every_folder_has_a_floor():
+    folders = {package(dotted(path)) or path.parent.name for path in MODULES}
+    assert folders == {*FLOOR, "ekm3d"} - {""}
 
 
-def test_no_module_imports_itself_by_way_of_others():
-    """Within a floor, too, there is an order. Imports inside functions are left out."""
-    graph = {}
+def test_imports_run_downwards_only():
+    """From the own package or a lower floor, never from a neighbour on the same floor."""
+    wrong = []
     for path in MODULES:
-        tree = ast.parse(path.read_text())
-        top = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
-        names = {n.module for n in top if isinstance(n, ast.ImportFrom)}
-        graph[path.stem] = {n.split(".")[1] for n in names if n.startswith("ekm3d.")} & FLOOR.keys()
-    while free := {module for module, needs in graph.items() if not needs & graph.keys()}:
-        graph = {module: needs for module, needs in graph.items() if module not in free}
-    assert not graph, f"imports in a circle among {sorted(graph)}"
+        own = package(dotted(path))
+        if dotted(path) in FRONT:
+            continue
+        for other in sorted(siblings(path)):
+            theirs = package(other)
+            if theirs != own and (FLOOR[theirs] >= FLOOR[own] or other in FRONT):
+                wrong.append(f"{dotted(path)} imports {other}")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_devices_ranks_and_files_are_known_to_their_own_modules_only(path):
-    """Above backend.py nobody knows a device, above domain.py nobody a rank."""
-    packages = {n.split(".")[0] for n in imports(path)}
-    assert not packages & FOREIGN
-    for package, allowed in RESERVED.items():
-        assert package not in packages or path.stem in allowed, f"{path.name} imports {package}"
+def test_only_the_verification_and_the_command_line_know_both_case_and_model():
+    """A simulation is given plain checked data; it does not read case files."""
+    wrong = [dotted(path) for path in MODULES if package(dotted(path)) in ("model", "output")
+             and any(package(other) == "case" for other in siblings(path))]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_operators_name_the_kernel_file_of_their_own_stem(path):
-    """transport.py and transport.cu: who knows one name finds the other. Grid comes first."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        for mark in getattr(node, "decorator_list", []):
-            if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == "operator":
-                assert mark.args[0].value == f"{path.stem}.cu"
-                assert node.args.args[0].arg == "g"
-                assert ast.get_docstring(node)
+def test_there_is_no_circle():
+    """Within a package, too, there is an order. Imports inside functions are left out."""
+    graph = {dotted(path): siblings(path, top_only=True) for path in MODULES}
+    while free := {name for name, needs in graph.items() if not needs & graph.keys()}:
+        graph = {name: needs for name, needs in graph.items() if name not in free}
+    assert graph == {}
 
 
-@pytest.mark.parametrize("path", [p for p in KERNELS if p.suffix == ".cu"], ids=name)
-def test_every_kernel_file_has_its_module(path):
-    assert (ROOT / "ekm3d" / f"{path.stem}.py").is_file()
+def test_devices_ranks_and_files_are_known_to_their_own_modules_only():
+    """Above `backends` nobody knows a device, above `parallel` nobody a rank."""
+    wrong = []
+    for path in MODULES:
+        packages = {name.split(".")[0] for name in imports(path)}
+        wrong += [f"{dotted(path)} imports {name}" for name in packages & FOREIGN]
+        wrong += [f"{dotted(path)} imports {name}" for name, allowed in RESERVED.items()
+                  if name in packages and dotted(path) not in allowed]
+        wrong += [f"{dotted(path)}: relative import" for name in imports(path) if name[0] == "."]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", SOURCES + KERNELS, ids=lambda path: path.name)
-def test_files_are_short_and_explained(path):
+def test_operators_lie_beside_their_kernels():
+    """physics/transport.py and physics/transport.cu; the grid comes first, a docstring explains."""
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if any(getattr(mark, "id", "") == "operator"
+                   for mark in getattr(node, "decorator_list", [])):
+                kernel = ROOT / "kernels" / path.relative_to(ROOT / "ekm3d").with_suffix(".cu")
+                if not (kernel.is_file() and node.args.args[0].arg == "g"
+                        and ast.get_docstring(node)):
+                    wrong.append(f"{dotted(path)}: {node.name}")
+    wrong += [str(path) for path in KERNELS if path.suffix == ".cu" and not (
+        ROOT / "ekm3d" / path.relative_to(ROOT / "kernels").with_suffix(".py")).is_file()]
+    assert wrong == []
+
+
+def test_files_are_short_and_explained():
     """400 lines, 100 columns, a first line that says what it is, nothing left to be done."""
-    text = path.read_text()
-    lines = text.splitlines()
-    assert len(lines) <= 400, "a concept is missing: split by idea"
-    assert [n for n, line in enumerate(lines, 1) if len(line) > 100] == []
-    assert not any(mark in text for mark in ("TO" + "DO", "FIX" + "ME", "XX" + "X"))
-    if path.suffix == ".py" and text:
-        assert ast.get_docstring(ast.parse(text)), "a docstring that says what the file is"
+    wrong = []
+    for path in [*SOURCES, *KERNELS]:
+        text, name = path.read_text(), str(path.relative_to(ROOT))
+        lines = text.splitlines()
+        wrong += [f"{name}: {len(lines)} lines"] * (len(lines) > 400)
+        wrong += [f"{name}:{n}: {len(line)} columns"
+                  for n, line in enumerate(lines, 1) if len(line) > 100]
+        wrong += [f"{name}: {mark}" for mark in ("TO" + "DO", "FIX" + "ME", "XX" + "X")
+                  if mark in text]
+        if path.suffix == ".py" and text and not ast.get_docstring(ast.parse(text)):
+            wrong.append(f"{name}: no docstring")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_no_error_is_swallowed(path):
+def test_no_error_is_swallowed():
     """No bare except, and no handler that does nothing."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ExceptHandler):
-            assert node.type is not None, f"line {node.lineno}: bare except"
-            assert not isinstance(node.body[0], ast.Pass), f"line {node.lineno}: error swallowed"
+    wrong = [f"{dotted(path)}:{node.lineno}" for path in MODULES
+             for node in ast.walk(ast.parse(path.read_text()))
+             if isinstance(node, ast.ExceptHandler)
+             and (node.type is None or isinstance(node.body[0], ast.Pass))]
+    assert wrong == []
 
 
-def test_pyflakes_is_silent():
-    """No unused imports or names, none undefined.
-
-    Not asked about schema.py: its annotations hold quantities ("10 cm"), which pyflakes takes
-    for the names of types.
-    """
-    pytest.importorskip("pyflakes")
-    files = [str(path) for path in SOURCES if path.name != "schema.py"]
-    answer = subprocess.run([sys.executable, "-m", "pyflakes", *files],
-                            capture_output=True, text=True)
-    assert answer.stdout + answer.stderr == ""
+def test_no_test_imports_another():
+    """What tests share lies in tests/helpers."""
+    wrong = [f"{path.name} imports {name}" for path in sorted((ROOT / "tests").rglob("*.py"))
+             for name in imports(path) if name.split(".")[0].startswith("test_")]
+    assert wrong == []

@@ -23,7 +23,7 @@ QUESTION = """
 from importlib.resources import files
 from ekm3d.resources import case_path, kernel_text
 assert "EKM_VOXELS" in files("ekm3d.kernels").joinpath("ekm.cuh").read_text()
-assert "KERNEL apply_operator" in kernel_text("elliptic.cu")
+assert "KERNEL apply_operator" in kernel_text("solvers/elliptic.cu")
 print(case_path("field_block"))
 """
 
@@ -68,7 +68,7 @@ def test_an_unknown_case_is_named_with_those_that_exist():
 
 def test_a_bare_checkout_finds_its_kernels(tmp_path):
     """Nothing installed: kernels/ is found beside the package."""
-    code = "from ekm3d.resources import kernel_text; print(kernel_text('elliptic.cu'))"
+    code = "from ekm3d.resources import kernel_text; print(kernel_text('solvers/elliptic.cu'))"
     assert "KERNEL" in run(sys.executable, "-c", code, cwd=tmp_path,
                            env=clean_environment(PYTHONPATH=str(ROOT)))
 

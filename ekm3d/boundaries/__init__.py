@@ -1,0 +1,1 @@
+"""Electrodes, boundary faces, wells and the schedule that drives them."""

@@ -1,0 +1,128 @@
+"""The chemistry of a case: from the package, a file or the case itself, narrowed to what it names.
+
+    [chemistry]
+    database = "package"            # or "mine.toml", or "phreeqc.dat"; or [chemistry.inline]
+    extend = ["calibrated.toml"]    # records of the same name override, others are added
+    components = ["H+", "NH4+", "SO4-2", "La+3"]
+    minerals = ["Al(OH)3(a)"]       # that may form; exchange = [...] likewise
+    gases = { "CO2(g)" = "4.2e-4 atm" }       # kept at their pressure, in and above the water
+"""
+
+from ekm3d.case.toml_text import UNREAD, Unread, suggest
+from ekm3d.thermodata import load
+from ekm3d.thermodata.build import DatabaseError, build, merge
+
+KINDS = {"components": "component", "minerals": "mineral", "exchange": "exchange", "gases": "gas"}
+CHOICES = 8                    # names shown of what could have been chosen
+
+
+def read_chemistry(file, directory, problems):
+    """The Chemistry of the case: see above.
+
+    Where that cannot be done it is the whole database, so that the other checks go on.
+    """
+    choice = file.chemistry
+    source = choice.database
+    if source is None and choice.inline is None and choice.components is not None:
+        source = load.PACKAGE
+    if (source is None) == (choice.inline is None):
+        problems.add(("chemistry",), "needs either database = \"database.toml\", a file in the "
+                     "case directory, or the same tables in the case itself, under "
+                     "[chemistry.inline], or database = \"package\"")
+        raise Unread
+    parts = (("inline", choice.inline),)
+    if source is not None:
+        parts = _file(source, directory, ("chemistry", "database"), problems)
+    extensions = []
+    for n, name in enumerate(choice.extend):
+        extensions += _file(name, directory, ("chemistry", "extend", n), problems)
+    tables, origins = merge([*parts, *extensions])
+    origins = {place: part for place, part in origins.items() if choice.inline is None
+               or part != "inline"}
+    whole = _built(tables, choice, origins, {name for name, _ in extensions}, problems)
+    chosen = {key: problems.attempt(_chosen, key, choice, tables, problems) for key in KINDS}
+    if UNREAD in [value for value in chosen.values() if value is UNREAD]:
+        return whole
+    if source is not None and (source == load.PACKAGE or load.is_phreeqc(source)):
+        _complete(choice, chosen, tables, problems)
+    gases = dict(zip(chosen["gases"] or (), (choice.gases or {}).values()))
+    try:
+        chem = build(tables, source or "inline", chosen["components"], chosen["minerals"],
+                     chosen["exchange"], gases, choice.temperature + 273.15)
+    except DatabaseError as e:
+        for _, text in e.problems:
+            problems.add(("chemistry",), f"{source or 'inline'}: {text}")
+        return whole
+    return chem if choice.activity is None else chem.ideal()
+
+
+def _file(name, directory, place, problems):
+    """The parts of a database, not checked."""
+    try:
+        return load.load(name if name == load.PACKAGE else directory / name)[0]
+    except OSError as e:
+        problems.add(place, f"cannot read {name!r}: {e.strerror}; name a file in the case "
+                     "directory" + ", or \"package\"" * (place[1] == "database"))
+    except ValueError as e:
+        problems.add(place, str(e))
+    raise Unread
+
+
+def _built(tables, choice, origins, extensions, problems):
+    """The Chemistry of all tables; what is wrong in the case itself gets its own line."""
+    try:
+        return build(tables, choice.database or "inline", origins=origins)
+    except DatabaseError as e:
+        for (place, text), line in zip(e.problems, str(e).splitlines()):
+            if origins.get(place) in extensions:
+                problems.add(("chemistry", "extend"), line)
+            elif choice.inline is None:
+                problems.add(("chemistry", "database"), line)
+            else:
+                problems.add(("chemistry", "inline", *place), text)
+        raise Unread from None
+
+
+def _names(tables, key):
+    return [record["name"] for record in tables.get(KINDS[key], [])]
+
+
+def _chosen(key, choice, tables, problems):
+    """The names under `key` as the database has them; None where the case has none."""
+    names, known = getattr(choice, key), _names(tables, key)
+    if names is None:
+        return None
+    labels = {record.get("label"): record["name"] for record in tables["component"]} \
+        if key == "components" else {}
+    what = "exchange species" if key == "exchange" else KINDS[key]
+    chosen = []
+    for n, name in enumerate(names):
+        full = name if name in known else labels.get(name)
+        place = ("chemistry", key, name if key == "gases" else n)
+        if full is None:
+            problems.add(place, f"the database has no {what} {name!r}" + suggest(name, known))
+        elif full in chosen:
+            problems.add(place, f"{name!r} is named twice")
+        chosen.append(full)
+    if None in chosen or len(set(chosen)) < len(chosen):
+        raise Unread
+    return chosen
+
+
+def _complete(choice, chosen, tables, problems):
+    """Of a database that is not the case's own, components and minerals must be named."""
+    if choice.components is None:
+        problems.add(("chemistry", "components"), "is missing: name those of the database that "
+                     f"take part, of {_some(_names(tables, 'components'))}")
+        raise Unread
+    if choice.minerals is None:
+        allowed = set(chosen["components"]) | {"H2O"}
+        can = [r["name"] for r in tables.get("mineral", []) if set(r["reaction"]) <= allowed]
+        problems.add(("chemistry", "minerals"), "is missing: name those that may form in the time "
+                     f"of the case, or []; these components can form {_some(can)}")
+        raise Unread
+
+
+def _some(names):
+    more = f" and {len(names) - CHOICES} more" if len(names) > CHOICES else ""
+    return (", ".join(names[:CHOICES]) or "none") + more

@@ -1,0 +1,97 @@
+"""What must fit together across the sections of a case, and with the processes switched on."""
+
+from ekm3d.case.sides import area
+from ekm3d.case.toml_text import UNREAD
+
+OUTLETS = ("head", "drain", "collector")
+INLETS = ("head",)
+
+
+def check(case, problems):
+    """Add what does not fit to the problems; a check that lacks its values is passed over."""
+    for one in (_acidity, _chemistry_off, _storage, _carriers, _currents, _water):
+        problems.attempt(one, case, problems)
+
+
+def _acidity(case, problems):
+    if case.electrodes.rows and case.physics.transport and case.chemistry.hydrogen is None:
+        problems.add(("chemistry", "components"), "H+ is missing; electrodes turn current into "
+                     "acid and base, so a case with electrodes needs it")
+
+
+def _chemistry_off(case, problems):
+    """Without reactions every ion is free: the database must not know of more."""
+    if case.physics.chemistry:
+        return
+    chem = case.chemistry
+    more = (*chem.species[len(chem.components):], *chem.exchange, *chem.minerals)
+    if more:
+        shown = ", ".join(more[:4]) + (", ..." if len(more) > 4 else "")
+        problems.add(("physics", "chemistry"), f"is off, but the chosen components form {shown}; "
+                     "take a database without species, exchange and minerals, or leave it on")
+
+
+def _storage(case, problems):
+    storage = case.ore.storage
+    if case.physics.transport and storage is not None and storage.any():
+        problems.add(("ore", "storage"), "is above 0, and the water content of a case with "
+                     "transport does not change; set physics.transport = false, or storage = 0")
+
+
+def _currents(case, problems):
+    """Where nothing else can take up the difference, the sides' currents balance."""
+    if case.electrodes.rows or case.ore.current_source is not None \
+            or any(side.potential is not None for side in case.sides):
+        return
+    given = [(n, side.current) for n, side in enumerate(case.sides) if side.current]
+    net = sum(current for _, current in given)
+    if abs(net) > 1e-9 * sum(abs(current) for _, current in given):
+        problems.add(("side", given[-1][0], "current"), f"the sides' currents add up to {net:g} A, "
+                     "which cannot leave the block; let them balance, or give a side a potential")
+
+
+def _carriers(case, problems):
+    """A side's current is carried by ions that can cross it, or by a given conductivity."""
+    if not case.physics.transport or case.ore.electric_conductivity is not None:
+        return
+    for n, side in enumerate(case.sides):
+        key = "potential" if side.potential is not None else "current"
+        if getattr(side, key) is None:
+            continue
+        if side.composition is None:
+            problems.add(("side", n, key), "needs a composition on the same side, for ions to "
+                         "carry the current; give one, or ore.conductivity, or switch off "
+                         "physics.transport")
+        elif side.contact == "advective":
+            problems.add(("side", n, "contact"), f"is advective, so no ion crosses but with the "
+                         f"water; with a {key} it must be diffusive")
+
+
+def _water(case, problems):
+    """In every stage the given rates balance, or a head takes up the difference."""
+    storage = case.ore.storage
+    if not case.physics.flow or (storage is not None and storage.any()):
+        return
+    by_sides = [side.flux * area(case.grid, side.axis) for side in case.sides
+                if side.flux is not None]
+    free = any(side.head is not None for side in case.sides)
+    for n, stage in enumerate(case.schedule.stages):
+        if stage is UNREAD:
+            continue
+        wells = [well for well in case.wells if _is_open(well, stage)]
+        rates = by_sides + [well.rate for well in wells if well.kind == "injection"]
+        net, slack = sum(rates), 1e-9 * sum(map(abs, rates))
+        where, name = ("schedule", "stage", n), f"in stage {stage.name!r} "
+        if net > slack and not free and not any(w.kind in OUTLETS for w in wells):
+            problems.add(where, f"water is injected but cannot leave ({net:g} m3/s {name[:-1]}); "
+                         "open a head, drain or collector well, or give a side a head or a "
+                         "negative flux that balances it")
+        if net < -slack and not free and not any(w.kind in INLETS for w in wells):
+            problems.add(where, f"water is drawn off but cannot enter ({-net:g} m3/s "
+                         f"{name[:-1]}); open a well with a head, or give a side a head or a "
+                         "flux that balances it")
+
+
+def _is_open(well, stage):
+    """Whether a well has openings in a stage: those at driven rows follow the stage."""
+    return bool({"anodes": stage.anodes, "cathodes": stage.cathodes}.get(well.at, True))

@@ -1,0 +1,223 @@
+"""The ore body: rock and inventory of every voxel.
+
+Every value may be any of the sources of ekm3d.case.voxel_values. Amounts are per kg of dry ore where they
+are written, and per m3 of bulk ore in `OreBody`.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ekm3d.case.schema import Exchanger
+from ekm3d.case.toml_text import UNREAD, Unread, suggest
+from ekm3d.case.units import Kind, not_negative, per_kg, positive
+
+ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
+    "density": ("density", positive("kg/m3", "1500 kg/m3")),
+    "porosity": ("porosity", Kind("", "0.45", 0.0, 1.0, above=True)),
+    "water_content": ("water_content", Kind("", "0.42", 0.0, 1.0, above=True)),
+    "tortuosity": ("tortuosity", Kind("", "0.67", 0.0, 1.0, above=True)),
+    "permeability": ("hydraulic_conductivity", positive("m/s", "3.5e-7 m/s")),
+    "electroosmotic_permeability": ("electroosmosis", Kind("m2/V/s", "1.5e-8 m2/V/s")),
+    "dispersivity": ("dispersivity", not_negative("m", "5 cm")),
+}
+SITES = not_negative("eq/kg", "65 meq/kg")
+GIVEN = {   # the same for what is None unless it is given
+    "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
+    "current_source": ("current_source", Kind("A/m3", "1 A/m3")),
+    "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
+}
+NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the case is per kg
+
+
+@dataclass(frozen=True)
+class OreBody:
+    """Ore data as float64 arrays (nz, ny, nx), without ghosts.
+
+    Where `cec` is given and exceeds the charge of `exchangeable`, protons hold the rest. With
+    several exchangers cec, cec_slope and reference_pH count them along a first axis.
+    """
+
+    density: np.ndarray                  # kg of dry ore per m3
+    porosity: np.ndarray
+    water_content: np.ndarray            # m3 of water per m3 of bulk
+    tortuosity: np.ndarray               # diffusion in the ore / diffusion in water, per water
+    hydraulic_conductivity: np.ndarray   # m/s
+    electroosmosis: np.ndarray           # m2/V/s, water flux per field, towards the cathode
+    dispersivity: np.ndarray             # m
+    cec: np.ndarray                      # eq per m3 of bulk at the reference pH
+    cec_slope: np.ndarray                # eq per m3 of bulk and pH unit
+    exchangeable: dict = field(default_factory=dict)   # component -> mol per m3 of bulk
+    minerals: dict = field(default_factory=dict)       # mineral -> mol per m3 of bulk
+    reference_pH: float = 7.0
+    electric_conductivity: np.ndarray = None    # S/m of the wet ore; None: follows from the ions
+    current_source: np.ndarray = None           # A/m3; None: no sources but electrodes and sides
+    storage: np.ndarray = None                  # 1/m, specific storage; None: none
+
+    @property
+    def fixed_charge(self):
+        """cec of all exchangers, eq per m3 of bulk."""
+        return self.cec if self.cec.ndim == 3 else self.cec.sum(axis=0)
+
+
+class OreReader:
+    """Reads [ore] and the exchanger with the help of `sources`; problems go to `problems`."""
+
+    def __init__(self, chem, sources, problems):
+        self.chem, self.sources, self.problems = chem, sources, problems
+        self.grid, self.field = sources.grid, sources.field
+
+    def read(self, ore, choice, flow=True, prewetted=False):
+        """The OreBody of a validated [ore] and [chemistry].
+
+        Without `flow` the permeability may be left out; so may the density where no amount is
+        per kg of ore, nor in the water (`prewetted`).
+        """
+        exchangers = self.problems.attempt(self._exchangers, choice)
+        sources = {key: getattr(ore, key) for key in ROCK}
+        amounts = (prewetted or ore.exchangeable or ore.minerals or any(
+            x.cec != "from inventory" or x.variable_charge != 0.0 for _, x in exchangers))
+        if ore.density is None and not amounts:
+            sources["density"] = NOMINAL_DENSITY
+        rock = {}
+        for key, (attribute, kind) in ROCK.items():
+            if sources[key] is None and (key, flow) == ("permeability", False):
+                rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
+            elif sources[key] is None:
+                self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
+                rock[attribute] = UNREAD
+            else:
+                rock[attribute] = self.field(("ore", key), sources[key], kind)
+        given = {attribute: self.field(("ore", key), getattr(ore, key), kind)
+                 for key, (attribute, kind) in GIVEN.items() if getattr(ore, key) is not None}
+        self.problems.attempt(self._room_for_water, rock["water_content"], rock["porosity"])
+        exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
+        minerals = self.problems.attempt(self._minerals, ore.minerals)
+        slope = [self.field((*path, "variable_charge"), x.variable_charge, SITES)
+                 for path, x in exchangers]
+        sites = [self.field((*path, "cec"), x.cec, SITES) if x.cec != "from inventory" else None
+                 for path, x in exchangers]
+        cec = self.problems.attempt(self._cec, sites, exchangeable,
+                                    [path for path, _ in exchangers])
+        density = rock["density"]
+        return OreBody(**rock, **given, cec=_one_or_all(cec) * density,
+                       cec_slope=_one_or_all(slope) * density,
+                       exchangeable={k: v * density for k, v in exchangeable.items()},
+                       minerals={k: v * density for k, v in minerals.items()},
+                       reference_pH=_one_or_all([x.reference_pH for _, x in exchangers]))
+
+    def _exchangers(self, choice):
+        """(place in the case, entry) of every exchanger of the database, in its order."""
+        several, known = choice.exchangers, self.chem.exchangers
+        if not several:
+            if len(known) > 1:
+                self.problems.add(("chemistry",), f"the database has {len(known)} exchangers; give "
+                                  "each a [[chemistry.exchangers]] with its name and cec: "
+                                  + ", ".join(known))
+            return [(("chemistry", "exchanger"), choice.exchanger or Exchanger())]
+        path = ("chemistry", "exchangers")
+        if choice.exchanger is not None:
+            self.problems.add(("chemistry", "exchanger"), "there are [[chemistry.exchangers]] as "
+                              "well; leave one of them out")
+        self.problems.names(several, path, "exchanger")
+        entries = {x.name: ((*path, n), x) for n, x in enumerate(several)}
+        for name, (place, _) in entries.items():
+            if name not in known:
+                self.problems.add((*place, "name"), f"the database has no exchanger '{name}'"
+                                  + suggest(name, known))
+        for name in known:
+            if name not in entries:
+                self.problems.add(path, f"exchanger '{name}' of the database is missing; add one "
+                                  "with its name, and cec = 0 if the ore has none of it")
+        return [entries[name] for name in known if name in entries] or list(entries.values())
+
+    def _room_for_water(self, water, porosity):
+        over = water > porosity * (1 + 1e-12)
+        if over.any():
+            first = tuple(np.argwhere(over)[0])
+            self.problems.add(("ore", "water_content"),
+                              f"{water[first]:g} is above the porosity {porosity[first]:g} in "
+                              f"{over.sum()} of {over.size} voxels, the first at "
+                              f"{self.sources.place(over)}; it must not exceed the porosity")
+
+    def _exchangeable(self, table):
+        """{component: mol per kg of dry ore}"""
+        chem, amounts = self.chem, {}
+        for name, source in table.items():
+            path = ("ore", "exchangeable", name)
+            if name not in chem.components + chem.labels:
+                self.problems.add(path, "unknown component"
+                                  + suggest(name, chem.components + chem.labels))
+                continue
+            n = chem.index(name)
+            if chem.components[n] in amounts:
+                self.problems.add(path, f"{chem.components[n]} is given twice, by name and label")
+            elif chem.charge[n] <= 0:
+                self.problems.add(path, f"{chem.components[n]} has charge {chem.charge[n]:g}; only "
+                                  "cations can be exchangeable")
+            elif not (chem.nu_x[:, n] > 0).any():
+                self.problems.add(path, f"no exchange reaction of "
+                                  f"{chem.components[n]} takes part; exchangeable can be "
+                                  + ", ".join(c for k, c in enumerate(chem.components)
+                                              if (chem.nu_x[:, k] > 0).any()))
+            else:
+                kind = per_kg(chem.charge[n], chem.molar_mass[n])
+                amounts[chem.components[n]] = self.field(path, source, kind)
+        return amounts
+
+    def _minerals(self, table):
+        """{mineral: mol per kg of dry ore}"""
+        amounts = {}
+        for name, source in table.items():
+            if name not in self.chem.minerals:
+                self.problems.add(("ore", "minerals", name),
+                                  "unknown mineral" + suggest(name, self.chem.minerals))
+                continue
+            mass = self.chem.mineral_mass(self.chem.minerals.index(name))
+            amounts[name] = self.field(("ore", "minerals", name), source, per_kg(molar_mass=mass))
+        return amounts
+
+    def _cec(self, sites, exchangeable, paths):
+        """eq per kg of every exchanger; None among `sites`: what the others leave of the charge
+        of the inventory."""
+        charge = sum((self.chem.charge[self.chem.index(name)] * n
+                      for name, n in exchangeable.items()), np.zeros(self.grid.shape))
+        unknown = [n for n, given in enumerate(sites) if given is None]
+        given = sum((s for s in sites if s is not None), np.zeros(self.grid.shape))
+        if len(unknown) > 1:
+            self.problems.add((*paths[unknown[1]], "cec"), "only one exchanger's cec can follow "
+                              "\"from inventory\"")
+            return UNREAD
+        self._holders(sites, paths)
+        if len(unknown) == 1:
+            return [np.maximum(charge - given, 0.0) if s is None else s for s in sites]
+        if self.chem.hydrogen is None or not (self.chem.nu_x[:, self.chem.hydrogen] > 0).any():
+            spare = given > charge * (1 + 1e-9)
+            if spare.any():
+                k, j, i = np.argwhere(spare)[0]
+                self.problems.add((*paths[0], "cec"),
+                                  f"{1e3 * given[k, j, i]:g} meq/kg is more than the exchangeable "
+                                  f"inventory of {1e3 * charge[k, j, i]:g} meq/kg, and no exchange "
+                                  "species of H+ takes part to hold the rest; give less, or "
+                                  "\"from inventory\"")
+        over = charge > given * (1 + 1e-9)
+        if over.any():
+            k, j, i = np.argwhere(over)[0]
+            self.problems.add((*paths[0], "cec"),
+                              f"{1e3 * given[k, j, i]:g} meq/kg cannot hold the exchangeable "
+                              f"inventory of {1e3 * charge[k, j, i]:g} meq/kg; give more, or "
+                              "\"from inventory\"")
+        return sites
+
+    def _holders(self, sites, paths):
+        """A capacity needs exchange species that can fill it."""
+        for n, given in enumerate(sites):
+            if given is not None and given.any() and not (self.chem.site_of == n).any():
+                self.problems.add((*paths[n], "cec"), "is above 0, but no exchange species of the "
+                                  "chosen components takes part; choose some, or set cec = 0")
+                raise Unread
+
+
+def _one_or_all(values):
+    """The value of one exchanger as it is; those of several along a first axis."""
+    return values[0] if len(values) == 1 else np.array(values)

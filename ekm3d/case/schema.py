@@ -1,0 +1,335 @@
+"""What case.toml may hold: keys, types and units, as strict pydantic models in SI units.
+
+Quantities become floats here. Values that need more than themselves to be understood (sources
+of ore data, amounts of components) stay as written and are read by the modules that know.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
+from ekm3d.case.toml_tables import Q, Table
+from ekm3d.case.units import Kind, not_negative, positive
+
+LENGTH = Kind("m", "0.5 m")
+
+
+def _list_of(kind, count=None):
+    """Reader of a list of quantities, of `count` of them if given; one alone is repeated."""
+    def read(value):
+        if not isinstance(value, list):
+            return [kind.read(value)] * (count or 1)
+        if len(value) != (count or len(value)) or not value:
+            raise ValueError(f"should hold {count or 'at least one'} "
+                             f"value{'s' * (count != 1)}, not {len(value)}")
+        return [kind.read(v) for v in value]
+    return read
+
+
+def _corners(value):
+    """Reader of a box [[x0, y0, z0], [x1, y1, z1]] -> ((x0, y0, z0), (x1, y1, z1)) [m]."""
+    if not isinstance(value, list) or len(value) != 2 \
+            or not all(isinstance(v, list) and len(v) == 3 for v in value):
+        raise ValueError("should be two opposite corners, [[x0, y0, z0], [x1, y1, z1]]")
+    ends = [[LENGTH.read(v) for v in corner] for corner in value]
+    low, high = (tuple(pick(a, b) for a, b in zip(*ends)) for pick in (min, max))
+    if any(a == b for a, b in zip(low, high)):
+        raise ValueError("is a box without volume; its corners must differ in x, y and z")
+    return low, high
+
+
+def _boxes(value):
+    if not isinstance(value, list) or not value:
+        raise ValueError("should be a list of boxes, [[[x0, y0, z0], [x1, y1, z1]], ...]")
+    return [_corners(box) for box in value]
+
+
+def _celsius(value):
+    """Reader of a temperature [C]: "15 C", "288.15 K" or a bare number of C."""
+    kind = Kind("C", "25 C", 0.0, 100.0)
+    if not isinstance(value, str):
+        return kind.read(value)
+    number, _, unit = value.strip().partition(" ")
+    zero = {"C": 0.0, "degC": 0.0, "°C": 0.0, "K": 273.15}.get(unit)
+    try:
+        return kind.check(round(float(number) - zero, 9), value)
+    except (TypeError, ValueError) as e:
+        reason = "" if zero is None else f": {e}"
+        raise ValueError(f"cannot read {value!r} as a temperature{reason}; write e.g. '25 C'"
+                         ) from None
+
+
+def _three(kind, example):
+    return Annotated[list[float], BeforeValidator(_list_of(kind, 3)), Field(examples=[example])]
+
+
+Position = _three(LENGTH, '["0.5 m", "0.75 m", "1 m"]')
+Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
+                    Field(examples=['["0.25 m", "0.75 m"]'])]
+Box = Annotated[tuple, BeforeValidator(_corners)]
+Boxes = Annotated[list[tuple], BeforeValidator(_boxes)]
+Size = _three(Kind("m", "2 m", 1e-9, 1e6), '["2 m", "1.5 m", "2 m"]')
+Spacing = _three(Kind("m", "10 cm", 1e-9, 1e6), '"10 cm"')
+Length = Q(LENGTH)
+Width = Q(positive("m", "0.1 m"))
+Thickness = Q(positive("m", "5 mm"))
+Area = Q(positive("m2", "3 m2"))
+Head = Q(Kind("m", "0 m"))
+Flux = Q(not_negative("m/s", "5e-7 m/s"))
+Rate = Q(not_negative("m3/s", "1.5e-6 m3/s"))
+Seepage = Q(Kind("m/s", "1e-6 m/s"))
+Tank = Q(not_negative("m3", "2 l"))
+Time = Q(positive("s", "132 h"))
+Interval = Q(positive("s", "30 min"))
+Pause = Q(not_negative("s", "10 min"))
+Volts = Q(not_negative("V", "30 V"))
+Limit = Q(positive("V", "60 V"))
+Amperes = Q(positive("A", "1.5 A"))
+Overpotential = Q(not_negative("V", "2.5 V"))
+Gradient = Q(not_negative("V/m", "0.3 V/cm"))
+Resistance = Q(not_negative("ohm", "18 ohm"))
+PlateCapture = Q(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))
+Deposition = Q(not_negative("1/s", "0.034 1/s"))
+Acidity = Q(Kind("", "5.3", 0.0, 14.0))
+Courant = Q(Kind("", "0.4", 0.0, 1.0, above=True))
+Tolerance = Q(Kind("", "1e-10", 0.0, 1e-4, above=True))
+Share = Q(Kind("", "1e-9", 0.0, 1e-3))
+Pressure = Q(positive("atm", "4.2e-4 atm"))
+Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
+
+
+class Grid(Table):
+    size: Size
+    spacing: Spacing
+    origin: Position = [0.0, 0.0, 0.0]
+
+
+class Ore(Table):
+    """Each value is a source: a constant, layers, a table, ... (see ekm3d.case.voxel_values)."""
+
+    density: Any = None
+    porosity: Any = Field(examples=["0.45"])
+    water_content: Any = Field(examples=["0.42"])
+    tortuosity: Any = Field(examples=["0.67"])
+    permeability: Any = None
+    electroosmotic_permeability: Any = 0.0
+    dispersivity: Any = 0.0
+    conductivity: Any = None
+    current_source: Any = None
+    storage: Any = None
+    exchangeable: dict[str, Any] = {}
+    minerals: dict[str, Any] = {}
+    immobile: ImmobileWater | None = None
+
+
+class Layer(Table):
+    bottom: Length
+    top: Length
+    value: Any = Field(examples=["0.45"])
+
+
+class LayersSource(Table):
+    layers: list[Layer]
+
+
+class TableSource(Table):
+    table: str
+    column: str = Field(examples=['"porosity"'])
+    unit: str | None = None
+
+
+class ArraySource(Table):
+    """A table in a .npy file: an array (nz, ny, nx)."""
+
+    table: str
+    unit: str | None = None
+
+
+class DatasetSource(Table):
+    """A table in an HDF5 file."""
+
+    table: str
+    dataset: str = Field(examples=['"porosity"'])
+    unit: str | None = None
+
+
+class FormulaSource(Table):
+    formula: str
+    unit: str | None = None
+
+
+class SamplesSource(Table):
+    samples: str
+    column: str = Field(examples=['"LREE_mg_per_kg"'])
+    unit: str | None = None
+
+
+class Exchanger(Table):
+    cec: Any = "from inventory"
+    variable_charge: Any = 0.0
+    reference_pH: Acidity = 7.0
+
+
+class NamedExchanger(Exchanger):
+    """One of several, by the name of its empty site in the database."""
+
+    name: str = Field(examples=['"X-"'])
+
+
+class ChemistryChoice(Table):
+    """From `database`, "package" or a file, or `inline`, the same tables in the case itself;
+    `extend` names files whose records override and add."""
+
+    database: str | None = None
+    inline: dict[str, Any] | None = None
+    extend: Files = []
+    activity: Literal["ideal"] | None = None
+    temperature: Celsius = 25.0
+    components: list[str] | None = None
+    minerals: list[str] | None = None
+    exchange: list[str] | None = None
+    gases: dict[str, Pressure] | None = None
+    exchanger: Exchanger | None = None
+    exchangers: list[NamedExchanger] = []
+    kinetics: list[Kinetic] = []
+
+
+class WaterRegion(Table):
+    box: Box
+    composition: dict[str, Any] = Field(examples=['{ "Na+" = "1 mmol/l", "Cl-" = "1 mmol/l" }'])
+
+
+class Water(Table):
+    composition: dict[str, Any] = {}
+    prewetting: dict[str, Any] = {}
+    region: list[WaterRegion] = []
+
+
+class SideEntry(Table):
+    """A face of the block that is not simply closed."""
+
+    face: Literal["x-", "x+", "y-", "y+", "z-", "z+"] = Field(examples=['"x-"'])
+    composition: dict[str, Any] | None = None
+    contact: Literal["diffusive", "advective"] | None = None
+    potential: Any = None
+    current: Any = None
+    flux: Seepage | None = None
+    head: Head | None = None
+    component_flux: dict[str, Any] = {}
+
+
+class Strips(Table):
+    """Upright strips; `facing` is the axis along their thickness."""
+
+    x: Centres
+    y: Centres
+    bottom: Length
+    top: Length
+    width: Width
+    thickness: Thickness
+    facing: Literal["x", "y"] = "x"
+
+
+class ElectrodeRow(Table):
+    name: str = Field(examples=['"row 1"'])
+    strips: Strips | None = None
+    plates: Boxes | None = None
+    contact_resistance: Resistance | None = None
+    catholyte_volume: Tank | None = None
+
+
+class ElectrodeRows(Table):
+    overpotential: Overpotential
+    contact_resistance: Resistance
+    catholyte_volume: Tank
+    plate_capture: PlateCapture = 0.0
+    deposition: Deposition = 0.0
+    row: list[ElectrodeRow] = []
+
+
+class WellEntry(Table):
+    name: str = Field(examples=['"feed"'])
+    kind: Literal["injection", "head", "drain", "collector"] = Field(examples=['"injection"'])
+    at: str | None = None
+    box: Box | None = None
+    rate: Rate | None = None
+    flux: Flux | None = None
+    area: Area | None = None
+    head: Head | None = None
+    max_rate: Rate | None = None
+    composition: dict[str, Any] = {}
+
+
+class Pulse(Table):
+    on: Interval
+    off: Pause
+
+
+class StageEntry(Table):
+    name: str = Field(examples=['"stage 1"'])
+    duration: Time
+    anodes: list[str] = []
+    cathodes: list[str] = []
+    gradient: Gradient | None = None
+    voltage: Volts | None = None
+    current: Amperes | None = None
+    limit: Limit | None = None
+    floating: list[str] = []
+    pulse: Pulse | None = None
+
+
+class ScheduleEntry(Table):
+    pulses: Literal["averaged", "resolved"] = "averaged"
+    max_step: Interval = 1800.0
+    fixed_step: Interval | None = None
+    order: Literal[1, 2] = 1
+    cfl: Courant = 0.9
+    tolerance: Tolerance = 1e-10
+    stage: list[StageEntry] = []
+
+
+class SamplingEntry(Table):
+    file: str = Field(examples=['"samples.csv"'])
+
+
+class ProbeEntry(Table):
+    name: str = Field(examples=['"between rows"'])
+    position: Position
+
+
+class OutputEntry(Table):
+    snapshot_every: Interval = 43200.0
+    series_every: Interval = 3600.0
+    mode: Literal["gathered", "per-rank"] = "gathered"
+
+
+class PhysicsEntry(Table):
+    potential: bool = True
+    flow: bool = True
+    transport: bool = True
+    chemistry: bool = True
+    scheme: Literal["blended", "upwind"] = "blended"
+    skip: Share = 0.0
+    medium: MediumEntry | None = None
+    mobility: MobilityEntry | None = None
+
+
+class CaseFile(Table):
+    """The whole of case.toml."""
+
+    title: str = ""
+    description: str = ""
+    physics: PhysicsEntry = PhysicsEntry()
+    grid: Grid
+    ore: Ore
+    chemistry: ChemistryChoice
+    water: Water = Water()
+    electrodes: ElectrodeRows | None = None
+    well: list[WellEntry] = []
+    side: list[SideEntry] = []
+    schedule: ScheduleEntry = ScheduleEntry()
+    sampling: SamplingEntry | None = None
+    probe: list[ProbeEntry] = []
+    output: OutputEntry = OutputEntry()

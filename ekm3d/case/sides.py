@@ -1,0 +1,95 @@
+"""The sides of the block: reservoirs, fixed potentials and currents, water and fluxes.
+
+A side that is not listed is closed. A listed one may hold a reservoir (fixed concentrations
+behind the face), a potential or a current, a water flux or a head, and fixed fluxes of
+components; what it does not name stays closed, and without potential or current it carries no
+net current.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ekm3d.case.toml_text import UNREAD
+from ekm3d.case.units import Kind, per_area
+from ekm3d.case.water import composition
+
+POTENTIAL = Kind("V", "5 V")
+CURRENT, DENSITY = Kind("A", "1 A"), Kind("A/m2", "10 A/m2")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One open side; `axis` 0, 1, 2 = z, y, x, at its upper end if `upper`."""
+
+    face: str                    # x-, x+, y-, ...
+    axis: int
+    upper: bool
+    composition: dict = None     # component -> mol/m3 of the reservoir's water; None: no reservoir
+    contact: str = "diffusive"   # diffusive | advective: felt through water only
+    potential: float | np.ndarray = None     # V, on all faces or (faces along z, y, x less axis)
+    current: float = None        # A into the block, at one common potential
+    flux: float = None           # m/s, water into the block
+    head: float = None           # m
+    component_flux: dict = field(default_factory=dict)    # component -> mol/m2/s into the block
+
+
+def area(grid, axis):
+    """Of a whole side across array axis 0, 1, 2 = z, y, x [m2]."""
+    return float(np.prod(grid.size) / grid.size[2 - axis])
+
+
+class SideReader:
+    """Turns [[side]] into plain data."""
+
+    def __init__(self, chem, sources, problems):
+        self.chem, self.sources, self.problems = chem, sources, problems
+
+    def read(self, entries):
+        """Tuple of Side; each face may be listed once."""
+        seen = {}
+        for n, entry in enumerate(entries):
+            if entry is not UNREAD and entry.face is not UNREAD:
+                if entry.face in seen:
+                    self.problems.add(("side", n, "face"), f"{entry.face!r} is also the face of "
+                                      f"side {seen[entry.face]}; put all of it in one [[side]]")
+                seen.setdefault(entry.face, n)
+        return tuple(self.problems.attempt(self._side, ("side", n), entry)
+                     for n, entry in enumerate(entries))
+
+    def _side(self, path, entry):
+        wrong, attempt = self.problems.add, self.problems.attempt
+        axis, upper = "zyx".index(entry.face[0]), entry.face[1] == "+"
+        for one, other in (("potential", "current"), ("flux", "head")):
+            if getattr(entry, one) is not None and getattr(entry, other) is not None:
+                wrong(path, f"has both {one} and {other}; give one of them, the other follows")
+        if entry.contact is not None and entry.composition is None:
+            wrong((*path, "contact"), "tells how a reservoir is felt; give its composition, or "
+                  "leave the contact out")
+        reservoir = None
+        if entry.composition is not None:
+            reservoir = attempt(composition, entry.composition, (*path, "composition"), self.chem,
+                                self.problems)
+        fluxes = attempt(composition, entry.component_flux, (*path, "component_flux"), self.chem,
+                         self.problems, per_area)
+        potential = None
+        if entry.potential is not None:
+            potential = self.sources.faces((*path, "potential"), entry.potential, POTENTIAL, axis,
+                                           upper)
+        current = None
+        if entry.current is not None:
+            current = attempt(self._current, (*path, "current"), entry.current, axis)
+        return Side(entry.face, axis, upper, reservoir, entry.contact or "diffusive", potential,
+                    current, entry.flux, entry.head, fluxes)
+
+    def _current(self, path, value, axis):
+        """A, from amperes or from a density times the side's area."""
+        whole = area(self.sources.grid, axis)
+        for kind, scale in ((DENSITY, whole), (CURRENT, 1.0)):
+            try:
+                if isinstance(value, str) or kind is CURRENT:
+                    return float(kind.read(value) * scale)
+            except ValueError as e:
+                reason = str(e)
+        self.problems.add(path, f"{reason}, or {DENSITY.example!r} for a density")
+        return UNREAD

@@ -1,0 +1,176 @@
+"""Quantities written as text ("0.3 V/cm", "22.5 meq/kg") to SI numbers.
+
+The equivalent is a unit of its own, not a mole: 1 mol of an ion of charge z is |z| eq.
+`m2` and `m3` mean square and cubic metres. The registry of pint is built on first use.
+"""
+
+import functools
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
+UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?:\d{1,2}[A-Za-zµμΩ%°·*/^()\s⁻-]*)*")
+
+
+@functools.cache
+def registry():
+    """pint's units and the equivalent."""
+    import pint  # imported here: it costs 0.4 s
+
+    units = pint.UnitRegistry()
+    units.define("equivalent = [equivalent] = eq")
+    power = re.compile(r"(?<![A-Za-z0-9_])([kcdmuµ]?m)([23])(?![A-Za-z0-9_.])")
+    units.preprocessors.append(lambda text: power.sub(r"\1**\2", text))
+    return units
+
+
+@functools.cache
+def factor(unit, target):
+    """What a number in `unit` is multiplied by to be in `target`; ValueError if it cannot be."""
+    units = registry()
+    if len(unit) > 40 or not UNIT.fullmatch(unit):
+        raise ValueError(f"{unit!r} is not a unit")
+    try:
+        parsed = units.parse_units(unit if not unit.startswith("/") else "1" + unit)
+    except Exception:                           # pint lets errors of the tokenizer and eval through
+        raise ValueError(f"{unit!r} is not a unit known to pint") from None
+    try:
+        scale = units.convert(1.0, parsed, target or "dimensionless")
+        return float(f"{scale:.15g}")           # 1e-3 m3 to the litre, not 1.0000000000000002e-3
+    except Exception as e:
+        raise ValueError(f"{e}") from None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of quantity: its SI unit, how to write it, and the range it may have."""
+
+    unit: str                   # SI; "" for a pure number
+    example: str
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False         # the lower limit itself is excluded
+    below: bool = False         # the upper limit itself is excluded
+
+    def factor(self, unit):
+        """SI value of one `unit`; ValueError if that is something else."""
+        return factor(unit, self.unit)
+
+    def bare(self, number):
+        """A number without a unit is in SI."""
+        return number
+
+    def read(self, value):
+        """SI number of "0.3 V/cm" or of a bare SI number; ValueError says what would be right."""
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError(f"cannot read {value!r} as {self.name}; write e.g. {self.example!r}")
+        try:
+            if isinstance(value, str):
+                number, unit = self._split(value)
+                result = number * self.factor(unit) if unit else self._unitless(number)
+            else:
+                result = self.bare(float(value))
+        except (ValueError, OverflowError) as e:
+            raise ValueError(f"cannot read {value!r} as {self.name}: {e}; "
+                             f"write e.g. {self.example!r}") from None
+        return self.check(result, value)
+
+    def check(self, number, value=None):
+        """The number itself, if it lies in the range."""
+        shown = repr(value) if isinstance(value, str) else f"{number:g} {self.unit}".rstrip()
+        if not math.isfinite(number):
+            raise ValueError(f"{shown} is not a finite number; write e.g. {self.example!r}")
+        if not self.holds(number):
+            raise ValueError(f"{shown} is out of range; it must be {self.range}")
+        return number
+
+    def holds(self, numbers):
+        """Whether each number is finite and in the range."""
+        low = np.greater if self.above else np.greater_equal
+        high = np.less if self.below else np.less_equal
+        return np.isfinite(numbers) & low(numbers, self.low) & high(numbers, self.high)
+
+    @property
+    def name(self):
+        return self.unit or "a number"
+
+    @property
+    def range(self):
+        """The limits in words."""
+        low = ("above " if self.above else "at least ") + f"{self.low:g} {self.unit}".rstrip()
+        high = ("below " if self.below else "at most ") + f"{self.high:g} {self.unit}".rstrip()
+        return " and ".join(text for text, limit in ((low, self.low), (high, self.high))
+                            if math.isfinite(limit))
+
+    def _unitless(self, number):
+        if self.unit:
+            raise ValueError("the unit is missing")
+        return number
+
+    @staticmethod
+    def _split(text):
+        match = NUMBER.fullmatch(text)
+        if not match:
+            raise ValueError("it does not begin with a number")
+        return float(match[1]), match[2]
+
+
+@dataclass(frozen=True)
+class Amount(Kind):
+    """An amount of a component per kg or per m3, in mol, eq or mass; SI: mol."""
+
+    charge: float = 0.0
+    molar_mass: float = math.nan    # kg/mol
+
+    def factor(self, unit):
+        per = self.unit.partition("/")[2]
+        reasons = []
+        for basis, moles in (("mol", 1.0), ("eq", 1 / abs(self.charge) if self.charge else None),
+                             ("kg", 1 / self.molar_mass)):
+            try:
+                scale = factor(unit, f"{basis}/{per}")
+            except ValueError as e:
+                reasons.append(str(e))
+                continue
+            if moles is None:
+                raise ValueError("an uncharged component has no equivalents")
+            if not math.isfinite(moles):
+                raise ValueError("its molar mass is not known; give mol")
+            return scale * moles
+        raise ValueError(reasons[0])
+
+    def bare(self, number):
+        if number:
+            raise ValueError("the unit is missing (mol, eq and mg differ)")
+        return number
+
+    _unitless = bare
+
+
+def positive(unit, example):
+    """A Kind above zero."""
+    return Kind(unit, example, low=0.0, above=True)
+
+
+def not_negative(unit, example):
+    """A Kind of zero or more."""
+    return Kind(unit, example, low=0.0)
+
+
+def per_kg(charge=0.0, molar_mass=math.nan):
+    """Amount of a component per kg of dry ore [mol/kg]."""
+    return Amount("mol/kg", "400 mg/kg" if math.isfinite(molar_mass) else "0.02 mol/kg",
+                  low=0.0, charge=charge, molar_mass=molar_mass)
+
+
+def per_litre(charge=0.0, molar_mass=math.nan, low=0.0):
+    """Concentration of a component in water [mol/m3]."""
+    return Amount("mol/m3", "0.2 mmol/l", low=low, charge=charge, molar_mass=molar_mass)
+
+
+def per_area(charge=0.0, molar_mass=math.nan):
+    """Flux of a component through a face [mol/m2/s], of either sign."""
+    return Amount("mol/m2/s", "1e-6 mol/m2/s", charge=charge, molar_mass=molar_mass)

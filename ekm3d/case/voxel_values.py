@@ -1,0 +1,249 @@
+"""Values per voxel from the sources that a case may name.
+
+    0.45                                          the same everywhere
+    {layers = [{bottom, top, value}, ...]}        by height above the block's bottom; a voxel
+                                                  across two layers takes their mean by thickness
+    {table = "t.csv", column = "c"}               one row per voxel with its centre x, y, z
+    {table = "t.npy"}                             an array (nz, ny, nx)
+    {table = "t.h5", dataset = "d"}               the same in an HDF5 file
+    {formula = "0.3 + 0.1*z"}                     at the voxel centres, x, y, z in m
+    {samples = "s.csv", column = "c"}             scattered samples, interpolated
+
+All but the first two take `unit = "..."`; CSV columns may carry it in their names instead.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ekm3d.case.array_files import HDF5, NUMPY, read_dataset, read_numpy
+from ekm3d.case.csv_table import Sheet
+from ekm3d.case.expressions import evaluate
+from ekm3d.case.schema import (
+    ArraySource,
+    DatasetSource,
+    FormulaSource,
+    LayersSource,
+    SamplesSource,
+    TableSource,
+)
+from ekm3d.case.toml_tables import parse
+from ekm3d.case.toml_text import UNREAD, Unread
+
+SOURCES = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource,
+           "formula": FormulaSource}
+
+
+def layered(grid, layers):
+    """(nz, ny, nx) values of layers [(bottom, top, value)], heights above the block's bottom [m].
+
+    Overlap-weighted mean, so that an inventory does not depend on the spacing. ValueError where
+    the layers overlap or do not cover the block from bottom to top.
+    """
+    height, slack, reached = grid.size[2], 1e-9 * grid.size[2], 0.0
+    for bottom, top, _ in sorted(layers):
+        if top <= bottom:
+            raise ValueError(f"a layer's top ({top:g} m) must lie above its bottom ({bottom:g} m)")
+        if abs(bottom - reached) > slack and bottom < height:
+            what = "a gap" if bottom > reached else "an overlap"
+            low, high = sorted((bottom, reached))
+            raise ValueError(f"the layers leave {what} between {low:g} and {high:g} m; each must "
+                             "begin where the one below ends, the lowest at 0 m")
+        reached = top
+    if reached < height - slack:
+        raise ValueError(f"the layers end at {reached:g} m but the block is {height:g} m high")
+    edges = np.arange(grid.cells[2] + 1) * grid.spacing[2]
+    profile = np.zeros(grid.cells[2])
+    for bottom, top, value in layers:
+        overlap = np.minimum(edges[1:], top) - np.maximum(edges[:-1], bottom)
+        profile += value * np.clip(overlap, 0.0, None) / grid.spacing[2]
+    return np.broadcast_to(profile[:, None, None], grid.shape).copy()
+
+
+def tabulated(grid, sheet, values):
+    """(nz, ny, nx) values from a table that lists every voxel's centre once, in any order.
+
+    ValueError names the first line that is no centre or repeats one, or a voxel not listed.
+    """
+    steps = (sheet.positions() - grid.origin) / grid.spacing - 0.5
+    index = np.rint(np.clip(steps, -1e9, 1e9)).astype(int)
+    wrong = ((np.abs(steps - index) > 1e-3) | (index < 0) | (index >= grid.cells)).any(axis=1)
+    flat = np.ravel_multi_index(index[:, ::-1].T, grid.shape, mode="clip")
+    order = np.argsort(flat, kind="stable")
+    repeated = np.zeros(len(sheet), bool)
+    repeated[order[1:]] = flat[order[1:]] == flat[order[:-1]]
+    if (wrong | repeated).any():
+        n = int(np.argmax(wrong | repeated))
+        where = "({:g}, {:g}, {:g}) m".format(*sheet.positions()[n])
+        reason = (f"{where} is not the centre of a voxel of the grid" if wrong[n] else
+                  f"{where} is the voxel of line {sheet.lines[int(np.argmax(flat == flat[n]))]} "
+                  "again; every voxel may be listed once")
+        raise ValueError(f"{sheet.name}:{sheet.lines[n]}: {reason}")
+    listed = np.zeros(grid.shape, bool)
+    listed.flat[flat] = True
+    if not listed.all():
+        k, j, i = np.argwhere(~listed)[0]
+        where = ", ".join(f"{grid.centres(a)[n]:g}" for a, n in ((2, i), (1, j), (0, k)))
+        raise ValueError(f"{sheet.name} misses {np.sum(~listed)} of {listed.size} voxels, the "
+                         f"first at ({where}) m")
+    result = np.empty(grid.shape)
+    result.flat[flat] = values
+    return result
+
+
+def interpolated(points, values, where):
+    """Values at `where` (n, 3) from samples at `points` (m, 3): kriging, exact at the samples.
+
+    Radial basis functions -r with a constant: ordinary kriging with a linear variogram, which
+    has no range or sill to choose. Where its weights overshoot, the result is cut to the range
+    of the samples, so that it is never negative if they are not.
+    """
+    if len(points) == 1 or np.ptp(values) == 0.0:
+        return np.full(len(where), values[0])
+    from scipy.interpolate import RBFInterpolator  # imported here: it costs 0.8 s
+
+    neighbours = None if len(points) <= 1000 else 64
+    model = RBFInterpolator(points, values, neighbors=neighbours, kernel="linear", degree=0)
+    return np.clip(model(where), values.min(), values.max())
+
+
+class Sources:
+    """Reads sources onto a grid; problems go to `problems`."""
+
+    def __init__(self, grid, directory, problems):
+        self.grid, self.directory, self.problems = grid, directory, problems
+        self.sheets = {}
+
+    def field(self, path, source, kind):
+        """(nz, ny, nx) of one source in SI, or UNREAD."""
+        value = self.value(path, source, kind)
+        if not isinstance(value, float):
+            return value
+        return self.problems.attempt(lambda: np.full(self.grid.shape, value))
+
+    def value(self, path, source, kind):
+        """The float of a constant, (nz, ny, nx) of any other source, or UNREAD."""
+        try:
+            if source is UNREAD:
+                return UNREAD
+            if not isinstance(source, dict):
+                return kind.read(source)
+            return self._voxels(path, source, kind)
+        except ValueError as e:
+            self.problems.add(path, str(e))
+            return UNREAD
+        except Unread:
+            return UNREAD
+
+    def faces(self, path, source, kind, axis, upper):
+        """The float of a constant, the 2D array of a formula at the face centres of a side.
+
+        The array holds the side's faces by the two other axes, in the order z, y, x.
+        """
+        try:
+            if not isinstance(source, dict):
+                return kind.read(source)
+            spec = parse(FormulaSource, source, self.problems, path)
+            at = [self.grid.centres(a) for a in (0, 1, 2)]
+            at[axis] = self.grid.origin[2 - axis] + np.array([upper * self.grid.size[2 - axis]])
+            return self._formula(spec, kind, at).squeeze(axis)
+        except ValueError as e:
+            self.problems.add(path, str(e))
+            return UNREAD
+        except Unread:
+            return UNREAD
+
+    def place(self, mask):
+        """"(x, y, z) m", the centre of the first voxel of a mask (nz, ny, nx)."""
+        first = np.argwhere(mask)[0]
+        return "({}) m".format(", ".join(f"{self.grid.centres(a)[first[a]]:g}" for a in (2, 1, 0)))
+
+    def sheet(self, name):
+        """The CSV file of that name in the case directory, read once."""
+        if name not in self.sheets:
+            self.sheets[name] = Sheet(self.directory / name)
+        return self.sheets[name]
+
+    def _voxels(self, path, source, kind):
+        chosen = [key for key in source if key in SOURCES]
+        if len(chosen) != 1:
+            raise ValueError("should be a constant, or a table that holds one of layers, table, "
+                             "samples, formula")
+        model = SOURCES[chosen[0]]
+        if model is TableSource and isinstance(source["table"], str):
+            ending = Path(source["table"]).suffix.lower()
+            model = ArraySource if ending in NUMPY else DatasetSource if ending in HDF5 else model
+        spec = parse(model, source, self.problems, path)
+        if model is LayersSource:
+            return self._layers(path, spec.layers, kind)
+        if model is SamplesSource:
+            return self._samples(spec, kind)
+        if model is FormulaSource:
+            return self._formula(spec, kind)
+        if model is TableSource:
+            sheet = self.sheet(spec.table)
+            return tabulated(self.grid, sheet, sheet.values(spec.column, kind, spec.unit))
+        file = self.directory / spec.table
+        if model is ArraySource:
+            array = read_numpy(file, self.grid.shape)
+        else:
+            array = read_dataset(file, spec.dataset, self.grid.shape)
+        return self._checked(array, kind, spec.unit, spec.table)
+
+    def _formula(self, spec, kind, at=None):
+        """Values of a formula at the coordinates (z, y, x) `at` [m], else at the voxel centres."""
+        z, y, x = at or (self.grid.centres(axis) for axis in (0, 1, 2))
+        values = evaluate(spec.formula, x, y[:, None], z[:, None, None])
+        return self._checked(values, kind, spec.unit, "the formula", (z, y, x))
+
+    def _checked(self, values, kind, unit, what, at=None):
+        """The values in SI, all within the limits of `kind`."""
+        with np.errstate(over="ignore"):            # what is too large is told below
+            values = values * self._scale(kind, unit, what)
+        good = kind.holds(values)
+        if not good.all():
+            first = np.unravel_index(np.argmin(good), good.shape)
+            at = at or [self.grid.centres(axis) for axis in (0, 1, 2)]
+            where = ", ".join(f"{at[a][first[a]]:g}" for a in (2, 1, 0))
+            limits = kind.range if np.isfinite(values[first]) else "a finite number"
+            raise ValueError(f"{what} gives {values[first]:g} {kind.unit}".rstrip()
+                             + f" at ({where}) m; it must be {limits}")
+        return values
+
+    @staticmethod
+    def _scale(kind, unit, what):
+        """SI value of one `unit`."""
+        if unit is None:
+            if kind.unit:
+                raise ValueError(f"the unit of {what} is not known; add unit = \"...\" "
+                                 f"(something like the unit of {kind.example!r})")
+            return 1.0
+        try:
+            return kind.factor(unit)
+        except ValueError as e:
+            raise ValueError(f"unit {unit!r} does not fit: {e}; the value is like "
+                             f"{kind.example!r}") from None
+
+    def _layers(self, path, layers, kind):
+        read = []
+        for n, layer in enumerate(layers):
+            try:
+                read.append((layer.bottom, layer.top, kind.read(layer.value)))
+            except ValueError as e:
+                self.problems.add((*path, "layers", n, "value"), str(e))
+        if len(read) < len(layers):
+            raise Unread
+        return layered(self.grid, read)
+
+    def _samples(self, spec, kind):
+        sheet = self.sheet(spec.samples)
+        values = sheet.values(spec.column, kind, spec.unit)
+        points = sheet.inside(self.grid)
+        _, first, count = np.unique(points, axis=0, return_index=True, return_counts=True)
+        if (count > 1).any():
+            line = sheet.lines[first[np.argmax(count > 1)]]
+            raise ValueError(f"{sheet.name}:{line}: another sample has the same place")
+        z, y, x = (self.grid.centres(axis) for axis in (0, 1, 2))
+        where = np.stack(np.meshgrid(z, y, x, indexing="ij")[::-1], axis=-1).reshape(-1, 3)
+        origin = np.array(self.grid.origin)
+        return interpolated(points - origin, values, where - origin).reshape(self.grid.shape)

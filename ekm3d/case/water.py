@@ -1,0 +1,170 @@
+"""What the water of a case is made of: compositions, and regions of the block that differ.
+
+A composition is a table {component: amount}; an amount may be a source (see ekm3d.case.voxel_values)
+where the water fills the block. `pH` among them sets the acidity instead of H+, and `balance`
+names the ion whose amount then closes the charge. Regions are boxes that replace the composition
+inside; a voxel that a box cuts takes the mean by volume, so that every mole is where it was
+written, on any grid.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ekm3d.case.toml_text import UNREAD, suggest
+from ekm3d.case.units import Kind, per_kg, per_litre
+from ekm3d.chemistry.solution import water
+
+PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
+SCALE = Kind("", "5.3", 0.0, 14.0)
+
+
+@dataclass(frozen=True)
+class WaterData:
+    """Amounts are floats, or arrays (nz, ny, nx) where they differ from voxel to voxel."""
+
+    composition: dict       # component -> mol/m3 of the pore water before prewetting
+    prewetting: dict        # component -> mol per kg of dry ore
+
+
+def composition(table, path, chem, problems, kind=per_litre, sources=None):
+    """{component: SI amount} of a table of amounts, which must balance in charge.
+
+    Where H+ is not listed the others must balance: acid that is meant is written as H+, which
+    counts acidity and so is negative in alkaline water. With `sources`, amounts may differ
+    between voxels; they balance in each.
+    """
+    amounts, names = {}, chem.components + chem.labels
+    stated = {key: table[key] for key in (PH, BALANCE) if key in table}
+    table = {name: value for name, value in table.items() if name not in stated}
+    for name, value in table.items():
+        here = (*path, name)
+        if name not in names:
+            problems.add(here, "unknown component" + suggest(name, names))
+            continue
+        n = chem.index(name)
+        if chem.components[n] in amounts:
+            problems.add(here, f"{chem.components[n]} is given twice, by name and label")
+        amount = kind(chem.charge[n], chem.molar_mass[n])
+        if n == chem.hydrogen:
+            amount = replace(amount, low=-math.inf)
+        try:
+            value = sources.value(here, value, amount) if sources else amount.read(value)
+        except ValueError as e:
+            problems.add(here, str(e))
+            continue
+        if value is not UNREAD:
+            amounts[chem.components[n]] = value
+    if len(amounts) == len(table) and stated:
+        amounts = problems.attempt(_at_pH, amounts, stated, path, chem, problems, kind)
+    elif len(amounts) == len(table):
+        problems.attempt(_balance, amounts, path, chem, problems, kind, sources)
+    return amounts
+
+
+def _at_pH(amounts, stated, path, chem, problems, kind):
+    """The amounts with the acidity, and the balancing ion, that go with the pH stated."""
+    try:
+        pH = SCALE.read(stated[PH]) if PH in stated else None
+    except ValueError as e:
+        problems.add((*path, PH), str(e))
+        return UNREAD
+    if kind is not per_litre or any(np.ndim(amount) for amount in amounts.values()):
+        problems.add((*path, PH), "needs amounts per litre that are the same in all voxels; leave "
+                     "the pH out, or list H+ with the others")
+        return UNREAD
+    try:
+        found = water(chem, amounts, pH, stated.get(BALANCE),
+                      dict(zip(chem.gases, chem.pressure_g)), "the water")
+    except ValueError as e:
+        problems.add(path, str(e))
+        return UNREAD
+    ionic = np.abs(chem.charge) @ np.abs(found.total)
+    if abs(found.imbalance) > 1e-6 * ionic:
+        problems.add((*path, PH), f"at pH {pH:g} the ions do not balance: {found.imbalance:+.6g} "
+                     f"meq/l in all; correct them, or name the one to adjust: {BALANCE} = "
+                     f"{next((c for c, z in zip(chem.components, chem.charge) if z < 0), '')!r}")
+    return {name: float(amount) for name, amount in zip(chem.components, found.total)
+            if amount != 0.0}
+
+
+def _balance(amounts, path, chem, problems, kind, sources):
+    """Note where the ions do not balance in charge."""
+    charge = [chem.charge[chem.index(name)] * amount for name, amount in amounts.items()]
+    net, ionic = np.asarray(sum(charge)), sum(map(abs, charge))
+    off = np.abs(net) > 1e-6 * ionic
+    if not off.any():
+        return
+    where = f" at {sources.place(off)}, the first of {off.sum()} voxels" if off.ndim else ""
+    net, unit = float(net[off].flat[0]), kind().unit.replace("mol", "eq")
+    problems.add(path, f"the ions do not balance: {net:+.6g} {unit} in all{where}; add "
+                 f"{abs(net):.6g} {unit} of {'anions' if net > 0 else 'cations'}, or list "
+                 "H+ as well if the water is meant to be acid")
+
+
+def read_water(section, chem, sources, problems):
+    """The WaterData of a validated [water], with its regions put in."""
+    path = ("water", "composition")
+    pore = problems.attempt(composition, section.composition, path, chem, problems, per_litre,
+                            sources)
+    added = problems.attempt(composition, section.prewetting, ("water", "prewetting"), chem,
+                             problems, per_kg, sources)
+    regions = [problems.attempt(_region, ("water", "region", n), region, chem, sources, problems)
+               for n, region in enumerate(section.region)]
+    if regions:
+        pore = problems.attempt(mixed, sources.grid, pore, regions)
+    return WaterData(pore, added)
+
+
+def _region(path, region, chem, sources, problems):
+    """(box, composition) of one [[water.region]]."""
+    grid = sources.grid
+    for d, axis in enumerate("xyz"):
+        low, high = region.box[0][d], region.box[1][d]
+        start, end = grid.origin[d], grid.origin[d] + grid.size[d]
+        if high <= start or low >= end:
+            problems.add((*path, "box"), f"{axis} from {low:g} to {high:g} m lies outside the "
+                         f"block ({start:g} to {end:g} m); move it")
+            break
+    return region.box, composition(region.composition, (*path, "composition"), chem, problems,
+                                   per_litre, sources)
+
+
+def mixed(grid, base, regions):
+    """{component: (nz, ny, nx)} of `base` with regions [(box, composition)] put in."""
+    parts = [base, *(inside for _, inside in regions)]
+    weights = shares(grid, [box for box, _ in regions])
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: sum(weight * part[name] for weight, part in zip(weights, parts) if name in part)
+            for name in names}
+
+
+def shares(grid, boxes):
+    """Share of every voxel's volume that lies in each box: (1 + boxes, nz, ny, nx).
+
+    Boxes ((x0, y0, z0), (x1, y1, z1)) [m]; where they overlap, the last counts. The first of the
+    shares is what lies in none. They add up to 1.
+    """
+    cuts = []                               # along z, y, x, in voxels: all ends of voxels and boxes
+    for d in (2, 1, 0):
+        ends = (np.array([[low[d], high[d]] for low, high in boxes]) - grid.origin[d])
+        ends = np.clip(ends / grid.spacing[d], 0, grid.cells[d]).reshape(-1, 2)
+        whole = np.abs(ends - np.rint(ends)) < 1e-9
+        ends[whole] = np.rint(ends[whole])
+        cuts.append((ends, np.unique(np.append(np.arange(grid.cells[d] + 1), ends))))
+    middles = [0.5 * (cut[1:] + cut[:-1]) for _, cut in cuts]
+    owner = np.zeros([m.size for m in middles], dtype=np.int32)
+    for n in range(len(boxes)):
+        inside = [np.flatnonzero((m > ends[n, 0]) & (m < ends[n, 1]))
+                  for m, (ends, _) in zip(middles, cuts)]
+        owner[np.ix_(*inside)] = n + 1
+    result = np.empty((len(boxes) + 1, *grid.shape))
+    for n in range(len(boxes) + 1):
+        share = (owner == n).astype(float)
+        for axis, (_, cut) in enumerate(cuts):
+            width = np.diff(cut).reshape([-1 if a == axis else 1 for a in range(3)])
+            first = np.searchsorted(cut, np.arange(grid.shape[axis]))
+            share = np.add.reduceat(share * width, first, axis=axis)
+        result[n] = share
+    return result

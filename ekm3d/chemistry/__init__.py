@@ -1,0 +1,1 @@
+"""Chemical equilibrium of one voxel, and of many at once."""

@@ -1,0 +1,330 @@
+"""The equations of a voxel's chemical equilibrium: residual, Jacobian and Newton step.
+
+Unknowns: ln a_k of each component, ln x of each exchanger's empty site, ln q of each Vanselow
+exchanger, ln I, ln a_w, and the amount n_p of each phase (minerals, then gases at fixed pressure).
+Species follow from mass action, exchange species from `exchangers`, activity coefficients from
+`activity` (c and I in mol/l, amounts per m3 of bulk):
+
+    ln c_s = ln K_s + sum_k nu_sk ln a_k + w_s ln a_w - ln gamma_s(I)
+    n_e    = (X_i or q_i) K_e' prod_k a_k^nu_ek x_i^z_e,     X_i = clip(cec_i + slope (pH - pH_ref))
+
+and the unknowns from as many equations:
+
+    0 = theta sum_s nu_sk c_s + sum_e nu_ek n_e + sum_p nu_pk n_p - [k = H] sum_i (X_i - cec_i)
+        - total_k
+    0 = sum_e z_e n_e - X_i,     0 = sum_e n_e - q_i          over the species of exchanger i
+    0 = 1/2 sum_s z_s^2 c_s - I
+    0 = a_w - 1 + w sum_s c_s
+    0 = min(n_p, -ln Omega_p) for a mineral,     0 = ln Omega_p for a gas
+
+The amounts theta c_s and n_e are called terms. The protons X - cec of an exchanger itself count
+in total_H, so that sum_k z_k total_k - sum_i cec_i is the net charge of the voxel, exactly.
+
+The matrix has one pattern for all voxels, so its elimination is a fixed list of instructions
+(see `elimination`). What a thread needs for one voxel: the terms, one exponential each; the sums
+over products of stoichiometry, constants of the system; the elimination on a matrix of fixed
+size. Where a mineral is present its saturation takes the place of the balance of one component,
+its master, which moves to the row of the mineral's amount: a copy and a select, no search. Only
+minerals that compete for the same components need more than one such arrangement: one for the
+voxels whose minerals it can hold, and one for every other set that occurs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ekm3d.backends.fixed_order_sum import Mix, added
+from ekm3d.chemistry.activity import LN10, Activity
+from ekm3d.chemistry.ion_exchange import Columns, Exchangers
+from ekm3d.chemistry.phases import Phases, groups
+from ekm3d.chemistry.sparse_lu import Elimination, order_of
+
+LITRES = 1000.0           # per m3
+MISSING = -1.0e4          # stands for ln 0: exp(MISSING) is exactly 0
+SMALLEST = 1.0e-100       # of a sum: keeps a pivot whose terms underflow
+TRACE = 1e-250            # mol/m3, below which a component counts as absent
+LARGEST = 60.0            # ln of a term [mol/m3] that no solution reaches; keeps exp finite
+
+
+@dataclass
+class Residual(Columns):
+    """The equations at a trial state."""
+
+    terms: np.ndarray            # (S + E, n) mol/m3 of bulk
+    error: np.ndarray            # (B, n) left sides; 0 for what a voxel does not hold
+    scale: np.ndarray            # (B, n) sums of absolute terms
+    saturation: np.ndarray       # (P, n) ln Omega
+    site: np.ndarray             # (N, n) X
+    site_slope: np.ndarray       # (N, n) dX/dln a_H
+    strength: np.ndarray         # (n,) I of the trial state
+    absent: np.ndarray           # (K, n) components with no total
+    bare: np.ndarray             # (N, n) no exchanger
+
+    def balanced(self, tolerance):
+        """Voxels whose equations hold to `tolerance` of their absolute terms."""
+        return np.all(np.abs(self.error) <= tolerance * self.scale, axis=0)
+
+
+class Equations:
+    """The equations of one chemical system, for many voxels at once.
+
+    States y are (B + P, n), B unknowns in the order of the module's text and P amounts; active
+    (P, n) says which phases are held at saturation, the others at amount 0.
+    """
+
+    def __init__(self, chem):
+        self.chem, self.H = chem, chem.hydrogen
+        self.activity, self.exchangers = Activity(chem), Exchangers(chem)
+        self.phases = Phases(chem)
+        ex = self.exchangers
+        K, S, E = len(chem.components), len(chem.species), len(chem.exchange)
+        N, V = ex.count, len(ex.mixed)
+        self.K, self.S, self.E, self.M, self.N = K, S, E, self.phases.M, N
+        self.Q = K + N                     # first row of ln q; those of ln I, ln a_w and n:
+        self.I, self.W, self.B = K + N + V, K + N + V + 1, K + N + V + 2
+
+        def over_terms(of_species, of_exchange):
+            """A table whose rows are the terms; a number stands for all rows."""
+            width = np.shape(np.asarray(of_species))[1:] or np.shape(np.asarray(of_exchange))[1:]
+            return np.concatenate([np.broadcast_to(of_species, (S, *width)),
+                                   np.broadcast_to(of_exchange, (E, *width))])
+
+        self.nu = over_terms(chem.nu, ex.nu)
+        sites, sums = over_terms(0, ex.on * ex.z[:, None]), over_terms(0, ex.scaled_by_sum)
+        water, dissolved = over_terms(chem.water, 0), over_terms(1, 0)
+        # ln of the terms = action @ [ln a_k, ln x, ln q, ln a_w, factors(I), ln water, ln X, 1]
+        self.action = np.column_stack([
+            self.nu, sites, sums, water, over_terms(self.activity.action, 0), dissolved,
+            over_terms(0, ex.scaled_by_charge), over_terms(LN10 * chem.log_k, ex.constant)])
+        # equations as sums over the terms, and their derivatives
+        self.sums = np.column_stack([self.nu, sites, sums, over_terms(chem.z**2 / 2, 0),
+                                     chem.water_activity * dissolved])
+        growth = self.action[:, :self.I]
+        self.products = self.sums[:, :, None] * growth[:, None, :]
+        self.watered = (self.sums * water[:, None]).T
+        self._mix = {name: Mix(weights) for name, weights in (
+            ("action", self.action), ("sums", self.sums.T), ("sizes", np.abs(self.nu).T),
+            ("watered", self.watered), ("of_species", self.sums[:S].T),
+            ("of_exchange", self.sums[S:].T), ("growth", self.activity.action),
+            ("by_charge", ex.scaled_by_charge), ("saturation", self.phases.nu),
+            ("held", self.phases.nu.T), ("held_sizes", np.abs(self.phases.nu).T))}
+        self.additive = np.all(self.nu >= 0, axis=0)
+        self.may_lack = ~np.any(self.phases.nu[self.phases.gas] != 0, axis=0)
+        if self.H is not None:
+            self.may_lack[self.H] = False
+        self.arrangements = [Arrangement(self, *self.phases.masters())]
+        self._others = {}                  # where the first has no room: by what is active
+
+    def rarest(self, scale):
+        """Scale of each mineral's amount: that of its scarcest component but H+; (M, n)."""
+        parts = self.chem.nu_m != 0
+        if self.H is not None:
+            parts[:, self.H] = False
+        return np.array([scale[:self.K][part].min(axis=0) for part in parts]).reshape(
+            self.M, scale.shape[1])
+
+    def absent(self, total):
+        """Components (K, n) without a total: neither acidity nor supplied by a gas."""
+        return (total <= TRACE) & self.may_lack[:, None]
+
+    def residual(self, y, voxels, held=None):
+        """The equations at y; with `held` (n,) given, X is that at this pH, and q, I and a_w
+        are y's."""
+        K, H, Q, phases = self.K, self.H, self.Q, self.phases
+        absent = self.absent(voxels.total)
+        lost = absent.any()
+        u = np.where(absent, MISSING, y[:K]) if lost else y[:K]
+        mix = self._mix
+        saturation = (mix["saturation"](u) + phases.water[:, None] * y[self.W]
+                      - phases.constant[:, None])
+
+        released, site_slope = np.zeros_like(voxels.cec), np.zeros_like(voxels.cec)
+        if held is not None:
+            released, _ = voxels.released(held)
+        elif H is not None:
+            released, follows = voxels.released(-u[H] / LN10)
+            site_slope = np.where(follows, -voxels.slope / LN10, 0.0)
+        X = voxels.cec + released
+        bare = X <= 0
+        empty = bare[self.exchangers.mixed]
+        q = np.where(empty, 0.0, np.exp(y[Q:self.I]))
+        I, a_w = np.exp(y[self.I:self.B])
+        factors = np.vstack([
+            u, np.where(bare, 0.0, y[K:Q]), np.where(empty, MISSING, y[Q:self.I]), y[self.W],
+            self.activity.factors(I), np.log(voxels.water),
+            np.where(bare, MISSING, np.log(np.where(bare, 1.0, X))), np.ones_like(I)])
+        terms = np.exp(np.minimum(mix["action"](factors), LARGEST))
+        if lost:
+            terms[(self.nu != 0) @ absent] = 0.0
+            saturation[(phases.nu != 0) @ absent] = -np.inf
+
+        error = mix["sums"](terms)
+        scale = np.empty_like(error)
+        scale[:K] = mix["sizes"](terms) + np.abs(voxels.total)
+        scale[K:Q] = np.where(bare, 1.0, X)
+        scale[Q:self.I] = np.where(empty, 1.0, q)
+        scale[self.I] = error[self.I] + voxels.water * (I + 1e-6)
+        scale[self.W] = voxels.water
+        error[:K] -= voxels.total
+        error[K:Q] -= X
+        error[Q:self.I] -= q
+        error[self.I:] -= voxels.water * I, voxels.water * (1 - a_w)
+        if phases.count:
+            error[:K] += mix["held"](y[self.B:])
+            scale[:K] += mix["held_sizes"](np.abs(y[self.B:]))
+        if H is not None:
+            error[H] -= added(released)
+            scale[H] += added(np.abs(released))
+        error[K:Q][bare] = 0.0
+        if lost:
+            error[:K][absent], scale[:K][absent] = 0.0, 1.0
+        if held is not None:
+            error[Q:] = 0.0
+        return Residual(terms, error, scale, saturation, X, site_slope, I, absent, bare)
+
+    def step(self, y, active, voxels, r, damping=None):
+        """Newton's change of y. damping (n,): as in Levenberg-Marquardt, and q, I, a_w, X held."""
+        parts = list(self._arranged(active))
+        if len(parts) == 1:
+            return self._step(parts[0][0], y, active, voxels, r, damping)
+        change = np.empty_like(y)
+        for arrangement, part in parts:
+            change[:, part] = self._step(
+                arrangement, y[:, part], active[:, part], voxels.take(part), r.take(part),
+                None if damping is None else damping[part])
+        return change
+
+    def _arranged(self, active):
+        """(arrangement, voxels) for all voxels, by nothing but what is active there."""
+        first, left = self.arrangements[0], np.arange(active.shape[1])
+        if not first.left_out.size:
+            yield first, left
+            return
+        fits = first.fits(active)
+        if fits.any():
+            yield first, left[fits]
+        left = left[~fits]
+        if left.size:
+            for group in groups(active[:, left]):
+                present = active[:, left[group[0]]]
+                if present.tobytes() not in self._others:
+                    self._others[present.tobytes()] = Arrangement(
+                        self, *self.phases.masters(present))
+                yield self._others[present.tobytes()], left[group]
+
+    def _step(self, arrangement, y, active, voxels, r, damping):
+        """`step` for voxels whose active phases one arrangement can hold."""
+        K, Q, H, S, B, at = self.K, self.Q, self.H, self.S, self.B, arrangement.place
+        size, n, mix = B + self.phases.count, y.shape[1], self._mix
+        main = at[:B]
+        A = np.zeros((size, size + 1, n))
+        A[arrangement.direct_at] = arrangement.direct(r.terms)
+        A[main, -1] = -self._logarithmic(r, active, voxels)
+        if damping is None:
+            growth = mix["growth"](self.activity.slopes(r.strength))       # -d ln gamma/d ln I
+            A[main, at[self.I]] = mix["of_species"](growth * r.terms[:S])
+            A[main, at[self.W]] = mix["watered"](r.terms)
+            A[at[self.I], at[self.I]] -= voxels.water * r.strength
+            A[at[self.W], at[self.W]] += voxels.water * np.exp(y[self.W])
+            if H is not None:
+                follow = r.site_slope / np.where(r.bare, 1.0, r.site)
+                A[main, at[H]] += mix["of_exchange"](mix["by_charge"](follow) * r.terms[S:])
+                A[at[H], at[H]] -= added(r.site_slope)
+                A[at[K:Q], at[H]] -= r.site_slope
+            for v, i in enumerate(self.exchangers.mixed):
+                A[at[Q + v], at[Q + v]] += np.where(r.bare[i], 1.0, -np.exp(y[Q + v]))
+        else:
+            A[at[Q:B]] = 0.0
+            A[at[Q:B], at[Q:B]] = 1.0
+            A[at[:Q], at[:Q]] *= 1 + damping
+        A[at[:K], at[:K]] += r.absent + SMALLEST * r.scale[:K]
+        A[at[K:Q], at[K:Q]] += r.bare + SMALLEST * r.scale[K:Q]
+        used, phases = active.any(axis=1), self.phases
+        for p in arrangement.left_out:
+            A[at[B + p], at[B + p]] = 1.0
+        for p in np.flatnonzero(used):
+            A[at[:K], at[B + p]] = active[p] * phases.nu[p][:, None]
+        for p, k in zip(arrangement.phases, arrangement.masters):
+            row, own = at[B + p], at[k]
+            if used[p]:                      # saturation takes the place of the master's balance
+                on = active[p]
+                A[row] = on * A[own]
+                A[row, row] += ~on
+                A[own] *= ~on
+                A[own, at[:K]] += on * phases.nu[p][:, None]
+                if damping is None:
+                    A[own, at[self.W]] += on * phases.water[p]
+                A[own, -1] -= np.where(on, r.saturation[p], 0.0)
+            else:
+                A[row, row] = 1.0
+        skip = {at[B + p] for p in range(phases.count) if not used[p]}
+        return arrangement.elimination.solve(A, skip)[at]
+
+    def _logarithmic(self, r, active, voxels):
+        """The errors, P ln(P/T) in place of P - T where the sum P has only positive terms.
+
+        The same Newton step to first order, but exact where one term rules the sum.
+        """
+        K, Q = self.K, self.Q
+        error = r.error.copy()
+        target = np.vstack([voxels.total, r.site])
+        P = error[:Q] + target
+        plain = np.append(~self.additive, np.zeros(Q - K, bool))[:, None] | (P <= 0) | (target <= 0)
+        if self.phases.count:
+            plain[:K] |= (self.phases.nu != 0).T @ active
+        P, target = np.where(plain, 1.0, P), np.where(plain, 1.0, target)
+        error[:Q] = np.where(plain, error[:Q], P * np.log(P / target))
+        return error
+
+
+class Arrangement:
+    """An order of elimination for voxels whose active phases are among some of the phases.
+
+    Attributes: phases and their masters; left_out: the other phases, which no voxel may hold;
+    together: whether it needs all of its phases;
+    place: (B + P,) row and column of each unknown; direct, direct_at: derivatives that are sums
+    of constants times terms, packed, and their places.
+    """
+
+    def __init__(self, equations, phases, masters, together):
+        q, K, B = equations, equations.K, equations.B
+        nu, water = q.phases.nu, q.phases.water
+        self.phases, self.masters, self.together = phases, masters, together
+        self.left_out = np.setdiff1d(np.arange(q.phases.count), phases)
+        pattern = self._pattern(q)
+        for p in phases:
+            pattern[:K, B + p] = nu[p] != 0
+        for p, k in zip(phases, masters):             # the two rows may change places
+            pattern[B + p] = pattern[k]
+            pattern[k, :K] |= nu[p] != 0
+            pattern[k, q.W] |= water[p] != 0
+        pattern |= np.eye(len(pattern), dtype=bool)
+        first = [B + p for p in [*self.left_out, *phases]] + masters
+        order = order_of(pattern, first, list(range(K, B)))
+        self.place = np.argsort(order)
+        self.elimination = Elimination(pattern[np.ix_(order, order)])
+        rows, columns = np.nonzero(np.any(q.products != 0, axis=0))
+        self.direct = Mix(q.products[:, rows, columns].T)
+        self.direct_at = self.place[rows], self.place[columns]
+
+    def fits(self, active):
+        """Voxels (n,) whose active phases (P, n) it can hold."""
+        fits = ~active[self.left_out].any(axis=0)
+        return fits & active[self.phases].all(axis=0) if self.together else fits
+
+    @staticmethod
+    def _pattern(q):
+        """Derivatives of the balances by all but the amounts, where they may differ from 0."""
+        pattern = np.zeros((q.B + q.phases.count,) * 2, bool)
+
+        def linked(growth):
+            return np.any((q.sums != 0) & (growth != 0)[:, None], axis=0)
+
+        pattern[:q.B, :q.I] = np.any(q.products != 0, axis=0)
+        ions = np.append(np.abs(q.activity.action).sum(axis=1), np.zeros(q.E))
+        pattern[:q.B, q.I] = linked(ions)
+        pattern[:q.B, q.W] = np.any(q.watered != 0, axis=1)
+        if q.H is not None:
+            pattern[:q.B, q.H] |= linked(np.append(np.zeros(q.S), np.ones(q.E)))
+            pattern[q.K:q.Q, q.H] = True
+        return pattern

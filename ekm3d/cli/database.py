@@ -1,0 +1,209 @@
+"""`ekm3d database`: lists the thermodynamic data and shows records with every number and source.
+
+Without --file it is the package's database. A file that is complete in itself, PHREEQC's
+databases included, is shown as it is; one that only adds and overrides, on top of the package's.
+"""
+
+import sys
+
+from ekm3d.case.report import table
+from ekm3d.case.toml_text import suggest
+from ekm3d.chemistry.system import WATER
+from ekm3d.thermodata import load
+from ekm3d.thermodata.build import DatabaseError, build, merge, sites_of
+from ekm3d.thermodata.records import KEYS
+
+BAD_INPUT = 2
+UNITS = {"molar_mass": "g/mol", "diffusion": "m2/s", "delta_h": "kJ/mol", "log_k": "at 25 C",
+         "molar_volume": "cm3/mol", "size": "angstrom", "linear": "kg/mol",
+         "uncertainty": "log10 units", "log_k_T": "A1 to A6, T in K"}
+PLURALS = {"component": "components", "species": "species", "exchanger": "exchangers",
+           "exchange": "exchange species", "mineral": "minerals", "gas": "gases"}
+SOURCE_WIDTH = 60
+
+
+def add_parser(commands):
+    """The grammar of `ekm3d database`."""
+    parser = commands.add_parser("database", help="list and show thermodynamic data",
+                                 description=__doc__.partition("\n\n")[2])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="records to show, any case")
+    parser.add_argument("--kind", choices=KEYS, help="only records of this kind")
+    parser.add_argument("--components", nargs="+", metavar="NAME",
+                        help="everything that can form among these")
+    parser.add_argument("--file", metavar="FILE", help="a database.toml, or a .dat of PHREEQC")
+    parser.add_argument("--toml", action="store_true",
+                        help="as TOML, to copy into a file of your own and change")
+
+
+def command(args):
+    """`ekm3d database`: 0 done, 2 bad input."""
+    try:
+        print("\n".join(report(args)))
+    except BrokenPipeError:
+        sys.stderr.close()
+    except OSError as error:
+        print(f"ekm3d: cannot read {args.file}: {error.strerror}", file=sys.stderr)
+        return BAD_INPUT
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def report(args):
+    """Lines to print; ValueError for unknown names or a wrong database."""
+    tables, title, reading = _database(args.file)
+    kinds = [args.kind] if args.kind else list(KEYS)
+    records = [(kind, r) for kind in kinds for r in tables.get(kind, [])]
+    if args.components:
+        records = _formed(tables, records, _found(tables, args.components, ["component"]))
+    if args.names:
+        wanted = _found(tables, args.names, kinds)
+        records = [(kind, r) for kind, r in records if r["name"] in wanted]
+        if not records:
+            raise ValueError("none of these can form among the components given")
+    if args.toml:
+        return [line for kind, record in records for line in (*toml(kind, record), "")]
+    if args.names:
+        return [line for kind, record in records for line in (*_shown(kind, record), "")]
+    if args.kind or args.components:
+        return [title, *(line for kind in kinds
+                         for line in _listed(kind, [r for k, r in records if k == kind]))]
+    return [title, *_overview(tables), *_left_out(reading)]
+
+
+def _database(file):
+    """(tables, title, reading): checked tables of the package's database or a file."""
+    if file is None:
+        tables, origins = load.combined(load.PACKAGE)
+        title, reading = "the package's database", None
+    else:
+        parts, reading = load.load(file)
+        complete = {"activity", "mobility", "component"} <= set(parts[0][1])
+        tables, origins = merge(parts if complete else [*load.package(), *parts])
+        title = file if complete else f"the package's database, extended by {file}"
+    try:
+        build(tables, origins=origins)
+    except DatabaseError as error:
+        raise ValueError(str(error)) from None
+    return tables, title, reading
+
+
+def _found(tables, names, kinds):
+    """Names as the database writes them; small and capital letters do not matter."""
+    known = {}
+    for kind in kinds:
+        for record in tables.get(kind, []):
+            for name in (record.get("label"), record["name"]):
+                if name:
+                    known.setdefault(name.lower(), set()).add(record["name"])
+    unknown = [name for name in names if name.lower() not in known]
+    if unknown:
+        every = [r["name"] for kind in kinds for r in tables.get(kind, [])]
+        raise ValueError("\n".join(
+            f"no {PLURALS[kinds[0]] if len(kinds) == 1 else 'record'} {name!r} in the database"
+            + (suggest(name, every) if len(every) < 50 or "did you" in suggest(name, every) else "")
+            for name in unknown))
+    return {full for name in names for full in known[name.lower()]}
+
+
+def _formed(tables, records, components):
+    """The records that need nothing but these components, water and sites."""
+    at_hand = components | {WATER} | set(sites_of(tables))
+
+    def fits(kind, record):
+        if kind == "component":
+            return record["name"] in components
+        return kind == "exchanger" or set(record["reaction"]) <= at_hand
+    return [(kind, record) for kind, record in records if fits(kind, record)]
+
+
+def reaction(kind, record):
+    """The reaction as text, dissolution with the solid on the left: "H2O = OH- + H+"."""
+    left = [(n, name) for name, n in record["reaction"].items() if n > 0]
+    right = [(-n, name) for name, n in record["reaction"].items() if n < 0]
+    product = (1, record["name"])
+    if kind in ("mineral", "gas"):
+        left, right = [product, *right], left
+    else:
+        right = [product, *right]
+    return " = ".join(" + ".join((f"{n:g} " if n != 1 else "") + name for n, name in side)
+                      for side in (left, right))
+
+
+def _overview(tables):
+    lines = table([(PLURALS[kind], len(tables[kind])) for kind in KEYS if tables.get(kind)], "<>")
+    groups = {}
+    for record in tables["component"]:
+        groups.setdefault(record.get("group") or "other", []).append(record["name"])
+    return [*lines, "", "components", *table([(g, " ".join(n)) for g, n in groups.items()], "<<"),
+            "", "ekm3d database --kind mineral        lists a kind",
+            "ekm3d database --components La+3 SO4-2 H+        lists what these form",
+            "ekm3d database LaSO4+        shows a record"]
+
+
+def _left_out(reading):
+    """What of a PHREEQC file is not in the database."""
+    if reading is None:
+        return []
+    return ["", *reading.remarks, *([f"not taken over ({len(reading.skipped)}):"]
+                                    if reading.skipped else []),
+            *(f"  line {line}: {text}" for line, text in reading.skipped)]
+
+
+def _listed(kind, records):
+    """A table of the records of one kind."""
+    if not records:
+        return []
+    if kind == "component":
+        rows = [("name", "label", "group", "g/mol", "D m2/s", "source")]
+        rows += [(r["name"], r.get("label", r["name"]), r.get("group", ""),
+                  f"{r['molar_mass']:g}", f"{r['diffusion']:.3g}", _short(r["source"]))
+                 for r in records]
+        align = "<<<>><"
+    elif kind == "exchanger":
+        rows = [("name", "convention")]
+        rows += [(r["name"], r.get("convention", "gaines-thomas")) for r in records]
+        align = "<<"
+    else:
+        rows = [("name", "reaction", "log K", "+-", "source")]
+        rows += [(r["name"], reaction(kind, r), f"{r['log_k']:g}",
+                  f"{r['uncertainty']:g}" if "uncertainty" in r else "", _short(r["source"]))
+                 for r in records]
+        align = "<<>><"
+    heading = PLURALS[kind] if len(records) != 1 or kind == "exchange" else kind
+    return ["", f"{len(records)} {heading}", *table(rows, align)]
+
+
+def _short(text):
+    return text if len(text) <= SOURCE_WIDTH else text[:SOURCE_WIDTH - 3] + "..."
+
+
+def _shown(kind, record):
+    """A record with every number and its source."""
+    rows = []
+    for key, value in record.items():
+        if key == "reaction":
+            value = reaction(kind, record)
+        elif key == "elements":
+            value = " ".join(f"{symbol} {count:g}" for symbol, count in value.items())
+        elif isinstance(value, list):
+            value = " ".join(f"{v:.10g}" for v in value)
+        if key != "name":
+            rows.append((key.replace("_", " "), f"{value} {UNITS.get(key, '')}".rstrip()))
+    return [f"{record['name']}: {kind}", *table(rows, "<<")]
+
+
+def toml(kind, record):
+    """Lines of the record as a table of a database file."""
+    return [f"[[{kind}]]", *(f"{key} = {_value(value)}" for key, value in record.items())]
+
+
+def _value(value):
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f'"{k}" = {_value(v)}' for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)

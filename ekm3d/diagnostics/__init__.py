@@ -1,0 +1,1 @@
+"""Balances, inventory, time series and derived fields of a running simulation."""

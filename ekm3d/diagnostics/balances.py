@@ -1,0 +1,121 @@
+"""What must add up: mass of every component, charge of every voxel, Faraday's law.
+
+None of these is used by the model; each can fail.
+"""
+
+import numpy as np
+
+from ekm3d.diagnostics.inventory import by_total
+from ekm3d.state import components, minerals, on_clay
+
+
+class FaradayBox:
+    """A box of voxels around one row: acid found in it and let through its walls = I t / F.
+
+    Acid is counted from the species, the exchanger and the solids, not from the transported
+    total; what passes the walls is what the faces of all its voxels let through in the end.
+    """
+
+    def __init__(self, sim, row):
+        el = sim.electrodes
+        self.sim, self.strips = sim, np.flatnonzero(el.strip_row == row)
+        where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
+        self.window = sim.domain.window(
+            (max(w.min() - 1, 0), min(w.max() + 2, n))
+            for w, n in zip(where, sim.domain.whole.shape))
+        self.passed = self.made = self.passed_charge = 0.0
+        self.number = sim.transport.watch(self.window)
+        self.start = self.inside()
+
+    def _sum(self, amounts):
+        """mol from mol/m3 in the voxels of the box that this process holds."""
+        return self.sim.domain.within([self.window], [amounts])[0] * self.sim.grid.voxel_volume
+
+    def inside(self):
+        """mol of acid in the box: pore water, exchanger, minerals, tanks and plates."""
+        sim, s, chem = self.sim, self.sim.state, self.sim.chem
+        h, cut = chem.hydrogen, (slice(None), *self.window.part)
+        inner = sim.grid.inner
+        theta = sim.rock["water_content"][inner][self.window.part]
+        water = s.mix(chem.nu[:, h], s.c[inner][cut]) * theta
+        water += s.immobile_water[h][inner][self.window.part]
+        held = s.mix(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
+        solid = s.mix(chem.nu_m[:, h], minerals(s)[inner][cut])
+        fixed = sim.rock["cec"][inner][(Ellipsis, *self.window.part)]
+        ore = self._sum(water + held + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
+        return ore + s.tank[self.strips, h].sum() + s.plate[self.strips, h].sum()
+
+    def step(self, dt):
+        """Add what this step makes, and what it lets through the walls, wells and drains."""
+        sim, h = self.sim, self.sim.chem.hydrogen
+        self.made += sim.transport.acid[self.strips].sum() * dt
+        self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
+        self.passed -= sim.transport.entered[self.number] * dt
+        for (place, _), moved in zip(sim.flow.wells, sim.transport.openings):
+            self.passed -= moved[h, self.window.holds(place.voxel)].sum() * dt
+
+    def drain(self):
+        """Add the acid that left the row's tanks with their water, less what gases brought."""
+        sim, h = self.sim, self.sim.chem.hydrogen
+        self.passed += sim.cathodes.left[self.strips, h].sum()
+        if sim.chem.gases:
+            self.passed -= self._sum(sim.reactions.taken[h][sim.grid.inner][self.window.part])
+            self.passed -= sim.cathodes.absorbed[self.strips, h].sum()
+
+    def error(self):
+        """|found + passed - made| relative to the charge passed; 0 before any current."""
+        if self.passed_charge == 0.0:
+            return 0.0
+        return abs(self.inside() - self.start + self.passed - self.made) / self.passed_charge
+
+
+class Audit:
+    """The balances of a run, brought up to date around every step."""
+
+    def __init__(self, sim):
+        self.sim = sim
+        s = sim.state
+        self.initial = self.stored()
+        self.scale = sim.domain.sums(np.abs(components(s, sim.chem))) * sim.grid.voxel_volume
+        charged = sim.physics.potential and sim.chem.hydrogen is not None
+        self.boxes = [FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))
+                      if charged and not sim.case.sides]
+        self.charge_max = self.water_max = 0.0
+        self.check_charge()
+
+    def stored(self):
+        """mol of every component in ore, tanks, plates and what was collected or lost."""
+        s = self.sim.state
+        return by_total(self.sim) + s.tank.sum(0) + s.plate.sum(0) + s.leachate + s.drained
+
+    def before(self, dt):
+        """Called with the rates of a step known and nothing moved yet."""
+        for box in self.boxes:
+            box.step(dt)
+        self.water_max = max(self.water_max, self.sim.flow.residual)
+
+    def after(self):
+        """Called when the step is complete."""
+        for box in self.boxes:
+            box.drain()
+        self.check_charge()
+
+    def check_charge(self):
+        """Largest net charge of a voxel over all phases, relative to its dissolved ions."""
+        if self.sim.physics.potential:
+            self.charge_max = max(self.charge_max, self.sim.electrolyte.imbalance(self.sim.state))
+
+    def mass_errors(self):
+        """Relative error of every component's mass: (stored - initial - fed - made) / present."""
+        s = self.sim.state
+        entered = s.fed + s.absorbed
+        scale = self.scale + np.abs(s.fed) + np.abs(s.absorbed)
+        if self.sim.chem.hydrogen is not None:
+            entered[self.sim.chem.hydrogen] += s.acid.sum()
+            scale[self.sim.chem.hydrogen] += np.abs(s.acid).sum()
+        error = np.abs(self.stored() - self.initial - entered)
+        return np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
+
+    def faraday_error(self):
+        """Worst of the boxes around the rows."""
+        return max((box.error() for box in self.boxes), default=0.0)

@@ -1,0 +1,123 @@
+"""The voxel fields that ParaView shows, worked out from the state when a snapshot is due.
+
+One after the other and where the arrays live, so that a moment needs memory for a few of them.
+"""
+
+import numpy as np
+
+from ekm3d.diagnostics.output_field import OutputField
+from ekm3d.grid.stencil import above, below, ends, faces
+from ekm3d.state import clay_stores, mineral_stores
+
+MG = 1e6     # mg per kg
+ROCK = {     # what a medium that responds to its chemistry may change
+    "porosity": ("1", "porosity"), "water_content": ("1", "water per volume of rock"),
+    "tortuosity": ("1", "factor on diffusion in pore water"),
+    "hydraulic_conductivity": ("m/s", "Darcy's K"),
+    "electroosmotic_permeability": ("m2/V/s", "k_e")}
+
+
+def static_fields(sim):
+    """{OutputField: array} of what does not change: the rock and where the electrodes are."""
+    ore, el = sim.ore, sim.electrodes
+    row = np.zeros(sim.grid.shape, np.int32)
+    for n, mask in enumerate(el.masks):
+        row[sim.domain.cut(mask)] = el.strip_row[n] + 1
+    rock = dict(zip(ROCK, (ore.porosity, ore.water_content, ore.tortuosity,
+                           ore.hydraulic_conductivity, ore.electroosmosis)))
+    table = (*((name, *ROCK[name], values) for name, values in rock.items()
+               if not sim.slow.media),
+             ("density", "kg/m3", "dry density", ore.density),
+             ("cec", "eq/m3", "exchange capacity at the reference pH, per volume of rock",
+              ore.fixed_charge),
+             ("electrode_row", "1", "number of the electrode row, 0 in ore", row))
+    return {OutputField(name, unit, meaning): values for name, unit, meaning, values in table}
+
+
+def dynamic_fields(sim):
+    """The VoxelFields of every snapshot."""
+    chem = sim.chem
+    out = [OutputField("phi", "V", "electric potential"),
+           OutputField("head", "m", "hydraulic head"),
+           OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces in the ore", 3),
+           OutputField("current_density", "A/m2", "current, mean of opposite faces in the ore", 3),
+           OutputField("conductivity", "S/m", "electric conductivity of the wet rock"),
+           OutputField("pH", "1", "-log10 of the activity of H+; NaN inside electrodes"),
+           OutputField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"),
+           OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
+           OutputField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
+    if sim.slow.media:
+        out += [OutputField(name, *about) for name, about in ROCK.items()]
+    for label in chem.labels:
+        out += [OutputField(f"{label}_{phase}", "mol/m3", f"{label} {where}")
+                for phase, where in (("dissolved", "in all species, per volume of water"),
+                                     ("exchanged", "on clay, per volume of rock"),
+                                     ("solid", "in minerals, per volume of rock"))]
+    return out
+
+
+def parts(sim, k):
+    """(dissolved, exchanged, solid) of component k, mol per m3 of rock, where the arrays live."""
+    s, chem, inner = sim.state, sim.chem, sim.grid.inner
+
+    def amount(nu, *stores):
+        """Sum of nu[n, k] array[n] over the stores."""
+        total = sim.backend.zeros(sim.grid.shape)
+        for array in stores:
+            for n in np.flatnonzero(nu[:, k]):
+                total += nu[n, k] * array[n][inner]
+        return total
+
+    water = amount(chem.nu, s.c) * sim.rock["water_content"][inner] + s.immobile_water[k][inner]
+    return water, amount(chem.nu_x, *clay_stores(s)), amount(chem.nu_m, *mineral_stores(s))
+
+
+def exchangeable_mg_per_kg(sim, group):
+    """Mass of a group of components, dissolved and on clay, per kg of dry ore; (nz, ny, nx)."""
+    chem, mass = sim.chem, sim.backend.zeros(sim.grid.shape)
+    for k in (k for k, g in enumerate(chem.groups) if g == group):
+        water, clay, _ = parts(sim, k)
+        mass += chem.molar_mass[k] * (water + clay)
+    return MG * mass / sim.backend.from_numpy(sim.ore.density)
+
+
+def vectors(grid, flows):
+    """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across the faces of axis z, y and x."""
+    means = []
+    for axis, flow in enumerate(flows):
+        lower, upper = ends(flow, axis)
+        means.append(0.5 / grid.face_area(axis) * (lower + upper))
+    return np.stack(means[::-1], axis=-1)
+
+
+def current(sim, axis):
+    """Current across the faces of an axis now [A]."""
+    p, phi = sim.potential, sim.state.phi
+    return faces(p.current[axis], axis) + faces(p.conductance[axis], axis) * (
+        below(phi, axis) - above(phi, axis))
+
+
+def snapshot(sim):
+    """(name, array) of every dynamic field now, one after the other, where the arrays live."""
+    s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
+    ore = sim.backend.from_numpy(sim.holds_ore)
+    yield "phi", s.phi[inner]
+    yield "head", s.head[inner]
+    yield "pH", np.where(ore, s.pH[inner], np.nan)
+    yield "water_flux", vectors(grid, (faces(sim.flow.water[axis], axis) for axis in range(3)))
+    yield "current_density", vectors(grid, (current(sim, axis) for axis in range(3)))
+    yield "conductivity", sim.electrolyte.conductivity(s)[inner]
+    yield "net_charge", s.charge[inner]
+    if sim.slow.media:
+        yield from sim.slow.rock_now().items()
+    theta = np.where(ore, sim.slow.water_content()[inner], 1.0)
+    hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
+    for k, label in enumerate(chem.labels):
+        water, clay, solid = parts(sim, k)
+        if chem.groups[k] == "REE":
+            hydroxide += chem.molar_mass[k] * solid
+        yield f"{label}_dissolved", water / theta
+        yield f"{label}_exchanged", clay
+        yield f"{label}_solid", solid
+    yield "REE_mg_per_kg", exchangeable_mg_per_kg(sim, "REE")
+    yield "REE_hydroxide_mg_per_kg", MG * hydroxide / sim.backend.from_numpy(sim.ore.density)

@@ -1,0 +1,1 @@
+"""Grid: cells, spacing, ghost layers and face stencils."""

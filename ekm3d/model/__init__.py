@@ -1,0 +1,1 @@
+"""Simulation: initial state, step, loop."""

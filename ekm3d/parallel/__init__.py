@@ -1,0 +1,1 @@
+"""Domain decomposition: halos, reproducible sums, the start of MPI."""

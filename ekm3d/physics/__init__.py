@@ -1,0 +1,1 @@
+"""Operators of one step: potential, flow, transport, reactions, kinetics, the medium's response."""

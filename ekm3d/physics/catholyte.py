@@ -1,0 +1,111 @@
+"""Catholyte: what becomes of the ions, the base and the water that reach a cathode.
+
+Every cathode strip owns one well-mixed tank of constant volume. Each step, in this order, the
+fast before the slow: the plate captures REE hydroxide in its alkaline film, the rest
+equilibrates, suspended solids settle on the plate, and the drain takes its share of what is
+left, dissolved and suspended.
+
+    capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
+    settling   d n_m/dt = k_dep n_m                                                 [mol/s]
+"""
+
+import numpy as np
+
+from ekm3d.chemistry.equilibrium import ChemistryError
+from ekm3d.constants import FARADAY
+
+
+class Cathodes:
+    """All tanks of a run, including those of strips that are idle or anodes now."""
+
+    def __init__(self, chem, engine, volume, capture, deposition):
+        """volume (strips,) m3; capture m/s per A/m2; deposition 1/s."""
+        self.chem, self.engine = chem, engine
+        self.volume, self.capture, self.deposition = volume, capture, deposition
+        self.tanks = np.flatnonzero(volume > 0)                     # strips that have one
+        self.hydroxides = self._hydroxides(chem)
+        self.left = np.zeros((volume.size, len(chem.components)))   # mol drained in the last step
+        self.absorbed = np.zeros_like(self.left)        # mol from gases in the last step
+
+    @staticmethod
+    def _hydroxides(chem):
+        """(component, mineral) of every REE that has a hydroxide M(OH)n among the minerals."""
+        pairs = []
+        for m in range(len(chem.minerals)):
+            parts = np.flatnonzero(chem.nu_m[m])
+            metals = [k for k in parts if k != chem.hydrogen]
+            if len(metals) == 1 and chem.groups[metals[0]] == "REE":
+                pairs.append((metals[0], m))
+        return pairs
+
+    def advance(self, s, dt, drained, collected, current):
+        """Tanks from t to t + dt after transport has filled them.
+
+        drained (strips,) m3/s of water that leaves each tank; collected: True where it counts
+        as leachate; current (strips,) A into each cathode.
+        """
+        if not self.volume.size:
+            return
+        self.absorbed[...] = 0.0
+        self._capture(s, dt, current, drained)
+        solid = self._equilibrate(s, s.tank_warm)
+        settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume[self.tanks]
+        moved = settled.T @ self.chem.nu_m
+        s.tank[self.tanks] -= moved
+        s.plate[self.tanks] += moved
+        self.left = self._share(drained * dt)[:, None] * s.tank
+        s.tank -= self.left
+        s.leachate += self.left[collected].sum(0)
+        s.drained += self.left[~collected].sum(0)
+        self._equilibrate(s, s.tank_warm)
+
+    def _share(self, water):
+        """Share of each tank that `water` [m3] takes away; all of it where there is no tank."""
+        turns = np.divide(water, self.volume, out=np.full_like(water, np.inf),
+                          where=self.volume > 0)
+        return 1.0 - np.exp(-turns)
+
+    def start(self, s):
+        """Equilibrate the tanks as they were filled."""
+        if self.tanks.size:
+            self._equilibrate(s, None)
+
+    def _equilibrate(self, s, warm):
+        """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
+        tanks = self.tanks
+        try:
+            found = self.engine.solve(s.tank[tanks].T / self.volume[tanks], np.ones(tanks.size),
+                                      warm=None if warm is None else warm[:, tanks])
+        except ChemistryError as error:
+            error.args = (f"{error}; this is the catholyte of tank {error.voxels[0]}, counted "
+                          "from 0 over all rows",)
+            raise
+        s.tank_c[:, tanks], s.tank_pH[tanks], s.tank_warm[:, tanks] = found.c, found.pH, found.warm
+        if self.chem.gases:
+            taken = self.volume[tanks, None] * (found.gas.T @ self.chem.nu_g)
+            s.tank[tanks] += taken
+            s.absorbed += taken.sum(axis=0)
+            self.absorbed[tanks] += taken
+        return found.solid
+
+    def _capture(self, s, dt, current, drained):
+        """REE(OH)3 grows on the plate at a rate set by the current, within Faraday's law.
+
+        Capture and drain empty the tank side by side: the plate's share of what both take is
+        k / (k + d), k = k_pl I / V and d = Q / V  [1/s].
+        """
+        if not self.hydroxides or self.capture == 0.0:
+            return
+        share, tanks = np.zeros_like(current), self.tanks
+        caught = self.capture * current[tanks]
+        both = caught + drained[tanks]
+        share[tanks] = np.divide(caught, both, out=np.zeros_like(both), where=both > 0) * (
+            1.0 - np.exp(-both * dt / self.volume[tanks]))
+        base = np.maximum(current, 0.0) * dt / FARADAY
+        wanted = [(m, share * s.tank[:, k]) for k, m in self.hydroxides]
+        needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)
+        cap = np.minimum(1.0, np.divide(base, needs, out=np.ones_like(base), where=needs > base))
+        for m, amount in wanted:
+            moved = (cap * amount)[:, None] * self.chem.nu_m[m]
+            s.tank -= moved
+            s.plate += moved

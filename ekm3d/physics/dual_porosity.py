@@ -1,0 +1,80 @@
+"""Water that does not move: a store in every voxel beside the water that transport sees.
+
+    theta_im dC_im/dt = omega theta_im (C - C_im),      dT_im = -dT                 [mol/m3/s]
+
+C are the dissolved totals of the components, all with one omega [1/s], so that what passes
+between two neutral waters is neutral. The immobile share of a voxel has the same share of its
+clay, and an equilibrium of its own; minerals with a rate law lie beside the moving water only
+(mobile-immobile model of Coats and Smith 1964, SPE J. 4, 73; van Genuchten and Wierenga 1976,
+Soil Sci. Soc. Am. J. 40, 473). Current, water flow and diffusion keep to the moving water.
+
+Within a step both waters go towards one another like two boxes without reactions, exactly:
+
+    C_im gains  theta (C - C_im)/(theta + theta_im) (1 - exp(-omega (1 + theta_im/theta) dt))
+
+and then the clays answer: first order in dt, and stable at any dt, as C and C_im stay between
+what they were.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ekm3d.chemistry.equilibrium import ChemistryError
+
+
+class Immobile:
+    """The immobile water of all ore voxels; what it holds is the state's, s.immobile and parts."""
+
+    def __init__(self, voxels, chem, rock, share, rate, engine):
+        """share, rate [1/s]: lists (n,) of the ore voxels; rock: the moving part's arrays."""
+        self.voxels, self.chem, self.rock, self.mix = voxels, chem, rock, voxels.backend.mix
+        self.share, self.rate, self.engine = share, rate, engine
+        self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part
+        self.seen = self.warm = None
+
+    def start(self, s):
+        """Part the immobile share from totals that count it in; both waters are alike."""
+        whole = self.voxels.take(s.T)
+        self.voxels.put(s.T, whole * (1.0 - self.share))
+        self.voxels.put(s.immobile, whole * self.share)
+        self._equilibrate(s)
+
+    def advance(self, s, dt):
+        """Totals of both parts from t to t + dt; s.c is that of s.T."""
+        moving, still = self.voxels.take(s.T), self.voxels.take(s.immobile)
+        if self.seen is None or not (self.seen == still).all():
+            self._equilibrate(s)
+        theta, c = self.voxels.take(self.rock["water_content"]), self.voxels.take(s.c)
+        dissolved = theta * self.factor * self.mix(self.chem.nu.T, c)
+        away = dissolved - self.voxels.take(s.immobile_water)
+        gain = away * (1.0 - self.share) * -np.expm1(-self.rate * (1.0 + self.factor) * dt)
+        self.voxels.put(s.T, moving - gain)
+        self.voxels.put(s.immobile, still + gain)
+        self._equilibrate(s)
+
+    def _equilibrate(self, s):
+        """What the immobile totals are made of."""
+        total, chem = self.voxels.take(s.immobile), self.chem
+        theta = self.factor * self.voxels.take(self.rock["water_content"])
+        wet = theta > 0
+        theta = np.where(wet, theta, 1.0)            # nothing in it, but the engine needs water
+        sites = self.voxels.sites(self.rock, "whole_cec", "whole_slope")
+        sites = replace(sites, cec=self.factor * sites.cec, slope=self.factor * sites.slope)
+        with self.voxels.domain.together(ChemistryError):
+            try:
+                found = self.engine.settled(total, theta, sites, self.warm)
+            except ChemistryError as error:
+                error.args = (f"immobile water: {error}; at "
+                              f"{self.voxels.places(error.voxels[:3])}",)
+                raise
+        self.warm = found.warm
+        if chem.gases:
+            taken = wet * self.mix(chem.nu_g.T, found.gas)
+            total = total + taken
+            self.voxels.put(s.immobile, total)
+            s.absorbed += self.voxels.total(taken) * self.voxels.grid.voxel_volume
+        self.seen = total
+        self.voxels.put(s.immobile_water, wet * theta * self.mix(chem.nu.T, found.c))
+        self.voxels.put(s.immobile_exchanged, found.exchanged)
+        self.voxels.put(s.immobile_solid, found.solid)

@@ -1,0 +1,1 @@
+"""Conjugate gradients and multigrid for -div(a grad x) + b x = f."""

@@ -1,0 +1,1 @@
+"""Thermodynamic data: databases, PHREEQC files, chemical formulas."""

@@ -1,0 +1,306 @@
+"""A PHREEQC database as tables of records: every reaction rewritten over the master species.
+
+Each master species becomes a component, each valence by itself (Fe+2 and Fe+3): nothing is
+oxidised or reduced. A reaction written over other species is rewritten over components; with
+products p formed by K_p,
+
+    log K(over components) = log K(as written) + sum nu_p log K_p        of a formation
+    log K(over components) = log K(as written) - sum nu_p log K_p        of a dissolution,
+
+and likewise delta_h and the analytic expressions. What does not balance, needs electrons or
+could not be read is rejected and named with its line. Gases are the phases whose name ends in
+(g). Where the file gives no diffusion coefficient (-dw), 1e-9 m2/s is assumed.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ekm3d.chemistry.system import WATER
+from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
+from ekm3d.thermodata import formulas
+from ekm3d.thermodata.phreeqc_parser import parse
+from ekm3d.thermodata.records import analytic, problems
+
+ELECTRON = "e-"
+ASSUMED_DIFFUSION = 1e-9       # m2/s, PHREEQC's own default in multicomponent diffusion
+ASSUMED = "no -dw in the file: 1e-9 m2/s assumed"
+MOBILITY = 0.5                 # that of the package's database
+DEBYE_A = 0.51002              # what PHREEQC computes at 25 C and 1 atm
+
+
+class Unreadable(Exception):
+    """A reaction cannot be taken over; the message says why."""
+
+
+@dataclass
+class Reading:
+    """Tables of a database, and what of the file is not in them."""
+
+    tables: dict
+    skipped: list = field(default_factory=list)      # (line, text)
+    remarks: list = field(default_factory=list)      # text
+
+
+@dataclass(frozen=True)
+class Constant:
+    """log10 K at 25 C and how it changes: the six analytic coefficients, delta_h or nothing."""
+
+    log_k: float = 0.0
+    delta_h: float | None = None                     # kJ/mol
+    coefficients: tuple = ()
+
+    def analytic(self):
+        """The six coefficients; van 't Hoff's equation has A1 and A3."""
+        if self.coefficients:
+            return np.array(self.coefficients + (0.0,) * (6 - len(self.coefficients)))
+        slope = 1e3 * (self.delta_h or 0.0) / (GAS_CONSTANT * np.log(10))
+        return np.array([self.log_k + slope / TEMPERATURE, 0.0, -slope, 0.0, 0.0, 0.0])
+
+    def plus(self, other, factor):
+        """The constant of a sum of reactions, `other` taken `factor` times."""
+        log_k = self.log_k + factor * other.log_k
+        if self.coefficients or other.coefficients:
+            total = self.analytic() + factor * other.analytic()
+            return Constant(log_k, None, tuple(total.tolist()))
+        if self.delta_h is None and other.delta_h is None:
+            return Constant(log_k)
+        return Constant(log_k, (self.delta_h or 0.0) + factor * (other.delta_h or 0.0))
+
+    def keys(self):
+        """As keys of a record."""
+        keys = {"log_k": _tidy(self.log_k)}
+        if self.coefficients:
+            keys["log_k_T"] = list(self.coefficients)
+        elif self.delta_h:
+            keys["delta_h"] = _tidy(self.delta_h)
+        return keys
+
+
+def read_phreeqc(path):
+    """The Reading of a PHREEQC database file; ValueError if it holds no master species."""
+    with open(path, encoding="utf8", errors="replace") as file:
+        return tables_of(parse(file.read()), Path(path).name)
+
+
+def tables_of(file, name):
+    """The Reading of a parsed PhreeqcFile; `name` is the source of its records."""
+    if not file.masters:
+        raise ValueError(f"{name}: no SOLUTION_MASTER_SPECIES; this is no database of PHREEQC")
+    return _Assembly(file, name).reading
+
+
+class _Assembly:
+    """Goes through masters, species, exchange and phases, and ends with a checked `reading`."""
+
+    def __init__(self, file, name):
+        self.source, self.file = name, file
+        self.skipped, self.unused, self.lines = list(file.skipped), {}, {}
+        self.named = {e.name.lower(): _constant(e) for e in file.entries if e.kind == "named"}
+        self.lumps = {element.partition("(")[0] for _, element, *_ in file.masters
+                      } - formulas.ATOMIC_MASS.keys()
+        self.defined, reactions = {}, {"species": [], "exchange": [], "phase": []}
+        for entry in file.entries:
+            if entry.wrong:
+                self.skip(entry.line, f"{entry.name}: {entry.wrong}")
+            elif entry.kind in reactions:
+                reactions[entry.kind].append(entry)
+        for entry in reactions["species"]:
+            self.defined[entry.right[0][1]] = entry
+        self.known = {WATER: ({WATER: 1.0}, Constant()), ELECTRON: ({ELECTRON: 1.0}, Constant())}
+        self.records = {"component": self.components()}
+        self.sites = {species for _, _, species in file.sites}
+        self.known |= {s: ({s: 1.0}, Constant()) for s in self.sites}
+        self.records["species"] = list(self.species())
+        self.records["exchanger"] = [{"name": species, "source": name}
+                                     for _, _, species in file.sites]
+        self.lines |= {("exchanger", species): line for line, _, species in file.sites}
+        self.records["exchange"] = list(self.exchange(reactions["exchange"]))
+        self.records |= {"mineral": [], "gas": []}
+        for kind, record in self.phases(reactions["phase"]):
+            self.records[kind].append(record)
+        self.reading = Reading(self.tables(), sorted(self.skipped), self.remarks())
+
+    def skip(self, line, text):
+        self.skipped.append((line, text))
+
+    def components(self):
+        """One record per master species but water, the electron and alkalinity."""
+        records = {}
+        for line, element, species, words in self.file.masters:
+            if species in (WATER, ELECTRON) or element == "Alkalinity" or species in records:
+                continue
+            found = formulas.parse(species, self.lumps)
+            if found is None:
+                self.skip(line, f"{species}: cannot be read as a chemical formula")
+                continue
+            elements, charge = found
+            mass = formulas.molar_mass(elements) or _last_number(words)
+            if mass is None:
+                self.skip(line, f"{species}: no formula weight")
+                continue
+            self.known[species] = {species: 1.0}, Constant()
+            self.lines["component", species] = line
+            records[species] = {"name": species, "charge": charge, "molar_mass": _tidy(mass),
+                                "elements": elements, **self.ion(self.defined.get(species)),
+                                "source": self.at(line)}
+        return list(records.values())
+
+    def at(self, line):
+        return f"{self.source}, line {line}"
+
+    def ion(self, entry):
+        """Diffusion and activity parameters that an entry gives."""
+        keys = {"diffusion": ASSUMED_DIFFUSION, "note": ASSUMED}
+        if entry and entry.diffusion is not None:
+            keys = {"diffusion": entry.diffusion}
+        if entry and entry.gamma:
+            keys |= {"size": entry.gamma[0], "linear": entry.gamma[1]}
+        for option in entry.unused if entry else ():
+            self.unused[option] = self.unused.get(option, 0) + 1
+        return keys
+
+    def formation(self, name, asked=()):
+        """({component: coefficient}, Constant) that form one `name`."""
+        if name not in self.known:
+            if name in asked:
+                raise Unreadable(f"{name} is defined by way of itself")
+            if name not in self.defined:
+                raise Unreadable(f"{name} is not defined")
+            entry = self.defined[name]
+            factor, _ = entry.right[0]
+            reaction = [*entry.left, *((-n, s) for n, s in entry.right[1:])]
+            reaction = [(n / factor, s) for n, s in reaction]
+            constant = Constant().plus(self.constant(entry), 1 / factor)
+            self.known[name] = self.over_components(reaction, constant, 1.0, (*asked, name))
+        return self.known[name]
+
+    def over_components(self, reaction, constant, sign, asked=()):
+        """The reaction over components; sign: 1 of a formation, -1 of a dissolution."""
+        total = {}
+        for factor, species in reaction:
+            parts, formed = self.formation(species, asked)
+            constant = constant.plus(formed, sign * factor)
+            for component, n in parts.items():
+                total[component] = total.get(component, 0.0) + factor * n
+        return {c: n for c, n in total.items() if abs(n) > 1e-10}, constant
+
+    def constant(self, entry):
+        """The Constant of an entry as written."""
+        if entry.log_k is None and not entry.analytic and not entry.added:
+            raise Unreadable("no log_k")
+        constant = _constant(entry)
+        for name, factor in entry.added:
+            if name and name.lower() not in self.named:
+                raise Unreadable(f"the named expression {name} is not defined")
+            other = self.named[name.lower()] if name else Constant(1.0)
+            constant = constant.plus(other, factor)
+        return constant
+
+    def reaction(self, kind, name, entry, make):
+        """The keys that every reaction has, or None where it cannot be taken over."""
+        try:
+            parts, constant = make()
+            if ELECTRON in parts:
+                raise Unreadable("needs electrons: valences are components of their own here")
+        except Unreadable as error:
+            return self.skip(entry.line, f"{name}: {error}")
+        self.lines[kind, name] = entry.line
+        return {"name": name, "reaction": {c: _tidy(n) for c, n in parts.items()},
+                **constant.keys(), "source": self.at(entry.line)}
+
+    def species(self):
+        """Records of what is formed in solution."""
+        for name, entry in self.defined.items():
+            if name in self.known and self.known[name][0] == {name: 1.0}:
+                continue
+            record = self.reaction("species", name, entry, lambda: self.formation(name))
+            if record:
+                yield record | self.ion(entry)
+
+    def exchange(self, entries):
+        """Records of what is formed on exchangers."""
+        for name, entry in {e.right[0][1]: e for e in entries}.items():
+            if name in self.sites:
+                continue
+            def make():
+                factor = entry.right[0][0]
+                terms = [*entry.left, *((-n, s) for n, s in entry.right[1:])]
+                return self.over_components([(n / factor, s) for n, s in terms],
+                                            Constant().plus(self.constant(entry), 1 / factor), 1.0)
+            record = self.reaction("exchange", name, entry, make)
+            if record:
+                self.ion(entry)
+                yield record
+
+    def phases(self, entries):
+        """(kind, record) of minerals and gases."""
+        taken = {r["name"] for kind in ("component", "species") for r in self.records[kind]}
+        for name, entry in {e.name: e for e in entries}.items():
+            kind = "gas" if name.endswith("(g)") else "mineral"
+            title = f"{name}(s)" if name in taken else name
+            def make():
+                factor = entry.left[0][0]
+                terms = [*entry.right, *((-n, s) for n, s in entry.left[1:])]
+                return self.over_components([(n / factor, s) for n, s in terms],
+                                            Constant().plus(self.constant(entry), 1 / factor), -1.0)
+            record = self.reaction(kind, title, entry, make)
+            if record:
+                record["formula"] = entry.left[0][1]
+                if kind == "mineral" and entry.volume:
+                    record["molar_volume"] = entry.volume
+                yield kind, record
+
+    def tables(self):
+        """The tables, without the records that fail a check of `records`."""
+        while True:
+            records = {kind: rows for kind, rows in self.records.items() if rows}
+            model = "wateq" if any("size" in r for rows in records.values() for r in rows) \
+                else "davies"
+            tables = {
+                "meta": {"title": self.source, "source": "a database of PHREEQC"},
+                "activity": {"model": model, "A": DEBYE_A,
+                             "neutral": 0.1, "water_activity": 0.017, "source": "PHREEQC"},
+                "mobility": {"model": "sqrt", "coefficient": MOBILITY},
+            } | records
+            wrong = {}
+            for place, text in problems(tables):
+                if len(place) != 2:
+                    raise ValueError(f"{self.source}: {text}")
+                wrong.setdefault(place, text)
+            if not wrong:
+                return tables
+            for (kind, number), text in wrong.items():
+                name = records[kind][number]["name"]
+                self.skip(self.lines[kind, name], text)
+            for kind, rows in records.items():
+                self.records[kind] = [r for n, r in enumerate(rows) if (kind, n) not in wrong]
+
+    def remarks(self):
+        """What was taken over in part."""
+        assumed = [r["name"] for kind in ("component", "species")
+                   for r in self.records[kind] if r.get("note") == ASSUMED]
+        found = [f"{option} of {count} records is not used" for option, count
+                 in sorted(self.unused.items())]
+        if assumed:
+            found.append(f"{len(assumed)} components and species have no -dw: 1e-9 m2/s assumed")
+        return found
+
+
+def _constant(entry):
+    """log K at 25 C of an entry: of its analytic expression where it has one, as in PHREEQC."""
+    if entry.analytic:
+        return Constant(analytic(entry.analytic, TEMPERATURE), None, entry.analytic)
+    return Constant(entry.log_k or 0.0, entry.delta_h)
+
+
+def _last_number(words):
+    numbers = [float(w) for w in words if w.replace(".", "", 1).isdigit()]
+    return numbers[-1] if numbers and numbers[-1] > 0 else None
+
+
+def _tidy(value):
+    """The number without the noise of sums, an integer where it is one."""
+    value = float(f"{value:.12g}")
+    return int(value) if value.is_integer() else value

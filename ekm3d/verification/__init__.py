@@ -1,0 +1,1 @@
+"""Verification: cases held against their references."""

@@ -1,0 +1,169 @@
+"""verify.toml: what a verification case proves, on which grids, and against what.
+
+    proves, family
+    [[study]]   runs of the case that belong together: on finer and finer grids, or with shorter
+                and shorter steps. `quick` and `full` list the overrides of each run.
+    [[compare]] a quantity against a reference: its norm, the error allowed on the last run, the
+                order required between the last two, and the reason for both numbers.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ekm3d.case.toml_tables import Table, parse
+from ekm3d.case.toml_text import CaseError, load
+from ekm3d.case.units import not_negative
+
+FILE = "verify.toml"
+SETS = ("quick", "full")
+TIME, NUMBER = not_negative("s", "1 h"), not_negative("", "1e-3")
+
+
+def _times(value):
+    """Reader of times [s]: a list or one alone, the same for all sets or one each."""
+    if not isinstance(value, dict):
+        value = dict.fromkeys(SETS, value)
+    return {which: [TIME.read(v) for v in (times if isinstance(times, list) else [times])]
+            for which, times in _by_set(value).items()}
+
+
+def _names(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _by_set(value):
+    """A number for all sets, or one each."""
+    if not isinstance(value, dict):
+        value = dict.fromkeys(SETS, value)
+    if set(value) != set(SETS):
+        raise ValueError("should be one value for all sets, or { quick = ..., full = ... }")
+    return value
+
+
+def _numbers(value):
+    return {which: NUMBER.read(v) for which, v in _by_set(value).items()}
+
+
+Names = Annotated[list[str], BeforeValidator(_names)]
+Times = Annotated[dict[str, list[float]], BeforeValidator(_times)]
+Numbers = Annotated[dict[str, float], BeforeValidator(_numbers)]
+
+
+class Study(Table):
+    """`refines`: what gets smaller from run to run. A study without `full` is the same in both."""
+
+    name: str = "grid"
+    refines: Literal["space", "time", "nothing"] = "space"
+    always: list[str] = []
+    quick: list[list[str]] = [[]]
+    full: list[list[str]] | None = None
+
+    def runs(self, which):
+        """Overrides of every run of the set "quick" or "full"."""
+        chosen = self.full if which == "full" and self.full is not None else self.quick
+        return [[*self.always, *run] for run in chosen]
+
+
+class Reference(Table):
+    """One of: file, formula, quantity (of the same run), run = "next", study."""
+
+    file: str | None = None
+    column: str | None = None            # default: the quantity's name
+    rows: Literal["averages", "points"] = "points"
+    formula: str | None = None
+    constants: dict[str, float] = {}
+    quantity: str | None = None
+    run: Literal["next"] | None = None
+    study: str | None = None
+    factor: float = 1.0                  # times another quantity or another study's
+
+
+class Peer(Table):
+    """Another program on the same problem: its error on as many cells as one of our runs."""
+
+    name: str
+    cells: int
+    error: float | None = None           # as stated, or
+    file: str | None = None              # its cells, compared with the reference as ours are
+
+
+class Compare(Table):
+    """One line of the table."""
+
+    what: str
+    study: Names | None = None           # default: every study
+    quantity: Names
+    times: Times | None = None           # default: those of the file, else the end of the run
+    where: str | None = None             # a condition on x, y, z
+    reference: Reference
+    up_to_constant: bool = False
+    norm: Literal["max", "rms", "mean", "relative"] = "max"
+    scale: float | None = None           # default: the largest expected value
+    error: Numbers
+    order: Numbers = {}
+    reason: str = Field(examples=['"why these numbers"'])
+    peer: list[Peer] = []
+
+
+class VerifyFile(Table):
+    proves: str = Field(examples=['"what this case shows"'])
+    family: str = Field(examples=['"transport"'])
+    study: list[Study] = [Study()]
+    compare: list[Compare]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A verification case: its directory and its verify.toml."""
+
+    path: Path
+    name: str
+    file: VerifyFile
+
+    @classmethod
+    def read(cls, path):
+        """The verification in a directory; CaseError lists what is wrong with verify.toml."""
+        path = Path(path)
+        try:
+            text = (path / FILE).read_text()
+        except OSError as error:
+            raise CaseError([f"{path / FILE}: {error.strerror}"]) from None
+        data, problems = load(text, file=FILE)
+        file = parse(VerifyFile, data, problems)
+        problems.attempt(_check, file, path, problems)
+        problems.raise_if_any()
+        return cls(path, path.name, file)
+
+    def studies(self, compare):
+        """The studies that a comparison looks at."""
+        return [s for s in self.file.study if compare.study is None or s.name in compare.study]
+
+    def compares(self, study):
+        """(number, Compare) of those that need the runs of a study."""
+        return [(n, c) for n, c in enumerate(self.file.compare)
+                if study in self.studies(c) or c.reference.study == study.name]
+
+
+def _check(file, path, problems):
+    """What the models cannot see: names of studies, files, one kind of reference each."""
+    studies = [study.name for study in file.study]
+    for n, compare in enumerate(file.compare):
+        here, ref = ("compare", n), compare.reference
+        given = [key for key in ("file", "formula", "quantity", "run", "study")
+                 if getattr(ref, key) is not None]
+        if len(given) != 1:
+            problems.add((*here, "reference"), "should hold one of file, formula, quantity, run, "
+                         f"study, not {' and '.join(given) or 'none'}")
+        for name in [*(compare.study or ()), *([ref.study] if ref.study else ())]:
+            if name not in studies:
+                problems.add((*here, "study"), f"no study {name!r}; there are "
+                             + ", ".join(studies))
+        for peer in [ref, *compare.peer]:
+            if peer.file is not None and not (path / peer.file).is_file():
+                problems.add(here, f"there is no file {peer.file!r} beside verify.toml")
+        for peer in compare.peer:
+            if (peer.file is None) == (peer.error is None):
+                problems.add((*here, "peer"), f"{peer.name!r} needs either an error or a file")

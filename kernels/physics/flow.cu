@@ -1,0 +1,49 @@
+// Water through the faces of the voxels; twin of ekm3d/flow.py.
+// needs grid/faces.cuh
+
+// Conductance of two half voxels in series                                          [m2/s]
+KERNEL rock_conductance(Grid g, const real* __restrict__ conductivity,
+                        real* __restrict__ EACH(3) conductance)
+{
+    EKM_FACE_ROWS(f, g) {
+        const real* k = conductivity + f.first;
+        real* out = conductance + f.side + f.first;
+        for (int l = 0; l < f.n; l++) out[l] = series(k[l], k[l + f.step], shape(g, f.axis));
+    }
+}
+
+// Head per volt                                                                      [m/V]
+INLINE real thrust(real electroosmosis, real conductivity)
+{
+    return conductivity > 0 ? electroosmosis / conductivity : real(0);
+}
+
+// Electro-osmosis: the voltage divides over both halves of a face like their resistances [m3/s]
+KERNEL osmosis(Grid g, const real* __restrict__ sigma, const real* __restrict__ conductivity,
+               const real* __restrict__ electroosmosis,
+               const real* __restrict__ EACH(3) conductance, const real* __restrict__ phi,
+               real* __restrict__ EACH(3) water)
+{
+    EKM_FACE_ROWS(f, g) {
+        for (int l = 0; l < f.n; l++) {
+            const Offset a = f.first + l, b = a + f.step;
+            const real both = sigma[a] + sigma[b];
+            const real part = both > 0 ? sigma[b] / both : real(0.5);
+            const real head = part * thrust(electroosmosis[a], conductivity[a])
+                            + (1 - part) * thrust(electroosmosis[b], conductivity[b]);
+            water[f.side + a] = conductance[f.side + a] * head * (phi[a] - phi[b]);
+        }
+    }
+}
+
+// Adds the flow that the head drives                                                 [m3/s]
+KERNEL darcy(Grid g, const real* __restrict__ EACH(3) conductance, const real* __restrict__ head,
+             real* __restrict__ EACH(3) water)
+{
+    EKM_FACE_ROWS(f, g) {
+        for (int l = 0; l < f.n; l++) {
+            const Offset a = f.first + l;
+            water[f.side + a] += conductance[f.side + a] * (head[a] - head[a + f.step]);
+        }
+    }
+}

@@ -1,0 +1,399 @@
+// Fluxes of all components and what voxels gain by them; twin of ekm3d/transport.py.
+// needs grid/faces.cuh
+// needs physics/face_interpolation.cuh
+
+// The fields that fluxes depend on, and what is the same on all faces.
+struct Fields {
+    const real *c, *mobility, *phi, *lag, *turnover;
+    const Flag* safe;
+    const real *water, *dispersivity, *z, *diffusion;
+    real blend, highest, quickest;          // largest |z|, largest D
+};
+
+INLINE Fields extremes(Fields s)
+{
+    for (int n = 0; n < NS; n++) {
+        s.highest = larger(s.highest, magnitude(s.z[n]));
+        s.quickest = larger(s.quickest, s.diffusion[n]);
+    }
+    return s;
+}
+
+// Faces of axis 0, 1, 2 = z, y, x, from the one above `here` on along x.
+struct Side {
+    int axis;
+    Strip f;
+    Lanes drop;                             // G (F/RT) times the drop of the potential      [m]
+    Lanes moved;                            // flux of one species up the axis          [mol/s]
+    Lanes change, changes[NK];              // c_above - c_below: of it, of components [mol/m3]
+};
+
+INLINE void open_side(Side& side, const Fields& s, const Grid& g, int axis, Offset here, int faces,
+                      bool wet)
+{
+    Strip& f = side.f;
+    side.axis = axis;
+    open_strip(f, g, axis, here, faces, s.mobility);
+    drift_strip(f, s.lag, s.turnover, s.safe + axis * volume(g), s.highest);
+    if (wet || f.drift != CENTRAL)
+        neighbours(f, s.mobility);
+    if (wet)
+        water_strip(f, s.water + axis * volume(g));
+    const real* phi = s.phi + here;
+    EKM_LANES(l, faces) side.drop[l] = F_RT * f.geometric[l] * (phi[l] - phi[l + f.step]);
+}
+
+// Flux of species `number` but for what `mix` adds, and its differences.
+template <Drift drift, bool wet>
+ROUTINE void species_flux(Side& side, const real* c, const Ion n, int number)
+{
+    Strip& f = side.f;
+    const View v = view(f, c, n);
+    const real d = n.sign * n.d;
+    EKM_LANES(l, f.faces) {
+        const Slopes s = slopes<wet || drift >= LIMITED>(v, l);
+        real flux = -f.geometric[l] * s.rise;
+        if (drift != NONE)
+            flux = fused(n.charge * side.drop[l], migrating<drift>(f, s, n, l), flux);
+        if (wet) {
+            side.change[l] = n.sign * s.rise;
+            steepest(f, s, v, number, l);
+            flux = fused(d, flux, fused(v.with[l], s.a, v.against[l] * s.b));
+        } else
+            flux *= d;
+        side.moved[l] = flux;
+    }
+}
+
+template <bool wet>
+INLINE void species_flux(Side& side, const real* c, const Ion n, int number)
+{
+    if (n.charge == 0)
+        species_flux<NONE, wet>(side, c, n, number);
+    else if (side.f.drift == CENTRAL)
+        species_flux<CENTRAL, wet>(side, c, n, number);
+    else if (side.f.drift == LIMITED)
+        species_flux<LIMITED, wet>(side, c, n, number);
+    else
+        species_flux<DOUBTFUL, wet>(side, c, n, number);
+}
+
+// Which components a species brings along, species after species; `first` of its component: the
+// sum begins with it. Components that nothing brings begin with a zero.
+struct Shares {
+    int begin[NS + NK + 1], component[(NS + 2) * NK];
+    real share[(NS + 2) * NK];
+    bool first[(NS + 2) * NK];
+};
+
+INLINE Shares shares_of(const real* nu)
+{
+    Shares s;
+    bool begun[NK] = {};
+    int count = 0;
+    for (int n = 0; n < NS; n++) {
+        s.begin[n] = count;
+        for (int m = 0; m < NK; m++) {
+            bool needed = nu[n * NK + m] != 0;
+            if (n == NS - 1)
+                needed = needed || !begun[m];
+            if (needed) {
+                s.component[count] = m, s.share[count] = nu[n * NK + m];
+                s.first[count++] = !begun[m];
+                begun[m] = true;
+            }
+        }
+    }
+    for (int m = 0; m < NK; m++) {
+        s.begin[NS + m] = count;
+        s.component[count] = m, s.share[count] = 1, s.first[count++] = false;
+    }
+    s.begin[NS + NK] = count;
+    return s;
+}
+
+// Adds what species n brings to the components, each an array `all` behind the one before.
+INLINE void compose(const Shares& s, int n, const real* __restrict__ moved, int count, real* out,
+                    Offset all)
+{
+    for (int e = s.begin[n]; e < s.begin[n + 1]; e++) {
+        real* __restrict__ to = out + s.component[e] * all;
+        const real share = s.share[e];
+        if (s.first[e])
+            for (int l = 0; l < count; l++)
+                to[l] = share * moved[l];
+        else
+            for (int l = 0; l < count; l++)
+                to[l] = fused(share, moved[l], to[l]);
+    }
+}
+
+// The same in scratch.
+INLINE void compose(const Shares& s, int n, const Lanes& moved, int count, Lanes* out)
+{
+    for (int e = s.begin[n]; e < s.begin[n + 1]; e++) {
+        Lanes& to = out[s.component[e]];
+        const real share = s.share[e];
+        if (s.first[e])
+            EKM_LANES(l, count) to[l] = share * moved[l];
+        else
+            EKM_LANES(l, count) to[l] = fused(share, moved[l], to[l]);
+    }
+}
+
+// What all tiles share.
+struct Task {
+    Grid g;
+    Fields s;
+    const real* nu;
+    real *flux, *gained;                    // flux may be null: nobody asks for it
+};
+
+// Flux of the n-th species, then what `mix` adds to that of each component, to side.moved.
+template <bool wet>
+INLINE void pass(Side& side, const Task& task, const Shares& shares, const Ion* ions, int n)
+{
+    const Fields& s = task.s;
+    if (n < NS) {
+        species_flux<wet>(side, s.c + n * volume(task.g), ions[n], n);
+        if (wet)
+            compose(shares, n, side.change, side.f.faces, side.changes);
+        return;
+    }
+    if (n == NS)
+        mix(side.f, s.dispersivity, s.turnover, spacing(task.g, side.axis), s.quickest, s.blend,
+            side.change);
+    EKM_LANES(l, side.f.faces) side.moved[l] = side.change[l] * side.changes[n - NS][l];
+}
+
+// Faces of the lower side of a tile, in front of the strip at `here`, kept in `below`.
+template <bool keep, bool wet>
+INLINE void enter(Side& side, const Task& task, const Shares& shares, const Ion* ions, int axis,
+                  Offset here, int count, bool border, Lanes* below)
+{
+    const Offset all = volume(task.g), face = here - stride(task.g, axis);
+    open_side(side, task.s, task.g, axis, face, count, wet);
+    for (int n = 0; n < (wet ? NS + NK : NS); n++) {
+        pass<wet>(side, task, shares, ions, n);
+        EKM_LANES(l, count) below[n][l] = side.moved[l];
+        if (keep && border)
+            compose(shares, n, side.moved, count, task.flux + axis * NK * all + face, all);
+    }
+}
+
+// A tile strip by strip: every face inside it is looked at once, by all species in turn.
+template <bool keep, bool wet>
+ROUTINE void by_strips(const Tile& t, const Task& task, const Shares& shares, const Ion* ions)
+{
+    const Grid& g = task.g;
+    const Offset all = volume(g);
+    constexpr int COUNT = wet ? NS + NK : NS;
+    Lanes south[COUNT], below[STRIPS][COUNT], net;
+    Side x, y, z;
+    for (int k = t.k; k < t.k + t.nk; k++)
+        for (int j = t.j; j < t.j + t.nj; j++) {
+            const Offset here = at(t.i, j, k, g);
+            const Offset next = j + 1 < t.j + t.nj ? here + row(g) : at(t.i, t.j, k + 1, g);
+            Lanes* under = below[j - t.j];
+            const int border = t.i == 0;
+            if (k == t.k)
+                enter<keep, wet>(z, task, shares, ions, 0, here, t.ni, k == 0, under);
+            if (j == t.j)
+                enter<keep, wet>(y, task, shares, ions, 1, here, t.ni, j == 0, south);
+            open_side(z, task.s, g, 0, here, t.ni, wet);
+            open_side(y, task.s, g, 1, here, t.ni, wet);
+            open_side(x, task.s, g, 2, here - 1, t.ni + 1, wet);
+            for (int n = 0; n < COUNT; n++) {
+                if (n < NS)
+                    fetch(task.s.c + n * all + next + 2 * layer(g), t.ni);
+                pass<wet>(z, task, shares, ions, n);
+                pass<wet>(y, task, shares, ions, n);
+                pass<wet>(x, task, shares, ions, n);
+                EKM_LANES(l, t.ni) {
+                    net[l] = (x.moved[l] - x.moved[l + 1]) + (south[n][l] - y.moved[l])
+                           + (under[n][l] - z.moved[l]);
+                    south[n][l] = y.moved[l];
+                    under[n][l] = z.moved[l];
+                }
+                compose(shares, n, net, t.ni, task.gained + here, all);
+                if (keep) {
+                    real* flux = task.flux + here;
+                    compose(shares, n, z.moved, t.ni, flux, all);
+                    compose(shares, n, y.moved, t.ni, flux + NK * all, all);
+                    compose(shares, n, x.moved + 1 - border, t.ni + border,
+                            flux + 2 * NK * all - border, all);
+                }
+            }
+        }
+}
+
+// sum += weight nu^T moved, of species n.
+INLINE void add(const real* nu, int n, real weight, real moved, real* sum)
+{
+    EKM_LANES(m, NK) {
+        const real share = nu[n * NK + m];
+        if (share != 0)
+            sum[m] = fused(weight * share, moved, sum[m]);
+    }
+}
+
+// A voxel by itself, face by face, as a GPU's thread does it.
+template <bool keep, bool wet>
+INLINE void by_faces(const Tile& t, const Task& task)
+{
+    const Grid& g = task.g;
+    const Fields& s = task.s;
+    const Offset all = volume(g), here = at(t.i, t.j, t.k, g);
+    real gain[NK] = {};
+    for (int axis = 0; axis < 3; axis++)
+        for (int way = 1; way >= -1; way -= 2) {
+            Side side;
+            real flux[NK] = {}, change[NK] = {};
+            const Offset face = way > 0 ? here - stride(g, axis) : here;
+            open_side(side, s, g, axis, face, 1, wet);
+            for (int n = 0; n < NS; n++) {
+                species_flux<wet>(side, s.c + n * all, ion(s.z[n], s.diffusion[n], s.blend), n);
+                add(task.nu, n, 1, side.moved[0], flux);
+                if (wet)
+                    add(task.nu, n, 1, side.change[0], change);
+            }
+            if (wet)
+                mix(side.f, s.dispersivity, s.turnover, spacing(g, axis), s.quickest, s.blend,
+                    side.change);
+            const bool mine = way < 0 || (axis == 0 ? t.k : axis == 1 ? t.j : t.i) == 0;
+            for (int m = 0; m < NK; m++) {
+                if (wet)
+                    flux[m] = fused(side.change[0], change[m], flux[m]);
+                gain[m] += way * flux[m];
+                if (keep && mine)
+                    task.flux[(axis * NK + m) * all + face] = flux[m];
+            }
+        }
+    for (int m = 0; m < NK; m++)
+        task.gained[m * all + here] = gain[m];
+}
+
+// Whether water flows through a face of the tile.
+INLINE bool wet_tile(const Tile& t, const Grid& g, const real* water)
+{
+    int wet = 0;
+    for (int axis = 0; axis < 3; axis++)
+        for (int k = t.k - (axis == 0); k < t.k + t.nk; k++)
+            for (int j = t.j - (axis == 1); j < t.j + t.nj; j++) {
+                const real* flow = water + axis * volume(g) + at(t.i, j, k, g);
+                for (int l = -(axis == 2); l < t.ni; l++)
+                    wet |= flow[l] != 0;
+            }
+    return wet;
+}
+
+// Fluxes are stored with the voxel below the face.
+template <bool keep>
+INLINE void advance(const Task& task)
+{
+    const Grid& g = task.g;
+    if constexpr (LANES == 1) {
+        EKM_TILES(t, g) {
+            if (wet_tile(t, g, task.s.water))
+                by_faces<keep, true>(t, task);
+            else
+                by_faces<keep, false>(t, task);
+        }
+    } else {
+        const Shares shares = shares_of(task.nu);
+        Ion ions[NS];
+        for (int n = 0; n < NS; n++)
+            ions[n] = ion(task.s.z[n], task.s.diffusion[n], task.s.blend);
+        EKM_TILES(t, g) {
+            if (wet_tile(t, g, task.s.water))
+                by_strips<keep, true>(t, task, shares, ions);
+            else
+                by_strips<keep, false>(t, task, shares, ions);
+        }
+    }
+}
+
+KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
+                      const real* __restrict__ mobility, const real* __restrict__ phi,
+                      const real* __restrict__ lag, const real* __restrict__ turnover,
+                      const Flag* __restrict__ EACH(3) safe, const real* __restrict__ EACH(3) water,
+                      const real* __restrict__ dispersivity, const real z[NS],
+                      const real diffusion[NS], const real nu[NS][NK], real blend,
+                      real* __restrict__ EACH(3) EACH(NK) flux, real* __restrict__ EACH(NK) gained)
+{
+    const Fields s = {c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
+                      blend, 0, 0};
+    advance<true>({g, extremes(s), nu[0], flux, gained});
+}
+
+KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
+                      const real* __restrict__ mobility, const real* __restrict__ phi,
+                      const real* __restrict__ lag, const real* __restrict__ turnover,
+                      const Flag* __restrict__ EACH(3) safe, const real* __restrict__ EACH(3) water,
+                      const real* __restrict__ dispersivity, const real z[NS],
+                      const real diffusion[NS], const real nu[NS][NK], real blend,
+                      real* __restrict__ EACH(NK) gained)
+{
+    const Fields s = {c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
+                      blend, 0, 0};
+    advance<false>({g, extremes(s), nu[0], nullptr, gained});
+}
+
+// What can leave a voxel through its faces, one by one.
+struct Leaving {
+    real still, swept, plus, minus;
+};
+
+INLINE void through(Leaving& sum, const Grid& g, int axis, int sign, Offset here,
+                    const real* mobility, const real* phi, const real* water,
+                    const real* dispersivity)
+{
+    const Offset beyond = here + sign * stride(g, axis);
+    const real flow = water[axis * volume(g) + (sign > 0 ? here : beyond)];
+    const real geometric = series(mobility[here], mobility[beyond], shape(g, axis));
+    const real drift = geometric * F_RT * (phi[here] - phi[beyond]);
+    const real spread = (dispersivity[here] + dispersivity[beyond]) / 2 * magnitude(flow)
+                      / spacing(g, axis);
+    sum.still += geometric;
+    sum.swept += 2 * larger(sign * flow, 0) + spread;
+    sum.plus += 2 * larger(drift, 0);
+    sum.minus += 2 * larger(-drift, 0);
+}
+
+// What can leave a voxel: per D, by water, per D |z| of cations and of anions.
+KERNEL leaving(Grid g, const real* __restrict__ mobility, const real* __restrict__ phi,
+               const real* __restrict__ EACH(3) water, const real* __restrict__ dispersivity,
+               real* __restrict__ still, real* __restrict__ swept, real* __restrict__ plus,
+               real* __restrict__ minus)
+{
+    EKM_VOXELS(i, j, k, g) {
+        const Offset here = at(i, j, k, g);
+        Leaving sum = {0, 0, 0, 0};
+        through(sum, g, 0, -1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 0, 1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 1, -1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 1, 1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 2, -1, here, mobility, phi, water, dispersivity);
+        through(sum, g, 2, 1, here, mobility, phi, water, dispersivity);
+        still[here] = sum.still;
+        swept[here] = sum.swept;
+        plus[here] = sum.plus;
+        minus[here] = sum.minus;
+    }
+}
+
+// The rate at which the fastest species could empty a voxel                         [1/s]
+KERNEL emptying(Grid g, const real* __restrict__ still, const real* __restrict__ swept,
+                const real* __restrict__ plus, const real* __restrict__ minus,
+                const real* __restrict__ pores, const real fastest[NF][3],
+                real* __restrict__ rate)
+{
+    EKM_VOXELS(i, j, k, g) {
+        const Offset here = at(i, j, k, g);
+        real most = 0;
+        for (int n = 0; n < NF; n++)
+            most = larger(most, fastest[n][0] * still[here] + fastest[n][1] * plus[here]
+                              + fastest[n][2] * minus[here] + swept[here]);
+        rate[here] = pores[here] > 0 ? most / pores[here] : real(0);
+    }
+}

@@ -1,0 +1,52 @@
+"""The cuda backend with an event before and behind every launch: what each kernel takes."""
+
+from ekm3d.backends.base import Backend
+from ekm3d.backends.cuda import CudaBackend
+
+
+class Watched(CudaBackend):
+    """A backend that notes when every launch begins and ends on the device: all one by one."""
+
+    sequence = Backend.sequence
+
+    def __init__(self, why, cupy):
+        self.launches = []
+        super().__init__(why, cupy)
+
+    def library(self, source, text, constants):
+        return Module(super().library(source, text, constants), self)
+
+    def spent(self):
+        """{kernel: (launches, seconds)} since the last call."""
+        found = {}
+        for name, begun, ended in self.launches:
+            ended.synchronize()
+            count, seconds = found.get(name, (0, 0.0))
+            found[name] = count + 1, seconds + 1e-3 * self.xp.cuda.get_elapsed_time(begun, ended)
+        self.launches.clear()
+        return found
+
+
+class Module:
+    """A CuPy module whose kernels tell a Watched backend."""
+
+    def __init__(self, module, backend):
+        self.module, self.backend = module, backend
+
+    def get_function(self, name):
+        return Kernel(name, self.module.get_function(name), self.backend)
+
+
+class Kernel:
+    """A kernel with an event before and behind every launch."""
+
+    def __init__(self, name, kernel, backend):
+        self.name, self.kernel, self.backend = name, kernel, backend
+        self.max_threads_per_block = kernel.max_threads_per_block
+
+    def __call__(self, *launch):
+        begun, ended = (self.backend.xp.cuda.Event() for _ in range(2))
+        begun.record()
+        self.kernel(*launch)
+        ended.record()
+        self.backend.launches.append((self.name, begun, ended))

@@ -1,0 +1,43 @@
+"""The field case beside the paper: a table in Markdown from the summaries of finished runs.
+
+    python scripts/tools/field_table.py NAME=DIRECTORY [NAME=DIRECTORY ...]
+
+Each NAME heads a column; rows and the paper's numbers come from cases/field_block/paper.csv.
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+from ekm3d import open_results
+
+PAPER = Path(__file__).resolve().parents[2] / "cases" / "field_block" / "paper.csv"
+
+
+def rows():
+    """The lines of paper.csv as dictionaries."""
+    lines = [line for line in PAPER.read_text().splitlines() if not line.startswith("#")]
+    return list(csv.DictReader(lines))
+
+
+def table(summaries):
+    """Markdown lines; summaries: {column name: summary}."""
+    yield "| quantity | paper | " + " | ".join(summaries) + " |"
+    yield "|---" * (2 + len(summaries)) + "|"
+    for row in rows():
+        values = (summary[row["key"]] * float(row["scale"]) for summary in summaries.values())
+        yield f"| {row['quantity']} | {row['paper']} | " + " | ".join(
+            f"{value:.3g}" if abs(value) < 1e4 else f"{value:,.0f}" for value in values) + " |"
+
+
+def main(arguments):
+    """Print the table of the runs named on the command line."""
+    pairs = [argument.partition("=") for argument in arguments]
+    if not pairs or not all(directory for _, _, directory in pairs):
+        sys.exit(__doc__)
+    print("\n".join(table({name: open_results(directory).summary
+                           for name, _, directory in pairs})))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

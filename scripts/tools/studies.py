@@ -1,0 +1,346 @@
+"""Accuracy studies: time steps and splitting, averaged pulses, numerical diffusion.
+
+    python scripts/tools/studies.py [--quick] [--write] [NAME ...]
+
+Prints one Markdown section per study: cell, column, pulses, diffusion, field; all without a
+NAME. --quick takes shorter runs; --write puts the sections into cases/verification/studies.md,
+where those not run stay as they are.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from steptables import CUTS, compared, limit, table, verdict
+from threadpoolctl import threadpool_limits
+
+from ekm3d import Case, Simulation
+from ekm3d.constants import F_RT, HOUR
+from ekm3d.diagnostics.derived_fields import parts
+from ekm3d.diagnostics.time_series import Monitor
+from ekm3d.grid.stencil import above, below, faces
+from ekm3d.physics.face_interpolation import face_conductance
+from ekm3d.physics.transport import dispersion
+
+CASES = Path(__file__).resolve().parents[2] / "cases"
+PAGE = CASES / "verification" / "studies.md"
+CELL, COLUMN, FIELD = "verification/e", "field_column", "field_block"
+SECOND = "schedule.order=2"
+
+
+def march(case, hours, overrides=()):
+    """Run a case for some hours without writing; its Simulation, Monitor, steps and wall time."""
+    begun = time.monotonic()
+    sim = Simulation(Case.read(CASES / case, overrides))
+    monitor, end, steps = Monitor(sim), hours * HOUR, []
+    with threadpool_limits(1, "blas"):
+        while sim.state.time < end * (1 - 1e-12):
+            steps.append(sim.step(end))
+            monitor.record(steps[-1])
+        sim.fields()                                   # current and potential at the end itself
+    return SimpleNamespace(sim=sim, monitor=monitor, steps=np.array(steps),
+                           wall=time.monotonic() - begun)
+
+
+def column_grid(h):
+    """Overrides that give the field column voxels of h [m]; the plates take one more each."""
+    return [f"grid.origin=[{-h}, 0, 0]", f"grid.size=[{1 + 2 * h}, 1, 1]",
+            f"grid.spacing=[{h}, 1, 1]"]
+
+
+def cell_grid(h):
+    """Overrides that give the 10 cm electrolysis cell voxels of h [m]."""
+    return [f"grid.origin=[{-h}, 0, 0]", f"grid.size=[{0.1 + 2 * h}, 1, 1]",
+            f"grid.spacing=[{h}, 1, 1]",
+            f"electrodes.row.0.plates=[[[{-h}, 0, 0], [0, 1, 1]]]",
+            f"electrodes.row.1.plates=[[[0.1, 0, 0], [{0.1 + h}, 1, 1]]]"]
+
+
+def finer(case, cut):
+    """Overrides that divide every step by `cut`: the longest one and the Courant number."""
+    plan = Case.read(CASES / case).schedule
+    return [f"schedule.max_step={plan.max_step / cut}", f"schedule.cfl={plan.cfl / cut}"]
+
+
+def along_x(sim, values):
+    """(x, values) of the ore voxels of a column, from an inner array."""
+    ore = sim.electrodes.ore[0, 0]
+    return sim.grid.centres(2)[ore], values[0, 0][ore]
+
+
+def crossing(x, values, level):
+    """Where a profile first passes a level, linear between voxels [m]; nan if it does not."""
+    over = values > level
+    turns = np.flatnonzero(over[1:] != over[:-1])
+    if not turns.size:
+        return np.nan
+    n = turns[0]
+    return x[n] + (x[n + 1] - x[n]) * (level - values[n]) / (values[n + 1] - values[n])
+
+
+def front(sim, pH):
+    """Where the pH first passes a value, seen from the anode [m]."""
+    return crossing(*along_x(sim, sim.state.pH[sim.grid.inner]), pH)
+
+
+def dissolved(sim, label):
+    """(x, total of a component in the water of a column [mol/m3])."""
+    k = sim.chem.labels.index(label)
+    theta = np.where(sim.electrodes.ore, sim.rock["water_content"][sim.grid.inner], 1.0)
+    return along_x(sim, parts(sim, k)[0] / theta)
+
+
+def electrolysis(run):
+    """What the electrolysis cell is compared by."""
+    sim = run.sim
+    x, acid = along_x(sim, sim.state.T[sim.chem.hydrogen][sim.grid.inner])
+    return {"voltage (V)": sim.terminal_voltage,
+            "acid front, pH 3 (mm)": 1e3 * front(sim, 3.0),
+            "base front, pH 11 (mm)": 1e3 * front(sim, 11.0),
+            "acid in the cell (mol)": acid[acid > 0].sum() * sim.grid.voxel_volume,
+            "Na+ beside the anode (mol/m3)": dissolved(sim, "Na+")[1][0]}
+
+
+def mining(run):
+    """What a run of the field is compared by."""
+    sim, summary = run.sim, run.monitor.summary(run.wall)
+    into = sim.row_currents()
+    return {"current at the end (A)": into[into > 0].sum() / sim.drive.duty,
+            "charge (kC)": 1e-3 * summary["charge_C"],
+            "energy (kWh)": summary["energy_kWh"],
+            "recovery of REE (%)": 100 * summary["recovery_REE"],
+            "REE in leachate (mg/kg)": summary["REE_leachate_mg_per_kg"],
+            "REE on plate (mg/kg)": summary["REE_plate_mg_per_kg"],
+            "impurities in leachate (mg/kg)": summary["impurity_mg_per_kg"],
+            "N in pore water (mg/kg)": summary["residual_N_mg_per_kg"],
+            "acid front, pH 4 (mm)": 1e3 * front(sim, 4.0)}
+
+
+def cell(quick):
+    """Steps and splitting: electrolysis of sodium sulfate"""
+    hours, h = (0.5, 5e-3) if quick else (2.0, 2e-3)
+    runs = [march(CELL, hours, [*cell_grid(h), *finer(CELL, cut)])
+            for cut in CUTS[:3 if quick else 4]]
+    lines, errors = compared(runs, electrolysis)
+    yield (f"Case `verification/e` with HSO4-, {1e3 * h:g} mm, after {hours:g} h. All steps are "
+           "divided alike, both `max_step` and `cfl`; here `cfl` sets them. The column dt = 0 "
+           "extrapolates the two shortest with first order, and the error is taken from there.")
+    yield from lines
+    yield verdict(errors, runs[0].steps.mean())
+    second = [march(CELL, hours, [*cell_grid(h), *finer(CELL, cut), SECOND])
+              for cut in CUTS[:3]]
+    yield ""
+    yield "The same with `schedule.order` = 2, each step at twice the work:"
+    yield from compared(second, electrolysis, 2)[0]
+
+
+def column(quick):
+    """Steps and splitting: the field column"""
+    hours = 24 if quick else 132
+    runs = [march(COLUMN, hours, finer(COLUMN, cut)) for cut in CUTS[:3 if quick else 4]]
+    lines, errors = compared(runs, mining)
+    yield (f"Case `field_column`, 2.5 cm, after {hours} h, `max_step` = 30 min and `cfl` = 0.9 "
+           "divided alike.")
+    yield from lines
+    sim = runs[0].sim
+    renewed = sim.electrodes.volume[-1] / sim.flow.out.sum()
+    yield (f"{verdict(errors, runs[0].steps.mean())} The catholyte is renewed every {renewed:.0f} "
+           "s, the quickest change there is: the plate feels it first. Recovery adds leachate "
+           "and plate; where their errors cancel its order tells nothing.")
+    yield ""
+    yield "One of the two limits alone, error against dt = 0 (%):"
+    exact = {name: limit([mining(r)[name] for r in runs]) for name in errors}
+    settings = [("30 min", 0.9), ("30 min", 0.45), ("15 min", 0.9), ("5 min", 0.9)]
+    tried = [march(COLUMN, hours, [f"schedule.max_step={m}", f"schedule.cfl={c}"])
+             for m, c in settings[:3 if quick else 4]]
+    rows = [[name, *(f"{100 * (mining(run)[name] / value - 1):+.2g}" for run in tried)]
+            for name, value in exact.items()]
+    head = ["quantity", *(f"{m}, cfl {c}: {run.steps.size} steps"
+                          for (m, c), run in zip(settings, tried))]
+    yield from table(head, rows)
+    yield "With `schedule.order` = 2 (catholytes stay first order within a step):"
+    second = [march(COLUMN, hours, [*finer(COLUMN, cut), SECOND]) for cut in CUTS[:3]]
+    yield from compared(second, mining)[0]
+
+
+def pulses(quick):
+    """Pulses: averaged against resolved"""
+    hours, step = (24, 300) if quick else (48, 200)
+    minutes = [10, 30, 120, 720] if quick else [5, 10, 20, 30, 60, 120, 240, 720]
+    same = [f"schedule.max_step={step}"]
+
+    def run(period, how):
+        on = 40.0 * period                    # s: two thirds of the period
+        return march(COLUMN, hours, [
+            *same, f"schedule.pulses={how}",
+            f"schedule.stage.0.pulse={{on = {on}, off = {on / 2}}}"])
+
+    mean = mining(run(minutes[0], "averaged"))
+    names = [n for n in mean if n not in ("current at the end (A)", "acid front, pH 4 (mm)")]
+    rows = []
+    for period in minutes:
+        found = mining(run(period, "resolved"))
+        rows.append([f"{period} min", *(f"{100 * (mean[n] / found[n] - 1):+.2g}" for n in names),
+                     f"{mean['acid front, pH 4 (mm)'] - found['acid front, pH 4 (mm)']:+.2g}"])
+    yield (f"Case `field_column` with the power on for two thirds of the time, {hours} h, whole "
+           f"periods, steps of {step} s or less for both, so that the error of the steps nearly "
+           "cancels. Averaged minus resolved, in % of resolved; the front in mm. "
+           f"Averaged: {', '.join(f'{n} {mean[n]:.4g}' for n in mean)}.")
+    head = ["period", *(n.split(" (")[0] for n in names), "acid front (mm)"]
+    yield from table(head, rows)
+    worst = {row[0]: max(abs(float(cell)) for cell in row[1:-1]) for row in rows}
+    yield "Largest in %: " + ", ".join(f"{v:.2g} at {period}" for period, v in worst.items()) + "."
+
+
+def smearing(sim):
+    """{label: diffusivities (scheme, molecular, dispersion)} now, per area of rock [m2/s].
+
+    scheme: the model's flux minus the one with the mean of both sides at every face; molecular:
+    theta tau f D of all species; dispersion: alpha |q|. Each as D = -sum J dC / sum (A/h) dC^2
+    over all faces, dC the change of the component's total in the water across the face.
+    """
+    s, g, chem = sim.state, sim.grid, sim.chem
+    sim.transport.keep_flux()
+    sim.transport.prepare(s, sim.potential, sim.flow)
+    scale, drift = chem.diffusion[:, None, None, None], (chem.z * F_RT)[:, None, None, None]
+    lost, norm = np.zeros((3, len(chem.components))), np.zeros(len(chem.components))
+    for axis in range(3):
+        geometric = face_conductance(s.mobility, g, axis)
+        low, high = below(s.c, axis), above(s.c, axis)
+        middle, change = 0.5 * (low + high), (high - low) * (geometric > 0)
+        drop = below(s.phi, axis) - above(s.phi, axis)
+        central = (scale * geometric * drift * drop + faces(sim.flow.water[axis], axis)) * middle
+        spread = dispersion(sim.rock["dispersivity"], sim.flow.water, g, axis)
+        molecular, dispersed, central, change = (
+            np.tensordot(chem.nu.T, flux, 1)
+            for flux in (-scale * geometric * change, -spread * change, central, change))
+        scheme = faces(sim.transport.flux[axis], axis) - central - molecular - dispersed
+        lost -= [(flux * change).sum((1, 2, 3)) for flux in (scheme, molecular, dispersed)]
+        norm += g.face_area(axis) / g.step(axis) * (change**2).sum((1, 2, 3))
+    return dict(zip(chem.labels, (lost / np.where(norm > 0, norm, 1.0)).T))
+
+
+DIFFUSIVITIES = ("scheme SO4", "scheme NH4", "scheme LREE", "scheme HCO3",
+                 "theta tau D of LREE", "alpha q")
+
+
+def diffusivities(sim):
+    """The cells of DIFFUSIVITIES."""
+    d = smearing(sim)
+    values = [d[k][0] for k in ("SO4", "NH4", "LREE", "HCO3")] + list(d["LREE"][1:])
+    return [f"{v:.2e}" for v in values]
+
+
+def times_physical(rows):
+    """A line of what each run's scheme adds for LREE, in units of the physical diffusivities."""
+    said = []
+    for row in rows:
+        scheme, molecular, dispersion = float(row[-4]), float(row[-2]), float(row[-1])
+        said.append(f"{' '.join(row[:2])}: {scheme / molecular:.3g} and "
+                    f"{scheme / dispersion:.2g}")
+    return "LREE, scheme in units of theta tau D and of alpha q: " + "; ".join(said) + "."
+
+
+def diffusion(quick):
+    """Numerical diffusion: upwind and blended on the field column"""
+    hours, sizes = (48, [0.05, 0.025]) if quick else (132, [0.1, 0.05, 0.025])
+    plan = [(h, scheme) for h in sizes for scheme in ("upwind", "blended")]
+    plan += [] if quick else [(0.0125, "blended")]
+    start = dissolved(march(COLUMN, 0, column_grid(0.1)).sim, "SO4")[1].mean()
+    rows = []
+    for h, scheme in plan:
+        run = march(COLUMN, hours, [*column_grid(h), f"physics.scheme={scheme}",
+                                    "schedule.max_step=10 min"])
+        sim, found = run.sim, run.monitor.summary(run.wall)
+        x, c = dissolved(sim, "SO4")
+        rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
+                     f"{100 * found['removal_REE_mean']:.3f}",
+                     f"{1e3 * crossing(x, c, 0.5 * start):.0f}",
+                     f"{1e3 * (crossing(x, c, 0.75 * start) - crossing(x, c, 0.25 * start)):.0f}",
+                     f"{1e3 * front(sim, 4.0):.1f}",
+                     f"{1e3 * (front(sim, 4.5) - front(sim, 3.5)):.1f}", *diffusivities(sim)])
+    yield (f"Case `field_column` after {hours} h, steps of 10 min or less. SO4: where it has half "
+           "of its first value, and from 25 to 75 % of it; acid: pH 4, and from 3.5 to 4.5. "
+           "Diffusivities in m2/s per area of rock, as they act on the gradients at the end: "
+           "what the face concentrations add to central ones (HCO3 is CO2 here, which only "
+           "water moves), and the physical ones.")
+    head = ["voxel", "scheme", "recovery (%)", "removal (%)", "SO4 at (mm)", "SO4 width (mm)",
+            "acid at (mm)", "acid width (mm)", *DIFFUSIVITIES]
+    yield from table(head, rows)
+    yield times_physical(rows)
+
+
+def field(quick):
+    """Numerical diffusion: upwind and blended on the field block"""
+    hours, h = (12, 0.25) if quick else (48, 0.125)
+    rows = []
+    for scheme in ("upwind", "blended"):
+        run = march(FIELD, hours, [f"grid.spacing={h}", f"physics.scheme={scheme}"])
+        found = run.monitor.summary(run.wall)
+        rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
+                     f"{100 * found['removal_REE_mean']:.3f}",
+                     f"{100 * found['removal_REE_max']:.2f}", f"{found['energy_kWh']:.4f}",
+                     f"{found['impurity_mg_per_kg']:.3f}", f"{found['pH_min']:.2f}",
+                     *diffusivities(run.sim)])
+    yield (f"Case `field_block` after {hours} h of stage 1, with its own steps. Diffusivities as "
+           "in the column.")
+    head = ["voxel", "scheme", "recovery (%)", "removal, mean of points (%)",
+            "removal, highest (%)", "energy (kWh)", "impurities (mg/kg)", "lowest pH",
+            *DIFFUSIVITIES]
+    yield from table(head, rows)
+    yield times_physical(rows)
+
+
+STUDIES = {study.__name__: study for study in (cell, column, pulses, diffusion, field)}
+
+
+def section(name, quick):
+    """Lines of a study's section."""
+    begun = time.monotonic()
+    body = "\n".join(STUDIES[name](quick)).strip().splitlines()
+    flag = " --quick" if quick else ""
+    return [f"## {STUDIES[name].__doc__}", "", *body, "",
+            f"`python scripts/tools/studies.py{flag} {name}` ({time.monotonic() - begun:.0f} s)", ""]
+
+
+def merge(page, sections):
+    """The page's text with sections {heading: lines} put in, in the order of STUDIES."""
+    kept, heading = {}, None
+    for line in page.splitlines():
+        heading = line if line.startswith("## ") else heading
+        if heading:
+            kept.setdefault(heading, []).append(line)
+    kept |= sections
+    order = [f"## {study.__doc__}" for study in STUDIES.values()]
+    lines = ["# Accuracy studies", "", "Written by `python scripts/tools/studies.py --write`; the "
+             "numbers are as they came.", ""]
+    for heading in order:
+        lines += kept.get(heading, [])
+        if lines[-1]:
+            lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main(arguments=None):
+    """Run the studies named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help=f"one of {', '.join(STUDIES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="shorter runs, coarser grids")
+    parser.add_argument("--write", action="store_true", help=f"put the sections into {PAGE.name}")
+    options = parser.parse_args(arguments)
+    wrong = [name for name in options.names if name not in STUDIES]
+    if wrong:
+        parser.error(f"no study {wrong[0]!r}; there are {', '.join(STUDIES)}")
+    for name in options.names or STUDIES:
+        lines = section(name, options.quick)
+        print("\n".join(lines), flush=True)
+        if options.write:
+            page = PAGE.read_text() if PAGE.exists() else ""
+            PAGE.write_text(merge(page, {lines[0]: lines}))
+
+
+if __name__ == "__main__":
+    main()

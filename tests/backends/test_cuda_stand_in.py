@@ -1,0 +1,119 @@
+"""The stand-in for a device: what it refuses, and the streams, copies and graphs that it plays."""
+
+import importlib
+
+import numpy as np
+import pytest
+from helpers import cuda_stand_in
+
+from ekm3d.backends.cuda import CudaBackend, Recorded
+from ekm3d.grid.grid import Grid
+from ekm3d.solvers.elliptic import redirect
+
+GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
+
+
+def graph(cuda):
+    """z, p and a sequence that makes p = z + 0.5 p twice."""
+    z, p = (cuda.zeros(GRID.padded, np.float32) for _ in range(2))
+    z[...] = 1.0
+    return z, p, cuda.sequence([cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)] * 2)
+
+
+def test_a_sequence_becomes_one_launch(cuda, monkeypatch):
+    """Once one by one, then recorded, then launched: p = 1 + (1 + p / 2) / 2, from 0 to 2.
+
+    1.5, 1.875, 1.96875, ...: three quarters of the way each time, recording included.
+    """
+    _, p, call = graph(cuda)
+    recorded, record = [], Recorded._record
+    monkeypatch.setattr(Recorded, "_record", lambda self: recorded.append(1) or record(self))
+    for left in (0.5, 0.125, 0.03125, 0.0078125):
+        call()
+        assert (p.get()[GRID.inner] == 2.0 - left).all()
+    assert recorded == [1]
+
+
+def test_a_graph_sees_later_values_and_keeps_its_arrays_alive(cuda):
+    z, p, call = graph(cuda)
+    for _ in range(3):
+        call()
+    z[GRID.inner], p[GRID.inner] = 3.0, 0.0
+    del z
+    call()
+    assert (p.get()[GRID.inner] == 4.5).all()                    # 3 + 3 / 2
+
+
+def test_what_is_no_launch_stays_between_the_graphs(cuda, monkeypatch):
+    """p = 1 + p / 2, then doubled on the way of the host, then once more: 1.5 p + 3 ... by hand.
+
+    From 0: 1, 2, 2; from 2: 2, 4, 3; from 3: 2.5, 5, 3.5; and None is nothing.
+    """
+    z, p, _ = graph(cuda)
+    recorded, record = [], Recorded._record
+    monkeypatch.setattr(Recorded, "_record", lambda self: recorded.append(1) or record(self))
+    launch = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
+
+    def double():
+        p[...] = cuda.from_numpy(2 * p.get())
+
+    call = cuda.sequence([launch, None, double, launch])
+    for wanted in (2.0, 3.0, 3.5, 3.75):
+        call()
+        assert (p.get()[GRID.inner] == wanted).all()
+    assert recorded == [1, 1]
+
+
+def test_what_cannot_be_recorded_is_refused(cuda):
+    """A copy to the host, array expressions and waiting are no launches; the stream survives."""
+    z, _, _ = graph(cuda)
+    for wrong in (z.get, lambda: z + 1.0, lambda: cuda.from_numpy(np.ones(3)),
+                  cuda_stand_in.stream.synchronize):
+        with pytest.raises(RuntimeError, match="while a graph is recorded"):
+            Recorded(cuda_stand_in.cuda, wrong)._record()
+        assert cuda_stand_in.stream.launches is None
+    with pytest.raises(RuntimeError, match="default stream"):
+        default = cuda_stand_in.Stream()
+        default.ptr = 0
+        default.begin_capture()
+
+
+def test_a_backend_leaves_a_stream_of_its_own_in_use(monkeypatch):
+    """The default stream cannot be recorded; one that somebody has chosen stays."""
+    monkeypatch.setattr(cuda_stand_in, "stream", default := cuda_stand_in.Stream())
+    default.ptr = 0
+    CudaBackend("test", cuda_stand_in)
+    chosen = cuda_stand_in.stream
+    assert chosen is not default and chosen.ptr
+    CudaBackend("test", cuda_stand_in)
+    assert cuda_stand_in.stream is chosen
+
+
+def test_what_is_brought_to_the_host_is_as_it_was_then(cuda, rng):
+    """Later changes on the device, made before the copy is waited for, do not show."""
+    there = cuda.from_numpy(rng.random(GRID.padded))
+    wanted = there.get()
+    buffer = cuda.host_buffer(GRID.shape, np.float32)
+    buffer[...] = -1.0
+    cuda.bring(there[GRID.inner], buffer)
+    wait = cuda.brought()
+    there[...] = 7.0
+    assert (buffer == -1.0).all()
+    wait()
+    assert np.array_equal(buffer, wanted[GRID.inner].astype("f4"))
+
+
+@pytest.mark.parametrize("mix", [
+    lambda d, h: d + h, lambda d, h: h * d, lambda d, h: np.where(d > 0, d, h),
+    lambda d, h: np.add(d, 1.0, out=h), lambda d, h: d.__setitem__(0, h),
+    lambda d, h: d[np.array([0])], lambda d, h: np.asarray(d), lambda d, h: np.add.at(d, d, 1.0),
+    lambda d, h: np.max(d, initial=0.0), lambda d, h: np.isin(d, d), lambda d, h: h.__iadd__(d),
+    lambda d, h: h.__setitem__(0, d)])
+def test_the_stand_in_refuses_to_mix(mix):
+    """Each of these fails or copies in silence with CuPy."""
+    with pytest.raises((TypeError, ValueError)):
+        mix(cuda_stand_in.ndarray(np.ones(3)), np.ones(3))
+
+
+def test_the_stand_in_is_no_part_of_the_package():
+    assert importlib.util.find_spec("ekm3d.device") is None

@@ -1,0 +1,79 @@
+"""Processes switched on and off, and what they ask of the rest of a case."""
+
+import warnings
+
+import pytest
+from helpers.case_files import OPEN, SMALL, complaints, copy, told
+
+from ekm3d.case.case import Case, CaseError
+from ekm3d.case.toml_text import key_lines
+
+BARE = ["electrodes.row=[]", "side=[]", "schedule.stage=[{name='rest', duration=9}]"]
+
+
+def test_everything_takes_part_unless_switched_off(tmp_path):
+    physics = Case.read(copy(tmp_path)).physics
+    assert (physics.potential, physics.flow, physics.transport, physics.chemistry) == (True,) * 4
+    assert physics.scheme == "blended" and Case.read(OPEN).physics.scheme == "upwind"
+
+
+def test_each_process_has_its_switch():
+    for name in ("potential", "flow", "transport"):
+        case = Case.read(OPEN, [f"physics.{name}=false"])
+        assert [getattr(case.physics, n) for n in ("potential", "flow", "transport", "chemistry")] \
+            == [n != name for n in ("potential", "flow", "transport", "chemistry")]
+        assert f"  off                  {name}\n" in case.describe()
+
+
+@pytest.mark.parametrize("override, key, message", [
+    ("physics.flow=1", "physics.flow", "should be true or false, not 1"),
+    ("physics.flow=off", "physics.flow", "should be true or false, not 'off'"),
+    ("physics.flows=true", "physics.flows", "unknown key; did you mean 'flow'?"),
+    ("physics.scheme=central", "physics.scheme", "should be 'blended' or 'upwind', not 'central'"),
+    ("physics=3", "physics", "should be a table, not 3"),
+])
+def test_a_wrong_switch_is_explained(override, key, message):
+    told(OPEN, key, message, override)
+
+
+def test_without_chemistry_the_components_form_nothing(tmp_path):
+    """H+ forms OH-: named. Na+ and Cl- alone form nothing. Nor may there be minerals."""
+    told(OPEN, "physics.chemistry", "is off, but the chosen components form OH-; take a database "
+         "without species, exchange and minerals", "physics.chemistry=false")
+    free = Case.read(OPEN, ["physics.chemistry=false", "chemistry.components=['Na+', 'Cl-']",
+                            *BARE])
+    assert not free.physics.chemistry and len(free.chemistry.species) == 2
+    told(copy(tmp_path, SMALL), "physics.chemistry", "form OH-, HSO4-, NH3, ",
+         "physics.chemistry=false")
+
+
+def test_storage_and_transport_exclude_each_other():
+    """Transport takes the water content as constant, storage changes it. Zero changes nothing."""
+    told(OPEN, "ore.storage", "is above 0, and the water content of a case with transport does "
+         "not change; set physics.transport = false", "ore.storage=1e-4 1/m")
+    assert not Case.read(OPEN, ["ore.storage=0"]).ore.storage.any()
+    told(OPEN, "ore.storage", "it must be at least 0 1/m", "ore.storage=-1")
+
+
+def test_electrodes_need_acidity_only_where_ions_move():
+    """A potential alone asks for no chemistry of electrodes."""
+    chosen = "chemistry.components=['Na+', 'Cl-']"
+    assert ["H+ is missing" in line for line in complaints(OPEN, chosen)] == [True]
+    Case.read(OPEN, [chosen, "physics.transport=false"])
+
+
+GARBAGE = ["[]", "{}", "text", "[[1]]", "1e300", "1e-320", "{formula='1/0',unit='V'}",
+           "{table='a.npy'}", "{samples='\\u0000',column='a'}"]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_no_value_leads_to_a_traceback(garbage):
+    """Garbage for every key of the open case in turn: a Case or a CaseError, without warnings."""
+    for path in key_lines((OPEN / "case.toml").read_text()):
+        dotted = ".".join(f'"{p}"' if isinstance(p, str) else str(p) for p in path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                assert Case.read(OPEN, [f"{dotted}={garbage}"]).describe()
+            except CaseError as error:
+                assert error.lines and all(error.lines)

@@ -1,0 +1,107 @@
+"""Stages: control by current, its limit, floating rows, steps of one length, dry cathodes."""
+
+import pytest
+from helpers.case_files import OPEN, SMALL, copy, told
+
+from ekm3d.case.case import Case
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    return copy(tmp_path_factory.mktemp("open"), OPEN)
+
+
+def test_a_stage_may_hold_a_current(opened):
+    """1.5 A up to 60 V; the voltage of such a stage is not given, and 0 says so."""
+    drive, rest = Case.read(opened).schedule.stages
+    assert (drive.current, drive.limit, drive.voltage) == (1.5, 60.0, 0.0)
+    assert (rest.current, rest.limit, rest.voltage) == (None, None, 0.0)
+    free, _ = Case.read(opened, ["schedule.stage.0={name='a', duration=9, anodes=['left'], "
+                                 "cathodes=['right'], current='15 mA'}"]).schedule.stages
+    assert (free.current, free.limit, free.floating) == (pytest.approx(0.015), None, ())
+
+
+def test_a_stage_under_voltage_has_no_current(tmp_path):
+    drive, rest = Case.read(copy(tmp_path, SMALL)).schedule.stages
+    assert (drive.current, drive.limit, drive.floating) == (None, None, ())
+    assert drive.voltage == pytest.approx(13.5) and rest.floating == ()
+
+
+def test_floating_rows_come_in_groups(opened):
+    """Each entry a group of its own, joined rows by +, blanks as you like."""
+    drive, rest = Case.read(opened).schedule.stages
+    assert drive.floating == (("middle",),)
+    assert rest.floating == (("left", "middle"), ("right",))
+
+
+def test_a_plus_may_be_part_of_a_name(opened):
+    """"a+b" is the row of that name where there is one."""
+    case = Case.read(opened, ["electrodes.row.1.name=a+b", "schedule.stage.0.floating=['a+b']",
+                              "schedule.stage.1.floating=['a+b', 'left+right']"])
+    assert case.schedule.stages[0].floating == (("a+b",),)
+    assert case.schedule.stages[1].floating == (("a+b",), ("left", "right"))
+
+
+STAGE = "schedule.stage.0={name='drive', duration=9, anodes=['left'], cathodes=['right'], %s}"
+REST = "schedule.stage.0={name='drive', duration=9, %s}"
+
+
+@pytest.mark.parametrize("stage, key, message", [
+    (STAGE % "current='1 V'", "current", "cannot read '1 V' as A"),
+    (STAGE % "current='0 A'", "current", "must be above 0 A"),
+    (STAGE % "current='-1 A'", "current", "must be above 0 A"),
+    (STAGE % "current='1 A', limit='0 V'", "limit", "must be above 0 V"),
+    (STAGE % "current='1 A', voltage='1 V'", "", "has both voltage and current; give one of them"),
+    (STAGE % "current='1 A', voltage='1 V', gradient=3", "",
+     "has gradient and voltage and current; give one of them"),
+    (STAGE % "voltage='1 V', limit='9 V'", "limit", "a limit holds back a current; give current"),
+    (STAGE % "limit='9 V'", "limit", "a limit holds back a current"),
+    (STAGE % "on=3", "", "needs gradient = \"0.3 V/cm\", voltage = \"30 V\" or current = "
+     "\"1.5 A\""),
+    (REST % "current='1 A'", "", "has a current but drives no rows; name anodes and cathodes, or "
+     "leave the current out"),
+    (REST % "voltage='1 V'", "", "has a voltage but drives no rows"),
+    (REST % "limit='1 V'", "limit", "a limit holds back a current"),
+    (STAGE % "current=1, floating=['right']", "floating.0",
+     "row 'right' is driven in this stage; a floating row has no supply"),
+    (STAGE % "current=1, floating=['middle + left']", "floating.0", "row 'left' is driven in"),
+    (STAGE % "current=1, floating=['midle']", "floating.0",
+     "no electrode row 'midle'; did you mean 'middle'?"),
+    (STAGE % "current=1, floating=['middle+']", "floating.0", "no electrode row ''"),
+    (STAGE % "current=1, floating=['']", "floating.0", "no electrode row ''"),
+    (REST % "floating=['middle', 'left+middle']", "floating.1",
+     "row 'middle' floats twice; a row belongs to one group"),
+    (REST % "floating=['left+left']", "floating.0", "row 'left' floats twice"),
+    (REST % "floating='left'", "floating", "should be a list in brackets, not 'left'"),
+    (REST % "floating=[['left']]", "floating.0", "should be text in quotes, not ['left']"),
+])
+def test_a_wrong_stage_is_explained(opened, stage, key, message):
+    told(opened, "schedule.stage.0" + f".{key}" * bool(key), message, stage)
+
+
+def test_steps_may_have_one_length(opened):
+    """10 s in the file; without it, as long as may be."""
+    assert Case.read(opened).schedule.fixed_step == 10.0
+    assert Case.read(opened, ["schedule.fixed_step=1 min"]).schedule.fixed_step == 60.0
+    told(opened, "schedule.fixed_step", "must be above 0 s", "schedule.fixed_step=0 s")
+
+
+def test_only_a_case_that_names_a_fixed_step_has_one(tmp_path):
+    assert Case.read(copy(tmp_path, SMALL)).schedule.fixed_step is None
+
+
+def test_a_cathode_may_do_without_a_tank(opened):
+    """0 l: the base enters the ore at once; less than nothing is refused."""
+    assert [row.catholyte_volume for row in Case.read(opened).electrodes.rows] == [0.0] * 3
+    told(opened, "electrodes.catholyte_volume", "must be at least 0 m3",
+         "electrodes.catholyte_volume=-1 l")
+
+
+def test_the_description_tells_how_stages_are_driven(opened):
+    lines = Case.read(opened).describe().splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("  stage "))
+    assert lines[first].endswith("at most V  pulse min   floating")
+    drive, rest = (line.split() for line in lines[first + 1:first + 3])
+    assert drive == ["drive", "0", "2", "left", "right", "1.5", "60", "continuous", "middle"]
+    assert rest == ["rest", "2", "2.5", "0", "off", "left+middle,", "right"]
+    assert "steps of 10 s" in "\n".join(lines)

@@ -1,0 +1,119 @@
+"""The chemistry of a voxel does not depend, to the last bit, on what is solved beside it.
+
+Otherwise a run would have other digits on other numbers of ranks. BLAS and NumPy's own sums group
+additions by the shape of an array; chunks, packs of lanes and lists of arrangements depend on
+the company, too.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers import cuda_stand_in
+from helpers.field_voxels import CHEM, THETA, anything, ore
+from helpers.random_systems import (
+    BATCH,
+    CARBON_DIOXIDE,
+    POLYMORPHS,
+    totals,
+    with_exchangers,
+    with_gas,
+    with_minerals,
+    with_sizes,
+)
+
+from ekm3d import errors
+from ekm3d.backends import cpp
+from ekm3d.backends.cuda import CudaBackend
+from ekm3d.backends.fixed_order_sum import Mix, added
+from ekm3d.chemistry.equilibrium import Equilibrium, Sites
+
+MADE = {"numpy": lambda: None, "cpp": lambda: cpp.CppBackend("test"),
+        "launched": lambda: CudaBackend("test", cuda_stand_in)}
+RIVALS = with_minerals(BATCH, *POLYMORPHS)
+DRAWN = {"drawn sizes": with_sizes(BATCH, np.random.default_rng(7719)),
+         "vanselow": with_exchangers(BATCH, "vanselow"), "gapon": with_exchangers(BATCH, "gapon"),
+         "three exchangers": with_exchangers(BATCH, "gaines-thomas", "vanselow", "gapon"),
+         "rivals": RIVALS, "open rivals": with_gas(RIVALS, *CARBON_DIOXIDE, 4e-4),
+         "open": with_gas(BATCH, *CARBON_DIOXIDE, 4e-4)}
+SIZES = (1, 2, 3, 7, 100)
+N = sum(SIZES)
+
+
+def drawn(name, rng):
+    """(chemistry, total, theta, sites) of N voxels."""
+    if name in DRAWN:
+        chem = DRAWN[name]
+        total, site = totals(chem, rng, N)
+        return chem, 1e3 * total, np.ones(N), Sites(1e3 * site, 20.0 * site, 6.0)
+    total, sites = {"ore": ore, "anything": anything}[name](rng, N)
+    each = [np.broadcast_to(v, N).copy() for v in (sites.cec, sites.slope)]
+    return CHEM, total, np.full(N, THETA), Sites(*each, sites.reference_pH)
+
+
+def solve(engine, system, warm, voxels):
+    """Result of some voxels only."""
+    _, total, theta, sites = system
+    cec, slope = (np.asarray(v)[..., voxels] for v in (sites.cec, sites.slope))
+    return engine.solve(total[:, voxels], theta[voxels], Sites(cec, slope, sites.reference_pH),
+                        None if warm is None else warm[:, voxels])
+
+
+def same(one, other, voxels):
+    """Whether the voxels of a Result are, to the bit, those of another."""
+    return [name for name, value in vars(one).items()
+            if not np.array_equal(np.asarray(value), np.asarray(getattr(other, name))[..., voxels],
+                                  equal_nan=value.dtype.kind == "f")]
+
+
+@pytest.mark.parametrize("name", ["ore", "anything", *DRAWN])
+@pytest.mark.parametrize("kind", MADE)
+def test_a_voxel_is_solved_the_same_in_any_company(kind, name, rng):
+    """Sizes 1 to 100, permuted, with and without history: equal bits, of steps and restarts too.
+
+    Every system with compiled code is asked for in it; some voxels there arrive from far, some
+    lack components and some are started anew.
+    """
+    system = drawn(name, rng)
+    chem, total = system[:2]
+    try:
+        engine = Equilibrium(chem, backend=MADE[kind]())
+    except errors.BackendError as error:
+        pytest.skip(str(error))
+    if kind != "numpy" and not engine.compiled:
+        return
+    first = solve(Equilibrium(chem), system, None, np.arange(N)).warm
+    starts = [first, first[:, np.roll(np.arange(N), 5)], None][
+        slice(1) if name in DRAWN and kind != "numpy" else slice(2 + (kind == "numpy"))]
+    total *= np.exp(1e-4 * rng.normal(size=total.shape))
+    for start in starts:
+        whole = solve(engine, system, start, np.arange(N))
+        for part in np.split(rng.permutation(N), np.cumsum(SIZES)[:-1]):
+            assert not same(solve(engine, system, start, part), whole, part)
+
+
+def test_the_draws_reach_compiled_code_and_leave_some_to_numpy(rng):
+    """Of the systems above those with one arrangement and no Vanselow exchanger are compiled."""
+    host = SimpleNamespace(kernel=lambda *_, **__: True)
+    covered = {name for name, chem in DRAWN.items() if Equilibrium(chem, backend=host).compiled}
+    assert covered == {"drawn sizes", "gapon", "open"}
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 64])
+def test_ordered_sums_are_sums_one_after_the_other(rng, n):
+    """Written out as loops over numbers, to the bit; columns of an array without rows are 0."""
+    weights, array = rng.normal(size=(6, 23)), rng.normal(size=(23, n)) * 10.0**rng.integers(9)
+    weights[rng.random(weights.shape) < 0.4] = 0.0
+    weights[2] = 0.0
+    found, whole = Mix(weights)(array), added(array)
+    for column in range(n):
+        for row in range(6):
+            total = 0.0
+            for by, value in zip(weights[row], array[:, column]):
+                total += by * value
+            assert found[row, column] == total
+        total = 0.0
+        for value in array[:, column]:
+            total += value
+        assert whole[column] == total
+    assert not Mix(np.zeros((2, 0)))(np.zeros((0, n))).any()

@@ -1,0 +1,228 @@
+"""Newton's method in compiled code beside that of NumPy, on the chemistry's own test systems."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers import cuda_stand_in
+from helpers.field_voxels import CHEM, ENGINE, THETA, H, anything, check, ore
+
+from ekm3d import errors
+from ekm3d.backends import base, cpp
+from ekm3d.backends.cuda import CudaBackend
+from ekm3d.chemistry import newton
+from ekm3d.chemistry.equilibrium import (
+    ChemistryError,
+    Equilibrium,
+    _Found,
+    acidity_from_neutrality,
+)
+from ekm3d.resources import kernel_text
+
+COMPILED = {"cpp": lambda: cpp.CppBackend("test"),
+            "launched": lambda: CudaBackend("test", cuda_stand_in),
+            "gpu": lambda: CudaBackend("test", pytest.importorskip("cupy"))}
+
+
+@pytest.fixture(scope="module", params=["cpp", "launched",
+                                        pytest.param("gpu", marks=pytest.mark.gpu)])
+def there(request):
+    """Backends with compiled code; "launched": as CUDA reads it, thread by thread on the host."""
+    try:
+        return COMPILED[request.param]()
+    except errors.BackendError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def engine(there):
+    made = Equilibrium(CHEM, backend=there)
+    assert made.compiled
+    return made
+
+
+def moved_there(engine, total, sites, warm):
+    """(total, theta, sites, warm) of `Engine.settled`, where the engine's backend keeps arrays."""
+    move, given = engine.backend.from_numpy, engine._voxels(total, THETA, sites)
+    lists = map(move, (given.cec, given.slope, given.reference_pH))
+    return (move(given.total), move(np.full(total.shape[1], THETA)),
+            replace(sites, **dict(zip(("cec", "slope", "reference_pH"), lists))), move(warm))
+
+
+def run(engine, total, sites, start):
+    """(Cells, steps, done) of the kernel alone, as NumPy's, from the states `start` (U, n)."""
+    n, there = total.shape[1], engine.backend
+    given = moved_there(engine, total, sites, start[:CHEM.unknowns])
+    cells = engine.cells(*given)
+    steps, done = engine.compiled(cells, there.count(n), engine.tolerance, 0.0)
+    found = {name: there.to_numpy(value) for name, value in vars(cells).items()
+             if name != "limits"}
+    return SimpleNamespace(**found), there.to_numpy(steps), there.to_numpy(done).astype(bool)
+
+
+def moved(rng, total, sites, by):
+    """Totals changed by a relative `by`, neutral again."""
+    total = total * np.exp(by * rng.normal(size=total.shape))
+    total[H] = acidity_from_neutrality(CHEM, total, sites.cec)
+    return total
+
+
+@pytest.mark.parametrize("by", [0.0, 1e-6, 1e-3, 0.3])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 700])
+def test_both_take_the_same_way(engine, rng, by, n):
+    """The same steps to the same equilibrium: field ore moved by nothing, a little and a lot.
+
+    Equal iterations in every voxel mean equal residuals, active minerals and derivatives: a wrong
+    entry of the matrix converges more slowly. Solutions agree to 1e-9 where residuals are below
+    1e-12 of their terms; nearly always they do to 1e-13.
+    """
+    total, sites = ore(rng, n)
+    start = ENGINE.solve(total, THETA, sites)
+    total = moved(rng, total, sites, by)
+    wanted = ENGINE.solve(total, THETA, sites, start.warm)
+    found = engine.solve(total, THETA, sites, start.warm)
+    assert (found.iterations == wanted.iterations).mean() > 0.98
+    for name in ("c", "exchanged", "site", "ionic_strength", "water_activity", "pH"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-9,
+                                   atol=1e-300)
+    np.testing.assert_allclose(found.solid, wanted.solid, rtol=1e-9, atol=1e-9)
+    check(CHEM, total, THETA, sites, found)
+
+
+def steep(rng, n):
+    """Anything, on an exchanger whose capacity reaches its limits within two units of pH."""
+    total, sites = anything(rng, n)
+    return total, replace(sites, slope=sites.cec)
+
+
+@pytest.mark.parametrize("make", [ore, anything, steep])
+def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
+    """From another voxel's equilibrium: exchangers at their limits, terms cut off, minerals that
+    come and go, rounding that forbids 1e-12, and voxels that do not arrive in 25 steps at all.
+
+    These paths are long, and a rounding might send one another way; all but two must agree in the
+    number of steps, in whether they arrived, and in the equilibrium. (All do, to 2e-11.)
+    """
+    total, sites = make(rng, 800)
+    start = ENGINE.solve(total, THETA, sites).warm[:, rng.permutation(800)]
+    given, wanted = ENGINE._voxels(total, THETA, sites), _Found(ENGINE.equations, 800)
+    with np.errstate(all="ignore"):
+        ENGINE._newton(given, np.arange(800), start.copy(), wanted)
+    found, steps, done = run(engine, total, sites, start)
+    assert ((steps == wanted.steps) & (done == wanted.done)).sum() >= 798
+    both = done & wanted.done
+    assert both.sum() > 100 and not both.all()
+    scale = abs(wanted.terms[:, both]) + 1e-12 * abs(total[:, both]).max(axis=0)
+    terms = np.vstack([THETA * found.c, found.exchanged])
+    assert (abs(terms - wanted.terms)[:, both] <= 1e-9 * scale).all()
+
+
+def test_a_solution_stays_what_it_is(engine, rng):
+    """Unchanged totals take no step, and the unknowns keep every bit."""
+    total, sites = ore(rng, 50)
+    start = engine.solve(total, THETA, sites, engine.solve(total, THETA, sites).warm)
+    again = engine.solve(total, THETA, sites, start.warm)
+    assert not again.iterations.any() and np.array_equal(again.warm, start.warm)
+
+
+def test_lists_are_settled_where_they_lie(engine, rng):
+    """What `settled` finds of the backend's lists is what `solve` finds of NumPy's, to the last
+    bit: without history, and from it, which is left as it was."""
+    total, sites = ore(rng, 30)
+    there, start = engine.backend, engine.solve(total, THETA, sites)
+    later = moved(rng, total, sites, 0.1)
+    warm = moved_there(engine, later, sites, start.warm)
+    for given, wanted in ((moved_there(engine, total, sites, start.warm)[:3], start),
+                          (warm, engine.solve(later, THETA, sites, start.warm))):
+        found = engine.settled(*given)
+        for name in ("c", "exchanged", "solid", "gas", "warm", "pH"):
+            assert np.array_equal(there.to_numpy(getattr(found, name)), getattr(wanted, name)), name
+        assert np.array_equal(there.to_numpy(found.strength), wanted.ionic_strength)
+    assert np.array_equal(there.to_numpy(warm[3]), start.warm)
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_the_voxels_without_an_equilibrium_are_named(engine, rng, history):
+    """By their numbers in the lists: those whose water is gone, wherever the lists lie."""
+    total, sites = ore(rng, 12)
+    start = ENGINE.solve(total, THETA, sites).warm
+    total, theta, sites, warm = moved_there(engine, total, sites, start)
+    theta[3] = theta[10] = 0.0
+    with pytest.raises(ChemistryError, match="no water") as error:
+        engine.settled(total, theta, sites, warm if history else None)
+    assert list(error.value.voxels) == [3, 10]
+
+
+def test_wild_systems_from_wild_starts(engine, rng):
+    """Totals over 13 decades, started from another voxel's equilibrium, balance all the same.
+
+    Where the compiled Newton does not arrive, a start without history takes over.
+    """
+    total, sites = anything(rng, 200)
+    start = engine.solve(total, THETA, sites)
+    found = engine.solve(total, THETA, sites, start.warm[:, rng.permutation(200)])
+    assert 0 < np.count_nonzero(found.restarts) < 200
+    check(CHEM, total, THETA, sites, found)
+
+
+def test_voxels_may_lack_components(engine, rng):
+    """No lanthanide in every third voxel, no aluminium in every fourth: as in NumPy,
+    and what arrives there without a new start arrives here; the lanthanides come back, and the
+    aluminium hydroxide goes as aluminium does."""
+    total, sites = ore(rng, 40)
+    lanthanides, aluminium = CHEM.group("REE"), CHEM.index("Al")
+    total[aluminium] *= 3.0
+    total[H] = acidity_from_neutrality(CHEM, total, sites.cec) - 60.0
+    whole = ENGINE.solve(total, THETA, sites)
+    assert whole.solid.any(axis=0).sum() > 20
+    some = total.copy()
+    some[np.ix_(lanthanides, range(0, 40, 3))] = 0.0
+    some[aluminium, ::4] = 1e-260
+    start = whole.warm
+    for now in (some, some, total):
+        wanted = ENGINE.solve(now, THETA, sites, start)
+        found, steps, done = run(engine, now, sites, start)
+        assert (steps[done] == wanted.iterations[done]).mean() > 0.95
+        assert np.array_equal(done, wanted.restarts == 0) and done.sum() >= 20
+        np.testing.assert_allclose(found.c[:, done], wanted.c[:, done], rtol=1e-9, atol=1e-300)
+        np.testing.assert_allclose(found.solid[:, done], wanted.solid[:, done], atol=1e-9)
+        absent = ENGINE.equations.absent(now) & done
+        assert (found.warm[:len(absent)][absent] == -1e4).all()
+        start = wanted.warm
+
+
+@pytest.mark.parametrize("n, unsound", [(40, [0, 17, 39])])
+def test_what_does_not_converge_is_said_and_not_written(engine, rng, n, unsound):
+    """A start of NaN never arrives; done tells, and the others are not disturbed."""
+    total, sites = ore(rng, n)
+    start = ENGINE.solve(total, THETA, sites).warm
+    start[:, unsound] = np.nan
+    found, steps, done = run(engine, total, sites, start)
+    assert np.array_equal(np.flatnonzero(~done), unsound)
+    assert (steps[unsound] == newton.STEPS).all() and not steps[done].any()
+    assert np.isnan(found.warm[:, unsound]).all() and not found.c[:, unsound].any()
+    assert found.c[:, done].all() and found.strength[done].all()
+
+
+def test_constants_are_those_of_the_reference():
+    """Steps, length of a step, and the numbers that the kernel's text repeats."""
+    from ekm3d.chemistry import equations, equilibrium
+    text = kernel_text("chemistry/newton.cuh") + kernel_text("chemistry/newton.cu")
+    assert (newton.STEPS, newton.LONGEST) == (Equilibrium.newton_steps, Equilibrium.longest)
+    assert equations.TRACE == 1e-250 and equations.LITRES == 1000
+    for said in ("real(1e-250)", "LITRES = 1000", "LN10 = real(2.302585092994045684)",
+                 f"MISSING = {equations.MISSING:.0f}",
+                 f"LARGEST = {equations.LARGEST:.0f}", "? real(1e-100) :",
+                 "SATURATED = real(1e-10)"):
+        assert said in text
+    assert np.log(10) == 2.302585092994045684
+    assert (equations.SMALLEST, equilibrium.SATURATED) == (1e-100, 1e-10)
+
+
+def test_numpy_and_uncovered_systems_have_none(there):
+    """Vanselow exchangers and the numpy backend keep the reference."""
+    vanselow = replace(CHEM, conventions=("vanselow",))
+    assert Equilibrium(vanselow, backend=there).compiled is None
+    assert Equilibrium(CHEM, backend=base.Backend("test")).compiled is None
+    assert Equilibrium(CHEM).compiled is None

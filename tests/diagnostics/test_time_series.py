@@ -1,0 +1,229 @@
+"""What is reported: equations (1) to (5) of the paper, on a block small enough to do by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers.salt_block import ORE, PULSE, advance, salt_case, simulation
+from helpers.salt_medium import row
+
+from ekm3d.backends.choose import choose_backend
+from ekm3d.boundaries.electrodes import Electrodes
+from ekm3d.boundaries.schedule import Drive
+from ekm3d.diagnostics.time_series import Monitor
+from ekm3d.grid.grid import Grid
+from ekm3d.parallel.domain import Domain
+
+# Components without complexes; two can be on clay, one has a mineral. kg/mol are round numbers.
+CHEM = SimpleNamespace(
+    components=("H+", "NH4+", "LREE+3", "HREE+3", "Al+3"),
+    labels=("H", "NH4", "LREE", "HREE", "Al"), groups=("", "", "REE", "REE", "impurity"),
+    molar_mass=np.array([0.001, 0.018, 0.140, 0.110, 0.027]), hydrogen=0,
+    charge=np.array([1.0, 1.0, 3.0, 3.0, 3.0]), nu=np.eye(5),
+    nu_x=np.array([[0.0, 1, 0, 0, 0], [0, 0, 1, 0, 0]]),
+    nu_m=np.array([[-3.0, 0, 1, 0, 0]]))
+PLAIN = choose_backend("numpy")
+OFF = Drive(0, (), (), 0.0, 0.0, 10.0)
+
+
+def block():
+    """Three voxels of 0.5 m3, the first an electrode: 1 m3 of ore of 1000 kg/m3, 0.4 of water.
+
+    At the start both ore voxels hold 5 NH4, 1 LREE, 2 HREE, 0.5 Al [mol per m3 of water] and, on
+    clay, 8 NH4, 3 LREE [mol per m3 of ore]; the tank holds 0.25 mol of NH4.
+    """
+    grid = Grid((3, 1, 1), (0.5, 1.0, 1.0))
+    electrodes = Electrodes(grid, (row("c", ((0, 0, 0), (0.5, 1, 1))),), 0.0)
+    padded = grid.padded
+    s = SimpleNamespace(
+        time=7200.0, step=4, c=np.zeros((5, *padded)), exchanged=np.zeros((2, *padded)),
+        solid=np.zeros((1, *padded)), pH=np.zeros(padded), tank=np.zeros((1, 5)),
+        plate=np.zeros((1, 5)), leachate=np.zeros(5), drained=np.zeros(5), fed=np.zeros(5),
+        tank_pH=np.array([11.0]), leachate_volume=0.0, fed_volume=0.0, drained_volume=0.0,
+        slow=np.zeros((1, *padded)), held=np.zeros((2, *padded)),
+        immobile_water=np.zeros((5, *padded)), immobile_solid=np.zeros((1, *padded)),
+        immobile_exchanged=np.zeros((2, *padded)), mix=PLAIN.mix)
+    theta = np.zeros(padded)
+    theta[grid.inner] = 0.4 * electrodes.ore
+    ore = np.where(electrodes.ore, 1.0, 0.0)
+    for array, values in ((s.c, (0, 5, 1, 2, 0.5)), (s.exchanged, (8, 3))):
+        for k, value in enumerate(values):
+            array[k][grid.inner] = value * ore
+    s.pH[grid.inner] = [5.0, 4.0, 9.0]
+    s.tank[0, 1] = 0.25
+    audit = SimpleNamespace(mass_errors=lambda: np.array([1e-15, 3e-15]), charge_max=2e-12,
+                            faraday_error=lambda: 4e-11, water_max=5e-11)
+    case = SimpleNamespace(title="by hand", ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
+                           sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),
+                           probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
+    return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
+                           domain=Domain(grid), ore=case.ore, holds_ore=electrodes.ore,
+                           backend=PLAIN, rock={"water_content": theta}, drive=OFF, audit=audit,
+                           row_currents=lambda: np.array([-1.0]),
+                           strip_currents=lambda: np.zeros(electrodes.strips))
+
+
+@pytest.fixture
+def washed():
+    """A monitor of that block after things have happened to it.
+
+    Voxel 1 (where the sample is taken) keeps half its dissolved and a third of its exchanged
+    LREE; voxel 2 has 0.5 mol/m3 of LREE as hydroxide in place of 0.5 on clay. 0.1 mol LREE,
+    0.2 mol HREE, 0.3 mol Al and 1 mol NH4 are in the leachate, 0.05 mol LREE on the plate.
+    """
+    sim = block()
+    monitor = Monitor(sim)
+    s, inner = sim.state, sim.grid.inner
+    s.c[2][inner][0, 0, 1] *= 0.5
+    s.exchanged[1][inner][0, 0, 1] = 1.0
+    s.exchanged[1][inner][0, 0, 2] -= 0.5
+    s.solid[0][inner][0, 0, 2] = 0.5
+    s.leachate[:] = 0.0, 1.0, 0.1, 0.2, 0.3
+    s.plate[0, 2] = 0.05
+    s.tank[0, 1] = 0.75
+    s.fed[1] = 0.5
+    s.drained[1] = 0.125
+    s.leachate_volume, s.fed_volume, s.drained_volume = 0.03, 0.04, 0.002
+    return monitor
+
+
+# mg/kg of 1000 kg: 1 mol of LREE is 140. At the start 1 x 0.4 + 3 = 3.4 mol LREE, 0.8 mol HREE.
+LREE0, HREE0 = 3.4 * 140.0, 0.8 * 110.0
+
+
+def test_amounts_per_kg_of_dry_ore(washed):
+    """(1), (2): what was collected over the mass of ore; electrodes do not count as ore."""
+    assert washed.mass == 1000.0 and washed.volume == 1.0
+    summary = washed.summary(12.5)
+    assert summary["ore_kg"] == 1000.0 and summary["ore_m3"] == 1.0 and summary["cells"] == 3
+    assert summary["REE_leachate_mg_per_kg"] == pytest.approx(0.1 * 140 + 0.2 * 110)
+    assert summary["REE_plate_mg_per_kg"] == pytest.approx(0.05 * 140)
+    assert summary["REE_initial_mg_per_kg"] == pytest.approx(LREE0 + HREE0)
+    assert summary["REE_hydroxide_in_ore_mg_per_kg"] == pytest.approx(0.25 * 140)
+    assert summary["impurity_mg_per_kg"] == pytest.approx(0.3 * 27)
+
+
+def test_recovery_is_leachate_and_plate_over_the_ore_s_content(washed):
+    """(3), by mass for REE as a whole and by element."""
+    summary = washed.summary(1.0)
+    assert summary["recovery_REE"] == pytest.approx((0.15 * 140 + 0.2 * 110) / (LREE0 + HREE0))
+    assert summary["recovery_LREE"] == pytest.approx(0.15 / 3.4)
+    assert summary["recovery_HREE"] == pytest.approx(0.2 / 0.8)
+    assert "recovery_H" not in summary
+    row = washed.row()
+    assert row["recovery_REE[1]"] == pytest.approx(summary["recovery_REE"])
+    assert row["recovery_Al[1]"] == pytest.approx(0.3 / 0.2)
+    assert summary["purity_REE"] == pytest.approx(43.0 / (43.0 + 8.1))
+
+
+def test_removal_is_what_the_samples_have_lost_of_ion_exchangeable_ree(washed):
+    """(4): (C0 - C)/C0 at the point, in voxel 1: LREE 0.2 + 1 of 0.4 + 3, HREE 0.8 as before.
+
+    The series has the block as a whole: half of voxel 1's loss, and half of voxel 2's 0.5 mol/m3,
+    which is hydroxide now and no longer ion-exchangeable.
+    """
+    summary = washed.summary(1.0)
+    expected = 2.2 * 140 / (LREE0 + HREE0)
+    for key in ("mean", "min", "max"):
+        assert summary[f"removal_REE_{key}"] == pytest.approx(expected)
+    assert summary["removal_points_above_90_percent"] == 0
+    whole = 0.5 * (2.2 + 0.5) * 140 / (LREE0 + HREE0)
+    assert washed.row()["removal_REE[1]"] == pytest.approx(whole)
+    assert washed.row()["removal_LREE[1]"] == pytest.approx(0.5 * 2.7 / 3.4)
+    assert washed.row()["removal_HREE[1]"] == pytest.approx(0.0, abs=1e-14)
+
+
+def test_without_sampling_points_all_ore_is_sampled():
+    """Mean, lowest and highest of the ore voxels; the electrode's voxel is none."""
+    sim = block()
+    sim.case.sampling = ()
+    monitor = Monitor(sim)
+    sim.state.c[2:4, 2, 2, 3] = 0.0
+    sim.state.exchanged[1, 2, 2, 3] = 0.0
+    summary = monitor.summary(1.0)
+    assert summary["removal_REE_mean"] == pytest.approx(0.5)
+    assert (summary["removal_REE_min"], summary["removal_REE_max"]) == pytest.approx((0.0, 1.0))
+    assert summary["removal_points_above_90_percent"] == 1
+
+
+def test_the_ammonium_budget(washed):
+    """In the ore at the start 0.4 x 5 + 8 = 10 mol, 0.5 fed; out: leachate, drain, tank's gain.
+
+    N in mg per kg of dry ore at the sample: 2 mol/m3 of pore water, 8 on clay, x 14.007 g/mol
+    over 1000 kg/m3.
+    """
+    row, summary = washed.row(), washed.summary(1.0)
+    assert row["NH4_added[mol]"] == summary["nh4_added_mol"] == pytest.approx(10.5)
+    assert row["NH4_in_pore_water[mol]"] == pytest.approx(2.0)
+    assert row["NH4_on_clay[mol]"] == pytest.approx(8.0)
+    assert row["NH4_out[mol]"] == pytest.approx(1.0 + 0.125 + 0.5)
+    assert summary["residual_N_mg_per_kg"] == pytest.approx(2.0 * 14.007)
+    assert summary["exchangeable_N_mg_per_kg"] == pytest.approx(8.0 * 14.007)
+
+
+def test_charge_and_energy_are_those_at_the_terminals():
+    """(5): sum of V I dt, charge the sum of I dt. Averaged pulses: I is the mean, V while on.
+
+    30 V, 2 A mean at a duty of 2/3 (3 A while on) for 100 s, off for 50 s, then 24 V, 1 A, 10 s.
+    """
+    sim = block()
+    monitor = Monitor(sim)
+    on, end = Drive(0, ("a",), ("c",), 30.0, 2 / 3, 1.0), Drive(1, ("a",), ("c",), 24.0, 1.0, 1.0)
+    for drive, amperes, dt in ((on, 2.0, 0.0), (on, 2.0, 100.0), (OFF, 0.0, 50.0),
+                               (end, 1.0, 10.0)):
+        sim.drive, sim.row_currents = drive, lambda a=amperes: np.array([a, -a])
+        monitor.record(dt)
+    assert monitor.charge == pytest.approx(210.0) and monitor.energy == pytest.approx(6240.0)
+    summary = monitor.summary(1.0)
+    assert summary["charge_C"] == pytest.approx(210.0)
+    assert summary["energy_kWh"] == pytest.approx(6240.0 / 3.6e6)
+    assert summary["energy_kWh_per_m3"] == pytest.approx(6240.0 / 3.6e6)
+    assert summary["current_start_A"] == pytest.approx(3.0)
+    assert summary["current_stage1_end_A"] == pytest.approx(3.0)
+    assert summary["current_stage2_start_A"] == summary["current_end_A"] == pytest.approx(1.0)
+    assert summary["charge_over_REE"] == pytest.approx(210.0 / 96485.33212 / (3 * 4.2))
+
+
+def test_a_row_of_the_series(washed):
+    """Every name has its unit in brackets; numbers are those of the state and the audit."""
+    row = washed.row()
+    assert all(name.endswith("]") and "[" in name for name in row)
+    assert (row["time[h]"], row["step[1]"], row["dt[s]"], row["voltage[V]"]) == (2.0, 4, 60.0, 0.0)
+    assert (row["leachate[L]"], row["water_fed[L]"], row["water_lost[L]"]) == (30.0, 40.0, 2.0)
+    assert (row["pH_p[1]"], row["pH_catholyte_c[1]"]) == (9.0, 11.0)
+    assert row["current_c[A]"] == 0.0
+    assert (row["mass_balance[1]"], row["charge_balance[1]"]) == (3e-15, 2e-12)
+    assert (row["faraday_error[1]"], row["water_balance[1]"]) == (4e-11, 5e-11)
+    summary = washed.summary(12.5)
+    assert (summary["pH_min"], summary["pH_max"], summary["wall_s"]) == (4.0, 9.0, 12.5)
+
+
+# --- of a running simulation ------------------------------------------------------------------
+
+def test_budgets_of_a_run_close(tmp_path):
+    """2 h of averaged pulses on ore, against sums taken here at every step.
+
+    NH4 added = pore water + clay + out: 1e-12, nothing holds it as a solid. Energy and charge
+    from the currents at the faces; every element's recovery and removal differ by what is in
+    tanks, hydroxides and drains only, so recovery <= removal for K, which has neither.
+    """
+    sim = simulation(salt_case(tmp_path), *ORE, PULSE.format(20, 10))
+    monitor, sums = Monitor(sim), np.zeros(2)
+
+    def watch(dt):
+        monitor.record(dt)
+        current = np.maximum(sim.potential.into_ore, 0.0).sum()
+        sums[:] += current * dt, 20.0 * current * dt
+
+    advance(sim, 7200.0, watch)
+    row, summary = monitor.row(), monitor.summary(1.0)
+    parts = sum(row[f"NH4_{part}[mol]"] for part in ("in_pore_water", "on_clay", "out"))
+    assert parts == pytest.approx(row["NH4_added[mol]"], rel=1e-12)
+    assert row["charge[C]"] == pytest.approx(sums[0], rel=1e-12)
+    assert row["energy[kWh]"] == pytest.approx(sums[1] / 3.6e6, rel=1e-12)
+    assert row["current_left[A]"] == pytest.approx(1.5 * sim.row_currents()[0], rel=1e-12)
+    assert row["current_left[A]"] == pytest.approx(-row["current_right[A]"], rel=1e-9)
+    assert 0.0 < row["recovery_K[1]"] <= row["removal_K[1]"] < 1.0
+    assert summary["leachate_L"] == pytest.approx(1e3 * 2e-8 * 7200.0, rel=1e-8)
+    assert summary["water_fed_L"] == pytest.approx(1e3 * 2e-8 * 7200.0, rel=1e-12)
+    assert summary["steps"] == sim.state.step and summary["time_h"] == pytest.approx(2.0)

@@ -1,0 +1,337 @@
+"""A stand-in for CuPy that runs on the host: arrays that refuse to mix with NumPy's, and launches.
+
+`CudaBackend("stand-in", device)` executes what a GPU would be given: the kernels as CUDA reads
+them, thread by thread, in the very grid of blocks (tests/data/launch.h). An array of the stand-in
+knows only those functions of NumPy that CuPy 14 answers for its own arrays, and raises
+where CuPy would: at a NumPy array beside it, as an index or to be stored in it, and at np.asarray.
+What crosses to the host is counted in `crossed`, and how large the largest was of all that crossed
+either way.
+
+Launches are done at once, one after the other; copies that nobody waits for are done as late as
+CUDA allows, when an event behind them or their stream is waited for, so that whoever reads too
+early finds old numbers. A graph holds launches with the arguments they were recorded with; all
+else is refused while it is recorded. It cannot show what only a GPU does: speed and rounding, how
+much of all that goes on at once, the memory it has, how long loading a kernel takes.
+"""
+
+import ctypes
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from ekm3d.backends import base, cpp_compiler, kernel_signature
+from ekm3d.backends.cuda import loop
+from ekm3d.grid.grid import PackedGrid
+
+__version__ = "0 (stand-in)"
+MOST = 128              # threads of a block
+# -Bsymbolic: a kernel may be called as a function of the C library is.
+FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-ffp-contract=off", "-x",
+         "c++")
+LAUNCH = Path(__file__).parents[1] / "data" / "launch.h"
+
+# Functions that NumPy hands on, with the keywords that CuPy knows.
+FUNCTIONS = {
+    "abs": "", "all": "axis keepdims", "any": "axis keepdims", "broadcast_to": "",
+    "concatenate": "axis", "copyto": "where", "count_nonzero": "axis", "einsum": "dtype",
+    "empty_like": "dtype", "flatnonzero": "", "full_like": "dtype", "interp": "",
+    "max": "axis keepdims", "amax": "axis keepdims",
+    "min": "axis keepdims", "moveaxis": "", "nan_to_num": "", "ones_like": "dtype",
+    "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
+    "tensordot": "axes", "where": "", "zeros_like": "dtype"}
+METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "repeat", "reshape",
+           "sum", "take", "transpose", "view")
+
+crossed = SimpleNamespace(times=0, numbers=0, largest=0)
+
+
+class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array on the device; `host` is where it really lies."""
+
+    def __init__(self, host):
+        self.host = np.asarray(host)
+
+    shape = property(lambda self: self.host.shape)
+    dtype = property(lambda self: self.host.dtype)
+    ndim = property(lambda self: self.host.ndim)
+    size = property(lambda self: self.host.size)
+    nbytes = property(lambda self: self.host.nbytes)
+    flags = property(lambda self: self.host.flags)
+    T = property(lambda self: ndarray(self.host.T))
+    data = property(lambda self: SimpleNamespace(ptr=self.host.__array_interface__["data"][0]))
+
+    def __array__(self, *_, **__):
+        raise TypeError("implicit conversion of a device array to a NumPy array")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        stream.refuse_while_recording(ufunc.__name__)
+        if method != "__call__" or set(options) - {"out", "where", "dtype", "casting"}:
+            raise TypeError(f"np.{ufunc.__name__}.{method}({', '.join(options)}) on a device array")
+        options["out"] = tuple(hosted(a) for a in options.get("out", ())) or None
+        return devised(ufunc(*map(hosted, inputs), **{k: hosted(v) if k == "where" else v
+                                                      for k, v in options.items()}))
+
+    def __array_function__(self, function, types, given, options):
+        name = function.__name__
+        unknown = set(options) - set(FUNCTIONS.get(name, "").split())
+        if name not in FUNCTIONS or unknown:
+            raise TypeError(f"np.{name}({', '.join(unknown)}) is not there for device arrays")
+        if name == "interp" and not given[0].flags.c_contiguous:
+            raise NotImplementedError("np.interp of an array that is not contiguous")
+        return devised(function(*map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
+
+    def __getitem__(self, index):
+        return ndarray(self.host[hosted(index)])
+
+    def __setitem__(self, index, value):
+        self.host[hosted(index)] = hosted(value)
+
+    def __len__(self):
+        return len(self.host)
+
+    def __iter__(self):
+        return (self[n] for n in range(len(self)))
+
+    def __getattr__(self, name):
+        if name not in METHODS:
+            raise AttributeError(f"device arrays have no {name!r} here")
+        return lambda *given, **options: devised(getattr(self.host, name)(
+            *map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
+
+    def __copy__(self):
+        return ndarray(self.host.copy())
+
+    def get(self, stream=None, order="C", out=None, blocking=True):
+        now = stream or globals()["stream"]
+        now.refuse_while_recording("a copy to the host")
+        crossed.times, crossed.numbers = crossed.times + 1, crossed.numbers + self.size
+        crossed.largest = max(crossed.largest, self.size)
+        if out is None:
+            now.synchronize()
+            return self.host.copy()
+        assert isinstance(out, np.ndarray) and out.flags.c_contiguous
+        assert out.shape == self.shape and out.dtype == self.dtype
+        now.copies.append(Copy(self.host.copy(), out))
+        if blocking:
+            now.synchronize()
+        return out
+
+    def set(self, array):
+        stream.refuse_while_recording("a copy from the host")
+        crossed.largest = max(crossed.largest, self.size)
+        assert isinstance(array, np.ndarray) and array.flags.c_contiguous
+        assert array.shape == self.shape and array.dtype == self.dtype
+        self.host[...] = array
+
+    def item(self):
+        return self.get().item()
+
+    def tolist(self):
+        return self.get().tolist()
+
+    def __bool__(self):
+        return bool(self.get())
+
+    def __float__(self):
+        return float(self.get())
+
+    def __int__(self):
+        return int(self.get())
+
+    def __repr__(self):
+        return f"device{self.host!r}"
+
+
+def hosted(value):
+    """What lies behind an argument; TypeError for one that belongs to the host."""
+    if isinstance(value, ndarray):
+        return value.host
+    if isinstance(value, (tuple, list)) and any(isinstance(v, (ndarray, np.ndarray))
+                                                for v in value):
+        return type(value)(map(hosted, value))
+    if isinstance(value, np.ndarray) or isinstance(value, list) and value and not isinstance(
+            value[0], (int, np.integer)):
+        raise TypeError(f"{type(value).__name__} of the host beside a device array")
+    return value
+
+
+def devised(result):
+    """Results are device arrays, single numbers too."""
+    if isinstance(result, tuple):
+        return tuple(map(devised, result))
+    return ndarray(result) if isinstance(result, (np.ndarray, np.generic)) else result
+
+
+def zeros(shape, dtype=float):
+    return ndarray(np.zeros(shape, dtype))
+
+
+def arange(stop, dtype=None):
+    return ndarray(np.arange(stop, dtype=dtype))
+
+
+def asarray(array):
+    """Always a copy, as between two memories."""
+    stream.refuse_while_recording("a copy to the device")
+    crossed.largest = max(crossed.largest, np.size(array))
+    return ndarray(np.array(array, order="C"))
+
+
+def get_default_memory_pool():
+    return pool
+
+
+def asnumpy(array):
+    return array.get() if isinstance(array, ndarray) else np.asarray(array)
+
+
+def _properties(_):
+    return {"name": b"the host", "major": 0, "minor": 0, "totalGlobalMem": 2**30}
+
+
+pool = SimpleNamespace(free_bytes=lambda: 1000, used_bytes=lambda: 300, get_limit=lambda: 0)
+runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0, setDevice=[0].index,
+                          memGetInfo=lambda: (2**30, 2**31),
+                          getDeviceProperties=_properties, driverGetVersion=lambda: 0)
+
+
+class Copy:
+    """One that is made when it is waited for."""
+
+    def __init__(self, values, out):
+        self.values, self.out = values, out
+
+    def __call__(self):
+        if self.values is not None:
+            self.out[...], self.values = self.values, None
+
+
+class Stream:
+    """The copies on their way to the host, and the launches of a graph that is recorded."""
+
+    ptr = 1
+
+    def __init__(self, non_blocking=False):
+        self.copies, self.launches = [], None
+
+    def use(self):
+        globals()["stream"] = self
+
+    def synchronize(self):
+        self.refuse_while_recording("waiting")
+        while self.copies:
+            self.copies.pop(0)()
+
+    def refuse_while_recording(self, what):
+        if self.launches is not None:
+            raise RuntimeError(f"{what} while a graph is recorded")
+
+    def begin_capture(self):
+        if not self.ptr:
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: the default stream")
+        self.refuse_while_recording("recording")
+        self.launches = []
+
+    def end_capture(self):
+        launches, self.launches = self.launches, None
+        return SimpleNamespace(launch=lambda: [launch() for launch in launches])
+
+
+class Event:
+    """What lies before it in its stream."""
+
+    def __init__(self, block=False, disable_timing=False):
+        self.copies = None
+
+    def record(self):
+        self.copies = list(stream.copies)
+
+    def synchronize(self):
+        for copy in self.copies:
+            copy()
+
+
+stream = Stream()
+stream.ptr = 0              # CUDA's default stream
+cuda = SimpleNamespace(
+    runtime=runtime, get_current_stream=lambda: stream, Stream=Stream, Event=Event,
+    alloc_pinned_memory=lambda size: bytearray(-(-size // 512) * 512),
+    get_elapsed_time=lambda begun, ended: 1.0)
+
+
+class RawModule:
+    """The kernels of a text, compiled as CUDA sees them."""
+
+    libraries = {}
+
+    def __init__(self, code, options):
+        self.text = kernel_signature.without_comments(code)
+        names = kernel_signature.kernel_names(self.text)
+        calls = "\n".join(
+            f'static void enter_{n}(void** a) {{ device::call({n}, a); }}\n'
+            f'extern "C" void launch_{n}(const unsigned* g, const unsigned* b, int waits, void** a)'
+            f' {{ device::launch(g, b, waits, enter_{n}, a); }}' for n in names)
+        whole = "\n".join([f'#include "{LAUNCH}"', code, calls])
+        options = (*FLAGS, *(o for o in options if o.startswith("-D")))
+        if (whole, options) not in self.libraries:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "kernels.so"
+                cpp_compiler.compile_library(cpp_compiler.find_compiler()[0], options, whole, path)
+                self.libraries[whole, options] = ctypes.CDLL(str(path))
+        self.library = self.libraries[whole, options]
+
+    def get_function(self, name):
+        return RawKernel(name, self)
+
+
+class RawKernel:
+    """Launches a kernel; refuses what a GPU would misread."""
+
+    max_threads_per_block = MOST
+
+    def __init__(self, name, module):
+        self.name, self.parameters = name, kernel_signature.signature(module.text, name)
+        self.function = getattr(module.library, f"launch_{name}")
+        self.waits = "ROWS" in loop(module.text, name, self.parameters)[0]
+
+    def __call__(self, grid, block, given):
+        assert np.prod(block) <= MOST and max(grid[1:]) <= 65535 and min(*grid, *block) > 0
+        assert len(given) == len(self.parameters)
+        places = []
+        for p, value in zip(self.parameters, given):
+            wanted = (np.dtype(PackedGrid) if p.kind == "Grid" else np.dtype(np.uint64) if p.array
+                      else kernel_signature.KINDS[p.kind])
+            assert value.dtype == wanted and value.size == 1, f"{self.name}: {p.name}"
+            places.append(np.array(value))
+        sizes = [(ctypes.c_uint * 3)(*three) for three in (grid, block)]
+        pointers = (ctypes.c_void_p * len(places))(*(a.ctypes.data for a in places))
+
+        def launch(kept=places):
+            self.function(*sizes, ctypes.c_int(self.waits), pointers)
+
+        if stream.launches is None:
+            launch()
+        else:
+            stream.launches.append(launch)
+
+
+class Carried(base.Backend):
+    """NumPy arrays that go to a device for every call of a kernel, and come back."""
+
+    def __init__(self, on):
+        super().__init__(on.why)
+        self.on = on
+
+    def bind(self, op, **constants):
+        bound = self.on.bind(op, **constants)
+
+        def call(*values):
+            moved = [self.on.from_numpy(v) if p.array and not p.table else v
+                     for p, v in zip(bound.parameters, values)]
+            bound(*moved)
+            for p, home, away in zip(bound.parameters, values, moved):
+                if p.output:
+                    home[...] = self.on.to_numpy(away)
+        return call

@@ -1,0 +1,90 @@
+"""Elliptic problems: random media with their sparse matrix, and an ore body with electrodes."""
+
+import numpy as np
+from scipy.sparse import coo_matrix
+
+from ekm3d.grid.grid import GHOST
+from ekm3d.grid.stencil import above, below, faces
+
+
+def conductances(rng, grid, contrast, isolated=0):
+    """(ax, ay, az) padded face conductances, log-uniform over `contrast`; outer faces closed.
+
+    `isolated`: so many voxels at random lose all their faces; their mask (inner) comes along.
+    """
+    padded = np.zeros((3, *grid.padded))
+    dead = np.zeros(grid.padded, bool)
+    flat = rng.choice(np.prod(grid.shape), isolated, replace=False)
+    dead[grid.inner][np.unravel_index(flat, grid.shape)] = True
+    inside = np.zeros(grid.padded, bool)
+    inside[grid.inner] = True
+    for axis in range(3):
+        shape = faces(padded[axis], axis).shape
+        values = contrast ** rng.uniform(-0.5, 0.5, shape)
+        live = inside & ~dead
+        faces(padded[axis], axis)[...] = values * (below(live, axis) & above(live, axis))
+    az, ay, ax = padded
+    return (ax, ay, az), dead[grid.inner]
+
+
+def matrix(grid, a, b):
+    """The operator as a sparse matrix over the inner voxels, one face after the other."""
+    number = np.full(grid.padded, -1)
+    number[grid.inner] = np.arange(np.prod(grid.shape)).reshape(grid.shape)
+    rows, columns, values = [], [], []
+    for axis, padded in zip((2, 1, 0), a):
+        face = faces(padded, axis).ravel()
+        low, high = below(number, axis).ravel(), above(number, axis).ravel()
+        for n in np.flatnonzero(face):
+            p, q = low[n], high[n]
+            rows += [p, q, p, q]
+            columns += [p, q, q, p]
+            values += [face[n], face[n], -face[n], -face[n]]
+    every = np.arange(number[grid.inner].size)
+    rows, columns = np.append(rows, every), np.append(columns, every)
+    return coo_matrix((np.append(values, b[grid.inner].ravel()), (rows, columns))).tocsr()
+
+
+def padded(grid, values):
+    return np.pad(np.reshape(values, grid.shape), GHOST)
+
+
+def links(rng, grid, share):
+    """Links to fixed values at a share of the voxels; padded."""
+    return padded(grid, rng.uniform(0.1, 10, grid.shape) * (rng.random(grid.shape) < share))
+
+
+def correlated(rng, shape, voxels):
+    """A Gaussian random field without mean, of variance 1, correlated over so many voxels."""
+    field = rng.standard_normal(shape)
+    waves = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij", sparse=True)
+    filtered = np.exp(-2 * (np.pi * voxels)**2 * sum(w**2 for w in waves))
+    field = np.fft.ifftn(np.fft.fftn(field) * filtered).real
+    return (field - field.mean()) / field.std()
+
+
+def ore(grid, sigma, stretch=1.0):
+    """((ax, ay, az), b, f) of a body of conductivity sigma (inner), three rows of electrodes in it.
+
+    Harmonic means between voxels; electrode voxels conduct nothing themselves, their neighbours
+    are linked to -1, 1 and -1 V. Conductances along z are multiplied by `stretch`.
+    """
+    nz, ny, nx = grid.shape
+    level = np.zeros(grid.shape)
+    for i, volts in ((nx // 6, -1.0), (nx // 2, 1.0), (5 * nx // 6, -1.0)):
+        level[:max(1, 3 * nz // 4), ny // 8::max(1, ny // 4), i] = volts
+    metal = level != 0
+    faces, b, f = np.zeros((3, *grid.padded)), np.zeros(grid.padded), np.zeros(grid.padded)
+    for axis in range(3):
+        low, high = [slice(None)] * 3, [slice(None)] * 3
+        low[axis], high[axis] = slice(0, -1), slice(1, None)
+        low, high = tuple(low), tuple(high)
+        both = sigma[low] + sigma[high]
+        g = 2 * sigma[low] * sigma[high] / np.where(both > 0, both, 1)
+        g = g * (stretch if axis == 0 else 1.0)
+        faces[axis][grid.inner][low] = g * ~(metal[low] | metal[high])
+        for here, there in ((low, high), (high, low)):
+            link = g * (~metal[here] & metal[there])
+            b[grid.inner][here] += link
+            f[grid.inner][here] += link * level[there]
+    return tuple(faces[::-1]), b, f

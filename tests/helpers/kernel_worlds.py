@@ -1,0 +1,234 @@
+"""Worlds: arguments for every operator made from its signature, with a scale for its rounding.
+
+What a parameter is called decides what it holds, what the declaration says how much of it; the
+worlds below drive every branch. Outputs start as NaN, and so do all ghosts that no stencil may
+read.
+"""
+
+import numpy as np
+
+from ekm3d.backends import kernel_signature
+from ekm3d.constants import F_RT, FARADAY
+from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.stencil import above, below, ends, faces
+from ekm3d.physics import divergence, electrolyte, flow, potential, transport
+from ekm3d.resources import kernel_text
+
+COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NX": 4, "NX1": 5}
+FLOOR = 1e-300                       # below, numbers turn subnormal and lose their digits
+
+# Never two axes alike, single voxels along each, strips that are cut in two and three, more
+# than one tile along y and z, and enough voxels to be shared among threads.
+SHAPES = [(7, 5, 3), (1, 6, 4), (9, 1, 2), (3, 8, 1), (1, 1, 1), (131, 2, 1), (257, 9, 17),
+          (2, 17, 35)]
+
+# drop: scatter of the potential from voxel to voxel [V]; water [m3/s] and dispersivity [m]: how
+# much of them; decades of concentration; turn: dt / (theta V) [s/m3]; closed: share of voxels;
+# growth: of concentrations from voxel to voxel.
+WORLDS = {
+    "still": dict(drop=0.0, water=0.0, decades=(-12, 3)),
+    "central": dict(drop=0.005, water=0.0, decades=(-3, 1)),
+    "drift": dict(drop=1.0, water=0.0, decades=(-12, 3)),
+    "water": dict(drop=0.0, water=1e-9, decades=(-3, 3)),
+    "both": dict(drop=0.3, water=1e-8, decades=(-6, 3), closed=0.1),
+    "sharp": dict(drop=0.02, water=1e-3, decades=(-6, 3), turn=1e2, dispersivity=1e-9),
+    "growing": dict(drop=0.02, water=1e-3, decades=(-1, 0), turn=1e2, dispersivity=1e-9,
+                    growth=1.5),
+    "traces": dict(drop=0.1, water=1e-8, decades=(-290, 3)),
+    "traces only": dict(drop=0.1, water=1e-8, decades=(-200, -150)),
+    "wild": dict(drop=1e3, water=1.0, decades=(-30, 6), turn=1e11, closed=0.5),
+    "upwind": dict(drop=0.3, water=1e-8, decades=(-3, 3), blend=0.0),
+    "nothing conducts": dict(drop=0.3, water=1e-8, decades=(-3, 3), closed=1.0),
+}
+
+
+class World:
+    """Values for parameters by their names; `padded` fields first, whatever an operator takes."""
+
+    def __init__(self, cells, rng, drop, water, decades, turn=1e8, dispersivity=0.05, closed=0.3,
+                 blend=1.0, growth=None):
+        self.grid, self.rng, self.blend = Grid(cells, (0.1, 0.2, 0.3)), rng, blend
+        shape, ns, nk, nf, nx, _ = self.grid.padded, *COUNTS.values()
+        self.c = 10.0 ** rng.uniform(*decades, (ns, *shape))
+        self.c[rng.random(self.c.shape) < 0.2] = 0.0
+        self.c[rng.random(self.c.shape) < 0.2] = 7.0 * 10.0**decades[0]
+        self.c[rng.random(self.c.shape) < 0.2] *= 1 + 1e-9          # plateaus, and almost
+        if growth:                          # upstream / own is growth, or 1 / growth
+            self.c = growth ** np.indices(shape).sum(0) * rng.uniform(0.9, 1.1, (ns, 1, 1, 1))
+        self.mobility = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) >= closed)
+        for axis in range(3):               # closed two layers out, but not next to the box
+            np.moveaxis(self.mobility, axis, 0)[[0, -1]] = 0.0
+        self.phi = rng.normal(0, drop, shape)
+        self.lag = np.where(rng.random(shape) < 0.9, self.phi, rng.normal(0, drop, shape))
+        self.turnover = rng.uniform(0, turn, shape)
+        self.safe = (rng.random((3, *shape)) < 0.1).astype(np.uint8)
+        self.safe[..., shape[2] // 2:] = 0                          # strips without any, too
+        self.water = rng.normal(0, water, (3, *shape)) * (rng.random((3, *shape)) < 0.8)
+        self.dispersivity = rng.uniform(0, dispersivity, shape)
+        self.z = np.array([1.0, 0.0, -2.0, 3.0, -1.0, 2.0, 1.0])
+        self.diffusion = rng.uniform(0.6e-9, 9.3e-9, ns)
+        self.nu = rng.integers(-4, 3, (ns, nk)) * (rng.random((ns, nk)) < 0.5) * 1.0
+        for name in ("still", "swept", "plus", "minus", "pores"):
+            setattr(self, name, 10.0 ** rng.uniform(-12, 0, shape) * (rng.random(shape) < 0.8))
+        self.fastest = rng.uniform(0, 1e-8, (nf, 3))
+        self.water_content, self.conductivity = (          # some voxels without
+            rng.random(shape) * (rng.random(shape) >= closed) for _ in range(2))
+        self.exchanged = self.c[:nx] * (rng.random(shape) < 0.5)
+        self.held = np.append(rng.integers(1, 4, nx).astype(float), 0.0)
+        for name in ("amount", "given", "charge", "electroosmosis", "head"):
+            setattr(self, name, rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 3, shape))
+        self.flow = rng.normal(size=(3, *shape))
+        self.conductance = 10.0 ** rng.uniform(-9, 0, (3, *shape)) * (
+            rng.random((3, *shape)) >= closed)
+        self.sigma = 10.0 ** rng.uniform(-6, 1, shape) * (rng.random(shape) >= closed)
+        self.gained, self.total = rng.normal(size=(2, nk, *shape))
+        self.factor, self.share, self.dt, self.highest = 0.7, -1.3, 37.0, 3.0
+        self.poison()
+
+    def poison(self):
+        """NaN into every ghost that no stencil may read: the frame's edges and corners."""
+        beside = sum(a.astype(int) for a in np.meshgrid(*(
+            (np.arange(n) < GHOST) | (np.arange(n) >= n - GHOST) for n in self.grid.padded),
+            indexing="ij"))
+        for field in vars(self).values():
+            if isinstance(field, np.ndarray) and field.dtype == float and (
+                    field.shape[-3:] == self.grid.padded):
+                field[..., beside > 1] = np.nan
+
+    def of_face(self, field, axis):
+        """Sum of a field's magnitudes on both sides of every face."""
+        return below(abs(field), axis) + above(abs(field), axis)
+
+    def flux_terms(self, axis):
+        """Sum of the absolute terms of every species' flux; (species, faces)."""
+        both, z, d = self.of_face(self.c, axis), *(
+            v[:, None, None, None] for v in (self.z, self.diffusion))
+        conductance = transport.face_conductance(self.mobility, self.grid, axis)
+        drift = abs(z) * F_RT * self.of_face(self.phi, axis)
+        flow = abs(faces(self.water[axis], axis))
+        spread = transport.dispersion(self.dispersivity, self.water, self.grid, axis)
+        return both * (d * conductance * (1 + drift) + flow + spread)
+
+
+def flux_scale(w):
+    """Of every component's flux, and of what voxels gain by it."""
+    flux = np.zeros((3, COUNTS["NK"], *w.grid.padded))
+    gain = np.zeros_like(flux[0])
+    for axis in range(3):
+        terms = np.tensordot(abs(w.nu).T, w.flux_terms(axis), 1)
+        faces(flux[axis], axis)[...] = terms
+        gain[w.grid.inner] += sum(ends(terms, axis))
+    return flux, gain
+
+
+def conductance_scale(w):
+    """Of the conductance, and of the diffusion current."""
+    out = np.zeros((2, 3, *w.grid.padded))
+    for axis in range(3):
+        geometric = FARADAY * transport.face_conductance(w.mobility, w.grid, axis)
+        both = w.of_face(w.c, axis)
+        faces(out[0, axis], axis)[...] = F_RT * geometric * np.tensordot(
+            w.z**2 * w.diffusion, both, 1)
+        faces(out[1, axis], axis)[...] = geometric * np.tensordot(
+            abs(w.z) * w.diffusion, both, 1)
+    return out
+
+
+def leaving_scale(w):
+    """Of the four parts: sums over six faces."""
+    out = np.zeros((4, *w.grid.padded))
+    for axis in range(3):
+        geometric = transport.face_conductance(w.mobility, w.grid, axis)
+        drift = 2 * F_RT * geometric * w.of_face(w.phi, axis)
+        water = 2 * abs(faces(w.water[axis], axis)) + transport.dispersion(
+            w.dispersivity, w.water, w.grid, axis)
+        for part, field in zip(out, (geometric, water, drift, drift)):
+            part[w.grid.inner] += sum(ends(field, axis))
+    return out
+
+
+def emptying_scale(w):
+    """Of the rate: its terms are all positive."""
+    return [np.divide(w.still + w.swept + w.plus + w.minus, w.pores,
+                      out=np.zeros_like(w.pores), where=w.pores > 0)]
+
+
+def source_scale(w):
+    """Of the source of a voxel: what is there and what its six faces let through."""
+    terms = abs(w.factor * w.amount) + abs(w.given)
+    for axis in range(3):
+        terms[w.grid.inner] += sum(ends(faces(abs(w.flow[axis]), axis), axis))
+    return [terms]
+
+
+def of_the_reference(twin):
+    """A scale where all terms have one sign: the result itself."""
+    return lambda w: [np.nan_to_num(wanted) for wanted, _ in compared(twin, None, w)]
+
+
+def water_scale(w):
+    """Of the flow that a head drives, beside what flows already; of that by electro-osmosis."""
+    moved, by_voltage = abs(w.water), np.zeros_like(w.water)
+    thrust = np.divide(w.electroosmosis, w.conductivity, out=np.zeros_like(w.sigma),
+                       where=w.conductivity > 0)
+    for axis in range(3):
+        conductance = faces(w.conductance[axis], axis)
+        faces(moved[axis], axis)[...] += conductance * w.of_face(w.head, axis)
+        faces(by_voltage[axis], axis)[...] = conductance * w.of_face(thrust, axis) * w.of_face(
+            w.phi, axis)
+    return moved, by_voltage
+
+
+FACES, VOXELS = "faces", "voxels"      # where an output has entries
+TWINS = {
+    potential.face_conductance: (conductance_scale, (FACES, FACES)),
+    transport.component_flux: (flux_scale, (FACES, VOXELS)),
+    transport.component_gain: (lambda w: flux_scale(w)[1:], (VOXELS,)),
+    transport.leaving: (leaving_scale, (VOXELS,) * 4),
+    transport.emptying: (emptying_scale, (VOXELS,)),
+    potential.doubtful: (lambda w: [np.zeros((3, *w.grid.padded))], (FACES,)),
+    divergence.net_source: (source_scale, (VOXELS,)),
+    divergence.collect: (lambda w: [abs(w.total) + abs(w.share * w.gained)], (VOXELS,)),
+    electrolyte.electrolyte: (of_the_reference(electrolyte.electrolyte), (VOXELS,) * 2),
+    electrolyte.imbalance: (of_the_reference(electrolyte.imbalance), (VOXELS,)),
+    flow.rock_conductance: (of_the_reference(flow.rock_conductance), (FACES,)),
+    flow.osmosis: (lambda w: water_scale(w)[1:], (FACES,)),
+    flow.darcy: (lambda w: water_scale(w)[:1], (FACES,)),
+}
+# Outputs that a kernel adds to: they start as the world has them, elsewhere as poison.
+ADDED = {divergence.collect: "total", flow.darcy: "water"}
+
+
+def compared(twin, host, w):
+    """[(what the reference, what the kernel made of poison)] for every output, in their order."""
+    parameters = kernel_signature.signature(kernel_text(twin.source), twin.__name__)
+    inputs = [getattr(w, p.name) for p in parameters[1:] if not p.output]
+    made = []
+    for body in (twin, host.bind(twin, **COUNTS) if host else twin):
+        outputs = [poison(w, p, ADDED.get(twin)) for p in parameters if p.output]
+        with np.errstate(over="ignore", under="ignore"):
+            body(w.grid, *inputs, *outputs)
+        made.append(outputs)
+    return list(zip(*made))
+
+
+def poison(w, p, added):
+    """An output as it starts: NaN, or 99 where that is none; what is added to, there already."""
+    kind = kernel_signature.KINDS[p.kind]
+    out = np.full((*(int(COUNTS.get(n, n)) for n in p.each), *w.grid.padded),
+                  np.nan if kind == float else 99, kind)
+    if p.name == added:
+        mask = entries(w.grid, FACES if p.each == ("3",) else VOXELS, out.shape)
+        out[mask] = getattr(w, added)[mask]
+    return out
+
+
+def entries(grid, where, shape):
+    """Which entries of an output are to be written; faces: (3, ..., padded)."""
+    mask = np.zeros(shape, bool)
+    if where == VOXELS:
+        mask[grid.inner] = True
+    else:
+        for axis in range(3):
+            faces(mask[axis], axis)[...] = True
+    return mask

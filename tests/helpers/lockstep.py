@@ -1,0 +1,64 @@
+"""A case by many processes beside the same case by one, step by step: every bit is compared.
+
+    mpiexec -n 3 python lockstep.py BACKEND STEPS CASE [KEY=VALUE ...]
+
+Every process steps the whole block alone, too, and compares its own part of it.
+"""
+
+import sys
+
+import numpy as np
+
+from ekm3d import Case, Simulation
+from ekm3d.parallel.team import join
+from ekm3d.state import FIELDS
+
+
+def values(sim):
+    """{name: (array, whether it lies on voxels)} of what a step leaves behind."""
+    found = {name: (getattr(sim.state, name), field.where == "voxels")
+             for name, field in FIELDS.items()}
+    for name, array in (("conductance", sim.potential.conductance), ("water", sim.flow.water),
+                        ("sigma", sim.electrolyte.sigma), ("gains", sim.transport.ore)):
+        found[name] = array, True
+    for name in ("time", "step", "leachate_volume", "drained_volume", "fed_volume"):
+        found[name] = np.array(getattr(sim.state, name)), False
+    found["dt"] = np.array(sim.dt), False
+    found["Faraday"] = np.array([box.error() for box in sim.audit.boxes]), False
+    found["balances"] = np.array([*sim.audit.mass_errors(), sim.audit.charge_max]), False
+    return found
+
+
+def differing(mine, alone):
+    """Names of what is not the same to the last bit."""
+    theirs, names = values(alone), []
+    for name, (array, voxels) in values(mine).items():
+        other = theirs[name][0]
+        if voxels:
+            array = array[mine.grid.inner]
+            other = mine.domain.cut(other[alone.grid.inner])
+        if not np.array_equal(array, other, equal_nan=True):
+            names.append(name)
+    return names
+
+
+def main(backend, steps, path, *overrides):
+    """Exit code 1 where something differs, with its name and step."""
+    team = join(asked=True)
+    case = Case.read(path, overrides)
+    mine, alone = Simulation(case, backend, team), Simulation(case, backend)
+    for step in range(int(steps)):
+        names = [n for found in mine.domain.everyone(differing(mine, alone)) for n in found]
+        if names:
+            print(f"step {step} of {team.size} processes: {', '.join(dict.fromkeys(names))} differ")
+            return 1
+        if mine.state.time >= mine.schedule.end:
+            break
+        mine.step()
+        alone.step()
+    print(f"{steps} steps by {team.size} processes, {mine.domain.whole.cells}: the same")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,244 @@
+"""What the processes of an MPI run check together: python together.py backend, under mpiexec.
+
+Every process knows the whole block from the same random numbers, works on its box, and compares
+with the whole, to the last bit.
+"""
+
+import sys
+from itertools import product
+
+import numpy as np
+from helpers import cuda_stand_in
+
+from ekm3d.backends.choose import choose_backend
+from ekm3d.backends.cuda import CudaBackend
+from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.stencil import above, below, faces
+from ekm3d.parallel.decomposition import factorisations
+from ekm3d.parallel.domain import Domain, MpiDomain
+from ekm3d.parallel.team import join
+from ekm3d.solvers import multigrid
+from ekm3d.solvers.elliptic import Elliptic
+
+SPACING = (0.1, 0.2, 0.3)
+COMM = join(asked=True).comm
+
+
+def random_planes(rng, shape, count, unit):
+    """Planes anywhere that cut a grid into `count` boxes; None where none do."""
+    limits = (*shape[:2], -(-shape[2] // unit))
+    parts = [p for p in factorisations(count) if all(n <= m for n, m in zip(p, limits))]
+    if not parts:
+        return None
+    chosen = parts[rng.integers(len(parts))]
+    return [[0, *(u * np.sort(rng.choice(np.arange(1, m), p - 1, replace=False))).tolist(), n]
+            for p, m, n, u in zip(chosen, limits, shape, (1, 1, unit))]
+
+
+def boxes(rng, count, backend, number):
+    """(whole grid, its MpiDomain) for odd and thin shapes, cut at random."""
+    for _ in range(number):
+        shape = rng.integers(1, rng.choice([3, 9, 15], 3)).tolist()
+        unit = int(rng.choice([1, 1, 4]))
+        whole = Grid(tuple(reversed(shape)), SPACING, span=unit)
+        planes = random_planes(rng, shape, count, unit)
+        if planes:
+            yield whole, MpiDomain(whole, backend, COMM, planes)
+
+
+def own(domain, whole_array):
+    """This process's part of a padded array of the whole, ghosts and all."""
+    return whole_array[(Ellipsis, *(slice(a, b + 2 * GHOST) for a, b in zip(
+        domain.box.start, domain.box.stop)))].copy()
+
+
+def inside(grid):
+    mask = np.zeros(grid.padded, bool)
+    mask[grid.inner] = True
+    return mask
+
+
+def numbered(whole):
+    """Every cell, ghosts too, has its own number."""
+    return np.arange(np.prod(whole.padded), dtype=float).reshape(whole.padded)
+
+
+def check_halos(rng, backend):
+    """Ghosts carry the numbers of the voxels that they stand for; those of the border their own.
+
+    Two arrays of three and of one field, of 8 bytes and of 1, travel together.
+    """
+    for whole, domain in boxes(rng, COMM.size, backend, 25):
+        cells = np.stack([numbered(whole), -numbered(whole), numbered(whole) ** 2])
+        flags = rng.integers(0, 200, whole.padded).astype(np.uint8)
+        mine, few = own(domain, cells), own(domain, flags)
+        ghosts = own(domain, inside(whole)) & ~inside(domain.grid)     # that somebody else holds
+        blank = mine.copy()
+        blank[:, ghosts] = np.nan
+        mine[:, ghosts], few[ghosts] = np.nan, 255
+        counted = domain.counters.messages
+        domain.fill(mine, few)
+        assert np.array_equal(mine, own(domain, cells)), "a ghost is not its voxel"
+        assert np.array_equal(few, own(domain, flags))
+        sides = [domain.box.neighbour(*side) for side in product(range(3), (False, True))]
+        rounds = [len(domain.box.rounds(axis, GHOST)) for axis in range(3)]
+        most = sum(rounds[n // 2] for n, other in enumerate(sides) if other is not None)
+        least = 6 - sides.count(None)
+        assert least <= domain.counters.messages - counted <= most
+        domain.filler(blank)()
+        for axis, up in product(range(3), (False, True)):
+            index = [slice(GHOST, -GHOST)] * 3
+            index[axis] = slice(-GHOST, -GHOST + 1) if up else slice(GHOST - 1, GHOST)
+            assert np.array_equal(blank[(..., *index)], mine[(..., *index)])
+
+
+def check_device(rng, backend):
+    """Ghosts and sums of arrays on a device: what they are on the host (the stand-in's device)."""
+    if backend.name == "numpy":
+        return                                  # one launch with the stand-in, which is compiled
+    on = CudaBackend("test", cuda_stand_in)
+    for whole, domain in boxes(rng, COMM.size, on, 4):
+        cells = np.stack([numbered(whole), -numbered(whole)])
+        blank = own(domain, cells)
+        blank[:, own(domain, inside(whole)) & ~inside(domain.grid)] = np.nan
+        there = on.from_numpy(blank)
+        domain.fill(there)
+        assert np.array_equal(on.to_numpy(there), own(domain, cells))
+        assert domain.sum(there[1]) == Domain(whole).sum(cells[1])
+
+
+def check_sums(rng, backend):
+    """Sums, products, maxima: what one process finds, to the last bit."""
+    for whole, domain in boxes(rng, COMM.size, backend, 15):
+        alone = Domain(whole, backend)
+        a, b = rng.normal(size=(2, *whole.padded)) * 10.0 ** rng.uniform(-9, 9, whole.padded)
+        mine, other = own(domain, a), own(domain, b)
+        assert domain.sum(mine) == alone.sum(a) and domain.dot(mine, other) == alone.dot(a, b)
+        assert np.array_equal(domain.sums(np.stack([mine, other])), alone.sums(np.stack([a, b])))
+        inner = mine[domain.grid.inner]
+        assert domain.max(inner) == a[whole.inner].max()
+        assert domain.any(inner > 1e8) == (a[whole.inner] > 1e8).any()
+        assert domain.count(inner > 0) == (a[whole.inner] > 0).sum()
+        inner[0, 0, 0] = np.nan if COMM.rank == COMM.size - 1 else inner[0, 0, 0]
+        assert np.isnan(domain.max(inner))
+
+
+def check_places(rng, backend):
+    """Voxels by their number, some twice: what they hold, and what is added to them."""
+    for whole, domain in boxes(rng, COMM.size, backend, 15):
+        alone = Domain(whole, backend)
+        a = rng.normal(size=(2, 3, *whole.padded))
+        mine = own(domain, a)
+        chosen = rng.integers(0, np.prod(whole.shape), 9)
+        voxel = numbered(whole)[whole.inner].ravel()[chosen].astype(int)
+        places, wanted = domain.places(voxel), alone.places(voxel)
+        assert np.array_equal(places.gather(mine), wanted.gather(a))
+        flags = (a[0, 0] > 0).astype(np.uint8)
+        assert np.array_equal(places.gather(own(domain, flags)), flags.ravel()[voxel])
+        values = rng.normal(size=(2, 3, 9))
+        places.add(mine, values)
+        wanted.add(a, values)
+        assert np.array_equal(mine[domain.grid.inner], own(domain, a)[domain.grid.inner])
+
+
+def check_whole(rng, backend):
+    """Cuts, slabs and the whole array put together again."""
+    for whole, domain in boxes(rng, COMM.size, backend, 15):
+        a = rng.normal(size=(2, *whole.padded)).astype(np.float32)
+        mine, inner = own(domain, a), a[whole.inner]
+        assert np.array_equal(domain.cut(inner), mine[domain.grid.inner])
+        lower = [max(n - 1, 0) for n in domain.start]
+        assert np.array_equal(domain.cut(inner, halo=1), inner[(..., *(
+            slice(n, stop + 1) for n, stop in zip(lower, domain.box.stop)))])
+        put, back = np.zeros_like(a), np.zeros_like(mine)
+        domain.assemble(mine, put)
+        assert np.array_equal(put[whole.inner], inner)
+        domain.extract(put, back)
+        assert np.array_equal(back[domain.grid.inner], mine[domain.grid.inner])
+        mine = np.ascontiguousarray(np.moveaxis(mine[domain.grid.inner], 0, -1))
+        slabs = list(domain.slabs(mine))
+        assert bool(slabs) == domain.leads
+        if domain.leads:
+            assert np.array_equal(np.concatenate([slab for _, slab in slabs]),
+                                  np.moveaxis(inner, 0, -1))
+
+
+def medium(rng, grid, contrast, linked, dead, uneven):
+    """(ax, ay, az, b, f), padded: faces over `contrast`, links and closed voxels at a share."""
+    face, live = np.zeros((3, *grid.padded)), inside(grid)
+    live[grid.inner] &= rng.random(grid.shape) >= dead
+    for axis in range(3):
+        view = faces(face[axis], axis)
+        view[...] = uneven[axis] * contrast ** rng.uniform(-0.5, 0.5, view.shape) * (
+            below(live, axis) & above(live, axis))
+    b, f = np.zeros((2, *grid.padded))
+    b[grid.inner] = rng.uniform(0.1, 10, grid.shape) * (rng.random(grid.shape) < linked)
+    f[grid.inner] = rng.normal(size=grid.shape)
+    return face[2], face[1], face[0], b * live, f
+
+
+# cells, voxels of the first small level, contrast, share of links and of closed voxels, unevenness
+PROBLEMS = {
+    "linked": ((12, 10, 16), 1, 1e3, 0.1, 0.05, (1, 1, 1)),
+    "floating": ((12, 10, 16), 1, 1e3, 0.0, 0.05, (1, 1, 1)),
+    "islands": ((26, 13, 11), 100, 1e2, 1.0, 0.4, (1, 1, 1)),
+    "layered": ((12, 10, 16), 100, 1e3, 0.1, 0.0, (30, 1, 1)),
+    "along x": ((13, 11, 17), 100, 1e3, 0.1, 0.0, (1, 1, 30)),
+    "spans": ((67, 23, 22), 200, 1e2, 0.05, 0.05, (1, 1, 1)),
+    "large": ((48, 44, 40), 32768, 1e2, 0.01, 0.05, (1, 1, 1)),
+    "odd planes": ((7, 6, 21), 100, 1e2, 0.1, 0.05, (1, 1, 1)),
+    "a sheet": ((40, 30, 1), 50, 1e2, 0.5, 0.0, (1, 1, 1)),
+    "a column along x": ((37, 1, 1), 100, 1e2, 0.2, 0.0, (1, 1, 1)),
+    "a floating column along z": ((1, 1, 17), 2, 1e2, 0.0, 0.0, (1, 1, 1)),
+    "a broken column along y": ((1, 24, 1), 2, 1e2, 1.0, 0.2, (1, 1, 1)),
+}
+
+
+def solved(backend, domain, given):
+    """x of three sources that grow, put together; iterations and what solve told."""
+    grid, told = domain.grid, []
+    ax, ay, az, b, f = (own(domain, a) for a in given)
+    for a in (b, f):
+        a[~inside(grid)] = 0.0                  # what others hold of them is not needed
+    x, trend = np.zeros((2, *grid.padded))
+    solver = Elliptic(grid, backend, domain, 1e-11)
+    for n in range(3):
+        residual = solver.solve(ax, ay, az, b, f * (1.0 + n * n), x, trend=trend)
+        told.append((residual, solver.iterations))
+    whole = np.zeros(domain.whole.padded)
+    domain.assemble(x, whole)
+    own_faces = own(domain, whole)
+    for axis in range(3):                       # the first ghosts are there
+        assert np.array_equal(below(x, axis), below(own_faces, axis))
+        assert np.array_equal(above(x, axis), above(own_faces, axis))
+    return whole, told
+
+
+def check_elliptic(rng, backend):
+    """The same x, iterations and residuals as one process finds; two reductions an iteration."""
+    for name, (cells, small, *how) in PROBLEMS.items():
+        if COMM.size > max(cells):
+            continue
+        multigrid.SMALL = small
+        whole = Grid(cells, SPACING, span=32 if name in ("spans", "large") else 0)
+        given = medium(rng, whole, *how)
+        planes = None
+        if name == "odd planes":                # none of which a coarser grid could have
+            planes = [[0, *range(1, 2 * COMM.size - 2, 2), 21], [0, 6], [0, 7]]
+        domain = MpiDomain(whole, backend, COMM, planes)
+        x, told = solved(backend, Domain(whole, backend), given)
+        counted = domain.counters.reductions
+        mine, same = solved(backend, domain, given)
+        assert told == same, f"{name}: {told} alone, {same} together"
+        assert np.array_equal(x, mine), f"{name}: off by {abs(x - mine).max()}"
+        sums = domain.counters.reductions - counted
+        iterations = sum(n for _, n in told)
+        assert sums <= 2 * iterations + 3 * 12, f"{name}: {sums} sums, {iterations} iterations"
+
+
+if __name__ == "__main__":
+    checks = [value for name, value in globals().items() if name.startswith("check_")]
+    for check in checks:
+        check(np.random.default_rng(80114), choose_backend(sys.argv[1]))
+    if COMM.rank == 0:
+        print(f"{len(checks)} checks passed on {COMM.size} processes")

@@ -1,0 +1,43 @@
+"""Small media for tests of the operators: a salt with a given conductivity, and its state."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ekm3d.boundaries.boundary_faces import Contacts
+from ekm3d.boundaries.electrodes import Electrodes
+from ekm3d.constants import F_RT, FARADAY
+from ekm3d.grid.grid import GHOST
+from ekm3d.parallel.domain import Domain
+from ekm3d.physics.potential import Potential
+
+SALT = SimpleNamespace(z=np.array([1.0, -1.0]), diffusion=np.array([1e-9, 1e-9]))
+UNIT = FARADAY * F_RT * 2e-9    # S/m of 1 mol/m3 of the salt at mobility 1
+
+
+def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
+    """An electrode row as a case describes it."""
+    return SimpleNamespace(name=name, boxes=boxes, contact_resistance=contact_resistance,
+                           catholyte_volume=catholyte_volume)
+
+
+def options(**given):
+    """Numerical options of potential and transport, blended scheme unless said otherwise."""
+    return SimpleNamespace(**{"overpotential": 0.0, "tolerance": 1e-12, "cfl": 0.9, "blend": 1.0,
+                              "sweeps": 1, "conductivity": None, "source": None, **given})
+
+
+def salt_state(grid, conductivity, strips=0):
+    """1 mol/m3 of salt everywhere, its mobility set so that sigma [S/m] is as given (inner)."""
+    c = np.zeros((2, *grid.padded))
+    c[grid.inner] = 1.0
+    mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
+    zeros = {name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "turnover")}
+    return SimpleNamespace(c=c, mobility=mobility, time=0.0, beyond=np.ones((2, strips)), **zeros)
+
+
+def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):
+    """A Potential for the salt and its electrodes."""
+    contacts = Contacts(grid, Electrodes(grid, rows, overpotential))
+    return Potential(grid, backend, Domain(grid), SALT, contacts,
+                     options(overpotential=overpotential, tolerance=tolerance))

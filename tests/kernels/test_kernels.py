@@ -1,0 +1,253 @@
+"""Every kernel: compiled for GPUs without one, and the rules of their texts.
+
+The elliptic operator beside its NumPy twin; for the others see test_twins.
+"""
+
+import ctypes
+import ctypes.util
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.kernel_outputs import SHAPES, assert_only_inner, poisoned
+from helpers.kernel_worlds import TWINS as PHYSICS
+
+from ekm3d import constants
+from ekm3d.backends import choose, kernel_signature
+from ekm3d.grid import stencil
+from ekm3d.grid.grid import Grid
+from ekm3d.parallel import reproducible_sum
+from ekm3d.physics import potential, reactions
+from ekm3d.resources import folder, kernel_text
+from ekm3d.solvers import elliptic, multigrid
+
+SOURCES = sorted(path.name for path in folder("kernels").rglob("*.cu"))
+TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
+         elliptic.reduce_residual, elliptic.redirect, elliptic.advance, elliptic.lift,
+         elliptic.follow,
+         multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
+         multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
+         multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
+         reactions.follow, reproducible_sum.sum_spans, reproducible_sum.dot_spans, reproducible_sum.collect,
+         reproducible_sum.merge,
+         *PHYSICS]
+# Kernels whose reference is more than one function: tested by their own module.
+ELSEWHERE = {"newton"}
+COUNTS = [f"-D{name}=12" for name in
+          "NS NE NK NX NX1 NP NM NT NT1 NP1 NP2 NU1 ND ND1".split()] + [
+    "-DNF=4", "-DNG=2", "-DNGAS=0", "-DNB=26", "-DNW=38", "-DNU=38", "-DNACTION=90", "-DNSUM=90",
+    "-DNDIRECT=90", "-DNFILL=90", "-DNMOVE=90", "-DNBELOW=90", "-DNTARGET=90"]
+
+
+
+# ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
+
+def nvrtc_library():
+    """Path of libnvrtc from the nvidia-cuda-nvrtc wheel, else the system's; None without one."""
+    spec = find_spec("nvidia")
+    roots = spec.submodule_search_locations if spec else []
+    found = sorted(p for root in roots for p in Path(root).glob("*/lib/libnvrtc.so.*")
+                   if "alt" not in p.name)
+    return str(found[-1]) if found else ctypes.util.find_library("nvrtc")
+
+
+@pytest.fixture(scope="module")
+def nvrtc():
+    path = nvrtc_library()
+    if path is None:
+        pytest.skip("no NVRTC: pip install nvidia-cuda-nvrtc-cu12 (part of ekm3d[dev] on Linux)")
+    return ctypes.CDLL(path)
+
+
+def cubin(nvrtc, text, name, options):
+    """(machine code or None, compiler's log) of a CUDA text."""
+    program = ctypes.c_void_p()
+    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(),
+                                    0, None, None) == 0
+    flags = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+    failed = nvrtc.nvrtcCompileProgram(program, len(options), flags)
+
+    def read(what):
+        size = ctypes.c_size_t()
+        assert getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size)) == 0
+        buffer = ctypes.create_string_buffer(size.value)
+        assert getattr(nvrtc, f"nvrtcGet{what}")(program, buffer) == 0
+        return buffer.raw
+
+    log = read("ProgramLog").decode(errors="replace")
+    code = None if failed else read("CUBIN")
+    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+    return code, log
+
+
+@pytest.mark.parametrize("real", ["float", "double"])
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_100"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
+    """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""
+    text = kernel_text(source)
+    code, log = cubin(nvrtc, kernel_signature.pasted(source, text), source,
+                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *COUNTS, "--fmad=false"])
+    assert code is not None, log
+    assert code.startswith(b"\x7fELF")
+    for name in kernel_signature.kernel_names(text):
+        assert name.encode() in code
+
+
+def test_a_broken_kernel_is_reported_by_its_own_file_and_line(nvrtc):
+    """The gate can fail, and #line keeps the pasted header out of the message."""
+    text = "\nKERNEL broken(Grid g, real* y)\n{\n    EKM_VOXELS(i, j, k, g) y[0] = nothing;\n}\n"
+    code, log = cubin(nvrtc, kernel_signature.pasted("broken.cu", text), "whole.cu",
+                      ["--std=c++17", "-arch=sm_80", "-DREAL=double"])
+    assert code is None
+    assert "broken.cu(4)" in log and "nothing" in log
+
+
+# ---- the text ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("source", [*SOURCES, "ekm.cuh"])
+def test_kernels_hold_to_the_rules_of_shared_sources(source):
+    """One text for two compilers: no includes, barriers, shared memory or bare decimals.
+
+    A bare 0.5 is a double: on the GPU it would drag float kernels through slow arithmetic.
+    """
+    text = kernel_signature.without_comments(kernel_text(source))
+    if source == "ekm.cuh":         # one word of the header is a barrier: for a whole block alone
+        text = text.replace("#define BLOCK_WAIT() __syncthreads()", "")
+    assert not re.search(r"#\s*include|__shared__|__syncthreads|atomic", text)
+    assert not re.search(r"\d\.\d*", re.sub(r"\breal\([^()]*\)", "", text))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_kernel_has_a_twin_that_is_tested_here(source):
+    """A kernel without a reference has no specification."""
+    tested = {twin.__name__ for twin in TWINS if twin.source == source}
+    assert set(kernel_signature.kernel_names(kernel_text(source))) - ELSEWHERE == tested
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.__name__)
+def test_inputs_are_const_and_outputs_come_last(twin):
+    """The order (grid, inputs, scalars, outputs), with __restrict__ on every pointer."""
+    parameters = kernel_signature.signature(kernel_text(twin.source), twin.__name__)
+    kinds = ["grid" if p.kind == "Grid" else "output" if p.output else "input" if p.array
+             else "scalar" for p in parameters]
+    assert kinds == sorted(kinds, key=["grid", "input", "scalar", "output"].index)
+    text = kernel_signature.without_comments(kernel_text(twin.source))
+    declared = re.search(rf"KERNEL\s+{twin.__name__}\s*\((.*?)\)\s*\{{", text, flags=re.S)[1]
+    assert declared.count("*") == declared.count("__restrict__")
+
+
+# ---- the host: kernel against reference ----------------------------------------------------
+
+@pytest.mark.parametrize("cells", SHAPES)
+@pytest.mark.parametrize("closed", [0.0, 0.3, 1.0])
+def test_apply_operator_is_its_twin(host, rng, cells, closed):
+    """Both bodies add the same seven terms, in another order.
+
+    Conductances spread over 1e-9 to 1e3 and a share `closed` of them is zero; values have both
+    signs and the ghosts hold numbers that a wrong offset would bring in. Reordering seven
+    terms costs at most seven roundings of their absolute sum: 7 x 2.2e-16 is the bound.
+    """
+    grid = Grid(cells, (0.1, 0.2, 0.3))
+    a = [10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
+         for _ in range(3)]
+    b = 10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
+    x = rng.normal(0, 30, grid.padded)
+    reference, compiled = poisoned(grid.padded), poisoned(grid.padded)
+    elliptic.apply_operator(grid, *a, b, x, reference)
+    host.bind(elliptic.apply_operator)(grid, *a, b, x, compiled)
+    assert_only_inner(grid, reference, compiled)
+    scale = (b * abs(x))[grid.inner]
+    for axis, face in zip((2, 1, 0), a):
+        f = stencil.faces(face, axis) * (stencil.below(abs(x), axis) + stencil.above(abs(x), axis))
+        lower, upper = np.split(f, [1], axis)[1], np.split(f, [f.shape[axis] - 1], axis)[0]
+        scale = scale + lower + upper
+    error = abs(compiled - reference)[grid.inner]
+    assert (error <= 7 * np.finfo(float).eps * scale).all()
+
+
+def test_apply_operator_sees_every_face_once(host):
+    """x is 1 in one voxel: its neighbours answer -a of the face between, itself the sum.
+
+    Six different primes as conductances, so that no two faces can be mistaken.
+    """
+    grid = Grid((5, 4, 3), (1.0, 1.0, 1.0))
+    ax, ay, az, b, x = (np.zeros(grid.padded) for _ in range(5))
+    k, j, i = 3, 4, 4                                   # padded indices, all neighbours inside
+    x[k, j, i], b[k, j, i] = 1.0, 17.0
+    ax[k, j, i - 1], ax[k, j, i] = 2.0, 3.0
+    ay[k, j - 1, i], ay[k, j, i] = 5.0, 7.0
+    az[k - 1, j, i], az[k, j, i] = 11.0, 13.0
+    y = np.zeros(grid.padded)
+    host.bind(elliptic.apply_operator)(grid, ax, ay, az, b, x, y)
+    wanted = np.zeros(grid.padded)
+    wanted[k, j, i] = 2 + 3 + 5 + 7 + 11 + 13 + 17
+    wanted[k, j, i - 1], wanted[k, j, i + 1] = -2, -3
+    wanted[k, j - 1, i], wanted[k, j + 1, i] = -5, -7
+    wanted[k - 1, j, i], wanted[k + 1, j, i] = -11, -13
+    assert np.array_equal(y, wanted)
+
+
+def test_kernels_and_python_share_their_constants(host):
+    """FARADAY and F_RT of ekm.cuh are those of constants.py to the last bit.
+
+    One face between two voxels of one species with z = 1, D = 1, m = 1, c = 1 and a cube of
+    1 m: S = F (F/RT) exactly, as every other factor is 1.
+    """
+    grid = Grid((2, 1, 1), (1.0, 1.0, 1.0))
+    one = np.ones(1)
+    c, flat = np.ones((1, *grid.padded)), np.ones(grid.padded)
+    safe = np.zeros((3, *grid.padded), np.uint8)
+    conductance, current = np.zeros((2, 3, *grid.padded))
+    host.bind(potential.face_conductance, NS=1)(grid, c, flat, flat, flat, safe, one, one, 1.0,
+                                                conductance, current)
+    assert conductance[2][grid.inner][0, 0, 0] == constants.FARADAY * constants.F_RT
+
+
+# ---- what the words of a declaration check -----------------------------------------------------
+
+@pytest.mark.parametrize("declaration, shape, each", [
+    ("const real* __restrict__ x", ("ON", None), ()),
+    ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), ()),
+    ("real* __restrict__ EACH(5) SPANS(g) sums", ("SPANS", "g"), ("5",)),
+    ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), ())])
+def test_shapes_are_read_from_the_declaration(declaration, shape, each):
+    p = kernel_signature.parameter("k", declaration)
+    assert (p.shape, p.each, p.array) == (shape, each, True)
+
+
+def test_arrays_of_another_grid_spans_and_lists_are_checked(host):
+    """A coarse array where a fine one belongs, a span too few, a list shorter than it says."""
+    fine, coarse = Grid((4, 4, 4), (1.0, 1.0, 1.0)), Grid((2, 2, 2), (1.0, 1.0, 1.0))
+    a, b = np.zeros(fine.padded, "f4"), np.zeros(coarse.padded, "f4")
+    up = host.bind(multigrid.prolong)
+    up(fine, coarse, b, a)
+    with pytest.raises(ValueError, match=r"coarse_x has shape \(8, 8, 8\), it should be \(6, 6, 6"):
+        up(fine, coarse, a.copy(), a)
+    with pytest.raises(TypeError, match="x should be a (Num|Cu)Py array of float32, not f"):
+        up(fine, coarse, b, a.astype(float))
+    real = [np.zeros(fine.padded) for _ in range(4)]
+    with pytest.raises(ValueError, match=r"shape \(5, 4, 4, 3\), it should be \(5, 4, 4, 4\)"):
+        host.bind(multigrid.survey)(fine, *real, np.zeros((5, 4, 4, 3)))
+    with pytest.raises(ValueError, match=r"table has shape \(4,\), it should be \(8,\)"):
+        host.bind(multigrid.small_cycle)(fine, np.zeros(4, "i8"), np.zeros(2, "i4"), 8, 2, 9,
+                                         np.zeros(9, "f4"))
+
+
+@pytest.mark.parametrize("host", ["cpp"], indirect=True)
+def test_a_prepared_call_is_checked_once_and_sees_later_values(host):
+    """Wrong arrays are refused when it is prepared; the call works on what they hold by then.
+
+    On every backend: NumPy's operators have nothing to check.
+    """
+    grid = Grid((3, 2, 1), (1.0, 1.0, 1.0))
+    z, p = (np.zeros(grid.padded, "f4") for _ in range(2))
+    for place in (host, choose.choose_backend("numpy")):
+        call = place.prepare(place.bind(elliptic.redirect), grid, z, 0.5, p)
+        z[grid.inner], p[grid.inner] = 3.0, 4.0
+        call()
+        assert (p[grid.inner] == 5.0).all()
+    with pytest.raises(ValueError, match="output p overlaps z"):
+        host.prepare(host.bind(elliptic.redirect), grid, p, 0.5, p)

@@ -1,0 +1,131 @@
+"""Runs by many processes: the same to the last bit as by one, and over as soon as one of them ends.
+
+Compared are the files that users read; `lockstep` compares every array of every step.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import mpi
+from helpers.rank_comparison import FIELD, LOCKSTEP, compare
+from helpers.salt_block import ORE, salt_case
+
+from ekm3d.resources import case_path
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cpp"])
+def test_the_coarse_field_case_on_2_and_4_processes(tmp_path, backend):
+    """8 x 6 x 8 voxels, both stages, electrodes, wells and sampling points on every border."""
+    compare(tmp_path, case_path("field_block"), (2, 4), FIELD, "--backend", backend)
+
+
+def test_the_electrode_rows_of_d4_on_2_and_4_processes(tmp_path):
+    """The reference solution of the potential between rows: solver, contacts and probes alone."""
+    compare(tmp_path, case_path("verification/d4"), (2, 4), (), "--backend", "cpp")
+
+
+def test_one_file_of_each_process_holds_the_same(tmp_path):
+    """output.mode = "per-rank", and the boxes' files that fields.vtkhdf is put together from."""
+    case = salt_case(tmp_path)
+    compare(tmp_path, case, (3,), ("output.mode=per-rank", "schedule.stage.0.duration=1 h",
+                                   "output.snapshot_every=30 min"), "--backend", "numpy")
+    assert len(list((tmp_path / "3" / "fields").iterdir())) == 3
+    assert len(list((tmp_path / "1" / "fields").iterdir())) == 1
+
+
+@pytest.mark.parametrize("count", [3, 8])
+@pytest.mark.parametrize("backend", ["numpy", "cpp"])
+def test_every_array_of_every_step_is_the_same(tmp_path, backend, count):
+    """Exchange, minerals, wells, an idle row: 72 voxels, boxes of 9 of them."""
+    code, out, errors = mpi.run(count, LOCKSTEP, backend, 4, salt_case(tmp_path), *ORE)
+    assert (code, errors) == (0, ""), out + errors
+    assert out == f"4 steps by {count} processes, (6, 3, 4): the same\n"
+
+
+@pytest.mark.parametrize("case, steps", [
+    ("verification/dual_porosity", 3), ("verification/slow_dissolution", 3),
+    ("verification/osmosis", 2), ("verification/e", 3)])
+def test_columns_with_sides_rates_and_immobile_water(case, steps):
+    """100 x 1 x 1 voxels and the like, which three processes cut across x."""
+    code, out, errors = mpi.run(3, LOCKSTEP, "cpp", steps, case_path(case))
+    assert (code, errors) == (0, ""), out + errors
+    assert out.endswith("the same\n")
+
+
+@pytest.mark.parametrize("seed", [271, 828, 1845, 9045])
+def test_odd_shapes_in_any_number_of_boxes(tmp_path, seed):
+    """The salt block on a grid at random, 5 to 12 by 3 or 5 by 4 to 8, in 2 to 6 boxes.
+
+    Electrodes and wells cross the borders; a box of one layer is thinner than the ghosts are deep.
+    """
+    rng = np.random.default_rng(seed)
+    spacing = [f'"{rng.choice(some)} cm"' for some in ((12, 10, 6, 5), (15, 9), (20, 16, 10))]
+    code, out, errors = mpi.run(int(rng.integers(2, 7)), LOCKSTEP, "numpy", 2,
+                                  salt_case(tmp_path), f"grid.spacing=[{', '.join(spacing)}]")
+    assert (code, errors) == (0, ""), out + errors
+
+
+def test_too_many_processes_for_a_grid_are_told_how_many_can_be(tmp_path):
+    """10 x 1 x 1 voxels in 11 boxes: refused, by one process, with exit code 2."""
+    code, out, errors = mpi.ekm3d(11, "run", case_path("verification/osmosis"), "--out",
+                                    tmp_path / "out")
+    assert (code, out) == (2, "") and not (tmp_path / "out").exists()
+    assert errors.count("cannot be cut into 11 boxes") == 1 and "start 10 processes" in errors
+
+
+def children(pid):
+    """Numbers of a process's children and theirs."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [n for child in listed for n in (int(child), *children(int(child)))]
+
+
+def test_killing_one_process_ends_the_run_within_seconds(tmp_path):
+    """kill -9 in mid-run: the launcher ends, with an error, and so do all other processes."""
+    case, status = salt_case(tmp_path), tmp_path / "out" / "status.json"
+    job = mpi.start(3, "-m", "ekm3d", "run", case, "--out", tmp_path / "out", "--backend",
+                      "numpy", "-o", "schedule.stage.0.duration=2000 h")
+    begun = time.monotonic()
+    while not (status.exists() and json.loads(status.read_text())["step"] > 2):
+        assert job.poll() is None and time.monotonic() - begun < 120
+        time.sleep(0.1)
+    workers = [n for n in children(job.pid)
+               if b"ekm3d" in Path(f"/proc/{n}/cmdline").read_bytes().split(b"\0")]
+    os.kill(workers[-1], signal.SIGKILL)
+    try:
+        job.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        job.kill()
+        pytest.fail("the run goes on without one of its processes")
+    assert job.returncode != 0
+    assert not any(Path(f"/proc/{n}").exists() for n in workers)
+
+
+def test_a_failure_in_one_box_ends_all_with_one_message(tmp_path):
+    """A voxel without equilibrium, in one process's box: all stop together and say it once.
+
+    The status file, which another process writes, holds the reason.
+    """
+    text = f"""
+import sys
+import numpy as np
+from ekm3d.cli.main import main
+from ekm3d.chemistry.equilibrium import ChemistryError, Equilibrium
+settle = Equilibrium.settle
+def broken(self, cells, where, elapsed):
+    from mpi4py import MPI
+    if MPI.COMM_WORLD.rank == 1 and elapsed:
+        raise ChemistryError("no equilibrium", ["Na"], np.array([where[0]]), np.ones((1, 1)))
+    return settle(self, cells, where, elapsed)
+Equilibrium.settle = broken
+sys.exit(main(["run", {str(salt_case(tmp_path))!r}, "--quiet", "--backend", "numpy"]))
+"""
+    code, out, errors = mpi.script(3, text)
+    assert (code, out) == (3, "") and errors.count("the run failed: no equilibrium in 1 voxel") == 1
+    status = json.loads((tmp_path / "case" / "out" / "status.json").read_text())
+    assert status["state"] == "failed" and "no equilibrium" in status["reason"]

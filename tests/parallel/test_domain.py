@@ -1,0 +1,65 @@
+"""Many processes, one answer: together.py under mpiexec; and a process that is alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import mpi
+
+from ekm3d.backends.choose import choose_backend
+from ekm3d.errors import BackendError
+from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.parallel.domain import Domain
+from ekm3d.solvers.elliptic import Elliptic
+
+TOGETHER = Path(__file__).resolve().parents[1] / "helpers" / "rank_checks.py"
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name, count", [
+    ("numpy", 1), ("numpy", 2), ("cpp", 2), ("numpy", 3), ("cpp", 4),
+    pytest.param("cpp", 3, marks=SLOW), pytest.param("numpy", 4, marks=SLOW),
+    pytest.param("numpy", 8, marks=SLOW), pytest.param("cpp", 8, marks=SLOW)])
+def test_processes_find_what_one_alone_finds(name, count):
+    """Ghosts by number, sums, places, slabs, elliptic problems of every kind: the same bits.
+
+    What is compared with what is said in together.py. Kernels are compiled here, once, beforehand.
+    """
+    grid = Grid((2, 2, 2), (1.0, 1.0, 1.0))
+    try:
+        backend = choose_backend(name)
+    except BackendError as error:
+        pytest.skip(str(error))
+    Elliptic(grid, backend, Domain(grid, backend))
+    code, out, errors = mpi.run(count, TOGETHER, name, seconds=400, OMP_NUM_THREADS="1")
+    assert code == 0 and "6 checks passed on" in out, errors
+
+
+# ---- one process ---------------------------------------------------------------------------
+
+def test_a_process_alone_holds_everything(rng):
+    """Its part is the whole: views of it, nothing copied, nothing sent."""
+    grid = Grid((5, 4, 3), (0.1, 0.2, 0.3))
+    d, a = Domain(grid), rng.normal(size=(2, *grid.padded))
+    before = a.copy()
+    d.fill(a)
+    d.filler(a)()
+    assert np.array_equal(a, before) and d.grid == d.whole == grid and d.leads
+    inner = a[grid.inner]
+    assert np.shares_memory(d.cut(inner), inner) and d.cut(inner).shape == inner.shape
+    assert vars(d.counters) == {"messages": 0, "bytes": 0, "reductions": 0}
+
+
+def test_places_lie_within_the_block():
+    """A ghost is nobody's: its number is refused."""
+    grid = Grid((5, 4, 3), (0.1, 0.2, 0.3))
+    inside = np.ravel_multi_index((GHOST, GHOST, GHOST + 4), grid.padded)
+    assert Domain(grid).places([inside]).voxel == [inside]
+    with pytest.raises(ValueError, match="outside the block"):
+        Domain(grid).places([inside, inside + 1])
+
+
+def test_maxima_and_counts_of_nothing():
+    d = Domain(Grid((2, 2, 2), (1.0, 1.0, 1.0)))
+    none = np.zeros(0)
+    assert d.max(none) == -np.inf and not d.any(none) and d.count(none) == 0

@@ -1,0 +1,183 @@
+"""Sums that do not depend on who adds up what: against exact ones, shared out in every way."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.parallel import reproducible_sum
+from ekm3d.parallel.domain import Domain
+from ekm3d.parallel.reproducible_sum import ENTRIES, Sums, finish
+
+SPACING = (0.1, 0.2, 0.3)
+GRIDS = [Grid(cells, SPACING, span=span) for cells, span in (
+    ((7, 5, 3), 1), ((1, 6, 4), 1), ((32, 2, 3), 32), ((33, 3, 2), 32), ((75, 4, 2), 32),
+    ((1, 9, 8), 32), ((40, 2, 3), 8), ((70, 28, 30), 32))]
+
+
+def wide(rng, shape, decades=12):
+    """Numbers of both signs over so many decades."""
+    return rng.normal(size=shape) * 10.0 ** rng.uniform(-decades, 0, shape)
+
+
+def binned(values):
+    """Bins of numbers (layers, n), by the reference."""
+    bins = np.zeros(ENTRIES * len(values))
+    grid = Grid((values.shape[1], 1, len(values)), SPACING)
+    reproducible_sum.collect(grid, values.reshape(-1), values.size, bins.size, bins)
+    return bins.reshape(-1, ENTRIES)
+
+
+def merged(bins):
+    """The bins of all layers (layers, ENTRIES) as one, (ENTRIES,), by the reference."""
+    out = np.full(ENTRIES, np.nan)
+    reproducible_sum.merge(Grid((len(bins), 1, 1), SPACING), bins.reshape(-1), bins.size, out.size, out)
+    return out
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.span}")
+def test_kernels_add_up_as_their_twins_to_the_last_bit(host, rng, grid):
+    """A span is the same tree of halves in NumPy, over lanes of a warp, and in vectors.
+
+    Products are rounded once each, so nothing is left that could differ; bins are exact.
+    """
+    a, b = wide(rng, (2, *grid.padded))
+    found = np.full((2, 2, *grid.shape[:2], grid.spans), np.nan)
+    for n, do in enumerate((lambda op: op, host.bind)):
+        do(reproducible_sum.sum_spans)(grid, a, found[n, 0])
+        do(reproducible_sum.dot_spans)(grid, a, b, found[n, 1])
+    assert np.array_equal(found[0], found[1])
+    layers = Grid((grid.shape[1] * grid.spans, 1, grid.shape[0]), SPACING)
+    for numbers in (found[0, 0], np.zeros_like(found[0, 0]), 1e-300 * found[0, 0],
+                    1e290 * found[0, 0]):
+        bins = np.full((2, ENTRIES * grid.shape[0]), np.nan)
+        for n, do in enumerate((lambda op: op, host.bind)):
+            do(reproducible_sum.collect)(layers, numbers.reshape(-1), numbers.size, bins[n].size, bins[n])
+        assert np.array_equal(bins[0], bins[1])
+        ends = np.full((2, ENTRIES), np.nan)
+        rows = Grid((grid.shape[0], 1, 1), SPACING)
+        for n, do in enumerate((lambda op: op, host.bind)):
+            do(reproducible_sum.merge)(rows, bins[n], bins[n].size, ENTRIES, ends[n])
+        assert np.array_equal(ends[0], ends[1])
+
+
+@pytest.mark.parametrize("wrong", [None, np.nan, np.inf, -np.inf])
+def test_layers_of_all_heights_merge_as_in_the_twin(host, rng, wrong):
+    """Three sums of 50 layers over 160 decades: many lie below the last bin of the highest.
+
+    What is no number is told in its own sum, even in the lowest layer, and in no other.
+    """
+    values = wide(rng, (150, 7), 8) * 10.0 ** rng.uniform(-160, 0, (150, 1))
+    bins = binned(values)
+    if wrong is not None:
+        bins[50 + bins[50:100, 0].argmin(), 3] = wrong
+    found = np.full((2, 3, ENTRIES), np.nan)
+    for n, do in enumerate((lambda op: op, host.bind)):
+        do(reproducible_sum.merge)(Grid((50, 1, 3), SPACING), bins.reshape(-1), bins.size, found[n].size,
+                       found[n].reshape(-1))
+    assert np.array_equal(found[0], found[1], equal_nan=True)
+    assert np.isnan(found[0, :, 1:]).any(axis=1).tolist() == [False, wrong is not None, False]
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.span}")
+def test_sums_are_right(backend, rng, grid):
+    """Against math.fsum, which rounds once: 6 roundings within a span of 32, none between spans.
+
+    All terms' absolute values times 6 half units in the last place bound the error.
+    """
+    a, b = wide(rng, (2, *grid.padded), decades=3)
+    domain = Domain(grid, backend)
+    for found, terms in ((domain.sum(a), a), (domain.dot(a, b), a * b)):
+        terms = terms[grid.inner].ravel().tolist()
+        assert abs(found - math.fsum(terms)) <= 6 * 2.0**-53 * math.fsum(map(abs, terms))
+    assert list(domain.sums(np.stack([a, b]))) == [domain.sum(a), domain.sum(b)]
+    assert list(domain.dots(np.stack([a, b]), b)) == [domain.dot(a, b), domain.dot(b, b)]
+    assert domain.sums(np.zeros((0, *grid.padded))).shape == (0,)
+
+
+def test_a_span_is_a_tree_of_halves(rng):
+    """32 numbers, (x0 + x16) + (x8 + x24), ... in this very order; a short span ends in zeros."""
+    grid = Grid((45, 1, 1), SPACING, span=32)
+    x = rng.normal(size=45)
+    lanes = np.append(x, np.zeros(19)).reshape(2, 32)
+    for half in 16, 8, 4, 2, 1:
+        lanes = np.array([[row[n] + row[n + half] for n in range(half)] for row in lanes])
+    assert np.array_equal(reproducible_sum.spans(grid, x.reshape(1, 1, -1)).ravel(), lanes.ravel())
+
+
+@settings(max_examples=200)
+@given(seed=st.integers(0, 2**32), decades=st.sampled_from([1, 9, 30, 200]),
+       scale=st.sampled_from([1e-300, 1e-100, 1.0, 2.0**26, 1e95]))
+def test_whoever_adds_up_finds_the_same_bits(seed, decades, scale):
+    """400 numbers over up to 200 decades, dealt out anew to layers, layers to processes.
+
+    And it is the exact sum but for what lies 77 bits below the largest: the bound below is 400
+    such leftovers and one rounding.
+    """
+    rng = np.random.default_rng(seed)
+    x = scale * wide(rng, 400, decades)
+    found = set()
+    for layers, processes in ((1, 1), (4, 1), (4, 2), (16, 5), (80, 8)):
+        dealt = rng.permutation(x).reshape(layers, -1)
+        owner = rng.integers(0, processes, layers)
+        parts = [merged(binned(dealt[owner == p])) for p in range(processes) if (owner == p).any()]
+        found.add(finish(np.array(parts)))
+    assert len(found) == 1
+    exact = math.fsum(x)
+    assert abs(found.pop() - exact) <= 2.0**-53 * abs(exact) + 400 * 2.0**-77 * abs(x).max()
+
+
+def test_what_falls_below_the_bins_does_so_for_everyone():
+    """2^60 - 2^60 + 2^-40: the last is below the fourth bin of the first, whoever holds which.
+
+    And 2^-20 is within it.
+    """
+    for small, left in ((2.0**-40, 0.0), (2.0**-20, 2.0**-20)):
+        values = np.array([[2.0**60, -2.0**60], [small, 0.0]])
+        assert finish(merged(binned(values))[None]) == left
+        assert finish(np.array([merged(binned(values[:1])), merged(binned(values[1:]))])) == left
+
+
+@pytest.mark.parametrize("bits", range(0, 27))
+def test_numbers_on_the_border_between_bins(bits):
+    """Half units round to even, and a number that fills its bin is in no other one twice.
+
+    2^bits - 1, its negative, its half and its double, and a large one in another layer.
+    """
+    x = 2.0**bits - 1
+    values = np.array([[x, -x / 2, 2 * x, 0.5], [2.0**25, -1.0, 2.0**bits / 2, 2.0**-53]])
+    exact = math.fsum(values.ravel().tolist())
+    assert finish(merged(binned(values))[None]) == exact
+    assert finish(np.array([merged(binned(values[:1])), merged(binned(values[1:]))])) == exact
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_told(backend, rng, wrong):
+    grid = GRIDS[4]
+    a = rng.normal(size=grid.padded)
+    a[GHOST + 1, GHOST, GHOST + 40] = wrong
+    assert math.isnan(Domain(grid, backend).sum(a))
+
+
+def test_nothing_adds_up_to_nothing(backend):
+    """Nor do ghosts count."""
+    grid = GRIDS[3]
+    a = np.full(grid.padded, np.nan)
+    a[grid.inner] = 0.0
+    assert Domain(grid, backend).sum(a) == 0.0
+
+
+def test_the_bins_of_boxes_are_those_of_the_whole(backend, rng):
+    """Cut at spans, boxes fill the same bins: top bins may be lower, nothing else differs."""
+    whole = Grid((100, 6, 5), SPACING, span=32)
+    a = wide(rng, whole.padded, 30)
+    parts = []
+    for i0, i1 in ((0, 32), (32, 96), (96, 100)):
+        for k0, k1 in ((0, 2), (2, 5)):
+            box = whole.part((k0, 0, i0), (k1 - k0, 6, i1 - i0))
+            inside = np.s_[k0:k1 + 2 * GHOST, :, i0:i1 + 2 * GHOST]
+            parts.append(Sums(box, backend).of_voxels(a[inside].copy())[0])
+    assert finish(np.array(parts)) == finish(Sums(whole, backend).of_voxels(a))

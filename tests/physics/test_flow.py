@@ -1,0 +1,167 @@
+"""Water: Darcy, electro-osmosis and wells against formulas."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers.salt_medium import row
+
+from ekm3d.boundaries.boundary_faces import Contacts
+from ekm3d.boundaries.electrodes import Electrodes
+from ekm3d.boundaries.schedule import Drive
+from ekm3d.boundaries.wells import Wells
+from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.stencil import faces, gain
+from ekm3d.parallel.domain import Domain
+from ekm3d.physics.flow import Flow, osmosis, rock_conductance
+
+DRIVE = Drive(0, ("a",), ("c",), 30.0, 1.0, np.inf)
+
+
+def well(kind, at=None, box=None, rate=None, head=None, max_rate=None):
+    return SimpleNamespace(kind=kind, at=at, box=box, rate=rate, head=head, max_rate=max_rate)
+
+
+def flow_cell(backend, wells, cells=(12, 3, 2), conductivity=1e-6, osmosis=0.0):
+    """A bar of ore between an anode plate and a cathode plate, 0.1 m voxels; Flow and state."""
+    grid = Grid(cells, (0.1, 0.1, 0.1))
+    end = cells[0] * 0.1
+    plates = [((x, 0, 0), (x + 0.1, cells[1] * 0.1, cells[2] * 0.1)) for x in (0.0, end - 0.1)]
+    electrodes = Electrodes(grid, (row("a", plates[0]), row("c", plates[1])), 0.0)
+    ore = electrodes.ore
+    rock = {"conductivity": np.pad(np.where(ore, conductivity, 0.0), GHOST),
+            "electroosmosis": np.pad(np.where(ore, osmosis, 0.0), GHOST),
+            "storage": np.zeros(grid.padded)}
+    contacts = Contacts(grid, electrodes)
+    places = Wells(grid, wells, contacts, np.zeros((len(wells), 1)))
+    flow = Flow(grid, backend, Domain(grid), rock, contacts, places, 1e-12)
+    head, head_trend, phi = (np.zeros(grid.padded) for _ in range(3))
+    s = SimpleNamespace(head=head, head_trend=head_trend, phi=phi, time=0.0)
+    return grid, flow, s
+
+
+def divergence(grid, flow):
+    """Water that stays in each voxel without the wells [m3/s]; inner."""
+    return sum(gain(faces(flow.water[a], a), a) for a in range(3))
+
+
+def test_darcy_between_two_heads(backend):
+    """q = K (h1 - h2) / L A through a bar of 10 voxels and two half voxels' links: exact.
+
+    Heads sit on the plates' faces: L = 1.0 m, A = 0.06 m2, K = 1e-6 m/s, 2 m of head.
+    """
+    grid, flow, s = flow_cell(backend, (well("head", "anodes", head=3.0),
+                                        well("head", "cathodes", head=1.0)))
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    expected = 1e-6 * 2.0 / 1.0 * 0.06
+    assert flow.wells[0][1].sum() == pytest.approx(expected, rel=1e-9)
+    assert flow.wells[1][1].sum() == pytest.approx(-expected, rel=1e-9)
+    x = grid.centres(2)[1:-1] - 0.1
+    np.testing.assert_allclose(s.head[grid.inner][0, 0, 1:-1], 3.0 - 2.0 * x, rtol=1e-9)
+
+
+def test_electroosmosis_carries_k_e_times_the_field(backend, rng):
+    """Between open ends at equal heads q = k_e E, uniform; in a closed bar it is zero.
+
+    k_e 1e-8 m2/V/s, E 30 V/m over 0.06 m2. Closed, the head gradient balances: k_e E / K.
+    """
+    ends = (well("head", "anodes", head=0.0), well("head", "cathodes", head=0.0))
+    for wells, expected in ((ends, 1e-8 * 30 * 0.06), ((), 0.0)):
+        grid, flow, s = flow_cell(backend, wells, osmosis=1e-8)
+        s.phi[grid.inner] = -30.0 * grid.centres(2)
+        half = np.repeat([-1.5, 1.5], 6)          # V from the plate's face to the voxel's centre
+        flow.solve(s, DRIVE, half, np.ones(s.head.shape), 1.0)
+        inner = faces(flow.water[2], 2)[..., 2:-2]
+        np.testing.assert_allclose(inner.sum((0, 1)), expected, atol=1e-18)
+    slope = np.diff(s.head[grid.inner][0, 0, 1:-1]) / 0.1
+    np.testing.assert_allclose(slope, 1e-8 * 30 / 1e-6, rtol=1e-8)
+
+
+def test_water_balance_closes_in_every_voxel(backend, rng):
+    """Heterogeneous K and k_e over 4 decades: what enters a voxel leaves it, to the tolerance."""
+    shape = (2, 3, 12)
+    wells = (well("injection", "anodes", rate=2e-6), well("collector", "cathodes", head=0.0),
+             well("injection", box=((0.5, 0, 0), (0.6, 0.1, 0.2)), rate=1e-6))
+    grid, flow, s = flow_cell(backend, wells, conductivity=10 ** rng.uniform(-8, -4, shape),
+                              osmosis=10 ** rng.uniform(-12, -8, shape))
+    s.phi[grid.inner] = rng.normal(size=shape)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    kept = divergence(grid, flow).ravel()
+    for place, inflow in flow.wells:
+        k, j, i = (q - GHOST for q in np.unravel_index(place.voxel, grid.padded))
+        np.add.at(kept, np.ravel_multi_index((k, j, i), grid.shape), inflow)
+    assert np.abs(kept).max() < 1e-9 * 3e-6
+    assert flow.out.sum() == pytest.approx(3e-6, rel=1e-9)
+
+
+def test_a_drain_never_admits_water(backend):
+    """A drain whose head stands above the ore's stays dry; all water goes to the lower one."""
+    wells = (well("injection", box=((0.5, 0, 0), (0.6, 0.3, 0.2)), rate=1e-6),
+             well("drain", "anodes", head=50.0), well("collector", "cathodes", head=0.0))
+    _, flow, s = flow_cell(backend, wells)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    assert not flow.wells[1][1].any()
+    assert flow.wells[2][1].sum() == pytest.approx(-1e-6, rel=1e-9)
+
+
+def test_an_inlet_gives_no_more_than_its_supply(backend):
+    """A head of 100 m would push 100 times its supply: exactly max_rate enters."""
+    wells = (well("head", "anodes", head=100.0, max_rate=6e-8),
+             well("collector", "cathodes", head=0.0))
+    _, flow, s = flow_cell(backend, wells)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    assert flow.wells[0][1].sum() == pytest.approx(6e-8, rel=1e-9)
+
+
+def test_injection_without_an_outlet_is_refused(backend):
+    """The pores are full: water that cannot leave cannot enter."""
+    _, flow, s = flow_cell(backend, (well("injection", "anodes", rate=1e-6),))
+    with pytest.raises(RuntimeError, match="outlet"):
+        flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+
+
+def test_layers_across_the_flow_push_like_pumps_in_series(backend):
+    """One face between voxels of K 1e-6 and 4e-6 m/s, k_e 1e-8 and 3e-8 m2/V/s, sigma 1 and 9 S/m.
+
+    6 V over it: 5.4 V in the first half, 0.6 V in the second, the parts of the resistances. Each
+    half then pushes as k_e/K times its part, and both resist in series:
+    q = (5.4 x 1e-2 + 0.6 x 7.5e-3) / (1/1e-6 + 1/4e-6) x 2/0.1 m x 0.01 m2 of face, exactly.
+    """
+    grid = Grid((2, 1, 1), (0.1, 0.1, 0.1))
+    sigma, k, k_e, phi = (np.zeros(grid.padded) for _ in range(4))
+    for field, values in ((sigma, (1.0, 9.0)), (k, (1e-6, 4e-6)), (k_e, (1e-8, 3e-8)),
+                          (phi, (6.0, 0.0))):
+        field[grid.inner] = values
+    conductance, water = np.zeros((2, 3, *grid.padded))
+    backend.bind(rock_conductance)(grid, k, conductance)
+    backend.bind(osmosis)(grid, sigma, k, k_e, conductance, phi, water)
+    expected = (5.4 * 1e-2 + 0.6 * 7.5e-3) / (1e6 + 2.5e5) * 2 / 0.1 * 0.01
+    assert water[2][grid.inner][0, 0, 0] == pytest.approx(expected, rel=1e-14)
+    assert np.count_nonzero(water) == 1
+
+
+def test_an_operator_that_stays_is_taken_up_once(backend, monkeypatch):
+    """Rock and openings as they were: the multigrid stands. New rock or a drain that closes: anew.
+
+    Heads 3 and 1 m, then 5 and 1: the operator is the same, the water doubles. Then K doubles.
+    """
+    wells = (well("head", "anodes", head=3.0), well("head", "cathodes", head=1.0))
+    _, flow, s = flow_cell(backend, wells)
+    taken, take = [], flow.elliptic.multigrid.take
+    monkeypatch.setattr(flow.elliptic.multigrid, "take",
+                        lambda *given: (taken.append(1), take(*given)))
+
+    def through():
+        flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+        return flow.wells[0][1].sum(), len(taken)
+
+    first = 1e-6 * 2.0 * 0.06
+    assert through() == (pytest.approx(first, rel=1e-9), 1)
+    assert through() == (pytest.approx(first, rel=1e-9), 1)
+    wells[0].head = 5.0
+    assert through() == (pytest.approx(2 * first, rel=1e-9), 1)
+    flow.rock["conductivity"] *= 2
+    flow.take_up_rock()
+    assert through() == (pytest.approx(4 * first, rel=1e-9), 2)
+    wells[1].kind, wells[1].head = "drain", 50.0     # open as before, then closed: no water
+    assert through() == (pytest.approx(0.0, abs=1e-9 * first), 3)
