@@ -10,12 +10,12 @@
 // EKM_FACES also visits index -1: the voxels that own a face on the lower side of the box, for
 // a face is stored with the voxel below it. A launch covers (nx + 1, ny + 1, nz + 1) threads.
 // EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one: a GPU gives each row the
-// 32 lanes of a warp (blockDim.x is 32, gridDim.x 1), the host a loop. Sums go span by span:
+// 32 lanes of a warp (blockDim.x is 32, gridDim.x 1), the host a loop. Sums go segment by segment:
 //
 //     EKM_SPANS(s, g) { Span sum; EKM_SPAN(l, s, g) sum[l] = ...;  sums[...] = of_span(sum); }
 //
-// l is the voxel's place within span s, so that what is added up, and in which order, depends on
-// the span alone. EKM_ALONG_SUM is for what adds up without rounding.
+// l is the voxel's place within segment s, so that what is added up, and in which order, depends on
+// the segment alone. EKM_ALONG_SUM is for what adds up without rounding.
 // EKM_BLOCK_ROWS walks through a whole grid within one block (host: one thread), BLOCK_WAIT lets
 // its threads wait for each other: many small grids in one launch.
 //
@@ -37,11 +37,11 @@ typedef unsigned char Flag;        // 0 or 1
 
 // These stand in a parameter list for those who read it, the caller's checks among them:
 // `const real* __restrict__ EACH(NS) c` is one padded voxel array for each of NS species,
-// `ON(coarse)` a voxel array of the grid `coarse`, `SPANS(g)` one number per span, [k, j, s], and
+// `ON(coarse)` a voxel array of the grid `coarse`, `SEGMENTS(g)` one number per segment, [k, j, s], and
 // `LIST(n)` n numbers. Arrays without a word are voxel arrays of the first grid.
 #define EACH(count)
 #define ON(grid)
-#define SPANS(grid)
+#define SEGMENTS(grid)
 #define LIST(count)
 
 #define EKM_PRAGMA(words) _Pragma(#words)
@@ -84,7 +84,7 @@ static __device__ __forceinline__ real largest_of_row(real lane)
     return lane;
 }
 
-// What the lanes make of the voxels of a span.
+// What the lanes make of the voxels of a segment.
 struct Span {
     real lane = 0;
     __device__ __forceinline__ real& operator[](int) { return lane; }
@@ -169,11 +169,11 @@ static inline __attribute__((always_inline)) real of_span(Span& sum)
 
 #define EKM_VOXELS(i, j, k, g) EKM_BOX(i, j, k, g, 0)
 #define EKM_FACES(i, j, k, g) EKM_BOX(i, j, k, g, -1)
-#define EKM_SPANS(s, g) for (int s = 0; s < spans(g); s++)
+#define EKM_SPANS(s, g) for (int s = 0; s < segments(g); s++)
 
 struct Grid {
     int nx, ny, nz, ghost;         // voxels without ghosts; ghost layers on every side
-    int span;                      // voxels along x that a sum adds up first
+    int segment;                      // voxels along x that a sum adds up first
     double dx, dy, dz;             // spacing [m]
 };
 
@@ -198,15 +198,15 @@ INLINE Offset at(int i, int j, int k, const Grid& g)
 }
 
 // Spans along x; how many voxels one has; place of its sum.
-INLINE int spans(const Grid& g) { return (g.nx + g.span - 1) / g.span; }
+INLINE int segments(const Grid& g) { return (g.nx + g.segment - 1) / g.segment; }
 INLINE int length_of_span(int s, const Grid& g)
 {
-    const int left = g.nx - s * g.span;
-    return left < g.span ? left : g.span;
+    const int left = g.nx - s * g.segment;
+    return left < g.segment ? left : g.segment;
 }
 INLINE Offset span_at(int s, int j, int k, const Grid& g)
 {
-    return (Offset(k) * g.ny + j) * spans(g) + s;
+    return (Offset(k) * g.ny + j) * segments(g) + s;
 }
 
 INLINE real larger(real a, real b) { return a > b ? a : b; }

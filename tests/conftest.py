@@ -1,6 +1,8 @@
 """What several tests share: the backends that run here, with a visible skip for the others."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +19,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def kernel_cache(tmp_path_factory):
-    """Kernels are compiled afresh for every test run; nothing is left in the user's cache."""
-    folder = tmp_path_factory.mktemp("kernels")
+def kernel_cache(kernel_cache_folder):
+    """All workers share one cache of compiled kernels, keyed by digest; the user's is left alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EKM3D_CACHE", str(folder))
-        yield folder
+        patch.setenv("EKM3D_CACHE", str(kernel_cache_folder))
+        yield kernel_cache_folder
+
+
+@pytest.fixture(scope="session")
+def kernel_cache_folder():
+    """$EKM3D_TEST_CACHE, else a folder of this user and checkout in the system's temporary one."""
+    folder = Path(os.environ.get("EKM3D_TEST_CACHE") or Path(
+        tempfile.gettempdir(), f"ekm3d-tests-{os.getuid()}"))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(params=["numpy", "cpp"])

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from ekm3d.backends import host_memory
-from ekm3d.backends.fixed_order_sum import Mix
+from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.errors import BackendError
 from ekm3d.grid.stencil import flat
 
@@ -78,7 +78,7 @@ class Backend:
         """An array of zeros where this backend works."""
         return self.xp.zeros(shape, dtype)
 
-    def count(self, n):
+    def arange(self, n):
         """The numbers from 0 to n - 1, where this backend works."""
         return self.xp.arange(n, dtype=np.int64)
 
@@ -90,7 +90,7 @@ class Backend:
         """A NumPy array where this backend works; no copy if it is there already."""
         return array
 
-    def remembered(self, array):
+    def cached(self, array):
         """A small NumPy array where this backend works, brought there when it is first seen."""
         return array
 
@@ -102,15 +102,15 @@ class Backend:
         """A NumPy array that `bring` fills fast, for use again and again."""
         return np.empty(shape, dtype)
 
-    def bring(self, array, buffer):
+    def copy_to_host_async(self, array, buffer):
         """Copy an array as it is now to a host buffer; there once `brought()` has been called."""
         buffer[...] = array
 
-    def brought(self):
+    def copies_done(self):
         """What waits, from any thread, until all that was brought so far is there."""
         return lambda: None
 
-    def staging(self, count, direct=bool):
+    def staging_buffers(self, count, direct=bool):
         """(near, far): buffers of bytes where the arrays live and on the host, here one.
 
         direct(): whether MPI takes a GPU's own memory; asked only where there is one.
@@ -118,18 +118,18 @@ class Backend:
         near = np.empty(count, np.uint8)
         return near, near
 
-    def to_far(self, near, far):
+    def to_host_buffer(self, near, far):
         """Bring what `near` holds to the host."""
 
-    def to_near(self, near, far):
+    def to_device_buffer(self, near, far):
         """Bring what `far` holds to where the arrays live."""
 
-    def mix(self, weights, array):
+    def weighted_sum(self, weights, array):
         """Sum over the leading axis of an array (n, ...) with NumPy weights (..., n).
 
         Terms are added one after the other (see `ordered`): no voxel's bits depend on the others.
         """
-        return Mix(weights)(array).reshape(*np.shape(weights)[:-1], *array.shape[1:])
+        return WeightedSum(weights)(array).reshape(*np.shape(weights)[:-1], *array.shape[1:])
 
     def gather(self, array, voxel):
         """NumPy values (..., n) of a padded array (..., padded) at n flat padded indices."""

@@ -96,8 +96,8 @@ class CompiledOperator:
         """Shape that the declaration states, behind its leading counts."""
         if word == "ON":
             return of.padded
-        if word == "SPANS":
-            return *of.shape[:2], of.spans
+        if word == "SEGMENTS":
+            return *of.shape[:2], of.segments
         return (int(of),) if word == "LIST" else ()
 
     def _address(self, p, value, wanted):

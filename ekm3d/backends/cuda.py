@@ -108,7 +108,7 @@ class CudaBackend(Backend):
         there = [call for call in calls if call is not None]
         together = [(launched, super(CudaBackend, self).sequence(part))
                     for launched, part in groupby(there, lambda call: hasattr(call, "launch"))]
-        return super().sequence(Recorded(self.xp.cuda, part) if launched else part
+        return super().sequence(CudaGraph(self.xp.cuda, part) if launched else part
                                 for launched, part in together)
 
     def free_memory(self):
@@ -124,27 +124,27 @@ class CudaBackend(Backend):
         memory = self.xp.cuda.alloc_pinned_memory(count * np.dtype(dtype).itemsize)
         return np.frombuffer(memory, dtype, count).reshape(shape)
 
-    def bring(self, array, buffer):
+    def copy_to_host_async(self, array, buffer):
         array.astype(buffer.dtype, order="C", copy=False).get(out=buffer, blocking=False)
 
-    def brought(self):
+    def copies_done(self):
         event = self.xp.cuda.Event(block=True, disable_timing=True)
         event.record()
         return event.synchronize
 
-    def staging(self, count, direct=bool):
+    def staging_buffers(self, count, direct=bool):
         near = self.zeros((count,), np.uint8)
         return near, near if direct() else self.host_buffer((count,), np.uint8)
 
-    def to_far(self, near, far):
+    def to_host_buffer(self, near, far):
         if far is not near:
-            self.bring(near, far)
-        self.brought()()
+            self.copy_to_host_async(near, far)
+        self.copies_done()()
 
-    def to_near(self, near, far):
+    def to_device_buffer(self, near, far):
         if far is not near:
             near.set(far)
-            self.brought()()
+            self.copies_done()()
 
     def to_numpy(self, array):
         """A copy on the host; waits until the device has made it."""
@@ -154,7 +154,7 @@ class CudaBackend(Backend):
         """A copy on the device."""
         return self.xp.asarray(array)
 
-    def remembered(self, array):
+    def cached(self, array):
         """The copy of a small NumPy array on the device, made when its content is first seen."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self.known:
@@ -163,11 +163,11 @@ class CudaBackend(Backend):
             self.known[key] = self.from_numpy(array)
         return self.known[key]
 
-    def mix(self, weights, array):
-        return np.tensordot(self.remembered(weights), array, 1)
+    def weighted_sum(self, weights, array):
+        return np.tensordot(self.cached(weights), array, 1)
 
     def gather(self, array, voxel):
-        return self.to_numpy(flat(array)[..., self.remembered(voxel)])
+        return self.to_numpy(flat(array)[..., self.cached(voxel)])
 
     def add_at(self, array, voxel, values):
         """What goes to one voxel is added up here first: the device has no order of additions."""
@@ -175,10 +175,10 @@ class CudaBackend(Backend):
         sums = np.zeros((*values.shape[:-1], places.size))
         for index in np.ndindex(values.shape[:-1]):
             np.add.at(sums[index], number, values[index])
-        flat(array)[..., self.remembered(places)] += self.from_numpy(sums)
+        flat(array)[..., self.cached(places)] += self.from_numpy(sums)
 
 
-class Recorded:
+class CudaGraph:
     """Launches that are always the same: made one by one once, from then on as one CUDA graph.
 
     A graph holds the kernels' arguments; the calls, which own the arrays, are kept beside it. The
@@ -253,7 +253,7 @@ class LaunchedOperator(CompiledOperator):
     def _address(self, p, value, wanted):
         if p.table:
             super()._check(p, value, f"{self.__name__}: {p.name}")
-            value = self.backend.remembered(value)
+            value = self.backend.cached(value)
         return super()._address(p, value, wanted)
 
     def _check(self, p, value, where):

@@ -8,7 +8,7 @@ Here the terms are added one after the other, in every column alike.
 import numpy as np
 
 
-class Mix:
+class WeightedSum:
     """weights (R, J) @ array (J, ...) -> (R, ...); terms of weight 0 are left out."""
 
     def __init__(self, weights):

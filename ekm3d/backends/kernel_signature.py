@@ -31,7 +31,7 @@ class Parameter:
     const real* c               a padded voxel array, read
     real* EACH(NS) c            NS padded voxel arrays, written
     real* ON(coarse) c          a padded voxel array of another grid, the parameter `coarse`
-    real* EACH(3) SPANS(g) c    3 numbers for every span of voxels: (3, nz, ny, spans)
+    real* EACH(3) SEGMENTS(g) c    3 numbers for every segment of voxels: (3, nz, ny, segments)
     int* LIST(n) c              n numbers, n a parameter
     """
 
@@ -41,7 +41,7 @@ class Parameter:
     output: bool
     table: tuple                # what stands within [ ]
     each: tuple                 # what stands within EACH( )
-    shape: tuple = ("ON", None)     # ON, SPANS or LIST, and what stands within ( )
+    shape: tuple = ("ON", None)     # ON, SEGMENTS or LIST, and what stands within ( )
 
 
 def kernel_text_or_none(source):
@@ -111,7 +111,7 @@ def parameter(kernel, text):
     """One parameter of a kernel from its declaration."""
     words = text.replace("__restrict__", " ")
     found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*((?:EACH\(\w+\)\s*)*)"
-                         r"(?:(ON|SPANS|LIST)\((\w+)\))?\s*(\w+)\s*((?:\[\w+\])*)\s*", words)
+                         r"(?:(ON|SEGMENTS|LIST)\((\w+)\))?\s*(\w+)\s*((?:\[\w+\])*)\s*", words)
     if not found or found[2] not in KINDS:
         raise BackendError(f"kernel {kernel}: cannot read the parameter {text.strip()!r}: it should"
                            f" look like 'const real* x', 'real* EACH(NS) x', 'const real x[NS]' or "

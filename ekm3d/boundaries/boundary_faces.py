@@ -22,9 +22,9 @@ import numpy as np
 from ekm3d.boundaries.electrodes import Faces
 from ekm3d.grid.grid import GHOST
 
-CLOSED, ACID, BASE, TANK, FLOATING, RESERVOIR, TERMINAL = range(7)
+CLOSED, ANODE, BARE_CATHODE, TANK, FLOATING, RESERVOIR, TERMINAL = range(7)
 PASSING = (TANK, RESERVOIR)        # species cross the face
-METAL = (ACID, BASE, FLOATING)     # current turns into acid or base in the ore
+METAL = (ANODE, BARE_CATHODE, FLOATING)     # current turns into acid or base in the ore
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Group:
     limit: float = None          # V, the highest level that the supply gives
 
 
-class Contacts:
+class BoundaryFaces:
     """Electrodes and sides of a block as one list of faces."""
 
     def __init__(self, grid, electrodes, sides=(), given=()):
@@ -78,9 +78,9 @@ class Contacts:
     def kinds(self, drive):
         """What every face does under this drive."""
         el, kind = self.electrodes, np.full(self.faces.strip.size, CLOSED)
-        kind[self.of_rows(drive.anodes)] = ACID
+        kind[self.of_rows(drive.anodes)] = ANODE
         cathode = self.of_rows(drive.cathodes)
-        kind[cathode] = np.where(el.volume[el.faces.strip[cathode]] > 0, TANK, BASE)
+        kind[cathode] = np.where(el.volume[el.faces.strip[cathode]] > 0, TANK, BARE_CATHODE)
         for names in drive.floating:
             kind[self.of_rows(names)] = FLOATING
         for n, side in enumerate(self.sides):

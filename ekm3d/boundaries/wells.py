@@ -20,7 +20,7 @@ OUTFLOW_ONLY = ("drain", "collector")
 
 
 @dataclass(frozen=True)
-class Place:
+class Openings:
     """The n openings of one well: an ore voxel each, and how well it is connected."""
 
     voxel: np.ndarray    # flat padded index
@@ -67,7 +67,7 @@ class Wells:
         voxel = np.flatnonzero(np.pad(mask & self.contacts.electrodes.ore, GHOST))
         area = np.full(voxel.size, 2 * (self.grid.face_area(1) + self.grid.face_area(2)))
         reach = sum(4 * self.grid.face_area(a) / self.grid.step(a) for a in (1, 2))
-        return Place(voxel, area, np.full(voxel.size, reach), np.full(voxel.size, -1))
+        return Openings(voxel, area, np.full(voxel.size, reach), np.full(voxel.size, -1))
 
     def openings(self, n, drive):
         """The Place of well n under this drive; empty where its rows are not driven."""
@@ -81,4 +81,4 @@ class Wells:
             chosen = contacts.of_rows(rows)
         faces = contacts.faces
         area = faces.area[chosen]
-        return Place(faces.voxel[chosen], area, area / faces.half[chosen], chosen)
+        return Openings(faces.voxel[chosen], area, area / faces.half[chosen], chosen)

@@ -22,11 +22,11 @@ from ekm3d.case.schedule import ScheduleData, StageReader
 from ekm3d.case.schema import CaseFile
 from ekm3d.case.sides import SideReader
 from ekm3d.case.toml_tables import parse
-from ekm3d.case.toml_text import UNREAD, CaseError, Unread, load
+from ekm3d.case.toml_text import MISSING, CaseError, MissingValue, load
 from ekm3d.case.voxel_values import Sources
 from ekm3d.case.water import WaterData, read_water
 from ekm3d.chemistry.diffusion import with_factors
-from ekm3d.chemistry.system import Chemistry
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 
 MOST_VOXELS = 200_000_000
@@ -62,7 +62,7 @@ class Case:
     description: str
     physics: Physics
     grid: Grid
-    chemistry: Chemistry
+    chemistry: ChemicalSystem
     ore: OreBody
     water: WaterData
     electrodes: ElectrodeData
@@ -176,7 +176,7 @@ def _grid(file, problems):
     if np.prod(cells, dtype=float) > MOST_VOXELS:
         problems.add(("grid", "spacing"), f"{' x '.join(map(str, cells))} voxels are more than "
                      f"the {MOST_VOXELS:,} that this program takes; use a coarser spacing")
-        raise Unread
+        raise MissingValue
     return Grid(tuple(cells), tuple(spacing), tuple(file.grid.origin))
 
 
@@ -184,7 +184,7 @@ def _rows(file, electrodes):
     """{name: Row} of all rows; Row may be UNREAD."""
     entries = file.electrodes.row if file.electrodes is not None else ()
     return {entry.name: row for entry, row in zip(entries, electrodes.rows)
-            if entry.name is not UNREAD}
+            if entry.name is not MISSING}
 
 
 def _physics(file):
@@ -198,7 +198,7 @@ def _output(file):
 
 
 def _ore(file, reader):
-    prewetted = bool(file.water is not UNREAD and file.water.prewetting)
+    prewetted = bool(file.water is not MISSING and file.water.prewetting)
     return reader.read(file.ore, file.chemistry, file.physics.flow, prewetted)
 
 

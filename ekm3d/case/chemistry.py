@@ -8,7 +8,7 @@
     gases = { "CO2(g)" = "4.2e-4 atm" }       # kept at their pressure, in and above the water
 """
 
-from ekm3d.case.toml_text import UNREAD, Unread, suggest
+from ekm3d.case.toml_text import MISSING, MissingValue, suggest
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import DatabaseError, build, merge
 
@@ -29,7 +29,7 @@ def read_chemistry(file, directory, problems):
         problems.add(("chemistry",), "needs either database = \"database.toml\", a file in the "
                      "case directory, or the same tables in the case itself, under "
                      "[chemistry.inline], or database = \"package\"")
-        raise Unread
+        raise MissingValue
     parts = (("inline", choice.inline),)
     if source is not None:
         parts = _file(source, directory, ("chemistry", "database"), problems)
@@ -41,7 +41,7 @@ def read_chemistry(file, directory, problems):
                or part != "inline"}
     whole = _built(tables, choice, origins, {name for name, _ in extensions}, problems)
     chosen = {key: problems.attempt(_chosen, key, choice, tables, problems) for key in KINDS}
-    if UNREAD in [value for value in chosen.values() if value is UNREAD]:
+    if MISSING in [value for value in chosen.values() if value is MISSING]:
         return whole
     if source is not None and (source == load.PACKAGE or load.is_phreeqc(source)):
         _complete(choice, chosen, tables, problems)
@@ -65,7 +65,7 @@ def _file(name, directory, place, problems):
                      "directory" + ", or \"package\"" * (place[1] == "database"))
     except ValueError as e:
         problems.add(place, str(e))
-    raise Unread
+    raise MissingValue
 
 
 def _built(tables, choice, origins, extensions, problems):
@@ -80,7 +80,7 @@ def _built(tables, choice, origins, extensions, problems):
                 problems.add(("chemistry", "database"), line)
             else:
                 problems.add(("chemistry", "inline", *place), text)
-        raise Unread from None
+        raise MissingValue from None
 
 
 def _names(tables, key):
@@ -105,7 +105,7 @@ def _chosen(key, choice, tables, problems):
             problems.add(place, f"{name!r} is named twice")
         chosen.append(full)
     if None in chosen or len(set(chosen)) < len(chosen):
-        raise Unread
+        raise MissingValue
     return chosen
 
 
@@ -114,13 +114,13 @@ def _complete(choice, chosen, tables, problems):
     if choice.components is None:
         problems.add(("chemistry", "components"), "is missing: name those of the database that "
                      f"take part, of {_some(_names(tables, 'components'))}")
-        raise Unread
+        raise MissingValue
     if choice.minerals is None:
         allowed = set(chosen["components"]) | {"H2O"}
         can = [r["name"] for r in tables.get("mineral", []) if set(r["reaction"]) <= allowed]
         problems.add(("chemistry", "minerals"), "is missing: name those that may form in the time "
                      f"of the case, or []; these components can form {_some(can)}")
-        raise Unread
+        raise MissingValue
 
 
 def _some(names):

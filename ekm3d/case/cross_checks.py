@@ -1,7 +1,7 @@
 """What must fit together across the sections of a case, and with the processes switched on."""
 
 from ekm3d.case.sides import area
-from ekm3d.case.toml_text import UNREAD
+from ekm3d.case.toml_text import MISSING
 
 OUTLETS = ("head", "drain", "collector")
 INLETS = ("head",)
@@ -76,7 +76,7 @@ def _water(case, problems):
                 if side.flux is not None]
     free = any(side.head is not None for side in case.sides)
     for n, stage in enumerate(case.schedule.stages):
-        if stage is UNREAD:
+        if stage is MISSING:
             continue
         wells = [well for well in case.wells if _is_open(well, stage)]
         rates = by_sides + [well.rate for well in wells if well.kind == "injection"]

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ekm3d.case.toml_text import suggest
-from ekm3d.case.units import Kind
+from ekm3d.case.units import QuantityKind
 
-LENGTH = Kind("m", "0.5")
+LENGTH = QuantityKind("m", "0.5")
 
 
-class Sheet:
+class CsvTable:
     """The rows of one CSV file. All methods raise ValueError in words for the user."""
 
     def __init__(self, path):

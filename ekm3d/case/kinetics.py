@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ekm3d.case.toml_text import Unread, suggest
-from ekm3d.case.units import Kind, factor, per_kg, positive
+from ekm3d.case.toml_text import MissingValue, suggest
+from ekm3d.case.units import QuantityKind, factor, per_kg, positive
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
 
-SHARE = Kind("", "0.3", 0.0, 1.0, below=True)
+SHARE = QuantityKind("", "0.3", 0.0, 1.0, below=True)
 RATE = positive("1/s", "1e-6 1/s")
 OF_SURFACES = ("acid", "neutral", "base")
 
@@ -43,7 +43,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Area(Kind):
+class Area(QuantityKind):
     """Surface per mol of a mineral of known molar mass [kg/mol]."""
 
     molar_mass: float = np.nan
@@ -107,14 +107,14 @@ class RateReader:
             self.problems.add((*path, "law"), "of exchange sites can only be \"first order\"")
         if entry.rate is None:
             self.problems.add((*path, "rate"), "is missing; write e.g. rate = \"1e-6 1/s\"")
-            raise Unread
+            raise MissingValue
 
     def _mineral(self, path, entry, density):
         """The law of one mineral."""
         if entry.mineral not in self.chem.minerals:
             self.problems.add((*path, "mineral"), f"the chosen chemistry has no mineral "
                               f"{entry.mineral!r}" + suggest(entry.mineral, self.chem.minerals))
-            raise Unread
+            raise MissingValue
         if entry.law == "first order":
             self._first_order(path, entry)
             return FirstOrder(entry.rate)
@@ -130,7 +130,7 @@ class RateReader:
         mass = self.chem.mineral_mass(self.chem.minerals.index(entry.mineral))
         if entry.area is None:
             self.problems.add((*path, "area"), "is missing; write e.g. area = \"1 m2/g\"")
-            raise Unread
+            raise MissingValue
         area = self._quantity((*path, "area"), entry.area,
                               Area("m2/mol", "1 m2/g", 0.0, above=True, molar_mass=mass))
         seed = 0.0 if entry.seed is None else self._quantity(
@@ -155,7 +155,7 @@ class RateReader:
             return kind.read(value)
         except ValueError as error:
             self.problems.add(path, str(error))
-            raise Unread from None
+            raise MissingValue from None
 
     def _immobile(self, file):
         entry = file.ore.immobile

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ekm3d.boundaries.electrodes import rasterise
-from ekm3d.case.csv_table import Sheet
-from ekm3d.case.toml_text import UNREAD, Unread, suggest
+from ekm3d.case.csv_table import CsvTable
+from ekm3d.case.toml_text import MISSING, MissingValue, suggest
 from ekm3d.case.water import composition
 
 OPEN_ENDS = ("head", "drain", "collector")
@@ -80,7 +80,7 @@ class Builder:
                               "drives; give the row another name")
         if (row.strips is None) == (row.plates is None):
             self.problems.add(path, f"row {row.name!r} needs either strips or plates")
-            raise Unread
+            raise MissingValue
         key = "plates" if row.strips is None else "strips"
         boxes = row.plates if row.strips is None else self._strips((*path, key), row.strips)
         centres = np.mean(np.array(boxes), axis=1)
@@ -88,7 +88,7 @@ class Builder:
             boxes = [self._cut(box, row.strips.facing) for box in boxes]
         whole = [self._inside((*path, key), row.name, s, box) for s, box in enumerate(boxes, 1)]
         if not all(whole):
-            raise Unread
+            raise MissingValue
         own = [row.contact_resistance, row.catholyte_volume]
         common = [section.contact_resistance, section.catholyte_volume]
         contact, tank = (c if o is None else o for o, c in zip(own, common))
@@ -100,11 +100,11 @@ class Builder:
         if min(len(strips.x), len(strips.y)) not in (1, count):
             self.problems.add(path, f"{len(strips.x)} centres x and {len(strips.y)} centres y; "
                               "give as many, or one of either for all")
-            raise Unread
+            raise MissingValue
         if strips.top <= strips.bottom:
             self.problems.add((*path, "top"), f"{strips.top:g} m is not above the bottom "
                               f"{strips.bottom:g} m; z points up, 0 is the block's bottom")
-            raise Unread
+            raise MissingValue
         half = [strips.thickness / 2, strips.width / 2][::1 if strips.facing == "x" else -1]
         return [((x - half[0], y - half[1], strips.bottom), (x + half[0], y + half[1], strips.top))
                 for x, y in zip(np.broadcast_to(strips.x, count).tolist(),
@@ -135,10 +135,10 @@ class Builder:
         """No voxel may belong to two electrodes; those driven against each other come first."""
         rows, stages = electrodes.rows, schedule.stages
         strips = [(n, row.name, s, rasterise(box, self.grid)) for n, row in enumerate(rows)
-                  if row is not UNREAD for s, box in enumerate(row.boxes, 1)]
+                  if row is not MISSING for s, box in enumerate(row.boxes, 1)]
         roles = {}
         for stage in stages:
-            if stage is not UNREAD:
+            if stage is not MISSING:
                 roles |= dict.fromkeys(stage.anodes, "anode ")
                 roles |= dict.fromkeys(stage.cathodes, "cathode ")
         owner, told = np.full(self.grid.shape, -1), set()
@@ -200,7 +200,7 @@ class Builder:
         if given not in (["rate"], ["flux", "area"]):
             self.problems.add(path, "an injection needs either rate, or flux and area; it has "
                               + (" and ".join(given) or "none of them"))
-            return UNREAD
+            return MISSING
         return well.rate if given == ["rate"] else well.flux * well.area
 
     # --- points ---------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class Builder:
         if section is None:
             return ()
         try:
-            sheet = Sheet(self.directory / section.file)
+            sheet = CsvTable(self.directory / section.file)
             names, places = sheet.texts("name"), sheet.inside(self.grid)
             for line, name in zip(sheet.lines, names):
                 if not re.fullmatch(r"[^/,\"]+", name):
@@ -221,7 +221,7 @@ class Builder:
                                      f"{names.count(name)} times; names must differ")
         except ValueError as e:
             self.problems.add(("sampling", "file"), str(e))
-            raise Unread from None
+            raise MissingValue from None
         return tuple(Point(n, tuple(map(float, p))) for n, p in zip(names, places))
 
     def probes(self, entries):

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ekm3d.case.toml_text import Unread, suggest
-from ekm3d.case.units import Kind, positive
+from ekm3d.case.toml_text import MissingValue, suggest
+from ekm3d.case.units import QuantityKind, positive
 from ekm3d.chemistry.diffusion import by_size, radii
 
 PUREST = 1e-7      # mol/l, the ionic strength of water alone
-PH = Kind("", "5.5", 0.0, 14.0)
-VOLTS = Kind("V", "-20 mV", -1.0, 1.0)
+PH = QuantityKind("", "5.5", 0.0, 14.0)
+VOLTS = QuantityKind("V", "-20 mV", -1.0, 1.0)
 VOLUME = positive("m3/mol", "36.9 cm3/mol")
 EXPONENT = positive("", "3")
-OSMOSIS = Kind("m2/V/s", "1.5e-8 m2/V/s")
+OSMOSIS = QuantityKind("m2/V/s", "1.5e-8 m2/V/s")
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class ResponseReader:
         if isinstance(value, str):
             self._wrong("permeability", f"{value!r} is not a law; write \"kozeny-carman\" or the "
                         "exponent of a power law, e.g. 3")
-            raise Unread
+            raise MissingValue
         return self._number("permeability", value, EXPONENT)
 
     def _number(self, key, value, kind):
@@ -149,7 +149,7 @@ class ResponseReader:
             return kind.read(value)
         except ValueError as error:
             self._wrong(key, str(error))
-            raise Unread from None
+            raise MissingValue from None
 
     def _zeta(self, file, entry):
         if entry.zeta is None:
@@ -165,7 +165,7 @@ class ResponseReader:
         if not entry.zeta or not all(isinstance(p, list) and len(p) == 2 for p in entry.zeta):
             self._wrong("zeta", "should be points of pH and potential, "
                         "[[3.0, \"0 mV\"], [9.0, \"-40 mV\"]]")
-            raise Unread
+            raise MissingValue
         pH = [self._number("zeta", point[0], PH) for point in entry.zeta]
         if any(a >= b for a, b in zip(pH, pH[1:])):
             self._wrong("zeta", "the pH of the points must rise")

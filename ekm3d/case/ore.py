@@ -9,22 +9,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ekm3d.case.schema import Exchanger
-from ekm3d.case.toml_text import UNREAD, Unread, suggest
-from ekm3d.case.units import Kind, not_negative, per_kg, positive
+from ekm3d.case.toml_text import MISSING, MissingValue, suggest
+from ekm3d.case.units import QuantityKind, not_negative, per_kg, positive
 
 ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
     "density": ("density", positive("kg/m3", "1500 kg/m3")),
-    "porosity": ("porosity", Kind("", "0.45", 0.0, 1.0, above=True)),
-    "water_content": ("water_content", Kind("", "0.42", 0.0, 1.0, above=True)),
-    "tortuosity": ("tortuosity", Kind("", "0.67", 0.0, 1.0, above=True)),
+    "porosity": ("porosity", QuantityKind("", "0.45", 0.0, 1.0, above=True)),
+    "water_content": ("water_content", QuantityKind("", "0.42", 0.0, 1.0, above=True)),
+    "tortuosity": ("tortuosity", QuantityKind("", "0.67", 0.0, 1.0, above=True)),
     "permeability": ("hydraulic_conductivity", positive("m/s", "3.5e-7 m/s")),
-    "electroosmotic_permeability": ("electroosmosis", Kind("m2/V/s", "1.5e-8 m2/V/s")),
+    "electroosmotic_permeability": ("electroosmosis", QuantityKind("m2/V/s", "1.5e-8 m2/V/s")),
     "dispersivity": ("dispersivity", not_negative("m", "5 cm")),
 }
 SITES = not_negative("eq/kg", "65 meq/kg")
 GIVEN = {   # the same for what is None unless it is given
     "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
-    "current_source": ("current_source", Kind("A/m3", "1 A/m3")),
+    "current_source": ("current_source", QuantityKind("A/m3", "1 A/m3")),
     "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
 }
 NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the case is per kg
@@ -85,7 +85,7 @@ class OreReader:
                 rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
             elif sources[key] is None:
                 self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
-                rock[attribute] = UNREAD
+                rock[attribute] = MISSING
             else:
                 rock[attribute] = self.field(("ore", key), sources[key], kind)
         given = {attribute: self.field(("ore", key), getattr(ore, key), kind)
@@ -187,7 +187,7 @@ class OreReader:
         if len(unknown) > 1:
             self.problems.add((*paths[unknown[1]], "cec"), "only one exchanger's cec can follow "
                               "\"from inventory\"")
-            return UNREAD
+            return MISSING
         self._holders(sites, paths)
         if len(unknown) == 1:
             return [np.maximum(charge - given, 0.0) if s is None else s for s in sites]
@@ -215,7 +215,7 @@ class OreReader:
             if given is not None and given.any() and not (self.chem.site_of == n).any():
                 self.problems.add((*paths[n], "cec"), "is above 0, but no exchange species of the "
                                   "chosen components takes part; choose some, or set cec = 0")
-                raise Unread
+                raise MissingValue
 
 
 def _one_or_all(values):

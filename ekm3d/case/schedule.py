@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.case.toml_text import UNREAD, suggest
+from ekm3d.case.toml_text import MISSING, suggest
 
 CONTROLS = ("gradient", "voltage", "current")
 
@@ -112,7 +112,7 @@ class StageReader:
         if len(given) > 1:
             self.problems.add(path, f"has {'both ' * (len(given) == 2)}{' and '.join(given)}; "
                               "give one of them")
-            return UNREAD
+            return MISSING
         if not stage.anodes and not stage.cathodes:
             if given and getattr(stage, given[0]):
                 what = "current" if given == ["current"] else "voltage"
@@ -122,17 +122,17 @@ class StageReader:
         if not given:
             self.problems.add(path, "needs gradient = \"0.3 V/cm\", voltage = \"30 V\" or current "
                               "= \"1.5 A\"")
-            return UNREAD
+            return MISSING
         if given == ["current"]:
             return 0.0
         if given == ["voltage"]:
             return stage.voltage
         if not set(stage.anodes) | set(stage.cathodes) <= set(self.rows):
-            return UNREAD
+            return MISSING
         apart = [np.linalg.norm(np.subtract(self.rows[a].centre, self.rows[c].centre))
                  for a in stage.anodes for c in stage.cathodes]
         if apart and max(apart) > 1.01 * min(apart):
             self.problems.add((*path, "gradient"), f"the anodes are {min(apart):g} to "
                               f"{max(apart):g} m from the cathodes, so that one gradient does not "
                               "give one voltage; give the voltage")
-        return stage.gradient * float(np.mean(apart)) if apart else UNREAD
+        return stage.gradient * float(np.mean(apart)) if apart else MISSING

@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
 from ekm3d.case.toml_tables import Q, Table
-from ekm3d.case.units import Kind, not_negative, positive
+from ekm3d.case.units import QuantityKind, not_negative, positive
 
-LENGTH = Kind("m", "0.5 m")
+LENGTH = QuantityKind("m", "0.5 m")
 
 
 def _list_of(kind, count=None):
@@ -47,7 +47,7 @@ def _boxes(value):
 
 def _celsius(value):
     """Reader of a temperature [C]: "15 C", "288.15 K" or a bare number of C."""
-    kind = Kind("C", "25 C", 0.0, 100.0)
+    kind = QuantityKind("C", "25 C", 0.0, 100.0)
     if not isinstance(value, str):
         return kind.read(value)
     number, _, unit = value.strip().partition(" ")
@@ -69,16 +69,16 @@ Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
                     Field(examples=['["0.25 m", "0.75 m"]'])]
 Box = Annotated[tuple, BeforeValidator(_corners)]
 Boxes = Annotated[list[tuple], BeforeValidator(_boxes)]
-Size = _three(Kind("m", "2 m", 1e-9, 1e6), '["2 m", "1.5 m", "2 m"]')
-Spacing = _three(Kind("m", "10 cm", 1e-9, 1e6), '"10 cm"')
+Size = _three(QuantityKind("m", "2 m", 1e-9, 1e6), '["2 m", "1.5 m", "2 m"]')
+Spacing = _three(QuantityKind("m", "10 cm", 1e-9, 1e6), '"10 cm"')
 Length = Q(LENGTH)
 Width = Q(positive("m", "0.1 m"))
 Thickness = Q(positive("m", "5 mm"))
 Area = Q(positive("m2", "3 m2"))
-Head = Q(Kind("m", "0 m"))
+Head = Q(QuantityKind("m", "0 m"))
 Flux = Q(not_negative("m/s", "5e-7 m/s"))
 Rate = Q(not_negative("m3/s", "1.5e-6 m3/s"))
-Seepage = Q(Kind("m/s", "1e-6 m/s"))
+Seepage = Q(QuantityKind("m/s", "1e-6 m/s"))
 Tank = Q(not_negative("m3", "2 l"))
 Time = Q(positive("s", "132 h"))
 Interval = Q(positive("s", "30 min"))
@@ -91,10 +91,10 @@ Gradient = Q(not_negative("V/m", "0.3 V/cm"))
 Resistance = Q(not_negative("ohm", "18 ohm"))
 PlateCapture = Q(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))
 Deposition = Q(not_negative("1/s", "0.034 1/s"))
-Acidity = Q(Kind("", "5.3", 0.0, 14.0))
-Courant = Q(Kind("", "0.4", 0.0, 1.0, above=True))
-Tolerance = Q(Kind("", "1e-10", 0.0, 1e-4, above=True))
-Share = Q(Kind("", "1e-9", 0.0, 1e-3))
+Acidity = Q(QuantityKind("", "5.3", 0.0, 14.0))
+Courant = Q(QuantityKind("", "0.4", 0.0, 1.0, above=True))
+Tolerance = Q(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))
+Share = Q(QuantityKind("", "1e-9", 0.0, 1e-3))
 Pressure = Q(positive("atm", "4.2e-4 atm"))
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]

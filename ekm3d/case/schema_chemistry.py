@@ -9,14 +9,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ekm3d.case.toml_tables import Q, Table
-from ekm3d.case.units import Kind, not_negative, positive
+from ekm3d.case.units import QuantityKind, not_negative, positive
 
 PerSecond = Q(positive("1/s", "1e-6 1/s"))
 SurfaceRate = Q(not_negative("mol/m2/s", "1e-9 mol/m2/s"))
-Number = Q(Kind("", "0.5"))
+Number = Q(QuantityKind("", "0.5"))
 Power = Q(positive("", "1.0"))
 Exponent = Q(not_negative("", "0.667"))
-Share = Q(Kind("", "0.4", 0.0, 1.0, above=True))
+Share = Q(QuantityKind("", "0.4", 0.0, 1.0, above=True))
 Strength = Q(positive("mol/m3", "10 mmol/l"))
 Factor = Q(not_negative("", "1.1"))
 Radius = Q(positive("", "1.1"))

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ekm3d.case.toml_text import UNREAD
-from ekm3d.case.units import Kind, per_area
+from ekm3d.case.toml_text import MISSING
+from ekm3d.case.units import QuantityKind, per_area
 from ekm3d.case.water import composition
 
-POTENTIAL = Kind("V", "5 V")
-CURRENT, DENSITY = Kind("A", "1 A"), Kind("A/m2", "10 A/m2")
+POTENTIAL = QuantityKind("V", "5 V")
+CURRENT, DENSITY = QuantityKind("A", "1 A"), QuantityKind("A/m2", "10 A/m2")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SideReader:
         """Tuple of Side; each face may be listed once."""
         seen = {}
         for n, entry in enumerate(entries):
-            if entry is not UNREAD and entry.face is not UNREAD:
+            if entry is not MISSING and entry.face is not MISSING:
                 if entry.face in seen:
                     self.problems.add(("side", n, "face"), f"{entry.face!r} is also the face of "
                                       f"side {seen[entry.face]}; put all of it in one [[side]]")
@@ -92,4 +92,4 @@ class SideReader:
             except ValueError as e:
                 reason = str(e)
         self.problems.add(path, f"{reason}, or {DENSITY.example!r} for a density")
-        return UNREAD
+        return MISSING

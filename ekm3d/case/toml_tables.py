@@ -9,7 +9,7 @@ import typing
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from ekm3d.case.toml_text import UNREAD, suggest
+from ekm3d.case.toml_text import MISSING, suggest
 
 
 class Table(BaseModel):
@@ -20,7 +20,7 @@ class Table(BaseModel):
     @field_validator("*", mode="wrap")
     @classmethod
     def _unread(cls, value, read):
-        return value if value is UNREAD else read(value)
+        return value if value is MISSING else read(value)
 
 
 def Q(kind):
@@ -40,26 +40,26 @@ def parse(model, data, problems, path=()):
             return model.model_validate(data)
         except ValidationError as e:
             for error in e.errors(include_url=False):
-                if error["input"] is not UNREAD:
+                if error["input"] is not MISSING:
                     problems.add((*path, *error["loc"]), _message(model, error))
                 if not error["loc"]:
-                    return UNREAD
+                    return MISSING
                 _blank(data, error)
 
 
 def _blank(data, error):
     """Replace the wrong value by UNREAD, or what holds it if that has been done already."""
     place = error["loc"]
-    if error["input"] is UNREAD:
+    if error["input"] is MISSING:
         place = place[:-1]
     for key in place[:-1]:
         data = data[key]
-        if data is UNREAD:
+        if data is MISSING:
             return
     if error["type"] == "extra_forbidden":
         data.pop(place[-1], None)
     else:
-        data[place[-1]] = UNREAD
+        data[place[-1]] = MISSING
 
 
 def _message(model, error):

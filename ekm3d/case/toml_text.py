@@ -23,15 +23,15 @@ class CaseError(InputError):
         super().__init__("\n".join(self.lines))
 
 
-class Unread(Exception):
+class MissingValue(Exception):
     """A value is needed that could not be read; the reason is among the problems already."""
 
 
 def _refuse(*_):
-    raise Unread
+    raise MissingValue
 
 
-UNREAD = type("UnreadValue", (), {
+MISSING = type("UnreadValue", (), {
     f"__{name}__": _refuse for name in
     "getattr iter len bool float contains getitem eq lt le gt ge add radd sub rsub mul rmul "
     "truediv rtruediv neg pos abs pow rpow fspath".split()} | {
@@ -77,14 +77,14 @@ class Problems:
         """build(*args), or UNREAD where that needs a value that could not be read."""
         try:
             return build(*args)
-        except Unread:
-            return UNREAD
+        except MissingValue:
+            return MISSING
 
     def names(self, items, path, what):
         """Check that the names of a list of tables are usable and differ."""
         seen = {}
         for n, item in enumerate(items):
-            if item.name is UNREAD:
+            if item.name is MISSING:
                 continue
             name = item.name
             if not re.fullmatch(r"[^/,\"\n\r]*[^/,\"\s][^/,\"\n\r]*", name):

@@ -45,7 +45,7 @@ def factor(unit, target):
 
 
 @dataclass(frozen=True)
-class Kind:
+class QuantityKind:
     """One sort of quantity: its SI unit, how to write it, and the range it may have."""
 
     unit: str                   # SI; "" for a pure number
@@ -119,7 +119,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Amount(Kind):
+class Amount(QuantityKind):
     """An amount of a component per kg or per m3, in mol, eq or mass; SI: mol."""
 
     charge: float = 0.0
@@ -152,12 +152,12 @@ class Amount(Kind):
 
 def positive(unit, example):
     """A Kind above zero."""
-    return Kind(unit, example, low=0.0, above=True)
+    return QuantityKind(unit, example, low=0.0, above=True)
 
 
 def not_negative(unit, example):
     """A Kind of zero or more."""
-    return Kind(unit, example, low=0.0)
+    return QuantityKind(unit, example, low=0.0)
 
 
 def per_kg(charge=0.0, molar_mass=math.nan):

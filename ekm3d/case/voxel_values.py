@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ekm3d.case.array_files import HDF5, NUMPY, read_dataset, read_numpy
-from ekm3d.case.csv_table import Sheet
+from ekm3d.case.csv_table import CsvTable
 from ekm3d.case.expressions import evaluate
 from ekm3d.case.schema import (
     ArraySource,
@@ -28,7 +28,7 @@ from ekm3d.case.schema import (
     TableSource,
 )
 from ekm3d.case.toml_tables import parse
-from ekm3d.case.toml_text import UNREAD, Unread
+from ekm3d.case.toml_text import MISSING, MissingValue
 
 SOURCES = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource,
            "formula": FormulaSource}
@@ -124,16 +124,16 @@ class Sources:
     def value(self, path, source, kind):
         """The float of a constant, (nz, ny, nx) of any other source, or UNREAD."""
         try:
-            if source is UNREAD:
-                return UNREAD
+            if source is MISSING:
+                return MISSING
             if not isinstance(source, dict):
                 return kind.read(source)
             return self._voxels(path, source, kind)
         except ValueError as e:
             self.problems.add(path, str(e))
-            return UNREAD
-        except Unread:
-            return UNREAD
+            return MISSING
+        except MissingValue:
+            return MISSING
 
     def faces(self, path, source, kind, axis, upper):
         """The float of a constant, the 2D array of a formula at the face centres of a side.
@@ -149,9 +149,9 @@ class Sources:
             return self._formula(spec, kind, at).squeeze(axis)
         except ValueError as e:
             self.problems.add(path, str(e))
-            return UNREAD
-        except Unread:
-            return UNREAD
+            return MISSING
+        except MissingValue:
+            return MISSING
 
     def place(self, mask):
         """"(x, y, z) m", the centre of the first voxel of a mask (nz, ny, nx)."""
@@ -161,7 +161,7 @@ class Sources:
     def sheet(self, name):
         """The CSV file of that name in the case directory, read once."""
         if name not in self.sheets:
-            self.sheets[name] = Sheet(self.directory / name)
+            self.sheets[name] = CsvTable(self.directory / name)
         return self.sheets[name]
 
     def _voxels(self, path, source, kind):
@@ -232,7 +232,7 @@ class Sources:
             except ValueError as e:
                 self.problems.add((*path, "layers", n, "value"), str(e))
         if len(read) < len(layers):
-            raise Unread
+            raise MissingValue
         return layered(self.grid, read)
 
     def _samples(self, spec, kind):

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ekm3d.case.toml_text import UNREAD, suggest
-from ekm3d.case.units import Kind, per_kg, per_litre
+from ekm3d.case.toml_text import MISSING, suggest
+from ekm3d.case.units import QuantityKind, per_kg, per_litre
 from ekm3d.chemistry.solution import water
 
 PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
-SCALE = Kind("", "5.3", 0.0, 14.0)
+SCALE = QuantityKind("", "5.3", 0.0, 14.0)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def composition(table, path, chem, problems, kind=per_litre, sources=None):
         except ValueError as e:
             problems.add(here, str(e))
             continue
-        if value is not UNREAD:
+        if value is not MISSING:
             amounts[chem.components[n]] = value
     if len(amounts) == len(table) and stated:
         amounts = problems.attempt(_at_pH, amounts, stated, path, chem, problems, kind)
@@ -69,17 +69,17 @@ def _at_pH(amounts, stated, path, chem, problems, kind):
         pH = SCALE.read(stated[PH]) if PH in stated else None
     except ValueError as e:
         problems.add((*path, PH), str(e))
-        return UNREAD
+        return MISSING
     if kind is not per_litre or any(np.ndim(amount) for amount in amounts.values()):
         problems.add((*path, PH), "needs amounts per litre that are the same in all voxels; leave "
                      "the pH out, or list H+ with the others")
-        return UNREAD
+        return MISSING
     try:
         found = water(chem, amounts, pH, stated.get(BALANCE),
                       dict(zip(chem.gases, chem.pressure_g)), "the water")
     except ValueError as e:
         problems.add(path, str(e))
-        return UNREAD
+        return MISSING
     ionic = np.abs(chem.charge) @ np.abs(found.total)
     if abs(found.imbalance) > 1e-6 * ionic:
         problems.add((*path, PH), f"at pH {pH:g} the ions do not balance: {found.imbalance:+.6g} "

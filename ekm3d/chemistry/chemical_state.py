@@ -8,7 +8,7 @@ FURTHEST = 1.0            # change of a logarithm that is carried on to the next
 
 
 @dataclass
-class Cells:
+class ChemicalState:
     """Arrays (..., m): a run's own, of which some voxels are solved, or just these voxels'.
 
     K components, N exchangers, S species, E exchange species, M minerals, G gases; B unknowns
@@ -21,7 +21,7 @@ class Cells:
     slope: object                # (N, m) eq/m3 per pH
     reference_pH: object         # (N, m)
     limits: tuple                # of X / cec, the charge that an exchanger holds
-    warm: object                 # (B + M, m) unknowns of the last equilibrium, then of this one
+    warm_start: object                 # (B + M, m) unknowns of the last equilibrium, then of this one
     rate: object                 # (B, m) by how much the logarithms changed per second, 1/s
     c: object                    # (S, m) species, mol/m3 of water
     exchanged: object            # (E, m) exchange species, mol/m3 of bulk
@@ -31,13 +31,13 @@ class Cells:
     strength: object             # (m,) ionic strength, mol/l
 
 
-def carried_on(warm, rate, elapsed):
+def carried_on(warm_start, rate, elapsed):
     """A start `elapsed` [s] after the equilibrium `warm` (U, n), which changed by `rate` (B, n).
 
     Straight on, but only where no logarithm changes by more than FURTHEST: what comes or goes
     altogether does not go on like that.
     """
-    start = warm.copy()
+    start = warm_start.copy()
     if elapsed > 0:
         change = rate * elapsed
         start[:len(rate)] += np.where(np.abs(change).max(axis=0) <= FURTHEST, change, 0.0)

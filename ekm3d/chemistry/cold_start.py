@@ -10,7 +10,7 @@ whose multipliers are the phases' amounts. A damped descent finds its only minim
 
 import numpy as np
 
-from ekm3d.backends.fixed_order_sum import Mix, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, added
 from ekm3d.chemistry.activity import LN10
 
 STEPS = 400               # of descent, minerals' comings and goings included
@@ -29,8 +29,8 @@ def guess(equations, voxels):
     y[q.I] = np.log(0.1)
     if phases.G:
         rows, masters = phases.pivots(phases.gas)
-        off = phases.constant[rows, None] - Mix(phases.nu[rows])(y[:K])
-        y[masters] += Mix(np.linalg.inv(phases.nu[np.ix_(rows, masters)]))(off)
+        off = phases.constant[rows, None] - WeightedSum(phases.nu[rows])(y[:K])
+        y[masters] += WeightedSum(np.linalg.inv(phases.nu[np.ix_(rows, masters)]))(off)
     return y
 
 
@@ -47,7 +47,7 @@ def descend(equations, voxels, y, pH):
     if q.H is not None:
         target[q.H] += added(released)
     largest = np.abs(voxels.total).max(axis=0)
-    penalty = Mix(10 * np.abs(phases.nu))(np.abs(voxels.total))
+    penalty = WeightedSum(10 * np.abs(phases.nu))(np.abs(voxels.total))
     active = (y[B:] > 0) | phases.gas[:, None]
     damping, steps = np.ones(pH.size), np.zeros(pH.size, int)
     r = q.residual(y, voxels, pH)

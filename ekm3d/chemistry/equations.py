@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.backends.fixed_order_sum import Mix, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, added
 from ekm3d.chemistry.activity import LN10, Activity
 from ekm3d.chemistry.ion_exchange import Columns, Exchangers
 from ekm3d.chemistry.phases import Phases, groups
@@ -102,7 +102,7 @@ class Equations:
         growth = self.action[:, :self.I]
         self.products = self.sums[:, :, None] * growth[:, None, :]
         self.watered = (self.sums * water[:, None]).T
-        self._mix = {name: Mix(weights) for name, weights in (
+        self._mix = {name: WeightedSum(weights) for name, weights in (
             ("action", self.action), ("sums", self.sums.T), ("sizes", np.abs(self.nu).T),
             ("watered", self.watered), ("of_species", self.sums[:S].T),
             ("of_exchange", self.sums[S:].T), ("growth", self.activity.action),
@@ -112,7 +112,7 @@ class Equations:
         self.may_lack = ~np.any(self.phases.nu[self.phases.gas] != 0, axis=0)
         if self.H is not None:
             self.may_lack[self.H] = False
-        self.arrangements = [Arrangement(self, *self.phases.masters())]
+        self.arrangements = [PivotOrder(self, *self.phases.masters())]
         self._others = {}                  # where the first has no room: by what is active
 
     def rarest(self, scale):
@@ -208,7 +208,7 @@ class Equations:
             for group in groups(active[:, left]):
                 present = active[:, left[group[0]]]
                 if present.tobytes() not in self._others:
-                    self._others[present.tobytes()] = Arrangement(
+                    self._others[present.tobytes()] = PivotOrder(
                         self, *self.phases.masters(present))
                 yield self._others[present.tobytes()], left[group]
 
@@ -277,7 +277,7 @@ class Equations:
         return error
 
 
-class Arrangement:
+class PivotOrder:
     """An order of elimination for voxels whose active phases are among some of the phases.
 
     Attributes: phases and their masters; left_out: the other phases, which no voxel may hold;
@@ -304,7 +304,7 @@ class Arrangement:
         self.place = np.argsort(order)
         self.elimination = Elimination(pattern[np.ix_(order, order)])
         rows, columns = np.nonzero(np.any(q.products != 0, axis=0))
-        self.direct = Mix(q.products[:, rows, columns].T)
+        self.direct = WeightedSum(q.products[:, rows, columns].T)
         self.direct_at = self.place[rows], self.place[columns]
 
     def fits(self, active):

@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ekm3d.backends.base import Backend
-from ekm3d.backends.fixed_order_sum import Mix, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, added
 from ekm3d.chemistry import newton
 from ekm3d.chemistry.activity import LN10
-from ekm3d.chemistry.chemical_state import Cells, carried_on
+from ekm3d.chemistry.chemical_state import ChemicalState, carried_on
 from ekm3d.chemistry.cold_start import descend, guess
 from ekm3d.chemistry.equations import LITRES, MISSING, Equations
 from ekm3d.chemistry.ion_exchange import Sites, Voxels
@@ -45,7 +45,7 @@ class Result:
     ionic_strength: np.ndarray   # (n,) mol/l
     water_activity: np.ndarray   # (n,)
     pH: np.ndarray               # (n,) -log10 of the activity of H+; NaN in a system without it
-    warm: np.ndarray             # (U, n) the unknowns, to start the next call with
+    warm_start: np.ndarray             # (U, n) the unknowns, to start the next call with
     iterations: np.ndarray       # (n,) Newton steps
     converged: np.ndarray        # (n,) bool; all True, or ChemistryError was raised
     gas: np.ndarray              # (G, n) taken up from the gases, not part of the totals given,
@@ -54,7 +54,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Effort:
+class SolverStats:
     """What it took to settle n voxels."""
 
     steps: object                # (n,) of Newton's method and of descent, on the backend
@@ -69,7 +69,7 @@ def acidity_from_neutrality(chem, total, cec=0.0):
     """
     others = np.array(chem.charge)
     others[chem.hydrogen] = 0.0
-    return cec - Mix(others)(np.asarray(total))[0]
+    return cec - WeightedSum(others)(np.asarray(total))[0]
 
 
 def pieces(move, tables):
@@ -78,7 +78,7 @@ def pieces(move, tables):
     return [whole[end - len(table):end] for end, table in zip(ends, tables)]
 
 
-class Engine:
+class VoxelSolver:
     """Solves the chemistry of voxels.
 
     `settle` does it in place, `settled` for lists where the backend keeps arrays, and `solve` for
@@ -91,7 +91,7 @@ class Engine:
         """backend: where the arrays of `settle` live."""
         self.chem, self.backend = chem, backend or Backend("plain arrays")
 
-    def cells(self, total, theta, sites=Sites(), warm=None):
+    def cells(self, total, theta, sites=Sites(), warm_start=None):
         """Cells of just n voxels, with room for what is found; see `settled`."""
         chem, n, N = self.chem, theta.size, max(1, len(self.chem.exchangers))
         K, S, E, M, G = map(len, (chem.components, chem.species, chem.exchange, chem.minerals,
@@ -105,19 +105,19 @@ class Engine:
 
         exchangers = (room(N, n, given=values)
                       for values in (sites.cec, sites.slope, sites.reference_pH))
-        return Cells(room(K, n, given=total), room(n, given=theta), *exchangers, sites.limits,
-                     room(chem.unknowns, n, given=warm),
+        return ChemicalState(room(K, n, given=total), room(n, given=theta), *exchangers, sites.limits,
+                     room(chem.unknowns, n, given=warm_start),
                      *(room(count, n) for count in (chem.unknowns - M, S, E, M, G)), room(n),
                      room(n))
 
-    def settled(self, total, theta, sites=Sites(), warm=None):
+    def settled(self, total, theta, sites=Sites(), warm_start=None):
         """Cells in equilibrium, of lists where the backend keeps arrays.
 
         total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; sites: numbers or such
         lists; warm (U, n): of the cells of before, left as it is. ChemistryError as from `settle`.
         """
-        cells = self.cells(total, theta, sites, warm)
-        self.settle(cells, self.backend.count(theta.size), None if warm is None else 0.0)
+        cells = self.cells(total, theta, sites, warm_start)
+        self.settle(cells, self.backend.arange(theta.size), None if warm_start is None else 0.0)
         return cells
 
     def settle(self, cells, where, elapsed=None):
@@ -129,29 +129,29 @@ class Engine:
         there, n = self.backend, where.size
         steps, left = self._compiled(cells, where, elapsed)
         if not left.size:
-            return Effort(steps, left, np.zeros(0, int))
+            return SolverStats(steps, left, np.zeros(0, int))
         places = where[there.from_numpy(left)] if left.size < n else where
 
         def take(array):
             return there.to_numpy(array[..., places])
 
-        warm = None if elapsed is None else take(cells.warm)
-        anew = warm is None or self.compiled         # that start was tried already, in vain
-        start = None if anew else carried_on(warm, take(cells.rate), elapsed)
+        warm_start = None if elapsed is None else take(cells.warm_start)
+        anew = warm_start is None or self.compiled         # that start was tried already, in vain
+        start = None if anew else carried_on(warm_start, take(cells.rate), elapsed)
         sites = Sites(take(cells.cec), take(cells.slope), take(cells.reference_pH), cells.limits)
         try:
             found = self._solve(take(cells.total), take(cells.theta), sites, start)
         except ChemistryError as error:
             raise ChemistryError(error.reason, self.chem.components,
                                  there.to_numpy(places)[error.voxels], error.total) from None
-        for name in ("c", "exchanged", "solid", "gas", "warm", "pH"):
+        for name in ("c", "exchanged", "solid", "gas", "warm_start", "pH"):
             getattr(cells, name)[..., places] = there.from_numpy(getattr(found, name))
         cells.strength[places] = there.from_numpy(found.ionic_strength)
         if elapsed:
-            change = (found.warm - warm)[:len(cells.rate)]
+            change = (found.warm_start - warm_start)[:len(cells.rate)]
             cells.rate[..., places] = there.from_numpy(change / elapsed)
         steps[there.from_numpy(left)] += there.from_numpy(found.iterations.astype(np.int32))
-        return Effort(steps, left, found.restarts)
+        return SolverStats(steps, left, found.restarts)
 
     def _compiled(self, cells, where, elapsed):
         """(steps (n,), numbers of the voxels that are left) after compiled code, here none."""
@@ -177,7 +177,7 @@ class _Found:
         self.done[index] = True
 
 
-class Equilibrium(Engine):
+class EquilibriumSolver(VoxelSolver):
     """Solves the equilibrium of one chemical system in many voxels.
 
     What comes out for a voxel does not depend, to the last bit, on which others are solved with it.
@@ -199,28 +199,28 @@ class Equilibrium(Engine):
         self.tolerance, self.equations = tolerance, Equations(chem)
         self.compiled = newton.compiled(self.equations, backend)
 
-    def solve(self, total, theta, sites=Sites(), warm=None):
+    def solve(self, total, theta, sites=Sites(), warm_start=None):
         """Equilibrium of n voxels, NumPy's arrays throughout.
 
         total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; warm: a previous
         result's, of the same voxels. Raises ChemistryError where there is no equilibrium.
         """
-        if warm is None or not self.compiled:
-            return self._solve(total, theta, sites, warm)
+        if warm_start is None or not self.compiled:
+            return self._solve(total, theta, sites, warm_start)
         there, n = self.backend, np.shape(total)[1]
         given = self._voxels(total, theta, sites)
-        total, (theta,), warm, *three = pieces(there.from_numpy, (
-            given.total, np.full((1, n), theta, float), np.asarray(warm, float), given.cec,
+        total, (theta,), warm_start, *three = pieces(there.from_numpy, (
+            given.total, np.full((1, n), theta, float), np.asarray(warm_start, float), given.cec,
             given.slope, given.reference_pH))
-        cells = self.cells(total, theta, Sites(*three, sites.limits), warm)
-        effort = self.settle(cells, there.count(n), 0.0)
-        c, exchanged, solid, gas, warm, (pH,), (strength,), (steps,) = pieces(there.to_numpy, (
-            cells.c, cells.exchanged, cells.solid, cells.gas, cells.warm, cells.pH[None],
+        cells = self.cells(total, theta, Sites(*three, sites.limits), warm_start)
+        effort = self.settle(cells, there.arange(n), 0.0)
+        c, exchanged, solid, gas, warm_start, (pH,), (strength,), (steps,) = pieces(there.to_numpy, (
+            cells.c, cells.exchanged, cells.solid, cells.gas, cells.warm_start, cells.pH[None],
             cells.strength[None], effort.steps[None].astype(float)))
         restarts = np.zeros(n, int)
         restarts[effort.left] = effort.restarts
         released, _ = given.released(pH)
-        found = dict(c=c, exchanged=exchanged, solid=solid, gas=gas, warm=warm, pH=pH)
+        found = dict(c=c, exchanged=exchanged, solid=solid, gas=gas, warm_start=warm_start, pH=pH)
         return self._result(found, given.cec + released, strength, steps.astype(int), restarts)
 
     def _compiled(self, cells, where, elapsed):
@@ -229,12 +229,12 @@ class Equilibrium(Engine):
         steps, done = self.compiled(cells, where, self.tolerance, elapsed)
         return steps, self.backend.to_numpy(np.flatnonzero(done == 0))
 
-    def _solve(self, total, theta, sites, warm):
+    def _solve(self, total, theta, sites, warm_start):
         """The same in NumPy: the reference."""
         q = self.equations
         given = self._voxels(total, theta, sites)
         every = slice(None)
-        if warm is None:                      # a run begins with many voxels that are alike
+        if warm_start is None:                      # a run begins with many voxels that are alike
             alike = np.vstack([getattr(given, f.name).reshape(-1, given.water.size)
                                for f in fields(given)])
             _, first, every = np.unique(alike, axis=1, return_index=True, return_inverse=True)
@@ -244,8 +244,8 @@ class Equilibrium(Engine):
         with np.errstate(all="ignore"):       # wild trial states are refused, not warned of
             for start in range(0, n, self.chunk):
                 part = np.arange(start, min(n, start + self.chunk))
-                if warm is not None:
-                    part = self._newton(given, part, self._revived(given, part, warm), found)
+                if warm_start is not None:
+                    part = self._newton(given, part, self._revived(given, part, warm_start), found)
                 if part.size:
                     self._without_history(given, part, found)
         if not found.done.all():
@@ -258,7 +258,7 @@ class Equilibrium(Engine):
         values = {"c": found.terms[:q.S] * (LITRES / given.water),
                   "exchanged": found.terms[q.S:] / q.exchangers.per[:, None],
                   "solid": y[q.B:q.B + q.M], "gas": -y[q.B + q.M:], "pH": pH,
-                  "warm": y[:q.B + q.M]}
+                  "warm_start": y[:q.B + q.M]}
         return self._result({name: value[..., every] for name, value in values.items()},
                             found.site[:, every], np.exp(y[q.I, every]), found.steps[every],
                             found.restarts[every])
@@ -266,7 +266,7 @@ class Equilibrium(Engine):
     def _result(self, found, site, strength, steps, restarts):
         q = self.equations
         return Result(**found, site=site[0] if q.N == 1 else site, ionic_strength=strength,
-                      water_activity=np.exp(found["warm"][q.W]), iterations=steps,
+                      water_activity=np.exp(found["warm_start"][q.W]), iterations=steps,
                       converged=np.ones(steps.size, bool), restarts=restarts)
 
     def _voxels(self, total, theta, sites):
@@ -297,10 +297,10 @@ class Equilibrium(Engine):
         return Voxels(total, LITRES * theta, cec, slope, reference,
                       (sites.limits[0] - 1) * cec, (sites.limits[1] - 1) * cec)
 
-    def _revived(self, given, part, warm):
+    def _revived(self, given, part, warm_start):
         """The warm states of some voxels, with a start for components that were absent."""
         q = self.equations
-        y = np.vstack([warm[:, part], np.zeros((q.phases.G, part.size))])
+        y = np.vstack([warm_start[:, part], np.zeros((q.phases.G, part.size))])
         total = given.total[:, part]
         u = y[:q.K]
         new = (u <= MISSING) & (total > 0)

@@ -112,7 +112,7 @@ class Newton:
         steps, done = there.zeros(n, np.int32), there.zeros(n, np.uint8)
         self.bound(Grid((n, 1, 1), (1.0, 1.0, 1.0)), where, cells.total, cells.theta, cells.cec,
                    cells.slope, cells.reference_pH, *self.tables, n, m, self.hydrogen, STEPS,
-                   tolerance, LONGEST, *cells.limits, elapsed, FURTHEST, cells.warm, cells.rate,
+                   tolerance, LONGEST, *cells.limits, elapsed, FURTHEST, cells.warm_start, cells.rate,
                    cells.c, cells.exchanged, cells.solid, cells.gas, cells.pH, cells.strength,
                    steps, done)
         return steps, done

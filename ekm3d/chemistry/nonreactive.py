@@ -5,11 +5,11 @@ The engine of a case whose chemistry is switched off; it answers like `Equilibri
 
 import numpy as np
 
-from ekm3d.backends.fixed_order_sum import Mix
-from ekm3d.chemistry.equilibrium import Effort, Engine, Result, Sites
+from ekm3d.backends.fixed_order_sum import WeightedSum
+from ekm3d.chemistry.equilibrium import Result, Sites, SolverStats, VoxelSolver
 
 
-class Dissolved(Engine):
+class NonReactive(VoxelSolver):
     """Every component is one species; no complexes, no exchanger, no minerals."""
 
     def __init__(self, chem, backend=None):
@@ -19,7 +19,7 @@ class Dissolved(Engine):
                              "without species, exchange, minerals or gases")
         super().__init__(chem, backend)
 
-    def solve(self, total, theta, sites=Sites(), warm=None):
+    def solve(self, total, theta, sites=Sites(), warm_start=None):
         """c = total / theta; (K, n) -> Result of n voxels."""
         c, n = total / theta, total.shape[1]
         pH, h = np.full(n, np.nan), self.chem.hydrogen
@@ -27,8 +27,8 @@ class Dissolved(Engine):
             pH = -np.log10(np.maximum(c[h], 1e-300) / 1e3)
         none = np.zeros((0, n))
         return Result(c=c, exchanged=none, solid=none, site=np.zeros(n),
-                      ionic_strength=Mix(0.5e-3 * self.chem.z**2)(c)[0],
-                      water_activity=np.ones(n), pH=pH, warm=np.zeros((self.chem.unknowns, n)),
+                      ionic_strength=WeightedSum(0.5e-3 * self.chem.z**2)(c)[0],
+                      water_activity=np.ones(n), pH=pH, warm_start=np.zeros((self.chem.unknowns, n)),
                       iterations=np.zeros(n, int), converged=np.ones(n, bool),
                       gas=none, restarts=np.zeros(n, int))
 
@@ -38,6 +38,6 @@ class Dissolved(Engine):
         cells.c[..., where] = c
         h = self.chem.hydrogen
         cells.pH[where] = np.nan if h is None else -np.log10(np.maximum(c[h], 1e-300) / 1e3)
-        cells.strength[where] = self.backend.mix(0.5e-3 * self.chem.z**2, c)
+        cells.strength[where] = self.backend.weighted_sum(0.5e-3 * self.chem.z**2, c)
         none = np.zeros(0, int)
-        return Effort(self.backend.zeros(where.size, np.int32), none, none)
+        return SolverStats(self.backend.zeros(where.size, np.int32), none, none)

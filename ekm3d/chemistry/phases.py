@@ -17,7 +17,7 @@ n_e = t, n_j -> n_j - lambda_j t, t = min n_j / lambda_j. No balance changes by 
 
 import numpy as np
 
-from ekm3d.backends.fixed_order_sum import Mix
+from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.chemistry.activity import LN10
 
 DEPENDENT = 1e-9          # relative remainder of a stoichiometry that counts as 0
@@ -83,7 +83,7 @@ class Phases:
     def _replace(self, active, amount, saturation, p, share, voxels):
         """Phase p in place of the one it exhausts first, in voxels where it is more stable."""
         leaving = np.flatnonzero((share > 0) & ~self.gas)
-        gain = saturation[p, voxels] - Mix(share)(saturation[:, voxels])[0]
+        gain = saturation[p, voxels] - WeightedSum(share)(saturation[:, voxels])[0]
         voxels = voxels[gain > 0]
         if leaving.size == 0 or voxels.size == 0:
             return

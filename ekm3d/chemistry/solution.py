@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from ekm3d.chemistry.activity import LN10
-from ekm3d.chemistry.equilibrium import ChemistryError, Equilibrium, acidity_from_neutrality
+from ekm3d.chemistry.equilibrium import ChemistryError, EquilibriumSolver, acidity_from_neutrality
 from ekm3d.chemistry.system import unknown
 
 MOST = 2e4                # mol/m3, beyond which an ion is not looked for
@@ -62,7 +62,7 @@ def water(chem, amounts, pH=None, balance=None, pressures=None, place="water"):
     if ion is not None:
         total[ion] = _neutral_amount(chem, solve, total, ion, pH, place)
     found, total = solve(total)
-    u, a_w = found.warm[:total.size, 0], found.water_activity[0]
+    u, a_w = found.warm_start[:total.size, 0], found.water_activity[0]
     index = (chem.nu_m @ u + chem.water_m * np.log(a_w)) / LN10 - chem.log_k_m
     missing = (chem.nu_m != 0) @ (u < -1e3)
     return Water(total=total, c=found.c[:, 0], pH=float(found.pH[0]),
@@ -79,7 +79,7 @@ class _Solver:
         none = np.zeros(0)
         self.chem = replace(chem, minerals=(), nu_m=np.zeros((0, K)), water_m=none, log_k_m=none,
                             volume_m=none)
-        self.engine, self.place = Equilibrium(self.chem), place
+        self.engine, self.place = EquilibriumSolver(self.chem), place
 
     def __call__(self, total):
         try:

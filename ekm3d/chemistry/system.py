@@ -25,7 +25,7 @@ def _none():
 
 
 @dataclass(frozen=True)
-class Chemistry:
+class ChemicalSystem:
     """The chemical system as arrays: K components, S species, E exchange species on
     N exchangers, M minerals, G gases.
 

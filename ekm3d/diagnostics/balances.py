@@ -20,7 +20,7 @@ class FaradayBox:
         el = sim.electrodes
         self.sim, self.strips = sim, np.flatnonzero(el.strip_row == row)
         where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
-        self.window = sim.domain.window(
+        self.window = sim.domain.subregion(
             (max(w.min() - 1, 0), min(w.max() + 2, n))
             for w, n in zip(where, sim.domain.whole.shape))
         self.passed = self.made = self.passed_charge = 0.0
@@ -29,7 +29,7 @@ class FaradayBox:
 
     def _sum(self, amounts):
         """mol from mol/m3 in the voxels of the box that this process holds."""
-        return self.sim.domain.within([self.window], [amounts])[0] * self.sim.grid.voxel_volume
+        return self.sim.domain.sum_within([self.window], [amounts])[0] * self.sim.grid.voxel_volume
 
     def inside(self):
         """mol of acid in the box: pore water, exchanger, minerals, tanks and plates."""
@@ -37,13 +37,13 @@ class FaradayBox:
         h, cut = chem.hydrogen, (slice(None), *self.window.part)
         inner = sim.grid.inner
         theta = sim.rock["water_content"][inner][self.window.part]
-        water = s.mix(chem.nu[:, h], s.c[inner][cut]) * theta
+        water = s.weighted_sum(chem.nu[:, h], s.c[inner][cut]) * theta
         water += s.immobile_water[h][inner][self.window.part]
-        held = s.mix(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
-        solid = s.mix(chem.nu_m[:, h], minerals(s)[inner][cut])
+        held = s.weighted_sum(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
+        solid = s.weighted_sum(chem.nu_m[:, h], minerals(s)[inner][cut])
         fixed = sim.rock["cec"][inner][(Ellipsis, *self.window.part)]
         ore = self._sum(water + held + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
-        return ore + s.tank[self.strips, h].sum() + s.plate[self.strips, h].sum()
+        return ore + s.catholyte_totals[self.strips, h].sum() + s.plate_totals[self.strips, h].sum()
 
     def step(self, dt):
         """Add what this step makes, and what it lets through the walls, wells and drains."""
@@ -57,10 +57,10 @@ class FaradayBox:
     def drain(self):
         """Add the acid that left the row's tanks with their water, less what gases brought."""
         sim, h = self.sim, self.sim.chem.hydrogen
-        self.passed += sim.cathodes.left[self.strips, h].sum()
+        self.passed += sim.catholytes.left[self.strips, h].sum()
         if sim.chem.gases:
             self.passed -= self._sum(sim.reactions.taken[h][sim.grid.inner][self.window.part])
-            self.passed -= sim.cathodes.absorbed[self.strips, h].sum()
+            self.passed -= sim.catholytes.absorbed[self.strips, h].sum()
 
     def error(self):
         """|found + passed - made| relative to the charge passed; 0 before any current."""
@@ -69,7 +69,7 @@ class FaradayBox:
         return abs(self.inside() - self.start + self.passed - self.made) / self.passed_charge
 
 
-class Audit:
+class Balances:
     """The balances of a run, brought up to date around every step."""
 
     def __init__(self, sim):
@@ -86,7 +86,7 @@ class Audit:
     def stored(self):
         """mol of every component in ore, tanks, plates and what was collected or lost."""
         s = self.sim.state
-        return by_total(self.sim) + s.tank.sum(0) + s.plate.sum(0) + s.leachate + s.drained
+        return by_total(self.sim) + s.catholyte_totals.sum(0) + s.plate_totals.sum(0) + s.leachate + s.drained
 
     def before(self, dt):
         """Called with the rates of a step known and nothing moved yet."""
@@ -108,11 +108,11 @@ class Audit:
     def mass_errors(self):
         """Relative error of every component's mass: (stored - initial - fed - made) / present."""
         s = self.sim.state
-        entered = s.fed + s.absorbed
-        scale = self.scale + np.abs(s.fed) + np.abs(s.absorbed)
+        entered = s.injected + s.gas_uptake
+        scale = self.scale + np.abs(s.injected) + np.abs(s.gas_uptake)
         if self.sim.chem.hydrogen is not None:
-            entered[self.sim.chem.hydrogen] += s.acid.sum()
-            scale[self.sim.chem.hydrogen] += np.abs(s.acid).sum()
+            entered[self.sim.chem.hydrogen] += s.electrode_acid.sum()
+            scale[self.sim.chem.hydrogen] += np.abs(s.electrode_acid).sum()
         error = np.abs(self.stored() - self.initial - entered)
         return np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
 

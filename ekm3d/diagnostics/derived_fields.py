@@ -22,11 +22,11 @@ def static_fields(sim):
     ore, el = sim.ore, sim.electrodes
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
-        row[sim.domain.cut(mask)] = el.strip_row[n] + 1
+        row[sim.domain.local_view(mask)] = el.strip_row[n] + 1
     rock = dict(zip(ROCK, (ore.porosity, ore.water_content, ore.tortuosity,
                            ore.hydraulic_conductivity, ore.electroosmosis)))
     table = (*((name, *ROCK[name], values) for name, values in rock.items()
-               if not sim.slow.media),
+               if not sim.nonequilibrium.media),
              ("density", "kg/m3", "dry density", ore.density),
              ("cec", "eq/m3", "exchange capacity at the reference pH, per volume of rock",
               ore.fixed_charge),
@@ -46,7 +46,7 @@ def dynamic_fields(sim):
            OutputField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"),
            OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
            OutputField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
-    if sim.slow.media:
+    if sim.nonequilibrium.media:
         out += [OutputField(name, *about) for name, about in ROCK.items()]
     for label in chem.labels:
         out += [OutputField(f"{label}_{phase}", "mol/m3", f"{label} {where}")
@@ -108,9 +108,9 @@ def snapshot(sim):
     yield "current_density", vectors(grid, (current(sim, axis) for axis in range(3)))
     yield "conductivity", sim.electrolyte.conductivity(s)[inner]
     yield "net_charge", s.charge[inner]
-    if sim.slow.media:
-        yield from sim.slow.rock_now().items()
-    theta = np.where(ore, sim.slow.water_content()[inner], 1.0)
+    if sim.nonequilibrium.media:
+        yield from sim.nonequilibrium.rock_now().items()
+    theta = np.where(ore, sim.nonequilibrium.water_content()[inner], 1.0)
     hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
     for k, label in enumerate(chem.labels):
         water, clay, solid = parts(sim, k)

@@ -24,9 +24,9 @@ def by_total(sim):
     Acidity but for that of the bare slow sites, as `fields.components` has it.
     """
     s, chem, domain = sim.state, sim.chem, sim.domain
-    held = domain.sums(s.held)
-    total = domain.sums(s.T) + domain.sums(s.immobile)
-    total += chem.nu_m.T @ domain.sums(s.slow) + chem.nu_x.T @ held
+    held = domain.sums(s.slow_sites)
+    total = domain.sums(s.totals) + domain.sums(s.immobile)
+    total += chem.nu_m.T @ domain.sums(s.kinetic_minerals) + chem.nu_x.T @ held
     if chem.hydrogen is not None:
         total[chem.hydrogen] -= chem.z_x @ held
     return sim.grid.voxel_volume * total

@@ -20,7 +20,7 @@ from ekm3d.diagnostics.inventory import by_phase
 from ekm3d.diagnostics.sampling import Sample, places
 
 
-class Monitor:
+class TimeSeries:
     """Accumulates what flows, and works out rows of the series and the summary."""
 
     def __init__(self, sim):
@@ -31,7 +31,7 @@ class Monitor:
         self.probes = places(sim, [p.position for p in sim.case.probes])
         water, clay, solid = by_phase(sim)
         self.initial, self.exchangeable = water + clay + solid, water + clay          # mol
-        self.in_tanks = sim.state.tank.sum(0)               # mol, catholytes as they were filled
+        self.in_tanks = sim.state.catholyte_totals.sum(0)               # mol, catholytes as they were filled
         self.initial_ree = self._ree()
         self.charge = self.energy = 0.0                     # C, J
         self.power = self.voltage = 0.0                     # W, V at the terminals while on
@@ -61,7 +61,7 @@ class Monitor:
     def collected(self):
         """mol of every component recovered: in the leachate, on the plates."""
         s = self.sim.state
-        return s.leachate, s.plate.sum(0)
+        return s.leachate, s.plate_totals.sum(0)
 
     def group(self, moles, name):
         """mg of a group of components per kg of dry ore."""
@@ -83,9 +83,9 @@ class Monitor:
         if k is None:
             return 0.0, 0.0, 0.0, 0.0
         s = self.sim.state
-        out = (s.leachate[k] + s.drained[k] + s.plate[:, k].sum() + s.tank[:, k].sum()
+        out = (s.leachate[k] + s.drained[k] + s.plate_totals[:, k].sum() + s.catholyte_totals[:, k].sum()
                - self.in_tanks[k])
-        return self.initial[k] + max(s.fed[k], 0.0), water[k], clay[k], out
+        return self.initial[k] + max(s.injected[k], 0.0), water[k], clay[k], out
 
     def row(self):
         """{name[unit]: value} of the series now."""
@@ -100,7 +100,7 @@ class Monitor:
         for name, value in zip(sim.electrodes.names, self.strips * drive.on):
             row[f"current_{name}[A]"] = value
         row |= {"power[W]": self.power, "energy[kWh]": self.energy / KWH, "charge[C]": self.charge,
-                "leachate[L]": 1e3 * s.leachate_volume, "water_fed[L]": 1e3 * s.fed_volume,
+                "leachate[L]": 1e3 * s.leachate_volume, "water_fed[L]": 1e3 * s.injected_volume,
                 "water_lost[L]": 1e3 * s.drained_volume,
                 "recovery_REE[1]": self.share(leachate + plate, self.initial),
                 "REE_in_leachate[mg/kg]": self.group(leachate, "REE"),
@@ -120,11 +120,11 @@ class Monitor:
         for probe, pH in zip(sim.case.probes, sim.domain.gather(s.pH, self.probes)):
             row[f"pH_{probe.name}[1]"] = float(pH)
         for r, name in enumerate(sim.electrodes.rows):
-            row[f"pH_catholyte_{name}[1]"] = s.tank_pH[sim.electrodes.strip_row == r].mean()
-        row |= {"mass_balance[1]": sim.audit.mass_errors().max(),
-                "charge_balance[1]": sim.audit.charge_max,
-                "faraday_error[1]": sim.audit.faraday_error(),
-                "water_balance[1]": sim.audit.water_max}
+            row[f"pH_catholyte_{name}[1]"] = s.catholyte_pH[sim.electrodes.strip_row == r].mean()
+        row |= {"mass_balance[1]": sim.balances.mass_errors().max(),
+                "charge_balance[1]": sim.balances.charge_max,
+                "faraday_error[1]": sim.balances.faraday_error(),
+                "water_balance[1]": sim.balances.water_max}
         return row
 
     def stage_currents(self):
@@ -160,7 +160,7 @@ class Monitor:
         for stage, (first, last) in self.stage_currents().items():
             out |= {f"current_stage{stage + 1}_start_A": first,
                     f"current_stage{stage + 1}_end_A": last}
-        out |= {"leachate_L": 1e3 * s.leachate_volume, "water_fed_L": 1e3 * s.fed_volume,
+        out |= {"leachate_L": 1e3 * s.leachate_volume, "water_fed_L": 1e3 * s.injected_volume,
                 "REE_initial_mg_per_kg": self.group(self.initial, "REE"),
                 "REE_leachate_mg_per_kg": self.group(leachate, "REE"),
                 "REE_plate_mg_per_kg": self.group(plate, "REE"),
@@ -185,8 +185,8 @@ class Monitor:
                 out[f"{name}_N_mg_per_kg"] = self.sample.of(per_kg * amount).mean
         pH = Sample(sim).of(sim.backend.to_numpy(s.pH[sim.grid.inner]))
         out |= {"pH_min": pH.least, "pH_max": pH.largest,
-                "mass_balance_max": float(sim.audit.mass_errors().max()),
-                "charge_balance_max": sim.audit.charge_max,
-                "faraday_error": sim.audit.faraday_error(),
-                "water_balance_max": sim.audit.water_max}
+                "mass_balance_max": float(sim.balances.mass_errors().max()),
+                "charge_balance_max": sim.balances.charge_max,
+                "faraday_error": sim.balances.faraday_error(),
+                "water_balance_max": sim.balances.water_max}
         return out

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 GHOST = 2   # layers: a limited face concentration looks two voxels upstream
-SPAN = 32   # voxels along x that a sum adds up first: the lanes of a warp
+SEGMENT = 32   # voxels along x that a sum adds up first: the lanes of a warp
 FEW = 32768, 64     # voxels, and rows of voxels, up to which it adds up single ones
 
 
@@ -19,7 +19,7 @@ class PackedGrid(ctypes.Structure):
     """What a kernel sees of the grid; the twin of `Grid` in kernels/ekm.cuh."""
 
     _fields_ = [("nx", ctypes.c_int), ("ny", ctypes.c_int), ("nz", ctypes.c_int),
-                ("ghost", ctypes.c_int), ("span", ctypes.c_int),
+                ("ghost", ctypes.c_int), ("segment", ctypes.c_int),
                 ("dx", ctypes.c_double), ("dy", ctypes.c_double), ("dz", ctypes.c_double)]
 
 
@@ -27,20 +27,20 @@ class PackedGrid(ctypes.Structure):
 class Grid:
     """A box of nx x ny x nz voxels; `cells`, `spacing` [m], `origin` [m] in the order x, y, z.
 
-    span: sums add up so many voxels along x first, from the box's lower side on (`sums`): SPAN of
+    segment: sums add up so many voxels along x first, from the box's lower side on (`sums`): SEGMENT of
     them, or single ones in a small or thin block, so that it may be cut anywhere. The part of a
-    block that one process works on has the span of the block.
+    block that one process works on has the segment of the block.
     """
 
     cells: tuple
     spacing: tuple
     origin: tuple = (0.0, 0.0, 0.0)
-    span: int = 0
+    segment: int = 0
 
     def __post_init__(self):
         rows = self.cells[1] * self.cells[2]
         few = rows * self.cells[0] <= FEW[0] or rows <= FEW[1]
-        object.__setattr__(self, "span", self.span or (1 if few else SPAN))
+        object.__setattr__(self, "segment", self.segment or (1 if few else SEGMENT))
 
     @cached_property
     def shape(self):
@@ -58,9 +58,9 @@ class Grid:
         return (Ellipsis,) + tuple(slice(GHOST, GHOST + n) for n in self.shape)
 
     @property
-    def spans(self):
-        """Number of spans along x."""
-        return -(-self.cells[0] // self.span)
+    def segments(self):
+        """Number of segments along x."""
+        return -(-self.cells[0] // self.segment)
 
     @property
     def size(self):
@@ -88,7 +88,7 @@ class Grid:
     def part(self, start, shape):
         """The Grid of `shape` voxels from `start` on, both (k, j, i)."""
         corner = tuple(x + d * n for x, d, n in zip(self.origin, self.spacing, reversed(start)))
-        return Grid(tuple(reversed(shape)), self.spacing, corner, self.span)
+        return Grid(tuple(reversed(shape)), self.spacing, corner, self.segment)
 
     def voxel_at(self, point):
         """[k, j, i] of the voxel that holds the point (x, y, z) [m], or None outside the box.
@@ -106,4 +106,4 @@ class Grid:
 
     def packed(self):
         """The C structure that kernels take."""
-        return PackedGrid(*self.cells, GHOST, self.span, *self.spacing)
+        return PackedGrid(*self.cells, GHOST, self.segment, *self.spacing)

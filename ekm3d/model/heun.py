@@ -13,11 +13,11 @@ import copy
 
 import numpy as np
 
-TAKEN = ("T", "tank", "plate", "leachate", "drained", "fed", "absorbed", "acid", "leachate_volume",
-         "drained_volume", "fed_volume")
+TAKEN = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected", "gas_uptake", "electrode_acid", "leachate_volume",
+         "drained_volume", "injected_volume")
 
 
-class Corrector:
+class HeunStage:
     """Replaces the rates of a simulation's step by the mean of two stages."""
 
     def __init__(self, sim):
@@ -50,11 +50,11 @@ class Corrector:
         gas, a mineral with a rate.
         """
         s, rates, sim = self.sim.state, self.sim.transport, self.sim
-        ore = s.T[sim.grid.inner] + (dt / sim.grid.voxel_volume) * rates.ore[sim.grid.inner]
+        ore = s.totals[sim.grid.inner] + (dt / sim.grid.voxel_volume) * rates.ore[sim.grid.inner]
         least = sim.backend.to_numpy(ore.min((1, 2, 3)))
         unsigned = np.arange(len(ore)) != sim.chem.hydrogen
         negative = sim.domain.any(least[unsigned] < 0)
-        tanks = s.tank + dt * rates.tank
+        tanks = s.catholyte_totals + dt * rates.tank
         return not (negative or (tanks[:, unsigned] < 0).any())
 
     def _rates(self):

@@ -11,14 +11,14 @@ from functools import partial
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import Equilibrium
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.grid.grid import GHOST
-from ekm3d.physics.dual_porosity import Immobile
+from ekm3d.physics.dual_porosity import DualPorosity
 from ekm3d.physics.kinetics import Kinetics, without
-from ekm3d.physics.porosity_feedback import Medium
+from ekm3d.physics.porosity_feedback import PorosityFeedback
 
 
-class Slow:
+class NonEquilibrium:
     """The slow parts of a simulation; divides its rock."""
 
     def __init__(self, sim):
@@ -28,7 +28,7 @@ class Slow:
                      for name, law in self.rates.laws.items()}
         moving = np.ones(sim.grid.padded)
         if self.rates.immobile is not None:
-            moving[sim.grid.inner] -= sim.domain.cut(self.rates.immobile[0])
+            moving[sim.grid.inner] -= sim.domain.local_view(self.rates.immobile[0])
         self.moving = self.backend.from_numpy(moving)    # share of the water and of its clay
         self._divide(sim.rock)
 
@@ -37,7 +37,7 @@ class Slow:
         return self.voxels.take(self._padded(array))
 
     def _padded(self, array):
-        return self.backend.from_numpy(np.pad(self.sim.domain.cut(array), GHOST))
+        return self.backend.from_numpy(np.pad(self.sim.domain.local_view(array), GHOST))
 
     def _divide(self, rock):
         """Water, capacity and slope of what the moving water reaches at once."""
@@ -52,25 +52,25 @@ class Slow:
         """The solver of what is in equilibrium in the ore; `engine` solves for all minerals."""
         if not self.laws:
             return engine
-        return Equilibrium(without(self.chem, self.laws), backend=self.backend)
+        return EquilibriumSolver(without(self.chem, self.laws), backend=self.backend)
 
     def start(self, s):
         """Part the stores from totals that hold everything but slow minerals."""
         sim, rock, self.processes, self.media = self.sim, self.sim.rock, [], []
         if self.rates.immobile is not None:
             share, rate = (self._take(values) for values in self.rates.immobile)
-            self.processes.append(Immobile(self.voxels, self.chem, rock, share, rate,
+            self.processes.append(DualPorosity(self.voxels, self.chem, rock, share, rate,
                                            sim.reactions.engine))
         if self.laws or self.rates.slow_sites is not None:
             self.processes.append(Kinetics(self.voxels, self.chem, rock, self.laws,
                                            self.rates.slow_sites,
-                                           partial(Equilibrium, backend=self.backend)))
+                                           partial(EquilibriumSolver, backend=self.backend)))
         for process in self.processes:
             process.start(s)
         sim.reactions.advance(s)
         if sim.case.response is not None:
             porosity = self._padded(sim.case.ore.porosity)
-            self.media = [Medium(self.voxels, self.chem, rock, porosity, sim.case.response)]
+            self.media = [PorosityFeedback(self.voxels, self.chem, rock, porosity, sim.case.response)]
             self.media[0].start(s)
             self._take_up_rock()
             sim.reactions.skip = None      # no voxel is as it was where its rock has changed

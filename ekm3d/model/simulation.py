@@ -9,29 +9,29 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ekm3d.backends.choose import choose_backend
-from ekm3d.boundaries.boundary_faces import Contacts
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Schedule
 from ekm3d.boundaries.wells import Wells
-from ekm3d.chemistry.equilibrium import Equilibrium, acidity_from_neutrality
-from ekm3d.chemistry.nonreactive import Dissolved
-from ekm3d.diagnostics.balances import Audit
-from ekm3d.diagnostics.time_series import Monitor
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, acidity_from_neutrality
+from ekm3d.chemistry.nonreactive import NonReactive
+from ekm3d.diagnostics.balances import Balances
+from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST
 from ekm3d.model import memory_estimate
-from ekm3d.model.heun import Corrector
-from ekm3d.model.nonequilibrium import Slow
+from ekm3d.model.heun import HeunStage
+from ekm3d.model.nonequilibrium import NonEquilibrium
 from ekm3d.output.progress import Progress
 from ekm3d.output.results import open_results
 from ekm3d.output.run_directory import open_outputs
-from ekm3d.parallel.communication_stats import Traffic
+from ekm3d.parallel.communication_stats import CommunicationStats
 from ekm3d.parallel.domain import domain_of
 from ekm3d.parallel.team import ALONE
-from ekm3d.physics.catholyte import Cathodes
+from ekm3d.physics.catholyte import Catholytes
 from ekm3d.physics.electrolyte import Electrolyte
 from ekm3d.physics.flow import Flow
-from ekm3d.physics.initial_guess import Seeds
+from ekm3d.physics.initial_guess import RepresentativeVoxels
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
@@ -68,23 +68,23 @@ class Simulation:
         self.case, self.chem, self.backend = case, case.chemistry, choose_backend(backend)
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, whole = self.domain.grid, case.grid
-        self.ore, self.water = (self.domain.part(data) for data in (case.ore, case.water))
+        self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         memory_estimate.require(case.path, self.grid, self.chem, self.backend, case.rates.any)
         grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
         el, plan, self.physics = case.electrodes, case.schedule, case.physics
         self.electrodes = Electrodes(whole, el.rows, el.overpotential)
-        self.contacts = Contacts(whole, self.electrodes, case.sides,
+        self.contacts = BoundaryFaces(whole, self.electrodes, case.sides,
                                  [neutral(chem, side.component_flux) for side in case.sides])
         self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
-        self.holds_ore = domain.cut(self.electrodes.ore)
+        self.holds_ore = domain.local_view(self.electrodes.ore)
         self.rock = self._rock(self.ore)
         self.voxels = OreVoxels(grid, self.holds_ore, backend, domain)
-        self.slow = Slow(self)
-        self.engine = (Equilibrium(chem, backend=backend) if self.physics.chemistry
-                       else Dissolved(chem, backend))
-        self.reactions = Reactions(self.voxels, chem, self.slow.engine(self.engine), self.rock,
-                                   self.physics.skip, Seeds(domain, self.electrodes.ore))
-        self.cathodes = Cathodes(chem, self.engine, self.electrodes.volume,
+        self.nonequilibrium = NonEquilibrium(self)
+        self.engine = (EquilibriumSolver(chem, backend=backend) if self.physics.chemistry
+                       else NonReactive(chem, backend))
+        self.reactions = Reactions(self.voxels, chem, self.nonequilibrium.engine(self.engine), self.rock,
+                                   self.physics.skip, RepresentativeVoxels(domain, self.electrodes.ore))
+        self.catholytes = Catholytes(chem, self.engine, self.electrodes.volume,
                                  el.plate_capture, el.deposition)
         feeds = np.array([neutral(chem, well.composition) for well in case.wells])
         self.wells = Wells(whole, case.wells, self.contacts, feeds)
@@ -102,8 +102,8 @@ class Simulation:
                                        options.conductivity)
         self.storing = self.physics.flow and self.flow.storing
         self.state = self._initial()
-        self.audit = Audit(self)
-        self.corrector = Corrector(self)
+        self.balances = Balances(self)
+        self.heun = HeunStage(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
         self._wanted = plan.fixed_step or plan.max_step
 
@@ -136,20 +136,20 @@ class Simulation:
         for name, value in ore.minerals.items():
             m = chem.minerals.index(name)
             if name in case.rates.laws:
-                s.slow[m] = self._padded(value)
+                s.kinetic_minerals[m] = self._padded(value)
             else:
                 total += np.multiply.outer(chem.nu_m[m], value)
-        s.T[...] = self._padded(total)
+        s.totals[...] = self._padded(total)
         pore = {name: np.mean(value) for name, value in case.water.composition.items()}
-        s.tank[...] = self.electrodes.volume[:, None] * neutral(chem, pore)
+        s.catholyte_totals[...] = self.electrodes.volume[:, None] * neutral(chem, pore)
         for n, side in enumerate(case.sides):
             if side.composition is not None:
                 water = neutral(chem, side.composition)[:, None]
                 found = self.engine.solve(water, np.ones(1))
-                s.beyond[:, self.electrodes.strips + n] = found.c[:, 0]
-        self.slow.start(s)
-        self.cathodes.start(s)
-        s.absorbed[...] = 0.0              # what the air gave before belongs to the start
+                s.reservoir_species[:, self.electrodes.strips + n] = found.c[:, 0]
+        self.nonequilibrium.start(s)
+        self.catholytes.start(s)
+        s.gas_uptake[...] = 0.0              # what the air gave before belongs to the start
         return s
 
     def fields(self):
@@ -161,12 +161,12 @@ class Simulation:
         self.drive = self.schedule.drive(s.time)
         if not physics.potential:
             self.drive = replace(self.drive, voltage=0.0, current=None)
-        self.electrolyte.look(s, self._wanted if self.case.schedule.order == 1 else 0.0)
-        self.domain.fill(s.c, s.mobility, s.turnover, s.phi)
+        self.electrolyte.update(s, self._wanted if self.case.schedule.order == 1 else 0.0)
+        self.domain.fill(s.c, s.transport_factor, s.pore_turnover, s.phi)
         if physics.potential:
             self.potential.solve(s, self.drive, self._wanted)
         else:
-            self.potential.terminals.start(self.drive)
+            self.potential.boundary.start(self.drive)
         if physics.flow and not self.storing:
             self._solve_flow(s)
         return self.drive
@@ -189,12 +189,12 @@ class Simulation:
         self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
         if self.physics.transport:
             if plan.order == 2:
-                self.corrector.correct(dt)                               # mean rates over dt
-            self.audit.before(dt)
+                self.heun.correct(dt)                               # mean rates over dt
+            self.balances.before(dt)
             self.move(dt, again=plan.order == 2)                         # totals, ore   at t + dt
-            self.slow.advance(s, dt)                                     # slow parts    at t + dt
+            self.nonequilibrium.advance(s, dt)                                     # slow parts    at t + dt
         s.time, s.step = s.time + dt, s.step + 1
-        self.audit.after()
+        self.balances.after()
         return dt
 
     def move(self, dt, again=False):
@@ -222,7 +222,7 @@ class Simulation:
         collected = np.zeros(el.strips, bool)
         for (place, inflow), well, moved in zip(self.flow.wells, self.wells.wells,
                                                 self.transport.wells_in):
-            s.fed_volume += inflow[inflow > 0].sum() * dt
+            s.injected_volume += inflow[inflow > 0].sum() * dt
             out = -inflow[inflow < 0].sum() * dt
             if well.kind == "collector":
                 collected[self.contacts.faces.strip[place.face[place.face >= 0]]] = True
@@ -232,12 +232,12 @@ class Simulation:
                 s.drained -= moved * dt
                 s.drained_volume += out
             else:
-                s.fed += moved * dt
+                s.injected += moved * dt
                 s.drained_volume += out
-        s.fed += self.transport.side.sum(0) * dt
-        s.acid += self.transport.acid * dt
+        s.injected += self.transport.side.sum(0) * dt
+        s.electrode_acid += self.transport.acid * dt
         current = -np.minimum(self.contacts.per_place(self.potential.into_ore)[:el.strips], 0.0)
-        self.cathodes.advance(s, dt, drained, collected, current)
+        self.catholytes.advance(s, dt, drained, collected, current)
 
     def row_currents(self):
         """Mean current from every row into the ore during the step [A]."""
@@ -254,7 +254,7 @@ class Simulation:
 
     def side_potentials(self):
         """{face: mean potential of what lies behind that side [V]}."""
-        t, faces = self.potential.terminals, self.contacts.faces
+        t, faces = self.potential.boundary, self.contacts.faces
         at_ore = self.domain.gather(self.state.phi, faces.voxel)
         behind = at_ore - t.drop
         return {side.face: float(behind[self.contacts.of_side(n)].mean())
@@ -276,7 +276,7 @@ class Simulation:
         anodes = self.contacts.of_rows(self.drive.anodes)
         if not self.drive.on or not anodes.size:
             return 0.0
-        level = self.potential.terminals.level[anodes[0]]
+        level = self.potential.boundary.level[anodes[0]]
         return float(level / self.drive.duty + self.electrodes.overpotential)
 
     def run(self, out=None, force=False, quiet=False, profile=False):
@@ -286,12 +286,12 @@ class Simulation:
         """
         begun, s, plan = time.monotonic(), self.state, self.case.output
         outputs = open_outputs(self, out or Path(self.case.path) / "out", force)
-        monitor = Monitor(self)
-        snapshots, series = Clock(plan.snapshot_every), Clock(plan.series_every)
+        monitor = TimeSeries(self)
+        snapshots, series = Interval(plan.snapshot_every), Interval(plan.series_every)
         try:
             with threadpool_limits(1, "blas"), Progress(self.schedule.end, quiet) as progress:
                 self.fields()
-                traffic = Traffic(self.domain)
+                traffic = CommunicationStats(self.domain)
                 monitor.record(0.0)
                 outputs.series(monitor.row())
                 outputs.snapshot()
@@ -317,7 +317,7 @@ class Simulation:
         return open_results(outputs.path)
 
 
-class Clock:
+class Interval:
     """Tells when something that happens every so many seconds is due."""
 
     def __init__(self, every):

@@ -55,11 +55,11 @@ def write_atomically(path, text):
 def open_outputs(sim, path, force=False):
     """What writes the files of a run: Outputs in the process that leads, else a Bystander."""
     check_directory(path, force)
-    sim.domain.meet()                   # nobody has begun to write before all have looked
-    return (Outputs if sim.domain.leads else Bystander)(sim, Path(path))
+    sim.domain.barrier()                   # nobody has begun to write before all have looked
+    return (RunDirectory if sim.domain.is_root else NonRootOutput)(sim, Path(path))
 
 
-class Bystander:
+class NonRootOutput:
     """A process that takes part in snapshots and writes nothing else."""
 
     def __init__(self, sim, path):
@@ -81,8 +81,8 @@ class Bystander:
         """
         self.settle()
         for name, array in snapshot(self.sim):
-            self.sim.backend.bring(array, self.copies[name])
-        work = self._write, self.sim.state.time, self.sim.backend.brought()
+            self.sim.backend.copy_to_host_async(array, self.copies[name])
+        work = self._write, self.sim.state.time, self.sim.backend.copies_done()
         if self.snapshots.sends:
             work[0](*work[1:])
         else:
@@ -129,13 +129,13 @@ class Bystander:
         """
         self.settle()
         self._conclude(summary, report)
-        self.sim.domain.meet()          # whoever reads on finds it, in every process
+        self.sim.domain.barrier()          # whoever reads on finds it, in every process
 
     def _conclude(self, summary, report):
         """The last words of the run."""
 
 
-class Outputs(Bystander):
+class RunDirectory(NonRootOutput):
     """The files of one run, by the process that leads."""
 
     def __init__(self, sim, path):

@@ -31,21 +31,21 @@ class Collective(Snapshots):
         self.sends = True
 
     def _number(self):
-        return self.domain.everyone(os.getpid())[0]
+        return self.domain.allgather(os.getpid())[0]
 
     @contextmanager
     def _opened(self, path, mode="r+"):
-        self.domain.meet()            # whoever had it open has closed it
+        self.domain.barrier()            # whoever had it open has closed it
         with h5py.File(path, mode, driver="mpio", comm=self.domain.comm) as file:
             yield file
-        self.domain.meet()            # all of it is written, in every process
+        self.domain.barrier()            # all of it is written, in every process
 
     def _put(self, data, row, array):
         box = self.domain.box.index()[1:]
-        with self.domain.together(OSError), data.collective:
+        with self.domain.collective_errors(OSError), data.collective:
             data[(row, *box)] = array
 
     def _show(self, draft):
-        with self.domain.together(OSError):
-            if self.domain.leads:
+        with self.domain.collective_errors(OSError):
+            if self.domain.is_root:
                 super()._show(draft)

@@ -28,17 +28,17 @@ def snapshots(path, domain, static, fields, mode="gathered", parallel=PARALLEL):
     parallel: whether many processes may write one file together.
     """
     if mode == "per-rank":
-        return Pieces(path, domain, static, fields)
+        return PerRankFiles(path, domain, static, fields)
     if len(domain.boxes) == 1:
         return Snapshots(path, domain.grid, static, fields)
     if parallel:
         return Collective(path, domain, static, fields)
-    if not domain.leads:
-        return Share(path, domain, static, fields)
+    if not domain.is_root:
+        return Sender(path, domain, static, fields)
     return Snapshots(path, domain.whole, static, fields, domain.slabs, domain.grid)
 
 
-class Share:
+class Sender:
     """What a process gives that does not write itself."""
 
     sends = True
@@ -62,7 +62,7 @@ class Share:
             pass
 
 
-class Pieces:
+class PerRankFiles:
     """A file of this process's box, and in the leading process the master of all."""
 
     sends = False
@@ -73,11 +73,11 @@ class Pieces:
         self.static = {field: as_stored(array).dtype for field, array in static.items()}
         self.fields = fields
         check_names([field.name for field in (*static, *fields)])
-        if domain.leads:
+        if domain.is_root:
             self.path.unlink(missing_ok=True)
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
-        domain.meet()
+        domain.barrier()
         self.own = Snapshots(self.folder / piece(domain.start), domain.grid, static, fields)
         self.shown = -1
         self.settle()
@@ -90,9 +90,9 @@ class Pieces:
     def settle(self):
         """Once all boxes are on the disk, let the master show them; by all processes."""
         if self.shown < len(self.times):
-            self.domain.meet()
+            self.domain.barrier()
             self.shown = len(self.times)
-            if self.domain.leads:
+            if self.domain.is_root:
                 self._master()
 
     def _master(self):

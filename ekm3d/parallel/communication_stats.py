@@ -8,7 +8,7 @@ import numpy as np
 COUNTS = ("messages", "bytes", "reductions")
 
 
-class Traffic:
+class CommunicationStats:
     """Counts from now on."""
 
     def __init__(self, domain):
@@ -20,7 +20,7 @@ class Traffic:
 
     def per_step(self, steps):
         """{count: per step, of the process that has most of it}; the same everywhere."""
-        sent = np.max(self.domain.everyone(self._now() - self.begun), axis=0)
+        sent = np.max(self.domain.allgather(self._now() - self.begun), axis=0)
         return dict(zip(COUNTS, (sent / max(steps, 1)).tolist()))
 
     def text(self, steps):

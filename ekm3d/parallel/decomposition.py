@@ -5,7 +5,7 @@
 
 Every factorisation of the number of processes into three is tried. Cuts at multiples of 2^n can
 be halved n times, so that n coarse grids are cut as well; where that leaves boxes too unequal, n
-is smaller. Across x cuts are at multiples of the grid's span: sums keep their parts (`sums`).
+is smaller. Across x cuts are at multiples of the grid's segment: sums keep their parts (`sums`).
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def decompose(grid, count):
     below = next(n for n in range(count - 1, 0, -1) if cheapest(grid, n))
     raise ValueError(
         f"a grid of {' x '.join(map(str, grid.cells))} voxels cannot be cut into {count} boxes "
-        f"(along x at every {grid.span} voxels); start {below} processes instead")
+        f"(along x at every {grid.segment} voxels); start {below} processes instead")
 
 
 def cheapest(grid, count):
@@ -59,7 +59,7 @@ def cheapest(grid, count):
     most = halvings(grid.shape)
     for parts in sorted(factorisations(count), key=lambda p: (p[2], p[1])):
         for n in range(most, -1, -1):
-            units = 2**n, 2**n, max(2**n, grid.span)
+            units = 2**n, 2**n, max(2**n, grid.segment)
             planes = [cuts(*axis) for axis in zip(grid.shape, parts, units)]
             if any(axis is None for axis in planes):
                 continue

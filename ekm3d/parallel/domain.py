@@ -19,8 +19,8 @@ from ekm3d.parallel import gather_slabs
 from ekm3d.parallel.decomposition import decompose
 from ekm3d.parallel.gpu_sharing import refuse_sharing
 from ekm3d.parallel.halo_exchange import Box, Exchange
-from ekm3d.parallel.reproducible_sum import EMPTY, Sums, finish
-from ekm3d.parallel.team import together
+from ekm3d.parallel.reproducible_sum import EMPTY, ReproducibleSums, finish
+from ekm3d.parallel.team import collective_errors
 
 NUMPY = Backend("reference")
 
@@ -40,11 +40,11 @@ class Domain:
     """One process, the whole block; its ghosts are closed, so `fill` has nothing to bring.
 
     whole, grid: the block's grid and this process's part of it; start: (k, j, i) of the part's
-    first voxel; leads: true on one process, which prints and writes; counters: messages, bytes and
+    first voxel; is_root: true on one process, which prints and writes; counters: messages, bytes and
     reductions so far.
     """
 
-    leads = True
+    is_root = True
 
     def __init__(self, whole, backend=NUMPY):
         self.whole, self.backend = whole, backend
@@ -52,27 +52,27 @@ class Domain:
         self.start = self.box.start
         self.grid = whole.part(self.start, self.box.shape)
         self.counters = SimpleNamespace(messages=0, bytes=0, reductions=0)
-        self.parts, self.kept = Sums(self.grid, backend), {}
+        self.parts, self.kept = ReproducibleSums(self.grid, backend), {}
 
     def _box(self):
         return Box([[0, n] for n in self.whole.shape], 0)
 
-    def meet(self):
+    def barrier(self):
         """Wait until every process has come here."""
 
-    def everyone(self, value):
+    def allgather(self, value):
         """What every process has for `value`, in the same order everywhere."""
         return [value]
 
-    def together(self, *errors):
+    def collective_errors(self, *errors):
         """A context: an error of these classes in one process is a RuntimeError in the others."""
         return nullcontext()
 
-    def _everyone(self, values):
+    def _allgather(self, values):
         """A NumPy array of every process, stacked: (processes, ...)."""
         return np.asarray(values)[None]
 
-    def _pieces(self, piece, shapes):
+    def _allgatherv(self, piece, shapes):
         """An array of every process, of these shapes, in the order of the processes."""
         return [piece]
 
@@ -96,7 +96,7 @@ class Domain:
     # ---- sums and maxima ----
 
     def adder(self, sums):
-        """The call that adds up these very sums by span, (n, nz, ny, spans), over all: n numbers.
+        """The call that adds up these very sums by segment, (n, nz, ny, segments), over all: n numbers.
 
         Any other last axes will do.
         """
@@ -121,37 +121,37 @@ class Domain:
         """Sum of a b over the inner voxels of two padded arrays."""
         return self._finished(self.parts.of_products(a, b))[0]
 
-    def window(self, ends):
+    def subregion(self, ends):
         """The Window of the voxels between two of the whole along each axis: (first, last + 1)."""
-        return Window(self, ends)
+        return Subregion(self, ends)
 
-    def within(self, windows, parts):
+    def sum_within(self, windows, parts):
         """Sums over Windows; parts: for each the values of those inner voxels, `window.part`."""
         return self._finished(np.concatenate([w.bins(part) for w, part in zip(windows, parts)]))
 
     def _finished(self, bins):
         """Numbers from the bins (n, entries) of every process."""
-        every = self._everyone(bins)
+        every = self._allgather(bins)
         return [finish(every[:, n]) for n in range(every.shape[1])]
 
     def max(self, array):
         """Largest value of an array of any shape; nan if there is one, -inf of nothing."""
         own = float(array.max()) if array.size else -np.inf
-        return float(np.max(self._everyone([own])))
+        return float(np.max(self._allgather([own])))
 
     def any(self, array):
         """Whether any entry of an array of any shape is true."""
-        return bool(self._everyone([bool(array.any())]).any())
+        return bool(self._allgather([bool(array.any())]).any())
 
     def count(self, array):
         """Number of entries of an array of any shape that are true."""
-        return int(self._everyone([int((array != 0).sum())]).sum())
+        return int(self._allgather([int((array != 0).sum())]).sum())
 
     # ---- voxels by their number ----
 
-    def places(self, voxel):
+    def points(self, voxel):
         """Places at global flat padded indices, the same on all processes."""
-        return Places(self, voxel)
+        return PointSet(self, voxel)
 
     def gather(self, array, voxel):
         """NumPy values (..., n) of a padded array at global flat padded indices (n,)."""
@@ -165,22 +165,22 @@ class Domain:
         """The Places of indices, made once for all calls with the same."""
         key = np.asarray(voxel, int).tobytes()
         if key not in self.kept:
-            self.kept[key] = self.places(voxel)
+            self.kept[key] = self.points(voxel)
         return self.kept[key]
 
-    def part(self, data):
+    def local_part(self, data):
         """A dataclass with this process's part of all that is (..., nz, ny, nx) in it.
 
         What has fewer axes is the same everywhere, and so are None and numbers.
         """
         if dataclasses.is_dataclass(data):
-            return dataclasses.replace(data, **{field.name: self.part(getattr(data, field.name))
+            return dataclasses.replace(data, **{field.name: self.local_part(getattr(data, field.name))
                                                 for field in dataclasses.fields(data)})
         if isinstance(data, dict):
-            return {key: self.part(value) for key, value in data.items()}
-        return self.cut(data) if np.ndim(data) >= 3 else data
+            return {key: self.local_part(value) for key, value in data.items()}
+        return self.local_view(data) if np.ndim(data) >= 3 else data
 
-    def cut(self, array, halo=0):
+    def local_view(self, array, halo=0):
         """This process's part of an array (..., nz, ny, nx) of the whole: a view.
 
         halo: with so many layers of the neighbours, where there are any.
@@ -196,7 +196,7 @@ class Domain:
 
     def extract(self, whole, part):
         """part (..., padded): this process's voxels of `whole`, without ghosts."""
-        part[self.grid.inner] = self.cut(whole[self.whole.inner])
+        part[self.grid.inner] = self.local_view(whole[self.whole.inner])
 
     def slabs(self, array):
         """Yield (first layer, (layers, ny, nx, ...)) of the whole where it is written (`slabs`).
@@ -231,7 +231,7 @@ class MpiDomain(Domain):
         self.comm, self.planes = comm, planes or decompose(whole, comm.size)
         self.exchanges = {}
         super().__init__(whole, backend)
-        self.leads = comm.rank == 0
+        self.is_root = comm.rank == 0
 
     def _box(self):
         return Box(self.planes, self.comm.rank)
@@ -239,14 +239,14 @@ class MpiDomain(Domain):
     def _boxes(self):
         return [Box(self.planes, number) for number in range(self.comm.size)]
 
-    def _everyone(self, values):
+    def _allgather(self, values):
         own = np.ascontiguousarray(values)
         every = np.empty((self.comm.size, *own.shape), own.dtype)
         self.comm.Allgather(own, every)
         self.counters.reductions += 1
         return every
 
-    def _pieces(self, piece, shapes):
+    def _allgatherv(self, piece, shapes):
         sizes = [int(np.prod(shape)) for shape in shapes]
         starts = np.cumsum([0, *sizes])
         every = np.empty(starts[-1], piece.dtype)
@@ -259,7 +259,7 @@ class MpiDomain(Domain):
         own = self.backend.to_numpy(part[self.grid.inner])
         lead = own.shape[:-3]
         boxes = self._boxes()
-        pieces = self._pieces(own, [(*lead, *box.shape) for box in boxes])
+        pieces = self._allgatherv(own, [(*lead, *box.shape) for box in boxes])
         inner = np.empty((*lead, *self.whole.shape), own.dtype)
         for box, piece in zip(boxes, pieces):
             inner[box.index()] = piece
@@ -292,14 +292,14 @@ class MpiDomain(Domain):
     def slabs(self, array):
         return gather_slabs.slabs(self, array)
 
-    def meet(self):
+    def barrier(self):
         self.comm.Barrier()
 
-    def everyone(self, value):
+    def allgather(self, value):
         return self.comm.allgather(value)
 
-    def together(self, *errors):
-        return together(self.comm, errors)
+    def collective_errors(self, *errors):
+        return collective_errors(self.comm, errors)
 
     def coarsened(self, whole):
         planes = []
@@ -315,7 +315,7 @@ class MpiDomain(Domain):
         return coarse
 
 
-class Window:
+class Subregion:
     """A box of voxels anywhere in the block; part: slices of the inner voxels in it that are here.
     """
 
@@ -328,7 +328,7 @@ class Window:
         self.sums = None
         if np.prod(self.shape):
             cells = tuple(reversed(self.shape))
-            self.sums = Sums(Grid(cells, domain.whole.spacing, span=1), domain.backend)
+            self.sums = ReproducibleSums(Grid(cells, domain.whole.spacing, segment=1), domain.backend)
 
     def bins(self, values):
         """What values (nz, ny, nx) of `part` add to a sum over all processes: (1, ENTRIES)."""
@@ -343,7 +343,7 @@ class Window:
                        for n, (low, high) in zip(index, self.ends)], axis=0)
 
 
-class Places:
+class PointSet:
     """Voxels anywhere in the block, by their flat index in the padded whole grid."""
 
     def __init__(self, domain, voxel):
@@ -355,16 +355,16 @@ class Places:
         self.here = np.flatnonzero(((where >= low) & (where < high)).all(axis=0))
         local = where[:, self.here] - low + GHOST
         self.voxel = np.ravel_multi_index(tuple(local), domain.grid.padded)
-        sizes = domain._everyone([self.here.size]).ravel().tolist()
+        sizes = domain._allgather([self.here.size]).ravel().tolist()
         if sum(sizes) != self.count:
             raise ValueError("places: a voxel lies outside the block")
         self.shapes = [(size,) for size in sizes]
-        self.order = np.argsort(np.concatenate(domain._pieces(self.here, self.shapes)))
+        self.order = np.argsort(np.concatenate(domain._allgatherv(self.here, self.shapes)))
 
     def gather(self, array):
         """NumPy values (..., n), on every process, of a padded array (..., padded)."""
         own = self.domain.backend.gather(array, self.voxel)
-        pieces = self.domain._pieces(own, [(*own.shape[:-1], *shape) for shape in self.shapes])
+        pieces = self.domain._allgatherv(own, [(*own.shape[:-1], *shape) for shape in self.shapes])
         return np.concatenate(pieces, axis=-1)[..., self.order]
 
     def add(self, array, values):

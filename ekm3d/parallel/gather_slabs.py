@@ -15,7 +15,7 @@ def slabs(domain, array, thick=THICK):
 
     array: (nz, ny, nx, ...) of this process's box. Elsewhere nothing is yielded, but the loop has
     to be run: it sends. domain: has `whole`, `boxes` ((lower, upper) corner [k, j, i] of every
-    process's), `comm` and `leads`.
+    process's), `comm` and `is_root`.
     """
     nz, ny, nx = domain.whole.shape
     layers = [range(lower[0], upper[0]) for lower, upper in domain.boxes]
@@ -26,7 +26,7 @@ def slabs(domain, array, thick=THICK):
         cut = cuts[domain.comm.rank]
         own = np.ascontiguousarray(array[cut.start - mine.start:cut.stop - mine.start]
                                    if cut else array[:0])
-        if not domain.leads:
+        if not domain.is_root:
             if cut:
                 domain.comm.Ssend(own, 0, TAG)
             continue

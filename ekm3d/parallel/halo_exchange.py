@@ -87,11 +87,11 @@ class Message:
             size = int(np.prod((*lead, *shape))) * dtype.itemsize
             self.parts.append((count, count + size, dtype, (*lead, *shape)))
             count += -(-size // ALIGNMENT) * ALIGNMENT
-        self.near, self.far = backend.staging(count, gpu_aware)
+        self.device_buffer, self.host_buffer = backend.staging_buffers(count, gpu_aware)
 
     def pairs(self, arrays):
         """(part of the message, slab of the array) for every array."""
-        return [(self.near[a:b].view(dtype).reshape(shape), array[self.slab])
+        return [(self.device_buffer[a:b].view(dtype).reshape(shape), array[self.slab])
                 for (a, b, dtype, shape), array in zip(self.parts, arrays)]
 
 
@@ -122,7 +122,7 @@ class Exchange:
                         messages.append((Message(backend, kinds, slabs), other, tag))
         self.stages = [stage for stage in self.stages if any(stage)]
         self.sent = sum(len(goes) for goes, _ in self.stages)
-        self.bytes = sum(m.far.nbytes for goes, _ in self.stages for m, *_ in goes)
+        self.bytes = sum(m.host_buffer.nbytes for goes, _ in self.stages for m, *_ in goes)
 
     def bound(self, arrays):
         """What run needs of these very arrays."""
@@ -133,16 +133,16 @@ class Exchange:
         """Exchange, and return when all ghosts are there."""
         comm, backend = self.comm, self.backend
         for goes, comes in bound:
-            receives = [comm.Irecv(m.far, other, tag) for m, other, tag, _ in comes]
+            receives = [comm.Irecv(m.host_buffer, other, tag) for m, other, tag, _ in comes]
             sends = []
             for message, other, tag, pairs in goes:
                 for part, slab in pairs:
                     part[...] = slab
-                backend.to_far(message.near, message.far)
-                sends.append(comm.Isend(message.far, other, tag))
+                backend.to_host_buffer(message.device_buffer, message.host_buffer)
+                sends.append(comm.Isend(message.host_buffer, other, tag))
             for request, (message, _, _, pairs) in zip(receives, comes):
                 request.Wait()
-                backend.to_near(message.near, message.far)
+                backend.to_device_buffer(message.device_buffer, message.host_buffer)
                 for part, slab in pairs:
                     slab[...] = part
             for request in sends:

@@ -1,12 +1,12 @@
 """Sums over voxels that are the same to the last bit, whoever holds which of them.
 
-    a span:   s = sum over SPAN voxels along x, halves added to halves                  (a tree)
+    a segment:   s = sum over SEGMENT voxels along x, halves added to halves                  (a tree)
     a bin:    q_b = round(s / u_b) u_b,  s <- s - q_b,  u_b = 2^(WIDTH (top - b)),  b = 0 ... 3
 
-Spans lie on the whole grid, not on a process's box. Bins lie on fixed powers of two: what a span
-puts into a bin depends on the span alone, and whole multiples of u_b add up without rounding, in
+Segments lie on the whole grid, not on a process's box. Bins lie on fixed powers of two: what a segment
+puts into a bin depends on the segment alone, and whole multiples of u_b add up without rounding, in
 whatever order, as long as fewer than 2^(54 - WIDTH) of them meet. The sum is exact but for what
-lies below the fourth bin, less than 2^(1 - 3 WIDTH) = 7e-24 of the largest span for each; bins on
+lies below the fourth bin, less than 2^(1 - 3 WIDTH) = 7e-24 of the largest segment for each; bins on
 fixed powers of two are those of Demmel and Nguyen, IEEE Trans. Comput. 64 (2015) 2060.
 """
 
@@ -23,26 +23,26 @@ ENTRIES = BINS + 1               # of a layer: its top, and what is in its bins
 EMPTY = np.array([LOWEST, *[0.0] * BINS])      # the bins of nothing
 
 
-def spans(g, values):
-    """Sum over every span of values (..., nz, ny, nx) of the grid g: (..., nz, ny, spans)."""
-    lanes = np.zeros((*values.shape[:-1], g.spans * g.span))
+def segments(g, values):
+    """Sum over every segment of values (..., nz, ny, nx) of the grid g: (..., nz, ny, segments)."""
+    lanes = np.zeros((*values.shape[:-1], g.segments * g.segment))
     lanes[..., :values.shape[-1]] = values
-    lanes = lanes.reshape(*values.shape[:-1], g.spans, g.span)
+    lanes = lanes.reshape(*values.shape[:-1], g.segments, g.segment)
     while (half := lanes.shape[-1] // 2):
         lanes = lanes[..., :half] + lanes[..., half:]
     return lanes[..., 0]
 
 
 @operator
-def sum_spans(g, a, sums):
-    """sums (nz, ny, spans): the padded array a added up over every span."""
-    sums[...] = spans(g, a[g.inner])
+def sum_segments(g, a, sums):
+    """sums (nz, ny, segments): the padded array a added up over every segment."""
+    sums[...] = segments(g, a[g.inner])
 
 
 @operator
-def dot_spans(g, a, b, sums):
-    """sums (nz, ny, spans): a b added up over every span."""
-    sums[...] = spans(g, a[g.inner] * b[g.inner])
+def dot_segments(g, a, b, sums):
+    """sums (nz, ny, segments): a b added up over every segment."""
+    sums[...] = segments(g, a[g.inner] * b[g.inner])
 
 
 @operator
@@ -92,29 +92,29 @@ def finish(bins):
     return math.fsum(q for line in lines for q in line[1:max(1, ENTRIES - int(top - line[0]))])
 
 
-class Sums:
+class ReproducibleSums:
     """Adds up the voxel arrays of one box; the bins of what it added up, for all processes."""
 
     def __init__(self, grid, backend):
         self.grid, self.backend = grid, backend
-        self.do = {op.__name__: backend.bind(op) for op in (sum_spans, dot_spans, collect, merge)}
-        self.spans = backend.zeros((*grid.shape[:2], grid.spans))
+        self.do = {op.__name__: backend.bind(op) for op in (sum_segments, dot_segments, collect, merge)}
+        self.segments = backend.zeros((*grid.shape[:2], grid.segments))
         self.made, self.rows = {}, {}
-        self.of_own = self.binner(self.spans[None])
+        self.of_own = self.binner(self.segments[None])
 
     def _layers(self, n):
         """The layers of n sums as one grid, and as many rows; where their bins go, and the sums'.
         """
         if n not in self.made:
             (_, ny, nz), zeros, h = self.grid.cells, self.backend.zeros, self.grid.spacing
-            self.made[n] = (Grid((self.grid.spans * ny, 1, n * nz), h), Grid((nz, 1, n), h),
+            self.made[n] = (Grid((self.grid.segments * ny, 1, n * nz), h), Grid((nz, 1, n), h),
                             zeros((ENTRIES * n * nz,)), zeros((ENTRIES * n,)))
         return self.made[n]
 
     def binner(self, sums):
-        """The call that makes the bins (n, ENTRIES), NumPy, of these very sums over spans.
+        """The call that makes the bins (n, ENTRIES), NumPy, of these very sums over segments.
 
-        sums: (n, nz, ny, spans); the bins come to the host at once.
+        sums: (n, nz, ny, segments); the bins come to the host at once.
         """
         numbers, there = sums.reshape(-1), self.backend
         layers, rows, bins, merged = self._layers(len(sums))
@@ -129,12 +129,12 @@ class Sums:
 
     def of_voxels(self, a):
         """Bins of the sum of a padded array over its inner voxels."""
-        self.do["sum_spans"](self.grid, a, self.spans)
+        self.do["sum_segments"](self.grid, a, self.segments)
         return self.of_own()
 
     def of_products(self, a, b):
         """Bins of the sum of a b over the inner voxels of two padded arrays."""
-        self.do["dot_spans"](self.grid, a, b, self.spans)
+        self.do["dot_segments"](self.grid, a, b, self.segments)
         return self.of_own()
 
     def of_many(self, arrays, by=None):
@@ -143,12 +143,12 @@ class Sums:
         if not n:
             return np.zeros((0, ENTRIES))
         if n not in self.rows:
-            rows = self.backend.zeros((n, *self.spans.shape))
+            rows = self.backend.zeros((n, *self.segments.shape))
             self.rows[n] = [row for row in rows], self.binner(rows)
         rows, bins = self.rows[n]
         for array, row in zip(arrays, rows):
             if by is None:
-                self.do["sum_spans"](self.grid, array, row)
+                self.do["sum_segments"](self.grid, array, row)
             else:
-                self.do["dot_spans"](self.grid, array, by, row)
+                self.do["dot_segments"](self.grid, array, by, row)
         return bins()

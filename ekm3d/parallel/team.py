@@ -26,7 +26,7 @@ MATCH = ("the launcher belongs to another MPI: use the launcher of that library,
 class Alone:
     """One process; what it does, it does with itself."""
 
-    size, leads, comm = 1, True, None
+    size, is_root, comm = 1, True, None
 
     def failed(self, text, code):
         """Say once why all processes stop; the exit code."""
@@ -44,14 +44,14 @@ class Team(Alone):
         """mpi: the module mpi4py.MPI."""
         self.mpi, self.comm = mpi, mpi.COMM_WORLD
         self.size, self.number = self.comm.size, self.comm.rank
-        self.leads = self.number == 0
+        self.is_root = self.number == 0
         self.alarm = self.comm.Dup()      # for failures, beside whatever else is under way
         sys.excepthook = self.abort
         node = self.comm.Split_type(mpi.COMM_TYPE_SHARED)
         share_cores(node.allgather(frozenset(os.sched_getaffinity(0))), node.rank)
         os.environ.setdefault("EKM3D_DEVICE", str(node.rank))       # of `devices`
         node.Free()
-        if not self.leads:
+        if not self.is_root:
             silence()
 
     def failed(self, text, code):
@@ -122,7 +122,7 @@ def _started(count):
 
 
 @contextmanager
-def together(comm, errors):
+def collective_errors(comm, errors):
     """Within: an error of these classes in one process is a RuntimeError in the others.
 
     comm: an MPI communicator of which all processes come here.

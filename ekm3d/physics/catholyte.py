@@ -15,7 +15,7 @@ from ekm3d.chemistry.equilibrium import ChemistryError
 from ekm3d.constants import FARADAY
 
 
-class Cathodes:
+class Catholytes:
     """All tanks of a run, including those of strips that are idle or anodes now."""
 
     def __init__(self, chem, engine, volume, capture, deposition):
@@ -48,16 +48,16 @@ class Cathodes:
             return
         self.absorbed[...] = 0.0
         self._capture(s, dt, current, drained)
-        solid = self._equilibrate(s, s.tank_warm)
+        solid = self._equilibrate(s, s.catholyte_warm_start)
         settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume[self.tanks]
         moved = settled.T @ self.chem.nu_m
-        s.tank[self.tanks] -= moved
-        s.plate[self.tanks] += moved
-        self.left = self._share(drained * dt)[:, None] * s.tank
-        s.tank -= self.left
+        s.catholyte_totals[self.tanks] -= moved
+        s.plate_totals[self.tanks] += moved
+        self.left = self._share(drained * dt)[:, None] * s.catholyte_totals
+        s.catholyte_totals -= self.left
         s.leachate += self.left[collected].sum(0)
         s.drained += self.left[~collected].sum(0)
-        self._equilibrate(s, s.tank_warm)
+        self._equilibrate(s, s.catholyte_warm_start)
 
     def _share(self, water):
         """Share of each tank that `water` [m3] takes away; all of it where there is no tank."""
@@ -70,21 +70,21 @@ class Cathodes:
         if self.tanks.size:
             self._equilibrate(s, None)
 
-    def _equilibrate(self, s, warm):
+    def _equilibrate(self, s, warm_start):
         """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
         tanks = self.tanks
         try:
-            found = self.engine.solve(s.tank[tanks].T / self.volume[tanks], np.ones(tanks.size),
-                                      warm=None if warm is None else warm[:, tanks])
+            found = self.engine.solve(s.catholyte_totals[tanks].T / self.volume[tanks], np.ones(tanks.size),
+                                      warm_start=None if warm_start is None else warm_start[:, tanks])
         except ChemistryError as error:
             error.args = (f"{error}; this is the catholyte of tank {error.voxels[0]}, counted "
                           "from 0 over all rows",)
             raise
-        s.tank_c[:, tanks], s.tank_pH[tanks], s.tank_warm[:, tanks] = found.c, found.pH, found.warm
+        s.catholyte_species[:, tanks], s.catholyte_pH[tanks], s.catholyte_warm_start[:, tanks] = found.c, found.pH, found.warm_start
         if self.chem.gases:
             taken = self.volume[tanks, None] * (found.gas.T @ self.chem.nu_g)
-            s.tank[tanks] += taken
-            s.absorbed += taken.sum(axis=0)
+            s.catholyte_totals[tanks] += taken
+            s.gas_uptake += taken.sum(axis=0)
             self.absorbed[tanks] += taken
         return found.solid
 
@@ -102,10 +102,10 @@ class Cathodes:
         share[tanks] = np.divide(caught, both, out=np.zeros_like(both), where=both > 0) * (
             1.0 - np.exp(-both * dt / self.volume[tanks]))
         base = np.maximum(current, 0.0) * dt / FARADAY
-        wanted = [(m, share * s.tank[:, k]) for k, m in self.hydroxides]
+        wanted = [(m, share * s.catholyte_totals[:, k]) for k, m in self.hydroxides]
         needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)
         cap = np.minimum(1.0, np.divide(base, needs, out=np.ones_like(base), where=needs > base))
         for m, amount in wanted:
             moved = (cap * amount)[:, None] * self.chem.nu_m[m]
-            s.tank -= moved
-            s.plate += moved
+            s.catholyte_totals -= moved
+            s.plate_totals += moved

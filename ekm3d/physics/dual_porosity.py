@@ -23,33 +23,33 @@ import numpy as np
 from ekm3d.chemistry.equilibrium import ChemistryError
 
 
-class Immobile:
+class DualPorosity:
     """The immobile water of all ore voxels; what it holds is the state's, s.immobile and parts."""
 
     def __init__(self, voxels, chem, rock, share, rate, engine):
         """share, rate [1/s]: lists (n,) of the ore voxels; rock: the moving part's arrays."""
-        self.voxels, self.chem, self.rock, self.mix = voxels, chem, rock, voxels.backend.mix
+        self.voxels, self.chem, self.rock, self.weighted_sum = voxels, chem, rock, voxels.backend.weighted_sum
         self.share, self.rate, self.engine = share, rate, engine
         self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part
-        self.seen = self.warm = None
+        self.seen = self.warm_start = None
 
     def start(self, s):
         """Part the immobile share from totals that count it in; both waters are alike."""
-        whole = self.voxels.take(s.T)
-        self.voxels.put(s.T, whole * (1.0 - self.share))
+        whole = self.voxels.take(s.totals)
+        self.voxels.put(s.totals, whole * (1.0 - self.share))
         self.voxels.put(s.immobile, whole * self.share)
         self._equilibrate(s)
 
     def advance(self, s, dt):
-        """Totals of both parts from t to t + dt; s.c is that of s.T."""
-        moving, still = self.voxels.take(s.T), self.voxels.take(s.immobile)
+        """Totals of both parts from t to t + dt; s.c is that of s.totals."""
+        moving, still = self.voxels.take(s.totals), self.voxels.take(s.immobile)
         if self.seen is None or not (self.seen == still).all():
             self._equilibrate(s)
         theta, c = self.voxels.take(self.rock["water_content"]), self.voxels.take(s.c)
-        dissolved = theta * self.factor * self.mix(self.chem.nu.T, c)
+        dissolved = theta * self.factor * self.weighted_sum(self.chem.nu.T, c)
         away = dissolved - self.voxels.take(s.immobile_water)
         gain = away * (1.0 - self.share) * -np.expm1(-self.rate * (1.0 + self.factor) * dt)
-        self.voxels.put(s.T, moving - gain)
+        self.voxels.put(s.totals, moving - gain)
         self.voxels.put(s.immobile, still + gain)
         self._equilibrate(s)
 
@@ -61,20 +61,20 @@ class Immobile:
         theta = np.where(wet, theta, 1.0)            # nothing in it, but the engine needs water
         sites = self.voxels.sites(self.rock, "whole_cec", "whole_slope")
         sites = replace(sites, cec=self.factor * sites.cec, slope=self.factor * sites.slope)
-        with self.voxels.domain.together(ChemistryError):
+        with self.voxels.domain.collective_errors(ChemistryError):
             try:
-                found = self.engine.settled(total, theta, sites, self.warm)
+                found = self.engine.settled(total, theta, sites, self.warm_start)
             except ChemistryError as error:
                 error.args = (f"immobile water: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)
                 raise
-        self.warm = found.warm
+        self.warm_start = found.warm_start
         if chem.gases:
-            taken = wet * self.mix(chem.nu_g.T, found.gas)
+            taken = wet * self.weighted_sum(chem.nu_g.T, found.gas)
             total = total + taken
             self.voxels.put(s.immobile, total)
-            s.absorbed += self.voxels.total(taken) * self.voxels.grid.voxel_volume
+            s.gas_uptake += self.voxels.total(taken) * self.voxels.grid.voxel_volume
         self.seen = total
-        self.voxels.put(s.immobile_water, wet * theta * self.mix(chem.nu.T, found.c))
+        self.voxels.put(s.immobile_water, wet * theta * self.weighted_sum(chem.nu.T, found.c))
         self.voxels.put(s.immobile_exchanged, found.exchanged)
         self.voxels.put(s.immobile_solid, found.solid)

@@ -11,12 +11,12 @@ give the levels that carry the required currents exactly, for the system is line
 
 import numpy as np
 
-from ekm3d.boundaries.boundary_faces import ACID, BASE, CLOSED, PASSING, TANK
+from ekm3d.boundaries.boundary_faces import ANODE, BARE_CATHODE, CLOSED, PASSING, TANK
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.physics.face_interpolation import from_tank
 
 
-class Terminals:
+class ElectricalBoundary:
     """State of all contacts during the solution for the potential.
 
     into_ore: current from every face into the ore [A]; drop: potential of the ore voxel above
@@ -43,14 +43,14 @@ class Terminals:
         self.kinds = self.contacts.kinds(drive)
         self.groups = self.contacts.groups(drive, self.overpotential)
         self.passing = np.isin(self.kinds, PASSING)
-        self.sign = np.where(np.isin(self.kinds, (TANK, BASE)), -1, self.kinds == ACID)
+        self.sign = np.where(np.isin(self.kinds, (TANK, BARE_CATHODE)), -1, self.kinds == ANODE)
         self.unsure[:] = self.blocked[:] = False
         np.copyto(self.lag_drop, self.drop)
         if s is not None:
             f, gather = self.contacts.faces, self.domain.gather
-            carries = s.mobility if conductivity is None else conductivity
+            carries = s.transport_factor if conductivity is None else conductivity
             self.geometric = f.area * gather(carries, f.voxel) / f.half
-            self.ore, self.other = gather(s.c, f.voxel), s.beyond[:, f.strip]
+            self.ore, self.other = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
 
     def connect(self, by_species):
         """Conductance and diffusion current of every face.

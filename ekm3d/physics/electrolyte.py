@@ -10,7 +10,7 @@ Fronts of ions that an exchanger holds move R times more slowly than the water's
 import numpy as np
 
 from ekm3d.backends.base import operator
-from ekm3d.backends.fixed_order_sum import Mix
+from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.constants import F_RT, FARADAY
 
 
@@ -24,9 +24,9 @@ def electrolyte(g, c, exchanged, mobility, water_content, z, diffusion, held, dt
     written; turnover is 0 where no water is, R is 1 where nothing is dissolved or held.
     """
     theta, water = water_content[g.inner], c[g.inner]
-    sigma[g.inner] = FARADAY * F_RT * mobility[g.inner] * Mix(z * z * diffusion)(water)[0]
-    free = 0.5 * theta * Mix(np.abs(z))(water)[0]
-    every = free + Mix(held[:len(exchanged)])(exchanged[g.inner])[0]
+    sigma[g.inner] = FARADAY * F_RT * mobility[g.inner] * WeightedSum(z * z * diffusion)(water)[0]
+    free = 0.5 * theta * WeightedSum(np.abs(z))(water)[0]
+    every = free + WeightedSum(held[:len(exchanged)])(exchanged[g.inner])[0]
     share = np.divide(free, every, out=np.ones_like(free), where=every > 0)
     turnover[g.inner] = np.divide(dt * share, theta * g.voxel_volume, out=np.zeros_like(free),
                                   where=theta > 0)
@@ -39,7 +39,7 @@ def imbalance(g, c, charge, water_content, z, ratio):
     c: (species, padded) mol/m3 of water; charge: padded mol/m3 of rock, over all phases. Inner
     voxels of ratio are written.
     """
-    ions = water_content[g.inner] * Mix(np.abs(z))(c[g.inner])[0]
+    ions = water_content[g.inner] * WeightedSum(np.abs(z))(c[g.inner])[0]
     ratio[g.inner] = np.divide(np.abs(charge[g.inner]), ions, out=np.zeros_like(ions),
                                where=ions > 0)
 
@@ -63,13 +63,13 @@ class Electrolyte:
         self.own, self.ratio = (backend.zeros(grid.padded) for _ in range(2))
         self.sigma = self.own if given is None else given
 
-    def look(self, s, dt):
+    def update(self, s, dt):
         """Conductivity of the state as it is, and its turnover in the coming step of dt [s]."""
-        self._look(s, dt, s.turnover)
+        self._update(s, dt, s.pore_turnover)
 
     def conductivity(self, s):
         """Electric conductivity of every voxel of the state as it is, padded [S/m]."""
-        self._look(s, 0.0, self.ratio)
+        self._update(s, 0.0, self.ratio)
         return self.sigma
 
     def imbalance(self, s):
@@ -77,6 +77,6 @@ class Electrolyte:
         self._imbalance(self.grid, s.c, s.charge, self.rock["water_content"], self.z, self.ratio)
         return self.domain.max(self.ratio)
 
-    def _look(self, s, dt, turnover):
-        self._electrolyte(self.grid, s.c, s.exchanged, s.mobility, self.rock["water_content"],
+    def _update(self, s, dt, turnover):
+        self._electrolyte(self.grid, s.c, s.exchanged, s.transport_factor, self.rock["water_content"],
                           self.z, self.diffusion, self.held, dt, self.own, turnover)

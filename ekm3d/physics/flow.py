@@ -15,7 +15,7 @@ from ekm3d.errors import ConvergenceError
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.physics import face_interpolation
 from ekm3d.physics.divergence import net_source
-from ekm3d.solvers.elliptic import Elliptic
+from ekm3d.solvers.elliptic import EllipticSolver
 
 
 @operator
@@ -67,7 +67,7 @@ class Flow:
     def __init__(self, grid, backend, domain, rock, contacts, wells, tolerance):
         self.grid, self.backend, self.domain = grid, backend, domain
         self.rock, self.sources = rock, wells
-        self.elliptic = Elliptic(grid, backend, domain, tolerance)
+        self.elliptic = EllipticSolver(grid, backend, domain, tolerance)
         self.conductance, self.water = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.stored, self.kept, self.source, self.link, self.fixed = (
             backend.zeros(grid.padded) for _ in range(5))

@@ -19,7 +19,7 @@ def cuts(n):
     return [n * part // count for part in range(count + 1)]
 
 
-class Seeds:
+class RepresentativeVoxels:
     """The seeds of a block; places: their flat indices in the padded whole, none if not worth it.
     """
 

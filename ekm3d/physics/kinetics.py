@@ -36,7 +36,7 @@ def without(chem, minerals):
 class Kinetics:
     """All slow reactions of the ore; one verb.
 
-    The amounts are the state's: s.slow (minerals) and s.held (exchange species on slow sites),
+    The amounts are the state's: s.kinetic_minerals and s.slow_sites (exchange species on slow sites),
     per volume of rock. Targets keep their warm starts here: they are not part of the state.
     """
 
@@ -45,7 +45,7 @@ class Kinetics:
         of the fast sites, "whole_cec" with the slow ones; engine: makes a solver of a Chemistry.
         """
         self.voxels, self.rock, self.chem, self.laws = voxels, rock, chem, laws
-        self.mix = voxels.backend.mix
+        self.weighted_sum = voxels.backend.weighted_sum
         fast = engine(without(chem, laws))
         self.processes = [
             SlowMineral(self, m, law, fast, engine(without(chem, set(laws) - {m})))
@@ -67,11 +67,11 @@ class Kinetics:
         """Water content (n,) now."""
         return self.voxels.take(self.rock["water_content"])
 
-    def solve(self, engine, total, sites, warm):
+    def solve(self, engine, total, sites, warm_start):
         """Cells of all voxels in equilibrium, with the place in what it may complain about."""
-        with self.voxels.domain.together(ChemistryError):
+        with self.voxels.domain.collective_errors(ChemistryError):
             try:
-                return engine.settled(total, self.theta(), sites, warm)
+                return engine.settled(total, self.theta(), sites, warm_start)
             except ChemistryError as error:
                 error.args = (f"slow reactions: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)
@@ -97,14 +97,14 @@ class SlowMineral:
 
     def start(self, s):
         """Note what there is at the beginning, which surfaces are counted from."""
-        self.first = self.kinetics.voxels.take(s.slow[self.m])
+        self.first = self.kinetics.voxels.take(s.kinetic_minerals[self.m])
 
     def advance(self, s, dt):
         voxels, m, nu = self.kinetics.voxels, self.m, self.nu
-        n, total = voxels.take(s.slow[m]), voxels.take(s.T)
+        n, total = voxels.take(s.kinetic_minerals[m]), voxels.take(s.totals)
         sites = voxels.sites(self.kinetics.rock)
         found = self.kinetics.solve(self.goal, total + nu * n, sites, self.warm_goal)
-        self.warm_goal, target = found.warm, found.solid[m]
+        self.warm_goal, target = found.warm_start, found.solid[m]
 
         def moved(exponent):
             change = relaxed(n, target, exponent) - n
@@ -120,15 +120,15 @@ class SlowMineral:
         if self.law.depends:
             speed = constant(moved(0.5 * dt * speed))
         change = moved(dt * speed)
-        voxels.put(s.slow[m], n + change)
-        voxels.put(s.T, total - nu * change)
+        voxels.put(s.kinetic_minerals[m], n + change)
+        voxels.put(s.totals, total - nu * change)
 
     def _solution(self, total, sites):
         """pH and ln Omega of the water that holds these totals."""
         found = self.kinetics.solve(self.fast, total, sites, self.warm_fast)
-        self.warm_fast, chem, m = found.warm, self.kinetics.chem, self.m
-        ln_a, ln_a_w = found.warm[:len(chem.components)], found.warm[self.fast.equations.W]
-        return found.pH, (self.kinetics.mix(chem.nu_m[m], ln_a) + chem.water_m[m] * ln_a_w
+        self.warm_fast, chem, m = found.warm_start, self.kinetics.chem, self.m
+        ln_a, ln_a_w = found.warm_start[:len(chem.components)], found.warm_start[self.fast.equations.W]
+        return found.pH, (self.kinetics.weighted_sum(chem.nu_m[m], ln_a) + chem.water_m[m] * ln_a_w
                           - LN10 * chem.log_k_m[m])
 
 
@@ -137,7 +137,7 @@ class SlowSites:
 
     def __init__(self, kinetics, share, rate, engine):
         self.kinetics, self.share, self.rate, self.engine = kinetics, share, rate, engine
-        self.warm = None
+        self.warm_start = None
 
     def _capacity(self):
         """eq/m3 (n,) at the reference pH, of all exchangers together."""
@@ -146,17 +146,17 @@ class SlowSites:
 
     def _charge(self, held):
         """eq/m3 (n,) of exchange species (E, n)."""
-        return self.kinetics.mix(self.kinetics.chem.z_x, held)
+        return self.kinetics.weighted_sum(self.kinetics.chem.z_x, held)
 
     def _afforded(self, total, held):
         """As much of the exchange species (E, n) as the totals can give."""
-        taken = self.kinetics.mix(self.kinetics.chem.nu_x.T, held)
+        taken = self.kinetics.weighted_sum(self.kinetics.chem.nu_x.T, held)
         return held * self.kinetics.affordable(total, taken)
 
     def _content(self, held, protons):
         """Component totals (K, n) of exchange species (E, n) and of protons that sites gave off."""
         chem = self.kinetics.chem
-        content = self.kinetics.mix(chem.nu_x.T, held)
+        content = self.kinetics.weighted_sum(chem.nu_x.T, held)
         if chem.hydrogen is not None:
             content[chem.hydrogen] -= protons
         return content
@@ -164,22 +164,22 @@ class SlowSites:
     def _target(self, total):
         """Exchange species (E, n) on the slow sites in equilibrium."""
         sites = self.kinetics.voxels.sites(self.kinetics.rock, "whole_cec", "whole_slope")
-        found = self.kinetics.solve(self.engine, total, sites, self.warm)
-        self.warm = found.warm
+        found = self.kinetics.solve(self.engine, total, sites, self.warm_start)
+        self.warm_start = found.warm_start
         return self.share * found.exchanged
 
     def start(self, s):
         """Part what slow sites hold from totals that count it in."""
-        voxels, total = self.kinetics.voxels, self.kinetics.voxels.take(s.T)
+        voxels, total = self.kinetics.voxels, self.kinetics.voxels.take(s.totals)
         held = self._afforded(total, self._target(total))
-        voxels.put(s.held, held)
-        voxels.put(s.T, total - self._content(held, self._charge(held) - self._capacity()))
+        voxels.put(s.slow_sites, held)
+        voxels.put(s.totals, total - self._content(held, self._charge(held) - self._capacity()))
 
     def advance(self, s, dt):
         voxels = self.kinetics.voxels
-        held, total = voxels.take(s.held), voxels.take(s.T)
+        held, total = voxels.take(s.slow_sites), voxels.take(s.totals)
         bound = self._content(held, self._charge(held) - self._capacity())
         change = relaxed(held, self._target(total + bound), self.rate * dt) - held
         change = self._afforded(total, change)
-        voxels.put(s.held, held + change)
-        voxels.put(s.T, total - self._content(change, self._charge(change)))
+        voxels.put(s.slow_sites, held + change)
+        voxels.put(s.totals, total - self._content(change, self._charge(change)))

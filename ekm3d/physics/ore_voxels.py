@@ -37,7 +37,7 @@ class OreVoxels:
         """The exchangers, by the names that their capacity and its slope have among rock arrays."""
         reference = np.reshape(np.asarray(rock["reference_pH"], float), (-1, 1))
         return Sites(self.take(rock[cec]), self.take(rock[slope]),
-                     self.backend.remembered(reference))
+                     self.backend.cached(reference))
 
     def total(self, values):
         """Sum over the ore of all processes of the values (..., n) of this one's."""

@@ -28,13 +28,13 @@ def kozeny_carman(n, first):
     return (n / first)**3 * ((1.0 - first) / (1.0 - n))**2
 
 
-class Medium:
+class PorosityFeedback:
     """Keeps the rock arrays of a run up to date, in place."""
 
     def __init__(self, voxels, chem, rock, porosity, response):
         """rock: padded arrays by name; porosity: padded, at t = 0; response: of `responses`."""
         self.voxels, self.rock, self.response = voxels, rock, response
-        self.mix, self.zeta = voxels.backend.mix, response.zeta
+        self.weighted_sum, self.zeta = voxels.backend.weighted_sum, response.zeta
         if self.zeta is not None:
             self.zeta = self.zeta.at(voxels.backend.from_numpy)
         self.ions = 0.5e-3 * chem.z**2                               # I [mol/l] of c [mol/m3]
@@ -57,7 +57,7 @@ class Medium:
         """Rock of the minerals and the water that the state holds."""
         r, rock, put = self.response, self.rock, self.voxels.put
         if r.volumes is not None:
-            grown = self.mix(r.volumes, self.voxels.take(minerals(s)) - self.solid_0)
+            grown = self.weighted_sum(r.volumes, self.voxels.take(minerals(s)) - self.solid_0)
             self.porosity = np.maximum(self.n_0 - grown, LEAST * self.n_0)
             share = self.porosity / self.n_0
             put(rock["water_content"], self.first["water_content"] * share)
@@ -69,6 +69,6 @@ class Medium:
                 put(rock["conductivity"], self.first["conductivity"] * change)
         if self.zeta is not None:
             take = self.voxels.take
-            zeta = self.zeta(take(s.pH), self.mix(self.ions, take(s.c)))
+            zeta = self.zeta(take(s.pH), self.weighted_sum(self.ions, take(s.c)))
             put(rock["electroosmosis"], -EPSILON_ETA * zeta * take(rock["water_content"])
                 * take(rock["tortuosity"]))

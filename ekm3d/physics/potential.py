@@ -11,16 +11,16 @@ F rho V / dt, so that the solver's leftovers never add up.
 import numpy as np
 
 from ekm3d.backends.base import operator
-from ekm3d.backends.fixed_order_sum import Mix
+from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.physics.divergence import net_source
-from ekm3d.physics.electrical_boundary import Terminals
+from ekm3d.physics.electrical_boundary import ElectricalBoundary
 from ekm3d.physics.face_interpolation import face_conductance as geometry
 from ekm3d.physics.face_interpolation import migrating, open_faces, per_flow, upstream_differences
-from ekm3d.solvers.elliptic import Elliptic
+from ekm3d.solvers.elliptic import EllipticSolver
 
 SURE = 0.5      # |u| below which diffusion keeps a face positive whatever the drift's sign
 RESOLVES = 3    # solves with the newest potential before doubtful faces take the smaller side
@@ -43,9 +43,9 @@ def face_conductance(g, c, mobility, lag, turnover, safe, z, diffusion, blend, c
         drop = below(lag, axis) - above(lag, axis)
         speed = diffusion[:, None, None, None] * (geometric * per_flow(turnover, axis))
         face = migrating(c, z, speed, drop, faces(safe[axis], axis) > 0, blend, differences, axis)
-        faces(conductance[axis], axis)[...] = (FARADAY * F_RT) * geometric * Mix(
+        faces(conductance[axis], axis)[...] = (FARADAY * F_RT) * geometric * WeightedSum(
             z * z * diffusion)(face)[0]
-        faces(current[axis], axis)[...] = -FARADAY * geometric * Mix(
+        faces(current[axis], axis)[...] = -FARADAY * geometric * WeightedSum(
             z * diffusion)(differences[0])[0]
 
 
@@ -80,15 +80,15 @@ class Potential:
         conductivity (padded [S/m] or None), source (padded [A/m3] or None)."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
-        metal = [np.flatnonzero(np.pad(domain.cut(mask), GHOST))
+        metal = [np.flatnonzero(np.pad(domain.local_view(mask), GHOST))
                  for mask in contacts.electrodes.masks]
         self.strip = np.repeat(np.arange(len(metal)), [voxels.size for voxels in metal])
         self.metal = backend.from_numpy(np.concatenate([np.zeros(0, int), *metal]))
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
                                   for a in (chem.z, chem.diffusion))
         self.highest = float(np.abs(self.z).max(initial=0.0))
-        self.elliptic = Elliptic(grid, backend, domain, options.tolerance)
-        self.terminals = Terminals(grid, backend, domain, contacts, self.z, self.diffusion,
+        self.elliptic = EllipticSolver(grid, backend, domain, options.tolerance)
+        self.boundary = ElectricalBoundary(grid, backend, domain, contacts, self.z, self.diffusion,
                                    options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.safe, self.doubt = (backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
@@ -110,26 +110,26 @@ class Potential:
     @property
     def into_ore(self):
         """Current from every contact face into the ore [A]."""
-        return self.terminals.into_ore
+        return self.boundary.into_ore
 
     @property
     def drop(self):
         """phi of the ore voxel above that of the tank or reservoir at every contact face [V]."""
-        return self.terminals.drop
+        return self.boundary.drop
 
     def solve(self, s, drive, dt):
         """phi from the species at time t; dt [s]: the coming step, for the feedback of charge.
 
         Ghosts of c, mobility, turnover and phi are to be up to date.
         """
-        g, t, given = self.grid, self.terminals, self.options.conductivity
+        g, t, given = self.grid, self.boundary, self.options.conductivity
         t.start(drive, s, given)
         self.safe[...] = 0
         np.copyto(self.lag, s.phi)
         self.iterations, trend = 0, s.phi_trend
         for attempt in range(20):
             if given is None:
-                self.face_conductance(g, s.c, s.mobility, self.lag, s.turnover, self.safe, self.z,
+                self.face_conductance(g, s.c, s.transport_factor, self.lag, s.pore_turnover, self.safe, self.z,
                                       self.diffusion, self.options.blend, self.conductance,
                                       self.current)
             self.net_source(g, s.charge, self.given, self.current, FARADAY * g.voxel_volume / dt,
@@ -161,5 +161,5 @@ class Potential:
     def _show_metal(self, phi):
         """Give the voxels of electrodes the potential of their metal, for the picture."""
         level = np.zeros(self.contacts.count)
-        level[self.contacts.faces.strip] = self.terminals.level
+        level[self.contacts.faces.strip] = self.boundary.level
         phi.reshape(-1)[self.metal] = self.backend.from_numpy(level[self.strip])

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekm3d.backends.base import operator
-from ekm3d.backends.fixed_order_sum import Mix, added
-from ekm3d.chemistry.chemical_state import Cells
+from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.chemistry.chemical_state import ChemicalState
 from ekm3d.chemistry.equilibrium import ChemistryError, Sites
 from ekm3d.grid.stencil import flat
 
 
 @dataclass(frozen=True)
-class Struggle:
+class HardestVoxel:
     """The voxel whose equilibrium took the most steps from its last one."""
 
     steps: int                # of Newton's method and, after a start without history, of descent
@@ -50,7 +50,7 @@ def follow(g, anew, total, cec, theta, tau, strength, z, slowing, solved, mobili
     cut = g.inner
     np.copyto(solved[cut], total[cut], where=anew[cut] > 0)
     mobility[cut] = theta[cut] * tau[cut] * (1 / (1 + slowing * np.sqrt(strength[cut])))
-    charge[cut] = Mix(z)(total[cut])[0] - added(cec[cut])
+    charge[cut] = WeightedSum(z)(total[cut])[0] - added(cec[cut])
 
 
 class Reactions:
@@ -95,19 +95,19 @@ class Reactions:
         elapsed = elapsed if self.begun else self._sow(s)
         effort = self._settle(self._cells(s), where, elapsed)
         if self.chem.gases:
-            self.taken = self.backend.mix(self.chem.nu_g.T, self.gas)
-            s.T += self.taken
-            s.absorbed += self.voxels.domain.sums(self.taken) * grid.voxel_volume
-        self.follow(grid, self.anew, s.T, self._by_exchanger("cec"), rock["water_content"],
+            self.taken = self.backend.weighted_sum(self.chem.nu_g.T, self.gas)
+            s.totals += self.taken
+            s.gas_uptake += self.voxels.domain.sums(self.taken) * grid.voxel_volume
+        self.follow(grid, self.anew, s.totals, self._by_exchanger("cec"), rock["water_content"],
                     rock["tortuosity"], self.strength, np.asarray(self.chem.charge, float),
-                    self.chem.mobility_coefficient, s.solved, s.mobility, s.charge)
+                    self.chem.mobility_coefficient, s.totals_at_last_solve, s.transport_factor, s.charge)
         self._remember(s, effort, where)
         self.begun = True
 
     def _chosen(self, s):
         """Flat places of the voxels to be solved."""
         if self.begun and self.skip is not None:
-            self.moved(self.voxels.grid, s.T, s.solved, self.skip, self.anew)
+            self.moved(self.voxels.grid, s.totals, s.totals_at_last_solve, self.skip, self.anew)
             return np.flatnonzero(self.anew)
         flat(self.anew)[self.voxels.all] = 0 if self.skip is None else 1
         return self.voxels.all
@@ -124,10 +124,10 @@ class Reactions:
         sites = Sites(at(self._by_exchanger("cec")), at(self._by_exchanger("cec_slope")),
                       at(self.reference_pH))
         try:
-            found = self.engine.solve(at(s.T), at(self.rock["water_content"]), sites)
+            found = self.engine.solve(at(s.totals), at(self.rock["water_content"]), sites)
         except ChemistryError:
             return None                     # that voxel will say so itself, with its place
-        self.seeds.spread(found.warm, s.warm)
+        self.seeds.spread(found.warm_start, s.warm_start)
         return 0.0
 
     def _by_exchanger(self, name):
@@ -136,13 +136,13 @@ class Reactions:
 
     def _cells(self, s):
         """The run's own arrays as the engine sees them."""
-        return Cells(*map(flat, (
-            s.T, self.rock["water_content"], self._by_exchanger("cec"),
+        return ChemicalState(*map(flat, (
+            s.totals, self.rock["water_content"], self._by_exchanger("cec"),
             self._by_exchanger("cec_slope"), self.reference_pH)), Sites.limits, *map(flat, (
-                s.warm, s.warm_rate, s.c, s.exchanged, s.solid, self.gas, s.pH, self.strength)))
+                s.warm_start, s.warm_start_rate, s.c, s.exchanged, s.solid, self.gas, s.pH, self.strength)))
 
     def _settle(self, cells, where, elapsed):
-        with self.voxels.domain.together(ChemistryError):
+        with self.voxels.domain.collective_errors(ChemistryError):
             try:
                 return self.engine.settle(cells, where, elapsed)
             except ChemistryError as error:
@@ -161,12 +161,12 @@ class Reactions:
         if where.size and (self.struggled is None or self.iterations > self.struggled.steps):
             n = int(effort.steps.argmax())
             worst = self.voxels.numbers(self.backend.to_numpy(where[n:n + 1]))
-            self.struggled = Struggle(self.iterations, int(effort.restarts[effort.left == n].sum()),
+            self.struggled = HardestVoxel(self.iterations, int(effort.restarts[effort.left == n].sum()),
                                       self.voxels.places(worst), s.time)
 
     def report(self):
         """One or two lines on how the chemistry went, for the log; of all processes."""
-        everyone = self.voxels.domain.everyone
+        everyone = self.voxels.domain.allgather
         asked, skipped, restarted = map(sum, zip(*everyone(
             (self.asked, self.skipped, self.restarted))))
         share = skipped / asked if asked else 0.0

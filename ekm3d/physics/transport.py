@@ -10,7 +10,7 @@ Species move, component totals are stored. Electrodes pass only acid (anode, H+)
 import numpy as np
 
 from ekm3d.backends.base import operator
-from ekm3d.backends.fixed_order_sum import Mix
+from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.boundaries.boundary_faces import METAL, PASSING, TANK
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.stencil import above, below, ends, faces, gain
@@ -55,7 +55,7 @@ def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity
             spreading = diffusion.max() * geometric + spread
             moved += flow * carried(c, flow, np.abs(flow) * passing, spreading, blend,
                                     differences, axis)
-        faces(flux[axis], axis)[...] = Mix(nu.T)(moved)
+        faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
 
 
@@ -185,7 +185,7 @@ class Transport:
         """
         chem, g = self.chem, self.grid
         self.tank[...] = self.side[...] = self.acid[...] = 0.0
-        given = (g, s.c, s.mobility, s.phi, potential.lag, s.turnover, potential.safe, flow.water,
+        given = (g, s.c, s.transport_factor, s.phi, potential.lag, s.pore_turnover, potential.safe, flow.water,
                  self.rock["dispersivity"], self.z, chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
             self.component_gain(*given, self.ore)
@@ -193,19 +193,19 @@ class Transport:
             self.component_flux(*given, self.flux, self.ore)
         if self.watched:
             acid = self.ore[chem.hydrogen][g.inner]
-            self.entered[:] = self.domain.within(self.watched,
+            self.entered[:] = self.domain.sum_within(self.watched,
                                                  [acid[w.part] for w in self.watched])
-        self._acid(potential.terminals)
+        self._acid(potential.boundary)
         f = self.contacts.faces           # G of half a voxel between ore and contact face [m]
-        self.contact = f.area * self.domain.gather(s.mobility, f.voxel) / f.half
-        self._through(s, potential.terminals, flow)
+        self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half
+        self._through(s, potential.boundary, flow)
         self._wells(s, flow)
         return self._longest_step(s, potential, flow)
 
     def advance(self, s, dt):
         """Totals of ore and tanks from t to t + dt."""
-        self.collect(self.grid, self.ore, dt / self.grid.voxel_volume, s.T)
-        s.tank += dt * self.tank
+        self.collect(self.grid, self.ore, dt / self.grid.voxel_volume, s.totals)
+        s.catholyte_totals += dt * self.tank
 
     def _acid(self, terminals):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
@@ -227,13 +227,13 @@ class Transport:
         ore = self.domain.gather(s.c, f.voxel)
         moved = np.zeros((len(s.c), f.strip.size))
         if passing.size:
-            beyond = s.beyond[:, f.strip[passing]]
+            beyond = s.reservoir_species[:, f.strip[passing]]
             z, d = chem.z[:, None], chem.diffusion[:, None]
             star = from_tank(ore[:, passing], beyond, z, terminals.lag_drop[passing],
                              terminals.unsure[passing])
             drift = (F_RT * terminals.drop[passing]) * z * star
             moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - beyond + drift)
-        water = np.where(flow.out > 0, ore, s.beyond[:, f.strip] if s.beyond.size else 0.0)
+        water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip] if s.reservoir_species.size else 0.0)
         out = chem.nu.T @ (moved + flow.out * water)
         for n in range(len(self.contacts.sides)):
             mine = self.contacts.of_side(n)
@@ -263,8 +263,8 @@ class Transport:
         """cfl x the time in which the fastest species could empty a voxel or a tank  [s]."""
         g, f = self.grid, self.contacts.faces
         still, swept, plus, minus = self.parts
-        self.leaving(g, s.mobility, s.phi, flow.water, self.rock["dispersivity"], *self.parts)
-        passing = np.isin(potential.terminals.kinds, PASSING)
+        self.leaving(g, s.transport_factor, s.phi, flow.water, self.rock["dispersivity"], *self.parts)
+        passing = np.isin(potential.boundary.kinds, PASSING)
         contact = np.where(passing, self.contact, 0.0)
         drop = F_RT * potential.drop
         for part, values in ((still, contact), (swept, np.maximum(flow.out, 0.0)),

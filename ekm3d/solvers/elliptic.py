@@ -19,7 +19,7 @@ from scipy.linalg import LinAlgError, solveh_banded
 
 from ekm3d.backends.base import operator
 from ekm3d.errors import ConvergenceError
-from ekm3d.parallel.reproducible_sum import spans
+from ekm3d.parallel.reproducible_sum import segments
 from ekm3d.solvers.multigrid import Multigrid
 
 CLEAR = 1e-8        # of r.r: below, the next r.r is no difference of sums any more
@@ -57,23 +57,23 @@ def diagonal(g, ax, ay, az, b):
 def apply_to_direction(g, ax, ay, az, b, p, r, image, sums):
     """image = A p, p in float32.
 
-    sums (3, nz, ny, spans): p image, r image and image^2 added up over every span.
+    sums (3, nz, ny, segments): p image, r image and image^2 added up over every segment.
     """
     apply_operator(g, ax, ay, az, b, p.astype(float), image)
     for n, a in enumerate((p, r, image)):
-        sums[n] = spans(g, a[g.inner] * image[g.inner])
+        sums[n] = segments(g, a[g.inner] * image[g.inner])
 
 
 @operator
 def residual(g, f, image, inverse, shift, r, sums):
     """r = f - shift - image where inverse > 0, else 0.
 
-    sums (3, nz, ny, spans): squares of r, of f - shift (where inverse > 0) and of image by span.
+    sums (3, nz, ny, segments): squares of r, of f - shift (where inverse > 0) and of image by segment.
     """
     source = np.where(inverse[g.inner] > 0, f[g.inner] - shift, 0.0)
     r[g.inner] = source - image[g.inner]
     for n, a in enumerate((r[g.inner], source, image[g.inner])):
-        sums[n] = spans(g, a * a)
+        sums[n] = segments(g, a * a)
 
 
 @operator
@@ -90,19 +90,19 @@ def redirect(g, z, keep, p):
 
 @operator
 def advance(g, p, image, way, scale, x, r, small, sums):
-    """x += way p, r -= way image, small = scale r; sums (nz, ny, spans): squares of r."""
+    """x += way p, r -= way image, small = scale r; sums (nz, ny, segments): squares of r."""
     x[g.inner] += way * p[g.inner].astype(float)
     r[g.inner] -= way * image[g.inner]
     small[g.inner] = scale * r[g.inner]
-    sums[...] = spans(g, r[g.inner] ** 2)
+    sums[...] = segments(g, r[g.inner] ** 2)
 
 
 @operator
 def lift(g, b, inverse, way, x, r, sums):
-    """x += way where inverse > 0, r -= way b; sums (nz, ny, spans): squares of r."""
+    """x += way where inverse > 0, r -= way b; sums (nz, ny, segments): squares of r."""
     x[g.inner] += np.where(inverse[g.inner] > 0, way, 0.0)
     r[g.inner] -= way * b[g.inner]
-    sums[...] = spans(g, r[g.inner] ** 2)
+    sums[...] = segments(g, r[g.inner] ** 2)
 
 
 @operator
@@ -114,7 +114,7 @@ def follow(g, image, way, trend, x, r):
     trend[g.inner] = step - x[g.inner]
 
 
-class Elliptic:
+class EllipticSolver:
     """Conjugate gradients on one grid; all arrays are allocated once."""
 
     def __init__(self, grid, backend, domain, tolerance=1e-11, max_iterations=20000):
@@ -127,7 +127,7 @@ class Elliptic:
         self.image, self.r = (backend.zeros(grid.padded) for _ in range(2))
         self.p = backend.zeros(grid.padded, np.float32)
         self.fill_direction = domain.filler(self.p)
-        sums = backend.zeros((4, *grid.shape[:2], grid.spans))
+        sums = backend.zeros((4, *grid.shape[:2], grid.segments))
         self.square, self.products, self.three = sums[0], sums[1:], sums[:3]
         self.add_square, self.add_all, self.add_three = map(domain.adder,
                                                             (sums[:1], sums, self.three))

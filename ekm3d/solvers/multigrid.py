@@ -22,7 +22,7 @@ import numpy as np
 from ekm3d.backends.base import operator
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.parallel.decomposition import SMALL
-from ekm3d.parallel.reproducible_sum import spans
+from ekm3d.parallel.reproducible_sum import segments
 
 LARGEST = 1.9                        # of the eigenvalues of D^-1 A, which end below 2; fitted
 CENTRE, REACH = LARGEST * 3 / 5, LARGEST * 2 / 5 * 0.5**0.5
@@ -80,9 +80,9 @@ def smooth(g, face, link, inverse, b, x, weight, y):
 
 @operator
 def smooth_and_sum(g, face, link, inverse, b, x, weight, y, sums):
-    """The same, and sums (nz, ny, spans): b y added up over every span, in float64."""
+    """The same, and sums (nz, ny, segments): b y added up over every segment, in float64."""
     smooth(g, face, link, inverse, b, x, weight, y)
-    sums[...] = spans(g, b[g.inner].astype(float) * y[g.inner])
+    sums[...] = segments(g, b[g.inner].astype(float) * y[g.inner])
 
 
 @operator
@@ -130,13 +130,13 @@ def small_cycle(g, table, steps, entries, count, size, store):
 
 @operator
 def survey(g, ax, ay, az, b, sums):
-    """sums (5, nz, ny, spans): az, ay, ax, b, and 1 for every voxel that conducts, by span.
+    """sums (5, nz, ny, segments): az, ay, ax, b, and 1 for every voxel that conducts, by segment.
 
     ax, ay, az, b: padded float64 as in elliptic.py.
     """
     for n, a in enumerate((az, ay, ax, b)):
-        sums[n] = spans(g, a[g.inner])
-    sums[4] = spans(g, _diagonal(g, (az, ay, ax), b) > 0)
+        sums[n] = segments(g, a[g.inner])
+    sums[4] = segments(g, _diagonal(g, (az, ay, ax), b) > 0)
 
 
 @operator
@@ -244,8 +244,8 @@ class Multigrid:
         self.top = self._level(grid)
         self.fill_operator = domain.filler(self.top.face, self.top.inverse)
         self.fill_last = domain.filler(self.top.y)
-        self.sums = backend.zeros((5, *grid.shape[:2], grid.spans))
-        self.product = backend.zeros((1, *grid.shape[:2], grid.spans))
+        self.sums = backend.zeros((5, *grid.shape[:2], grid.segments))
+        self.product = backend.zeros((1, *grid.shape[:2], grid.segments))
         self.add_sums, self.add_product = domain.adder(self.sums), domain.adder(self.product)
         self.levels, self.cells, self.twice = [self.top], None, True
 

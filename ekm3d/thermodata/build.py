@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ekm3d.chemistry import water_properties
-from ekm3d.chemistry.system import SITE, WATER, Chemistry, unknown
+from ekm3d.chemistry.system import SITE, WATER, ChemicalSystem, unknown
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
 from ekm3d.thermodata.records import CONVENTIONS, KEYS, analytic, problems
@@ -200,7 +200,7 @@ def _arrays(data, parts, minerals, exchange, gases, temperature):
     diffusion = np.array([record["diffusion"] for record in parts + complexes], float)
     site_of = [next(site for site in sites if site in row["reaction"]) for row in held]
     exchangers = tuple(site for site in sites if site in site_of)
-    return Chemistry(
+    return ChemicalSystem(
         components=names,
         labels=tuple(record.get("label", record["name"]) for record in parts),
         groups=tuple(record.get("group", "") for record in parts),

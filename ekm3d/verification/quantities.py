@@ -131,7 +131,7 @@ def _fraction(sim, n):
 LIST_VALUES = {
     "total": lambda sim, n: components(sim.state, sim.chem)[sim.grid.inner][n],
     "immobile": lambda sim, n: _inner(sim, "immobile")[n],
-    "dissolved": lambda sim, n: sim.state.mix(sim.chem.nu[:, n], _inner(sim, "c")),
+    "dissolved": lambda sim, n: sim.state.weighted_sum(sim.chem.nu[:, n], _inner(sim, "c")),
     "species": lambda sim, n: _inner(sim, "c")[n],
     "exchanged": lambda sim, n: on_clay(sim.state)[sim.grid.inner][n],
     "fraction": _fraction,
@@ -139,7 +139,7 @@ LIST_VALUES = {
 }
 PLAIN_VALUES = {
     "pH": lambda sim: _inner(sim, "pH"),
-    "ionic_strength": lambda sim: 0.5e-3 * sim.state.mix(
+    "ionic_strength": lambda sim: 0.5e-3 * sim.state.weighted_sum(
         sim.chem.z.astype(float)**2, _inner(sim, "c")),
     "phi": lambda sim: _inner(sim, "phi"),
     "head": lambda sim: _inner(sim, "head"),
@@ -221,8 +221,8 @@ def _effluent(rest, sim, record, region):
 
 
 def _audit(rest, sim, record, region):
-    audits = {"charge": lambda: sim.audit.charge_max, "faraday": sim.audit.faraday_error,
-              "mass": lambda: sim.audit.mass_errors().max()}
+    audits = {"charge": lambda: sim.balances.charge_max, "faraday": sim.balances.faraday_error,
+              "mass": lambda: sim.balances.mass_errors().max()}
     if rest not in audits:
         raise UnknownQuantity(f"no audit {rest!r}" + suggest(rest, audits))
     return audits[rest]()

@@ -2,29 +2,29 @@
 
 constexpr int WIDTH = 26, BINS = 4, LOWEST = -38, HIGHEST = 37;
 
-// sums: a added up over every span
-KERNEL sum_spans(Grid g, const real* __restrict__ a, real* __restrict__ SPANS(g) sums)
+// sums: a added up over every segment
+KERNEL sum_segments(Grid g, const real* __restrict__ a, real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
         EKM_SPANS(s, g) {
             Span sum;
-            EKM_SPAN(l, s, g) sum[l] = a[start + s * g.span + l];
+            EKM_SPAN(l, s, g) sum[l] = a[start + s * g.segment + l];
             sums[span_at(s, j, k, g)] = of_span(sum);
         }
     }
 }
 
-// sums: a b added up over every span
-KERNEL dot_spans(Grid g, const real* __restrict__ a, const real* __restrict__ b,
-                 real* __restrict__ SPANS(g) sums)
+// sums: a b added up over every segment
+KERNEL dot_segments(Grid g, const real* __restrict__ a, const real* __restrict__ b,
+                 real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
         EKM_SPANS(s, g) {
             Span sum;
             EKM_SPAN(l, s, g) {
-                const Offset c = start + s * g.span + l;
+                const Offset c = start + s * g.segment + l;
                 sum[l] = a[c] * b[c];
             }
             sums[span_at(s, j, k, g)] = of_span(sum);

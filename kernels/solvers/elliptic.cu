@@ -20,18 +20,18 @@ KERNEL apply_operator(Grid g, const real* __restrict__ ax, const real* __restric
     }
 }
 
-// image = (b - div a grad) p; sums over every span of p image, r image and image^2
+// image = (b - div a grad) p; sums over every segment of p image, r image and image^2
 KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
                           const real* __restrict__ az, const real* __restrict__ b,
                           const single* __restrict__ p, const real* __restrict__ r,
-                          real* __restrict__ image, real* __restrict__ EACH(3) SPANS(g) sums)
+                          real* __restrict__ image, real* __restrict__ EACH(3) SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
-        const Offset start = at(0, j, k, g), all = Offset(spans(g)) * g.ny * g.nz;
+        const Offset start = at(0, j, k, g), all = Offset(segments(g)) * g.ny * g.nz;
         EKM_SPANS(s, g) {
             Span curvature, along, square;
             EKM_SPAN(l, s, g) {
-                const Offset c = start + s * g.span + l;
+                const Offset c = start + s * g.segment + l;
                 const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
                              + outflow(az, p, c, layer(g));
                 image[c] = y;
@@ -47,18 +47,18 @@ KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __res
     }
 }
 
-// r = f - shift - image where anything conducts, else 0; sums over every span of r r, of
+// r = f - shift - image where anything conducts, else 0; sums over every segment of r r, of
 // (f - shift)^2 and of image^2
 KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ image,
                 const single* __restrict__ inverse, real shift, real* __restrict__ r,
-                real* __restrict__ EACH(3) SPANS(g) sums)
+                real* __restrict__ EACH(3) SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
-        const Offset start = at(0, j, k, g), all = Offset(spans(g)) * g.ny * g.nz;
+        const Offset start = at(0, j, k, g), all = Offset(segments(g)) * g.ny * g.nz;
         EKM_SPANS(s, g) {
             Span left, source, answer;
             EKM_SPAN(l, s, g) {
-                const Offset c = start + s * g.span + l;
+                const Offset c = start + s * g.segment + l;
                 const real given = inverse[c] > 0 ? f[c] - shift : real(0), own = given - image[c];
                 r[c] = own;
                 left[l] = own * own;
@@ -92,17 +92,17 @@ KERNEL redirect(Grid g, const single* __restrict__ z, real keep, single* __restr
     }
 }
 
-// x += way p, r -= way image, small = scale r; sum of r r over every span
+// x += way p, r -= way image, small = scale r; sum of r r over every segment
 KERNEL advance(Grid g, const single* __restrict__ p, const real* __restrict__ image, real way,
                real scale, real* __restrict__ x, real* __restrict__ r, single* __restrict__ small,
-               real* __restrict__ SPANS(g) sums)
+               real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
         EKM_SPANS(s, g) {
             Span square;
             EKM_SPAN(l, s, g) {
-                const Offset c = start + s * g.span + l;
+                const Offset c = start + s * g.segment + l;
                 const real left = r[c] - way * image[c];
                 x[c] += way * p[c];
                 r[c] = left;
@@ -114,16 +114,16 @@ KERNEL advance(Grid g, const single* __restrict__ p, const real* __restrict__ im
     }
 }
 
-// A constant on top: x += way where anything conducts, r -= way b; sum of r r over every span
+// A constant on top: x += way where anything conducts, r -= way b; sum of r r over every segment
 KERNEL lift(Grid g, const real* __restrict__ b, const single* __restrict__ inverse, real way,
-            real* __restrict__ x, real* __restrict__ r, real* __restrict__ SPANS(g) sums)
+            real* __restrict__ x, real* __restrict__ r, real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
         EKM_SPANS(s, g) {
             Span square;
             EKM_SPAN(l, s, g) {
-                const Offset c = start + s * g.span + l;
+                const Offset c = start + s * g.segment + l;
                 const real left = r[c] - way * b[c];
                 x[c] += inverse[c] > 0 ? way : real(0);
                 r[c] = left;

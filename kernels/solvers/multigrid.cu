@@ -125,11 +125,11 @@ KERNEL smooth(Grid g, const single* __restrict__ EACH(3) face, const single* __r
     EKM_ROWS(j, k, g) step(g, medium(g, face, link, inverse), b, x, weight, y, j, k);
 }
 
-// The same, and the sum of b y over every span
+// The same, and the sum of b y over every segment
 KERNEL smooth_and_sum(Grid g, const single* __restrict__ EACH(3) face,
                       const single* __restrict__ link, const single* __restrict__ inverse,
                       const single* __restrict__ b, const single* __restrict__ x, single weight,
-                      single* __restrict__ y, real* __restrict__ SPANS(g) sums)
+                      single* __restrict__ y, real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Medium m = medium(g, face, link, inverse);
@@ -137,7 +137,7 @@ KERNEL smooth_and_sum(Grid g, const single* __restrict__ EACH(3) face,
         EKM_SPANS(s, g) {
             Span product;
             EKM_SPAN(l, s, g) {
-                const Offset a = start + s * g.span + l;
+                const Offset a = start + s * g.segment + l;
                 const single found = stepped(m, b, x, weight, a);
                 y[a] = found;
                 product[l] = real(b[a]) * real(found);
@@ -213,18 +213,18 @@ KERNEL small_cycle(Grid g, const Offset* __restrict__ LIST(entries) table,
 
 // ---- set-up ------------------------------------------------------------------------------
 
-// Sums over every span of az, ay, ax and b, and the number of voxels that conduct
+// Sums over every segment of az, ay, ax and b, and the number of voxels that conduct
 KERNEL survey(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
               const real* __restrict__ az, const real* __restrict__ b,
-              real* __restrict__ EACH(5) SPANS(g) sums)
+              real* __restrict__ EACH(5) SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g), ny = row(g), nz = layer(g);
-        const Offset all = Offset(spans(g)) * g.ny * g.nz;
+        const Offset all = Offset(segments(g)) * g.ny * g.nz;
         EKM_SPANS(s, g) {
             Span x, y, z, links, live;
             EKM_SPAN(l, s, g) {
-                const Offset a = start + s * g.span + l;
+                const Offset a = start + s * g.segment + l;
                 const real d = ax[a] + ax[a - 1] + ay[a] + ay[a - ny] + az[a] + az[a - nz] + b[a];
                 x[l] = ax[a];
                 y[l] = ay[a];

@@ -30,7 +30,7 @@ from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cpp_compiler import FLAGS, compile_library, find_compiler
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
-from ekm3d.solvers.elliptic import Elliptic, apply_operator
+from ekm3d.solvers.elliptic import EllipticSolver, apply_operator
 
 LARGEST = 256       # voxels an edge of a field that is made and not repeated
 PLAIN = r"""
@@ -141,7 +141,7 @@ def header_cost(library, backend, grid, arrays, clock, repeats):
 
 def solve(grid, backend, arrays, changed, clock, repeats):
     """{cold, warm: (seconds, iterations)} of one thread count."""
-    solver = Elliptic(grid, backend, Domain(grid), tolerance=1e-8)
+    solver = EllipticSolver(grid, backend, Domain(grid), tolerance=1e-8)
 
     def run(problem, x):
         solver.solve(*problem, x)

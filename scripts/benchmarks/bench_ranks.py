@@ -21,7 +21,7 @@ from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import faces
 from ekm3d.parallel.domain import domain_of
 from ekm3d.parallel.team import join
-from ekm3d.solvers.elliptic import Elliptic
+from ekm3d.solvers.elliptic import EllipticSolver
 
 
 def medium(whole, domain):
@@ -47,7 +47,7 @@ def measure(cells, solves):
     whole = Grid((cells,) * 3, (0.1,) * 3)
     domain = domain_of(whole, backend, team.comm)
     *operator, f = medium(whole, domain)
-    solver, x = Elliptic(domain.grid, backend, domain, 1e-10), np.zeros(domain.grid.padded)
+    solver, x = EllipticSolver(domain.grid, backend, domain, 1e-10), np.zeros(domain.grid.padded)
     solver.solve(*operator, f, x)
     best, before = np.inf, dict(vars(domain.counters))
     for _ in range(solves):
@@ -57,7 +57,7 @@ def measure(cells, solves):
         best = min(best, (time.perf_counter() - begun) / solver.iterations)
     each = {name: (count - before[name]) / solves / solver.iterations
             for name, count in vars(domain.counters).items()}
-    if team.leads:
+    if team.is_root:
         print(json.dumps({"seconds": best, "iterations": solver.iterations, **each}))
 
 

@@ -25,7 +25,7 @@ from helpers.field_voxels import CHEM, THETA, H, ore  # noqa: E402
 from helpers.phreeqc import Phreeqc, comparable  # noqa: E402
 
 from ekm3d.backends.choose import choose_backend  # noqa: E402
-from ekm3d.chemistry.equilibrium import Equilibrium, acidity_from_neutrality  # noqa: E402
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, acidity_from_neutrality  # noqa: E402
 
 PAGE = ROOT / "cases" / "verification" / "chemistry.md"
 REPEATS, PEER = 5, 200
@@ -45,8 +45,8 @@ def measure(count):
     """Rows of the table: (what, voxels per second, steps per voxel)."""
     rng = np.random.default_rng(61)
     chem = comparable(CHEM)
-    engine = Equilibrium(chem)
-    engines = {"NumPy": engine, "compiled": Equilibrium(chem, backend=choose_backend("cpp"))}
+    engine = EquilibriumSolver(chem)
+    engines = {"NumPy": engine, "compiled": EquilibriumSolver(chem, backend=choose_backend("cpp"))}
     total, sites = ore(rng, count)
 
     def moved(share):
@@ -59,7 +59,7 @@ def measure(count):
     for share in (1e-1, 1e-3, 1e-6, 0.0):
         near = moved(share) if share else total
         for name, one in engines.items():
-            wall, after = clocked(lambda: one.solve(near, THETA, sites, found.warm))
+            wall, after = clocked(lambda: one.solve(near, THETA, sites, found.warm_start))
             rows.append((f"ekm3d, totals moved by {share:g} ({name})", count / wall,
                          after.iterations.mean()))
     return rows + beside(chem, total, sites, found)

@@ -111,10 +111,10 @@ def chemistry(cupy, small):
     for spacing in (25,) if small else (5, 2):
         on = CudaBackend("benchmark", cupy)
         sim, clock, rng = simulation(on, spacing), waiting(cupy), np.random.default_rng(11)
-        change = on.from_numpy(1 + 1e-3 * rng.normal(size=sim.state.T.shape))
+        change = on.from_numpy(1 + 1e-3 * rng.normal(size=sim.state.totals.shape))
         times = []
         for _ in range(3):
-            sim.state.T[...] = sim.state.T * change
+            sim.state.totals[...] = sim.state.totals * change
             begun = clock()
             sim.reactions.advance(sim.state)
             times.append(clock() - begun)

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from ekm3d import Case, Simulation
 from ekm3d.constants import F_RT, HOUR
 from ekm3d.diagnostics.derived_fields import parts
-from ekm3d.diagnostics.time_series import Monitor
+from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.physics.face_interpolation import face_conductance
 from ekm3d.physics.transport import dispersion
@@ -34,7 +34,7 @@ def march(case, hours, overrides=()):
     """Run a case for some hours without writing; its Simulation, Monitor, steps and wall time."""
     begun = time.monotonic()
     sim = Simulation(Case.read(CASES / case, overrides))
-    monitor, end, steps = Monitor(sim), hours * HOUR, []
+    monitor, end, steps = TimeSeries(sim), hours * HOUR, []
     with threadpool_limits(1, "blas"):
         while sim.state.time < end * (1 - 1e-12):
             steps.append(sim.step(end))
@@ -95,7 +95,7 @@ def dissolved(sim, label):
 def electrolysis(run):
     """What the electrolysis cell is compared by."""
     sim = run.sim
-    x, acid = along_x(sim, sim.state.T[sim.chem.hydrogen][sim.grid.inner])
+    x, acid = along_x(sim, sim.state.totals[sim.chem.hydrogen][sim.grid.inner])
     return {"voltage (V)": sim.terminal_voltage,
             "acid front, pH 3 (mm)": 1e3 * front(sim, 3.0),
             "base front, pH 11 (mm)": 1e3 * front(sim, 11.0),
@@ -207,7 +207,7 @@ def smearing(sim):
     scale, drift = chem.diffusion[:, None, None, None], (chem.z * F_RT)[:, None, None, None]
     lost, norm = np.zeros((3, len(chem.components))), np.zeros(len(chem.components))
     for axis in range(3):
-        geometric = face_conductance(s.mobility, g, axis)
+        geometric = face_conductance(s.transport_factor, g, axis)
         low, high = below(s.c, axis), above(s.c, axis)
         middle, change = 0.5 * (low + high), (high - low) * (geometric > 0)
         drop = below(s.phi, axis) - above(s.phi, axis)

@@ -43,8 +43,8 @@ def arguments(grid=GRID):
 def test_numbers_and_small_tables_are_numpy_s(backend):
     """Counted in the integers that kernels read; a table is there already."""
     table = np.array([1.0, 2.0])
-    assert backend.count(4).tolist() == [0, 1, 2, 3] and backend.count(0).dtype == np.int64
-    assert backend.remembered(table) is table
+    assert backend.arange(4).tolist() == [0, 1, 2, 3] and backend.arange(0).dtype == np.int64
+    assert backend.cached(table) is table
 
 
 def test_auto_takes_the_compiler_and_says_so(cpp):

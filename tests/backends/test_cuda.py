@@ -15,7 +15,7 @@ from ekm3d import Case, Simulation
 from ekm3d.backends import choose, kernel_signature
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cuda import CudaBackend, blocks, loop, packed
-from ekm3d.diagnostics.time_series import Monitor
+from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
@@ -23,7 +23,7 @@ from ekm3d.parallel.reproducible_sum import ENTRIES
 from ekm3d.physics import transport
 from ekm3d.resources import case_path, kernel_text
 from ekm3d.solvers import multigrid
-from ekm3d.solvers.elliptic import Elliptic, apply_operator, redirect
+from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, redirect
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
@@ -150,7 +150,7 @@ def test_places_are_read_and_added_to_as_on_the_host(cuda, rng, lead):
 def test_what_is_remembered_does_not_grow_for_ever(cuda, monkeypatch):
     monkeypatch.setattr("ekm3d.backends.cuda.REMEMBERED", 3)
     for n in range(20):
-        assert cuda.remembered(np.array([n])).get() == n
+        assert cuda.cached(np.array([n])).get() == n
     assert len(cuda.known) <= 3
 
 
@@ -225,14 +225,16 @@ def compare(one, other, steps):
     """
     for _ in range(steps):
         assert abs(one.step() / other.step() - 1) < 1e-12
-    for name in ("T", "c", "exchanged", "solid", "slow", "held", "immobile", "mobility", "phi",
-                 "head", "tank", "plate", "leachate", "drained", "fed", "acid"):
+    for name in ("totals", "c", "exchanged", "solid", "kinetic_minerals", "slow_sites",
+                 "immobile", "transport_factor", "phi",
+                 "head", "catholyte_totals", "plate_totals", "leachate", "drained",
+                 "injected", "electrode_acid"):
         mine, theirs = getattr(one.state, name), other.backend.to_numpy(getattr(other.state, name))
         far = np.abs(mine - theirs).max(initial=0.0)
         bound = 1e-11 if name in ("phi", "head") else 1e-12
         assert far <= bound * np.abs(mine).max(initial=0.0), name
-    assert other.audit.mass_errors().max() < 1e-13
-    assert other.audit.faraday_error() < 1e-9
+    assert other.balances.mass_errors().max() < 1e-13
+    assert other.balances.faraday_error() < 1e-9
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -251,7 +253,7 @@ def test_the_field_block_takes_the_same_steps_and_tells_the_same(monkeypatch):
     compare(one, other, steps=2)
     rows = []
     for sim in (one, other):
-        monitor = Monitor(sim)
+        monitor = TimeSeries(sim)
         monitor.record(60.0)
         cuda_stand_in.crossed.largest = 0
         rows.append(monitor.row())
@@ -285,7 +287,7 @@ def test_a_column_of_voxels_is_solved_directly_on_the_device_too(cuda, rng):
     ax[grid.inner][..., :-1], b[grid.inner] = 1.0, 1.0
     x[grid.inner] = rng.random(grid.shape)
     apply_operator(grid, ax, ay, az, b, x, f)
-    found, solver = cuda.zeros(grid.padded), Elliptic(grid, cuda, Domain(grid, cuda))
+    found, solver = cuda.zeros(grid.padded), EllipticSolver(grid, cuda, Domain(grid, cuda))
     solver.solve(*map(cuda.from_numpy, (ax, ay, az, b, f)), found)
     assert np.abs(found.get() - x).max() < 1e-12 and solver.iterations == 0
 
@@ -321,7 +323,7 @@ def test_slow_parts_of_the_ore_stay_on_the_device(monkeypatch, tmp_path, run):
     have no history, and lists of the ore cross: it shows that they would be seen.
     """
     _, sim = pair(monkeypatch, Case.read(salt_case(tmp_path), RUNS[run]), cuda_stand_in)
-    largest, times, advance = [], [], sim.slow.advance
+    largest, times, advance = [], [], sim.nonequilibrium.advance
 
     def watched(s, dt):
         cuda_stand_in.crossed.largest, before = 0, cuda_stand_in.crossed.times
@@ -329,10 +331,10 @@ def test_slow_parts_of_the_ore_stay_on_the_device(monkeypatch, tmp_path, run):
         largest.append(cuda_stand_in.crossed.largest)
         times.append(cuda_stand_in.crossed.times - before)
 
-    monkeypatch.setattr(sim.slow, "advance", watched)
+    monkeypatch.setattr(sim.nonequilibrium, "advance", watched)
     for _ in range(3):
         sim.step()
-    assert (largest[0] >= sim.voxels.index.size) == bool(sim.slow.processes)
+    assert (largest[0] >= sim.voxels.index.size) == bool(sim.nonequilibrium.processes)
     assert largest[1:] == [1, 1] and max(times[1:]) < 12
 
 
@@ -345,7 +347,7 @@ def test_a_block_takes_the_same_steps_on_a_gpu(monkeypatch, tmp_path, run):
     one, other = pair(monkeypatch, case, cupy)
     for _ in range(3):
         assert abs(one.step() / other.step() - 1) < 1e-9
-    for name in ("T", "c", "exchanged", "solid", "phi"):
+    for name in ("totals", "c", "exchanged", "solid", "phi"):
         mine, theirs = getattr(one.state, name), other.backend.to_numpy(getattr(other.state, name))
         assert np.abs(mine - theirs).max(initial=0.0) <= 1e-9 * np.abs(mine).max(initial=0.0), name
-    assert other.audit.mass_errors().max() < 1e-13
+    assert other.balances.mass_errors().max() < 1e-13

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import cuda_stand_in
 
-from ekm3d.backends.cuda import CudaBackend, Recorded
+from ekm3d.backends.cuda import CudaBackend, CudaGraph
 from ekm3d.grid.grid import Grid
 from ekm3d.solvers.elliptic import redirect
 
@@ -26,8 +26,8 @@ def test_a_sequence_becomes_one_launch(cuda, monkeypatch):
     1.5, 1.875, 1.96875, ...: three quarters of the way each time, recording included.
     """
     _, p, call = graph(cuda)
-    recorded, record = [], Recorded._record
-    monkeypatch.setattr(Recorded, "_record", lambda self: recorded.append(1) or record(self))
+    recorded, record = [], CudaGraph._record
+    monkeypatch.setattr(CudaGraph, "_record", lambda self: recorded.append(1) or record(self))
     for left in (0.5, 0.125, 0.03125, 0.0078125):
         call()
         assert (p.get()[GRID.inner] == 2.0 - left).all()
@@ -50,8 +50,8 @@ def test_what_is_no_launch_stays_between_the_graphs(cuda, monkeypatch):
     From 0: 1, 2, 2; from 2: 2, 4, 3; from 3: 2.5, 5, 3.5; and None is nothing.
     """
     z, p, _ = graph(cuda)
-    recorded, record = [], Recorded._record
-    monkeypatch.setattr(Recorded, "_record", lambda self: recorded.append(1) or record(self))
+    recorded, record = [], CudaGraph._record
+    monkeypatch.setattr(CudaGraph, "_record", lambda self: recorded.append(1) or record(self))
     launch = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
 
     def double():
@@ -70,7 +70,7 @@ def test_what_cannot_be_recorded_is_refused(cuda):
     for wrong in (z.get, lambda: z + 1.0, lambda: cuda.from_numpy(np.ones(3)),
                   cuda_stand_in.stream.synchronize):
         with pytest.raises(RuntimeError, match="while a graph is recorded"):
-            Recorded(cuda_stand_in.cuda, wrong)._record()
+            CudaGraph(cuda_stand_in.cuda, wrong)._record()
         assert cuda_stand_in.stream.launches is None
     with pytest.raises(RuntimeError, match="default stream"):
         default = cuda_stand_in.Stream()
@@ -95,8 +95,8 @@ def test_what_is_brought_to_the_host_is_as_it_was_then(cuda, rng):
     wanted = there.get()
     buffer = cuda.host_buffer(GRID.shape, np.float32)
     buffer[...] = -1.0
-    cuda.bring(there[GRID.inner], buffer)
-    wait = cuda.brought()
+    cuda.copy_to_host_async(there[GRID.inner], buffer)
+    wait = cuda.copies_done()
     there[...] = 7.0
     assert (buffer == -1.0).all()
     wait()

@@ -9,7 +9,7 @@ from helpers.case_files import FIELD, SMALL, complaints, copy
 
 from ekm3d.case.case import Case, CaseError
 from ekm3d.case.toml_text import key_lines
-from ekm3d.case.units import Kind, per_kg, per_litre
+from ekm3d.case.units import QuantityKind, per_kg, per_litre
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def field(tmp_path_factory):
     (7, "V", 7.0), (".5 m", "m", 0.5), ("1e-3m", "m", 1e-3), ("2 /h", "1/s", 2 / 3600)])
 def test_text_with_a_unit_becomes_si(text, unit, si):
     """By hand; 1e-15 relative, since a decimal fraction may round either way."""
-    assert Kind(unit, "").read(text) == pytest.approx(si, rel=1e-15)
+    assert QuantityKind(unit, "").read(text) == pytest.approx(si, rel=1e-15)
 
 
 @pytest.mark.parametrize("text", [
@@ -42,7 +42,7 @@ def test_text_with_a_unit_becomes_si(text, unit, si):
 def test_what_is_no_quantity_is_refused_in_words(text):
     """ValueError and nothing else, fast, with an example of what would be right."""
     with pytest.raises(ValueError, match="0.3 V/cm"):
-        Kind("V/m", "0.3 V/cm").read(text)
+        QuantityKind("V/m", "0.3 V/cm").read(text)
 
 
 def test_an_equivalent_is_a_mole_of_charge():

@@ -7,7 +7,7 @@ import pytest
 from helpers.random_systems import BATCH, with_sizes
 
 from ekm3d.chemistry.activity import Activity
-from ekm3d.chemistry.equilibrium import Equilibrium
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 
 STRENGTHS = np.array([1e-6, 1e-3, 0.1, 0.7, 5.0])
 
@@ -71,7 +71,7 @@ def test_solubility_grows_with_ionic_strength_as_gamma_falls():
     total[[chem.components.index(n) for n in ("Na+", "Cl-")]] = salt
     total[[chem.components.index(n) for n in ("Ca+2", "SO4-2")]] = 100.0
     total[chem.hydrogen] = 1e-4
-    found = Equilibrium(chem).solve(total, 1.0)
+    found = EquilibriumSolver(chem).solve(total, 1.0)
     c = found.c[chem.components.index("Ca+2")] / 1e3
     root = np.sqrt(found.ionic_strength)
     log = -chem.debye_A * 4 * root / (1 + 1.5 * root) + 0.05 * found.ionic_strength

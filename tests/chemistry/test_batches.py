@@ -25,8 +25,8 @@ from helpers.random_systems import (
 from ekm3d import errors
 from ekm3d.backends import cpp
 from ekm3d.backends.cuda import CudaBackend
-from ekm3d.backends.fixed_order_sum import Mix, added
-from ekm3d.chemistry.equilibrium import Equilibrium, Sites
+from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites
 
 MADE = {"numpy": lambda: None, "cpp": lambda: cpp.CppBackend("test"),
         "launched": lambda: CudaBackend("test", cuda_stand_in)}
@@ -51,12 +51,12 @@ def drawn(name, rng):
     return CHEM, total, np.full(N, THETA), Sites(*each, sites.reference_pH)
 
 
-def solve(engine, system, warm, voxels):
+def solve(engine, system, warm_start, voxels):
     """Result of some voxels only."""
     _, total, theta, sites = system
     cec, slope = (np.asarray(v)[..., voxels] for v in (sites.cec, sites.slope))
     return engine.solve(total[:, voxels], theta[voxels], Sites(cec, slope, sites.reference_pH),
-                        None if warm is None else warm[:, voxels])
+                        None if warm_start is None else warm_start[:, voxels])
 
 
 def same(one, other, voxels):
@@ -77,12 +77,12 @@ def test_a_voxel_is_solved_the_same_in_any_company(kind, name, rng):
     system = drawn(name, rng)
     chem, total = system[:2]
     try:
-        engine = Equilibrium(chem, backend=MADE[kind]())
+        engine = EquilibriumSolver(chem, backend=MADE[kind]())
     except errors.BackendError as error:
         pytest.skip(str(error))
     if kind != "numpy" and not engine.compiled:
         return
-    first = solve(Equilibrium(chem), system, None, np.arange(N)).warm
+    first = solve(EquilibriumSolver(chem), system, None, np.arange(N)).warm_start
     starts = [first, first[:, np.roll(np.arange(N), 5)], None][
         slice(1) if name in DRAWN and kind != "numpy" else slice(2 + (kind == "numpy"))]
     total *= np.exp(1e-4 * rng.normal(size=total.shape))
@@ -95,7 +95,7 @@ def test_a_voxel_is_solved_the_same_in_any_company(kind, name, rng):
 def test_the_draws_reach_compiled_code_and_leave_some_to_numpy(rng):
     """Of the systems above those with one arrangement and no Vanselow exchanger are compiled."""
     host = SimpleNamespace(kernel=lambda *_, **__: True)
-    covered = {name for name, chem in DRAWN.items() if Equilibrium(chem, backend=host).compiled}
+    covered = {name for name, chem in DRAWN.items() if EquilibriumSolver(chem, backend=host).compiled}
     assert covered == {"drawn sizes", "gapon", "open"}
 
 
@@ -105,7 +105,7 @@ def test_ordered_sums_are_sums_one_after_the_other(rng, n):
     weights, array = rng.normal(size=(6, 23)), rng.normal(size=(23, n)) * 10.0**rng.integers(9)
     weights[rng.random(weights.shape) < 0.4] = 0.0
     weights[2] = 0.0
-    found, whole = Mix(weights)(array), added(array)
+    found, whole = WeightedSum(weights)(array), added(array)
     for column in range(n):
         for row in range(6):
             total = 0.0
@@ -116,4 +116,4 @@ def test_ordered_sums_are_sums_one_after_the_other(rng, n):
         for value in array[:, column]:
             total += value
         assert whole[column] == total
-    assert not Mix(np.zeros((2, 0)))(np.zeros((0, n))).any()
+    assert not WeightedSum(np.zeros((2, 0)))(np.zeros((0, n))).any()

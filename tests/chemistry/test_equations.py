@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekm3d.chemistry.equations import Equations
-from ekm3d.chemistry.equilibrium import Equilibrium, Sites, acidity_from_neutrality
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites, acidity_from_neutrality
 from ekm3d.thermodata.build import read_database
 
 # --- properties -----------------------------------------------------------------------------
@@ -40,10 +40,10 @@ def test_the_start_does_not_matter(seed):
     rng = np.random.default_rng(seed)
     total, sites = ore(rng, 20)
     found = ENGINE.solve(total, THETA, sites)
-    others = found.warm[:, rng.permutation(20)]
-    shaken = found.warm + 0.3 * rng.normal(size=found.warm.shape)
-    for warm in (others, shaken):
-        again = ENGINE.solve(total, THETA, sites, warm)
+    others = found.warm_start[:, rng.permutation(20)]
+    shaken = found.warm_start + 0.3 * rng.normal(size=found.warm_start.shape)
+    for warm_start in (others, shaken):
+        again = ENGINE.solve(total, THETA, sites, warm_start)
         assert again.c == pytest.approx(found.c, rel=1e-7, abs=1e-15)
         assert again.solid == pytest.approx(found.solid, rel=1e-7, abs=1e-9)
 
@@ -57,9 +57,9 @@ def test_an_equilibrium_stays(seed):
     """
     total, sites = ore(np.random.default_rng(seed), 20)
     found = ENGINE.solve(total, THETA, sites)
-    again = ENGINE.solve(total, THETA, sites, found.warm)
+    again = ENGINE.solve(total, THETA, sites, found.warm_start)
     assert not again.iterations.any()
-    assert np.array_equal(again.warm, found.warm)
+    assert np.array_equal(again.warm_start, found.warm_start)
     assert again.c == pytest.approx(found.c, rel=1e-12)
 
 
@@ -68,7 +68,7 @@ def test_the_order_of_components_does_not_matter(rng):
     reverse = read_database(FIELD, CHEM.components[::-1])
     total, sites = ore(rng, 20)
     found = ENGINE.solve(total, THETA, sites)
-    turned = Equilibrium(reverse).solve(total[::-1], THETA, sites)
+    turned = EquilibriumSolver(reverse).solve(total[::-1], THETA, sites)
     rows = [reverse.species_index(name) for name in CHEM.species]
     assert turned.c[rows] == pytest.approx(found.c, rel=1e-7, abs=1e-15)
     assert turned.solid == pytest.approx(found.solid, rel=1e-7, abs=1e-9)
@@ -77,7 +77,7 @@ def test_the_order_of_components_does_not_matter(rng):
 def test_voxels_do_not_see_each_other(rng):
     """Alone, in company, or at a chunk's end: the same to rounding."""
     total, sites = ore(rng, 30)
-    engine = Equilibrium(CHEM)
+    engine = EquilibriumSolver(CHEM)
     engine.chunk = 7
     together, apart = ENGINE.solve(total, THETA, sites), engine.solve(total, THETA, sites)
     assert apart.c == pytest.approx(together.c, rel=1e-7, abs=1e-15)
@@ -97,10 +97,10 @@ def test_a_bulk_twice_as_large_holds_twice_as_much(rng):
 def test_a_small_change_takes_few_steps(rng):
     """Totals moved by 1 %: Newton is quadratic, so three steps reach 1e-12 in most voxels."""
     total, sites = ore(rng, 300)
-    warm = ENGINE.solve(total, THETA, sites).warm
+    warm_start = ENGINE.solve(total, THETA, sites).warm_start
     moved = total * (1 + 0.01 * rng.uniform(-1, 1, total.shape))
     moved[H] = acidity_from_neutrality(CHEM, moved, sites.cec)
-    found = ENGINE.solve(moved, THETA, sites, warm)
+    found = ENGINE.solve(moved, THETA, sites, warm_start)
     assert np.median(found.iterations) <= 3 and np.percentile(found.iterations, 95) <= 5
 
 
@@ -113,7 +113,7 @@ def test_the_jacobian_is_the_derivative(rng):
     equations = Equations(CHEM)
     total, sites = ore(rng, 40)
     found = ENGINE.solve(total, THETA, sites)
-    y = found.warm + 0.05 * rng.normal(size=found.warm.shape)
+    y = found.warm_start + 0.05 * rng.normal(size=found.warm_start.shape)
     y[13:] = np.where(found.solid > 0, y[13:], 0.0)
     active = found.solid > 0
     voxels = ENGINE._voxels(total, THETA, sites)

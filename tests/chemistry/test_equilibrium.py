@@ -9,7 +9,12 @@ import pytest
 from helpers import phreeqc
 from helpers.field_voxels import CHEM, ENGINE, FIELD, THETA, H, check, ore
 
-from ekm3d.chemistry.equilibrium import ChemistryError, Equilibrium, Sites, acidity_from_neutrality
+from ekm3d.chemistry.equilibrium import (
+    ChemistryError,
+    EquilibriumSolver,
+    Sites,
+    acidity_from_neutrality,
+)
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.thermodata.build import read_database
 
@@ -38,7 +43,7 @@ def test_batch_equilibria(model, relative, minerals):
     chosen = given["minerals_allowed"] == minerals
     total = 1e3 * np.array([given["T_" + name][chosen] for name in chem.components])
     cec = 1e3 * given["CEC_eq_per_kgw"][chosen]
-    found = Equilibrium(chem).solve(total, 1.0, Sites(cec))
+    found = EquilibriumSolver(chem).solve(total, 1.0, Sites(cec))
 
     m = np.array([expected["m_" + name][chosen] for name in chem.species])
     assert np.all(np.abs(found.c / 1e3 - m) < relative * m + 1e-12)
@@ -66,7 +71,7 @@ def test_phreeqc_agrees_on_field_ore(rng, tmp_path):
     total[CHEM.index("Na")] += np.concatenate([np.zeros(10), np.linspace(20, 250, 10)])
     total[CHEM.index("HCO3")] += np.concatenate([np.zeros(14), np.linspace(5, 20, 6)])
     total[H] = acidity_from_neutrality(CHEM, total, sites.cec)
-    found = Equilibrium(chem).solve(total, THETA, sites)
+    found = EquilibriumSolver(chem).solve(total, THETA, sites)
     assert found.pH.min() < 3 and found.pH.max() > 10 and (found.solid > 0).any(axis=1).all()
     program = phreeqc.Phreeqc(chem, tmp_path)
     litres = 1e3 * THETA
@@ -92,7 +97,7 @@ def test_acid_and_base_without_anything_else():
     """Ideal, total_H = +-0.01 mol/l: pH 2 and 12, to 1e-10 (the other ion is 1e-12 mol/l)."""
     total = np.zeros((10, 2))
     total[H] = [10, -10]
-    found = Equilibrium(CHEM.ideal()).solve(total, 1.0)
+    found = EquilibriumSolver(CHEM.ideal()).solve(total, 1.0)
     assert found.pH == pytest.approx([2, 12], abs=1e-9)
 
 
@@ -105,7 +110,7 @@ def test_two_ions_on_an_exchanger():
     chem = read_database(FIELD, ["K+", "Na+"]).ideal()
     K = 10 ** 1.14
     beta = np.array([K, 1]) / (1 + K)
-    found = Equilibrium(chem).solve((1.0 + beta)[:, None], 1.0, Sites(1.0))
+    found = EquilibriumSolver(chem).solve((1.0 + beta)[:, None], 1.0, Sites(1.0))
     assert found.c[:, 0] == pytest.approx([1.0, 1.0], rel=1e-10)
     assert dict(zip(chem.exchange, found.exchanged[:, 0])) == pytest.approx(
         {"KX": beta[0], "NaX": beta[1]}, rel=1e-10)
@@ -149,14 +154,14 @@ def test_hydroxide_redissolves(rng):
     total[H] += 60
     first = ENGINE.solve(total, THETA, sites)
     assert not first.solid.any()
-    amounts, warm = [], first.warm
+    amounts, warm_start = [], first.warm_start
     for base in [*range(0, 360, 10), *range(350, -10, -10)]:
         total_now = total.copy()
         total_now[CHEM.index("Na")] += base
         total_now[H] -= base
-        found = ENGINE.solve(total_now, THETA, sites, warm)
+        found = ENGINE.solve(total_now, THETA, sites, warm_start)
         check(CHEM, total_now, THETA, sites, found)
-        warm = found.warm
+        warm_start = found.warm_start
         amounts.append(found.solid.sum(axis=1))
     aluminium, light, heavy = np.array(amounts)[:, :3].T
     assert min(aluminium.max(), light.max(), heavy.max()) > 10
@@ -209,7 +214,7 @@ def test_absent_components_are_exactly_absent(rng):
     assert not found.c[touched].any()
     kept = [k for k in range(10) if k not in gone]
     small = read_database(FIELD, [CHEM.components[k] for k in kept])
-    alone = Equilibrium(small).solve(total[kept], THETA, sites)
+    alone = EquilibriumSolver(small).solve(total[kept], THETA, sites)
     rows = [CHEM.species_index(name) for name in small.species]
     assert found.c[rows] == pytest.approx(alone.c, rel=1e-7, abs=1e-15)
 
@@ -221,12 +226,12 @@ def test_a_component_may_arrive_and_leave(rng):
     without[CHEM.index("Al")] = 0.0
     without[H] = acidity_from_neutrality(CHEM, without, sites.cec)
     full, empty = ENGINE.solve(total, THETA, sites), ENGINE.solve(without, THETA, sites)
-    assert ENGINE.solve(total, THETA, sites, empty.warm).c == pytest.approx(
+    assert ENGINE.solve(total, THETA, sites, empty.warm_start).c == pytest.approx(
         full.c, rel=1e-7, abs=1e-15)
-    assert ENGINE.solve(without, THETA, sites, full.warm).c == pytest.approx(
+    assert ENGINE.solve(without, THETA, sites, full.warm_start).c == pytest.approx(
         empty.c, rel=1e-7, abs=1e-15)
     without[CHEM.index("Al")] = 1e-6               # a front's first trace, 2e-9 mol/l
-    assert ENGINE.solve(without, THETA, sites, empty.warm).iterations.max() <= 8
+    assert ENGINE.solve(without, THETA, sites, empty.warm_start).iterations.max() <= 8
 
 
 # --- refusals -------------------------------------------------------------------------------
@@ -236,7 +241,7 @@ def test_no_equilibrium_is_an_error_with_places():
     chem = read_database(FIELD, ["Na+", "SO4-2"])
     total = np.array([[2.0, 0.5, 2.0], [1.0, 0.25, 1.0]])
     with pytest.raises(ChemistryError, match=r"no equilibrium .*voxel 1 .*Na\+ 0.5") as caught:
-        Equilibrium(chem).solve(total, 1.0, Sites(1.0))
+        EquilibriumSolver(chem).solve(total, 1.0, Sites(1.0))
     assert caught.value.voxels.tolist() == [1]
     assert caught.value.total.tolist() == [[0.5], [0.25]]
 
@@ -256,7 +261,7 @@ def test_impossible_totals_are_refused_not_clipped(rng, spoil):
 def test_an_exchanger_needs_exchange_species():
     chem = read_database(FIELD, ["SO4-2"])
     with pytest.raises(ValueError, match="no exchange species"):
-        Equilibrium(chem).solve(np.ones((1, 1)), 1.0, Sites(1.0))
+        EquilibriumSolver(chem).solve(np.ones((1, 1)), 1.0, Sites(1.0))
 
 
 def test_traces_of_a_mineral_s_metal_do_not_matter(rng):

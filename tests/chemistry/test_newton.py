@@ -14,7 +14,7 @@ from ekm3d.backends.cuda import CudaBackend
 from ekm3d.chemistry import newton
 from ekm3d.chemistry.equilibrium import (
     ChemistryError,
-    Equilibrium,
+    EquilibriumSolver,
     _Found,
     acidity_from_neutrality,
 )
@@ -37,17 +37,17 @@ def there(request):
 
 @pytest.fixture(scope="module")
 def engine(there):
-    made = Equilibrium(CHEM, backend=there)
+    made = EquilibriumSolver(CHEM, backend=there)
     assert made.compiled
     return made
 
 
-def moved_there(engine, total, sites, warm):
+def moved_there(engine, total, sites, warm_start):
     """(total, theta, sites, warm) of `Engine.settled`, where the engine's backend keeps arrays."""
     move, given = engine.backend.from_numpy, engine._voxels(total, THETA, sites)
     lists = map(move, (given.cec, given.slope, given.reference_pH))
     return (move(given.total), move(np.full(total.shape[1], THETA)),
-            replace(sites, **dict(zip(("cec", "slope", "reference_pH"), lists))), move(warm))
+            replace(sites, **dict(zip(("cec", "slope", "reference_pH"), lists))), move(warm_start))
 
 
 def run(engine, total, sites, start):
@@ -55,7 +55,7 @@ def run(engine, total, sites, start):
     n, there = total.shape[1], engine.backend
     given = moved_there(engine, total, sites, start[:CHEM.unknowns])
     cells = engine.cells(*given)
-    steps, done = engine.compiled(cells, there.count(n), engine.tolerance, 0.0)
+    steps, done = engine.compiled(cells, there.arange(n), engine.tolerance, 0.0)
     found = {name: there.to_numpy(value) for name, value in vars(cells).items()
              if name != "limits"}
     return SimpleNamespace(**found), there.to_numpy(steps), there.to_numpy(done).astype(bool)
@@ -80,8 +80,8 @@ def test_both_take_the_same_way(engine, rng, by, n):
     total, sites = ore(rng, n)
     start = ENGINE.solve(total, THETA, sites)
     total = moved(rng, total, sites, by)
-    wanted = ENGINE.solve(total, THETA, sites, start.warm)
-    found = engine.solve(total, THETA, sites, start.warm)
+    wanted = ENGINE.solve(total, THETA, sites, start.warm_start)
+    found = engine.solve(total, THETA, sites, start.warm_start)
     assert (found.iterations == wanted.iterations).mean() > 0.98
     for name in ("c", "exchanged", "site", "ionic_strength", "water_activity", "pH"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-9,
@@ -105,7 +105,7 @@ def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
     number of steps, in whether they arrived, and in the equilibrium. (All do, to 2e-11.)
     """
     total, sites = make(rng, 800)
-    start = ENGINE.solve(total, THETA, sites).warm[:, rng.permutation(800)]
+    start = ENGINE.solve(total, THETA, sites).warm_start[:, rng.permutation(800)]
     given, wanted = ENGINE._voxels(total, THETA, sites), _Found(ENGINE.equations, 800)
     with np.errstate(all="ignore"):
         ENGINE._newton(given, np.arange(800), start.copy(), wanted)
@@ -121,9 +121,9 @@ def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
 def test_a_solution_stays_what_it_is(engine, rng):
     """Unchanged totals take no step, and the unknowns keep every bit."""
     total, sites = ore(rng, 50)
-    start = engine.solve(total, THETA, sites, engine.solve(total, THETA, sites).warm)
-    again = engine.solve(total, THETA, sites, start.warm)
-    assert not again.iterations.any() and np.array_equal(again.warm, start.warm)
+    start = engine.solve(total, THETA, sites, engine.solve(total, THETA, sites).warm_start)
+    again = engine.solve(total, THETA, sites, start.warm_start)
+    assert not again.iterations.any() and np.array_equal(again.warm_start, start.warm_start)
 
 
 def test_lists_are_settled_where_they_lie(engine, rng):
@@ -132,25 +132,25 @@ def test_lists_are_settled_where_they_lie(engine, rng):
     total, sites = ore(rng, 30)
     there, start = engine.backend, engine.solve(total, THETA, sites)
     later = moved(rng, total, sites, 0.1)
-    warm = moved_there(engine, later, sites, start.warm)
-    for given, wanted in ((moved_there(engine, total, sites, start.warm)[:3], start),
-                          (warm, engine.solve(later, THETA, sites, start.warm))):
+    warm_start = moved_there(engine, later, sites, start.warm_start)
+    for given, wanted in ((moved_there(engine, total, sites, start.warm_start)[:3], start),
+                          (warm_start, engine.solve(later, THETA, sites, start.warm_start))):
         found = engine.settled(*given)
-        for name in ("c", "exchanged", "solid", "gas", "warm", "pH"):
+        for name in ("c", "exchanged", "solid", "gas", "warm_start", "pH"):
             assert np.array_equal(there.to_numpy(getattr(found, name)), getattr(wanted, name)), name
         assert np.array_equal(there.to_numpy(found.strength), wanted.ionic_strength)
-    assert np.array_equal(there.to_numpy(warm[3]), start.warm)
+    assert np.array_equal(there.to_numpy(warm_start[3]), start.warm_start)
 
 
 @pytest.mark.parametrize("history", [True, False])
 def test_the_voxels_without_an_equilibrium_are_named(engine, rng, history):
     """By their numbers in the lists: those whose water is gone, wherever the lists lie."""
     total, sites = ore(rng, 12)
-    start = ENGINE.solve(total, THETA, sites).warm
-    total, theta, sites, warm = moved_there(engine, total, sites, start)
+    start = ENGINE.solve(total, THETA, sites).warm_start
+    total, theta, sites, warm_start = moved_there(engine, total, sites, start)
     theta[3] = theta[10] = 0.0
     with pytest.raises(ChemistryError, match="no water") as error:
-        engine.settled(total, theta, sites, warm if history else None)
+        engine.settled(total, theta, sites, warm_start if history else None)
     assert list(error.value.voxels) == [3, 10]
 
 
@@ -161,7 +161,7 @@ def test_wild_systems_from_wild_starts(engine, rng):
     """
     total, sites = anything(rng, 200)
     start = engine.solve(total, THETA, sites)
-    found = engine.solve(total, THETA, sites, start.warm[:, rng.permutation(200)])
+    found = engine.solve(total, THETA, sites, start.warm_start[:, rng.permutation(200)])
     assert 0 < np.count_nonzero(found.restarts) < 200
     check(CHEM, total, THETA, sites, found)
 
@@ -179,7 +179,7 @@ def test_voxels_may_lack_components(engine, rng):
     some = total.copy()
     some[np.ix_(lanthanides, range(0, 40, 3))] = 0.0
     some[aluminium, ::4] = 1e-260
-    start = whole.warm
+    start = whole.warm_start
     for now in (some, some, total):
         wanted = ENGINE.solve(now, THETA, sites, start)
         found, steps, done = run(engine, now, sites, start)
@@ -188,20 +188,20 @@ def test_voxels_may_lack_components(engine, rng):
         np.testing.assert_allclose(found.c[:, done], wanted.c[:, done], rtol=1e-9, atol=1e-300)
         np.testing.assert_allclose(found.solid[:, done], wanted.solid[:, done], atol=1e-9)
         absent = ENGINE.equations.absent(now) & done
-        assert (found.warm[:len(absent)][absent] == -1e4).all()
-        start = wanted.warm
+        assert (found.warm_start[:len(absent)][absent] == -1e4).all()
+        start = wanted.warm_start
 
 
 @pytest.mark.parametrize("n, unsound", [(40, [0, 17, 39])])
 def test_what_does_not_converge_is_said_and_not_written(engine, rng, n, unsound):
     """A start of NaN never arrives; done tells, and the others are not disturbed."""
     total, sites = ore(rng, n)
-    start = ENGINE.solve(total, THETA, sites).warm
+    start = ENGINE.solve(total, THETA, sites).warm_start
     start[:, unsound] = np.nan
     found, steps, done = run(engine, total, sites, start)
     assert np.array_equal(np.flatnonzero(~done), unsound)
     assert (steps[unsound] == newton.STEPS).all() and not steps[done].any()
-    assert np.isnan(found.warm[:, unsound]).all() and not found.c[:, unsound].any()
+    assert np.isnan(found.warm_start[:, unsound]).all() and not found.c[:, unsound].any()
     assert found.c[:, done].all() and found.strength[done].all()
 
 
@@ -209,7 +209,7 @@ def test_constants_are_those_of_the_reference():
     """Steps, length of a step, and the numbers that the kernel's text repeats."""
     from ekm3d.chemistry import equations, equilibrium
     text = kernel_text("chemistry/newton.cuh") + kernel_text("chemistry/newton.cu")
-    assert (newton.STEPS, newton.LONGEST) == (Equilibrium.newton_steps, Equilibrium.longest)
+    assert (newton.STEPS, newton.LONGEST) == (EquilibriumSolver.newton_steps, EquilibriumSolver.longest)
     assert equations.TRACE == 1e-250 and equations.LITRES == 1000
     for said in ("real(1e-250)", "LITRES = 1000", "LN10 = real(2.302585092994045684)",
                  f"MISSING = {equations.MISSING:.0f}",
@@ -223,6 +223,6 @@ def test_constants_are_those_of_the_reference():
 def test_numpy_and_uncovered_systems_have_none(there):
     """Vanselow exchangers and the numpy backend keep the reference."""
     vanselow = replace(CHEM, conventions=("vanselow",))
-    assert Equilibrium(vanselow, backend=there).compiled is None
-    assert Equilibrium(CHEM, backend=base.Backend("test")).compiled is None
-    assert Equilibrium(CHEM).compiled is None
+    assert EquilibriumSolver(vanselow, backend=there).compiled is None
+    assert EquilibriumSolver(CHEM, backend=base.Backend("test")).compiled is None
+    assert EquilibriumSolver(CHEM).compiled is None

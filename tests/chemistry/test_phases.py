@@ -18,8 +18,8 @@ from helpers.random_systems import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekm3d.chemistry.equations import Arrangement
-from ekm3d.chemistry.equilibrium import Equilibrium, Sites, acidity_from_neutrality
+from ekm3d.chemistry.equations import PivotOrder
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites, acidity_from_neutrality
 from ekm3d.chemistry.phases import Phases
 
 AIR = 10**-3.4            # atm of CO2
@@ -28,7 +28,7 @@ OPEN = with_gas(RIVALS, *CARBON_DIOXIDE, AIR)
 RIVAL_CARBONATES = (("magnesite", {"Mg+2": 1, "CO3-2": 1}, 0, -8.029),       # wateq4f.dat
                     ("hydromagnesite", {"Mg+2": 5, "CO3-2": 4, "H+": -2}, 6, -8.762))
 MAGNESIUM = with_minerals(BATCH, *RIVAL_CARBONATES)      # with brucite: three of Mg and CO3 alone
-ENGINE, OPEN_ENGINE = Equilibrium(RIVALS), Equilibrium(OPEN)
+ENGINE, OPEN_ENGINE = EquilibriumSolver(RIVALS), EquilibriumSolver(OPEN)
 
 
 def brew(chem, n=1, **amounts):
@@ -65,10 +65,10 @@ def test_the_stable_polymorph_takes_over_from_a_start_with_the_other():
     first = ENGINE.equations.B
     calcite, aragonite = (first + RIVALS.minerals.index(m) for m in ("Calcite", "aragonite"))
     for share in (0.0, 0.5):
-        warm = found.warm.copy()
-        warm[aragonite], warm[calcite] = (1 - share) * warm[calcite], share * warm[calcite]
-        warm[0] += 0.01
-        again = ENGINE.solve(total, 1.0, warm=warm)
+        warm_start = found.warm_start.copy()
+        warm_start[aragonite], warm_start[calcite] = (1 - share) * warm_start[calcite], share * warm_start[calcite]
+        warm_start[0] += 0.01
+        again = ENGINE.solve(total, 1.0, warm_start=warm_start)
         assert not again.restarts.any()
         assert again.solid == pytest.approx(found.solid, rel=1e-9, abs=1e-12)
 
@@ -82,7 +82,7 @@ def test_a_trifle_too_much_is_precipitated():
     full = total - RIVALS.nu_m[[gypsum]].T * found.solid[gypsum]
     before = ENGINE.solve(full * (1 - 1e-4), 1.0)
     assert found.solid[gypsum, 0] > 20 and not before.solid.any()
-    after = ENGINE.solve(full * (1 + 1e-3), 1.0, warm=before.warm)
+    after = ENGINE.solve(full * (1 + 1e-3), 1.0, warm_start=before.warm_start)
     assert after.solid[gypsum] == pytest.approx(1e-3 * full[RIVALS.components.index("Ca+2")],
                                                 rel=1e-6)
     assert not after.restarts.any()
@@ -96,7 +96,7 @@ def test_calcite_gives_way_to_dolomite_as_magnesium_comes():
     chem = RIVALS.ideal()
     magnesium = np.array([1e-3, 5.0, 10.0, 21.0])
     total = brew(chem, 4, **{"Ca+2": 20.0, "Mg+2": magnesium, "CO3-2": 20.0 + magnesium})
-    found = Equilibrium(chem).solve(total, 1.0)
+    found = EquilibriumSolver(chem).solve(total, 1.0)
     dolomite, calcite = (amount(chem, found, name) for name in ("dolomite", "Calcite"))
     assert dolomite[0] == 0 and calcite[-1] == 0
     both = (calcite > 1) & (dolomite > 1)
@@ -115,7 +115,7 @@ def test_three_minerals_of_two_metals_never_stand_together():
         moved = total.copy()
         moved[MAGNESIUM.components.index("Cl-")] += acid
         moved[MAGNESIUM.hydrogen] += acid
-        found = Equilibrium(MAGNESIUM).solve(moved, 1.0)
+        found = EquilibriumSolver(MAGNESIUM).solve(moved, 1.0)
         check(MAGNESIUM, moved, 1.0, Sites(), found)
         held = found.solid[[MAGNESIUM.minerals.index(m) for m in
                             ("Brucite", "magnesite", "hydromagnesite")]] > 0
@@ -162,13 +162,13 @@ def test_minerals_of_every_kind_come_and_go_and_come_back(rng):
     total, site = (1e3 * v for v in totals(chem, rng, 10))
     other, least = (1e3 * v for v in totals(chem, rng, 10))
     X = 0.3 * np.minimum(site, least)
-    engine, warm, states = Equilibrium(chem), None, []
+    engine, warm_start, states = EquilibriumSolver(chem), None, []
     for share in [*np.linspace(0, 1, 9), *np.linspace(0.875, 0, 8)]:
         mixed = (1 - share) * total + share * other
         mixed[chem.hydrogen] = 0.0
         mixed[chem.hydrogen] = X.sum(axis=0) - chem.charge @ mixed
-        found = engine.solve(mixed, 1.0, Sites(X), warm)
-        warm = found.warm
+        found = engine.solve(mixed, 1.0, Sites(X), warm_start)
+        warm_start = found.warm_start
         states.append(found)
         if share in (0.0, 1.0):
             check(chem, mixed, 1.0, Sites(X), found)
@@ -213,9 +213,9 @@ def test_the_usual_masters_serve_the_stable_and_the_simple():
 def test_an_arrangement_that_needs_all_its_phases_serves_no_others():
     """Brucite takes Mg; calcite and dolomite then share Ca and CO3 alike: all three or none. The
     usual one serves any of its own, and no other."""
-    equations = Equilibrium(RIVALS).equations
+    equations = EquilibriumSolver(RIVALS).equations
     trio = np.array([name in ("Brucite", "Calcite", "dolomite") for name in RIVALS.minerals])
-    some = Arrangement(equations, *equations.phases.masters(trio))
+    some = PivotOrder(equations, *equations.phases.masters(trio))
     fewer, more, alone = trio.copy(), trio.copy(), np.zeros_like(trio)
     fewer[RIVALS.minerals.index("Brucite")] = False
     more[RIVALS.minerals.index("Gypsum")] = alone[RIVALS.minerals.index("Calcite")] = True
@@ -246,7 +246,7 @@ def test_water_in_air_has_pH_5_6():
     the part of CO3-2. log K_H K_1 = -18.149 + 10.329: pH 5.61 at 10^-3.4 atm."""
     chem = OPEN.ideal()
     total = np.zeros((len(chem.components), 1))
-    found = Equilibrium(chem).solve(total, 1.0)
+    found = EquilibriumSolver(chem).solve(total, 1.0)
     acid = np.sqrt(10**(-18.149 + 10.329) * AIR + 1e-14)
     assert found.pH[0] == pytest.approx(-np.log10(acid), abs=1e-4)
     carbon = [s for s, name in enumerate(chem.species)
@@ -266,7 +266,7 @@ def test_what_a_gas_gives_belongs_to_the_totals(rng):
     closed = ENGINE.solve(full, 1.0)
     assert closed.c == pytest.approx(found.c, rel=1e-7, abs=1e-12)
     assert closed.solid == pytest.approx(found.solid, rel=1e-7, abs=1e-8)
-    again = OPEN_ENGINE.solve(full, 1.0, warm=found.warm)
+    again = OPEN_ENGINE.solve(full, 1.0, warm_start=found.warm_start)
     assert np.abs(again.gas).max() < 1e-10 * np.abs(full).max()
     assert not again.restarts.any()
 
@@ -297,7 +297,7 @@ def test_any_open_system_of_rivals_is_solved(seed):
     total[chem.hydrogen] = 0.0
     total[chem.hydrogen] = np.choose(np.arange(n) % 3, [cec.sum(axis=0) - chem.charge @ total,
                                                         acid, -acid])
-    found = Equilibrium(chem).solve(total, 1.0, Sites(cec))
+    found = EquilibriumSolver(chem).solve(total, 1.0, Sites(cec))
     check(chem, total, 1.0, Sites(cec), found)
 
 
@@ -309,12 +309,12 @@ def test_neither_the_start_nor_the_order_of_components_matters(seed):
     rng = np.random.default_rng(seed)
     chem = with_exchangers(OPEN, "vanselow", "gapon")
     total, site = (1e3 * v for v in totals(chem, rng, 6))
-    engine = Equilibrium(chem)
+    engine = EquilibriumSolver(chem)
     found = engine.solve(total, 1.0, Sites(site))
-    shaken = found.warm + 0.3 * rng.normal(size=found.warm.shape)
+    shaken = found.warm_start + 0.3 * rng.normal(size=found.warm_start.shape)
     shaken[engine.equations.B:] = rng.uniform(0, 5, found.solid.shape)
-    again = [engine.solve(total, 1.0, Sites(site), warm)
-             for warm in (found.warm[:, ::-1], shaken)]
+    again = [engine.solve(total, 1.0, Sites(site), warm_start)
+             for warm_start in (found.warm_start[:, ::-1], shaken)]
     K = len(chem.components)
     order = rng.permutation(K)
     rows = np.append(order, np.arange(K, len(chem.species)))
@@ -324,7 +324,7 @@ def test_neither_the_start_nor_the_order_of_components_matters(seed):
         water=chem.water[rows], log_k=chem.log_k[rows], size=chem.size[rows],
         linear=chem.linear[rows], nu_x=chem.nu_x[:, order], nu_m=chem.nu_m[:, order],
         nu_g=chem.nu_g[:, order])
-    other = Equilibrium(turned).solve(total[order], 1.0, Sites(site))
+    other = EquilibriumSolver(turned).solve(total[order], 1.0, Sites(site))
     back = replace(other, c=other.c[np.argsort(rows)])
     for result in (*again, back):
         for name in ("c", "exchanged", "solid", "gas"):
@@ -336,16 +336,16 @@ def test_neither_the_start_nor_the_order_of_components_matters(seed):
 def test_gases_that_fix_the_same_thing_are_refused():
     twice = with_gas(OPEN, "CO2 again", *CARBON_DIOXIDE[1:], 0.1)
     with pytest.raises(ValueError, match="'CO2 again': the gases at fixed pressure leave it no"):
-        Equilibrium(twice)
+        EquilibriumSolver(twice)
 
 
 def test_a_mineral_of_nothing_but_a_gas_is_refused():
     ice = with_minerals(OPEN, ("dry ice", *CARBON_DIOXIDE[1:]))
     with pytest.raises(ValueError, match="'dry ice': the gases .* leave it out"):
-        Equilibrium(ice)
+        EquilibriumSolver(ice)
 
 
 @pytest.mark.parametrize("pressure", [0.0, -1.0, np.nan])
 def test_a_gas_needs_a_pressure(pressure):
     with pytest.raises(ValueError, match="gases CO2.g.: each needs a pressure above 0 atm"):
-        Equilibrium(with_gas(BATCH, *CARBON_DIOXIDE, pressure))
+        EquilibriumSolver(with_gas(BATCH, *CARBON_DIOXIDE, pressure))

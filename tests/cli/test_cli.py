@@ -109,7 +109,7 @@ def test_a_full_disk_is_a_failed_run(capsys, case, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ekm3d.output.run_directory.Outputs.series", full)
+    monkeypatch.setattr("ekm3d.output.run_directory.RunDirectory.series", full)
     code, _, errors = call(capsys, "run", case, *SHORT)
     assert code == 3 and "No space left on device" in errors and "Traceback" not in errors
 

@@ -54,8 +54,8 @@ class Box:
             ore = ore + sum((p * a[sim.grid.inner] for a, p in zip(amounts, per)), 0.0 * ore)
         strips = sim.electrodes.strip_row == self.row
         h = sim.chem.index("H+")
-        return (ore[cut].sum() * sim.grid.voxel_volume + s.tank[strips, h].sum()
-                + s.plate[strips, h].sum())
+        return (ore[cut].sum() * sim.grid.voxel_volume + s.catholyte_totals[strips, h].sum()
+                + s.plate_totals[strips, h].sum())
 
     def watch(self, dt):
         """Add up a step: current at the row's faces, acid through the wall, in the feed."""
@@ -104,7 +104,7 @@ def test_acid_and_base_found_around_the_rows_are_the_charge_passed(folder, chemi
     sim = simulation(folder, *chemistry)
     anode, cathode = faraday(folder, sim, 3 * 3600.0)
     assert anode < 1e-10 and cathode < 1e-10
-    assert sim.audit.faraday_error() < 1e-10
+    assert sim.balances.faraday_error() < 1e-10
 
 
 def half_the_acid(sim):
@@ -147,8 +147,8 @@ def test_faraday_s_law_can_fail(folder, monkeypatch, spoil, wrong, share):
     errors = faraday(folder, sim, 1800.0)
     assert errors[wrong] == pytest.approx(share, rel=1e-9)
     assert errors[1 - wrong] < 1e-10
-    assert sim.audit.faraday_error() == pytest.approx(share, rel=1e-9)
-    assert sim.audit.mass_errors()[sim.chem.index("H+")] > 1e-3
+    assert sim.balances.faraday_error() == pytest.approx(share, rel=1e-9)
+    assert sim.balances.mass_errors()[sim.chem.index("H+")] > 1e-3
 
 
 def test_acid_counted_twice_is_noticed(folder, monkeypatch):
@@ -163,8 +163,8 @@ def test_acid_counted_twice_is_noticed(folder, monkeypatch):
 
     sabotage(sim, twice, monkeypatch)
     assert max(faraday(folder, sim, 1800.0)) < 1e-10
-    assert sim.audit.faraday_error() == pytest.approx(0.5, rel=1e-9)
-    assert sim.audit.mass_errors()[sim.chem.index("H+")] > 1e-3
+    assert sim.balances.faraday_error() == pytest.approx(0.5, rel=1e-9)
+    assert sim.balances.mass_errors()[sim.chem.index("H+")] > 1e-3
 
 
 @CHEMISTRIES
@@ -176,7 +176,7 @@ def test_acid_that_enters_a_watched_box_came_through_its_walls(folder, chemistry
     """
     sim = simulation(folder, *chemistry)
     z, y, x = slice(0, 1), slice(1, 3), slice(2, 5)
-    number = sim.transport.watch(sim.domain.window([(0, 1), (1, 3), (2, 5)]))
+    number = sim.transport.watch(sim.domain.subregion([(0, 1), (1, 3), (2, 5)]))
     for _ in range(3):
         sim.step()
     fz, fy, fx = (faces(flux[sim.chem.index("H+")], axis)
@@ -194,8 +194,8 @@ def stock(sim):
     """mol of every component in the ore, the tanks, on plates and in what was collected."""
     s, total = sim.state, 0.0
     for k in range(sim.grid.shape[0]):
-        total = total + s.T[:, GHOST + k, GHOST:-GHOST, GHOST:-GHOST].sum((1, 2))
-    return (total * sim.grid.voxel_volume + s.tank.sum(0) + s.plate.sum(0) + s.leachate
+        total = total + s.totals[:, GHOST + k, GHOST:-GHOST, GHOST:-GHOST].sum((1, 2))
+    return (total * sim.grid.voxel_volume + s.catholyte_totals.sum(0) + s.plate_totals.sum(0) + s.leachate
             + s.drained)
 
 
@@ -213,7 +213,7 @@ def test_every_step_keeps_mass_charge_and_current(folder, chemistry):
     sim = simulation(folder, *chemistry)
     s, chem, inner = sim.state, sim.chem, sim.grid.inner
     start, scale = stock(sim), stock(sim)
-    scale[chem.index("H+")] = np.abs(s.T[chem.index("H+")]).sum() * sim.grid.voxel_volume
+    scale[chem.index("H+")] = np.abs(s.totals[chem.index("H+")]).sum() * sim.grid.voxel_volume
     feed = np.zeros(len(chem.components))
     feed[[chem.index(name) for name in ("Na+", "H+", "SO4-2")]] = 2.0
     cec = sim.case.ore.cec * sim.electrodes.ore
@@ -221,12 +221,12 @@ def test_every_step_keeps_mass_charge_and_current(folder, chemistry):
 
     def watch(dt):
         nonlocal worst, worst_mass
-        passed = np.abs(s.acid).sum()
+        passed = np.abs(s.electrode_acid).sum()
         error = np.abs(stock(sim) - start - feed * 2e-8 * s.time)
         relative = error / (scale + feed * 2e-8 * s.time + passed * (feed == 2.0))
         worst_mass = max(worst_mass, relative.max())
         ions = np.tensordot(np.abs(chem.z), s.c[inner], 1) * sim.case.ore.water_content
-        rho = np.tensordot(chem.charge, s.T[inner], 1) - cec
+        rho = np.tensordot(chem.charge, s.totals[inner], 1) - cec
         pore = np.tensordot(chem.z, s.c[inner], 1) * sim.case.ore.water_content
         ore = sim.electrodes.ore
         worst = max(worst, np.abs(rho[ore] / ions[ore]).max())
@@ -239,10 +239,10 @@ def test_every_step_keeps_mass_charge_and_current(folder, chemistry):
 
     advance(sim, 3 * 3600.0, watch)
     assert worst_mass < 1e-12 and worst < 1e-8
-    assert sim.audit.mass_errors().max() < 1e-12
-    assert sim.audit.charge_max == pytest.approx(worst, rel=1e-6, abs=1e-15)
-    assert sim.audit.water_max < 1e-9
-    assert (s.c[inner] >= 0).all() and (s.T[inner][1:] >= 0).all()
+    assert sim.balances.mass_errors().max() < 1e-12
+    assert sim.balances.charge_max == pytest.approx(worst, rel=1e-6, abs=1e-15)
+    assert sim.balances.water_max < 1e-9
+    assert (s.c[inner] >= 0).all() and (s.totals[inner][1:] >= 0).all()
 
 
 def test_charge_that_does_not_belong_is_noticed_and_driven_out(folder):
@@ -255,14 +255,14 @@ def test_charge_that_does_not_belong_is_noticed_and_driven_out(folder):
     sim = advance(simulation(folder), 1800.0)
     s, place = sim.state, (GHOST + 1, GHOST + 1, GHOST + 2)
     na = sim.chem.index("Na+")
-    s.T[(na, *place)] += 1e-3
+    s.totals[(na, *place)] += 1e-3
     sim.reactions.advance(s)
-    sim.audit.check_charge()
+    sim.balances.check_charge()
     assert s.charge[place] == pytest.approx(1e-3, rel=1e-6)
     ionic = np.abs(sim.chem.z) @ s.c[(slice(None), *place)] * 0.42
-    assert sim.audit.charge_max == pytest.approx(1e-3 / ionic, rel=1e-6)
+    assert sim.balances.charge_max == pytest.approx(1e-3 / ionic, rel=1e-6)
     for left in (1e-2, 1e-4, 1e-6):
         sim.step()
         assert np.abs(s.charge).max() < left * 1e-3
     added = 1e-3 * sim.grid.voxel_volume
-    assert sim.audit.mass_errors()[na] == pytest.approx(added / sim.audit.scale[na], rel=1e-3)
+    assert sim.balances.mass_errors()[na] == pytest.approx(added / sim.balances.scale[na], rel=1e-3)

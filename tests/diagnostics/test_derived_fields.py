@@ -19,7 +19,7 @@ from ekm3d.diagnostics.inventory import by_phase, by_total
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import faces
 from ekm3d.output.results import open_results
-from ekm3d.output.run_directory import Outputs
+from ekm3d.output.run_directory import RunDirectory
 from ekm3d.state import FIELDS, components
 
 
@@ -40,8 +40,8 @@ def test_phases_are_the_sums_over_all_stores(sim):
     s, chem, inner = sim.state, sim.chem, sim.grid.inner
     theta = sim.rock["water_content"]
     wanted = [np.einsum("sk,s...->k...", chem.nu, s.c) * theta + s.immobile_water,
-              np.einsum("sk,s...->k...", chem.nu_x, s.exchanged + s.held + s.immobile_exchanged),
-              np.einsum("sk,s...->k...", chem.nu_m, s.solid + s.slow + s.immobile_solid)]
+              np.einsum("sk,s...->k...", chem.nu_x, s.exchanged + s.slow_sites + s.immobile_exchanged),
+              np.einsum("sk,s...->k...", chem.nu_m, s.solid + s.kinetic_minerals + s.immobile_solid)]
     for k in range(len(chem.components)):
         for found, sums in zip(parts(sim, k), wanted, strict=True):
             np.testing.assert_allclose(found, sums[k][inner], rtol=1e-14, atol=1e-14)
@@ -98,7 +98,7 @@ def test_a_snapshot_from_a_device_is_waited_for_and_the_same(monkeypatch, tmp_pa
     for name in ("cpp", "cuda"):
         sim = Simulation(case, name)
         sim.fields()
-        outputs = Outputs(sim, tmp_path / name)
+        outputs = RunDirectory(sim, tmp_path / name)
         for copy in outputs.copies.values():
             copy[...] = -1.0
         outputs.snapshot()

@@ -10,7 +10,7 @@ from helpers.salt_medium import row
 from ekm3d.backends.choose import choose_backend
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.diagnostics.time_series import Monitor
+from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
 
@@ -37,12 +37,12 @@ def block():
     padded = grid.padded
     s = SimpleNamespace(
         time=7200.0, step=4, c=np.zeros((5, *padded)), exchanged=np.zeros((2, *padded)),
-        solid=np.zeros((1, *padded)), pH=np.zeros(padded), tank=np.zeros((1, 5)),
-        plate=np.zeros((1, 5)), leachate=np.zeros(5), drained=np.zeros(5), fed=np.zeros(5),
-        tank_pH=np.array([11.0]), leachate_volume=0.0, fed_volume=0.0, drained_volume=0.0,
-        slow=np.zeros((1, *padded)), held=np.zeros((2, *padded)),
+        solid=np.zeros((1, *padded)), pH=np.zeros(padded), catholyte_totals=np.zeros((1, 5)),
+        plate_totals=np.zeros((1, 5)), leachate=np.zeros(5), drained=np.zeros(5), injected=np.zeros(5),
+        catholyte_pH=np.array([11.0]), leachate_volume=0.0, injected_volume=0.0, drained_volume=0.0,
+        kinetic_minerals=np.zeros((1, *padded)), slow_sites=np.zeros((2, *padded)),
         immobile_water=np.zeros((5, *padded)), immobile_solid=np.zeros((1, *padded)),
-        immobile_exchanged=np.zeros((2, *padded)), mix=PLAIN.mix)
+        immobile_exchanged=np.zeros((2, *padded)), mix=PLAIN.weighted_sum)
     theta = np.zeros(padded)
     theta[grid.inner] = 0.4 * electrodes.ore
     ore = np.where(electrodes.ore, 1.0, 0.0)
@@ -50,7 +50,7 @@ def block():
         for k, value in enumerate(values):
             array[k][grid.inner] = value * ore
     s.pH[grid.inner] = [5.0, 4.0, 9.0]
-    s.tank[0, 1] = 0.25
+    s.catholyte_totals[0, 1] = 0.25
     audit = SimpleNamespace(mass_errors=lambda: np.array([1e-15, 3e-15]), charge_max=2e-12,
                             faraday_error=lambda: 4e-11, water_max=5e-11)
     case = SimpleNamespace(title="by hand", ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
@@ -58,7 +58,7 @@ def block():
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
     return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
                            domain=Domain(grid), ore=case.ore, holds_ore=electrodes.ore,
-                           backend=PLAIN, rock={"water_content": theta}, drive=OFF, audit=audit,
+                           backend=PLAIN, rock={"water_content": theta}, drive=OFF, balances=audit,
                            row_currents=lambda: np.array([-1.0]),
                            strip_currents=lambda: np.zeros(electrodes.strips))
 
@@ -72,18 +72,18 @@ def washed():
     0.2 mol HREE, 0.3 mol Al and 1 mol NH4 are in the leachate, 0.05 mol LREE on the plate.
     """
     sim = block()
-    monitor = Monitor(sim)
+    monitor = TimeSeries(sim)
     s, inner = sim.state, sim.grid.inner
     s.c[2][inner][0, 0, 1] *= 0.5
     s.exchanged[1][inner][0, 0, 1] = 1.0
     s.exchanged[1][inner][0, 0, 2] -= 0.5
     s.solid[0][inner][0, 0, 2] = 0.5
     s.leachate[:] = 0.0, 1.0, 0.1, 0.2, 0.3
-    s.plate[0, 2] = 0.05
-    s.tank[0, 1] = 0.75
-    s.fed[1] = 0.5
+    s.plate_totals[0, 2] = 0.05
+    s.catholyte_totals[0, 1] = 0.75
+    s.injected[1] = 0.5
     s.drained[1] = 0.125
-    s.leachate_volume, s.fed_volume, s.drained_volume = 0.03, 0.04, 0.002
+    s.leachate_volume, s.injected_volume, s.drained_volume = 0.03, 0.04, 0.002
     return monitor
 
 
@@ -137,7 +137,7 @@ def test_without_sampling_points_all_ore_is_sampled():
     """Mean, lowest and highest of the ore voxels; the electrode's voxel is none."""
     sim = block()
     sim.case.sampling = ()
-    monitor = Monitor(sim)
+    monitor = TimeSeries(sim)
     sim.state.c[2:4, 2, 2, 3] = 0.0
     sim.state.exchanged[1, 2, 2, 3] = 0.0
     summary = monitor.summary(1.0)
@@ -167,7 +167,7 @@ def test_charge_and_energy_are_those_at_the_terminals():
     30 V, 2 A mean at a duty of 2/3 (3 A while on) for 100 s, off for 50 s, then 24 V, 1 A, 10 s.
     """
     sim = block()
-    monitor = Monitor(sim)
+    monitor = TimeSeries(sim)
     on, end = Drive(0, ("a",), ("c",), 30.0, 2 / 3, 1.0), Drive(1, ("a",), ("c",), 24.0, 1.0, 1.0)
     for drive, amperes, dt in ((on, 2.0, 0.0), (on, 2.0, 100.0), (OFF, 0.0, 50.0),
                                (end, 1.0, 10.0)):
@@ -208,7 +208,7 @@ def test_budgets_of_a_run_close(tmp_path):
     tanks, hydroxides and drains only, so recovery <= removal for K, which has neither.
     """
     sim = simulation(salt_case(tmp_path), *ORE, PULSE.format(20, 10))
-    monitor, sums = Monitor(sim), np.zeros(2)
+    monitor, sums = TimeSeries(sim), np.zeros(2)
 
     def watch(dt):
         monitor.record(dt)

@@ -15,7 +15,7 @@ much of all that goes on at once, the memory it has, how long loading a kernel t
 """
 
 import ctypes
-import tempfile
+import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -261,6 +261,17 @@ cuda = SimpleNamespace(
     get_elapsed_time=lambda begun, ended: 1.0)
 
 
+def library(text, options):
+    """Path of the shared library of a text, compiled unless the kernel cache holds it."""
+    compiler, version = cpp_compiler.find_compiler()
+    inputs = repr((text, LAUNCH.read_text(), options, version))
+    digest = hashlib.sha256(inputs.encode()).hexdigest()[:24]
+    path = cpp_compiler.cache_folder() / f"launched-{digest}.so"
+    if not path.exists():
+        cpp_compiler.compile_library(compiler, options, text, path)
+    return path
+
+
 class RawModule:
     """The kernels of a text, compiled as CUDA sees them."""
 
@@ -276,10 +287,7 @@ class RawModule:
         whole = "\n".join([f'#include "{LAUNCH}"', code, calls])
         options = (*FLAGS, *(o for o in options if o.startswith("-D")))
         if (whole, options) not in self.libraries:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "kernels.so"
-                cpp_compiler.compile_library(cpp_compiler.find_compiler()[0], options, whole, path)
-                self.libraries[whole, options] = ctypes.CDLL(str(path))
+            self.libraries[whole, options] = ctypes.CDLL(str(library(whole, options)))
         self.library = self.libraries[whole, options]
 
     def get_function(self, name):

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import Equilibrium, Sites, acidity_from_neutrality
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites, acidity_from_neutrality
 from ekm3d.thermodata.build import read_database
 
 FIELD = Path(__file__).parents[2] / "cases" / "field_block" / "database.toml"
 THETA = 0.42
 CHEM = read_database(FIELD)
-ENGINE = Equilibrium(CHEM)
+ENGINE = EquilibriumSolver(CHEM)
 H = CHEM.hydrogen
 
 
@@ -44,7 +44,7 @@ def imbalance(chem, total, theta, sites, found):
     Balances relative to the sum of their absolute terms; mass action, exchange and saturation
     as relative errors of the activities.
     """
-    log_a = found.warm[:len(chem.components)] / np.log(10)
+    log_a = found.warm_start[:len(chem.components)] / np.log(10)
     log_aw = np.log10(found.water_activity)
     m, I = found.c / 1e3, found.ionic_strength
     root = np.sqrt(I)

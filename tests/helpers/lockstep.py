@@ -21,11 +21,11 @@ def values(sim):
     for name, array in (("conductance", sim.potential.conductance), ("water", sim.flow.water),
                         ("sigma", sim.electrolyte.sigma), ("gains", sim.transport.ore)):
         found[name] = array, True
-    for name in ("time", "step", "leachate_volume", "drained_volume", "fed_volume"):
+    for name in ("time", "step", "leachate_volume", "drained_volume", "injected_volume"):
         found[name] = np.array(getattr(sim.state, name)), False
     found["dt"] = np.array(sim.dt), False
-    found["Faraday"] = np.array([box.error() for box in sim.audit.boxes]), False
-    found["balances"] = np.array([*sim.audit.mass_errors(), sim.audit.charge_max]), False
+    found["Faraday"] = np.array([box.error() for box in sim.balances.boxes]), False
+    found["balances"] = np.array([*sim.balances.mass_errors(), sim.balances.charge_max]), False
     return found
 
 
@@ -36,7 +36,7 @@ def differing(mine, alone):
         other = theirs[name][0]
         if voxels:
             array = array[mine.grid.inner]
-            other = mine.domain.cut(other[alone.grid.inner])
+            other = mine.domain.local_view(other[alone.grid.inner])
         if not np.array_equal(array, other, equal_nan=True):
             names.append(name)
     return names
@@ -48,7 +48,7 @@ def main(backend, steps, path, *overrides):
     case = Case.read(path, overrides)
     mine, alone = Simulation(case, backend, team), Simulation(case, backend)
     for step in range(int(steps)):
-        names = [n for found in mine.domain.everyone(differing(mine, alone)) for n in found]
+        names = [n for found in mine.domain.allgather(differing(mine, alone)) for n in found]
         if names:
             print(f"step {step} of {team.size} processes: {', '.join(dict.fromkeys(names))} differ")
             return 1

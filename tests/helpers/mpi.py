@@ -19,7 +19,7 @@ def start(count, *words, folder=None, **environ):
     return subprocess.Popen(
         [MPIEXEC, "-n", str(count), sys.executable, *map(str, words)], text=True, cwd=folder,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(TESTS), **environ})
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **environ})
 
 
 def run(count, *words, seconds=120, **options):

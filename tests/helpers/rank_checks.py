@@ -18,7 +18,7 @@ from ekm3d.parallel.decomposition import factorisations
 from ekm3d.parallel.domain import Domain, MpiDomain
 from ekm3d.parallel.team import join
 from ekm3d.solvers import multigrid
-from ekm3d.solvers.elliptic import Elliptic
+from ekm3d.solvers.elliptic import EllipticSolver
 
 SPACING = (0.1, 0.2, 0.3)
 COMM = join(asked=True).comm
@@ -40,7 +40,7 @@ def boxes(rng, count, backend, number):
     for _ in range(number):
         shape = rng.integers(1, rng.choice([3, 9, 15], 3)).tolist()
         unit = int(rng.choice([1, 1, 4]))
-        whole = Grid(tuple(reversed(shape)), SPACING, span=unit)
+        whole = Grid(tuple(reversed(shape)), SPACING, segment=unit)
         planes = random_planes(rng, shape, count, unit)
         if planes:
             yield whole, MpiDomain(whole, backend, COMM, planes)
@@ -131,7 +131,7 @@ def check_places(rng, backend):
         mine = own(domain, a)
         chosen = rng.integers(0, np.prod(whole.shape), 9)
         voxel = numbered(whole)[whole.inner].ravel()[chosen].astype(int)
-        places, wanted = domain.places(voxel), alone.places(voxel)
+        places, wanted = domain.points(voxel), alone.points(voxel)
         assert np.array_equal(places.gather(mine), wanted.gather(a))
         flags = (a[0, 0] > 0).astype(np.uint8)
         assert np.array_equal(places.gather(own(domain, flags)), flags.ravel()[voxel])
@@ -146,9 +146,9 @@ def check_whole(rng, backend):
     for whole, domain in boxes(rng, COMM.size, backend, 15):
         a = rng.normal(size=(2, *whole.padded)).astype(np.float32)
         mine, inner = own(domain, a), a[whole.inner]
-        assert np.array_equal(domain.cut(inner), mine[domain.grid.inner])
+        assert np.array_equal(domain.local_view(inner), mine[domain.grid.inner])
         lower = [max(n - 1, 0) for n in domain.start]
-        assert np.array_equal(domain.cut(inner, halo=1), inner[(..., *(
+        assert np.array_equal(domain.local_view(inner, halo=1), inner[(..., *(
             slice(n, stop + 1) for n, stop in zip(lower, domain.box.stop)))])
         put, back = np.zeros_like(a), np.zeros_like(mine)
         domain.assemble(mine, put)
@@ -157,8 +157,8 @@ def check_whole(rng, backend):
         assert np.array_equal(back[domain.grid.inner], mine[domain.grid.inner])
         mine = np.ascontiguousarray(np.moveaxis(mine[domain.grid.inner], 0, -1))
         slabs = list(domain.slabs(mine))
-        assert bool(slabs) == domain.leads
-        if domain.leads:
+        assert bool(slabs) == domain.is_root
+        if domain.is_root:
             assert np.array_equal(np.concatenate([slab for _, slab in slabs]),
                                   np.moveaxis(inner, 0, -1))
 
@@ -184,7 +184,7 @@ PROBLEMS = {
     "islands": ((26, 13, 11), 100, 1e2, 1.0, 0.4, (1, 1, 1)),
     "layered": ((12, 10, 16), 100, 1e3, 0.1, 0.0, (30, 1, 1)),
     "along x": ((13, 11, 17), 100, 1e3, 0.1, 0.0, (1, 1, 30)),
-    "spans": ((67, 23, 22), 200, 1e2, 0.05, 0.05, (1, 1, 1)),
+    "segments": ((67, 23, 22), 200, 1e2, 0.05, 0.05, (1, 1, 1)),
     "large": ((48, 44, 40), 32768, 1e2, 0.01, 0.05, (1, 1, 1)),
     "odd planes": ((7, 6, 21), 100, 1e2, 0.1, 0.05, (1, 1, 1)),
     "a sheet": ((40, 30, 1), 50, 1e2, 0.5, 0.0, (1, 1, 1)),
@@ -201,7 +201,7 @@ def solved(backend, domain, given):
     for a in (b, f):
         a[~inside(grid)] = 0.0                  # what others hold of them is not needed
     x, trend = np.zeros((2, *grid.padded))
-    solver = Elliptic(grid, backend, domain, 1e-11)
+    solver = EllipticSolver(grid, backend, domain, 1e-11)
     for n in range(3):
         residual = solver.solve(ax, ay, az, b, f * (1.0 + n * n), x, trend=trend)
         told.append((residual, solver.iterations))
@@ -220,7 +220,7 @@ def check_elliptic(rng, backend):
         if COMM.size > max(cells):
             continue
         multigrid.SMALL = small
-        whole = Grid(cells, SPACING, span=32 if name in ("spans", "large") else 0)
+        whole = Grid(cells, SPACING, segment=32 if name in ("segments", "large") else 0)
         given = medium(rng, whole, *how)
         planes = None
         if name == "odd planes":                # none of which a coarser grid could have

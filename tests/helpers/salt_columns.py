@@ -6,7 +6,7 @@ import numpy as np
 from helpers.salt_medium import row
 
 from ekm3d.backends.choose import choose_backend
-from ekm3d.boundaries.boundary_faces import Contacts
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.wells import Wells
@@ -67,7 +67,7 @@ class Block:
             nu=np.eye(len(names)) if nu is None else np.array(nu, dtype=float),
             z_x=np.zeros(0), hydrogen=names.index("H+") if "H+" in names else None)
         self.electrodes = Electrodes(grid, rows, overpotential)
-        self.contacts = Contacts(grid, self.electrodes, sides, given)
+        self.contacts = BoundaryFaces(grid, self.electrodes, sides, given)
         self.rock = {name: self.padded(value) for name, value in (
             ("water_content", theta), ("dispersivity", dispersivity),
             ("conductivity", conductivity), ("electroosmosis", osmosis), ("storage", 0.0))}
@@ -83,11 +83,11 @@ class Block:
         n, strips = len(names), self.electrodes.strips
         self.electrolyte = Electrolyte(grid, backend, domain, self.chem, self.rock)
         zeros = {name: np.zeros(grid.padded) for name in (
-            "phi", "phi_trend", "head", "head_trend", "charge", "turnover")}
+            "phi", "phi_trend", "head", "head_trend", "charge", "pore_turnover")}
         self.state = SimpleNamespace(
-            time=0.0, mobility=self.padded(mobility), T=np.zeros((n, *grid.padded)),
+            time=0.0, transport_factor=self.padded(mobility), totals=np.zeros((n, *grid.padded)),
             c=np.zeros((n, *grid.padded)), exchanged=np.zeros((0, *grid.padded)),
-            tank=np.zeros((strips, n)), beyond=np.zeros((n, strips + len(sides))), **zeros)
+            catholyte_totals=np.zeros((strips, n)), reservoir_species=np.zeros((n, strips + len(sides))), **zeros)
 
     def padded(self, value):
         """A rock property with ghosts, zero there and inside electrodes."""
@@ -97,18 +97,18 @@ class Block:
         """Concentrations of the ions [mol/m3]: in the pores (inner arrays or numbers), in tanks."""
         s = self.state
         for n, c in enumerate(water):
-            s.T[n] = self.padded(c) * self.rock["water_content"]
+            s.totals[n] = self.padded(c) * self.rock["water_content"]
         if tank is not None:
-            s.tank[...] = self.electrodes.volume[:, None] * np.array(tank)
+            s.catholyte_totals[...] = self.electrodes.volume[:, None] * np.array(tank)
         self.settle()
 
     def settle(self):
         """Species from totals, as chemistry does in a run."""
         s, theta = self.state, self.rock["water_content"]
-        np.divide(s.T, theta, out=s.c, where=theta > 0)
-        s.charge[...] = np.tensordot(self.chem.z, s.T, 1)
+        np.divide(s.totals, theta, out=s.c, where=theta > 0)
+        s.charge[...] = np.tensordot(self.chem.z, s.totals, 1)
         strips = self.electrodes.strips
-        s.beyond[:, :strips] = (s.tank / self.electrodes.volume[:, None]).T
+        s.reservoir_species[:, :strips] = (s.catholyte_totals / self.electrodes.volume[:, None]).T
 
     def field(self, axis, drop):
         """Set the potential to fall by `drop` [V] per voxel along an axis, known beforehand."""
@@ -120,7 +120,7 @@ class Block:
     def time(self, dt):
         """Set the step [s] that the face concentrations are chosen for; 0: none."""
         pores = self.rock["water_content"] * self.grid.voxel_volume
-        np.divide(dt, pores, out=self.state.turnover, where=pores > 0)
+        np.divide(dt, pores, out=self.state.pore_turnover, where=pores > 0)
 
     def stream(self, axis, rate):
         """Set the water to flow at `rate` [m3/s] through every face of an axis."""
@@ -151,7 +151,7 @@ class Block:
     @property
     def T(self):
         """(ions, inner) mol/m3 of rock."""
-        return self.state.T[self.grid.inner]
+        return self.state.totals[self.grid.inner]
 
     @property
     def gained(self):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ekm3d.boundaries.boundary_faces import Contacts
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST
@@ -32,12 +32,12 @@ def salt_state(grid, conductivity, strips=0):
     c = np.zeros((2, *grid.padded))
     c[grid.inner] = 1.0
     mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
-    zeros = {name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "turnover")}
-    return SimpleNamespace(c=c, mobility=mobility, time=0.0, beyond=np.ones((2, strips)), **zeros)
+    zeros = {name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "pore_turnover")}
+    return SimpleNamespace(c=c, transport_factor=mobility, time=0.0, reservoir_species=np.ones((2, strips)), **zeros)
 
 
 def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):
     """A Potential for the salt and its electrodes."""
-    contacts = Contacts(grid, Electrodes(grid, rows, overpotential))
+    contacts = BoundaryFaces(grid, Electrodes(grid, rows, overpotential))
     return Potential(grid, backend, Domain(grid), SALT, contacts,
                      options(overpotential=overpotential, tolerance=tolerance))

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ekm3d.backends.base import Backend
-from ekm3d.chemistry.equilibrium import Equilibrium
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.grid.grid import Grid
 from ekm3d.physics.kinetics import Kinetics
 from ekm3d.physics.ore_voxels import OreVoxels
@@ -62,18 +62,18 @@ def voxels(chem, total, laws=None, theta=0.4, cec=0.0, slope=0.0, slow=None,
     rock = {"water_content": padded(theta), "cec": padded(fast * cec, *kinds),
             "cec_slope": padded(fast * slope, *kinds), "whole_cec": padded(cec, *kinds),
             "whole_slope": padded(slope, *kinds), "reference_pH": 7.0}
-    s = SimpleNamespace(step=0, T=padded(total, len(chem.components)),
-                        slow=padded(0.0, len(chem.minerals)),
-                        held=padded(0.0, len(chem.exchange)))
-    engine = partial(Equilibrium, backend=backend)
+    s = SimpleNamespace(step=0, totals=padded(total, len(chem.components)),
+                        kinetic_minerals=padded(0.0, len(chem.minerals)),
+                        slow_sites=padded(0.0, len(chem.exchange)))
+    engine = partial(EquilibriumSolver, backend=backend)
     return Kinetics(ore, chem, rock, laws or {}, slow, engine), s
 
 
 def total_of(kinetics, s, k):
     """mol/m3 of component k in all voxels: in reach, in slow minerals, on slow sites."""
     chem, take = kinetics.chem, kinetics.voxels.take
-    held = take(s.held)
-    amount = take(s.T)[k] + chem.nu_m[:, k] @ take(s.slow) + chem.nu_x[:, k] @ held
+    held = take(s.slow_sites)
+    amount = take(s.totals)[k] + chem.nu_m[:, k] @ take(s.kinetic_minerals) + chem.nu_x[:, k] @ held
     if k == chem.hydrogen:
         slow = take(kinetics.rock["whole_cec"]) - take(kinetics.rock["cec"])
         amount = amount - (chem.z_x @ held - slow)

@@ -30,7 +30,7 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
          multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
-         reactions.follow, reproducible_sum.sum_spans, reproducible_sum.dot_spans, reproducible_sum.collect,
+         reactions.follow, reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.collect,
          reproducible_sum.merge,
          *PHYSICS]
 # Kernels whose reference is more than one function: tested by their own module.
@@ -211,7 +211,7 @@ def test_kernels_and_python_share_their_constants(host):
 @pytest.mark.parametrize("declaration, shape, each", [
     ("const real* __restrict__ x", ("ON", None), ()),
     ("single* __restrict__ ON(coarse) x", ("ON", "coarse"), ()),
-    ("real* __restrict__ EACH(5) SPANS(g) sums", ("SPANS", "g"), ("5",)),
+    ("real* __restrict__ EACH(5) SEGMENTS(g) sums", ("SEGMENTS", "g"), ("5",)),
     ("const int* __restrict__ LIST(count) steps", ("LIST", "count"), ())])
 def test_shapes_are_read_from_the_declaration(declaration, shape, each):
     p = kernel_signature.parameter("k", declaration)
@@ -219,7 +219,7 @@ def test_shapes_are_read_from_the_declaration(declaration, shape, each):
 
 
 def test_arrays_of_another_grid_spans_and_lists_are_checked(host):
-    """A coarse array where a fine one belongs, a span too few, a list shorter than it says."""
+    """A coarse array where a fine one belongs, a segment too few, a list shorter than it says."""
     fine, coarse = Grid((4, 4, 4), (1.0, 1.0, 1.0)), Grid((2, 2, 2), (1.0, 1.0, 1.0))
     a, b = np.zeros(fine.padded, "f4"), np.zeros(coarse.padded, "f4")
     up = host.bind(multigrid.prolong)

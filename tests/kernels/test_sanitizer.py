@@ -23,7 +23,7 @@ cpp.CppBackend.__init__.__defaults__ = (cpp_compiler.FLAGS,)
 sim = Simulation(Case.read(case_path(sys.argv[1]), sys.argv[2].split(";")), "cpp")
 for _ in range(3):
     sim.step()
-assert np.isfinite(sim.state.T).all()
+assert np.isfinite(sim.state.totals).all()
 print("steps taken:", sim.state.step)
 """
 

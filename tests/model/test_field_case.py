@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from ekm3d.case.case import Case
 from ekm3d.constants import HOUR
-from ekm3d.diagnostics.time_series import Monitor
+from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path
 
@@ -22,7 +22,7 @@ PLACES = ((0.15, 0.25, 1.45), (0.25, 0.75, 1.95), (0.55, 0.75, 1.45), (0.95, 0.2
 def field():
     """One run: the simulation at its end, the summary, and what 10 voxels held at 6 times."""
     sim = Simulation(Case.read(case_path("field_block")))
-    monitor = Monitor(sim)
+    monitor = TimeSeries(sim)
     voxels = [sim.grid.voxel_at(place) for place in PLACES]
     taken, worst, least = [], 0.0, np.inf
     with threadpool_limits(1, "blas"):
@@ -30,7 +30,7 @@ def field():
             while sim.state.time < hours * HOUR - 1e-6:
                 monitor.record(sim.step(hours * HOUR))
                 worst = max(worst, charge_of_voxels(sim).max())
-                ore = sim.state.T[sim.grid.inner][:, sim.electrodes.ore]
+                ore = sim.state.totals[sim.grid.inner][:, sim.electrodes.ore]
                 least = min(least, np.delete(ore, sim.chem.hydrogen, 0).min())
             taken += [voxel(sim, index) for index in voxels]
     return SimpleNamespace(sim=sim, summary=monitor.summary(0.0), taken=taken, worst=worst,
@@ -42,7 +42,7 @@ def charge_of_voxels(sim):
     s, chem, inner, ore = sim.state, sim.chem, sim.grid.inner, sim.electrodes.ore
     theta = sim.rock["water_content"][inner]
     ions = np.tensordot(np.abs(chem.z), s.c[inner], 1) * theta
-    net = np.tensordot(chem.charge, s.T[inner], 1) - sim.rock["cec"][inner]
+    net = np.tensordot(chem.charge, s.totals[inner], 1) - sim.rock["cec"][inner]
     return np.abs(net[ore]) / ions[ore]
 
 
@@ -53,7 +53,7 @@ def voxel(sim, index):
     pick = (slice(None), *index)
     exchanged = s.exchanged[inner][pick]
     litres = 1e3 * theta
-    return SimpleNamespace(total=s.T[inner][pick] / litres, c=s.c[inner][pick] / 1e3,
+    return SimpleNamespace(total=s.totals[inner][pick] / litres, c=s.c[inner][pick] / 1e3,
                            exchanged=exchanged / litres, solid=s.solid[inner][pick] / litres,
                            site=sim.chem.z_x @ exchanged / litres, pH=s.pH[inner][index])
 
@@ -94,7 +94,7 @@ def test_charge_of_every_voxel_is_zero_through_the_run(field):
 
 def test_mass_and_faraday_s_law(field):
     """Every component's mass to 1e-10, acid and base around each row to 1e-8 of the charge."""
-    assert field.sim.audit.mass_errors().max() < 1e-10
+    assert field.sim.balances.mass_errors().max() < 1e-10
     assert field.summary["faraday_error"] < 1e-8
     assert field.summary["water_balance_max"] < 1e-9
 

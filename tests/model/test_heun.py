@@ -22,7 +22,7 @@ def test_the_ore_depends_on_the_step_to_second_order(folder):
     ends = [advance(simulation(folder, SECOND, f"schedule.max_step={dt}", *none), 7200.0)
             for dt in (600, 300, 150)]
     assert [sim.state.step for sim in ends] == [12, 24, 48]
-    totals = [sim.state.T[sim.grid.inner] for sim in ends]
+    totals = [sim.state.totals[sim.grid.inner] for sim in ends]
     for k in range(3):
         coarse, fine = (np.abs(a[k] - b[k]).max() for a, b in zip(totals, totals[1:]))
         assert 3.7 < coarse / fine < 4.3, ends[0].chem.components[k]
@@ -36,10 +36,10 @@ def test_nothing_is_lost_between_the_stages(folder, system):
     mean rates are applied; a term forgotten shows as mass from nowhere.
     """
     sim = advance(simulation(folder, SECOND, *system), 6 * 3600.0)
-    assert sim.corrector.refused == 0
-    assert sim.audit.mass_errors().max() < 1e-12
-    assert sim.audit.charge_max < 1e-8
-    assert sim.audit.faraday_error() < 1e-8
+    assert sim.heun.refused == 0
+    assert sim.balances.mass_errors().max() < 1e-12
+    assert sim.balances.charge_max < 1e-8
+    assert sim.balances.faraday_error() < 1e-8
 
 
 def test_the_stages_use_the_same_drive(folder):
@@ -52,7 +52,7 @@ def test_the_stages_use_the_same_drive(folder):
     passed = []
     for order in ((), (SECOND,)):
         sim = advance(simulation(folder, *pulse, *order, "schedule.max_step=10 min"), 1200.0)
-        passed.append(sim.state.acid.copy())
+        passed.append(sim.state.electrode_acid.copy())
     np.testing.assert_allclose(passed[1], passed[0], rtol=1e-2)
     assert np.abs(passed[0]).max() > 0
 
@@ -67,10 +67,10 @@ def test_a_step_too_long_for_its_end_stays_explicit(folder, monkeypatch):
         return calls[-1] if len(calls) == 1 else 1.0
 
     monkeypatch.setattr(both.transport, "prepare", short)
-    start = both.state.T.copy()
-    assert both.step(60.0) == 60.0 and both.corrector.refused == 1 and len(calls) == 2
+    start = both.state.totals.copy()
+    assert both.step(60.0) == 60.0 and both.heun.refused == 1 and len(calls) == 2
     again = simulation(folder, SECOND)
-    again.corrector.correct = lambda dt: None
+    again.heun.correct = lambda dt: None
     again.step(60.0)
-    np.testing.assert_array_equal(both.state.T, again.state.T)
-    assert np.abs(both.state.T - start).max() > 0
+    np.testing.assert_array_equal(both.state.totals, again.state.totals)
+    assert np.abs(both.state.totals - start).max() > 0

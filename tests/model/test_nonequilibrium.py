@@ -32,13 +32,13 @@ def test_every_mole_and_every_charge_is_found(folder, more):
     as the program likes.
     """
     sim = advance(simulation(folder, *ORE, *more), 2400.0)
-    assert sim.state.acid.any() and sim.state.step > 3
-    assert sim.audit.mass_errors().max() < 1e-13
-    assert sim.audit.charge_max < 1e-9
-    assert sim.audit.faraday_error() < 1e-9
+    assert sim.state.electrode_acid.any() and sim.state.step > 3
+    assert sim.balances.mass_errors().max() < 1e-13
+    assert sim.balances.charge_max < 1e-9
+    assert sim.balances.faraday_error() < 1e-9
     strength = 0.5e-3 * np.tensordot(sim.chem.z**2, sim.state.c, 1)
     expected = sim.rock["water_content"] * sim.rock["tortuosity"] * sim.chem.mobility(strength)
-    np.testing.assert_allclose(inner(sim, sim.state.mobility), inner(sim, expected), rtol=1e-12)
+    np.testing.assert_allclose(inner(sim, sim.state.transport_factor), inner(sim, expected), rtol=1e-12)
 
 
 def test_what_has_a_law_forms_by_it_alone():
@@ -57,7 +57,7 @@ def test_what_has_a_law_forms_by_it_alone():
     assert (formed > 1.99).all()
     advance(bound, 600.0)
     assert not bound.state.solid.any()
-    np.testing.assert_allclose(inner(bound, bound.state.slow)[0], 6e-7 * formed, rtol=1e-6)
+    np.testing.assert_allclose(inner(bound, bound.state.kinetic_minerals)[0], 6e-7 * formed, rtol=1e-6)
 
 
 def test_the_stores_hold_what_they_say(folder):
@@ -67,7 +67,7 @@ def test_the_stores_hold_what_they_say(folder):
     in minerals. Tolerance: the equilibrium's 1e-12, of the parts.
     """
     sim = advance(simulation(folder, *ORE, *SLOW, STILL), 1800.0)
-    assert inner(sim, sim.state.slow).any() and inner(sim, sim.state.held).any()
+    assert inner(sim, sim.state.kinetic_minerals).any() and inner(sim, sim.state.slow_sites).any()
     total = components(sim.state, sim.chem)[sim.grid.inner]
     for k, name in enumerate(sim.chem.components):
         if name != "H+":
@@ -117,11 +117,11 @@ def test_acid_washes_past_a_slow_hydroxide():
     sim = Simulation(case, "numpy")
     while sim.state.time < 1.9e5:
         sim.step(1.9e5)
-    left = sim.state.slow[0][sim.grid.inner][0, 0]
+    left = sim.state.kinetic_minerals[0][sim.grid.inner][0, 0]
     first = 8e3 * np.log(120 / 105)
     assert left[0] == pytest.approx(5 * np.exp(-1e-6 * (1.9e5 - first)), rel=1e-3)
     assert (np.diff(left) > 0).all() and left[-1] > 5 * np.exp(-1e-6 * (1.9e5 - 0.49 * 2e5))
-    assert sim.audit.mass_errors().max() < 1e-13
+    assert sim.balances.mass_errors().max() < 1e-13
 
 
 def test_pores_that_open_let_more_water_through():
@@ -158,13 +158,13 @@ def test_pores_that_open_let_more_water_through():
     np.testing.assert_array_equal(sim.transport.pores,
                                   sim.rock["water_content"] * sim.grid.voxel_volume)
     assert sim.reactions.skip is None  # every voxel is solved: its rock may change
-    assert sim.audit.mass_errors().max() < 1e-13
+    assert sim.balances.mass_errors().max() < 1e-13
 
 
 def test_without_slow_parts_nothing_is_kept():
     """The stores of a case that names none are empty, and no process runs."""
     sim = Simulation(Case.read(FRONT, ("grid.spacing=[0.05, 1, 1]",)), "numpy")
     sim.step()
-    assert sim.slow.processes == [] and sim.slow.media == []
-    for name in ("slow", "held", "immobile", "immobile_water"):
+    assert sim.nonequilibrium.processes == [] and sim.nonequilibrium.media == []
+    for name in ("kinetic_minerals", "slow_sites", "immobile", "immobile_water"):
         assert not getattr(sim.state, name).any()

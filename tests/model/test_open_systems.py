@@ -54,12 +54,12 @@ def test_the_air_is_in_the_books(folder, order):
     stands, or carbon would turn negative.
     """
     sim = advance(simulation(folder, *PACKAGE, *ONE, AIR, f"schedule.order={order}"), 3 * 3600.0)
-    assert (sim.corrector.refused > 0) == (order == 2)
+    assert (sim.heun.refused > 0) == (order == 2)
     carbon = sim.chem.index("CO3-2")
-    absorbed = sim.state.absorbed
+    absorbed = sim.state.gas_uptake
     assert absorbed[carbon] > 1e-2 and absorbed[0] == pytest.approx(2 * absorbed[carbon])
-    assert sim.audit.mass_errors().max() < 1e-12
-    assert sim.audit.charge_max < 1e-8 and sim.audit.faraday_error() < 1e-8
+    assert sim.balances.mass_errors().max() < 1e-12
+    assert sim.balances.charge_max < 1e-8 and sim.balances.faraday_error() < 1e-8
     co2 = sim.state.c[sim.chem.species_index("CO2")][sim.grid.inner][sim.electrodes.ore]
     gas = 4.2e-4 * 10**-1.468 * 1e3
     assert co2 == pytest.approx(np.full(co2.size, gas), rel=0.1)      # 0.1: activity of CO2
@@ -67,7 +67,7 @@ def test_the_air_is_in_the_books(folder, order):
 
 def test_closed_water_gets_nothing_from_the_air(folder):
     sim = advance(simulation(folder, *PACKAGE, *ONE), 3600.0)
-    assert not sim.state.absorbed.any() and sim.audit.mass_errors().max() < 1e-12
+    assert not sim.state.gas_uptake.any() and sim.balances.mass_errors().max() < 1e-12
 
 
 TWO = ('chemistry.extend=["second.toml"]',
@@ -96,8 +96,8 @@ def test_two_exchangers_share_the_ore_by_what_each_can_hold(folder):
         held = np.tensordot(chem.z_x[mine], s.exchanged[mine], 1)[inner][ore]
         wanted = cec[n][ore] + slope * (s.pH[inner][ore] - reference)
         np.testing.assert_allclose(held, wanted, rtol=1e-9)
-    assert sim.audit.mass_errors().max() < 1e-12
-    assert sim.audit.charge_max < 1e-8 and sim.audit.faraday_error() < 1e-8
+    assert sim.balances.mass_errors().max() < 1e-12
+    assert sim.balances.charge_max < 1e-8 and sim.balances.faraday_error() < 1e-8
 
 
 @pytest.mark.parametrize("exchangers, key, message", [

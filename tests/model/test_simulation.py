@@ -24,14 +24,14 @@ def test_the_start_is_the_case_s_inventory(folder):
     sim = simulation(folder)
     s, ore = sim.state, sim.electrodes.ore
     h, na, so4 = (sim.chem.index(name) for name in ("H+", "Na+", "SO4-2"))
-    np.testing.assert_allclose(s.T[na][sim.grid.inner][ore], 42.0, rtol=1e-13)
-    np.testing.assert_allclose(s.T[so4][sim.grid.inner][ore], 21.0, rtol=1e-13)
-    assert np.abs(s.T[h]).max() < 1e-12
-    assert not s.T[sim.grid.inner][:, ~ore].any()
-    np.testing.assert_allclose(s.tank[:, na], 100.0 * np.array([2e-3, 2e-3, 1e-3, 2e-3]))
+    np.testing.assert_allclose(s.totals[na][sim.grid.inner][ore], 42.0, rtol=1e-13)
+    np.testing.assert_allclose(s.totals[so4][sim.grid.inner][ore], 21.0, rtol=1e-13)
+    assert np.abs(s.totals[h]).max() < 1e-12
+    assert not s.totals[sim.grid.inner][:, ~ore].any()
+    np.testing.assert_allclose(s.catholyte_totals[:, na], 100.0 * np.array([2e-3, 2e-3, 1e-3, 2e-3]))
     ammonium = simulation(folder, *ORE)
     nh4 = ammonium.chem.index("NH4+")
-    np.testing.assert_allclose(ammonium.state.T[nh4][ammonium.grid.inner][ore], 0.0225 * 1500)
+    np.testing.assert_allclose(ammonium.state.totals[nh4][ammonium.grid.inner][ore], 0.0225 * 1500)
 
 
 # --- pulses -----------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_averaged_pulses_stand_for_resolved_ones(folder):
                              "schedule.max_step=120")
             passed = []
             advance(sim, 5400.0, lambda dt: passed.append(sim.row_currents()[0] * dt))
-            ends.append((sum(passed), sim.state.T[sim.grid.inner]))
+            ends.append((sum(passed), sim.state.totals[sim.grid.inner]))
         charge[pulse] = abs(ends[0][0] / ends[1][0] - 1)
         difference, size = ends[0][1] - ends[1][1], ends[1][1]
         acid[pulse], salt = np.sqrt((difference**2).mean((1, 2, 3)) / (size**2).mean((1, 2, 3))
@@ -78,28 +78,28 @@ def test_resolved_pulses_rest_between_the_switches(folder):
 def test_in_a_pause_the_diffusion_potential_stays_and_carries_no_current(folder):
     """Acid and base fronts diffuse, H+ and OH- faster than the rest: phi must hold them back.
 
-    After 20 min of current the ore's phi spans 0.1 to 10 mV; across the section between the
+    After 20 min of current the ore's phi segments 0.1 to 10 mV; across the section between the
     rows the species carry no net charge (1e-9 of what each of them carries), and tanks rest.
     """
     sim = advance(simulation(folder, PULSE.format(20, 10), "schedule.pulses=resolved"), 1200.0)
-    tanks = sim.state.tank.copy()
+    tanks = sim.state.catholyte_totals.copy()
     sim.step()
     assert not sim.drive.on and not sim.potential.into_ore.any()
     phi = sim.state.phi[sim.grid.inner][sim.electrodes.ore]
     assert 1e-4 < np.ptp(phi) < 1e-2
     carried = sim.chem.charge * through_wall(sim, 3, sim.transport.flux[2])
     assert np.abs(carried).max() > 0 and abs(carried.sum()) < 1e-9 * np.abs(carried).sum()
-    assert (sim.state.tank[[0, 1, 3]] == tanks[[0, 1, 3]]).all()     # the cathode's drains on
+    assert (sim.state.catholyte_totals[[0, 1, 3]] == tanks[[0, 1, 3]]).all()     # the cathode's drains on
 
 
 def test_an_idle_row_is_insulated(folder):
     """The middle electrode stands in the field: no current, no acid, nothing enters its tank."""
     sim = simulation(folder)
-    before = sim.state.tank.copy()
+    before = sim.state.catholyte_totals.copy()
     middle = sim.electrodes.strip_row[sim.electrodes.faces.strip] == 2
     advance(sim, 3600.0)
-    assert not sim.potential.into_ore[middle].any() and sim.state.acid[3] == 0.0
-    assert (sim.state.tank[3] == before[3]).all()
+    assert not sim.potential.into_ore[middle].any() and sim.state.electrode_acid[3] == 0.0
+    assert (sim.state.catholyte_totals[3] == before[3]).all()
     x_faces = sim.potential.conductance[2][sim.grid.inner][0, 0, 2:4]
     assert not x_faces.any()                           # nor through the metal itself
 
@@ -110,7 +110,7 @@ def test_below_the_overpotential_nothing_flows(folder, volts, flows):
     sim = simulation(folder, f"schedule.stage.0.voltage={volts}")
     sim.step()
     assert (sim.row_currents()[0] > 1e-3) == flows
-    assert sim.potential.into_ore.any() == flows and np.abs(sim.state.acid).any() == flows
+    assert sim.potential.into_ore.any() == flows and np.abs(sim.state.electrode_acid).any() == flows
 
 
 def test_below_the_overpotential_the_diffusion_potential_is_not_shorted(folder):
@@ -134,7 +134,7 @@ def test_the_result_depends_on_the_step_to_first_order(folder):
     ends = [advance(simulation(folder, f"schedule.max_step={dt}"), 7200.0)
             for dt in (600, 300, 150)]
     assert [sim.state.step for sim in ends] == [12, 24, 48]
-    totals = [sim.state.T[sim.grid.inner] for sim in ends]
+    totals = [sim.state.totals[sim.grid.inner] for sim in ends]
     for k in range(3):
         coarse, fine = (np.abs(a[k] - b[k]).max() for a, b in zip(totals, totals[1:]))
         assert 1.8 < coarse / fine < 2.2, ends[0].chem.components[k]
@@ -163,9 +163,9 @@ def test_the_longest_step_keeps_everything_positive(folder):
     sim = simulation(folder, "schedule.max_step=100 h", "schedule.stage.0.voltage=60")
     lowest = []
     advance(sim, 6 * 3600.0, lambda dt: lowest.append(
-        min(sim.state.c[sim.grid.inner].min(), sim.state.T[sim.grid.inner][1:].min(),
-            sim.state.tank[:, 1:].min())))
-    assert min(lowest) >= 0.0 and sim.audit.mass_errors().max() < 1e-12
+        min(sim.state.c[sim.grid.inner].min(), sim.state.totals[sim.grid.inner][1:].min(),
+            sim.state.catholyte_totals[:, 1:].min())))
+    assert min(lowest) >= 0.0 and sim.balances.mass_errors().max() < 1e-12
 
 
 def test_a_step_ends_at_the_mark_that_it_is_given(folder):
@@ -177,12 +177,12 @@ def test_a_step_ends_at_the_mark_that_it_is_given(folder):
 
 # --- what is not a number ---------------------------------------------------------------------
 
-@pytest.mark.parametrize("name", ["T", "c", "phi", "head", "tank", "tank_c"])
+@pytest.mark.parametrize("name", ["totals", "c", "phi", "head", "catholyte_totals", "catholyte_species"])
 def test_what_is_not_a_number_stops_the_run(folder, name):
     """In a total, a species, phi, head or a tank: it reaches some total within the step."""
     sim = advance(simulation(folder), 600.0)
-    place = (GHOST + 1, GHOST + 1, GHOST + 2) if name in ("T", "c", "phi", "head") else (2,)
-    where = {"tank": (2, 1), "tank_c": (1, 2)}.get(name, (..., *place))
+    place = (GHOST + 1, GHOST + 1, GHOST + 2) if name in ("totals", "c", "phi", "head") else (2,)
+    where = {"catholyte_totals": (2, 1), "catholyte_species": (1, 2)}.get(name, (..., *place))
     getattr(sim.state, name)[where] = np.nan
     with pytest.raises(RuntimeError, match="nan|not a number"):
         sim.step()
@@ -191,11 +191,11 @@ def test_what_is_not_a_number_stops_the_run(folder, name):
 def test_a_total_that_is_wrong_is_told_with_its_place(folder):
     """Voxel i, j, k = 2, 1, 1 of 10 x 15 x 20 cm; a tank is told to be one."""
     sim = advance(simulation(folder), 600.0)
-    sim.state.T[1, GHOST + 1, GHOST + 1, GHOST + 2] = -1e4
+    sim.state.totals[1, GHOST + 1, GHOST + 1, GHOST + 2] = -1e4
     with pytest.raises(ChemistryError, match=r"at \(0.250, 0.225, 0.300\) m"):
         sim.step()
     sim = advance(simulation(folder), 600.0)
-    sim.state.tank[2, 1] = -1e4
+    sim.state.catholyte_totals[2, 1] = -1e4
     with pytest.raises(ChemistryError, match="catholyte.* 2"):
         sim.step()
 
@@ -206,4 +206,4 @@ def test_without_a_potential_nothing_drives(folder):
     sim = simulation(folder, "physics.potential=false")
     advance(sim, 1800.0)
     assert sim.terminal_voltage == 0.0 and not sim.drive.on
-    assert not sim.state.acid.any() and sim.state.leachate_volume > 0
+    assert not sim.state.electrode_acid.any() and sim.state.leachate_volume > 0

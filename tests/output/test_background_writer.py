@@ -17,7 +17,7 @@ from ekm3d import Case, Simulation, open_results
 from ekm3d.backends.choose import choose_backend
 from ekm3d.cli.main import main
 from ekm3d.output.background_writer import Writer
-from ekm3d.output.run_directory import Outputs
+from ekm3d.output.run_directory import RunDirectory
 from ekm3d.output.vtkhdf import Snapshots
 
 HOUR = "schedule.stage.0.duration=1 h"
@@ -77,7 +77,7 @@ def test_steps_are_taken_while_a_snapshot_waits_for_the_disk(tmp_path, monkeypat
     """Three steps; the file then holds the block as it was, not as it is: pH in float32."""
     sim, gate = simulation(salt_case(tmp_path), *ORE), threading.Event()
     sim.fields()
-    outputs = Outputs(sim, tmp_path / "out")
+    outputs = RunDirectory(sim, tmp_path / "out")
     held(monkeypatch, gate)
     then = sim.backend.to_numpy(sim.state.pH)[sim.grid.inner].copy()
     outputs.snapshot()
@@ -98,11 +98,11 @@ def test_the_next_snapshot_waits_for_the_one_before(tmp_path, monkeypatch):
     """Its copies are in use until then: both arrive with their own numbers."""
     sim, gate = simulation(salt_case(tmp_path), *ORE), threading.Event()
     sim.fields()
-    outputs, heads = Outputs(sim, tmp_path / "out"), []
+    outputs, heads = RunDirectory(sim, tmp_path / "out"), []
     held(monkeypatch, gate)
     for _ in range(2):
         threading.Timer(0.2, gate.set).start()
-        heads.append(sim.state.T[0][sim.grid.inner].sum())
+        heads.append(sim.state.totals[0][sim.grid.inner].sum())
         outputs.snapshot()
         sim.step()
         sim.fields()
@@ -197,10 +197,10 @@ def test_a_run_that_is_killed_leaves_a_file_that_opens(tmp_path):
 def test_what_is_brought_is_a_copy(name, rng):
     backend = choose_backend(name)
     array, buffer = rng.random((3, 4)), backend.host_buffer((3, 4), np.float32)
-    backend.bring(array, buffer)
+    backend.copy_to_host_async(array, buffer)
     wanted = array.astype("f4")
     array[...] = 0.0
-    backend.brought()()
+    backend.copies_done()()
     assert np.array_equal(buffer, wanted)
 
 

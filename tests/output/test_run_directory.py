@@ -13,7 +13,7 @@ from helpers.salt_block import ORE, salt_case, simulation
 
 from ekm3d import Case, Simulation, open_results
 from ekm3d.errors import OutputError
-from ekm3d.model.simulation import Clock
+from ekm3d.model.simulation import Interval
 from ekm3d.output import progress, run_directory
 from ekm3d.output.progress import Progress
 from ekm3d.output.run_directory import check_directory, table, write_atomically
@@ -80,7 +80,7 @@ def test_vtk_s_own_reader_finds_the_block_at_every_time(run, folder):
     np.testing.assert_allclose(found("LREE_dissolved")[ore], water[ore], rtol=1e-6)
     assert (found("electrode_row") == 1).sum() == 4 and (found("electrode_row") == 2).sum() == 3
     total = found("LREE_dissolved") * 0.42 + found("LREE_exchanged") + found("LREE_solid")
-    np.testing.assert_allclose(total[ore], sim.state.T[free][inner][ore], rtol=1e-6)
+    np.testing.assert_allclose(total[ore], sim.state.totals[free][inner][ore], rtol=1e-6)
 
 
 def test_current_and_water_in_the_file_are_those_of_the_run(run):
@@ -135,7 +135,7 @@ def test_the_log_tells_the_case_and_the_outcome(run, folder):
 
 
 def test_the_status_is_running_from_the_first_second_and_done_at_the_end(run, tmp_path):
-    run_directory.Outputs(run[0], tmp_path / "out")
+    run_directory.RunDirectory(run[0], tmp_path / "out")
     assert open_results(tmp_path / "out").status["state"] == "running"
     status = run[1].status
     assert status["state"] == "done" and status["time_s"] == pytest.approx(21600.0)
@@ -234,7 +234,7 @@ def test_a_failed_run_leaves_its_reason_and_may_be_repeated(tmp_path, monkeypatc
 
 def test_a_clock_rings_once_for_everything_that_was_due():
     """Every 10 s: at 10, not again at 10 + rounding, once for 20 and 30, and at the end anyway."""
-    clock = Clock(10.0)
+    clock = Interval(10.0)
     assert not clock.due(9.9, False) and clock.due(10.0 * (1 - 1e-15), False) and clock.next == 20
     assert not clock.due(10.0, False) and clock.due(34.0, False) and clock.next == 40
     assert clock.due(35.0, True)

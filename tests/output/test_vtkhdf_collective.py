@@ -94,7 +94,7 @@ def write(folder):
             with h5py.File(where, "r", locking=False) as seen:
                 assert seen["VTKHDF/Steps"].attrs["NSteps"] == 2
                 assert seen["VTKHDF/Steps/Values"][:].tolist() == [0.0, 3600.0]
-            domain.meet()
+            domain.barrier()
         file.append(time, arrays)
         file.settle()
 

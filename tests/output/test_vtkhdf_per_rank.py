@@ -11,7 +11,7 @@ from helpers.vtkhdf_block import CALCIUM, FLUX, GRID, ORE, PHI, TIMES, block, st
 from ekm3d.grid.grid import Grid
 from ekm3d.output.results import open_results
 from ekm3d.output.vtkhdf import Snapshots
-from ekm3d.output.vtkhdf_per_rank import Pieces, Share, snapshots
+from ekm3d.output.vtkhdf_per_rank import PerRankFiles, Sender, snapshots
 from ekm3d.parallel.gather_slabs import slabs
 
 # 3 x 4 x 5 voxels in z, y, x: uneven boxes cut across all three axes.
@@ -40,16 +40,16 @@ def domains():
         lower, upper = BOXES[rank]
         origin = tuple(x + d * n for x, d, n in zip(GRID.origin, GRID.spacing, lower[::-1]))
         part = Grid(tuple(b - a for a, b in zip(lower, upper))[::-1], GRID.spacing, origin)
-        d = SimpleNamespace(whole=GRID, grid=part, start=lower, boxes=BOXES, leads=rank == 0,
-                            comm=Letters(rank, mail), meet=lambda: None)
+        d = SimpleNamespace(whole=GRID, grid=part, start=lower, boxes=BOXES, is_root=rank == 0,
+                            comm=Letters(rank, mail), barrier=lambda: None)
         d.slabs = lambda array, d=d: slabs(d, array, 2)
-        d.cut = lambda array, lower=lower, upper=upper: array[tuple(map(slice, lower, upper))]
+        d.local_view = lambda array, lower=lower, upper=upper: array[tuple(map(slice, lower, upper))]
         found.append(d)
     return found
 
 
 def parts(domain, arrays):
-    return {name: domain.cut(array) for name, array in arrays.items()}
+    return {name: domain.local_view(array) for name, array in arrays.items()}
 
 
 @pytest.fixture
@@ -76,10 +76,10 @@ def write(folder, mode):
         (folder / "fields").mkdir()
     writers = []
     for d in everyone:
-        if d.leads and mode == "per-rank":
+        if d.is_root and mode == "per-rank":
             keep(folder)
         writers.append(snapshots(path, d, parts(d, static()), FIELDS, mode, False))
-        if d.leads and mode == "per-rank":
+        if d.is_root and mode == "per-rank":
             put_back(folder)
     for n, time in enumerate(TIMES):
         for d, writer in zip(everyone, writers):
@@ -174,7 +174,7 @@ def test_provenance_outlives_the_next_snapshot(tmp_path):
     """The master is replaced at every snapshot; what else it holds goes along."""
     domain = domains()[-1]
     domain.boxes = BOXES[:1]                       # it alone
-    file = Pieces(tmp_path / "fields.vtkhdf", domain, {}, [PHI])
+    file = PerRankFiles(tmp_path / "fields.vtkhdf", domain, {}, [PHI])
     with h5py.File(file.path, "r+") as master:
         master.create_group("provenance").attrs["host"] = "here"
     file.append(10.0, parts(domain, {"phi": block(1)["phi"]}))
@@ -188,7 +188,7 @@ def test_what_is_left_of_another_run_goes(tmp_path):
     """Boxes that were cut otherwise would stay for ever."""
     (tmp_path / "fields").mkdir()
     (tmp_path / "fields" / "z0009_y0000_x0000.vtkhdf").write_text("old")
-    Pieces(tmp_path / "fields.vtkhdf", domains()[-1], {}, [PHI])
+    PerRankFiles(tmp_path / "fields.vtkhdf", domains()[-1], {}, [PHI])
     assert [p.name for p in (tmp_path / "fields").iterdir()] == ["z0000_y0000_x0000.vtkhdf"]
 
 
@@ -196,16 +196,16 @@ def test_the_leading_process_holds_a_slab_at_most():
     """Of 3 layers, 2 and then 1 come, the second when the first is done with; others get none."""
     everyone = domains()
     for d in everyone[:-1]:
-        assert list(d.slabs(d.cut(block(0)["phi"]))) == []
+        assert list(d.slabs(d.local_view(block(0)["phi"]))) == []
     leader = everyone[-1]
-    shapes = [(k, slab.shape) for k, slab in leader.slabs(leader.cut(block(0)["phi"]))]
+    shapes = [(k, slab.shape) for k, slab in leader.slabs(leader.local_view(block(0)["phi"]))]
     assert shapes == [(0, (2, 4, 5)), (2, (1, 4, 5))]
     assert not any(leader.comm.mail.values())
 
 
 def test_every_process_is_asked_for_the_same_fields(tmp_path):
     """A field that is missing in a process that only sends is an error there, too."""
-    share = Share(tmp_path / "fields.vtkhdf", domains()[0], {ORE: domains()[0].cut(static()[ORE])},
+    share = Sender(tmp_path / "fields.vtkhdf", domains()[0], {ORE: domains()[0].local_view(static()[ORE])},
                   [PHI])
     with pytest.raises(ValueError, match="a snapshot without .'phi'."):
         share.append(0.0, {})

@@ -60,18 +60,18 @@ def part(values, start, stop, padded):
 def test_a_voxel_gets_the_same_in_every_box(op, name, ends, seed):
     """Boxes with their corners anywhere, single voxels too, out of 75 x 6 x 5 voxels.
 
-    Faces on the lower side of the box are compared as well, and sums over spans of one voxel.
+    Faces on the lower side of the box are compared as well, and sums over segments of one voxel.
     """
     v = Values(np.random.default_rng(seed))
     start = [min(pair) for pair in ends]
     stop = [max(pair) + 1 for pair in ends]
-    whole = Grid(CELLS, v.grid.spacing, span=1)
+    whole = Grid(CELLS, v.grid.spacing, segment=1)
     box = whole.part(start, [b - a for a, b in zip(start, stop)])
     parameters = signature(kernel_text(op.source), op.__name__)[1:]
     values = [v.of(p) if p.shape[0] == "ON" else np.zeros(
         (*(int(n) for n in p.each), *whole.shape)) for p in parameters]
     few = [part(a, start, stop, whole.padded) for a in values]
-    few = [np.zeros((*a.shape[:-3], *box.shape)) if p.shape[0] == "SPANS" else a
+    few = [np.zeros((*a.shape[:-3], *box.shape)) if p.shape[0] == "SEGMENTS" else a
            for p, a in zip(parameters, few)]
     bound = choose.choose_backend(name).bind(op, **kernel_worlds.COUNTS)
     values = [a.copy() if isinstance(a, np.ndarray) else a for a in values]
@@ -81,7 +81,7 @@ def test_a_voxel_gets_the_same_in_every_box(op, name, ends, seed):
     for p, all_, own in zip(parameters, values, few):
         if not p.output:
             continue
-        if p.shape[0] == "SPANS":
+        if p.shape[0] == "SEGMENTS":
             wanted = all_[(Ellipsis, *map(slice, start, stop))]
         else:
             wanted = part(all_, start, stop, whole.padded)[box.inner]

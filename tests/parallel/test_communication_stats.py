@@ -6,7 +6,7 @@ from helpers import mpi
 from helpers.salt_block import salt_case
 
 from ekm3d.grid.grid import Grid
-from ekm3d.parallel.communication_stats import Traffic
+from ekm3d.parallel.communication_stats import CommunicationStats
 from ekm3d.parallel.domain import Domain
 
 sys.path.insert(0, str(mpi.TESTS.parent / "scripts" / "benchmarks"))
@@ -15,24 +15,24 @@ import scaling  # noqa: E402
 STEPS = """
 from ekm3d import Case, Simulation
 from ekm3d.parallel.team import join
-from ekm3d.parallel.communication_stats import Traffic
+from ekm3d.parallel.communication_stats import CommunicationStats
 sim = Simulation(Case.read({case!r}, ["physics.potential=false", "physics.flow=false"]), "numpy",
                  join())
 sim.step()
-traffic = Traffic(sim.domain)
-sim.audit.boxes = []                    # without current there is no Faraday box
+traffic = CommunicationStats(sim.domain)
+sim.balances.boxes = []                    # without current there is no Faraday box
 for _ in range(3):
     sim.step()
 found = traffic.per_step(3)
-fill = Traffic(sim.domain)
+fill = CommunicationStats(sim.domain)
 s = sim.state
-sim.domain.fill(s.c, s.mobility, s.turnover, s.phi)
+sim.domain.fill(s.c, s.transport_factor, s.pore_turnover, s.phi)
 print(found["messages"], found["bytes"], *fill.per_step(1).values(), len(s.c), sim.domain.boxes)
 """
 
 
 def test_one_process_sends_nothing():
-    traffic = Traffic(Domain(Grid((4, 3, 2), (1.0, 1.0, 1.0))))
+    traffic = CommunicationStats(Domain(Grid((4, 3, 2), (1.0, 1.0, 1.0))))
     assert traffic.per_step(5) == {"messages": 0.0, "bytes": 0.0, "reductions": 0.0}
     assert traffic.text(5).startswith("1 process, per step: 0.0 messages, 0 MB")
 

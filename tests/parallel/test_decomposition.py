@@ -92,7 +92,7 @@ def test_boxes_are_even_and_coarse_grids_are_cut_too(cells, count):
     """No box more than 1.3 times the mean; what multigrid leaves to all is smaller than a box.
 
     Planes that can be halved n times leave a grid of 8^-n as many voxels whole. Across x cuts are
-    at 32 voxels: at the spans of which sums are made.
+    at 32 voxels: at the segments of which sums are made.
     """
     grid = Grid(cells, SPACING)
     planes = decompose(grid, count)
@@ -101,7 +101,7 @@ def test_boxes_are_even_and_coarse_grids_are_cut_too(cells, count):
     n = next(n for n in range(halvings(grid.shape), -1, -1)
              if not any(plane % 2**n for axis in planes for plane in axis[:-1]))
     assert np.prod([-(-m // 2**n) for m in cells]) <= box
-    assert not any(plane % grid.span for plane in planes[2][:-1])
+    assert not any(plane % grid.segment for plane in planes[2][:-1])
 
 
 def test_a_number_that_can_be_is_told():

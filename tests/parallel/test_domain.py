@@ -10,7 +10,7 @@ from ekm3d.backends.choose import choose_backend
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.parallel.domain import Domain
-from ekm3d.solvers.elliptic import Elliptic
+from ekm3d.solvers.elliptic import EllipticSolver
 
 TOGETHER = Path(__file__).resolve().parents[1] / "helpers" / "rank_checks.py"
 SLOW = pytest.mark.slow
@@ -30,7 +30,7 @@ def test_processes_find_what_one_alone_finds(name, count):
         backend = choose_backend(name)
     except BackendError as error:
         pytest.skip(str(error))
-    Elliptic(grid, backend, Domain(grid, backend))
+    EllipticSolver(grid, backend, Domain(grid, backend))
     code, out, errors = mpi.run(count, TOGETHER, name, seconds=400, OMP_NUM_THREADS="1")
     assert code == 0 and "6 checks passed on" in out, errors
 
@@ -44,9 +44,9 @@ def test_a_process_alone_holds_everything(rng):
     before = a.copy()
     d.fill(a)
     d.filler(a)()
-    assert np.array_equal(a, before) and d.grid == d.whole == grid and d.leads
+    assert np.array_equal(a, before) and d.grid == d.whole == grid and d.is_root
     inner = a[grid.inner]
-    assert np.shares_memory(d.cut(inner), inner) and d.cut(inner).shape == inner.shape
+    assert np.shares_memory(d.local_view(inner), inner) and d.local_view(inner).shape == inner.shape
     assert vars(d.counters) == {"messages": 0, "bytes": 0, "reductions": 0}
 
 
@@ -54,9 +54,9 @@ def test_places_lie_within_the_block():
     """A ghost is nobody's: its number is refused."""
     grid = Grid((5, 4, 3), (0.1, 0.2, 0.3))
     inside = np.ravel_multi_index((GHOST, GHOST, GHOST + 4), grid.padded)
-    assert Domain(grid).places([inside]).voxel == [inside]
+    assert Domain(grid).points([inside]).voxel == [inside]
     with pytest.raises(ValueError, match="outside the block"):
-        Domain(grid).places([inside, inside + 1])
+        Domain(grid).points([inside, inside + 1])
 
 
 def test_maxima_and_counts_of_nothing():

@@ -62,15 +62,15 @@ def test_a_message_travels_between_device_and_host(rng, monkeypatch, direct):
     slab = (slice(1, 4), slice(0, 5), slice(2, 3))
     message = Message(on, kinds, slab)
     assert [first for first, *_ in message.parts] == [0, 16]       # 15 bytes, then 8-byte numbers
-    assert (message.far is message.near) == direct
+    assert (message.host_buffer is message.device_buffer) == direct
     for part, values in message.pairs([on.from_numpy(b), on.from_numpy(a)]):
         part[...] = values
-    on.to_far(message.near, message.far)
+    on.to_host_buffer(message.device_buffer, message.host_buffer)
     if not direct:
-        travelled = message.far.copy()
-        message.near[...] = 0
-        message.far[...] = travelled
-    on.to_near(message.near, message.far)
+        travelled = message.host_buffer.copy()
+        message.device_buffer[...] = 0
+        message.host_buffer[...] = travelled
+    on.to_device_buffer(message.device_buffer, message.host_buffer)
     there = on.zeros(b.shape, np.uint8), on.zeros(a.shape)
     for part, values in message.pairs(there):
         values[...] = part

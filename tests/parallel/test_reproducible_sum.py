@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.parallel import reproducible_sum
 from ekm3d.parallel.domain import Domain
-from ekm3d.parallel.reproducible_sum import ENTRIES, Sums, finish
+from ekm3d.parallel.reproducible_sum import ENTRIES, ReproducibleSums, finish
 
 SPACING = (0.1, 0.2, 0.3)
-GRIDS = [Grid(cells, SPACING, span=span) for cells, span in (
+GRIDS = [Grid(cells, SPACING, segment=segment) for cells, segment in (
     ((7, 5, 3), 1), ((1, 6, 4), 1), ((32, 2, 3), 32), ((33, 3, 2), 32), ((75, 4, 2), 32),
     ((1, 9, 8), 32), ((40, 2, 3), 8), ((70, 28, 30), 32))]
 
@@ -38,19 +38,19 @@ def merged(bins):
     return out
 
 
-@pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.span}")
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.segment}")
 def test_kernels_add_up_as_their_twins_to_the_last_bit(host, rng, grid):
-    """A span is the same tree of halves in NumPy, over lanes of a warp, and in vectors.
+    """A segment is the same tree of halves in NumPy, over lanes of a warp, and in vectors.
 
     Products are rounded once each, so nothing is left that could differ; bins are exact.
     """
     a, b = wide(rng, (2, *grid.padded))
-    found = np.full((2, 2, *grid.shape[:2], grid.spans), np.nan)
+    found = np.full((2, 2, *grid.shape[:2], grid.segments), np.nan)
     for n, do in enumerate((lambda op: op, host.bind)):
-        do(reproducible_sum.sum_spans)(grid, a, found[n, 0])
-        do(reproducible_sum.dot_spans)(grid, a, b, found[n, 1])
+        do(reproducible_sum.sum_segments)(grid, a, found[n, 0])
+        do(reproducible_sum.dot_segments)(grid, a, b, found[n, 1])
     assert np.array_equal(found[0], found[1])
-    layers = Grid((grid.shape[1] * grid.spans, 1, grid.shape[0]), SPACING)
+    layers = Grid((grid.shape[1] * grid.segments, 1, grid.shape[0]), SPACING)
     for numbers in (found[0, 0], np.zeros_like(found[0, 0]), 1e-300 * found[0, 0],
                     1e290 * found[0, 0]):
         bins = np.full((2, ENTRIES * grid.shape[0]), np.nan)
@@ -82,9 +82,9 @@ def test_layers_of_all_heights_merge_as_in_the_twin(host, rng, wrong):
     assert np.isnan(found[0, :, 1:]).any(axis=1).tolist() == [False, wrong is not None, False]
 
 
-@pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.span}")
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.segment}")
 def test_sums_are_right(backend, rng, grid):
-    """Against math.fsum, which rounds once: 6 roundings within a span of 32, none between spans.
+    """Against math.fsum, which rounds once: 6 roundings within a segment of 32, none between segments.
 
     All terms' absolute values times 6 half units in the last place bound the error.
     """
@@ -99,13 +99,13 @@ def test_sums_are_right(backend, rng, grid):
 
 
 def test_a_span_is_a_tree_of_halves(rng):
-    """32 numbers, (x0 + x16) + (x8 + x24), ... in this very order; a short span ends in zeros."""
-    grid = Grid((45, 1, 1), SPACING, span=32)
+    """32 numbers, (x0 + x16) + (x8 + x24), ... in this very order; a short segment ends in zeros."""
+    grid = Grid((45, 1, 1), SPACING, segment=32)
     x = rng.normal(size=45)
     lanes = np.append(x, np.zeros(19)).reshape(2, 32)
     for half in 16, 8, 4, 2, 1:
         lanes = np.array([[row[n] + row[n + half] for n in range(half)] for row in lanes])
-    assert np.array_equal(reproducible_sum.spans(grid, x.reshape(1, 1, -1)).ravel(), lanes.ravel())
+    assert np.array_equal(reproducible_sum.segments(grid, x.reshape(1, 1, -1)).ravel(), lanes.ravel())
 
 
 @settings(max_examples=200)
@@ -171,13 +171,13 @@ def test_nothing_adds_up_to_nothing(backend):
 
 
 def test_the_bins_of_boxes_are_those_of_the_whole(backend, rng):
-    """Cut at spans, boxes fill the same bins: top bins may be lower, nothing else differs."""
-    whole = Grid((100, 6, 5), SPACING, span=32)
+    """Cut at segments, boxes fill the same bins: top bins may be lower, nothing else differs."""
+    whole = Grid((100, 6, 5), SPACING, segment=32)
     a = wide(rng, whole.padded, 30)
     parts = []
     for i0, i1 in ((0, 32), (32, 96), (96, 100)):
         for k0, k1 in ((0, 2), (2, 5)):
             box = whole.part((k0, 0, i0), (k1 - k0, 6, i1 - i0))
             inside = np.s_[k0:k1 + 2 * GHOST, :, i0:i1 + 2 * GHOST]
-            parts.append(Sums(box, backend).of_voxels(a[inside].copy())[0])
-    assert finish(np.array(parts)) == finish(Sums(whole, backend).of_voxels(a))
+            parts.append(ReproducibleSums(box, backend).of_voxels(a[inside].copy())[0])
+    assert finish(np.array(parts)) == finish(ReproducibleSums(whole, backend).of_voxels(a))

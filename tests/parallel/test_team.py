@@ -96,7 +96,7 @@ def test_cores_are_shared_by_those_who_may_use_them():
 
 def test_alone_an_error_is_only_its_own(capsys):
     assert ALONE.failed("why", 3) == 3 and capsys.readouterr().err == "why\n"
-    assert (ALONE.size, ALONE.leads, ALONE.comm) == (1, True, None)
+    assert (ALONE.size, ALONE.is_root, ALONE.comm) == (1, True, None)
 
 
 # --- how they end -------------------------------------------------------------------------------
@@ -135,12 +135,12 @@ def test_together_an_error_of_one_is_everyone_s():
     """Numbers 1 and 2 of 3 fail: all raise, number 0 what the first of them said."""
     code, out, errors = mpi.script(3, """
 import sys
-from ekm3d.parallel.team import join, together
+from ekm3d.parallel.team import collective_errors, join
 team, text = join(), "nothing"
-with together(team.comm, ValueError):
+with collective_errors(team.comm, ValueError):
     pass
 try:
-    with together(team.comm, ValueError):
+    with collective_errors(team.comm, ValueError):
         if team.number:
             raise ValueError(f"voxel of {team.number}")
 except ValueError as error:

@@ -58,7 +58,7 @@ def steps(block, drives=(*DRIVES, *WEAK)):
         assert 0 < dt < np.inf
         yield dt
         block.transport.advance(block.state, dt)
-        block.state.tank[:, 0] = 1.0
+        block.state.catholyte_totals[:, 0] = 1.0
         block.settle()
 
 
@@ -79,10 +79,10 @@ def test_nothing_is_lost_and_nothing_negative(seed, backend):
         assert not block.gained[:, 2, 2, 1].any() and block.T[:, 2, 2, 1].all()
         rates = block.gained.sum((1, 2, 3)) + transport.tank.sum(0) - transport.wells_in.sum(0)
         rates[0] -= transport.acid.sum()
-        held = block.T.sum((1, 2, 3)) * volume + block.state.tank.sum(0)
+        held = block.T.sum((1, 2, 3)) * volume + block.state.catholyte_totals.sum(0)
         assert (np.abs(rates * dt) <= 1e-14 * held).all()
         ore = block.T + dt / volume * block.gained
-        tank = (block.state.tank + dt * transport.tank)[:, 1:]
+        tank = (block.state.catholyte_totals + dt * transport.tank)[:, 1:]
         assert (ore.min((1, 2, 3)) >= -1e-15 * ore.max((1, 2, 3))).all()
         assert (tank.min(0) >= -1e-15 * tank.max(0)).all()
 
@@ -153,7 +153,7 @@ def test_faces_are_chosen_for_the_drift_that_moves(seed):
                 assert (safe | (z * np.abs(u) <= 2 * np.maximum(z * np.abs(old), 1))).all()
             taken, total = taken + safe.sum(), total + safe.size
         assert taken <= 0.1 * total
-        t = potential.terminals
+        t = potential.boundary
         crossed = np.isin(t.kinds, PASSING) & ~t.unsure
         u, old = (3 * F_RT * v[crossed] for v in (t.drop, t.lag_drop))
         assert ((u * old > 0) | (np.abs(u) <= 0.5)).all()
@@ -169,12 +169,12 @@ def test_a_field_that_turns_draws_nothing_from_where_it_is_not():
     block = Block((1, 1, 1), (1e-3, 2e-3, 3e-3), {"Na+": (1, 1e-9), **IONS}, given=np.zeros((2, 3)),
                   sides=[side(u, composition={}, potential=0.0) for u in (False, True)])
     block.fill(0.0, 2.0, 1.0)
-    block.state.beyond[...] = np.array([[0.2, 0.0], [0.0, 0.2], [0.1, 0.1]])
+    block.state.reservoir_species[...] = np.array([[0.2, 0.0], [0.0, 0.2], [0.1, 0.1]])
     for u in (1.5, 5.0, -5.0, 0.0, 1.5):
         block.contacts.sides[0].potential = u / F_RT
         block.solve()
         block.prepare()
-        t = block.potential.terminals
+        t = block.potential.boundary
         assert (block.gained[0] >= 0).all()
         assert (block.transport.side[1, 0] >= 0) and (block.transport.side[0, 1] <= 0)
         if u:
@@ -184,7 +184,7 @@ def test_a_field_that_turns_draws_nothing_from_where_it_is_not():
 def test_neutral_water_carries_no_current(rng):
     """Still diffusion, wild concentrations, water and dispersion: charge fluxes are rounding."""
     block = wild(rng)
-    block.state.mobility *= 1e-30
+    block.state.transport_factor *= 1e-30
     for axis in range(3):
         inner = faces(block.potential.conductance[axis], axis)
         faces(block.flow.water[axis], axis)[...] = rng.normal(0, 1e-8, inner.shape)
@@ -300,7 +300,7 @@ def test_step_between_reservoirs():
                       sides=[side(upper, composition={}, potential=v)
                              for upper, v in zip((False, True), volts)], given=np.zeros((2, 2)))
         block.fill(2.0, 1.0)
-        block.state.beyond[...] = np.array([[2.0], [1.0]])
+        block.state.reservoir_species[...] = np.array([[2.0], [1.0]])
         block.solve()
         rate = 6e-6 * 0.12 / 0.5e-3 * 0.7e-9 * 8 / (0.4 * 6e-9)
         assert block.prepare() == pytest.approx(0.9 / rate, rel=1e-9)

@@ -20,7 +20,7 @@ def column(n, *overrides):
 
 def fill(sim, amounts):
     """Set the totals per volume of rock, acidity closing the charge, and equilibrate."""
-    sim.state.T[sim.grid.inner] = neutral(sim.chem, amounts)[:, None, None, :]
+    sim.state.totals[sim.grid.inner] = neutral(sim.chem, amounts)[:, None, None, :]
     sim.reactions.advance(sim.state)
 
 
@@ -36,13 +36,13 @@ def errors(n):
     fill(sim, {"Na+": np.full(n, 0.1), "Cl-": np.full(n, 0.1), "NO3-": 1e-3 + 0.999 * left})
     while sim.state.time < HOUR * (1 - 1e-9):
         sim.step(HOUR)
-    assert sim.audit.charge_max < 1e-10
+    assert sim.balances.charge_max < 1e-10
     table = np.genfromtxt(C1 / "profiles.csv", delimiter=",", names=True)
     table = table[table["t_s"] == HOUR]
     found = {}
     for name, column_name in (("Na+", "Na"), ("Cl-", "Cl"), ("NO3-", "NO3"), ("H+", "H")):
         expected = table[f"Tavg_{column_name}_mol_m3"].reshape(n, -1).mean(1)
-        total = sim.state.T[sim.grid.inner][sim.chem.index(name)][0, 0]
+        total = sim.state.totals[sim.grid.inner][sim.chem.index(name)][0, 0]
         found[name] = np.abs(total - expected).max() / np.abs(expected).max()
     return found
 
@@ -93,15 +93,15 @@ def test_ions_move_by_theta_tau_f_in_rock(tmp_path):
     salt[6] *= 1 + 1e-4
     fill(sim, {"Na+": salt, "Cl-": salt})
     factor = 1 / (1 + 0.7 * np.sqrt(0.1))
-    np.testing.assert_allclose(sim.state.mobility[sim.grid.inner], 0.4 * 0.5 * factor, rtol=3e-5)
+    np.testing.assert_allclose(sim.state.transport_factor[sim.grid.inner], 0.4 * 0.5 * factor, rtol=3e-5)
     for _ in range(4):
         sim.step()
     turnover = sim.dt / (0.4 * sim.grid.voxel_volume)
-    np.testing.assert_allclose(sim.state.turnover[sim.grid.inner], turnover, rtol=1e-3)
+    np.testing.assert_allclose(sim.state.pore_turnover[sim.grid.inner], turnover, rtol=1e-3)
     t, d = sim.state.time, 2 * 1.33e-9 * 2.03e-9 / (1.33e-9 + 2.03e-9)
     x = sim.grid.centres(2) - 0.005
     for name in ("Na+", "Cl-"):
-        excess = sim.state.T[sim.grid.inner][sim.chem.index(name)][0, 0] - 40.0
+        excess = sim.state.totals[sim.grid.inner][sim.chem.index(name)][0, 0] - 40.0
         assert excess.sum() == pytest.approx(4e-3, rel=1e-8)
         assert (excess * x**2).sum() / excess.sum() == pytest.approx(
             2 * d * 0.5 * factor * t, rel=2e-4)

@@ -8,9 +8,9 @@ from helpers.slow_voxels import chemistry
 from scipy.integrate import solve_ivp
 
 from ekm3d import Case, Simulation
-from ekm3d.chemistry.equilibrium import Equilibrium, Sites
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites
 from ekm3d.grid.grid import Grid
-from ekm3d.physics.dual_porosity import Immobile
+from ekm3d.physics.dual_porosity import DualPorosity
 from ekm3d.physics.ore_voxels import OreVoxels
 
 THETA = 0.4
@@ -31,12 +31,12 @@ class Voxels:
             self.rock[name] = self._padded(value * moving)
         self.rock["whole_cec"], self.rock["whole_slope"] = self.rock["cec"], self.rock["cec_slope"]
         k, lead = len(chem.components), {"exchanged": chem.exchange, "solid": chem.minerals}
-        self.s = SimpleNamespace(T=self._padded(total, k), c=self._padded(0.0, len(chem.species)),
+        self.s = SimpleNamespace(totals=self._padded(total, k), c=self._padded(0.0, len(chem.species)),
                                  immobile=self._padded(0.0, k), immobile_water=self._padded(0.0, k))
         for name, items in lead.items():
             setattr(self.s, f"immobile_{name}", self._padded(0.0, len(items)))
-        self.engine = Equilibrium(chem)
-        self.immobile = Immobile(self.ore, chem, self.rock, self.share,
+        self.engine = EquilibriumSolver(chem)
+        self.immobile = DualPorosity(self.ore, chem, self.rock, self.share,
                                  np.full(self.n, rate), self.engine)
         self.immobile.start(self.s)
         self.equilibrate()
@@ -53,12 +53,12 @@ class Voxels:
         """What the run does after transport."""
         take = self.ore.take
         sites = Sites(take(self.rock["cec"]), take(self.rock["cec_slope"]), 7.0)
-        found = self.engine.solve(self.of("T"), take(self.rock["water_content"]), sites)
+        found = self.engine.solve(self.of("totals"), take(self.rock["water_content"]), sites)
         self.ore.put(self.s.c, found.c)
 
     def add(self, amounts):
         """Put amounts (K,) mol/m3 of rock into the moving water of every voxel."""
-        self.ore.put(self.s.T, self.of("T") + np.asarray(amounts, float)[:, None])
+        self.ore.put(self.s.totals, self.of("totals") + np.asarray(amounts, float)[:, None])
         self.equilibrate()
 
     def advance(self, steps):
@@ -86,7 +86,7 @@ def test_two_boxes_are_exact_in_any_steps(steps):
     gap = first * np.exp(-7e-6 * 9e4 / (1 - share))
     mean = 7.0 / THETA
     for k in (1, 3):
-        moving, still = both.of("T")[k], both.of("immobile")[k]
+        moving, still = both.of("totals")[k], both.of("immobile")[k]
         np.testing.assert_allclose(moving, THETA * (1 - share) * (mean + share * gap), rtol=1e-12)
         np.testing.assert_allclose(still, THETA * share * (mean - (1 - share) * gap), atol=1e-12)
 
@@ -103,9 +103,9 @@ def test_both_waters_stay_neutral_and_positive(dt):
     total[0] = cec - chem.charge @ total
     both = Voxels(chem, total, 0.35, 2e-6, cec, 4.0)
     both.add([30.0, 0.0, 0.0, 30.0])
-    before = both.of("T") + both.of("immobile")
+    before = both.of("totals") + both.of("immobile")
     both.advance(5 * [dt])
-    T, still = both.of("T"), both.of("immobile")
+    T, still = both.of("totals"), both.of("immobile")
     np.testing.assert_allclose(chem.charge @ T, 0.65 * cec, atol=1e-11)
     np.testing.assert_allclose(chem.charge @ still, 0.35 * cec, atol=1e-11)
     np.testing.assert_allclose(T + still, before, rtol=1e-13)
@@ -123,7 +123,7 @@ def test_in_the_end_both_are_alike():
     both = Voxels(chem, total, 0.35, 2e-6, cec, 4.0)
     both.add([0.0, 20.0, 0.0, 20.0])
     both.advance(400 * [1e5])
-    np.testing.assert_allclose(both.of("immobile"), 0.35 / 0.65 * both.of("T"), rtol=1e-8)
+    np.testing.assert_allclose(both.of("immobile"), 0.35 / 0.65 * both.of("totals"), rtol=1e-8)
 
 
 def test_a_store_that_was_put_there_is_equilibrated_first():
@@ -131,7 +131,7 @@ def test_a_store_that_was_put_there_is_equilibrated_first():
     one, other = (Voxels(chemistry(), SALT, 0.4, 7e-6) for _ in range(2))
     one.add([0.0, 3.0, 0.0, 3.0])
     one.advance([3e4])
-    for name in ("T", "immobile"):
+    for name in ("totals", "immobile"):
         getattr(other.s, name)[...] = getattr(one.s, name)
     other.equilibrate()
     for both in (one, other):
@@ -150,7 +150,7 @@ def test_clay_holds_the_exchange_back_and_dt_converges():
     total = np.array([[0.0], [60.0], [15.0], [70.0]])
     total[0] = cec - chem.charge @ total
     salt = np.array([0.0, 20.0, 0.0, 20.0])
-    engine = Equilibrium(chem)
+    engine = EquilibriumSolver(chem)
 
     def water(amounts, part):
         found = engine.solve(amounts[:, None], np.full(1, THETA * part), Sites(cec * part))
@@ -248,4 +248,4 @@ def test_a_column_breaks_through_early_and_tails(tmp_path):
         near = x < 0.16
         assert np.ptp(exact[near]) > 0.7
         np.testing.assert_allclose(found[near], exact[near], atol=6.5e-3)
-    assert sim.audit.mass_errors().max() < 1e-13
+    assert sim.balances.mass_errors().max() < 1e-13

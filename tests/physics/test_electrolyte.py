@@ -23,7 +23,7 @@ def water(backend, chem=CHEM, theta=0.4, **given):
         return a
 
     s = SimpleNamespace(c=full(0.0, len(chem.z)), exchanged=full(0.0, len(chem.z_x)),
-                        mobility=full(1.0), charge=full(0.0), turnover=full(7.0))
+                        transport_factor=full(1.0), charge=full(0.0), pore_turnover=full(7.0))
     return Electrolyte(GRID, backend, Domain(GRID), chem, {"water_content": full(theta)},
                        **given), s
 
@@ -36,12 +36,12 @@ def test_the_conductivity_of_potassium_chloride_is_the_measured_one(backend):
     """
     ions, s = water(backend)
     s.c[:] = 1.0
-    s.mobility[GRID.inner] = [[[1.0, 0.3, 0.0]] * 2] * 2
+    s.transport_factor[GRID.inner] = [[[1.0, 0.3, 0.0]] * 2] * 2
     sigma = ions.conductivity(s)[GRID.inner]
     assert sigma[..., 0] == pytest.approx(0.01498, rel=1e-3)
     np.testing.assert_allclose(sigma[..., 1], 0.3 * sigma[..., 0], rtol=1e-14)
     assert not sigma[..., 2].any()
-    assert (s.turnover[GRID.inner] == 7.0).all()               # asking changes nothing
+    assert (s.pore_turnover[GRID.inner] == 7.0).all()               # asking changes nothing
 
 
 def test_what_the_exchanger_holds_slows_the_turnover(backend):
@@ -56,22 +56,22 @@ def test_what_the_exchanger_holds_slows_the_turnover(backend):
     s.exchanged[:, 2, 2, 3] = 0.0
     s.c[:, 2, 2, 4] = s.exchanged[:, 2, 2, 4] = 0.0
     ions.rock["water_content"][3, 3, 3] = 0.0
-    ions.look(s, 100.0)
-    turnover = s.turnover[GRID.inner]
+    ions.update(s, 100.0)
+    turnover = s.pore_turnover[GRID.inner]
     expected = np.full(GRID.shape, 6250.0)
     expected[0, 0, 1] = expected[0, 0, 2] = 25000.0
     expected[1, 1, 1] = 0.0
     np.testing.assert_allclose(turnover, expected, rtol=1e-14)
-    ions.look(s, 0.0)
-    assert not s.turnover[GRID.inner].any()
+    ions.update(s, 0.0)
+    assert not s.pore_turnover[GRID.inner].any()
 
 
 def test_without_an_exchanger_nothing_slows(backend):
     """No exchange species at all: R = 1."""
     ions, s = water(backend, SimpleNamespace(**(vars(CHEM) | {"z_x": np.zeros(0)})))
     s.c[:] = 2.0
-    ions.look(s, 8.0)
-    np.testing.assert_allclose(s.turnover[GRID.inner], 2000.0, rtol=1e-14)
+    ions.update(s, 8.0)
+    np.testing.assert_allclose(s.pore_turnover[GRID.inner], 2000.0, rtol=1e-14)
 
 
 def test_a_given_conductivity_stands(backend, rng):

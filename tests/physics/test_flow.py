@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.salt_medium import row
 
-from ekm3d.boundaries.boundary_faces import Contacts
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.wells import Wells
@@ -32,7 +32,7 @@ def flow_cell(backend, wells, cells=(12, 3, 2), conductivity=1e-6, osmosis=0.0):
     rock = {"conductivity": np.pad(np.where(ore, conductivity, 0.0), GHOST),
             "electroosmosis": np.pad(np.where(ore, osmosis, 0.0), GHOST),
             "storage": np.zeros(grid.padded)}
-    contacts = Contacts(grid, electrodes)
+    contacts = BoundaryFaces(grid, electrodes)
     places = Wells(grid, wells, contacts, np.zeros((len(wells), 1)))
     flow = Flow(grid, backend, Domain(grid), rock, contacts, places, 1e-12)
     head, head_trend, phi = (np.zeros(grid.padded) for _ in range(3))

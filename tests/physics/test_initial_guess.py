@@ -13,7 +13,7 @@ from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.parallel.halo_exchange import Box
 from ekm3d.physics import initial_guess
-from ekm3d.physics.initial_guess import PARTS, Seeds
+from ekm3d.physics.initial_guess import PARTS, RepresentativeVoxels
 from ekm3d.resources import case_path
 
 FIELD = ("grid.spacing=12.5 cm",)            # 16 x 12 x 16 voxels, 8 x 8 x 8 parts
@@ -34,7 +34,7 @@ def test_every_part_with_ore_has_one_seed(rng):
     Parts are 3 or 4 voxels high and 2 or 3 wide; the seed is the first ore voxel of its part.
     """
     mask = ore(rng)
-    found = Seeds(Domain(GRID), mask)
+    found = RepresentativeVoxels(Domain(GRID), mask)
     index = np.array(np.unravel_index(found.places, GRID.padded)) - GHOST
     assert mask[tuple(index)].all()
     z, y, x = (np.searchsorted(initial_guess.cuts(n), at, side="right") - 1
@@ -50,7 +50,7 @@ def test_every_part_with_ore_has_one_seed(rng):
 def test_all_voxels_of_a_part_get_what_its_seed_has_however_the_block_is_cut(rng):
     """Numbers by place, spread over the whole and over 12 boxes; ghosts are left alone."""
     mask = ore(rng)
-    whole = Seeds(Domain(GRID), mask)
+    whole = RepresentativeVoxels(Domain(GRID), mask)
     values = rng.random((2, len(whole.places)))
     array = np.full((2, *GRID.padded), np.nan)
     whole.spread(values, array)
@@ -62,7 +62,7 @@ def test_all_voxels_of_a_part_get_what_its_seed_has_however_the_block_is_cut(rng
         box = Box(planes, number)
         domain = SimpleNamespace(box=box, whole=GRID, backend=Backend("plain"))
         part = np.full((2, *(n + 2 * GHOST for n in box.shape)), np.nan)
-        Seeds(domain, mask).spread(values, part)
+        RepresentativeVoxels(domain, mask).spread(values, part)
         cut = part[:, GHOST:-GHOST, GHOST:-GHOST, GHOST:-GHOST]
         wanted = array[(slice(None), *(slice(a + GHOST, b + GHOST)
                                        for a, b in zip(box.start, box.stop)))]
@@ -75,8 +75,8 @@ def test_small_blocks_have_none():
     for cells, count in (((8, 8, 8), 0), ((13, 13, 13), 512), ((12, 13, 13), 0), ((32, 1, 1), 8),
                          ((1, 1, 1), 0)):
         grid = Grid(cells, (1.0, 1.0, 1.0))
-        assert len(Seeds(Domain(grid), np.ones(grid.shape, bool)).places) == count
-    assert len(Seeds(Domain(grid), np.zeros(grid.shape, bool)).places) == 0
+        assert len(RepresentativeVoxels(Domain(grid), np.ones(grid.shape, bool)).places) == count
+    assert len(RepresentativeVoxels(Domain(grid), np.zeros(grid.shape, bool)).places) == 0
 
 
 @pytest.fixture(scope="module", params=["numpy", "cpp"])
@@ -88,7 +88,7 @@ def runs(request):
         return here, Simulation(Case.read(case_path("field_block"), FIELD), request.param)
 
 
-@pytest.mark.parametrize("name", ["c", "exchanged", "solid", "pH", "mobility", "charge", "T"])
+@pytest.mark.parametrize("name", ["c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals"])
 def test_it_does_not_matter_where_an_equilibrium_was_started_from(runs, name):
     """There is one equilibrium; both are within 1e-12 of balance, so of one another, or nearly.
 
@@ -96,7 +96,7 @@ def test_it_does_not_matter_where_an_equilibrium_was_started_from(runs, name):
     """
     mine, other = (getattr(sim.state, name)[sim.grid.inner] for sim in runs)
     assert runs[0].reactions.seeds.places.size == 512 and not runs[1].reactions.seeds.places.size
-    if name == "T":
+    if name == "totals":
         assert np.array_equal(mine, other)
     np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-11 * np.abs(other).max())
 
@@ -106,14 +106,14 @@ def test_hardly_a_voxel_begins_without_history(monkeypatch):
 
     The ore's composition changes from voxel to voxel by up to a few per cent of a part.
     """
-    from ekm3d.chemistry.equilibrium import Equilibrium
-    begun, descend = [], Equilibrium._without_history
+    from ekm3d.chemistry.equilibrium import EquilibriumSolver
+    begun, descend = [], EquilibriumSolver._without_history
 
     def counted(self, given, index, found):
         begun.append(index.size)
         return descend(self, given, index, found)
 
-    monkeypatch.setattr(Equilibrium, "_without_history", counted)
+    monkeypatch.setattr(EquilibriumSolver, "_without_history", counted)
     Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
     assert 100 < sum(begun) < 600
 
@@ -124,7 +124,7 @@ def test_what_has_no_equilibrium_is_still_told_with_its_place(monkeypatch, place
     sim = Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
     sim.reactions.begun = False
     where = sim.reactions.seeds.places[77] + (place == "other")
-    sim.state.T.reshape(len(sim.chem.components), -1)[2, where] = -1.0
+    sim.state.totals.reshape(len(sim.chem.components), -1)[2, where] = -1.0
     k, j, i = (n - GHOST for n in np.unravel_index(where, sim.grid.padded))
     with pytest.raises(ChemistryError) as error:
         sim.reactions.advance(sim.state)

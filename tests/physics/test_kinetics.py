@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cuda import CudaBackend
-from ekm3d.chemistry.equilibrium import Equilibrium, Sites
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
 from ekm3d.errors import BackendError
 
@@ -30,7 +30,7 @@ def with_amounts(pair, *amounts):
     """The pair of `voxels` with amounts (n,) of the minerals laid beside the water."""
     kinetics, s = pair
     for m, amount in enumerate(amounts):
-        kinetics.voxels.put(s.slow[m], np.asarray(amount, float))
+        kinetics.voxels.put(s.kinetic_minerals[m], np.asarray(amount, float))
     kinetics.start(s)
     return kinetics, s
 
@@ -40,7 +40,7 @@ def run(kinetics, s, steps):
     for dt in steps:
         kinetics.advance(s, dt)
         s.step += 1
-    return kinetics.voxels.take(s.slow)
+    return kinetics.voxels.take(s.kinetic_minerals)
 
 
 # --- first order ------------------------------------------------------------------------------
@@ -71,14 +71,14 @@ def test_no_step_is_too_long(dt):
     chem = chemistry("salt", "base")
     laws = {0: FirstOrder(1e-6), 1: FirstOrder(3.0)}
     kinetics, s = with_amounts(voxels(chem, [[3.0], [1.0], [10.0], [24.0]], laws), [20.0], [5.0])
-    charge = chem.charge @ kinetics.voxels.take(s.T)
+    charge = chem.charge @ kinetics.voxels.take(s.totals)
     found = run(kinetics, s, 60 * [dt])
-    T = kinetics.voxels.take(s.T)
+    T = kinetics.voxels.take(s.totals)
     assert (found >= 0).all() and (T[1:] >= 0).all()
     np.testing.assert_allclose(chem.charge @ T, charge, atol=1e-12)
     if dt >= 1e9:
         total = T + chem.nu_m.T @ found
-        free = Equilibrium(chem).solve(total, np.full(1, THETA)).solid
+        free = EquilibriumSolver(chem).solve(total, np.full(1, THETA)).solid
         assert free.min() > 1.0
         np.testing.assert_allclose(found, free, rtol=1e-9)
 
@@ -189,7 +189,7 @@ def test_a_mineral_goes_to_the_equilibrium_beside_the_others_as_they_are():
     np.testing.assert_allclose(found[0], alone, rtol=1e-10)
     assert (found[1] == 5.0).all()
     whole = total + kinetics.chem.nu_m.T @ np.array([[20.0, 20.0], [5.0, 5.0]])
-    both = Equilibrium(kinetics.chem).solve(whole, np.full(2, THETA)).solid
+    both = EquilibriumSolver(kinetics.chem).solve(whole, np.full(2, THETA)).solid
     assert both[1, 0] < 4.9 and both[1, 1] > 5.1 and (np.abs(both[0] - alone) > 0.1).all()
 
 
@@ -205,7 +205,7 @@ def test_rounding_of_a_flood_takes_no_more_than_there_is():
                                beside)
     for dt in (10.0, 1e3, 1e9):
         run(kinetics, s, [dt])
-        assert (kinetics.voxels.take(s.T)[1:] > 0).all()
+        assert (kinetics.voxels.take(s.totals)[1:] > 0).all()
     np.testing.assert_allclose(total_of(kinetics, s, 2), beside + m, rtol=1e-15)
 
 
@@ -219,7 +219,7 @@ def test_a_flood_of_mineral_leaves_no_total_below_zero():
                                [1e5])
     for dt in (1e-3, 1.0, 1e3, 1e9):
         run(kinetics, s, [dt])
-        assert kinetics.voxels.take(s.T)[2, 0] > 0.0
+        assert kinetics.voxels.take(s.totals)[2, 0] > 0.0
         np.testing.assert_allclose(total_of(kinetics, s, 2), 1e5 + 3e-6, rtol=1e-15)
 
 
@@ -237,8 +237,8 @@ def test_slow_sites_start_where_the_others_are():
     """At rest all sites are alike: the parts make up the equilibrium of the whole exchanger."""
     kinetics, s, total = exchanger(0.3, 1e-5, slope=4.0)
     kinetics.start(s)
-    whole = Equilibrium(kinetics.chem).solve(total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
-    np.testing.assert_allclose(kinetics.voxels.take(s.held), 0.3 * whole, rtol=1e-12)
+    whole = EquilibriumSolver(kinetics.chem).solve(total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
+    np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.3 * whole, rtol=1e-12)
     for k in range(4):
         np.testing.assert_allclose(total_of(kinetics, s, k), total[k], rtol=1e-13, atol=1e-13)
 
@@ -253,15 +253,15 @@ def test_slow_sites_relax_with_one_rate(share, slope):
     kinetics, s, total = exchanger(share, 1e-5, slope)
     kinetics.start(s)
     salt = np.array([[0.0], [20.0], [0.0], [20.0]])
-    kinetics.voxels.put(s.T, kinetics.voxels.take(s.T) + salt)
-    begin = kinetics.voxels.take(s.held)
+    kinetics.voxels.put(s.totals, kinetics.voxels.take(s.totals) + salt)
+    begin = kinetics.voxels.take(s.slow_sites)
     run(kinetics, s, [2e4, 7e4, 1e3, 2.9e4])
-    goal = share * Equilibrium(kinetics.chem).solve(
+    goal = share * EquilibriumSolver(kinetics.chem).solve(
         total + salt, np.full(1, THETA), Sites(50.0, slope)).exchanged
     assert (np.abs(goal - begin) > 1e-8).all()
-    np.testing.assert_allclose(kinetics.voxels.take(s.held),
+    np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites),
                                goal + (begin - goal) * np.exp(-1.2), rtol=1e-10)
-    T = kinetics.voxels.take(s.T)
+    T = kinetics.voxels.take(s.totals)
     np.testing.assert_allclose(kinetics.chem.charge @ T, (1 - share) * 50.0, atol=1e-11)
     for k in range(4):
         np.testing.assert_allclose(total_of(kinetics, s, k), total[k] + salt[k], atol=1e-11)
@@ -278,10 +278,10 @@ def test_rounding_of_sites_takes_no_more_than_there_is():
     kinetics, s = voxels(chem, total, cec=cec, slow=(1.0, 1.0))
     kinetics.start(s)
     for dt in (1e-3, 1.0, 10.0, 1e9):
-        grown = kinetics.voxels.take(s.T) * np.array([[1], [1], [1 + 1e-9], [1]])
-        kinetics.voxels.put(s.T, grown)
+        grown = kinetics.voxels.take(s.totals) * np.array([[1], [1], [1 + 1e-9], [1]])
+        kinetics.voxels.put(s.totals, grown)
         run(kinetics, s, [dt])
-        assert (kinetics.voxels.take(s.T)[1:] > 0).all()
+        assert (kinetics.voxels.take(s.totals)[1:] > 0).all()
 
 
 def test_slow_sites_and_a_slow_mineral_end_at_the_equilibrium_of_all():
@@ -293,21 +293,21 @@ def test_slow_sites_and_a_slow_mineral_end_at_the_equilibrium_of_all():
                                       slow=(0.4, 3e-5)), [8.0])
     run(kinetics, s, 80 * [1e5])
     whole = total + 8.0 * chem.nu_m.T
-    free = Equilibrium(chem).solve(whole, np.full(1, THETA), Sites(cec, 4.0))
+    free = EquilibriumSolver(chem).solve(whole, np.full(1, THETA), Sites(cec, 4.0))
     assert 0.1 < free.solid[0, 0] < 7.9
-    np.testing.assert_allclose(kinetics.voxels.take(s.slow), free.solid, rtol=1e-9)
-    np.testing.assert_allclose(kinetics.voxels.take(s.held), 0.4 * free.exchanged, rtol=1e-9)
+    np.testing.assert_allclose(kinetics.voxels.take(s.kinetic_minerals), free.solid, rtol=1e-9)
+    np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.4 * free.exchanged, rtol=1e-9)
 
 
 def test_saturation_counts_the_water():
     """Base in brine, a_w below 0.9: water that has been in equilibrium with it has Omega = 1."""
     chem = replace(chemistry("base"), water_activity=0.017)
     total = np.array([[-4.0], [1400.0], [12.0], [1420.0]])
-    found = Equilibrium(chem).solve(total, THETA)
+    found = EquilibriumSolver(chem).solve(total, THETA)
     assert found.solid[0, 0] > 1.0 and found.water_activity[0] < 0.9
     kinetics, s = voxels(chem, total - chem.nu_m.T @ found.solid, {0: surface_law()})
     process, = kinetics.processes
-    pH, saturation = process._solution(kinetics.voxels.take(s.T), Sites())
+    pH, saturation = process._solution(kinetics.voxels.take(s.totals), Sites())
     np.testing.assert_allclose(pH, found.pH, atol=1e-9)
     np.testing.assert_allclose(saturation, 0.0, atol=1e-9)
 
@@ -346,11 +346,11 @@ def test_lists_may_lie_anywhere(there, rng, conventions):
         kinetics, s = voxels(chem, total, laws, cec=cec, slope=slope, slow=(0.4, 3e-5),
                              backend=backend)
         slow = np.array([[3.0, 0.0, 1.0, 8.0, 0.0], [5.0, 1.0, 0.0, 0.0, 2.0]])
-        kinetics.voxels.put(s.slow, backend.from_numpy(slow))
+        kinetics.voxels.put(s.kinetic_minerals, backend.from_numpy(slow))
         kinetics.start(s)
         run(kinetics, s, 6 * [4e3])
-        ends.append([backend.to_numpy(kinetics.voxels.take(a)) for a in (s.T, s.slow, s.held)])
-    for name, mine, theirs in zip(("totals", "slow", "held"), *ends):
+        ends.append([backend.to_numpy(kinetics.voxels.take(a)) for a in (s.totals, s.kinetic_minerals, s.slow_sites)])
+    for name, mine, theirs in zip(("totals", "kinetic_minerals", "slow_sites"), *ends):
         np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-9, err_msg=name)
     assert np.abs(ends[0][1] - slow).max() > 0.1 and ends[0][2].min() > 0
     np.testing.assert_allclose(chem.charge @ ends[1][0], 0.6 * cec.sum(axis=0), atol=1e-9)

@@ -9,7 +9,7 @@ from helpers.slow_voxels import chemistry
 from ekm3d.case.medium import Response, Zeta
 from ekm3d.grid.grid import Grid
 from ekm3d.physics.ore_voxels import OreVoxels
-from ekm3d.physics.porosity_feedback import EPSILON_ETA, LEAST, Medium, kozeny_carman
+from ekm3d.physics.porosity_feedback import EPSILON_ETA, LEAST, PorosityFeedback, kozeny_carman
 
 VOLUMES = np.array([3e-5, 2e-5])       # m3/mol
 FIRST = {"water_content": 0.3, "tortuosity": 0.5, "conductivity": 2e-6, "electroosmosis": 0.0}
@@ -27,10 +27,10 @@ def medium(response, n=3, amounts=0.0):
         return array
 
     rock = {name: padded(value) for name, value in FIRST.items()}
-    s = SimpleNamespace(solid=padded(amounts, 2), slow=padded(500.0, 2),
+    s = SimpleNamespace(solid=padded(amounts, 2), kinetic_minerals=padded(500.0, 2),
                         immobile_solid=padded(100.0, 2), c=padded(0.0, len(chem.species)),
                         pH=padded(7.0))
-    made = Medium(ore, chem, rock, padded(0.4), response)
+    made = PorosityFeedback(ore, chem, rock, padded(0.4), response)
     made.start(s)
     return made, s, lambda name: ore.take(rock[name])
 
@@ -51,7 +51,7 @@ def test_minerals_fill_the_pores(law, K):
     """
     made, s, value = medium(Response(VOLUMES, law, 0.33))
     at_start = {name: value(name) for name in FIRST}
-    for name, change in (("solid", (2000.0, 0.0)), ("slow", (1000.0, 5000.0)),
+    for name, change in (("solid", (2000.0, 0.0)), ("kinetic_minerals", (1000.0, 5000.0)),
                          ("immobile_solid", (0.0, 500.0))):
         getattr(s, name)[...] += np.array(change)[:, None, None, None]
     made.advance(s)
@@ -59,8 +59,8 @@ def test_minerals_fill_the_pores(law, K):
     np.testing.assert_allclose(value("water_content"), 0.15, rtol=1e-14)
     np.testing.assert_allclose(value("tortuosity"), 0.5 * 2**-0.33, rtol=1e-14)
     np.testing.assert_allclose(value("conductivity"), 2e-6 * K, rtol=1e-14)
-    s.slow[0] -= 1000.0
-    s.slow[1] -= 5000.0
+    s.kinetic_minerals[0] -= 1000.0
+    s.kinetic_minerals[1] -= 5000.0
     s.immobile_solid[1] -= 500.0
     s.solid[0] -= 2000.0
     made.advance(s)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.salt_medium import SALT, options, row, salt_potential, salt_state
 
-from ekm3d.boundaries.boundary_faces import Contacts
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.constants import F_RT, FARADAY
@@ -193,7 +193,7 @@ def test_a_given_source_flows_to_its_sink(backend):
     source = np.zeros(grid.padded)
     source[grid.inner][0, 0, [1, 8]] = 2.0, -2.0
     given = np.pad(np.full(grid.shape, 0.1), GHOST)
-    contacts = Contacts(grid, Electrodes(grid, (), 0.0))
+    contacts = BoundaryFaces(grid, Electrodes(grid, (), 0.0))
     potential = Potential(grid, backend, Domain(grid), SALT, contacts,
                           options(source=source, conductivity=given))
     s = salt_state(grid, 0.0)

@@ -9,7 +9,12 @@ from helpers.random_systems import CARBON_DIOXIDE, with_gas
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.choose import choose_backend
-from ekm3d.chemistry.equilibrium import ChemistryError, Equilibrium, Sites, acidity_from_neutrality
+from ekm3d.chemistry.equilibrium import (
+    ChemistryError,
+    EquilibriumSolver,
+    Sites,
+    acidity_from_neutrality,
+)
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import flat
@@ -34,14 +39,14 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
         ("water_content", THETA), ("tortuosity", 0.6), ("cec", sites.cec),
         ("cec_slope", sites.slope))}
     rock["reference_pH"] = 5.3
-    counts = {"T": len(chem.components), "solved": len(chem.components), "c": len(chem.species),
+    counts = {"totals": len(chem.components), "totals_at_last_solve": len(chem.components), "c": len(chem.species),
               "exchanged": len(chem.exchange), "solid": len(chem.minerals),
-              "warm": chem.unknowns, "warm_rate": chem.unknowns - len(chem.minerals)}
-    s = SimpleNamespace(step=0, time=0.0, absorbed=np.zeros(len(chem.components)),
+              "warm_start": chem.unknowns, "warm_start_rate": chem.unknowns - len(chem.minerals)}
+    s = SimpleNamespace(step=0, time=0.0, gas_uptake=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
-                        **{name: np.zeros(shape) for name in ("pH", "mobility", "charge")})
+                        **{name: np.zeros(shape) for name in ("pH", "transport_factor", "charge")})
     reactions = Reactions(OreVoxels(GRID, place, backend), chem, engine, rock, skip)
-    reactions.voxels.put(s.T, total)
+    reactions.voxels.put(s.totals, total)
     reactions.advance(s)
     s.step = 1
     return reactions, s, reactions.voxels.index
@@ -56,15 +61,15 @@ def test_species_are_the_equilibrium_of_the_totals(rng):
     and electrodes stay empty; the charge is sum z T - CEC."""
     reactions, s, voxels = block(rng)
     cec = at(reactions.rock["cec"], voxels)
-    found = ENGINE.solve(at(s.T, voxels), np.full(22, THETA),
+    found = ENGINE.solve(at(s.totals, voxels), np.full(22, THETA),
                          Sites(cec, at(reactions.rock["cec_slope"], voxels), 5.3))
-    for name in ("c", "exchanged", "solid", "warm", "pH"):
+    for name in ("c", "exchanged", "solid", "warm_start", "pH"):
         assert np.array_equal(at(getattr(s, name), voxels), getattr(found, name))
-    assert np.array_equal(at(s.mobility, voxels),
+    assert np.array_equal(at(s.transport_factor, voxels),
                           THETA * 0.6 * CHEM.mobility(found.ionic_strength))
     assert np.count_nonzero(s.c.any(axis=0)) == 22
     assert np.abs(s.charge).max() < 1e-10 * cec[0]
-    flat(s.T)[H, voxels[4]] += 3.0
+    flat(s.totals)[H, voxels[4]] += 3.0
     reactions.advance(s)
     assert at(s.charge, voxels)[4] == pytest.approx(3.0, rel=1e-10)
 
@@ -72,14 +77,14 @@ def test_species_are_the_equilibrium_of_the_totals(rng):
 def test_totals_keep_every_digit_whatever_the_tolerance(rng):
     """The engine's remainder is in the species: at a tolerance of 1e-4 it is seen there, and the
     totals, which are what is transported and counted, are the same to the bit."""
-    reactions, s, voxels = block(rng, engine=Equilibrium(CHEM, tolerance=1e-4))
-    flat(s.T)[:, voxels] *= 1 + 1e-3 * rng.uniform(-1, 1, (10, 22))
-    before = s.T.copy()
+    reactions, s, voxels = block(rng, engine=EquilibriumSolver(CHEM, tolerance=1e-4))
+    flat(s.totals)[:, voxels] *= 1 + 1e-3 * rng.uniform(-1, 1, (10, 22))
+    before = s.totals.copy()
     reactions.advance(s)
-    assert np.array_equal(s.T, before)
+    assert np.array_equal(s.totals, before)
     inside = (THETA * CHEM.nu.T @ at(s.c, voxels) + CHEM.nu_x.T @ at(s.exchanged, voxels)
               + CHEM.nu_m.T @ at(s.solid, voxels))
-    off = np.abs(inside - at(s.T, voxels))[1:] / at(s.T, voxels)[1:]
+    off = np.abs(inside - at(s.totals, voxels))[1:] / at(s.totals, voxels)[1:]
     assert 1e-12 < off.max() < 2e-4
 
 
@@ -94,10 +99,10 @@ def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
     often = np.zeros(22, int)
     sites = Sites(at(reactions.rock["cec"], voxels), at(reactions.rock["cec_slope"], voxels), 5.3)
     for _ in range(20):
-        flat(s.T)[:, voxels] *= 1 + 4e-8 * rng.choice([-1, 1], (10, 22))
-        before = at(s.solved, voxels).copy()
+        flat(s.totals)[:, voxels] *= 1 + 4e-8 * rng.choice([-1, 1], (10, 22))
+        before = at(s.totals_at_last_solve, voxels).copy()
         reactions.advance(s)
-        total, solved = at(s.T, voxels), at(s.solved, voxels)
+        total, solved = at(s.totals, voxels), at(s.totals_at_last_solve, voxels)
         assert np.all(np.abs(total - solved) <= skip * np.abs(solved))
         anew = np.any(solved != before, axis=0)
         assert np.array_equal(solved[:, anew], total[:, anew])
@@ -113,7 +118,7 @@ def test_a_drift_is_noticed_though_no_step_is(rng):
     reactions, s, voxels = block(rng, 1e-6)
     solved = []
     for _ in range(9):
-        flat(s.T)[CHEM.index("Ca"), voxels[7]] *= 1 + 0.4e-6
+        flat(s.totals)[CHEM.index("Ca"), voxels[7]] *= 1 + 0.4e-6
         before = reactions.skipped
         reactions.advance(s)
         solved.append(22 - (reactions.skipped - before))
@@ -123,12 +128,12 @@ def test_a_drift_is_noticed_though_no_step_is(rng):
 def test_what_is_absent_may_be_skipped_and_is_noticed_when_it_comes(rng):
     """Total 0 that stays 0 is unmoved; any trace of it is a change of more than any share."""
     reactions, s, voxels = block(rng, 1e-6)
-    flat(s.T)[CHEM.index("Al"), voxels] = 0.0
+    flat(s.totals)[CHEM.index("Al"), voxels] = 0.0
     reactions.advance(s)
     assert reactions.skipped == 0
     reactions.advance(s)
     assert reactions.skipped == 22
-    flat(s.T)[CHEM.index("Al"), voxels[3]] = 1e-20
+    flat(s.totals)[CHEM.index("Al"), voxels[3]] = 1e-20
     reactions.advance(s)
     assert reactions.skipped == 22 + 21
 
@@ -136,10 +141,10 @@ def test_what_is_absent_may_be_skipped_and_is_noticed_when_it_comes(rng):
 def test_without_skipping_every_voxel_is_solved_and_nothing_is_remembered(rng):
     """skip = None: unmoved voxels too; one call more changes no unknown, to the bit."""
     reactions, s, voxels = block(rng, None)
-    before = at(s.warm, voxels).copy()
+    before = at(s.warm_start, voxels).copy()
     reactions.advance(s)
-    assert reactions.skipped == 0 and reactions.asked == 22 and not s.solved.any()
-    assert np.array_equal(at(s.warm, voxels), before)
+    assert reactions.skipped == 0 and reactions.asked == 22 and not s.totals_at_last_solve.any()
+    assert np.array_equal(at(s.warm_start, voxels), before)
 
 
 def test_a_skip_of_0_leaves_what_did_not_move_at_all(rng):
@@ -148,11 +153,11 @@ def test_a_skip_of_0_leaves_what_did_not_move_at_all(rng):
     (some, s, voxels), (every, all_s, _) = (block(np.random.default_rng(77), skip)
                                             for skip in (0.0, None))
     for state in (s, all_s):
-        flat(state.T)[3, voxels[5]] = np.nextafter(flat(state.T)[3, voxels[5]], 1e9)
+        flat(state.totals)[3, voxels[5]] = np.nextafter(flat(state.totals)[3, voxels[5]], 1e9)
     some.advance(s)
     every.advance(all_s)
     assert (some.skipped, every.skipped) == (21, 0)
-    for name in ("c", "exchanged", "solid", "warm", "pH"):
+    for name in ("c", "exchanged", "solid", "warm_start", "pH"):
         np.testing.assert_allclose(getattr(s, name), getattr(all_s, name), rtol=1e-12, err_msg=name)
 
 
@@ -164,26 +169,26 @@ def test_what_gases_give_enters_the_totals_and_the_books(rng):
     chem = with_gas(read_database(FIELD), name, parts, water, log_k + 10.329, 0.01)
     rng, same = np.random.default_rng(914), np.random.default_rng(914)
     total, _ = ore(same, 22)
-    reactions, s, voxels = block(rng, 1e-9, chem, Equilibrium(chem))
-    gained = at(s.T, voxels) - total
+    reactions, s, voxels = block(rng, 1e-9, chem, EquilibriumSolver(chem))
+    gained = at(s.totals, voxels) - total
     carbon = chem.index("HCO3-")
     assert np.abs(gained[carbon]).min() > 1e-3
     assert gained[H] == pytest.approx(gained[carbon], rel=1e-12)
     others = [k for k in range(10) if k not in (H, carbon)]
     assert not gained[others].any()
-    assert s.absorbed == pytest.approx(gained.sum(axis=1) * 0.5 * 0.25 * 0.1, rel=1e-12)
-    assert np.array_equal(at(s.solved, voxels), at(s.T, voxels))
+    assert s.gas_uptake == pytest.approx(gained.sum(axis=1) * 0.5 * 0.25 * 0.1, rel=1e-12)
+    assert np.array_equal(at(s.totals_at_last_solve, voxels), at(s.totals, voxels))
     assert np.abs(s.charge).max() < 1e-10 * 100
-    before = s.absorbed.copy()
+    before = s.gas_uptake.copy()
     reactions.advance(s)
-    assert reactions.skipped == 22 and np.array_equal(s.absorbed, before)
+    assert reactions.skipped == 22 and np.array_equal(s.gas_uptake, before)
 
 
 def test_a_voxel_that_cannot_be_solved_is_named_by_its_place(rng):
     """A negative total, which no transport makes: the message gives the centre of the voxel, its
     number among the ore's and its totals, though all the others were skipped."""
     reactions, s, voxels = block(rng, 1e-9)
-    flat(s.T)[3, voxels[9]] = -1.0
+    flat(s.totals)[3, voxels[9]] = -1.0
     with pytest.raises(ChemistryError) as caught:
         reactions.advance(s)
     k, j, i = np.unravel_index(voxels[9], GRID.padded)
@@ -200,7 +205,7 @@ def test_the_hardest_voxel_is_remembered(rng):
     reactions, s, voxels = block(rng, 1e-9)
     assert reactions.struggled is None and reactions.restarted == 0 and reactions.asked == 0
     s.time = 77.0
-    flat(s.T)[CHEM.index("Al"), voxels[5]] *= 3
+    flat(s.totals)[CHEM.index("Al"), voxels[5]] *= 3
     reactions.advance(s)
     worst = reactions.struggled
     assert worst.steps == reactions.iterations >= 3 and worst.time == 77.0
@@ -210,8 +215,8 @@ def test_the_hardest_voxel_is_remembered(rng):
     s.time = 99.0
     reactions.advance(s)
     assert reactions.iterations == 0 and reactions.struggled is worst
-    flat(s.warm)[:, voxels[2]] = 200.0                    # no history to speak of
-    flat(s.T)[:, voxels[2]] *= 1.001
+    flat(s.warm_start)[:, voxels[2]] = 200.0                    # no history to speak of
+    flat(s.totals)[:, voxels[2]] *= 1.001
     reactions.advance(s)
     assert reactions.restarted == 1 and reactions.struggled.restarts >= 1
     assert reactions.struggled.steps > worst.steps
@@ -225,7 +230,7 @@ def engines():
         host = choose_backend("cpp")
     except BackendError:
         return [(PLAIN, ENGINE)]
-    return [(PLAIN, ENGINE), (host, Equilibrium(CHEM, backend=host))]
+    return [(PLAIN, ENGINE), (host, EquilibriumSolver(CHEM, backend=host))]
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["numpy", "cpp"])
@@ -243,17 +248,17 @@ def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
         reactions, s, voxels = block(np.random.default_rng(515), 0.0, CHEM, engine, backend)
         drift = 1 + 1e-4 * np.random.default_rng(31).uniform(-1, 1, (10, 22))
         for _ in range(6):
-            before = at(s.warm, voxels).copy()
-            flat(s.T)[:, voxels] *= drift
+            before = at(s.warm_start, voxels).copy()
+            flat(s.totals)[:, voxels] *= drift
             reactions.advance(s, elapsed)
             steps.setdefault(elapsed, []).append(reactions.iterations)
-        change = (at(s.warm, voxels) - before)[:len(s.warm_rate)]
+        change = (at(s.warm_start, voxels) - before)[:len(s.warm_start_rate)]
         if elapsed:
-            assert np.array_equal(at(s.warm_rate, voxels), change / elapsed)
+            assert np.array_equal(at(s.warm_start_rate, voxels), change / elapsed)
             assert np.abs(change).max() > 1e-6
         else:
-            assert not s.warm_rate.any()
-        found = engine.solve(at(s.T, voxels), np.full(22, THETA), Sites(
+            assert not s.warm_start_rate.any()
+        found = engine.solve(at(s.totals, voxels), np.full(22, THETA), Sites(
             at(reactions.rock["cec"], voxels), at(reactions.rock["cec_slope"], voxels), 5.3))
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-9, abs=1e-15)
     assert max(steps[60.0][2:]) < min(steps[0.0][2:])
@@ -269,13 +274,13 @@ def test_what_would_be_carried_too_far_stays(rng, which):
     for share, still in ((1.01, True), (0.99, False)):
         reactions, s, voxels = block(np.random.default_rng(516), None, CHEM, engine, backend)
         reactions.advance(s)                          # to where one call more changes nothing
-        flat(s.warm_rate)[4, voxels] = -share / 50.0
-        flat(s.warm_rate)[2, voxels] = 1e-3 / 50.0
-        before = at(s.warm, voxels).copy()
+        flat(s.warm_start_rate)[4, voxels] = -share / 50.0
+        flat(s.warm_start_rate)[2, voxels] = 1e-3 / 50.0
+        before = at(s.warm_start, voxels).copy()
         reactions.advance(s, 50.0)
         assert (reactions.iterations == 0) == still
         if still:
-            assert np.array_equal(at(s.warm, voxels), before) and not s.warm_rate.any()
+            assert np.array_equal(at(s.warm_start, voxels), before) and not s.warm_start_rate.any()
 
 
 def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
@@ -287,29 +292,29 @@ def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
     for backend, engine in engines():
         draw = np.random.default_rng(517)
         reactions, s, voxels = block(draw, 0.0, CHEM, engine, backend)
-        flat(s.T)[CHEM.index("Al"), voxels[::7]] = 0.0
+        flat(s.totals)[CHEM.index("Al"), voxels[::7]] = 0.0
         taken = []
         for _ in range(10):
-            flat(s.T)[:, voxels] *= 1 + 1e-3 * draw.uniform(-1, 1, (10, 22))
+            flat(s.totals)[:, voxels] *= 1 + 1e-3 * draw.uniform(-1, 1, (10, 22))
             reactions.advance(s, 30.0)
             taken.append(reactions.iterations)
         outside = np.ones(flat(s.c).shape[1], bool)
         outside[voxels] = False
         assert not any(flat(getattr(s, name))[..., outside].any()
-                       for name in ("c", "exchanged", "warm", "warm_rate", "solved", "mobility"))
+                       for name in ("c", "exchanged", "warm_start", "warm_start_rate", "totals_at_last_solve", "transport_factor"))
         runs.append((s, taken, reactions.restarted))
     (one, *mine), (other, *theirs) = runs
     assert mine == theirs
-    for name in ("c", "exchanged", "solid", "pH", "mobility", "charge", "solved"):
+    for name in ("c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals_at_last_solve"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name, value", [("T", -1.0), ("T", np.inf), ("rock", 0.0)])
+@pytest.mark.parametrize("name, value", [("totals", -1.0), ("totals", np.inf), ("rock", 0.0)])
 def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
     """A negative or infinite total, no water: one voxel is named, as in NumPy, not solved."""
     for backend, engine in engines():
         reactions, s, voxels = block(np.random.default_rng(518), None, CHEM, engine, backend)
-        array = s.T[3] if name == "T" else reactions.rock["water_content"]
+        array = s.totals[3] if name == "totals" else reactions.rock["water_content"]
         array.reshape(-1)[voxels[9]] = value
         with pytest.raises(ChemistryError, match="a negative total, no water.*voxel 9 with"):
             reactions.advance(s, 10.0)

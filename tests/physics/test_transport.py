@@ -286,7 +286,7 @@ def test_salt_diffuses_into_the_tank():
     np.testing.assert_allclose(block.gained[..., 4].sum((1, 2)), -expected, rtol=1e-12)
     assert not block.gained[..., 1:4].any()
     block.transport.advance(block.state, 60.0)
-    np.testing.assert_allclose(block.state.tank[1], 1e-3 * tank + 60.0 * expected, rtol=1e-14)
+    np.testing.assert_allclose(block.state.catholyte_totals[1], 1e-3 * tank + 60.0 * expected, rtol=1e-14)
     np.testing.assert_allclose(
         block.T[..., 4], 0.4 * ore - 60.0 * expected / 6 / block.grid.voxel_volume, rtol=1e-14)
 
@@ -374,7 +374,7 @@ def test_sides_pass_water_salt_and_given_fluxes(contact):
     block = Block((4, 2, 3), UNEVEN, SALT, theta=0.4, mobility=0.12, sides=sides,
                   given=np.array([[1e-7, 1e-7], [0.0, 0.0]]))
     block.fill(3.0, 3.0)
-    block.state.beyond[:] = [6.0, 1.0]
+    block.state.reservoir_species[:] = [6.0, 1.0]
     block.solve()
     block.prepare()
     g = area * 0.12e-9 / 0.5e-3 * (contact == "diffusive")

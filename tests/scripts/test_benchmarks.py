@@ -60,7 +60,7 @@ def test_the_largest_call_of_a_kernel_is_the_one_that_is_kept(script):
         grid = Grid((n, n, n), (1.0, 1.0, 1.0))
         wide, thin = (on.zeros((4, *grid.padded), kind) for kind in (float, np.float32))
         on.prepare(bound, grid, thin[0], wide[0], 0.5, 1.0, wide[1], wide[2], thin[1],
-                   on.zeros((*grid.shape[:2], grid.spans)))
+                   on.zeros((*grid.shape[:2], grid.segments)))
     assert on.calls["advance"][2][0].cells == (5, 5, 5)
 
 

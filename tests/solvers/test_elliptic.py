@@ -11,7 +11,7 @@ from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import faces
 from ekm3d.parallel.domain import Domain
-from ekm3d.solvers.elliptic import Elliptic, apply_operator, diagonal
+from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, diagonal
 
 GRID = Grid((7, 5, 6), (0.1, 0.1, 0.1))
 
@@ -27,7 +27,7 @@ def test_linked_problems_agree_with_a_direct_solver(backend, rng, contrast):
     a, _ = conductances(rng, GRID, contrast)
     b, f = links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
     x = padded(GRID, rng.normal(size=GRID.shape))
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-13)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-13)
     told = solver.solve(*a, b, f, x)
     A = matrix(GRID, a, b)
     source = f[GRID.inner].ravel()
@@ -58,7 +58,7 @@ def test_without_links_the_mean_is_taken_out_and_pinned(backend, rng):
     a, _ = conductances(rng, GRID, 1e3)
     b, f = np.zeros(GRID.padded), padded(GRID, 3.0 + rng.normal(size=GRID.shape))
     x = padded(GRID, 5.0 + rng.normal(size=GRID.shape))
-    Elliptic(GRID, backend, Domain(GRID), tolerance=1e-13).solve(*a, b, f, x)
+    EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-13).solve(*a, b, f, x)
     source = f[GRID.inner].ravel() - f[GRID.inner].mean()
     full = matrix(GRID, a, b).toarray() + 1.0 / source.size
     exact = np.linalg.solve(full, source)
@@ -78,7 +78,7 @@ def test_isolated_voxels_keep_their_value(backend, rng, share):
     f = padded(GRID, rng.normal(size=GRID.shape) * np.where(dead, 1e9, 1.0))
     x = padded(GRID, rng.normal(size=GRID.shape))
     before = x[GRID.inner][dead].copy()
-    Elliptic(GRID, backend, Domain(GRID), tolerance=1e-13).solve(*a, b, f, x)
+    EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-13).solve(*a, b, f, x)
     assert (x[GRID.inner][dead] == before).all()
     live = ~dead.ravel()
     A = matrix(GRID, a, b)[live][:, live].toarray()
@@ -97,7 +97,7 @@ def test_what_flows_in_flows_out(backend, rng):
     a, dead = conductances(rng, GRID, 1e3, isolated=9)
     b = np.where(padded(GRID, ~dead), links(rng, GRID, 0.2), 0.0)
     f = np.where(padded(GRID, ~dead), padded(GRID, rng.normal(size=GRID.shape)), 0.0)
-    solver, x = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-4), np.zeros(GRID.padded)
+    solver, x = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-4), np.zeros(GRID.padded)
     assert 1e-6 < solver.solve(*a, b, f, x) < 1e-4 and solver.iterations > 1
     left = f - b * x
     assert abs(left.sum()) < 1e-14 * (abs(f) + abs(b * x)).sum()
@@ -112,7 +112,7 @@ def test_putting_the_balance_right_does_not_spoil_the_residual(backend, rng):
     """
     a, _ = conductances(rng, GRID, 1e2)
     b, f = links(rng, GRID, 0.1), padded(GRID, rng.normal(size=GRID.shape))
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-6)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-6)
     lift, image, calls = solver.do["lift"], np.zeros(GRID.padded), []
 
     def spoiled(g, b, inverse, way, x, r, sums):
@@ -122,7 +122,7 @@ def test_putting_the_balance_right_does_not_spoil_the_residual(backend, rng):
             apply_operator(GRID, *a, b, bump, image)
             x += bump
             r -= image
-            sums[...] = (r * r)[GRID.inner]               # spans of this grid are single voxels
+            sums[...] = (r * r)[GRID.inner]               # segments of this grid are single voxels
         calls.append(way)
 
     solver.do["lift"], x = spoiled, np.zeros(GRID.padded)
@@ -137,7 +137,7 @@ def test_without_a_source_links_to_zero_pull_everything_to_zero(backend, rng):
     a, _ = conductances(rng, GRID, 10.0)
     x = padded(GRID, rng.normal(size=GRID.shape))
     start = np.abs(x).max()
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-12)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-12)
     told = solver.solve(*a, links(rng, GRID, 0.3), np.zeros(GRID.padded), x)
     assert 0 < told <= 1e-12 and np.abs(x).max() < 1e-9 * start
     assert 0 < solver.iterations < 30
@@ -147,7 +147,7 @@ def test_nothing_to_do_is_done_at_once(backend, rng):
     """No source from a zero start, a start that is the solution, no conductance: 0 iterations."""
     a, _ = conductances(rng, GRID, 10.0)
     zero = np.zeros(GRID.padded)
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-10)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-10)
     x = zero.copy()
     assert solver.solve(*a, links(rng, GRID, 0.3), zero, x) == 0.0 and not x.any()
     assert solver.iterations == 0
@@ -163,15 +163,15 @@ def test_a_warm_start_saves_iterations(backend, rng):
     """The source changed by 1e-3: fewer iterations than from zero, the same answer."""
     a, _ = conductances(rng, GRID, 1e3)
     b, f = links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-10)
-    cold, warm = np.zeros(GRID.padded), np.zeros(GRID.padded)
-    solver.solve(*a, b, f, warm)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-10)
+    cold, warm_start = np.zeros(GRID.padded), np.zeros(GRID.padded)
+    solver.solve(*a, b, f, warm_start)
     changed = f * (1 + 1e-3 * rng.normal(size=f.shape))
     solver.solve(*a, b, changed, cold)
     needed = solver.iterations
-    solver.solve(*a, b, changed, warm)
+    solver.solve(*a, b, changed, warm_start)
     assert solver.iterations < needed
-    np.testing.assert_allclose(warm, cold, atol=1e-6 * np.abs(cold).max())
+    np.testing.assert_allclose(warm_start, cold, atol=1e-6 * np.abs(cold).max())
 
 
 def test_the_multigrid_of_an_operator_is_used_again(backend, rng):
@@ -179,7 +179,7 @@ def test_the_multigrid_of_an_operator_is_used_again(backend, rng):
     a, _ = conductances(rng, GRID, 1e3)
     b = links(rng, GRID, 0.2)
     first, second = (padded(GRID, rng.normal(size=GRID.shape)) for _ in range(2))
-    solver, calls = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-11), []
+    solver, calls = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-11), []
     take, build = solver.multigrid.do["convert"], solver.multigrid.do["coarsen"]
     solver.multigrid.do["convert"] = lambda *given: (calls.append("convert"), take(*given))
     solver.multigrid.do["coarsen"] = lambda *given: (calls.append("coarsen"), build(*given))
@@ -188,7 +188,7 @@ def test_the_multigrid_of_an_operator_is_used_again(backend, rng):
     told, x, fresh = len(calls), np.zeros(GRID.padded), np.zeros(GRID.padded)
     solver.solve(*a, b, second, x, same=True)
     assert len(calls) == told and solver.iterations > 0
-    Elliptic(GRID, backend, Domain(GRID), tolerance=1e-11).solve(*a, b, second, fresh)
+    EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-11).solve(*a, b, second, fresh)
     assert (x == fresh).all()
     solver.solve(*a, b, first, x)
     assert len(calls) == 2 * told
@@ -202,14 +202,14 @@ def test_another_operator_takes_all_of_the_solver(backend, rng):
     grid = Grid((12, 10, 11), (1.0, 1.0, 1.0))
     (ax, ay, az), _ = conductances(rng, grid, 1e2)
     b, f = links(rng, grid, 0.1), padded(grid, rng.normal(size=grid.shape))
-    solver = Elliptic(grid, backend, Domain(grid), tolerance=1e-11)
+    solver = EllipticSolver(grid, backend, Domain(grid), tolerance=1e-11)
     solver.solve(30 * ax, ay, az, b, f, np.zeros(grid.padded))
     assert solver.multigrid.cells[0] == (6, 10, 11)
     solver.p[...] = np.nan
     x, fresh = np.zeros(grid.padded), np.zeros(grid.padded)
     solver.solve(ax, ay, 30 * az, b, f, x)
     assert solver.multigrid.cells[0] == (12, 10, 6)
-    Elliptic(grid, backend, Domain(grid), tolerance=1e-11).solve(ax, ay, 30 * az, b, f, fresh)
+    EllipticSolver(grid, backend, Domain(grid), tolerance=1e-11).solve(ax, ay, 30 * az, b, f, fresh)
     assert (x == fresh).all()
 
 
@@ -224,7 +224,7 @@ def test_units_of_any_size_are_the_same_to_single_precision(backend, rng):
     answers = []
     for unit in 1.0, 2.0**-300, 2.0**300:
         x = np.zeros(GRID.padded)
-        Elliptic(GRID, backend, Domain(GRID), tolerance=1e-11).solve(
+        EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-11).solve(
             *(unit * face for face in a), unit * b, unit * f, x)
         answers.append(x)
     assert (answers[0] == answers[1]).all() and (answers[0] == answers[2]).all()
@@ -242,7 +242,7 @@ def test_a_start_along_the_trend_saves_iterations(backend, rng, linked):
     a, _ = conductances(rng, GRID, 1e2)
     b = links(rng, GRID, 0.2 * linked)
     f0, f1 = (padded(GRID, rng.normal(size=GRID.shape)) for _ in range(2))
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-12)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-12)
     x, trend = np.zeros(GRID.padded), np.zeros(GRID.padded)
     for t in (0.0, 0.1):
         solver.solve(*a, b, f0 + t * f1, x, trend=trend)
@@ -263,7 +263,7 @@ def test_a_constant_trend_of_a_floating_problem_is_followed_nowhere(backend, rng
     a, _ = conductances(rng, GRID, 1e2)
     f, zero = padded(GRID, rng.normal(size=GRID.shape)), np.zeros(GRID.padded)
     x, plain = np.zeros(GRID.padded), np.zeros(GRID.padded)
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-11)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-11)
     solver.solve(*a, zero, f, plain)
     solver.solve(*a, zero, f, x, trend=padded(GRID, np.ones(GRID.shape)))
     np.testing.assert_allclose(x, plain, atol=1e-9 * np.abs(plain).max())
@@ -282,7 +282,7 @@ def test_a_start_that_was_good_enough_leaves_no_trend(backend, rng):
             for outer in (0, -1):
                 np.moveaxis(faces(face, axis), axis, 0)[outer] = 0.0
         zero, x, trend, plain = (np.zeros(grid.padded) for _ in range(4))
-        solver = Elliptic(grid, backend, Domain(grid), tolerance=1e-11)
+        solver = EllipticSolver(grid, backend, Domain(grid), tolerance=1e-11)
         f = padded(grid, rng.normal(size=grid.shape))
         solver.solve(*a, zero, f, x)
         trend[grid.inner] = 1e-20 + 1e-30 * rng.normal(size=grid.shape)
@@ -298,7 +298,7 @@ def test_a_start_that_was_good_enough_leaves_no_trend(backend, rng):
 def test_giving_up_is_told_with_what_was_being_solved(backend, rng):
     """Three iterations do not solve 210 unknowns: the message has the field and what is left."""
     a, _ = conductances(rng, GRID, 1e6)
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-10, max_iterations=3)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-10, max_iterations=3)
     with pytest.raises(ConvergenceError, match="head: .*after 3 iterations.*required 1e-10.*contrast"):
         solver.solve(*a, links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape)),
                      np.zeros(GRID.padded), "head")
@@ -313,7 +313,7 @@ def test_the_residual_that_is_told_on_the_way_is_the_true_one(backend, rng, iter
     a, _ = conductances(rng, GRID, 1e3)
     b, f = links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
     x = np.zeros(GRID.padded)
-    solver = Elliptic(GRID, backend, Domain(GRID), tolerance=1e-12, max_iterations=iterations)
+    solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-12, max_iterations=iterations)
     with pytest.raises(ConvergenceError) as told:
         solver.solve(*a, b, f, x)
     image = np.zeros(GRID.padded)

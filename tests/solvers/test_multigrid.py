@@ -10,7 +10,7 @@ from helpers.elliptic_problems import conductances, correlated, links, matrix, o
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.solvers import multigrid
-from ekm3d.solvers.elliptic import Elliptic, apply_operator
+from ekm3d.solvers.elliptic import EllipticSolver, apply_operator
 from ekm3d.solvers.multigrid import (
     FROM_ZERO,
     PROLONG,
@@ -24,7 +24,7 @@ from ekm3d.solvers.multigrid import (
 
 def solved(grid, backend, a, b, f, tolerance=1e-8):
     """(solver, x, true relative residual) from a zero start."""
-    solver, x, image = (Elliptic(grid, backend, Domain(grid), tolerance), np.zeros(grid.padded),
+    solver, x, image = (EllipticSolver(grid, backend, Domain(grid), tolerance), np.zeros(grid.padded),
                         np.zeros(grid.padded))
     solver.solve(*a, b, f, x)
     apply_operator(grid, *a, b, x, image)
@@ -270,13 +270,13 @@ THREADS = """
 import hashlib, numpy as np
 from ekm3d.backends.choose import choose_backend
 from ekm3d.parallel.domain import Domain
-from ekm3d.solvers.elliptic import Elliptic
+from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.grid.grid import Grid
 from helpers.elliptic_problems import ore
 grid = Grid((41, 37, 33), (1.0, 1.0, 1.0))
 a, b, f = ore(grid, np.exp(np.random.default_rng(91).normal(size=grid.shape)))
 x = np.zeros(grid.padded)
-Elliptic(grid, choose_backend("cpp"), Domain(grid), 1e-9).solve(*a, b, f, x)
+EllipticSolver(grid, choose_backend("cpp"), Domain(grid), 1e-9).solve(*a, b, f, x)
 print(hashlib.sha256(x.tobytes()).hexdigest())
 """
 

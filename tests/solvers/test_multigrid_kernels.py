@@ -19,13 +19,13 @@ SPACING = (0.1, 0.2, 0.3)
 
 
 def grid_of(cells):
-    """Spans of 32 voxels, the last one cut off, where the grid is long enough to have any."""
-    return Grid(cells, SPACING, span=32 if cells[0] > 8 else 1)
+    """Segments of 32 voxels, the last one cut off, where the grid is long enough to have any."""
+    return Grid(cells, SPACING, segment=32 if cells[0] > 8 else 1)
 
 
 def by_span(grid, values):
-    """Sums over every span of inner values (..., nz, ny, nx)."""
-    return np.add.reduceat(values, np.arange(0, grid.shape[2], grid.span), axis=-1)
+    """Sums over every segment of inner values (..., nz, ny, nx)."""
+    return np.add.reduceat(values, np.arange(0, grid.shape[2], grid.segment), axis=-1)
 
 
 def inner(grid, values):
@@ -88,7 +88,7 @@ def test_smoothing(host, rng, cells):
     assert_near(grid, wanted, given, scale, 20)
     assert not given[grid.inner][level.inverse[grid.inner] == 0].any()
 
-    rows = poisoned((2, *grid.shape[:2], grid.spans))
+    rows = poisoned((2, *grid.shape[:2], grid.segments))
     summed = [poisoned(grid.padded).astype("f4") for _ in range(2)]
     multigrid.smooth_and_sum(grid, *level.operator, b, x, 0.7, summed[0], rows[0])
     host.bind(multigrid.smooth_and_sum)(grid, *level.operator, b, x, 0.7, summed[1], rows[1])
@@ -158,7 +158,7 @@ def test_taking_up_an_operator(host, rng, cells, scale):
     level = medium(rng, grid)
     az, ay, ax = (face.astype(float) / scale for face in level.face)
     b = level.link.astype(float) / scale
-    rows = poisoned((2, 5, *grid.shape[:2], grid.spans))
+    rows = poisoned((2, 5, *grid.shape[:2], grid.segments))
     multigrid.survey(grid, ax, ay, az, b, rows[0])
     host.bind(multigrid.survey)(grid, ax, ay, az, b, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-14)
@@ -219,7 +219,7 @@ def test_vector_work_of_conjugate_gradients(host, rng, cells):
             np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-12 * grid.shape[2])
             if s in ("v", "single"):
                 assert_only_inner(grid, w, g)
-    none = np.zeros((*grid.shape[:2], grid.spans))
+    none = np.zeros((*grid.shape[:2], grid.segments))
     out = [[a.copy() for a in (x, r, z, none)] for _ in range(2)]
     elliptic.advance(grid, p, image, 0.6, 3.0, *out[0])
     host.bind(elliptic.advance)(grid, p, image, 0.6, 3.0, *out[1])
@@ -253,5 +253,5 @@ def test_vector_work_of_conjugate_gradients(host, rng, cells):
 def _output(grid, kind):
     if kind == "single":
         return poisoned(grid.padded).astype("f4")
-    sums = *grid.shape[:2], grid.spans
+    sums = *grid.shape[:2], grid.segments
     return poisoned({"v": grid.padded, "3 sums": (3, *sums)}[kind])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ekm3d.chemistry.equilibrium import Equilibrium
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.system import WATER
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import build, merge
@@ -100,7 +100,7 @@ def dissolved(tables, components, mineral, amounts):
     for name, amount in amounts.items():
         total[chem.index(name)] = 1000 * amount
     total += 2000 * chem.nu_m[0]
-    found = Equilibrium(chem).solve(total[:, None], np.ones(1))
+    found = EquilibriumSolver(chem).solve(total[:, None], np.ones(1))
     return dict(zip(components, chem.nu.T @ found.c[:, 0] / 1000)), found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ekm3d.chemistry.equilibrium import Equilibrium
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.constants import TEMPERATURE
 from ekm3d.thermodata.build import build, log_k
 from ekm3d.thermodata.phreeqc_import import ASSUMED_DIFFUSION, Constant, read_phreeqc
@@ -283,7 +283,7 @@ def speciation(path, solution, celsius=25.0):
     row = dict(zip(heads, rows[-1]))
     theirs = np.array([row[f"m_{name}(mol/kgw)"] for name in chem.species])
     total = 1000 * chem.nu.T @ theirs
-    ours = Equilibrium(chem).solve(total[:, None], np.ones(1)).c[:, 0] / 1000
+    ours = EquilibriumSolver(chem).solve(total[:, None], np.ones(1)).c[:, 0] / 1000
     return chem, theirs, ours
 
 
