@@ -15,7 +15,7 @@ from ekm3d.backends import choose
 from ekm3d.backends.kernel_signature import kernel_names
 from ekm3d.case.case import Case
 from ekm3d.model.simulation import Simulation
-from ekm3d.resources import case_path, folder, kernel_text
+from ekm3d.resources import case_path, folder
 
 
 def watched(kind):
@@ -74,7 +74,7 @@ def table(backend, roof, least, spacing, n):
         yield (f"| {name} | {1e-6 * size:.1f} | {1e3 * seconds:.3f} | {rate:.2f} | "
                f"{rate / roof:.2f} |")
     every = {name for path in sorted(folder("kernels").rglob("*.cu"))
-             for name in kernel_names(kernel_text(path.name))}
+             for name in kernel_names(path.read_text())}
     rest = sorted(every - set(found))
     if rest:
         yield f"\nNot called in these runs: {', '.join(rest)}."

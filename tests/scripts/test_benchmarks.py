@@ -14,7 +14,7 @@ from ekm3d.backends import choose
 from ekm3d.backends.cpp import CppBackend
 from ekm3d.backends.kernel_signature import kernel_names
 from ekm3d.grid.grid import Grid
-from ekm3d.resources import folder, kernel_text
+from ekm3d.resources import folder
 from ekm3d.solvers.elliptic import advance
 
 
@@ -41,7 +41,7 @@ def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
     on = kernels.watched(CppBackend)("test")
     rows = cells(kernels.table(on, 0.5e-3, lambda call: call() or 1.0, 25, 16))[1:]
     every = {name for path in folder("kernels").rglob("*.cu")
-             for name in kernel_names(kernel_text(path.name))}
+             for name in kernel_names(path.read_text())}
     assert {row[0] for row in rows} == every and len(rows) == len(every)
     for name, size, ms, _, share in rows:
         assert float(ms) == 1000.0
