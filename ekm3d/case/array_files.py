@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ekm3d.case.toml_text import suggest
+from ekm3d.suggest import suggest
 
 MAGIC = b"\x93NUMPY"
 NUMPY, HDF5 = (".npy",), (".h5", ".hdf5", ".hdf", ".vtkhdf")

@@ -8,7 +8,8 @@
     gases = { "CO2(g)" = "4.2e-4 atm" }       # kept at their pressure, in and above the water
 """
 
-from ekm3d.case.toml_text import MISSING, MissingValue, suggest
+from ekm3d.case.toml_text import MISSING, MissingValue
+from ekm3d.suggest import suggest
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import DatabaseError, build, merge
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ekm3d.case.toml_text import suggest
 from ekm3d.case.units import QuantityKind
+from ekm3d.suggest import suggest
 
 LENGTH = QuantityKind("m", "0.5")
 

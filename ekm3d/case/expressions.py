@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from ekm3d.case.toml_text import suggest
+from ekm3d.suggest import suggest
 
 LONGEST = 20_000        # characters
 VARIABLES = ("x", "y", "z", "pi")

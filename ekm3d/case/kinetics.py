@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ekm3d.case.toml_text import MissingValue, suggest
+from ekm3d.case.toml_text import MissingValue
 from ekm3d.case.units import QuantityKind, factor, per_kg, positive
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
+from ekm3d.suggest import suggest
 
 SHARE = QuantityKind("", "0.3", 0.0, 1.0, below=True)
 RATE = positive("1/s", "1e-6 1/s")

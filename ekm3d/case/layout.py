@@ -11,8 +11,9 @@ import numpy as np
 
 from ekm3d.boundaries.electrodes import rasterise
 from ekm3d.case.csv_table import CsvTable
-from ekm3d.case.toml_text import MISSING, MissingValue, suggest
+from ekm3d.case.toml_text import MISSING, MissingValue
 from ekm3d.case.water import composition
+from ekm3d.suggest import suggest
 
 OPEN_ENDS = ("head", "drain", "collector")
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ekm3d.case.toml_text import MissingValue, suggest
+from ekm3d.case.toml_text import MissingValue
 from ekm3d.case.units import QuantityKind, positive
 from ekm3d.chemistry.diffusion import by_size, radii
+from ekm3d.suggest import suggest
 
 PUREST = 1e-7      # mol/l, the ionic strength of water alone
 PH = QuantityKind("", "5.5", 0.0, 14.0)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ekm3d.case.schema import Exchanger
-from ekm3d.case.toml_text import MISSING, MissingValue, suggest
+from ekm3d.case.toml_text import MISSING, MissingValue
 from ekm3d.case.units import QuantityKind, not_negative, per_kg, positive
+from ekm3d.suggest import suggest
 
 ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
     "density": ("density", positive("kg/m3", "1500 kg/m3")),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ekm3d.constants import HOUR
+from ekm3d.text_table import table
 
 ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "tortuosity": "",
               "hydraulic_conductivity": "m/s", "electroosmosis": "m2/V/s", "dispersivity": "m",
@@ -16,15 +17,6 @@ def description(case):
              _sides, _schedule, _points)
     return "\n".join([case.title or str(case.path), *(line for part in parts
                                                       for line in part(case))])
-
-
-def table(rows, align=""):
-    """Lines of a table with columns as wide as needed; `align` holds < or > for each column."""
-    rows = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    align = align.ljust(len(widths), ">")
-    return ["  " + "  ".join(f"{cell:{a}{w}}" for cell, a, w in zip(row, align, widths)).rstrip()
-            for row in rows]
 
 
 def _xyz(values):

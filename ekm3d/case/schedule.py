@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.case.toml_text import MISSING, suggest
+from ekm3d.case.toml_text import MISSING
+from ekm3d.suggest import suggest
 
 CONTROLS = ("gradient", "voltage", "current")
 

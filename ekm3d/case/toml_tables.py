@@ -9,7 +9,8 @@ import typing
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from ekm3d.case.toml_text import MISSING, suggest
+from ekm3d.case.toml_text import MISSING
+from ekm3d.suggest import suggest
 
 
 class Table(BaseModel):

@@ -38,16 +38,6 @@ MISSING = type("UnreadValue", (), {
         "__hash__": object.__hash__, "__repr__": lambda _: "UNREAD", "__array_ufunc__": None})()
 
 
-def suggest(name, known):
-    """"; did you mean 'x'?" or "; known: ..." for the message about an unknown name."""
-    known = [str(k) for k in known]
-    folded = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(str(name).lower(), folded, 1)
-    if near:
-        return f"; did you mean {folded[near[0]]!r}?"
-    return f"; known: {', '.join(known) or 'none'}"
-
-
 class Problems:
     """Collects what is wrong, each with its place in the file."""
 

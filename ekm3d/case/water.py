@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ekm3d.case.toml_text import MISSING, suggest
+from ekm3d.case.toml_text import MISSING
 from ekm3d.case.units import QuantityKind, per_kg, per_litre
 from ekm3d.chemistry.solution import water
+from ekm3d.suggest import suggest
 
 PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
 SCALE = QuantityKind("", "5.3", 0.0, 14.0)

@@ -6,9 +6,9 @@ databases included, is shown as it is; one that only adds and overrides, on top 
 
 import sys
 
-from ekm3d.case.report import table
-from ekm3d.case.toml_text import suggest
 from ekm3d.chemistry.system import WATER
+from ekm3d.suggest import suggest
+from ekm3d.text_table import table
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import DatabaseError, build, merge, sites_of
 from ekm3d.thermodata.records import KEYS

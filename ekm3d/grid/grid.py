@@ -7,9 +7,11 @@ and VTK alike. Working arrays carry GHOST layers on every side; `inner` cuts the
 import ctypes
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+Array = Any         # a NumPy array, or CuPy's where the backend keeps its arrays on a GPU
 GHOST = 2   # layers: a limited face concentration looks two voxels upstream
 SEGMENT = 32   # voxels along x that a sum adds up first: the lanes of a warp
 FEW = 32768, 64     # voxels, and rows of voxels, up to which it adds up single ones

@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,7 +26,7 @@ PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "pint", "rich")
 
 def now():
     """This moment in UTC, to the second, as ISO 8601 text."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_provenance(path, case, backend, started, ended=""):

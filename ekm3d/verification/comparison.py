@@ -15,9 +15,9 @@ from math import gcd, isnan, log, nan
 import numpy as np
 
 from ekm3d.case.expressions import evaluate
-from ekm3d.case.toml_text import suggest
 from ekm3d.constants import FARADAY, RT_F
 from ekm3d.errors import InputError
+from ekm3d.suggest import suggest
 from ekm3d.verification.quantities import Sample
 
 NAMES = {"F": FARADAY, "RT_F": RT_F}

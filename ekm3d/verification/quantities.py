@@ -24,10 +24,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.case.toml_text import suggest
 from ekm3d.errors import InputError
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.state import components, minerals, on_clay
+from ekm3d.suggest import suggest
 
 AXES = {"z": 0, "y": 1, "x": 2}
 LISTS = {"total": "components", "immobile": "components", "dissolved": "components",

@@ -18,11 +18,12 @@ from threadpoolctl import threadpool_limits
 
 from ekm3d.backends.choose import BACKENDS
 from ekm3d.case.case import Case
-from ekm3d.case.toml_text import CaseError, suggest
+from ekm3d.case.toml_text import CaseError
 from ekm3d.errors import BackendError
 from ekm3d.model.simulation import Simulation
 from ekm3d.parallel.team import ALONE
 from ekm3d.resources import folder
+from ekm3d.suggest import suggest
 from ekm3d.verification import comparison, quantities
 from ekm3d.verification.spec import FILE, Verification
 

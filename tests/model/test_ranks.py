@@ -115,14 +115,14 @@ def test_a_failure_in_one_box_ends_all_with_one_message(tmp_path):
 import sys
 import numpy as np
 from ekm3d.cli.main import main
-from ekm3d.chemistry.equilibrium import ChemistryError, Equilibrium
-settle = Equilibrium.settle
+from ekm3d.chemistry.equilibrium import ChemistryError, EquilibriumSolver
+settle = EquilibriumSolver.settle
 def broken(self, cells, where, elapsed):
     from mpi4py import MPI
     if MPI.COMM_WORLD.rank == 1 and elapsed:
         raise ChemistryError("no equilibrium", ["Na"], np.array([where[0]]), np.ones((1, 1)))
     return settle(self, cells, where, elapsed)
-Equilibrium.settle = broken
+EquilibriumSolver.settle = broken
 sys.exit(main(["run", {str(salt_case(tmp_path))!r}, "--quiet", "--backend", "numpy"]))
 """
     code, out, errors = mpi.script(3, text)
