@@ -36,12 +36,12 @@ class FaradayBox:
         sim, s, chem = self.sim, self.sim.state, self.sim.chem
         h, cut = chem.hydrogen, (slice(None), *self.window.part)
         inner = sim.grid.inner
-        theta = sim.rock["water_content"][inner][self.window.part]
+        theta = sim.rock.water_content[inner][self.window.part]
         water = s.weighted_sum(chem.nu[:, h], s.c[inner][cut]) * theta
         water += s.immobile_water[h][inner][self.window.part]
         held = s.weighted_sum(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
         solid = s.weighted_sum(chem.nu_m[:, h], minerals(s)[inner][cut])
-        fixed = sim.rock["cec"][inner][(Ellipsis, *self.window.part)]
+        fixed = sim.rock.cec[inner][(Ellipsis, *self.window.part)]
         ore = self._sum(water + held + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
         return ore + s.catholyte_totals[self.strips, h].sum() + s.plate_totals[self.strips, h].sum()
 

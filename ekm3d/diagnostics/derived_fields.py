@@ -68,7 +68,7 @@ def parts(sim, k):
                 total += nu[n, k] * array[n][inner]
         return total
 
-    water = amount(chem.nu, s.c) * sim.rock["water_content"][inner] + s.immobile_water[k][inner]
+    water = amount(chem.nu, s.c) * sim.rock.water_content[inner] + s.immobile_water[k][inner]
     return water, amount(chem.nu_x, *clay_stores(s)), amount(chem.nu_m, *mineral_stores(s))
 
 

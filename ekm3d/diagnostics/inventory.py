@@ -12,7 +12,7 @@ from ekm3d.state import clay_stores, mineral_stores
 def by_phase(sim):
     """(dissolved, exchanged, solid), each (K,) mol."""
     s, chem, domain = sim.state, sim.chem, sim.domain
-    water = chem.nu.T @ domain.dots(s.c, sim.rock["water_content"]) + domain.sums(s.immobile_water)
+    water = chem.nu.T @ domain.dots(s.c, sim.rock.water_content) + domain.sums(s.immobile_water)
     clay = chem.nu_x.T @ sum(map(domain.sums, clay_stores(s)))
     solid = chem.nu_m.T @ sum(map(domain.sums, mineral_stores(s)))
     return tuple(sim.grid.voxel_volume * amount for amount in (water, clay, solid))

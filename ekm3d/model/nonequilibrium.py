@@ -41,12 +41,12 @@ class NonEquilibrium:
 
     def _divide(self, rock):
         """Water, capacity and slope of what the moving water reaches at once."""
-        for name in ("water_content", "cec", "cec_slope"):
-            rock[name] *= self.moving
-        rock["whole_cec"], rock["whole_slope"] = rock["cec"], rock["cec_slope"]
+        for array in (rock.water_content, rock.cec, rock.cec_slope):
+            array *= self.moving
+        rock.whole_cec, rock.whole_slope = rock.cec, rock.cec_slope
         if self.rates.slow_sites is not None:
             fast = 1.0 - self.rates.slow_sites[0]
-            rock["cec"], rock["cec_slope"] = fast * rock["cec"], fast * rock["cec_slope"]
+            rock.cec, rock.cec_slope = fast * rock.cec, fast * rock.cec_slope
 
     def engine(self, engine):
         """The solver of what is in equilibrium in the ore; `engine` solves for all minerals."""
@@ -72,7 +72,7 @@ class NonEquilibrium:
             porosity = self._padded(sim.case.ore.porosity)
             self.media = [PorosityFeedback(self.voxels, self.chem, rock, porosity, sim.case.response)]
             self.media[0].start(s)
-            self._take_up_rock()
+            self._update_rock()
             sim.reactions.skip = None      # no voxel is as it was where its rock has changed
 
     def advance(self, s, dt):
@@ -81,15 +81,15 @@ class NonEquilibrium:
             process.advance(s, dt)
         for medium in self.media:
             medium.advance(s)
-            self._take_up_rock()
+            self._update_rock()
         if self.processes or self.media:
             self.sim.reactions.advance(s)
 
-    def _take_up_rock(self):
+    def _update_rock(self):
         """Tell those who keep more than the rock's arrays."""
         sim = self.sim
-        sim.flow.take_up_rock()
-        sim.transport.take_up_rock()
+        sim.flow.update_rock()
+        sim.transport.update_rock()
 
     def rock_now(self):
         """{name: inner array} of what the medium may have changed."""
@@ -97,10 +97,10 @@ class NonEquilibrium:
         porosity = self._padded(self.sim.case.ore.porosity)
         self.voxels.put(porosity, self.media[0].porosity)
         return {"porosity": porosity[inner], "water_content": self.water_content()[inner],
-                "tortuosity": rock["tortuosity"][inner],
-                "hydraulic_conductivity": rock["conductivity"][inner],
-                "electroosmotic_permeability": rock["electroosmosis"][inner]}
+                "tortuosity": rock.tortuosity[inner],
+                "hydraulic_conductivity": rock.hydraulic_conductivity[inner],
+                "electroosmotic_permeability": rock.electroosmosis[inner]}
 
     def water_content(self):
         """Of the moving and the immobile water together, padded."""
-        return self.sim.rock["water_content"] / self.moving
+        return self.sim.rock.water_content / self.moving

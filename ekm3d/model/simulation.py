@@ -3,7 +3,6 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -32,16 +31,17 @@ from ekm3d.physics.catholyte import Catholytes
 from ekm3d.physics.electrolyte import Electrolyte
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.initial_guess import RepresentativeVoxels
+from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
+from ekm3d.physics.rock import Rock
 from ekm3d.physics.transport import Transport
 from ekm3d.state import State, counts
 
 GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
-ROCK = {"water_content": "water_content", "tortuosity": "tortuosity", "cec": "cec",
-        "cec_slope": "cec_slope", "dispersivity": "dispersivity",
-        "conductivity": "hydraulic_conductivity", "electroosmosis": "electroosmosis"}
+ROCK = ("water_content", "tortuosity", "cec", "cec_slope", "dispersivity", "hydraulic_conductivity",
+        "electroosmosis")
 
 
 def neutral(chem, amounts, fixed=0.0, given=False):
@@ -88,7 +88,7 @@ class Simulation:
                                  el.plate_capture, el.deposition)
         feeds = np.array([neutral(chem, well.composition) for well in case.wells])
         self.wells = Wells(whole, case.wells, self.contacts, feeds)
-        options = SimpleNamespace(
+        options = NumericalOptions(
             overpotential=el.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(self.ore.electric_conductivity),
@@ -117,11 +117,10 @@ class Simulation:
 
     def _rock(self, ore):
         """Rock properties as padded arrays."""
-        rock = {name: self._padded(getattr(ore, source)) for name, source in ROCK.items()}
-        rock["storage"] = self._padded(0.0 if ore.storage is None else ore.storage)
-        rock["reference_pH"] = ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
-            ore.reference_pH, (-1, 1))
-        return rock
+        return Rock(**{name: self._padded(getattr(ore, name)) for name in ROCK},
+                    storage=self._padded(0.0 if ore.storage is None else ore.storage),
+                    reference_pH=ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
+                        ore.reference_pH, (-1, 1)))
 
     def _initial(self):
         """Ore wetted and in equilibrium, tanks filled with the pore water before prewetting."""

@@ -88,7 +88,7 @@ def front(sim, pH):
 def dissolved(sim, label):
     """(x, total of a component in the water of a column [mol/m3])."""
     k = sim.chem.labels.index(label)
-    theta = np.where(sim.electrodes.ore, sim.rock["water_content"][sim.grid.inner], 1.0)
+    theta = np.where(sim.electrodes.ore, sim.rock.water_content[sim.grid.inner], 1.0)
     return along_x(sim, parts(sim, k)[0] / theta)
 
 
@@ -212,7 +212,7 @@ def smearing(sim):
         middle, change = 0.5 * (low + high), (high - low) * (geometric > 0)
         drop = below(s.phi, axis) - above(s.phi, axis)
         central = (scale * geometric * drift * drop + faces(sim.flow.water[axis], axis)) * middle
-        spread = dispersion(sim.rock["dispersivity"], sim.flow.water, g, axis)
+        spread = dispersion(sim.rock.dispersivity, sim.flow.water, g, axis)
         molecular, dispersed, central, change = (
             np.tensordot(chem.nu.T, flux, 1)
             for flux in (-scale * geometric * change, -spread * change, central, change))

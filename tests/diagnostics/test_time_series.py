@@ -58,7 +58,7 @@ def block():
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
     return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
                            domain=Domain(grid), ore=case.ore, holds_ore=electrodes.ore,
-                           backend=PLAIN, rock={"water_content": theta}, drive=OFF, balances=audit,
+                           backend=PLAIN, rock=SimpleNamespace(water_content=theta), drive=OFF, balances=audit,
                            row_currents=lambda: np.array([-1.0]),
                            strip_currents=lambda: np.zeros(electrodes.strips))
 

@@ -40,16 +40,16 @@ def field():
 def charge_of_voxels(sim):
     """|net charge of all phases| / dissolved ionic charge of every ore voxel, from its species."""
     s, chem, inner, ore = sim.state, sim.chem, sim.grid.inner, sim.electrodes.ore
-    theta = sim.rock["water_content"][inner]
+    theta = sim.rock.water_content[inner]
     ions = np.tensordot(np.abs(chem.z), s.c[inner], 1) * theta
-    net = np.tensordot(chem.charge, s.totals[inner], 1) - sim.rock["cec"][inner]
+    net = np.tensordot(chem.charge, s.totals[inner], 1) - sim.rock.cec[inner]
     return np.abs(net[ore]) / ions[ore]
 
 
 def voxel(sim, index):
     """Totals, species, exchange species, minerals and pH of one voxel, per litre of water."""
     s, inner = sim.state, sim.grid.inner
-    theta = sim.rock["water_content"][inner][index]
+    theta = sim.rock.water_content[inner][index]
     pick = (slice(None), *index)
     exchanged = s.exchanged[inner][pick]
     litres = 1e3 * theta

@@ -37,7 +37,7 @@ def test_every_mole_and_every_charge_is_found(folder, more):
     assert sim.balances.charge_max < 1e-9
     assert sim.balances.faraday_error() < 1e-9
     strength = 0.5e-3 * np.tensordot(sim.chem.z**2, sim.state.c, 1)
-    expected = sim.rock["water_content"] * sim.rock["tortuosity"] * sim.chem.mobility(strength)
+    expected = sim.rock.water_content * sim.rock.tortuosity * sim.chem.mobility(strength)
     np.testing.assert_allclose(inner(sim, sim.state.transport_factor), inner(sim, expected), rtol=1e-12)
 
 
@@ -153,10 +153,10 @@ def test_pores_that_open_let_more_water_through():
     assert "porosity" not in {field.name for field in static_fields(sim)}
     np.testing.assert_allclose(shown["porosity"][0, 0], n, rtol=1e-6)
     np.testing.assert_allclose(shown["hydraulic_conductivity"][0, 0], K, rtol=1e-5)
-    theta = sim.rock["water_content"][sim.grid.inner][0, 0]
+    theta = sim.rock.water_content[sim.grid.inner][0, 0]
     np.testing.assert_allclose(theta, n, rtol=1e-6)     # what its own change dissolves is next
     np.testing.assert_array_equal(sim.transport.pores,
-                                  sim.rock["water_content"] * sim.grid.voxel_volume)
+                                  sim.rock.water_content * sim.grid.voxel_volume)
     assert sim.reactions.skip is None  # every voxel is solved: its rock may change
     assert sim.balances.mass_errors().max() < 1e-13
 
