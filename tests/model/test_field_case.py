@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from ekm3d.case.case import Case
 from ekm3d.constants import HOUR
+from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path
@@ -33,7 +34,7 @@ def field():
                 ore = sim.state.totals[sim.grid.inner][:, sim.electrodes.ore]
                 least = min(least, np.delete(ore, sim.chem.hydrogen, 0).min())
             taken += [voxel(sim, index) for index in voxels]
-    return SimpleNamespace(sim=sim, summary=monitor.summary(0.0), taken=taken, worst=worst,
+    return SimpleNamespace(sim=sim, summary=summary(monitor, 0.0), taken=taken, worst=worst,
                            least=least)
 
 

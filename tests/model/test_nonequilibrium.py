@@ -137,7 +137,7 @@ def test_pores_that_open_let_more_water_through():
         'physics.medium={porosity=true, molar_volume={"La(OH)3"="2e-2 m3/mol"}, '
         'permeability="kozeny-carman"}')
     sim = Simulation(Case.read(FRONT, overrides), "numpy")
-    first = sim.fields() and sim.side_water()["x-"]
+    first = sim.fields() and sim.boundary_values.side_water()["x-"]
     assert first == pytest.approx(1e-5 * 0.05 / 0.5, rel=1e-9)
     start = sim.state.solid[0][sim.grid.inner][0, 0].copy()
     while sim.state.time < 1.2e5:
@@ -146,8 +146,8 @@ def test_pores_that_open_let_more_water_through():
     n = 0.4 + 2e-2 * (start - sim.state.solid[0][sim.grid.inner][0, 0])
     assert n[0] == pytest.approx(0.5, rel=1e-3) and n[-1] == pytest.approx(0.4, rel=1e-4)
     K = 1e-5 * (n / 0.4)**3 * (0.6 / (1 - n))**2
-    assert sim.side_water()["x-"] == pytest.approx(0.05 / (0.02 / K).sum(), rel=1e-6)
-    assert sim.side_water()["x-"] > 1.2 * first
+    assert sim.boundary_values.side_water()["x-"] == pytest.approx(0.05 / (0.02 / K).sum(), rel=1e-6)
+    assert sim.boundary_values.side_water()["x-"] > 1.2 * first
     shown = dict(snapshot(sim))
     assert {field.name for field in dynamic_fields(sim)} == set(shown)
     assert "porosity" not in {field.name for field in static_fields(sim)}
