@@ -1,4 +1,4 @@
-"""Charge conservation against solutions that this program did not make."""
+"""Charge conservation against independent solutions: manufactured, tabulated, analytic."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def manufactured(shape):
     return grid, *formulas(x, y, z)
 
 
-def test_the_manufactured_source_is_the_reference_s():
+def test_manufactured_source_equals_the_reference():
     """Our formulas reproduce the 200 tabulated points of d1 to their printed 12 digits."""
     table = np.genfromtxt(DATA / "d1" / "points.csv", delimiter=",", names=True)
     found = formulas(table["x_m"], table["y_m"], table["z_m"])
@@ -164,7 +164,7 @@ def test_only_inner_faces_conduct(backend):
     (0.5, 0.9, False),                 # 2.7 from 1.5: below twice
     (-0.5, -1.1, True),                # 3.3
     (5.0, 0.1, False)])                # weaker
-def test_faces_in_doubt(backend, then, now, bad):
+def test_flag_drift_changes(backend, then, now, bad):
     """u = (F/RT) drop of c* then and now, of ions of charge 3: told on the one face that counts.
 
     The same drift across faces that are safe already, or do not conduct, is in nobody's way.
@@ -184,7 +184,7 @@ def test_faces_in_doubt(backend, then, now, bad):
     assert not flagged.any()
 
 
-def test_a_given_source_flows_to_its_sink(backend):
+def test_given_source_flows_to_its_sink(backend):
     """2 A/m3 in voxel 1 of ten, -2 in voxel 8, insulated: 2 mA between them, 0.2 V per voxel.
 
     Voxels of 0.1 m and 0.1 S/m: 2e-3 A x 0.1 m / (0.1 S/m x 0.01 m2); solved directly, 1e-12.
