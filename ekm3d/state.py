@@ -98,8 +98,6 @@ class State:
             lead = (counts[field.axis],) if field.axis else ()
             if field.where == "voxels":
                 array = backend.zeros((*lead, *grid.padded))
-            elif field.where == "strips" and field.axis == "components":
-                array = np.zeros((strips, *lead))
             elif field.where in ("strips", "places"):
                 array = np.zeros((*lead, strips + sides * (field.where == "places")))
             else:

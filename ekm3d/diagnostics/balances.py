@@ -8,6 +8,7 @@ import numpy as np
 from ekm3d.diagnostics.inventory import by_total
 from ekm3d.diagnostics.run_view import BalanceView
 from ekm3d.grid.grid import Array
+from ekm3d.physics.catholyte import sum_over_strips
 from ekm3d.state import components, minerals, on_clay
 
 
@@ -46,7 +47,7 @@ class FaradayBox:
         solid = s.weighted_sum(chem.nu_m[:, h], minerals(s)[inner][cut])
         fixed = sim.rock.cec[inner][(Ellipsis, *self.window.part)]
         ore = self._sum(water + on_sites + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
-        return ore + s.catholyte_totals[self.strips, h].sum() + s.plate_totals[self.strips, h].sum()
+        return ore + s.catholyte_totals[h, self.strips].sum() + s.plate_totals[h, self.strips].sum()
 
     def step(self, dt: float) -> None:
         """Add the acid that a step makes, and its flow through walls, wells and drains."""
@@ -60,10 +61,10 @@ class FaradayBox:
     def drain(self) -> None:
         """Add the acid that left the row's tanks with their water, less the uptake from gases."""
         sim, h = self.sim, self.sim.chem.hydrogen
-        self.passed += sim.catholytes.left[self.strips, h].sum()
+        self.passed += sim.catholytes.left[h, self.strips].sum()
         if sim.chem.gases:
             self.passed -= self._sum(sim.reactions.taken[h][sim.grid.inner][self.window.part])
-            self.passed -= sim.catholytes.absorbed[self.strips, h].sum()
+            self.passed -= sim.catholytes.absorbed[h, self.strips].sum()
 
     def error(self) -> float:
         """Imbalance |inside + passed - made| over the charge passed; 0 before any current."""
@@ -93,7 +94,8 @@ class Balances:
     def stored(self) -> np.ndarray:
         """Amount (K,) [mol] of every component in ore, tanks and plates, collected or lost."""
         s = self.sim.state
-        return (by_total(self.sim) + s.catholyte_totals.sum(0) + s.plate_totals.sum(0)
+        return (by_total(self.sim) + sum_over_strips(s.catholyte_totals)
+                + sum_over_strips(s.plate_totals)
                 + s.leachate + s.drained)
 
     def before(self, dt: float) -> None:

@@ -53,5 +53,5 @@ class BoundaryValues:
         anodes = run.contacts.of_rows(run.drive.anodes)
         if not run.drive.on or not anodes.size:
             return 0.0
-        level = run.potential.boundary.level[anodes[0]]
+        level = run.potential.boundary_state.level[anodes[0]]
         return float(level / run.drive.duty + run.electrodes.overpotential)

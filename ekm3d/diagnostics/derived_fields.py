@@ -10,7 +10,7 @@ import numpy as np
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
 from ekm3d.grid.grid import Array, Grid
-from ekm3d.grid.stencil import above, below, ends, faces
+from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.state import clay_stores, mineral_stores
 
 MG = 1e6     # mg per kg
@@ -96,9 +96,17 @@ def vectors(grid: Grid, flows: Iterable[Array]) -> Array:
     return np.stack(means[::-1], axis=-1)
 
 
-def current(sim: FieldView, axis: int) -> Array:
-    """Current across the faces of an axis now [A]."""
-    p, phi = sim.potential, sim.state.phi
+def potential(sim: FieldView) -> Array:
+    """Electric potential now, padded: the solution, and in electrodes that of their metal [V]."""
+    phi = sim.state.phi.copy()
+    voxels, values = map(sim.backend.from_numpy, sim.potential.metal_potential())
+    flat(phi)[voxels] = values
+    return phi
+
+
+def current(sim: FieldView, axis: int, phi: Array) -> Array:
+    """Current across the faces of an axis now [A]; phi: padded [V]."""
+    p = sim.potential
     return faces(p.current[axis], axis) + faces(p.conductance[axis], axis) * (
         below(phi, axis) - above(phi, axis))
 
@@ -107,11 +115,12 @@ def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
     """Yield (name, array) of every dynamic field now, one after the other, on the device."""
     s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
     ore = sim.backend.from_numpy(sim.holds_ore)
-    yield "phi", s.phi[inner]
+    phi = potential(sim)
+    yield "phi", phi[inner]
     yield "head", s.head[inner]
     yield "pH", np.where(ore, s.pH[inner], np.nan)
     yield "water_flux", vectors(grid, (faces(sim.flow.water[axis], axis) for axis in range(3)))
-    yield "current_density", vectors(grid, (current(sim, axis) for axis in range(3)))
+    yield "current_density", vectors(grid, (current(sim, axis, phi) for axis in range(3)))
     yield "conductivity", sim.electrolyte.conductivity(s)[inner]
     yield "net_charge", s.charge[inner]
     if sim.nonequilibrium.media:

@@ -16,6 +16,7 @@ from ekm3d.diagnostics.derived_fields import MG, exchangeable_mg_per_kg
 from ekm3d.diagnostics.inventory import by_phase
 from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.sampling import Sample, voxels_at
+from ekm3d.physics.catholyte import sum_over_strips
 
 
 class TimeSeries:
@@ -33,7 +34,7 @@ class TimeSeries:
         self.probes = voxels_at(run, [p.position for p in run.case.probes])
         water, clay, solid = by_phase(run)
         self.initial, self.exchangeable = water + clay + solid, water + clay          # mol
-        self.in_tanks = run.state.catholyte_totals.sum(0)               # mol, as they were filled
+        self.in_tanks = sum_over_strips(run.state.catholyte_totals)     # mol, as filled
         self.initial_ree = self.exchangeable_ree()
         self.charge = self.energy = 0.0                     # C, J
         self.power = self.voltage = 0.0                     # W, V at the terminals while on
@@ -63,7 +64,7 @@ class TimeSeries:
     def collected(self) -> tuple[np.ndarray, np.ndarray]:
         """Amount of every component recovered, in the leachate and on the plates [mol]."""
         s = self.run.state
-        return s.leachate, s.plate_totals.sum(0)
+        return s.leachate, sum_over_strips(s.plate_totals)
 
     def group(self, moles: np.ndarray, name: str) -> float:
         """Mass of a group of components per mass of dry ore [mg/kg]; moles: of all components."""
@@ -85,8 +86,8 @@ class TimeSeries:
         if k is None:
             return 0.0, 0.0, 0.0, 0.0
         s = self.run.state
-        out = (s.leachate[k] + s.drained[k] + s.plate_totals[:, k].sum()
-               + s.catholyte_totals[:, k].sum() - self.in_tanks[k])
+        out = (s.leachate[k] + s.drained[k] + s.plate_totals[k].sum()
+               + s.catholyte_totals[k].sum() - self.in_tanks[k])
         return self.initial[k] + max(s.injected[k], 0.0), water[k], clay[k], out
 
     def row(self) -> dict[str, float]:

@@ -62,7 +62,7 @@ def fill_reservoirs(s: State, chem: ChemicalSystem, solver: VoxelSolver, electro
     composition: of the whole block's pore water; sides: as a case describes them.
     """
     pore = {name: np.mean(value) for name, value in composition.items()}
-    s.catholyte_totals[...] = np.multiply.outer(electrodes.volume, neutral_totals(chem, pore))
+    s.catholyte_totals[...] = np.multiply.outer(neutral_totals(chem, pore), electrodes.volume)
     for n, side in enumerate(sides):
         if side.composition is not None:
             water = neutral_totals(chem, side.composition)[:, None]

@@ -92,6 +92,7 @@ class Simulation:
         self.nonequilibrium = NonEquilibrium(self.voxels, chem, case.rates, case.response,
                                              self.ore.porosity)
         self.rock = self.nonequilibrium.divide(self._rock())
+        self.rock.fill_ghosts(domain)
         self.engine = (EquilibriumSolver(chem, backend=self.backend) if self.physics.chemistry
                        else NonReactive(chem, self.backend))
         self.reactions = Reactions(
@@ -166,7 +167,7 @@ class Simulation:
         if physics.potential:
             self.potential.solve(s, self.drive, self._wanted)
         else:
-            self.potential.boundary.start(self.drive)
+            self.potential.set_drive(self.drive)
         if physics.flow and not self.storing:
             self._solve_flow(s)
         return self.drive

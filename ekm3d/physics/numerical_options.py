@@ -1,7 +1,8 @@
 """Numerical options of potential and transport."""
 
 from dataclasses import dataclass
-from typing import Any
+
+from ekm3d.grid.grid import Array
 
 
 @dataclass(frozen=True)
@@ -14,5 +15,5 @@ class NumericalOptions:
     blend: float                 # face concentrations: 1 blended, 0 first-order upwind         [1]
     sweeps: int                  # least number of potential solves per step, each with face
     #                              concentrations of the newest potential
-    conductivity: Any = None     # padded, electric, in place of that of the ions             [S/m]
-    source: Any = None           # padded current source                                     [A/m3]
+    conductivity: Array = None   # padded, electric, in place of that of the ions; or None   [S/m]
+    source: Array = None         # padded current source, or None                           [A/m3]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-Array = Any      # np.ndarray, or the CUDA backend's arrays of the same interface
+from ekm3d.grid.grid import Array
+from ekm3d.parallel.domain import Domain
 
 
 @dataclass
@@ -26,3 +27,8 @@ class Rock:
     reference_pH: Any                 # of the capacities: a number, or (exchangers, 1)    [1]
     whole_cec: Array | None = None    # cec with slow exchange sites included; None: not divided
     whole_slope: Array | None = None  # their slope with pH
+
+    def fill_ghosts(self, domain: Domain) -> None:
+        """Update the ghosts of the properties that face stencils read."""
+        domain.fill(self.hydraulic_conductivity, self.electroosmosis)
+        domain.fill(self.dispersivity)

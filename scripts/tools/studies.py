@@ -22,7 +22,7 @@ from ekm3d.diagnostics.derived_fields import parts
 from ekm3d.diagnostics.summary import summary as summarise
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.grid.stencil import above, below, faces
-from ekm3d.physics.face_interpolation import face_conductance
+from ekm3d.physics.face_interpolation import geometric_conductance
 from ekm3d.physics.transport import dispersion
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
@@ -208,7 +208,7 @@ def smearing(sim):
     scale, drift = chem.diffusion[:, None, None, None], (chem.z * F_RT)[:, None, None, None]
     lost, norm = np.zeros((3, len(chem.components))), np.zeros(len(chem.components))
     for axis in range(3):
-        geometric = face_conductance(s.transport_factor, g, axis)
+        geometric = geometric_conductance(s.transport_factor, g, axis)
         low, high = below(s.c, axis), above(s.c, axis)
         middle, change = 0.5 * (low + high), (high - low) * (geometric > 0)
         drop = below(s.phi, axis) - above(s.phi, axis)

@@ -121,7 +121,7 @@ def test_tables_come_from_the_host_and_are_copied_once(cuda):
     still = [cuda.zeros(GRID.padded) for _ in range(6)]
     still[4][...] = 1.0
     fastest = np.array([[1.0, 0.0, 0.0], [0.5, 3.0, 0.0]])
-    bound = cuda.bind(transport.emptying, NS=1, NK=1, NF=2)
+    bound = cuda.bind(transport.outflow_rate, NS=1, NK=1, NF=2)
     still[0][...], still[2][...] = 2.0, 5.0
     known = len(cuda.known)
     for table, rate in ((fastest, 16.0), (fastest.copy(), 16.0), (2 * fastest, 32.0)):

@@ -38,8 +38,8 @@ def block():
     padded = grid.padded
     s = SimpleNamespace(
         time=7200.0, step=4, c=np.zeros((5, *padded)), exchanged=np.zeros((2, *padded)),
-        solid=np.zeros((1, *padded)), pH=np.zeros(padded), catholyte_totals=np.zeros((1, 5)),
-        plate_totals=np.zeros((1, 5)), leachate=np.zeros(5), drained=np.zeros(5), injected=np.zeros(5),
+        solid=np.zeros((1, *padded)), pH=np.zeros(padded), catholyte_totals=np.zeros((5, 1)),
+        plate_totals=np.zeros((5, 1)), leachate=np.zeros(5), drained=np.zeros(5), injected=np.zeros(5),
         catholyte_pH=np.array([11.0]), leachate_volume=0.0, injected_volume=0.0, drained_volume=0.0,
         kinetic_minerals=np.zeros((1, *padded)), slow_sites=np.zeros((2, *padded)),
         immobile_water=np.zeros((5, *padded)), immobile_solid=np.zeros((1, *padded)),
@@ -51,7 +51,7 @@ def block():
         for k, value in enumerate(values):
             array[k][grid.inner] = value * ore
     s.pH[grid.inner] = [5.0, 4.0, 9.0]
-    s.catholyte_totals[0, 1] = 0.25
+    s.catholyte_totals[1, 0] = 0.25
     audit = SimpleNamespace(mass_errors=lambda: np.array([1e-15, 3e-15]), charge_max=2e-12,
                             faraday_error=lambda: 4e-11, water_max=5e-11)
     case = SimpleNamespace(title="by hand", ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
@@ -81,8 +81,8 @@ def washed():
     s.exchanged[1][inner][0, 0, 2] -= 0.5
     s.solid[0][inner][0, 0, 2] = 0.5
     s.leachate[:] = 0.0, 1.0, 0.1, 0.2, 0.3
-    s.plate_totals[0, 2] = 0.05
-    s.catholyte_totals[0, 1] = 0.75
+    s.plate_totals[2, 0] = 0.05
+    s.catholyte_totals[1, 0] = 0.75
     s.injected[1] = 0.5
     s.drained[1] = 0.125
     s.leachate_volume, s.injected_volume, s.drained_volume = 0.03, 0.04, 0.002

@@ -86,7 +86,8 @@ class Block:
         self.state = SimpleNamespace(
             time=0.0, transport_factor=self.padded(mobility), totals=np.zeros((n, *grid.padded)),
             c=np.zeros((n, *grid.padded)), exchanged=np.zeros((0, *grid.padded)),
-            catholyte_totals=np.zeros((strips, n)), reservoir_species=np.zeros((n, strips + len(sides))), **zeros)
+            catholyte_totals=np.zeros((n, strips)),
+            reservoir_species=np.zeros((n, strips + len(sides))), **zeros)
 
     def padded(self, value):
         """A rock property with ghosts, zero there and inside electrodes."""
@@ -98,7 +99,7 @@ class Block:
         for n, c in enumerate(water):
             s.totals[n] = self.padded(c) * self.rock.water_content
         if tank is not None:
-            s.catholyte_totals[...] = self.electrodes.volume[:, None] * np.array(tank)
+            s.catholyte_totals[...] = np.reshape(tank, (len(s.totals), -1)) * self.electrodes.volume
         self.settle()
 
     def settle(self):
@@ -107,14 +108,14 @@ class Block:
         np.divide(s.totals, theta, out=s.c, where=theta > 0)
         s.charge[...] = np.tensordot(self.chem.z, s.totals, 1)
         strips = self.electrodes.strips
-        s.reservoir_species[:, :strips] = (s.catholyte_totals / self.electrodes.volume[:, None]).T
+        s.reservoir_species[:, :strips] = s.catholyte_totals / self.electrodes.volume
 
     def field(self, axis, drop):
         """Set the potential to fall by `drop` [V] per voxel along an axis, known beforehand."""
         shape = [1, 1, 1]
         shape[axis] = -1
         self.state.phi[...] = -drop * np.arange(self.grid.padded[axis]).reshape(shape)
-        self.potential.lag[...] = self.state.phi
+        self.potential.previous_phi[...] = self.state.phi
 
     def time(self, dt):
         """Set the step [s] that the face concentrations are chosen for; 0: none."""

@@ -155,7 +155,7 @@ def test_pores_that_open_let_more_water_through():
     np.testing.assert_allclose(shown["hydraulic_conductivity"][0, 0], K, rtol=1e-5)
     theta = sim.rock.water_content[sim.grid.inner][0, 0]
     np.testing.assert_allclose(theta, n, rtol=1e-6)     # what its own change dissolves is next
-    np.testing.assert_array_equal(sim.transport.pores,
+    np.testing.assert_array_equal(sim.transport.pore_volume,
                                   sim.rock.water_content * sim.grid.voxel_volume)
     assert sim.reactions.skip is None  # every voxel is solved: its rock may change
     assert sim.balances.mass_errors().max() < 1e-13

@@ -20,7 +20,7 @@ from ekm3d.errors import BackendError
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import flat
 from ekm3d.physics.ore_voxels import OreVoxels
-from ekm3d.physics.reactions import Reactions, follow, moved
+from ekm3d.physics.reactions import Reactions, needs_solve, update_dependents
 from ekm3d.thermodata.build import read_database
 
 PLAIN = Backend("plain arrays")
@@ -324,7 +324,7 @@ def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
 
 @pytest.mark.parametrize("cells", [(7, 5, 3), (1, 6, 4), (1, 1, 1), (37, 28, 30)], ids=str)
 def test_kernels_are_their_twins(host, rng, cells):
-    """moved: the same flags, where totals lie on the bound, are 0, or are no numbers. follow: to
+    """needs_solve: the same flags, where totals lie on the bound, are 0, or are no numbers. follow: to
     twelve roundings of the sum of absolute terms. Ghosts keep what they held."""
     grid, counts = Grid(cells, (0.1, 0.2, 0.3)), dict(NK=5, NX=2)
     solved = rng.normal(0, 3, (5, *grid.padded)) * (rng.random(grid.padded) < 0.8)
@@ -333,7 +333,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     total[1][rng.random(grid.padded) < 0.05] = 1e-20
     for skip in (0.0, 1e-3):
         flags = []
-        for body in (moved, host.bind(moved, **counts)):
+        for body in (needs_solve, host.bind(needs_solve, **counts)):
             flags.append(np.full(grid.padded, 7, np.uint8))
             body(grid, total, solved, skip, flags[-1])
         assert np.array_equal(*flags)
@@ -343,7 +343,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     anew = (rng.random(grid.padded) < 0.5).astype(np.uint8)
     cec, (theta, tau, strength) = rng.random((2, *grid.padded)), rng.random((3, *grid.padded))
     z, made = np.array([1.0, -1, 3, 0, -2]), []
-    for body in (follow, host.bind(follow, **counts)):
+    for body in (update_dependents, host.bind(update_dependents, **counts)):
         outputs = [solved.copy(), *np.full((2, *grid.padded), np.nan)]
         body(grid, anew, total, cec, theta, tau, strength, z, 0.7, *outputs)
         made.append(outputs)
