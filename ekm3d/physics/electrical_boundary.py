@@ -130,7 +130,7 @@ class ElectricalBoundary:
             u = self.responses.setdefault(n, np.zeros_like(phi))
             self.pull[...] = 0.0
             self.domain.add_at(self.pull, voxel[mine], link[mine])
-            elliptic.solve(sx, sy, sz, self.coupling, self.pull, u, "unit response", same=True)
+            elliptic.solve(sx, sy, sz, self.coupling, self.pull, u, "unit response", reuse=True)
             iterations += elliptic.iterations
             responses.append(u)
         for a, (n, mine) in enumerate(unknown):

@@ -53,7 +53,7 @@ def measure(cells, solves):
     for _ in range(solves):
         x[...] = 0.0
         begun = time.perf_counter()
-        solver.solve(*operator, f, x, same=True)
+        solver.solve(*operator, f, x, reuse=True)
         best = min(best, (time.perf_counter() - begun) / solver.iterations)
     each = {name: (count - before[name]) / solves / solver.iterations
             for name, count in vars(domain.counters).items()}
