@@ -1,6 +1,6 @@
 """The cuda backend: what it launches, what it refuses, and whole steps on the stand-in device.
 
-Kernels beside their twins, launched block by block, are in test_twins and test_multigrid_kernels.
+Kernels beside their twins, launched block by block, are in test_twins and test_multigrid.
 """
 
 import sys
