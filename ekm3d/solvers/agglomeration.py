@@ -52,7 +52,7 @@ class Hierarchy:
         self.local = self.local_levels[-1]
 
     def _cut_domains(self, domain, coarse_grids):
-        """Domains of the finest grid and of those that are halved per rank, until one is small."""
+        """Return the domains of the finest grid and those halved per rank, until one is small."""
         domains = [domain]
         for grid in coarse_grids:
             coarse = domains[-1].coarsened(grid)
@@ -64,7 +64,7 @@ class Hierarchy:
         return domains
 
     def _allocate_small(self, grids, backend):
-        """Levels of the small grids, all in `store`."""
+        """Return the levels of the small grids, all in `store`."""
         *starts, end = np.cumsum([0, *(Level.ARRAYS * int(np.prod(grid.padded))
                                        for grid in grids)])
         self.store = backend.zeros((int(end),), np.float32)

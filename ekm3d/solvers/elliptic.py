@@ -190,12 +190,12 @@ class EllipticSolver:
         return residual_norm / source_norm if source_norm > 0 else 0.0
 
     def _mean(self, a):
-        """Mean over the active voxels."""
+        """Return the mean over the active voxels."""
         active = self.multigrid.finest.inverse_diagonal > 0
         return self.domain.sum(np.where(active, a, 0.0)) / self.multigrid.active_count
 
     def _residual(self, A, f, source_mean, x):
-        """(|r|, |f|), r = f - A x; |A x| for |f| if f is zero."""
+        """Set r = f - A x; return (|r|, |f|), with |A x| for |f| if f is zero."""
         self.domain.filler(x)()
         self.do["apply_operator"](self.grid, *A, x, self.Ap)
         self.do["residual"](self.grid, f, self.Ap, self.multigrid.finest.inverse_diagonal,
@@ -264,7 +264,7 @@ class EllipticSolver:
         return residual_norm
 
     def _not_converged(self, A, relative_residual, quantity):
-        """ConvergenceError with the residual that was reached and the conductance contrast."""
+        """Return the ConvergenceError with the residual reached and the conductance contrast."""
         d = diagonal(self.grid, *A)
         return ConvergenceError(
             f"{quantity}: conjugate gradients stopped after {self.iterations} iterations at a "

@@ -153,7 +153,7 @@ class Multigrid:
         self._schedule()
 
     def _calls(self, step: int, n: int) -> list[Callable]:
-        """Prepared calls of one step of the cycle on level n."""
+        """Return the prepared calls of one step of the cycle on level n."""
         h, do, prepare = self.hierarchy, self.do, self.backend.prepare
         level = h.levels[n]
         filler = (h.domains[n] if n < h.agglomerated else self.domain.alone()).filler
