@@ -62,7 +62,7 @@ class HeunStage:
         unsigned = np.arange(len(ore)) != sim.chem.hydrogen
         negative = sim.domain.any(least[unsigned] < 0)
         tanks = s.catholyte_totals + dt * rates.tank
-        return not (negative or (tanks[:, unsigned] < 0).any())
+        return not (negative or (tanks[unsigned] < 0).any())
 
     def _rates(self) -> list:
         """Arrays of all rates of a step, in a fixed order."""

@@ -1,6 +1,6 @@
 """The cuda backend: what it launches, what it refuses, and whole steps on the stand-in device.
 
-Kernels beside their twins, launched block by block, are in test_twins and test_multigrid_kernels.
+Kernels beside their twins, launched block by block, are in test_twins and test_multigrid.
 """
 
 import sys
@@ -24,7 +24,7 @@ from ekm3d.parallel.reproducible_sum import ENTRIES
 from ekm3d.physics import transport
 from ekm3d.resources import case_path, kernel_text
 from ekm3d.solvers import multigrid
-from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, redirect
+from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, update_direction
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
@@ -40,7 +40,7 @@ def on_device(rng, count, shape=GRID.padded, backend=None):
 # ---- launches ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("source, name, word, over", [
-    ("solvers/elliptic.cu", "apply_operator", "EKM_VOXELS", 0), ("solvers/elliptic.cu", "advance", "EKM_ROWS", 0),
+    ("solvers/elliptic.cu", "apply_operator", "EKM_VOXELS", 0), ("solvers/elliptic.cu", "update_solution", "EKM_ROWS", 0),
     ("solvers/multigrid.cu", "restrict_residual", "EKM_ROWS", 1),
     ("solvers/multigrid.cu", "prolong", "EKM_ROWS", 0),
     ("solvers/multigrid.cu", "small_cycle", "EKM_BLOCK_ROWS", 0),
@@ -65,7 +65,7 @@ def test_a_launch_reaches_every_voxel_row_and_lower_face(cuda, cells, rng):
     assert all((g - 1) * b <= n for g, b, n in zip(grids, block, cells))
     assert np.prod(block) == 128 and block[0] % 32 == 0
     z, p = (cuda.zeros(grid.padded, np.float32) for _ in range(2))
-    grids, block, _ = cuda.bind(redirect)._launch((grid, z, 0.5, p))
+    grids, block, _ = cuda.bind(update_direction)._launch((grid, z, 0.5, p))
     assert (grids[0], *block) == (1, 32, 4, 1)
     assert grids[1] * block[1] >= cells[1] and grids[2] * block[2] >= cells[2]
 
@@ -95,12 +95,12 @@ def test_scalars_keep_the_type_of_their_declaration(cuda):
 
 def test_a_prepared_launch_is_checked_once_and_sees_later_values(cuda):
     z, p = (cuda.zeros(GRID.padded, np.float32) for _ in range(2))
-    call = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
+    call = cuda.prepare(cuda.bind(update_direction), GRID, z, 0.5, p)
     z[GRID.inner], p[GRID.inner] = 3.0, 4.0
     call()
     assert (p.get()[GRID.inner] == 5.0).all()
     with pytest.raises(ValueError, match="output p overlaps z"):
-        cuda.prepare(cuda.bind(redirect), GRID, p, 0.5, p)
+        cuda.prepare(cuda.bind(update_direction), GRID, p, 0.5, p)
 
 
 @pytest.mark.parametrize("index, value, error, message", [
