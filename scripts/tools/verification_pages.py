@@ -27,9 +27,9 @@ FAMILIES = {"potential": "Potential", "electrodes": "Electrodes",
 INTRODUCTION = """# Verification
 
 Results of `ekm3d verify`. Every case compares one part of the program with a reference that this
-program did not produce: an exact formula, a converged solution of another code, or PHREEQC. Each case
-is a directory here, with case.toml, with verify.toml (references, norms, allowed errors, and a reason
-for each), and with the reference data and their source.
+program did not produce: an exact formula, a converged solution of another code, or PHREEQC. Each
+case is a directory here, with case.toml, with verify.toml (references, norms, allowed errors, and
+a reason for each), and with the reference data and their source.
 
     ekm3d verify                 quick grids, a few minutes on two cores
     ekm3d verify --full          grids fine enough to show convergence, half an hour
@@ -37,8 +37,8 @@ for each), and with the reference data and their source.
     ekm3d verify --list          one sentence per case
 
 An error is the largest difference divided by the largest expected value unless verify.toml says
-otherwise. The order is observed between the last two grids (or time steps). This page and its pictures
-are written by `scripts/tools/verification_pages.py`.
+otherwise. The order is observed between the last two grids (or time steps). This page and its
+pictures are written by `scripts/tools/verification_pages.py`.
 """
 
 
