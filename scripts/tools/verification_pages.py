@@ -1,4 +1,4 @@
-"""Page cases/verification/README.md: every family with its equations, errors and pictures.
+"""Writes cases/verification/README.md: every family with its equations, numbers and pictures.
 
     python scripts/tools/verification_pages.py [--quick] [NAMES]
 
@@ -26,19 +26,19 @@ FAMILIES = {"potential": "Potential", "electrodes": "Electrodes",
             "reactions": "Reactions", "water": "Water driven by the field"}
 INTRODUCTION = """# Verification
 
-Results of `ekm3d verify`. Every case compares one part of the program with a reference that this
-program did not produce: an exact formula, a converged solution of another code, or PHREEQC. Each
-case is a directory here, with case.toml, with verify.toml (references, norms, allowed errors, and
-a reason for each), and with the reference data and their source.
+What `ekm3d verify` proves, each part against something that this program did not make: exact
+formulas, converged solutions of other codes, PHREEQC. Every case is a directory here: case.toml,
+runner.toml with the references, norms and required errors (and the reason for each), the data and
+their source.
 
-    ekm3d verify                 quick grids, a few minutes on two cores
-    ekm3d verify --full          grids fine enough to show convergence, half an hour
+    ekm3d verify                 the quick grids, a few minutes on two cores
+    ekm3d verify --full          the grids that convergence needs, half an hour
     ekm3d verify c1 e            some cases
-    ekm3d verify --list          one sentence per case
+    ekm3d verify --list          what each proves
 
-An error is the largest difference divided by the largest expected value unless verify.toml says
-otherwise. The order is observed between the last two grids (or time steps). This page and its
-pictures are written by `scripts/tools/verification_pages.py`.
+Errors are largest differences over the largest expected value unless runner.toml says otherwise.
+The order is observed between the last two grids (or steps). This page and its pictures are written
+by `scripts/tools/verification_pages.py`.
 """
 
 
