@@ -96,11 +96,12 @@ def page(rows, count):
         f"Field ore: {len(CHEM.components)} components, {len(CHEM.species)} species, "
         f"{len(CHEM.exchange)} exchange species on an exchanger of variable charge, "
         f"{len(CHEM.minerals)} minerals; {count} voxels, each varied by e^0.5. One core, "
-        f"processor time, the least of {REPEATS} repetitions, balances to 1e-12. Both programs "
-        "solve the same voxels in the same run; their answers agree to 1e-6 (tests/"
-        "test_chemistry.py). PHREEQC is given the exchanger's charge and finds pH from neutrality; "
-        "from its input it reads each voxel as text and solves a water first; cells that it keeps "
-        "it starts from where they were, as in a coupled run. Written by "
+        f"processor time, the shortest of {REPEATS} repetitions, balances to 1e-12. Both programs "
+        "solve the same voxels in the same run; their results agree to 1e-6 "
+        "(tests/chemistry/test_equilibrium.py). PHREEQC is given the exchanger's charge and finds "
+        'pH from neutrality. "Each from its input": it reads each voxel as text and solves for a '
+        'water first. "Cells it keeps": it starts from the last state of each cell, as in a '
+        "coupled run. Written by "
         "`python scripts/benchmarks/chemistry_speed.py --write`.", "",
         "| | voxels per second | steps per voxel | against PHREEQC's faster |",
         "|---|---:|---:|---:|"]

@@ -1,12 +1,12 @@
-"""Scaling model for many GPUs, from counts of the program and stated machine constants.
+"""Expected gain of many GPUs: a model from counted messages and stated machine constants.
 
     step = voxels' bytes / stream + messages latency + sent / bandwidth + reductions log2(P) hop
 
     python scripts/benchmarks/scaling.py            prints cases/verification/scaling.md
     python scripts/benchmarks/scaling.py --write    writes it
 
-The counts of the model are compared with those of short runs of the field block on 2, 4 and 8
-ranks (`ekm3d run --profile`), which needs the mpich extra.
+The page first lists the counts of short runs of the field block on 2, 4 and 8 processes (`ekm3d run
+--profile`), which needs the mpich extra.
 """
 
 import argparse
@@ -25,44 +25,43 @@ PAGE = ROOT / "cases" / "verification" / "scaling.md"
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
 SHORT = ("schedule.stage.0.duration=2 h", "schedule.stage.1.duration=1 s")
 
-# Machine: data sheets of a GPU node with one 200 Gb/s port per GPU, and usual latencies.
+# The machine: data sheets of a GPU node with one 200 Gb/s port per GPU, and usual latencies.
 STREAM = 3.35e12      # B/s, memory of one GPU
 BANDWIDTH = 25e9      # B/s between two GPUs of different nodes
 LATENCY = 10e-6       # s of a message, staged through the host
-HOP = 5e-6            # s of a reduction per doubling of the number of ranks
+HOP = 5e-6            # s of a reduction per doubling of the number of processes
 
-# Program: counts of a step of the field block.
-ITERATIONS = 18       # of both elliptic solvers in a step, about those of the field block
+# The program: what a step of the field block does.
+ITERATIONS = 18       # of both elliptic solvers in a step, about what the field block takes
 REDUCTIONS = 71       # of a step, as counted in the field block
-PER_STEP = 8 * 400    # bytes per voxel that a step reads or writes, without the solvers
-PER_ITERATION = 260   # bytes per voxel of an iteration, with all multigrid levels
-FILLS = 4             # halo exchanges on a multigrid level in a cycle, single precision
+PER_STEP = 8 * 400    # bytes of a voxel that a step reads or writes besides the solvers
+PER_ITERATION = 260   # the same of an iteration, multigrid's levels included
+FILLS = 4             # of ghosts on a level of multigrid in a cycle, single precision
 HEAD = ("GPUs", "10^6 voxels", "computing, ms", "sending, ms", "efficiency, %",
-        "one visit a level, %")
+        "one visit per level, %")
 
-WHOLE = 32768         # voxels of the level from which on every rank holds all of it
+WHOLE = 32768         # voxels of the level that every process holds as a whole
 
 
 def sent(side, species, iterations=ITERATIONS):
-    """Return the bytes that an interior box of side^3 voxels sends in a step.
+    """Bytes sent in a step by a box of side^3 voxels in the middle of others.
 
     Two layers of species, mobility, turnover and potential, and in every iteration FILLS layers on
-    each level and one of the direction; each next level has a quarter of the area and is visited
-    twice as often.
+    each level and one of the direction; levels are a quarter in area and visited twice as often.
     """
     layers = 8 * 2 * (species + 3) + iterations * 4 * (2 * FILLS + 1)
     return 6 * side**2 * layers
 
 
 def messages(side, count, iterations=ITERATIONS, twice=True):
-    """Return the messages of such a box in a step; twice: W-cycle, as the program does."""
+    """Messages of such a box in a step; twice: W-cycle, each level visits the next one twice."""
     levels = max(math.ceil(math.log(max(side**3 * count / WHOLE, 1), 8)), 1)
     visits = 2**levels - 1 if twice else levels
     return 6 * (1 + iterations * (FILLS * visits + 1))
 
 
 def step(side, count, species, twice=True):
-    """Return (computing, sending), the seconds of a step on `count` GPUs of side^3 voxels each."""
+    """Seconds of a step on `count` GPUs with side^3 voxels each: (computing, sending)."""
     computing = side**3 * (PER_STEP + ITERATIONS * PER_ITERATION) / STREAM
     if count == 1:
         return computing, 0.0
@@ -72,7 +71,7 @@ def step(side, count, species, twice=True):
 
 
 def counted(processes):
-    """Return (messages, MB, reductions) per step that the program counts."""
+    """(messages, MB, reductions) per step that the program counts."""
     with tempfile.TemporaryDirectory() as folder:
         words = [MPIEXEC, "-n", str(processes), sys.executable, "-m", "ekm3d", "run",
                  case_path("field_block"), "--out", folder, "--quiet", "--profile"]
@@ -84,13 +83,13 @@ def counted(processes):
 
 
 def table(head, rows):
-    """Return a Markdown table."""
+    """Return a Markdown table; cells are text."""
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def page():
-    """Return the text of the page."""
+    """The text of the page."""
     species = len(Case.read(case_path("field_block")).chemistry.species)
     counts = [(str(n), *(f"{v:.4g}" for v in counted(n))) for n in (2, 4, 8)]
     weak = []
@@ -106,37 +105,33 @@ def page():
         total = sum(step(side, p, species))
         strong.append((str(p), f"{side}", f"{1e3 * total:.1f}",
                        f"{sum(step(512, 1, species)) / total:.1f}"))
-    return f"""# Many processes: what they send, and what a model makes of it
+    return f"""# Many processes: counted messages, and a model of the gain
 
-Written by `scripts/benchmarks/scaling.py`. The first table is counted by the program, \
-the others are a
-**model**: no run on more than one GPU stands behind them.
+Written by `scripts/benchmarks/scaling.py`. The first table is counted by the program; the others
+are results of a **model**: no run on more than one GPU confirms them.
 
 ## Counted
 
 The field block at 10 cm (6 000 voxels, {species} species), per step, on the process that sends the
-most (`ekm3d run --profile`). A gather at contacts, wells or points counts a message to every other
-process. Reductions do not depend on the number of processes, nor do iterations: the results are
-the same to the last bit.
+most (`ekm3d run --profile`). A gather at boundary faces, wells or points counts as one message to
+every other process. Neither the number of reductions nor that of iterations depends on the number
+of processes: the results are the same to the last bit.
 
 {table(("processes", "messages", "MB sent", "reductions"), counts)}
 
 ## Model
 
 A step takes the time to read and write its voxels once, {PER_STEP / 8:.0f} numbers of each and
-{PER_ITERATION} bytes in each of {ITERATIONS} iterations, at {STREAM / 1e12:g} TB/s (the data
-sheet of
-one GPU); {LATENCY * 1e6:g} microseconds for a message, which goes by way of the host;
-{BANDWIDTH / 1e9:g} GB/s for what is sent; {HOP * 1e6:g} microseconds for a reduction and
-doubling of
-the processes. Nothing overlaps. What the chemistry computes, beyond moving its numbers, is left
-out: it takes no messages and would only raise the shares below.
+{PER_ITERATION} bytes in each of {ITERATIONS} iterations, at
+{STREAM / 1e12:g} TB/s (data sheet of one GPU); {LATENCY * 1e6:g} microseconds for a message, which
+passes through the host; {BANDWIDTH / 1e9:g} GB/s for the data sent; {HOP * 1e6:g} microseconds for
+a reduction and doubling of the processes. Nothing overlaps. The computations of the chemistry,
+apart from its memory traffic, are left out: they need no messages and would only raise the
+efficiencies below.
 
-A box of n^3 voxels among others sends 6 n^2 x [16 (species + 3) + 4 x {2 * FILLS + 1} x
-iterations]
-bytes in a step: two layers of what moves, and single layers of multigrid's levels. For 256^3
-that is
-{sent(256, species) / 1e6:.0f} MB.
+A box of n^3 voxels among others sends 6 n^2 x [16 (species + 3) + 4 x {2 * FILLS + 1} x iterations]
+bytes in a step: two ghost layers of species, transport factor, pore turnover and potential, and
+single layers of multigrid's levels. For 256^3 voxels that is {sent(256, species) / 1e6:.0f} MB.
 
 Weak scaling, 256^3 voxels on each GPU:
 
@@ -146,19 +141,16 @@ Strong scaling of 512^3 voxels:
 
 {table(("GPUs", "voxels along a box's side", "step, ms", "speed-up"), strong)}
 
-By this model the latency of multigrid's coarse levels limits many GPUs, not the amount that is
-sent:
-every level visits the next one twice, so that messages double with each. The last column of the
-weak
-scaling has single visits at the same number of iterations, which would take more of them. Give
-each
-GPU as many voxels as its memory holds; several smaller runs side by side do better than one run on
-many GPUs with few voxels each.
+In this model the latency of multigrid's coarse levels limits the gain from many GPUs, not the
+amount of data: every level visits the next one twice, so that messages double with each level. The
+last column of the weak scaling has single visits with the same number of iterations, although more
+of them would be needed. Give each GPU as many voxels as its memory holds; several smaller runs side
+by side do better than one run on many GPUs with few voxels each.
 """
 
 
 def main():
-    """Print the page, or write it."""
+    """Print or write the page."""
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--write", action="store_true", help="write scaling.md")
     text = page()
