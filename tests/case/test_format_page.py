@@ -29,7 +29,7 @@ from ekm3d.case.schema import (
     TableSource,
 )
 from ekm3d.case.toml_tables import Table, parse
-from ekm3d.case.toml_text import Problems
+from ekm3d.case.problems import Problems
 from ekm3d.cli.main import main
 from ekm3d.thermodata import records
 from ekm3d.verification.spec import Verification, VerifyFile
