@@ -45,7 +45,7 @@ class DualPorosity:
         moving, still = self.voxels.take(s.totals), self.voxels.take(s.immobile)
         if self.seen is None or not (self.seen == still).all():
             self._equilibrate(s)
-        theta, c = self.voxels.take(self.rock["water_content"]), self.voxels.take(s.c)
+        theta, c = self.voxels.take(self.rock.water_content), self.voxels.take(s.c)
         dissolved = theta * self.factor * self.weighted_sum(self.chem.nu.T, c)
         away = dissolved - self.voxels.take(s.immobile_water)
         gain = away * (1.0 - self.share) * -np.expm1(-self.rate * (1.0 + self.factor) * dt)
@@ -56,10 +56,10 @@ class DualPorosity:
     def _equilibrate(self, s):
         """What the immobile totals are made of."""
         total, chem = self.voxels.take(s.immobile), self.chem
-        theta = self.factor * self.voxels.take(self.rock["water_content"])
+        theta = self.factor * self.voxels.take(self.rock.water_content)
         wet = theta > 0
         theta = np.where(wet, theta, 1.0)            # nothing in it, but the engine needs water
-        sites = self.voxels.sites(self.rock, "whole_cec", "whole_slope")
+        sites = self.voxels.sites(self.rock, slow=True)
         sites = replace(sites, cec=self.factor * sites.cec, slope=self.factor * sites.slope)
         with self.voxels.domain.collective_errors(ChemistryError):
             try:

@@ -74,9 +74,9 @@ class Electrolyte:
 
     def imbalance(self, s):
         """Largest net charge of a voxel over all phases, relative to its dissolved ions."""
-        self._imbalance(self.grid, s.c, s.charge, self.rock["water_content"], self.z, self.ratio)
+        self._imbalance(self.grid, s.c, s.charge, self.rock.water_content, self.z, self.ratio)
         return self.domain.max(self.ratio)
 
     def _update(self, s, dt, turnover):
-        self._electrolyte(self.grid, s.c, s.exchanged, s.transport_factor, self.rock["water_content"],
+        self._electrolyte(self.grid, s.c, s.exchanged, s.transport_factor, self.rock.water_content,
                           self.z, self.diffusion, self.held, dt, self.own, turnover)

@@ -71,18 +71,18 @@ class Flow:
         self.conductance, self.water = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.stored, self.kept, self.source, self.link, self.fixed = (
             backend.zeros(grid.padded) for _ in range(5))
-        self.storing = domain.any(rock["storage"])
+        self.storing = domain.any(rock.storage)
         self.rock_conductance, self.osmosis, self.darcy = (
             backend.bind(op) for op in (rock_conductance, osmosis, darcy))
         self.net_source = backend.bind(net_source, NK=1)
-        self.take_up_rock()
+        self.update_rock()
         self.wells, self.out = [], np.zeros(contacts.faces.strip.size)
         self.iterations, self.residual = 0, 0.0
 
-    def take_up_rock(self):
+    def update_rock(self):
         """Conductances from the rock as it is now."""
-        self.domain.fill(self.rock["conductivity"], self.rock["electroosmosis"])
-        self.rock_conductance(self.grid, self.rock["conductivity"], self.conductance)
+        self.domain.fill(self.rock.hydraulic_conductivity, self.rock.electroosmosis)
+        self.rock_conductance(self.grid, self.rock.hydraulic_conductivity, self.conductance)
         self.known = None                       # openings' links in the last solution: of none
         self.at_openings = {}                   # number of a well -> voxels, K and k_e there
 
@@ -95,9 +95,9 @@ class Flow:
         g, rock = self.grid, self.rock
         self.domain.fill(sigma)
         if self.storing:
-            np.multiply(rock["storage"], g.voxel_volume / dt, out=self.stored)
+            np.multiply(rock.storage, g.voxel_volume / dt, out=self.stored)
             np.multiply(self.stored, s.head, out=self.kept)
-        self.osmosis(g, sigma, rock["conductivity"], rock["electroosmosis"], self.conductance,
+        self.osmosis(g, sigma, rock.hydraulic_conductivity, rock.electroosmosis, self.conductance,
                      s.phi, self.water)
         self.net_source(g, s.head, self.kept, self.water, 0.0, self.source)
         places = [self.sources.openings(n, drive) for n in range(len(self.sources.all))]
@@ -167,8 +167,8 @@ class Flow:
         known = self.at_openings.get(n)
         if known is None or not np.array_equal(known[0], place.voxel):
             known = self.at_openings[n] = (place.voxel, *(
-                self.domain.gather(self.rock[name], place.voxel)
-                for name in ("conductivity", "electroosmosis")))
+                self.domain.gather(array, place.voxel)
+                for array in (self.rock.hydraulic_conductivity, self.rock.electroosmosis)))
         return known[1:]
 
     def _osmosis_at(self, n, place, drop):

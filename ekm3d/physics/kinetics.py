@@ -65,7 +65,7 @@ class Kinetics:
 
     def theta(self):
         """Water content (n,) now."""
-        return self.voxels.take(self.rock["water_content"])
+        return self.voxels.take(self.rock.water_content)
 
     def solve(self, engine, total, sites, warm_start):
         """Cells of all voxels in equilibrium, with the place in what it may complain about."""
@@ -141,7 +141,7 @@ class SlowSites:
 
     def _capacity(self):
         """eq/m3 (n,) at the reference pH, of all exchangers together."""
-        whole = self.kinetics.voxels.take(self.kinetics.rock["whole_cec"])
+        whole = self.kinetics.voxels.take(self.kinetics.rock.whole_cec)
         return self.share * whole.reshape(-1, whole.shape[-1]).sum(axis=0)
 
     def _charge(self, held):
@@ -163,7 +163,7 @@ class SlowSites:
 
     def _target(self, total):
         """Exchange species (E, n) on the slow sites in equilibrium."""
-        sites = self.kinetics.voxels.sites(self.kinetics.rock, "whole_cec", "whole_slope")
+        sites = self.kinetics.voxels.sites(self.kinetics.rock, slow=True)
         found = self.kinetics.solve(self.engine, total, sites, self.warm_start)
         self.warm_start = found.warm_start
         return self.share * found.exchanged

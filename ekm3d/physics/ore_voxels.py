@@ -33,10 +33,12 @@ class OreVoxels:
         """Write values (..., n) into an array (..., padded)."""
         flat(array)[..., self.all] = values
 
-    def sites(self, rock, cec="cec", slope="cec_slope"):
-        """The exchangers, by the names that their capacity and its slope have among rock arrays."""
-        reference = np.reshape(np.asarray(rock["reference_pH"], float), (-1, 1))
-        return Sites(self.take(rock[cec]), self.take(rock[slope]),
+    def sites(self, rock, slow=False):
+        """Exchange sites of the ore voxels; slow: with the slow ones included."""
+        cec, slope = ((rock.whole_cec, rock.whole_slope) if slow
+                      else (rock.cec, rock.cec_slope))
+        reference = np.reshape(np.asarray(rock.reference_pH, float), (-1, 1))
+        return Sites(self.take(cec), self.take(slope),
                      self.backend.cached(reference))
 
     def total(self, values):

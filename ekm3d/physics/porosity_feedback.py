@@ -39,8 +39,8 @@ class PorosityFeedback:
             self.zeta = self.zeta.at(voxels.backend.from_numpy)
         self.ions = 0.5e-3 * chem.z**2                               # I [mol/l] of c [mol/m3]
         self.porosity = voxels.take(porosity)                        # n, now
-        self.first = {name: voxels.take(rock[name]) for name in ("water_content", "tortuosity",
-                                                                 "conductivity")}
+        self.first = {name: voxels.take(getattr(rock, name)) for name in (
+            "water_content", "tortuosity", "hydraulic_conductivity")}
         self.n_0, self.solid_0 = self.porosity.copy(), None
 
     @property
@@ -60,15 +60,15 @@ class PorosityFeedback:
             grown = self.weighted_sum(r.volumes, self.voxels.take(minerals(s)) - self.solid_0)
             self.porosity = np.maximum(self.n_0 - grown, LEAST * self.n_0)
             share = self.porosity / self.n_0
-            put(rock["water_content"], self.first["water_content"] * share)
+            put(rock.water_content, self.first["water_content"] * share)
             if r.tortuosity is not None:
-                put(rock["tortuosity"], self.first["tortuosity"] * share**r.tortuosity)
+                put(rock.tortuosity, self.first["tortuosity"] * share**r.tortuosity)
             if r.permeability is not None:
                 change = kozeny_carman(self.porosity, self.n_0) \
                     if r.permeability == "kozeny-carman" else share**r.permeability
-                put(rock["conductivity"], self.first["conductivity"] * change)
+                put(rock.hydraulic_conductivity, self.first["hydraulic_conductivity"] * change)
         if self.zeta is not None:
             take = self.voxels.take
             zeta = self.zeta(take(s.pH), self.weighted_sum(self.ions, take(s.c)))
-            put(rock["electroosmosis"], -EPSILON_ETA * zeta * take(rock["water_content"])
-                * take(rock["tortuosity"]))
+            put(rock.electroosmosis, -EPSILON_ETA * zeta * take(rock.water_content)
+                * take(rock.tortuosity))

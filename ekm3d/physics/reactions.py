@@ -79,7 +79,7 @@ class Reactions:
         padded, many = voxels.grid.padded, (counts["NX"], *voxels.grid.padded)
         self.reference_pH = there.zeros(many)
         self.reference_pH[...] = there.from_numpy(np.broadcast_to(
-            np.reshape(rock["reference_pH"], (-1, 1, 1, 1)), many).copy())
+            np.reshape(rock.reference_pH, (-1, 1, 1, 1)), many).copy())
         self.anew, self.strength = there.zeros(padded, np.uint8), there.zeros(padded)
         self.gas = there.zeros((len(chem.gases), *padded))
         self.taken = there.zeros((counts["NK"] if chem.gases else 0, *padded))
@@ -98,8 +98,8 @@ class Reactions:
             self.taken = self.backend.weighted_sum(self.chem.nu_g.T, self.gas)
             s.totals += self.taken
             s.gas_uptake += self.voxels.domain.sums(self.taken) * grid.voxel_volume
-        self.follow(grid, self.anew, s.totals, self._by_exchanger("cec"), rock["water_content"],
-                    rock["tortuosity"], self.strength, np.asarray(self.chem.charge, float),
+        self.follow(grid, self.anew, s.totals, self._by_exchanger(self.rock.cec), rock.water_content,
+                    rock.tortuosity, self.strength, np.asarray(self.chem.charge, float),
                     self.chem.mobility_coefficient, s.totals_at_last_solve, s.transport_factor, s.charge)
         self._remember(s, effort, where)
         self.begun = True
@@ -121,24 +121,24 @@ class Reactions:
         def at(array):
             return self.seeds.domain.gather(array, places)
 
-        sites = Sites(at(self._by_exchanger("cec")), at(self._by_exchanger("cec_slope")),
+        sites = Sites(at(self._by_exchanger(self.rock.cec)), at(self._by_exchanger(self.rock.cec_slope)),
                       at(self.reference_pH))
         try:
-            found = self.engine.solve(at(s.totals), at(self.rock["water_content"]), sites)
+            found = self.engine.solve(at(s.totals), at(self.rock.water_content), sites)
         except ChemistryError:
             return None                     # that voxel will say so itself, with its place
         self.seeds.spread(found.warm_start, s.warm_start)
         return 0.0
 
-    def _by_exchanger(self, name):
+    def _by_exchanger(self, array):
         """(N, padded) of a rock array."""
-        return self.rock[name].reshape(-1, *self.voxels.grid.padded)
+        return array.reshape(-1, *self.voxels.grid.padded)
 
     def _cells(self, s):
         """The run's own arrays as the engine sees them."""
         return ChemicalState(*map(flat, (
-            s.totals, self.rock["water_content"], self._by_exchanger("cec"),
-            self._by_exchanger("cec_slope"), self.reference_pH)), Sites.limits, *map(flat, (
+            s.totals, self.rock.water_content, self._by_exchanger(self.rock.cec),
+            self._by_exchanger(self.rock.cec_slope), self.reference_pH)), Sites.limits, *map(flat, (
                 s.warm_start, s.warm_start_rate, s.c, s.exchanged, s.solid, self.gas, s.pH, self.strength)))
 
     def _settle(self, cells, where, elapsed):

@@ -143,12 +143,12 @@ class Transport:
         self.parts = [backend.zeros(grid.padded) for _ in range(4)]
         self.rate = backend.zeros(grid.padded)
         self.pores = backend.zeros(grid.padded)
-        self.domain.fill(rock["dispersivity"])
-        self.take_up_rock()
+        self.domain.fill(rock.dispersivity)
+        self.update_rock()
 
-    def take_up_rock(self):
+    def update_rock(self):
         """Volume of the pores from the rock as it is now."""
-        np.multiply(self.rock["water_content"], self.grid.voxel_volume, out=self.pores)
+        np.multiply(self.rock.water_content, self.grid.voxel_volume, out=self.pores)
 
     def keep_flux(self):
         """From now on keep what passes every face in a step, too."""
@@ -186,7 +186,7 @@ class Transport:
         chem, g = self.chem, self.grid
         self.tank[...] = self.side[...] = self.acid[...] = 0.0
         given = (g, s.c, s.transport_factor, s.phi, potential.lag, s.pore_turnover, potential.safe, flow.water,
-                 self.rock["dispersivity"], self.z, chem.diffusion, self.nu, self.options.blend)
+                 self.rock.dispersivity, self.z, chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
             self.component_gain(*given, self.ore)
         else:
@@ -263,7 +263,7 @@ class Transport:
         """cfl x the time in which the fastest species could empty a voxel or a tank  [s]."""
         g, f = self.grid, self.contacts.faces
         still, swept, plus, minus = self.parts
-        self.leaving(g, s.transport_factor, s.phi, flow.water, self.rock["dispersivity"], *self.parts)
+        self.leaving(g, s.transport_factor, s.phi, flow.water, self.rock.dispersivity, *self.parts)
         passing = np.isin(potential.boundary.kinds, PASSING)
         contact = np.where(passing, self.contact, 0.0)
         drop = F_RT * potential.drop

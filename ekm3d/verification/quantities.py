@@ -64,7 +64,7 @@ class Record:
 
     def add(self, dt):
         """Note the step that has just been taken."""
-        self.charge += self.sim.row_currents() * dt
+        self.charge += self.sim.boundary_values.row_currents() * dt
 
 
 def expand(name, sim):
@@ -176,9 +176,9 @@ def _front(field):
 def _current(rest, sim, record, region):
     kind, _, which = rest.partition(":")
     if kind == "row":
-        return sim.row_currents()[_number(which, sim.electrodes.rows, "row")]
+        return sim.boundary_values.row_currents()[_number(which, sim.electrodes.rows, "row")]
     if kind == "side":
-        return _side(sim.side_currents(), which)
+        return _side(sim.boundary_values.side_currents(), which)
     if kind == "plane":
         return _through_plane(which, sim, region)
     raise UnknownQuantity(f"current:{rest}: write current:row:NAME, current:side:FACE or "
@@ -212,12 +212,12 @@ def _through_plane(text, sim, region):
 
 def _effluent(rest, sim, record, region):
     face, _, name = rest.partition(":")
-    out = _side(sim.side_water(), face)
+    out = _side(sim.boundary_values.side_water(), face)
     n = [side.face for side in sim.case.sides].index(face)
     k = _number(name, sim.chem.components, "component")
     if out >= 0.0:
         raise UnknownQuantity(f"effluent:{rest}: no water leaves through {face}")
-    return sim.side_flux[n, k] / out
+    return sim.boundary_values.side_flux[n, k] / out
 
 
 def _audit(rest, sim, record, region):
@@ -235,11 +235,11 @@ def _charge(rest, sim, record, region):
 NUMBERS = {
     "current": _current,
     "charge": _charge,
-    "voltage": lambda rest, sim, record, region: sim.terminal_voltage,
+    "voltage": lambda rest, sim, record, region: sim.boundary_values.terminal_voltage,
     "potential": lambda rest, sim, record, region: _side(
-        sim.side_potentials(), rest.removeprefix("side:")),
+        sim.boundary_values.side_potentials(), rest.removeprefix("side:")),
     "water": lambda rest, sim, record, region: _side(
-        sim.side_water(), rest.removeprefix("side:")),
+        sim.boundary_values.side_water(), rest.removeprefix("side:")),
     "effluent": _effluent,
     "audit": _audit,
 }

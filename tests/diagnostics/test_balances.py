@@ -231,7 +231,7 @@ def test_every_step_keeps_mass_charge_and_current(folder, chemistry):
         ore = sim.electrodes.ore
         worst = max(worst, np.abs(rho[ore] / ions[ore]).max())
         assert np.abs(pore[ore] / ions[ore]).max() < 1e-8
-        currents = sim.row_currents()
+        currents = sim.boundary_values.row_currents()
         assert currents[0] > 0.5 and currents[2] == 0.0
         assert abs(currents.sum()) < 1e-9 * currents[0]
         through = FARADAY * chem.charge @ through_wall(sim, 3, sim.transport.flux[2])

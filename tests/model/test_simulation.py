@@ -51,7 +51,7 @@ def test_averaged_pulses_stand_for_resolved_ones(folder):
             sim = simulation(folder, PULSE.format(*pulse), f"schedule.pulses={mode}",
                              "schedule.max_step=120")
             passed = []
-            advance(sim, 5400.0, lambda dt: passed.append(sim.row_currents()[0] * dt))
+            advance(sim, 5400.0, lambda dt: passed.append(sim.boundary_values.row_currents()[0] * dt))
             ends.append((sum(passed), sim.state.totals[sim.grid.inner]))
         charge[pulse] = abs(ends[0][0] / ends[1][0] - 1)
         difference, size = ends[0][1] - ends[1][1], ends[1][1]
@@ -66,7 +66,7 @@ def test_resolved_pulses_rest_between_the_switches(folder):
     """20 min on, 10 min off: every step lies in one of them, currents 0 in the pauses."""
     sim = simulation(folder, PULSE.format(20, 10), "schedule.pulses=resolved")
     found = []
-    advance(sim, 3600.0, lambda dt: found.append((sim.state.time, sim.row_currents()[0])))
+    advance(sim, 3600.0, lambda dt: found.append((sim.state.time, sim.boundary_values.row_currents()[0])))
     for end, current in found:
         on = (end - 1.0) % 1800.0 < 1200.0
         assert (current > 0.5) if on else (current == 0.0)
@@ -109,7 +109,7 @@ def test_below_the_overpotential_nothing_flows(folder, volts, flows):
     """2.5 V are needed before the first coulomb passes; less never drives a current backwards."""
     sim = simulation(folder, f"schedule.stage.0.voltage={volts}")
     sim.step()
-    assert (sim.row_currents()[0] > 1e-3) == flows
+    assert (sim.boundary_values.row_currents()[0] > 1e-3) == flows
     assert sim.potential.into_ore.any() == flows and np.abs(sim.state.electrode_acid).any() == flows
 
 
@@ -205,5 +205,5 @@ def test_without_a_potential_nothing_drives(folder):
     what it carries go on."""
     sim = simulation(folder, "physics.potential=false")
     advance(sim, 1800.0)
-    assert sim.terminal_voltage == 0.0 and not sim.drive.on
+    assert sim.boundary_values.terminal_voltage == 0.0 and not sim.drive.on
     assert not sim.state.electrode_acid.any() and sim.state.leachate_volume > 0
