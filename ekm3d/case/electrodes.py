@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.boundaries.electrodes import rasterise
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schedule import ScheduleData
 from ekm3d.case.schema import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
 from ekm3d.grid.grid import Grid
+from ekm3d.grid.rasterise import rasterise
 
 
 @dataclass(frozen=True)

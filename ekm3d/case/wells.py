@@ -7,13 +7,13 @@ problems.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ekm3d.boundaries.electrodes import rasterise
 from ekm3d.case.electrodes import Row
 from ekm3d.case.problems import MISSING, KeyPath, Problems
 from ekm3d.case.schema import Box, WellEntry
 from ekm3d.case.water import composition
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
+from ekm3d.grid.rasterise import rasterise
 from ekm3d.suggest import suggest
 
 OPEN_ENDS = ("head", "drain", "collector")      # kinds with a head, whose rate follows
