@@ -55,6 +55,7 @@ class CsvTable:
         return len(self.rows)
 
     def _refuse(self, line: int, message: str) -> NoReturn:
+        """Raise ValueError about a line of the file."""
         raise ValueError(f"{self.name}:{line}: {message}")
 
     def texts(self, column: str) -> list[str]:

@@ -31,7 +31,7 @@ def _refuse(*_: Any) -> NoReturn:
     raise MissingValue
 
 
-# A user may see its name, in messages about a table whose own name could not be read.
+# Its text, UNREAD, appears in messages about a table whose own name could not be read.
 MISSING: Any = type("Missing", (), {
     f"__{name}__": _refuse for name in
     "getattr iter len bool float contains getitem eq lt le gt ge add radd sub rsub mul rmul "
