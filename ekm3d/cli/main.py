@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ekm3d.backends.choose import BACKENDS, choose_backend
 from ekm3d.case.case import Case
-from ekm3d.case.toml_text import CaseError
+from ekm3d.case.problems import CaseError
 from ekm3d.cli import database
 from ekm3d.errors import BackendError, LaunchError, OutputError
 from ekm3d.model import memory_estimate

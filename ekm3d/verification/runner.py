@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from ekm3d.backends.choose import BACKENDS
 from ekm3d.case.case import Case
-from ekm3d.case.toml_text import CaseError
+from ekm3d.case.problems import CaseError
 from ekm3d.errors import BackendError
 from ekm3d.model.simulation import Simulation
 from ekm3d.parallel.team import ALONE

@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ekm3d.case.problems import CaseError
 from ekm3d.case.toml_tables import Table, parse
-from ekm3d.case.toml_text import CaseError, load
+from ekm3d.case.toml_text import load
 from ekm3d.case.units import not_negative
 
 FILE = "verify.toml"

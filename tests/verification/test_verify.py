@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 import numpy as np
 import pytest
 
-from ekm3d.case.toml_text import CaseError
+from ekm3d.case.problems import CaseError
 from ekm3d.grid.grid import Grid
 from ekm3d.verification import comparison, runner
 from ekm3d.verification.quantities import Sample
