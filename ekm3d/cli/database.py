@@ -166,6 +166,7 @@ def _listed(kind: str, records: list[Record]) -> list[str]:
     """Return a table of the records of one kind."""
     if not records:
         return []
+    rows: list[tuple[Any, ...]]
     if kind == "component":
         rows = [("name", "label", "group", "g/mol", "D m2/s", "source")]
         rows += [(r["name"], r.get("label", r["name"]), r.get("group", ""),

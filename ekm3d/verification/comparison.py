@@ -11,7 +11,7 @@ and {"x": (n,), ...} [m], or None instead of the coordinates of a single number.
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import gcd
@@ -23,13 +23,12 @@ from ekm3d.case.expressions import evaluate
 from ekm3d.constants import FARADAY, RT_F
 from ekm3d.errors import InputError
 from ekm3d.suggest import suggest
-from ekm3d.verification.quantities import Sample
+from ekm3d.verification.quantities import Region, Sample
 
 CONSTANTS = {"F": FARADAY, "RT_F": RT_F}
 FEWEST = 5        # common cells below which a comparison of averages says nothing
 
 Coordinates = dict[str, np.ndarray]                     # {"x": (n,), ...} [m]
-Region = Callable[[Coordinates], np.ndarray]            # coordinates -> mask
 Compared = tuple[np.ndarray, np.ndarray, Coordinates | None]
 
 

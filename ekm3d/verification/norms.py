@@ -37,7 +37,7 @@ def _norm(difference: np.ndarray, expected: np.ndarray, norm: str, unit: float) 
         return float((difference / np.maximum(np.abs(expected), unit)).max())
     if norm == "rms":
         return float(np.sqrt(np.mean(difference * difference)) / unit)
-    return float({"max": np.max, "mean": np.mean}[norm](difference) / unit)
+    return float((np.max(difference) if norm == "max" else np.mean(difference)) / unit)
 
 
 def order(errors: Sequence[float], lengths: Sequence[float]) -> float:
