@@ -36,7 +36,7 @@ their source.
 
     ekm3d verify                 the quick grids, a few minutes on two cores
     ekm3d verify --full          the grids that convergence needs, half an hour
-    ekm3d verify c1 e            some cases
+    ekm3d verify c1 e            some cases, by the whole name or the part before "_"
     ekm3d verify --list          what each proves
 
 Errors are largest differences over the largest expected value unless verify.toml says otherwise.

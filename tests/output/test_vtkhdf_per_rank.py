@@ -40,7 +40,8 @@ def domains():
         lower, upper = BOXES[rank]
         corner = zip(GRID.origin, GRID.spacing, lower[::-1], strict=True)
         origin = tuple(x + d * n for x, d, n in corner)
-        part = Grid(tuple(b - a for a, b in zip(lower, upper, strict=True))[::-1], GRID.spacing, origin)
+        cells = tuple(b - a for a, b in zip(lower, upper, strict=True))[::-1]
+        part = Grid(cells, GRID.spacing, origin)
         d = SimpleNamespace(whole=GRID, grid=part, start=lower, boxes=BOXES, is_root=rank == 0,
                             comm=Letters(rank, mail), barrier=lambda: None)
         d.slabs = lambda array, d=d: slabs(d, array, 2)
