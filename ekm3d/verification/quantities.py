@@ -71,7 +71,7 @@ class Record:
 
     def add(self, dt: float) -> None:
         """Add the step of length dt [s] that has just been taken."""
-        self.charge += self.sim.row_currents() * dt
+        self.charge += self.sim.boundary_values.row_currents() * dt
 
 
 def expand(name: str, sim: Simulation) -> list[str]:
@@ -192,9 +192,9 @@ def _current(rest: str, sim: Simulation, record: Record, region: Region | None) 
     """Return a current into the ore of a row or side, or through a plane [A]."""
     kind, _, which = rest.partition(":")
     if kind == "row":
-        return sim.row_currents()[_index(which, sim.electrodes.rows, "row")]
+        return sim.boundary_values.row_currents()[_index(which, sim.electrodes.rows, "row")]
     if kind == "side":
-        return _side(sim.side_currents(), which)
+        return _side(sim.boundary_values.side_currents(), which)
     if kind == "plane":
         return _through_plane(which, sim, region)
     raise UnknownQuantity(f"current:{rest}: write current:row:NAME, current:side:FACE or "
@@ -229,12 +229,12 @@ def _through_plane(text: str, sim: Simulation, region: Region | None) -> float:
 def _effluent(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
     """Return the concentration of a component in water leaving through a side [mol/m3]."""
     face, _, name = rest.partition(":")
-    out = _side(sim.side_water(), face)
+    out = _side(sim.boundary_values.side_water(), face)
     n = [side.face for side in sim.case.sides].index(face)
     k = _index(name, sim.chem.components, "component")
     if out >= 0.0:
         raise UnknownQuantity(f"effluent:{rest}: no water leaves through {face}")
-    return sim.side_flux[n, k] / out
+    return sim.boundary_values.side_flux[n, k] / out
 
 
 def _audit(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
@@ -254,11 +254,11 @@ def _charge(rest: str, sim: Simulation, record: Record, region: Region | None) -
 NUMBERS: dict[str, Callable[[str, Simulation, Record, Region | None], float]] = {
     "current": _current,
     "charge": _charge,
-    "voltage": lambda rest, sim, record, region: sim.terminal_voltage,
+    "voltage": lambda rest, sim, record, region: sim.boundary_values.terminal_voltage,
     "potential": lambda rest, sim, record, region: _side(
-        sim.side_potentials(), rest.removeprefix("side:")),
+        sim.boundary_values.side_potentials(), rest.removeprefix("side:")),
     "water": lambda rest, sim, record, region: _side(
-        sim.side_water(), rest.removeprefix("side:")),
+        sim.boundary_values.side_water(), rest.removeprefix("side:")),
     "effluent": _effluent,
     "audit": _audit,
 }

@@ -1,12 +1,12 @@
-"""What many GPUs should gain: a model from what the program counts, and stated machine constants.
+"""Scaling model for many GPUs, from counts of the program and stated machine constants.
 
     step = voxels' bytes / stream + messages latency + sent / bandwidth + reductions log2(P) hop
 
     python scripts/benchmarks/scaling.py            prints cases/verification/scaling.md
     python scripts/benchmarks/scaling.py --write    writes it
 
-The counts that the model is built on are compared with those of short runs of the field block on
-2, 4 and 8 processes (`ekm3d run --profile`), which needs the mpich extra.
+The counts of the model are compared with those of short runs of the field block on 2, 4 and 8
+ranks (`ekm3d run --profile`), which needs the mpich extra.
 """
 
 import argparse
@@ -25,44 +25,44 @@ PAGE = ROOT / "cases" / "verification" / "scaling.md"
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
 SHORT = ("schedule.stage.0.duration=2 h", "schedule.stage.1.duration=1 s")
 
-# The machine: data sheets of a GPU node with one 200 Gb/s port per GPU, and usual latencies.
+# Machine: data sheets of a GPU node with one 200 Gb/s port per GPU, and usual latencies.
 STREAM = 3.35e12      # B/s, memory of one GPU
 BANDWIDTH = 25e9      # B/s between two GPUs of different nodes
 LATENCY = 10e-6       # s of a message, staged through the host
-HOP = 5e-6            # s of a reduction per doubling of the number of processes
+HOP = 5e-6            # s of a reduction per doubling of the number of ranks
 
-# The program: what a step of the field block does.
-ITERATIONS = 18       # of both elliptic solvers in a step, about what the field block takes
+# Program: counts of a step of the field block.
+ITERATIONS = 18       # of both elliptic solvers in a step, about those of the field block
 REDUCTIONS = 71       # of a step, as counted in the field block
-PER_STEP = 8 * 400    # bytes of a voxel that a step reads or writes besides the solvers
-PER_ITERATION = 260   # the same of an iteration, multigrid's levels included
-FILLS = 4             # of ghosts on a level of multigrid in a cycle, single precision
+PER_STEP = 8 * 400    # bytes per voxel that a step reads or writes, without the solvers
+PER_ITERATION = 260   # bytes per voxel of an iteration, with all multigrid levels
+FILLS = 4             # halo exchanges on a multigrid level in a cycle, single precision
 HEAD = ("GPUs", "10^6 voxels", "computing, ms", "sending, ms", "efficiency, %",
         "one visit a level, %")
 
-WHOLE = 32768         # voxels of the level that every process has to itself
+WHOLE = 32768         # voxels of the level from which on every rank holds all of it
 
 
 def sent(side, species, iterations=ITERATIONS):
-    """Bytes that a box of side^3 voxels in the middle of others sends in a step.
+    """Return the bytes that an interior box of side^3 voxels sends in a step.
 
     Two layers of species, mobility, turnover and potential, and in every iteration FILLS layers on
-    each level and one of the direction; levels are a quarter in area and visited twice as often.
+    each level and one of the direction; each next level has a quarter of the area and is visited
+    twice as often.
     """
     layers = 8 * 2 * (species + 3) + iterations * 4 * (2 * FILLS + 1)
     return 6 * side**2 * layers
 
 
 def messages(side, count, iterations=ITERATIONS, twice=True):
-    """Messages of such a box in a step; twice: each level visits the next one twice, as it
-does."""
+    """Return the messages of such a box in a step; twice: W-cycle, as the program does."""
     levels = max(math.ceil(math.log(max(side**3 * count / WHOLE, 1), 8)), 1)
     visits = 2**levels - 1 if twice else levels
     return 6 * (1 + iterations * (FILLS * visits + 1))
 
 
 def step(side, count, species, twice=True):
-    """Seconds of a step on `count` GPUs with side^3 voxels each: (computing, sending)."""
+    """Return (computing, sending), the seconds of a step on `count` GPUs of side^3 voxels each."""
     computing = side**3 * (PER_STEP + ITERATIONS * PER_ITERATION) / STREAM
     if count == 1:
         return computing, 0.0
@@ -72,7 +72,7 @@ def step(side, count, species, twice=True):
 
 
 def counted(processes):
-    """(messages, MB, reductions) per step that the program counts."""
+    """Return (messages, MB, reductions) per step that the program counts."""
     with tempfile.TemporaryDirectory() as folder:
         words = [MPIEXEC, "-n", str(processes), sys.executable, "-m", "ekm3d", "run",
                  case_path("field_block"), "--out", folder, "--quiet", "--profile"]
@@ -84,12 +84,13 @@ def counted(processes):
 
 
 def table(head, rows):
+    """Return a Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def page():
-    """The text of the page."""
+    """Return the text of the page."""
     species = len(Case.read(case_path("field_block")).chemistry.species)
     counts = [(str(n), *(f"{v:.4g}" for v in counted(n))) for n in (2, 4, 8)]
     weak = []
@@ -107,7 +108,8 @@ def page():
                        f"{sum(step(512, 1, species)) / total:.1f}"))
     return f"""# Many processes: what they send, and what a model makes of it
 
-Written by `scripts/benchmarks/scaling.py`. The first table is counted by the program, the others are a
+Written by `scripts/benchmarks/scaling.py`. The first table is counted by the program, \
+the others are a
 **model**: no run on more than one GPU stands behind them.
 
 ## Counted
@@ -156,6 +158,7 @@ many GPUs with few voxels each.
 
 
 def main():
+    """Print the page, or write it."""
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--write", action="store_true", help="write scaling.md")
     text = page()

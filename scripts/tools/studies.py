@@ -19,9 +19,10 @@ from threadpoolctl import threadpool_limits
 from ekm3d import Case, Simulation
 from ekm3d.constants import F_RT, HOUR
 from ekm3d.diagnostics.derived_fields import parts
+from ekm3d.diagnostics.summary import summary as summarise
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.grid.stencil import above, below, faces
-from ekm3d.physics.face_interpolation import face_conductance
+from ekm3d.physics.face_interpolation import geometric_conductance
 from ekm3d.physics.transport import dispersion
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
@@ -88,7 +89,7 @@ def front(sim, pH):
 def dissolved(sim, label):
     """(x, total of a component in the water of a column [mol/m3])."""
     k = sim.chem.labels.index(label)
-    theta = np.where(sim.electrodes.ore, sim.rock["water_content"][sim.grid.inner], 1.0)
+    theta = np.where(sim.electrodes.ore, sim.rock.water_content[sim.grid.inner], 1.0)
     return along_x(sim, parts(sim, k)[0] / theta)
 
 
@@ -96,7 +97,7 @@ def electrolysis(run):
     """What the electrolysis cell is compared by."""
     sim = run.sim
     x, acid = along_x(sim, sim.state.totals[sim.chem.hydrogen][sim.grid.inner])
-    return {"voltage (V)": sim.terminal_voltage,
+    return {"voltage (V)": sim.boundary_values.terminal_voltage,
             "acid front, pH 3 (mm)": 1e3 * front(sim, 3.0),
             "base front, pH 11 (mm)": 1e3 * front(sim, 11.0),
             "acid in the cell (mol)": acid[acid > 0].sum() * sim.grid.voxel_volume,
@@ -105,8 +106,8 @@ def electrolysis(run):
 
 def mining(run):
     """What a run of the field is compared by."""
-    sim, summary = run.sim, run.monitor.summary(run.wall)
-    into = sim.row_currents()
+    sim, summary = run.sim, summarise(run.monitor, run.wall)
+    into = sim.boundary_values.row_currents()
     return {"current at the end (A)": into[into > 0].sum() / sim.drive.duty,
             "charge (kC)": 1e-3 * summary["charge_C"],
             "energy (kWh)": summary["energy_kWh"],
@@ -207,12 +208,12 @@ def smearing(sim):
     scale, drift = chem.diffusion[:, None, None, None], (chem.z * F_RT)[:, None, None, None]
     lost, norm = np.zeros((3, len(chem.components))), np.zeros(len(chem.components))
     for axis in range(3):
-        geometric = face_conductance(s.transport_factor, g, axis)
+        geometric = geometric_conductance(s.transport_factor, g, axis)
         low, high = below(s.c, axis), above(s.c, axis)
         middle, change = 0.5 * (low + high), (high - low) * (geometric > 0)
         drop = below(s.phi, axis) - above(s.phi, axis)
         central = (scale * geometric * drift * drop + faces(sim.flow.water[axis], axis)) * middle
-        spread = dispersion(sim.rock["dispersivity"], sim.flow.water, g, axis)
+        spread = dispersion(sim.rock.dispersivity, sim.flow.water, g, axis)
         molecular, dispersed, central, change = (
             np.tensordot(chem.nu.T, flux, 1)
             for flux in (-scale * geometric * change, -spread * change, central, change))
@@ -253,7 +254,7 @@ def diffusion(quick):
     for h, scheme in plan:
         run = march(COLUMN, hours, [*column_grid(h), f"physics.scheme={scheme}",
                                     "schedule.max_step=10 min"])
-        sim, found = run.sim, run.monitor.summary(run.wall)
+        sim, found = run.sim, summarise(run.monitor, run.wall)
         x, c = dissolved(sim, "SO4")
         rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
                      f"{100 * found['removal_REE_mean']:.3f}",
@@ -278,7 +279,7 @@ def field(quick):
     rows = []
     for scheme in ("upwind", "blended"):
         run = march(FIELD, hours, [f"grid.spacing={h}", f"physics.scheme={scheme}"])
-        found = run.monitor.summary(run.wall)
+        found = summarise(run.monitor, run.wall)
         rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
                      f"{100 * found['removal_REE_mean']:.3f}",
                      f"{100 * found['removal_REE_max']:.2f}", f"{found['energy_kWh']:.4f}",

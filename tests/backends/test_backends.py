@@ -18,7 +18,7 @@ from ekm3d.backends.cpp import CppBackend
 from ekm3d.backends.cpp_compiler import FLAGS
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Grid
-from ekm3d.physics.divergence import collect
+from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.potential import face_conductance
 from ekm3d.solvers.elliptic import apply_operator
 
@@ -320,7 +320,7 @@ def test_the_arrays_of_the_call_before_are_not_checked_again(cpp, rng, monkeypat
     look = CompiledOperator._addresses
     monkeypatch.setattr(CompiledOperator, "_addresses",
                         lambda self, values: (looked.append(1), look(self, values))[1])
-    collected = cpp.bind(collect, NK=1)
+    collected = cpp.bind(accumulate, NK=1)
     gained, total = rng.random((1, *GRID.padded)), np.zeros((1, *GRID.padded))
     for share in (1.0, 2.0, 4.0):
         collected(GRID, gained, share, total)

@@ -1,6 +1,6 @@
 """The cuda backend: what it launches, what it refuses, and whole steps on the stand-in device.
 
-Kernels beside their twins, launched block by block, are in test_twins and test_multigrid_kernels.
+Kernels beside their twins, launched block by block, are in test_twins and test_multigrid.
 """
 
 import sys
@@ -15,6 +15,7 @@ from ekm3d import Case, Simulation
 from ekm3d.backends import choose, kernel_signature
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cuda import CudaBackend, blocks, loop, packed
+from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Grid
@@ -23,7 +24,7 @@ from ekm3d.parallel.reproducible_sum import ENTRIES
 from ekm3d.physics import transport
 from ekm3d.resources import case_path, kernel_text
 from ekm3d.solvers import multigrid
-from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, redirect
+from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, update_direction
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
@@ -39,7 +40,7 @@ def on_device(rng, count, shape=GRID.padded, backend=None):
 # ---- launches ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("source, name, word, over", [
-    ("solvers/elliptic.cu", "apply_operator", "EKM_VOXELS", 0), ("solvers/elliptic.cu", "advance", "EKM_ROWS", 0),
+    ("solvers/elliptic.cu", "apply_operator", "EKM_VOXELS", 0), ("solvers/elliptic.cu", "update_solution", "EKM_ROWS", 0),
     ("solvers/multigrid.cu", "restrict_residual", "EKM_ROWS", 1),
     ("solvers/multigrid.cu", "prolong", "EKM_ROWS", 0),
     ("solvers/multigrid.cu", "small_cycle", "EKM_BLOCK_ROWS", 0),
@@ -64,7 +65,7 @@ def test_a_launch_reaches_every_voxel_row_and_lower_face(cuda, cells, rng):
     assert all((g - 1) * b <= n for g, b, n in zip(grids, block, cells))
     assert np.prod(block) == 128 and block[0] % 32 == 0
     z, p = (cuda.zeros(grid.padded, np.float32) for _ in range(2))
-    grids, block, _ = cuda.bind(redirect)._launch((grid, z, 0.5, p))
+    grids, block, _ = cuda.bind(update_direction)._launch((grid, z, 0.5, p))
     assert (grids[0], *block) == (1, 32, 4, 1)
     assert grids[1] * block[1] >= cells[1] and grids[2] * block[2] >= cells[2]
 
@@ -94,12 +95,12 @@ def test_scalars_keep_the_type_of_their_declaration(cuda):
 
 def test_a_prepared_launch_is_checked_once_and_sees_later_values(cuda):
     z, p = (cuda.zeros(GRID.padded, np.float32) for _ in range(2))
-    call = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
+    call = cuda.prepare(cuda.bind(update_direction), GRID, z, 0.5, p)
     z[GRID.inner], p[GRID.inner] = 3.0, 4.0
     call()
     assert (p.get()[GRID.inner] == 5.0).all()
     with pytest.raises(ValueError, match="output p overlaps z"):
-        cuda.prepare(cuda.bind(redirect), GRID, p, 0.5, p)
+        cuda.prepare(cuda.bind(update_direction), GRID, p, 0.5, p)
 
 
 @pytest.mark.parametrize("index, value, error, message", [
@@ -120,7 +121,7 @@ def test_tables_come_from_the_host_and_are_copied_once(cuda):
     still = [cuda.zeros(GRID.padded) for _ in range(6)]
     still[4][...] = 1.0
     fastest = np.array([[1.0, 0.0, 0.0], [0.5, 3.0, 0.0]])
-    bound = cuda.bind(transport.emptying, NS=1, NK=1, NF=2)
+    bound = cuda.bind(transport.outflow_rate, NS=1, NK=1, NF=2)
     still[0][...], still[2][...] = 2.0, 5.0
     known = len(cuda.known)
     for table, rate in ((fastest, 16.0), (fastest.copy(), 16.0), (2 * fastest, 32.0)):
@@ -258,7 +259,7 @@ def test_the_field_block_takes_the_same_steps_and_tells_the_same(monkeypatch):
         cuda_stand_in.crossed.largest = 0
         rows.append(monitor.row())
         largest = cuda_stand_in.crossed.largest
-        rows[-1] |= monitor.summary(1.0)
+        rows[-1] |= summary(monitor, 1.0)
     assert largest == ENTRIES * len(sim.chem.species) < sim.voxels.index.size
     assert rows[0].keys() == rows[1].keys()
     for name, value in rows[0].items():

@@ -8,7 +8,7 @@ from helpers import cuda_stand_in
 
 from ekm3d.backends.cuda import CudaBackend, CudaGraph
 from ekm3d.grid.grid import Grid
-from ekm3d.solvers.elliptic import redirect
+from ekm3d.solvers.elliptic import update_direction
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 
@@ -17,7 +17,7 @@ def graph(cuda):
     """z, p and a sequence that makes p = z + 0.5 p twice."""
     z, p = (cuda.zeros(GRID.padded, np.float32) for _ in range(2))
     z[...] = 1.0
-    return z, p, cuda.sequence([cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)] * 2)
+    return z, p, cuda.sequence([cuda.prepare(cuda.bind(update_direction), GRID, z, 0.5, p)] * 2)
 
 
 def test_a_sequence_becomes_one_launch(cuda, monkeypatch):
@@ -52,7 +52,7 @@ def test_what_is_no_launch_stays_between_the_graphs(cuda, monkeypatch):
     z, p, _ = graph(cuda)
     recorded, record = [], CudaGraph._record
     monkeypatch.setattr(CudaGraph, "_record", lambda self: recorded.append(1) or record(self))
-    launch = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
+    launch = cuda.prepare(cuda.bind(update_direction), GRID, z, 0.5, p)
 
     def double():
         p[...] = cuda.from_numpy(2 * p.get())

@@ -27,9 +27,9 @@ end.set()
 """
 FIRST = """
 from ekm3d.backends.choose import choose_backend
-from ekm3d.solvers.elliptic import redirect
+from ekm3d.solvers.elliptic import update_direction
 print(choose_backend("cpp"))
-choose_backend("cpp").bind(redirect)
+choose_backend("cpp").bind(update_direction)
 """
 
 

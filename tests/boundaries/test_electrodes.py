@@ -5,10 +5,11 @@ import pytest
 from helpers.case_files import FIELD, copy
 from helpers.salt_medium import row
 
-from ekm3d.boundaries.electrodes import Electrodes, rasterise
+from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.case.case import Case
 from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.rasterise import rasterise
 
 GRID = Grid((6, 5, 4), (0.1, 0.2, 0.5), (1.0, -2.0, 10.0))
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from helpers.case_files import FIELD, ROOT, SMALL, complaints, copy, told
 
-from ekm3d.boundaries.electrodes import rasterise
 from ekm3d.case.case import Case
 from ekm3d.case.voxel_values import interpolated, layered
 from ekm3d.grid.grid import Grid
+from ekm3d.grid.rasterise import rasterise
 
 LREE = 'LREE = "142 mg/kg"'
 POROSITY = "porosity = 0.45"

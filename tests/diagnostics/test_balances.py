@@ -54,8 +54,8 @@ class Box:
             ore = ore + sum((p * a[sim.grid.inner] for a, p in zip(amounts, per)), 0.0 * ore)
         strips = sim.electrodes.strip_row == self.row
         h = sim.chem.index("H+")
-        return (ore[cut].sum() * sim.grid.voxel_volume + s.catholyte_totals[strips, h].sum()
-                + s.plate_totals[strips, h].sum())
+        return (ore[cut].sum() * sim.grid.voxel_volume + s.catholyte_totals[h, strips].sum()
+                + s.plate_totals[h, strips].sum())
 
     def watch(self, dt):
         """Add up a step: current at the row's faces, acid through the wall, in the feed."""
@@ -115,11 +115,11 @@ def half_the_acid(sim):
 
 
 def no_base(sim):
-    sim.transport.tank[:, sim.chem.index("H+")] -= np.minimum(sim.transport.acid, 0.0)
+    sim.transport.tank[sim.chem.index("H+")] -= np.minimum(sim.transport.acid, 0.0)
 
 
 def acid_at_the_cathode(sim):
-    sim.transport.tank[:, sim.chem.index("H+")] -= 2.0 * np.minimum(sim.transport.acid, 0.0)
+    sim.transport.tank[sim.chem.index("H+")] -= 2.0 * np.minimum(sim.transport.acid, 0.0)
 
 
 def sabotage(sim, spoil, monkeypatch):
@@ -195,7 +195,7 @@ def stock(sim):
     s, total = sim.state, 0.0
     for k in range(sim.grid.shape[0]):
         total = total + s.totals[:, GHOST + k, GHOST:-GHOST, GHOST:-GHOST].sum((1, 2))
-    return (total * sim.grid.voxel_volume + s.catholyte_totals.sum(0) + s.plate_totals.sum(0) + s.leachate
+    return (total * sim.grid.voxel_volume + s.catholyte_totals.sum(1) + s.plate_totals.sum(1) + s.leachate
             + s.drained)
 
 
@@ -231,7 +231,7 @@ def test_every_step_keeps_mass_charge_and_current(folder, chemistry):
         ore = sim.electrodes.ore
         worst = max(worst, np.abs(rho[ore] / ions[ore]).max())
         assert np.abs(pore[ore] / ions[ore]).max() < 1e-8
-        currents = sim.row_currents()
+        currents = sim.boundary_values.row_currents()
         assert currents[0] > 0.5 and currents[2] == 0.0
         assert abs(currents.sum()) < 1e-9 * currents[0]
         through = FARADAY * chem.charge @ through_wall(sim, 3, sim.transport.flux[2])

@@ -17,7 +17,7 @@ from ekm3d.grid.stencil import above, below, faces
 from ekm3d.parallel.decomposition import factorisations
 from ekm3d.parallel.domain import Domain, MpiDomain
 from ekm3d.parallel.team import join
-from ekm3d.solvers import multigrid
+from ekm3d.solvers import agglomeration
 from ekm3d.solvers.elliptic import EllipticSolver
 
 SPACING = (0.1, 0.2, 0.3)
@@ -219,7 +219,7 @@ def check_elliptic(rng, backend):
     for name, (cells, small, *how) in PROBLEMS.items():
         if COMM.size > max(cells):
             continue
-        multigrid.SMALL = small
+        agglomeration.SMALL = small
         whole = Grid(cells, SPACING, segment=32 if name in ("segments", "large") else 0)
         given = medium(rng, whole, *how)
         planes = None

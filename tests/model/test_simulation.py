@@ -28,7 +28,7 @@ def test_the_start_is_the_case_s_inventory(folder):
     np.testing.assert_allclose(s.totals[so4][sim.grid.inner][ore], 21.0, rtol=1e-13)
     assert np.abs(s.totals[h]).max() < 1e-12
     assert not s.totals[sim.grid.inner][:, ~ore].any()
-    np.testing.assert_allclose(s.catholyte_totals[:, na], 100.0 * np.array([2e-3, 2e-3, 1e-3, 2e-3]))
+    np.testing.assert_allclose(s.catholyte_totals[na], 100.0 * np.array([2e-3, 2e-3, 1e-3, 2e-3]))
     ammonium = simulation(folder, *ORE)
     nh4 = ammonium.chem.index("NH4+")
     np.testing.assert_allclose(ammonium.state.totals[nh4][ammonium.grid.inner][ore], 0.0225 * 1500)
@@ -51,7 +51,7 @@ def test_averaged_pulses_stand_for_resolved_ones(folder):
             sim = simulation(folder, PULSE.format(*pulse), f"schedule.pulses={mode}",
                              "schedule.max_step=120")
             passed = []
-            advance(sim, 5400.0, lambda dt: passed.append(sim.row_currents()[0] * dt))
+            advance(sim, 5400.0, lambda dt: passed.append(sim.boundary_values.row_currents()[0] * dt))
             ends.append((sum(passed), sim.state.totals[sim.grid.inner]))
         charge[pulse] = abs(ends[0][0] / ends[1][0] - 1)
         difference, size = ends[0][1] - ends[1][1], ends[1][1]
@@ -66,7 +66,7 @@ def test_resolved_pulses_rest_between_the_switches(folder):
     """20 min on, 10 min off: every step lies in one of them, currents 0 in the pauses."""
     sim = simulation(folder, PULSE.format(20, 10), "schedule.pulses=resolved")
     found = []
-    advance(sim, 3600.0, lambda dt: found.append((sim.state.time, sim.row_currents()[0])))
+    advance(sim, 3600.0, lambda dt: found.append((sim.state.time, sim.boundary_values.row_currents()[0])))
     for end, current in found:
         on = (end - 1.0) % 1800.0 < 1200.0
         assert (current > 0.5) if on else (current == 0.0)
@@ -89,7 +89,7 @@ def test_in_a_pause_the_diffusion_potential_stays_and_carries_no_current(folder)
     assert 1e-4 < np.ptp(phi) < 1e-2
     carried = sim.chem.charge * through_wall(sim, 3, sim.transport.flux[2])
     assert np.abs(carried).max() > 0 and abs(carried.sum()) < 1e-9 * np.abs(carried).sum()
-    assert (sim.state.catholyte_totals[[0, 1, 3]] == tanks[[0, 1, 3]]).all()     # the cathode's drains on
+    assert (sim.state.catholyte_totals[:, [0, 1, 3]] == tanks[:, [0, 1, 3]]).all()     # the cathode's drains on
 
 
 def test_an_idle_row_is_insulated(folder):
@@ -99,7 +99,7 @@ def test_an_idle_row_is_insulated(folder):
     middle = sim.electrodes.strip_row[sim.electrodes.faces.strip] == 2
     advance(sim, 3600.0)
     assert not sim.potential.into_ore[middle].any() and sim.state.electrode_acid[3] == 0.0
-    assert (sim.state.catholyte_totals[3] == before[3]).all()
+    assert (sim.state.catholyte_totals[:, 3] == before[:, 3]).all()
     x_faces = sim.potential.conductance[2][sim.grid.inner][0, 0, 2:4]
     assert not x_faces.any()                           # nor through the metal itself
 
@@ -109,7 +109,7 @@ def test_below_the_overpotential_nothing_flows(folder, volts, flows):
     """2.5 V are needed before the first coulomb passes; less never drives a current backwards."""
     sim = simulation(folder, f"schedule.stage.0.voltage={volts}")
     sim.step()
-    assert (sim.row_currents()[0] > 1e-3) == flows
+    assert (sim.boundary_values.row_currents()[0] > 1e-3) == flows
     assert sim.potential.into_ore.any() == flows and np.abs(sim.state.electrode_acid).any() == flows
 
 
@@ -164,7 +164,7 @@ def test_the_longest_step_keeps_everything_positive(folder):
     lowest = []
     advance(sim, 6 * 3600.0, lambda dt: lowest.append(
         min(sim.state.c[sim.grid.inner].min(), sim.state.totals[sim.grid.inner][1:].min(),
-            sim.state.catholyte_totals[:, 1:].min())))
+            sim.state.catholyte_totals[1:].min())))
     assert min(lowest) >= 0.0 and sim.balances.mass_errors().max() < 1e-12
 
 
@@ -182,7 +182,7 @@ def test_what_is_not_a_number_stops_the_run(folder, name):
     """In a total, a species, phi, head or a tank: it reaches some total within the step."""
     sim = advance(simulation(folder), 600.0)
     place = (GHOST + 1, GHOST + 1, GHOST + 2) if name in ("totals", "c", "phi", "head") else (2,)
-    where = {"catholyte_totals": (2, 1), "catholyte_species": (1, 2)}.get(name, (..., *place))
+    where = {"catholyte_totals": (1, 2), "catholyte_species": (1, 2)}.get(name, (..., *place))
     getattr(sim.state, name)[where] = np.nan
     with pytest.raises(RuntimeError, match="nan|not a number"):
         sim.step()
@@ -195,7 +195,7 @@ def test_a_total_that_is_wrong_is_told_with_its_place(folder):
     with pytest.raises(ChemistryError, match=r"at \(0.250, 0.225, 0.300\) m"):
         sim.step()
     sim = advance(simulation(folder), 600.0)
-    sim.state.catholyte_totals[2, 1] = -1e4
+    sim.state.catholyte_totals[1, 2] = -1e4
     with pytest.raises(ChemistryError, match="catholyte.* 2"):
         sim.step()
 
@@ -205,5 +205,5 @@ def test_without_a_potential_nothing_drives(folder):
     what it carries go on."""
     sim = simulation(folder, "physics.potential=false")
     advance(sim, 1800.0)
-    assert sim.terminal_voltage == 0.0 and not sim.drive.on
+    assert sim.boundary_values.terminal_voltage == 0.0 and not sim.drive.on
     assert not sim.state.electrode_acid.any() and sim.state.leachate_volume > 0

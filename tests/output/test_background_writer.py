@@ -205,7 +205,7 @@ def test_an_asynchronous_copy_to_the_host_is_a_copy(name, rng):
 
 
 def test_a_sequence_makes_its_calls_in_turn():
-    """Those it was made of: the list may change afterwards."""
+    """Calls of the list as it was: later changes of it have no effect."""
     told = []
     calls = [lambda: told.append("a"), None, lambda: told.append("b")]
     run = choose_backend("numpy").sequence(calls)

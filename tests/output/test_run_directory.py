@@ -89,7 +89,7 @@ def test_current_and_water_flux_in_the_file_equal_those_of_the_run(run):
     current, flux = results.field("current_density"), results.field("water_flux")
     for i in (2, 3):
         passed = 0.15 * 0.2 * current[:, :, i, 0].astype(float).sum()
-        assert passed == pytest.approx(sim.row_currents()[0], rel=1e-6)
+        assert passed == pytest.approx(sim.boundary_values.row_currents()[0], rel=1e-6)
         assert 0.15 * 0.2 * flux[:, :, i, 0].astype(float).sum() == pytest.approx(2e-8, rel=1e-6)
     assert results.fields["current_density"] == "A/m2" and results.fields["water_flux"] == "m/s"
 
@@ -188,7 +188,7 @@ def test_a_folder_without_permission_is_refused(tmp_path):
 
 
 def test_files_are_replaced_atomically(tmp_path, monkeypatch):
-    """Whoever reads status.json meanwhile finds the old text or the new, never half of one."""
+    """Readers of status.json find the old text or the new, never half of one."""
     path = tmp_path / "status.json"
     write_atomically(path, "old")
 

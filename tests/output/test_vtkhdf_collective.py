@@ -34,7 +34,7 @@ FLUX = OutputField("flux", "m/s", "Darcy velocity", components=3)
 
 @pytest.fixture(autouse=True)
 def launcher(monkeypatch):
-    """That of the MPI library which HDF5 was built for, where none lies beside this Python."""
+    """Use the launcher of the MPI that HDF5 was built for, if none lies beside this Python."""
     if not mpi.MPIEXEC.is_file() and shutil.which("mpiexec"):
         monkeypatch.setattr(mpi, "MPIEXEC", Path(shutil.which("mpiexec")))
     for name in ("OMPI_MCA_rmaps_base_oversubscribe", "OMPI_ALLOW_RUN_AS_ROOT",

@@ -17,11 +17,13 @@ from ekm3d.resources import kernel_text
 from ekm3d.solvers import elliptic, multigrid
 
 OPERATORS = [*kernel_worlds.TWINS, elliptic.apply_operator, elliptic.apply_to_direction,
-             elliptic.residual, elliptic.reduce_residual, elliptic.redirect, elliptic.advance,
-             elliptic.lift, multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
-             multigrid.convert, multigrid.invert_diagonal]
+             elliptic.residual, elliptic.scale_residual, elliptic.update_direction,
+             elliptic.update_solution, elliptic.remove_mean_residual, multigrid.smooth_from_zero,
+             multigrid.smooth, multigrid.smooth_and_sum, multigrid.scale_operator,
+             multigrid.invert_diagonal]
 CELLS = 75, 6, 5
-SCALARS = {"blend": 1.0, "shift": 0.3, "scale": 1.7, "keep": 0.45, "way": -0.8, "weight": 0.6}
+SCALARS = {"blend": 1.0, "source_mean": 0.3, "scale": 1.7, "beta": 0.45, "alpha": -0.8,
+           "constant": -0.8, "weight": 0.6}
 
 
 class Values:
@@ -40,7 +42,7 @@ class Values:
         if parameter.table or (given is not None and given.shape == (*counts, *self.grid.padded)):
             return given
         values = self.rng.normal(size=(*counts, *self.grid.padded))
-        if parameter.name in ("ax", "ay", "az", "face", "link", "inverse"):
+        if parameter.name in ("ax", "ay", "az", "face", "coupling", "inverse_diagonal"):
             values = abs(values) * (self.rng.random(values.shape) < 0.7)
         return values.astype(KINDS[parameter.kind])
 

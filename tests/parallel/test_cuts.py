@@ -58,7 +58,7 @@ def whole(rng, settings):
     """A world whose water and doubtful faces fill only parts of it, so that strips differ."""
     w = World(CELLS, rng, **settings)
     w.water[..., :9, :, :] = 0.0
-    w.safe[..., 30:] = 0
+    w.use_smaller_side[..., 30:] = 0
     return w
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ekm3d import Case, Simulation
-from ekm3d.model.simulation import neutral
+from ekm3d.model.initial_state import neutral_totals
 
 C1 = Path(__file__).parents[1] / "data" / "c1"
 HOUR = 3600.0
@@ -20,7 +20,7 @@ def column(n, *overrides):
 
 def fill(sim, amounts):
     """Set the totals per volume of rock, acidity closing the charge, and equilibrate."""
-    sim.state.totals[sim.grid.inner] = neutral(sim.chem, amounts)[:, None, None, :]
+    sim.state.totals[sim.grid.inner] = neutral_totals(sim.chem, amounts)[:, None, None, :]
     sim.reactions.advance(sim.state)
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.salt_medium import rock_of
 from helpers.slow_voxels import chemistry
 from scipy.integrate import solve_ivp
 
@@ -26,10 +27,9 @@ class Voxels:
         self.ore = OreVoxels(grid, np.ones(grid.shape, bool))
         self.share = np.broadcast_to(np.asarray(share, float), self.n)
         moving = 1.0 - self.share
-        self.rock = {"water_content": self._padded(THETA * moving), "reference_pH": 7.0}
-        for name, value in (("cec", cec), ("cec_slope", slope)):
-            self.rock[name] = self._padded(value * moving)
-        self.rock["whole_cec"], self.rock["whole_slope"] = self.rock["cec"], self.rock["cec_slope"]
+        self.rock = rock_of(water_content=self._padded(THETA * moving), reference_pH=7.0,
+                            cec=self._padded(cec * moving), cec_slope=self._padded(slope * moving))
+        self.rock.whole_cec, self.rock.whole_slope = self.rock.cec, self.rock.cec_slope
         k, lead = len(chem.components), {"exchanged": chem.exchange, "solid": chem.minerals}
         self.s = SimpleNamespace(totals=self._padded(total, k), c=self._padded(0.0, len(chem.species)),
                                  immobile=self._padded(0.0, k), immobile_water=self._padded(0.0, k))
@@ -52,8 +52,8 @@ class Voxels:
     def equilibrate(self):
         """What the run does after transport."""
         take = self.ore.take
-        sites = Sites(take(self.rock["cec"]), take(self.rock["cec_slope"]), 7.0)
-        found = self.engine.solve(self.of("totals"), take(self.rock["water_content"]), sites)
+        sites = Sites(take(self.rock.cec), take(self.rock.cec_slope), 7.0)
+        found = self.engine.solve(self.of("totals"), take(self.rock.water_content), sites)
         self.ore.put(self.s.c, found.c)
 
     def add(self, amounts):

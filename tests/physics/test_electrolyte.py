@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.salt_medium import rock_of
 
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
@@ -24,7 +25,7 @@ def water(backend, chem=CHEM, theta=0.4, **given):
 
     s = SimpleNamespace(c=full(0.0, len(chem.z)), exchanged=full(0.0, len(chem.z_x)),
                         transport_factor=full(1.0), charge=full(0.0), pore_turnover=full(7.0))
-    return Electrolyte(GRID, backend, Domain(GRID), chem, {"water_content": full(theta)},
+    return Electrolyte(GRID, backend, Domain(GRID), chem, rock_of(water_content=full(theta)),
                        **given), s
 
 
@@ -55,7 +56,7 @@ def test_what_the_exchanger_holds_slows_the_turnover(backend):
     s.exchanged[GRID.inner] = 3.0
     s.exchanged[:, 2, 2, 3] = 0.0
     s.c[:, 2, 2, 4] = s.exchanged[:, 2, 2, 4] = 0.0
-    ions.rock["water_content"][3, 3, 3] = 0.0
+    ions.rock.water_content[3, 3, 3] = 0.0
     ions.update(s, 100.0)
     turnover = s.pore_turnover[GRID.inner]
     expected = np.full(GRID.shape, 6250.0)

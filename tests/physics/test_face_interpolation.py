@@ -6,14 +6,14 @@ import pytest
 from ekm3d.constants import RT_F
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.physics.face_interpolation import (
-    carried,
-    compressed,
-    face_conductance,
-    from_tank,
-    limited,
+    advected,
+    from_reservoir,
+    geometric_conductance,
     migrating,
     open_faces,
+    superbee,
     upstream_differences,
+    van_leer,
 )
 
 ONE = np.array([1.0])
@@ -39,7 +39,7 @@ def on_faces(c, u, z=ONE, safe=False, axis=2, blend=1.0, speed=0.0):
     return np.moveaxis(face, axis + 1, -1)[:, 0, 0]
 
 
-def van_leer(up, own):
+def textbook_van_leer(up, own):
     """phi(r)/2 in its textbook form, (r + |r|)/(1 + |r|) / 2 with r = up/own."""
     r = up / own
     return 0.5 * (r + abs(r)) / (1 + abs(r))
@@ -59,7 +59,7 @@ def test_face_conductance_is_two_half_voxels_in_series(axis):
         m[tuple(cut)] = value
     h = (0.7, 0.3, 0.1)[axis]
     area = 0.1 * 0.3 * 0.7 / h
-    found = face_conductance(m, grid, axis)
+    found = geometric_conductance(m, grid, axis)
     expected = 1 / (0.5 * h / (area * 0.3) + 0.5 * h / (area * 3e-5))
     cut = [0] * 3
     cut[axis] = slice(None)
@@ -88,16 +88,16 @@ def test_the_limiter_is_van_leers():
     """
     own = np.array([1.0, 1.0, 1.0, 2.0, -2.0, -1.0, 1.0])
     up = np.array([1.0, -1.0, 0.0, 0.5, -7.0, 3.0, 1e9])
-    np.testing.assert_allclose(limited(own, up), van_leer(up, own), rtol=1e-15)
-    assert limited(own, up)[0] == 0.5
-    assert limited(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(van_leer(own, up), textbook_van_leer(up, own), rtol=1e-15)
+    assert van_leer(own, up)[0] == 0.5
+    assert van_leer(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
 
 
 def test_a_limiter_does_not_mind_how_little_there_is():
     """r = 1/3 of differences of 1e-200, whose product is 0 in double precision: 1/4 and 1/3."""
     own, up = np.array([3e-200, -3e-200]), np.array([1e-200, -1e-200])
-    np.testing.assert_allclose(limited(own, up), 0.25, rtol=1e-15)
-    np.testing.assert_allclose(compressed(own, up), 1 / 3, rtol=1e-15)
+    np.testing.assert_allclose(van_leer(own, up), 0.25, rtol=1e-15)
+    np.testing.assert_allclose(superbee(own, up), 1 / 3, rtol=1e-15)
 
 
 @pytest.mark.parametrize("u", [0.0, 1e-6, 0.5, -0.5, 1.0, -1.0])
@@ -116,7 +116,7 @@ def test_drift_makes_it_limited_upwind(u):
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
     own, up, start = (3.0, 1.0, 2.0) if u > 0 else (-3.0, -6.0, 5.0)
     w = 1 / abs(u)
-    expected = start + (w / 2 + (1 - w) * van_leer(up, own)) * own
+    expected = start + (w / 2 + (1 - w) * textbook_van_leer(up, own)) * own
     for z in (1.0, -2.0, 3.0):
         found = on_faces(c, u / z, np.array([z]))[0, 1]
         assert found == pytest.approx(expected, rel=1e-14)
@@ -133,11 +133,11 @@ def test_an_explicit_step_needs_less_of_the_slope(courant):
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
     left = max(1 - courant, 0.0)
     drift = on_faces(c, 4.0, speed=courant / 4.0)[0, 1]
-    assert drift == pytest.approx(2 + 3 * left * (1 / 8 + 3 / 4 * van_leer(1.0, 3.0)), rel=1e-14)
+    assert drift == pytest.approx(2 + 3 * left * (1 / 8 + 3 / 4 * textbook_van_leer(1.0, 3.0)), rel=1e-14)
     slow = on_faces(c, 0.5, speed=courant / 0.5)[0, 1]
     assert slow == pytest.approx(2 + 3 * max(1 - courant / 4, 0.0) / 2, rel=1e-14)
-    water = carried(c, 1.0, courant, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
-    assert water == pytest.approx(2 + 3 * left * van_leer(1.0, 3.0), rel=1e-14)
+    water = advected(c, 1.0, courant, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
+    assert water == pytest.approx(2 + 3 * left * textbook_van_leer(1.0, 3.0), rel=1e-14)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -188,9 +188,9 @@ def test_the_compressive_limiter_is_roes_superbee():
     r = np.array([-1.0, 0.0, 0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 9.0])
     textbook = np.maximum.reduce([0 * r, np.minimum(2 * r, 1), np.minimum(r, 2)])
     for own in (1.0, -3.0):
-        found = compressed(np.full(r.size, own), r * own)
+        found = superbee(np.full(r.size, own), r * own)
         np.testing.assert_allclose(found, textbook / 2, rtol=1e-15)
-    assert compressed(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
+    assert superbee(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("peclet, share", [(0.1, 0.0), (10.0, 0.0), (20.0, 0.5), (1000.0, 0.99)])
@@ -200,7 +200,7 @@ def test_water_that_outruns_diffusion_keeps_jumps(peclet, share):
     phi/2: 1/4 of van Leer, 1/3 of superbee.
     """
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
-    found = carried(c, 3e-6, 0.0, np.array(3e-6 / peclet), 1.0,
+    found = advected(c, 3e-6, 0.0, np.array(3e-6 / peclet), 1.0,
                     upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
     assert found == pytest.approx(2 + 3 * (1 / 4 + share * (1 / 3 - 1 / 4)), rel=1e-12)
 
@@ -215,7 +215,7 @@ def test_water_takes_all_species_by_one_limiter(flow):
     values = [[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 10.0, 12.0, 13.0, 13.25, 0.0],
               [0.0, 7.0, 3.0, 3.0, 9.0, 0.0]]
     c = line(values)
-    found = carried(c, flow, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = advected(c, flow, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     own = np.array([3.0, 1.0, 0.0])
     if flow > 0:
         expected = [2.0, 12.0, 3.0] + 0.25 * own
@@ -227,11 +227,11 @@ def test_water_takes_all_species_by_one_limiter(flow):
 def test_an_extremum_of_one_species_makes_all_first_order():
     """r <= 0 of one species: k = 0 for all; level in every species: either side, the same."""
     c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 3.0, 1.0, 2.0, 4.0, 0.0]])
-    found = carried(c, 1.0, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = advected(c, 1.0, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     np.testing.assert_array_equal(found, [2.0, 1.0])
     level = line(np.full((2, 6), 4.0))
     differences = upstream_differences(level, OPEN, 2)
-    assert (carried(level, 1.0, 0.0, WIDE, 1.0, differences, 2) == 4.0).all()
+    assert (advected(level, 1.0, 0.0, WIDE, 1.0, differences, 2) == 4.0).all()
 
 
 def test_without_blend_all_is_first_order_upwind():
@@ -241,7 +241,7 @@ def test_without_blend_all_is_first_order_upwind():
     for u in (0.4, 7.0):
         np.testing.assert_array_equal(on_faces(c, u, z, blend=0.0)[:, 1], [2.0, 13.0])
     for flow, expected in ((1.0, [2.0, 12.0]), (-1.0, [5.0, 13.0])):
-        found = carried(c, flow, 0.0, WIDE, 0.0, upstream_differences(c, OPEN, 2), 2)
+        found = advected(c, flow, 0.0, WIDE, 0.0, upstream_differences(c, OPEN, 2), 2)
         np.testing.assert_array_equal(found[:, 0, 0, 1], expected)
 
 
@@ -252,6 +252,6 @@ def test_a_tank_is_met_half_way_or_upwind():
     """
     ore, tank = np.full((2, 5), 5.0), np.full((2, 5), 3.0)
     z, drop = np.array([[1.0], [-2.0]]), RT_F * np.array([4.0, -4.0, 0.3, 0.0, 4.0])
-    found = from_tank(ore, tank, z, drop, np.array([False, False, False, False, True]))
+    found = from_reservoir(ore, tank, z, drop, np.array([False, False, False, False, True]))
     np.testing.assert_allclose(
         found, [[4.75, 3.25, 4.0, 4.0, 3.0], [3.125, 4.875, 4.0, 4.0, 3.0]], rtol=1e-15)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.salt_medium import row
+from helpers.salt_medium import rock_of, row
 
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
@@ -29,9 +29,9 @@ def flow_cell(backend, wells, cells=(12, 3, 2), conductivity=1e-6, osmosis=0.0):
     plates = [((x, 0, 0), (x + 0.1, cells[1] * 0.1, cells[2] * 0.1)) for x in (0.0, end - 0.1)]
     electrodes = Electrodes(grid, (row("a", plates[0]), row("c", plates[1])), 0.0)
     ore = electrodes.ore
-    rock = {"conductivity": np.pad(np.where(ore, conductivity, 0.0), GHOST),
-            "electroosmosis": np.pad(np.where(ore, osmosis, 0.0), GHOST),
-            "storage": np.zeros(grid.padded)}
+    rock = rock_of(hydraulic_conductivity=np.pad(np.where(ore, conductivity, 0.0), GHOST),
+                   electroosmosis=np.pad(np.where(ore, osmosis, 0.0), GHOST),
+                   storage=np.zeros(grid.padded))
     contacts = BoundaryFaces(grid, electrodes)
     places = Wells(grid, wells, contacts, np.zeros((len(wells), 1)))
     flow = Flow(grid, backend, Domain(grid), rock, contacts, places, 1e-12)
@@ -147,8 +147,8 @@ def test_an_operator_that_stays_is_taken_up_once(backend, monkeypatch):
     """
     wells = (well("head", "anodes", head=3.0), well("head", "cathodes", head=1.0))
     _, flow, s = flow_cell(backend, wells)
-    taken, take = [], flow.elliptic.multigrid.take
-    monkeypatch.setattr(flow.elliptic.multigrid, "take",
+    taken, take = [], flow.elliptic.multigrid.set_operator
+    monkeypatch.setattr(flow.elliptic.multigrid, "set_operator",
                         lambda *given: (taken.append(1), take(*given)))
 
     def through():
@@ -160,8 +160,8 @@ def test_an_operator_that_stays_is_taken_up_once(backend, monkeypatch):
     assert through() == (pytest.approx(first, rel=1e-9), 1)
     wells[0].head = 5.0
     assert through() == (pytest.approx(2 * first, rel=1e-9), 1)
-    flow.rock["conductivity"] *= 2
-    flow.take_up_rock()
+    flow.rock.hydraulic_conductivity *= 2
+    flow.update_rock()
     assert through() == (pytest.approx(4 * first, rel=1e-9), 2)
     wells[1].kind, wells[1].head = "drain", 50.0     # open as before, then closed: no water
     assert through() == (pytest.approx(0.0, abs=1e-9 * first), 3)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import cuda_stand_in
+from helpers.salt_medium import rock_of
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.cuda import CudaBackend
@@ -39,14 +40,14 @@ def test_exchangers_by_the_names_of_their_arrays(there, rng):
     """Two of them in 22 voxels; the reference pH is a number of each, brought there once."""
     voxels = OreVoxels(GRID, ORE, there)
     cec, slope = rng.random((2, 2, *GRID.padded))
-    rock = {"whole_cec": there.from_numpy(cec), "bent": there.from_numpy(slope),
-            "reference_pH": np.array([5.3, 7.0])}
-    found = voxels.sites(rock, "whole_cec", "bent")
+    rock = rock_of(whole_cec=there.from_numpy(cec), whole_slope=there.from_numpy(slope),
+                   reference_pH=np.array([5.3, 7.0]))
+    found = voxels.sites(rock, slow=True)
     for values, array in ((found.cec, cec), (found.slope, slope)):
         assert np.array_equal(there.to_numpy(values), array[GRID.inner][:, ORE])
     assert there.to_numpy(found.reference_pH).tolist() == [[5.3], [7.0]]
     cuda_stand_in.crossed.largest = 0
-    voxels.sites(rock, "whole_cec", "bent")
+    voxels.sites(rock, slow=True)
     assert cuda_stand_in.crossed.largest == 0
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.salt_medium import rock_of
 from helpers.slow_voxels import chemistry
 
 from ekm3d.case.medium import Response, Zeta
@@ -12,7 +13,7 @@ from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.porosity_feedback import EPSILON_ETA, LEAST, PorosityFeedback, kozeny_carman
 
 VOLUMES = np.array([3e-5, 2e-5])       # m3/mol
-FIRST = {"water_content": 0.3, "tortuosity": 0.5, "conductivity": 2e-6, "electroosmosis": 0.0}
+FIRST = {"water_content": 0.3, "tortuosity": 0.5, "hydraulic_conductivity": 2e-6, "electroosmosis": 0.0}
 
 
 def medium(response, n=3, amounts=0.0):
@@ -26,13 +27,13 @@ def medium(response, n=3, amounts=0.0):
         ore.put(array, value)
         return array
 
-    rock = {name: padded(value) for name, value in FIRST.items()}
+    rock = rock_of(**{name: padded(value) for name, value in FIRST.items()})
     s = SimpleNamespace(solid=padded(amounts, 2), kinetic_minerals=padded(500.0, 2),
                         immobile_solid=padded(100.0, 2), c=padded(0.0, len(chem.species)),
                         pH=padded(7.0))
     made = PorosityFeedback(ore, chem, rock, padded(0.4), response)
     made.start(s)
-    return made, s, lambda name: ore.take(rock[name])
+    return made, s, lambda name: ore.take(getattr(rock, name))
 
 
 def test_kozeny_and_carman():
@@ -58,7 +59,7 @@ def test_minerals_fill_the_pores(law, K):
     np.testing.assert_allclose(made.porosity, 0.2, rtol=1e-14)
     np.testing.assert_allclose(value("water_content"), 0.15, rtol=1e-14)
     np.testing.assert_allclose(value("tortuosity"), 0.5 * 2**-0.33, rtol=1e-14)
-    np.testing.assert_allclose(value("conductivity"), 2e-6 * K, rtol=1e-14)
+    np.testing.assert_allclose(value("hydraulic_conductivity"), 2e-6 * K, rtol=1e-14)
     s.kinetic_minerals[0] -= 1000.0
     s.kinetic_minerals[1] -= 5000.0
     s.immobile_solid[1] -= 500.0
@@ -75,7 +76,7 @@ def test_pores_never_close():
     made.advance(s)
     assert made.closed == 1
     np.testing.assert_allclose(np.sort(value("water_content")), [LEAST * 0.3, 0.3, 0.3])
-    assert (value("conductivity") > 0).all()
+    assert (value("hydraulic_conductivity") > 0).all()
 
 
 def test_nothing_moves_without_volumes():
@@ -83,7 +84,7 @@ def test_nothing_moves_without_volumes():
     made, s, value = medium(Response(zeta=Zeta(np.array([3.0]), np.array([-0.02]))))
     s.solid += 1000.0
     made.advance(s)
-    for name in ("water_content", "tortuosity", "conductivity"):
+    for name in ("water_content", "tortuosity", "hydraulic_conductivity"):
         np.testing.assert_array_equal(value(name), FIRST[name])
 
 

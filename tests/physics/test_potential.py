@@ -13,7 +13,7 @@ from ekm3d.boundaries.schedule import Drive
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.parallel.domain import Domain
-from ekm3d.physics.potential import Potential, doubtful
+from ekm3d.physics.potential import Potential, flag_drift_changes
 
 DATA = Path(__file__).parents[1] / "data"
 OFF = Drive(0, (), (), 0.0, 0.0, np.inf)
@@ -170,18 +170,18 @@ def test_faces_in_doubt(backend, then, now, bad):
     The same drift across faces that are safe already, or do not conduct, is in nobody's way.
     """
     grid = Grid((2, 1, 1), (0.1, 0.1, 0.1))
-    phi, lag = np.zeros((2, *grid.padded))
-    phi[grid.inner], lag[grid.inner] = (now / F_RT, 0.0), (then / F_RT, 0.0)
-    conductance, find = np.zeros((3, *grid.padded)), backend.bind(doubtful, NS=2)
+    phi, previous = np.zeros((2, *grid.padded))
+    phi[grid.inner], previous[grid.inner] = (now / F_RT, 0.0), (then / F_RT, 0.0)
+    conductance, find = np.zeros((3, *grid.padded)), backend.bind(flag_drift_changes, NS=2)
     conductance[2, 2, 2, 2] = 1e-9
-    safe, doubt = np.zeros((2, *conductance.shape), np.uint8)
-    find(grid, phi, lag, conductance, safe, 3.0, doubt)
-    assert doubt[2, 2, 2, 2] == bad and doubt.sum() == bad
+    safe, flagged = np.zeros((2, *conductance.shape), np.uint8)
+    find(grid, phi, previous, conductance, safe, 3.0, flagged)
+    assert flagged[2, 2, 2, 2] == bad and flagged.sum() == bad
     safe[2, 2, 2, 2] = 1
-    find(grid, phi, lag, conductance, safe, 3.0, doubt)
-    assert not doubt.any()
-    find(grid, phi, lag, 0.0 * conductance, 0 * safe, 3.0, doubt)
-    assert not doubt.any()
+    find(grid, phi, previous, conductance, safe, 3.0, flagged)
+    assert not flagged.any()
+    find(grid, phi, previous, 0.0 * conductance, 0 * safe, 3.0, flagged)
+    assert not flagged.any()
 
 
 def test_a_given_source_flows_to_its_sink(backend):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.field_voxels import CHEM, ENGINE, FIELD, THETA, H, ore
 from helpers.random_systems import CARBON_DIOXIDE, with_gas
+from helpers.salt_medium import rock_of
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.choose import choose_backend
@@ -19,7 +20,7 @@ from ekm3d.errors import BackendError
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import flat
 from ekm3d.physics.ore_voxels import OreVoxels
-from ekm3d.physics.reactions import Reactions, follow, moved
+from ekm3d.physics.reactions import Reactions, needs_solve, update_dependents
 from ekm3d.thermodata.build import read_database
 
 PLAIN = Backend("plain arrays")
@@ -35,10 +36,9 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
     inside[GRID.inner] = place
     total, sites = ore(rng, 22)
     total[H] = acidity_from_neutrality(chem, total, sites.cec)
-    rock = {name: np.where(inside, value, 0.0) for name, value in (
+    rock = rock_of(**{name: np.where(inside, value, 0.0) for name, value in (
         ("water_content", THETA), ("tortuosity", 0.6), ("cec", sites.cec),
-        ("cec_slope", sites.slope))}
-    rock["reference_pH"] = 5.3
+        ("cec_slope", sites.slope))}, reference_pH=5.3)
     counts = {"totals": len(chem.components), "totals_at_last_solve": len(chem.components), "c": len(chem.species),
               "exchanged": len(chem.exchange), "solid": len(chem.minerals),
               "warm_start": chem.unknowns, "warm_start_rate": chem.unknowns - len(chem.minerals)}
@@ -60,9 +60,9 @@ def test_species_are_the_equilibrium_of_the_totals(rng):
     """What a call leaves behind is what the engine says of the same voxels, to the bit; ghosts
     and electrodes stay empty; the charge is sum z T - CEC."""
     reactions, s, voxels = block(rng)
-    cec = at(reactions.rock["cec"], voxels)
+    cec = at(reactions.rock.cec, voxels)
     found = ENGINE.solve(at(s.totals, voxels), np.full(22, THETA),
-                         Sites(cec, at(reactions.rock["cec_slope"], voxels), 5.3))
+                         Sites(cec, at(reactions.rock.cec_slope, voxels), 5.3))
     for name in ("c", "exchanged", "solid", "warm_start", "pH"):
         assert np.array_equal(at(getattr(s, name), voxels), getattr(found, name))
     assert np.array_equal(at(s.transport_factor, voxels),
@@ -97,7 +97,7 @@ def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
     skip = 1e-7
     reactions, s, voxels = block(rng, skip)
     often = np.zeros(22, int)
-    sites = Sites(at(reactions.rock["cec"], voxels), at(reactions.rock["cec_slope"], voxels), 5.3)
+    sites = Sites(at(reactions.rock.cec, voxels), at(reactions.rock.cec_slope, voxels), 5.3)
     for _ in range(20):
         flat(s.totals)[:, voxels] *= 1 + 4e-8 * rng.choice([-1, 1], (10, 22))
         before = at(s.totals_at_last_solve, voxels).copy()
@@ -259,7 +259,7 @@ def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
         else:
             assert not s.warm_start_rate.any()
         found = engine.solve(at(s.totals, voxels), np.full(22, THETA), Sites(
-            at(reactions.rock["cec"], voxels), at(reactions.rock["cec_slope"], voxels), 5.3))
+            at(reactions.rock.cec, voxels), at(reactions.rock.cec_slope, voxels), 5.3))
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-9, abs=1e-15)
     assert max(steps[60.0][2:]) < min(steps[0.0][2:])
 
@@ -314,7 +314,7 @@ def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
     """A negative or infinite total, no water: one voxel is named, as in NumPy, not solved."""
     for backend, engine in engines():
         reactions, s, voxels = block(np.random.default_rng(518), None, CHEM, engine, backend)
-        array = s.totals[3] if name == "totals" else reactions.rock["water_content"]
+        array = s.totals[3] if name == "totals" else reactions.rock.water_content
         array.reshape(-1)[voxels[9]] = value
         with pytest.raises(ChemistryError, match="a negative total, no water.*voxel 9 with"):
             reactions.advance(s, 10.0)
@@ -324,7 +324,7 @@ def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
 
 @pytest.mark.parametrize("cells", [(7, 5, 3), (1, 6, 4), (1, 1, 1), (37, 28, 30)], ids=str)
 def test_kernels_are_their_twins(host, rng, cells):
-    """moved: the same flags, where totals lie on the bound, are 0, or are no numbers. follow: to
+    """needs_solve: the same flags, where totals lie on the bound, are 0, or are no numbers. follow: to
     twelve roundings of the sum of absolute terms. Ghosts keep what they held."""
     grid, counts = Grid(cells, (0.1, 0.2, 0.3)), dict(NK=5, NX=2)
     solved = rng.normal(0, 3, (5, *grid.padded)) * (rng.random(grid.padded) < 0.8)
@@ -333,7 +333,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     total[1][rng.random(grid.padded) < 0.05] = 1e-20
     for skip in (0.0, 1e-3):
         flags = []
-        for body in (moved, host.bind(moved, **counts)):
+        for body in (needs_solve, host.bind(needs_solve, **counts)):
             flags.append(np.full(grid.padded, 7, np.uint8))
             body(grid, total, solved, skip, flags[-1])
         assert np.array_equal(*flags)
@@ -343,7 +343,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     anew = (rng.random(grid.padded) < 0.5).astype(np.uint8)
     cec, (theta, tau, strength) = rng.random((2, *grid.padded)), rng.random((3, *grid.padded))
     z, made = np.array([1.0, -1, 3, 0, -2]), []
-    for body in (follow, host.bind(follow, **counts)):
+    for body in (update_dependents, host.bind(update_dependents, **counts)):
         outputs = [solved.copy(), *np.full((2, *grid.padded), np.nan)]
         body(grid, anew, total, cec, theta, tau, strength, z, 0.7, *outputs)
         made.append(outputs)

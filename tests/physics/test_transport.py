@@ -234,10 +234,10 @@ def test_current_makes_acid_at_the_anode_and_base_in_the_tank():
         10.0 / (36.0 + 4e-2 / AREA / (FARADAY * F_RT * 0.12e-9 * carry.sum())), rel=1e-9)
     near_anode = block.gained[..., 1].sum((1, 2))
     np.testing.assert_allclose(near_anode, made - by_ion, rtol=1e-8, atol=1e-20)
-    np.testing.assert_allclose(block.transport.tank[1], by_ion - made, rtol=1e-8, atol=1e-20)
+    np.testing.assert_allclose(block.transport.tank[:, 1], by_ion - made, rtol=1e-8, atol=1e-20)
     np.testing.assert_allclose(block.gained[..., 2:].sum((1, 2)), 0.0, atol=1e-9 * made[0])
     np.testing.assert_allclose(block.transport.acid, [made[0], -made[0]], rtol=1e-8)
-    assert not block.transport.tank[0].any()
+    assert not block.transport.tank[:, 0].any()
 
 
 def test_an_averaged_pulse_drives_with_its_share():
@@ -264,7 +264,7 @@ def test_a_drive_too_weak_to_go_forwards_does_not_go_backwards():
     block.prepare()
     assert block.potential.drop[6:].min() > 5e-3
     assert not block.potential.into_ore.any() and not block.transport.acid.any()
-    moved = block.transport.tank[1]
+    moved = block.transport.tank[:, 1]
     assert moved[1] > 0 and moved[2] == pytest.approx(moved[1], rel=1e-12)
 
 
@@ -282,11 +282,11 @@ def test_salt_diffuses_into_the_tank():
     block.prepare()
     ore, tank = 3.0, 1.0
     expected = AREA * 0.12 / HALF * 4e-9 / 3 * (ore - tank)
-    np.testing.assert_allclose(block.transport.tank, [[0, 0], [expected] * 2], rtol=1e-12)
+    np.testing.assert_allclose(block.transport.tank, [[0, expected]] * 2, rtol=1e-12)
     np.testing.assert_allclose(block.gained[..., 4].sum((1, 2)), -expected, rtol=1e-12)
     assert not block.gained[..., 1:4].any()
     block.transport.advance(block.state, 60.0)
-    np.testing.assert_allclose(block.state.catholyte_totals[1], 1e-3 * tank + 60.0 * expected, rtol=1e-14)
+    np.testing.assert_allclose(block.state.catholyte_totals[:, 1], 1e-3 * tank + 60.0 * expected, rtol=1e-14)
     np.testing.assert_allclose(
         block.T[..., 4], 0.4 * ore - 60.0 * expected / 6 / block.grid.voxel_volume, rtol=1e-14)
 
@@ -305,7 +305,7 @@ def test_ions_meet_the_tank_upwind():
     drive = Drive(0, ("a",), ("c",), 0.2, 1.0, np.inf)
     block.solve(drive)
     block.prepare()
-    assert block.transport.tank[1, 3] <= 0 <= block.transport.tank[1, 4]
+    assert block.transport.tank[3, 1] <= 0 <= block.transport.tank[4, 1]
     for _ in range(30):
         block.solve(drive)
     block.prepare()
@@ -314,7 +314,7 @@ def test_ions_meet_the_tank_upwind():
     g = AREA * 0.12 / HALF * 1e-9
     current = -block.electrodes.per_strip(block.potential.into_ore)[1]
     expected = g * np.array([0.0, 0.6 + u[0] * 1.2, 2 * (0.45 - u[0] * 0.1), -0.05, 0.05])
-    found = block.transport.tank[1]
+    found = block.transport.tank[:, 1]
     assert found @ block.chem.z == pytest.approx(0.0, abs=1e-11 * current / FARADAY)
     expected[0] = -current / FARADAY
     np.testing.assert_allclose(found, expected, rtol=1e-9)
@@ -338,7 +338,7 @@ def test_water_takes_its_salt_through_wells_and_tanks():
     block.prepare()
     brought = np.array([2e-9 * 6, 1e-9 * 1.5, -0.5e-9 * 3, 0.0])
     np.testing.assert_allclose(block.transport.wells_in, np.array([brought] * 2).T, rtol=1e-9)
-    np.testing.assert_allclose(block.transport.tank, [[0, 0], [2.5e-9 * 3] * 2], rtol=1e-9)
+    np.testing.assert_allclose(block.transport.tank, [[0, 2.5e-9 * 3]] * 2, rtol=1e-9)
     gained = np.zeros(block.grid.shape)
     gained[..., 1] = 2e-9 * (6 - 3) / 6
     gained[0, 0, 2] = 1e-9 * (1.5 - 3)
@@ -358,7 +358,7 @@ def test_a_drain_takes_the_salt_of_its_water_at_any_row(roles):
     block.solve(drive)
     block.prepare()
     np.testing.assert_allclose(block.gained, 0.0, atol=1e-16)
-    np.testing.assert_allclose(block.transport.tank, [[6e-9] * 2, [0.0] * 2], atol=1e-16)
+    np.testing.assert_allclose(block.transport.tank, [[6e-9, 0.0]] * 2, atol=1e-16)
 
 
 @pytest.mark.parametrize("contact", ["diffusive", "advective"])
