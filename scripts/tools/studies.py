@@ -27,7 +27,7 @@ from ekm3d.physics.transport import dispersion
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 PAGE = CASES / "verification" / "studies.md"
-CELL, COLUMN, FIELD = "verification/e", "field_column", "field_block"
+CELL, COLUMN, FIELD = "verification/e_electrolysis_fronts", "field_column", "field_block"
 SECOND = "schedule.order=2"
 
 
@@ -125,7 +125,7 @@ def cell(quick):
     runs = [march(CELL, hours, [*cell_grid(h), *finer(CELL, cut)])
             for cut in CUTS[:3 if quick else 4]]
     lines, errors = compared(runs, electrolysis)
-    yield (f"Case `verification/e` with HSO4-, {1e3 * h:g} mm, after {hours:g} h. All steps are "
+    yield (f"Case `{CELL}` with HSO4-, {1e3 * h:g} mm, after {hours:g} h. All steps are "
            "divided alike, both `max_step` and `cfl`; here `cfl` sets them. The column dt = 0 "
            "extrapolates the two shortest with first order, and the error is taken from there.")
     yield from lines
