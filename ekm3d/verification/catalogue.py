@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ekm3d.case.toml_text import CaseError
+from ekm3d.case.problems import CaseError
 from ekm3d.resources import folder
 from ekm3d.suggest import suggest
 from ekm3d.verification.spec import FILE

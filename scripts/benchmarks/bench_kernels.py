@@ -32,7 +32,7 @@ def watched(kind):
 
         def note(self, bound, values):
             """Keep the call if it is the largest of its kernel."""
-            size = sum(v.nbytes for p, v in zip(bound.parameters, values) if p.array)
+            size = sum(v.nbytes for p, v in zip(bound.parameters, values, strict=True) if p.array)
             if size > self.calls.get(bound.__name__, (0,))[0]:
                 self.calls[bound.__name__] = size, bound, values
 

@@ -29,19 +29,19 @@ FAMILIES = {"potential": "Potential", "electrodes": "Electrodes",
             "reactions": "Reactions", "water": "Water driven by the field"}
 INTRODUCTION = """# Verification
 
-What `ekm3d verify` proves, each part against something that this program did not make: exact
-formulas, converged solutions of other codes, PHREEQC. Every case is a directory here: case.toml,
-verify.toml with the references, norms and required errors (and the reason for each), the data and
-their source.
+Results of `ekm3d verify`. Every case compares one part of the program with a reference that this
+program did not produce: an exact formula, a converged solution of another code, or PHREEQC. Each
+case is a directory here, with case.toml, with verify.toml (references, norms, allowed errors, and
+a reason for each), and with the reference data and their source.
 
-    ekm3d verify                 the quick grids, a few minutes on two cores
-    ekm3d verify --full          the grids that convergence needs, half an hour
+    ekm3d verify                 quick grids, a few minutes on two cores
+    ekm3d verify --full          grids fine enough to show convergence, half an hour
     ekm3d verify c1 e            some cases, by the whole name or the part before "_"
-    ekm3d verify --list          what each proves
+    ekm3d verify --list          one sentence per case
 
-Errors are largest differences over the largest expected value unless verify.toml says otherwise.
-The order is observed between the last two grids (or steps). This page and its pictures are written
-by `scripts/tools/verification_pages.py`.
+An error is the largest difference divided by the largest expected value unless verify.toml says
+otherwise. The order is observed between the last two grids (or time steps). This page and its
+pictures are written by `scripts/tools/verification_pages.py`.
 """
 
 

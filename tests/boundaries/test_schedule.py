@@ -161,5 +161,5 @@ def _on(s, averaged):
 def test_a_constant_wish_never_ends_in_a_sliver(duration, wanted):
     """The last step is at least half of the one before: halved where less than two were left."""
     taken, _ = walk(Schedule((stage(duration),), True), [max(wanted, duration / 500)])
-    for (_, before, _), (_, after, _) in zip(taken, taken[1:]):
+    for (_, before, _), (_, after, _) in zip(taken, taken[1:], strict=False):
         assert after >= 0.5 * before * (1 - 1e-6)

@@ -17,9 +17,18 @@ def start(count, *words, folder=None, **environ):
     if not MPIEXEC.is_file():
         pytest.skip(f"there is no launcher {MPIEXEC}: pip install 'ekm3d[mpich]'")
     return subprocess.Popen(
-        [MPIEXEC, "-n", str(count), sys.executable, *map(str, words)], text=True, cwd=folder,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **environ})
+        [MPIEXEC, "-n", str(count), sys.executable, *map(str, words)],
+        text=True,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={
+            **os.environ,
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}",
+            **environ,
+        },
+    )
 
 
 def run(count, *words, seconds=120, **options):

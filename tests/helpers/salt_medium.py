@@ -40,8 +40,12 @@ def salt_state(grid, conductivity, strips=0):
     c = np.zeros((2, *grid.padded))
     c[grid.inner] = 1.0
     mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
-    zeros = {name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "pore_turnover")}
-    return SimpleNamespace(c=c, transport_factor=mobility, time=0.0, reservoir_species=np.ones((2, strips)), **zeros)
+    zeros = {
+        name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "pore_turnover")
+    }
+    return SimpleNamespace(
+        c=c, transport_factor=mobility, time=0.0, reservoir_species=np.ones((2, strips)), **zeros
+    )
 
 
 def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):

@@ -29,9 +29,15 @@ def tanks(volume, salt=100.0, lree=5.0, hree=2.0, al=3.0, base=0.0, capture=CAPT
     content[NA] += base
     n, m = volume.size, len(CHEM.minerals)
     k, s = len(CHEM.components), len(CHEM.species)
-    state = SimpleNamespace(catholyte_totals=content[:, None] * volume, plate_totals=np.zeros((k, n)),
-                            leachate=np.zeros(k), drained=np.zeros(k), catholyte_species=np.zeros((s, n)),
-                            catholyte_pH=np.zeros(n), catholyte_warm_start=np.zeros((k + 3 + m, n)))
+    state = SimpleNamespace(
+        catholyte_totals=content[:, None] * volume,
+        plate_totals=np.zeros((k, n)),
+        leachate=np.zeros(k),
+        drained=np.zeros(k),
+        catholyte_species=np.zeros((s, n)),
+        catholyte_pH=np.zeros(n),
+        catholyte_warm_start=np.zeros((k + 3 + m, n)),
+    )
     cathodes = Catholytes(CHEM, EquilibriumSolver(CHEM), volume, capture, deposition)
     cathodes.start(state)
     return cathodes, state
@@ -93,7 +99,9 @@ def test_capture_takes_three_hydroxides_for_every_ree():
     cathodes, s = tanks(2e-3)
     advance(cathodes, s, 60.0, current=0.1)
     assert s.plate_totals[LREE, 0] > 0
-    assert s.plate_totals[H, 0] == pytest.approx(-3 * (s.plate_totals[LREE, 0] + s.plate_totals[HREE, 0]), rel=1e-12)
+    assert s.plate_totals[H, 0] == pytest.approx(
+        -3 * (s.plate_totals[LREE, 0] + s.plate_totals[HREE, 0]), rel=1e-12
+    )
     assert abs(CHEM.charge @ s.plate_totals[:, 0]) < 1e-12 * s.plate_totals[LREE, 0]
 
 
@@ -133,7 +141,9 @@ def test_suspended_hydroxide_settles_at_its_rate():
     for mineral, k in (("Al(OH)3", AL), ("LREE(OH)3", LREE), ("HREE(OH)3", HREE)):
         amount = share * solid[CHEM.minerals.index(mineral)]
         assert s.plate_totals[k, 0] == pytest.approx(amount, rel=1e-9, abs=1e-15)
-    assert s.plate_totals[H, 0] == pytest.approx(-3 * s.plate_totals[[AL, LREE, HREE], 0].sum(), rel=1e-9)
+    assert s.plate_totals[H, 0] == pytest.approx(
+        -3 * s.plate_totals[[AL, LREE, HREE], 0].sum(), rel=1e-9
+    )
 
 
 def test_nothing_is_lost_and_nothing_charged(rng):

@@ -133,7 +133,9 @@ def test_an_explicit_step_needs_less_of_the_slope(courant):
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
     left = max(1 - courant, 0.0)
     drift = on_faces(c, 4.0, speed=courant / 4.0)[0, 1]
-    assert drift == pytest.approx(2 + 3 * left * (1 / 8 + 3 / 4 * textbook_van_leer(1.0, 3.0)), rel=1e-14)
+    assert drift == pytest.approx(
+        2 + 3 * left * (1 / 8 + 3 / 4 * textbook_van_leer(1.0, 3.0)), rel=1e-14
+    )
     slow = on_faces(c, 0.5, speed=courant / 0.5)[0, 1]
     assert slow == pytest.approx(2 + 3 * max(1 - courant / 4, 0.0) / 2, rel=1e-14)
     water = advected(c, 1.0, courant, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]

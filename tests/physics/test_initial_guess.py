@@ -38,10 +38,10 @@ def test_every_part_with_ore_has_one_seed(rng):
     index = np.array(np.unravel_index(found.places, GRID.padded)) - GHOST
     assert mask[tuple(index)].all()
     z, y, x = (np.searchsorted(initial_guess.cuts(n), at, side="right") - 1
-               for n, at in zip(mask.shape, index))
-    assert len({*zip(z, y, x)}) == len(found.places) == 7 * 4 * 8
+               for n, at in zip(mask.shape, index, strict=True))
+    assert len({*zip(z, y, x, strict=True)}) == len(found.places) == 7 * 4 * 8
     assert z.min() == 1 and z.max() == y.max() + 4 == x.max() == PARTS - 1
-    for (low, high), place in zip(found.parts, index.T):
+    for (low, high), place in zip(found.parts, index.T, strict=True):
         before = mask[tuple(map(slice, low, high))].ravel()
         own = np.ravel_multi_index(tuple(place - low), np.subtract(high, low))
         assert before[own] and not before[:own].any()
@@ -65,7 +65,7 @@ def test_all_voxels_of_a_part_get_what_its_seed_has_however_the_block_is_cut(rng
         RepresentativeVoxels(domain, mask).spread(values, part)
         cut = part[:, GHOST:-GHOST, GHOST:-GHOST, GHOST:-GHOST]
         wanted = array[(slice(None), *(slice(a + GHOST, b + GHOST)
-                                       for a, b in zip(box.start, box.stop)))]
+                                       for a, b in zip(box.start, box.stop, strict=True)))]
         assert np.array_equal(cut, wanted, equal_nan=True)
         assert np.isnan(part).sum() == part.size - cut.size + np.isnan(wanted).sum()
 
@@ -88,7 +88,9 @@ def runs(request):
         return here, Simulation(Case.read(case_path("field_block"), FIELD), request.param)
 
 
-@pytest.mark.parametrize("name", ["c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals"])
+@pytest.mark.parametrize(
+    "name", ["c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals"]
+)
 def test_it_does_not_matter_where_an_equilibrium_was_started_from(runs, name):
     """There is one equilibrium; both are within 1e-12 of balance, so of one another, or nearly.
 

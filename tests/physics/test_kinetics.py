@@ -54,7 +54,7 @@ def test_first_order_is_exact_in_any_steps(steps):
     beside, m, cl = np.array([30.0, 2.0, 0.0]), np.array([0.0, 40.0, 0.02]), np.array([0, 80, 0.04])
     kinetics, s = with_amounts(
         voxels(chemistry("salt"), [0 * m, 0 * m, m, cl], {0: FirstOrder(3e-4)}), beside)
-    goal = np.array([salt_left(*pair) for pair in zip(m + beside, cl + 2 * beside)])
+    goal = np.array([salt_left(*pair) for pair in zip(m + beside, cl + 2 * beside, strict=True)])
     assert goal[0] > 5 and goal[1] > 30 and goal[2] == 0.0
     found = run(kinetics, s, steps)[0]
     np.testing.assert_allclose(found, goal + (beside - goal) * np.exp(-1.5), rtol=1e-11, atol=0)
@@ -144,7 +144,7 @@ def test_transition_state_is_of_second_order(beside, m, end):
                                    {0: surface_law(1e-7)}), [beside])
         errors.append(abs(run(*pair, steps * [end / steps])[0, 0] - exact))
     assert errors[2] < 1e-3
-    assert all(3.2 < a / b < 4.9 for a, b in zip(errors, errors[1:])), errors
+    assert all(3.2 < a / b < 4.9 for a, b in zip(errors, errors[1:], strict=False)), errors
 
 
 @pytest.mark.parametrize("q", [0.5, 1.0, 3.0])
@@ -237,7 +237,9 @@ def test_slow_sites_start_where_the_others_are():
     """At rest all sites are alike: the parts make up the equilibrium of the whole exchanger."""
     kinetics, s, total = exchanger(0.3, 1e-5, slope=4.0)
     kinetics.start(s)
-    whole = EquilibriumSolver(kinetics.chem).solve(total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
+    whole = (
+        EquilibriumSolver(kinetics.chem).solve(total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
+    )
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.3 * whole, rtol=1e-12)
     for k in range(4):
         np.testing.assert_allclose(total_of(kinetics, s, k), total[k], rtol=1e-13, atol=1e-13)
@@ -349,8 +351,13 @@ def test_lists_may_lie_anywhere(there, rng, conventions):
         kinetics.voxels.put(s.kinetic_minerals, backend.from_numpy(slow))
         kinetics.start(s)
         run(kinetics, s, 6 * [4e3])
-        ends.append([backend.to_numpy(kinetics.voxels.take(a)) for a in (s.totals, s.kinetic_minerals, s.slow_sites)])
-    for name, mine, theirs in zip(("totals", "kinetic_minerals", "slow_sites"), *ends):
+        ends.append(
+            [
+                backend.to_numpy(kinetics.voxels.take(a))
+                for a in (s.totals, s.kinetic_minerals, s.slow_sites)
+            ]
+        )
+    for name, mine, theirs in zip(("totals", "kinetic_minerals", "slow_sites"), *ends, strict=True):
         np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-9, err_msg=name)
     assert np.abs(ends[0][1] - slow).max() > 0.1 and ends[0][2].min() > 0
     np.testing.assert_allclose(chem.charge @ ends[1][0], 0.6 * cec.sum(axis=0), atol=1e-9)

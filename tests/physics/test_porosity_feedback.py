@@ -13,7 +13,12 @@ from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.porosity_feedback import EPSILON_ETA, LEAST, PorosityFeedback, kozeny_carman
 
 VOLUMES = np.array([3e-5, 2e-5])       # m3/mol
-FIRST = {"water_content": 0.3, "tortuosity": 0.5, "hydraulic_conductivity": 2e-6, "electroosmosis": 0.0}
+FIRST = {
+    "water_content": 0.3,
+    "tortuosity": 0.5,
+    "hydraulic_conductivity": 2e-6,
+    "electroosmosis": 0.0,
+}
 
 
 def medium(response, n=3, amounts=0.0):

@@ -36,7 +36,7 @@ def formulas(x, y, z):
 
 def manufactured(shape):
     """The formulas at the centres of a grid of that many cells."""
-    grid = Grid(shape, tuple(a / n for a, n in zip((1.0, 0.5, 0.3), shape)))
+    grid = Grid(shape, tuple(a / n for a, n in zip((1.0, 0.5, 0.3), shape, strict=True)))
     z, y, x = np.meshgrid(*(grid.centres(a) for a in range(3)), indexing="ij")
     return grid, *formulas(x, y, z)
 
@@ -45,7 +45,7 @@ def test_the_manufactured_source_is_the_reference_s():
     """Our formulas reproduce the 200 tabulated points of d1 to their printed 12 digits."""
     table = np.genfromtxt(DATA / "d1" / "points.csv", delimiter=",", names=True)
     found = formulas(table["x_m"], table["y_m"], table["z_m"])
-    for values, name in zip(found, ("phi_V", "sigma_S_m", "source_A_m3")):
+    for values, name in zip(found, ("phi_V", "sigma_S_m", "source_A_m3"), strict=True):
         np.testing.assert_allclose(values, table[name], rtol=1e-9, atol=1e-9)
 
 

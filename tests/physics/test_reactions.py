@@ -39,9 +39,15 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
     rock = rock_of(**{name: np.where(inside, value, 0.0) for name, value in (
         ("water_content", THETA), ("tortuosity", 0.6), ("cec", sites.cec),
         ("cec_slope", sites.slope))}, reference_pH=5.3)
-    counts = {"totals": len(chem.components), "totals_at_last_solve": len(chem.components), "c": len(chem.species),
-              "exchanged": len(chem.exchange), "solid": len(chem.minerals),
-              "warm_start": chem.unknowns, "warm_start_rate": chem.unknowns - len(chem.minerals)}
+    counts = {
+        "totals": len(chem.components),
+        "totals_at_last_solve": len(chem.components),
+        "c": len(chem.species),
+        "exchanged": len(chem.exchange),
+        "solid": len(chem.minerals),
+        "warm_start": chem.unknowns,
+        "warm_start_rate": chem.unknowns - len(chem.minerals),
+    }
     s = SimpleNamespace(step=0, time=0.0, gas_uptake=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "transport_factor", "charge")})
@@ -300,12 +306,29 @@ def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
             taken.append(reactions.iterations)
         outside = np.ones(flat(s.c).shape[1], bool)
         outside[voxels] = False
-        assert not any(flat(getattr(s, name))[..., outside].any()
-                       for name in ("c", "exchanged", "warm_start", "warm_start_rate", "totals_at_last_solve", "transport_factor"))
+        assert not any(
+            flat(getattr(s, name))[..., outside].any()
+            for name in (
+                "c",
+                "exchanged",
+                "warm_start",
+                "warm_start_rate",
+                "totals_at_last_solve",
+                "transport_factor",
+            )
+        )
         runs.append((s, taken, reactions.restarted))
     (one, *mine), (other, *theirs) = runs
     assert mine == theirs
-    for name in ("c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals_at_last_solve"):
+    for name in (
+        "c",
+        "exchanged",
+        "solid",
+        "pH",
+        "transport_factor",
+        "charge",
+        "totals_at_last_solve",
+    ):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9)
 
 
@@ -352,7 +375,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     assert np.array_equal(one[grid.inner],
                           np.where(anew[grid.inner], total[grid.inner], solved[grid.inner]))
     terms = np.tensordot(abs(z), abs(total), 1) + cec.sum(0)
-    for wanted, given, size in zip((mobility, charge), rest, (mobility, terms)):
+    for wanted, given, size in zip((mobility, charge), rest, (mobility, terms), strict=True):
         inside = np.isfinite(wanted)
         assert np.array_equal(inside, np.isfinite(given)) and inside.sum() == np.prod(cells)
         assert (abs(wanted - given)[inside] <= 12 * 2.3e-16 * size[inside]).all()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ekm3d.case.toml_text import CaseError
+from ekm3d.case.problems import CaseError
 from ekm3d.verification import catalogue
 from ekm3d.verification.catalogue import available, chosen
 

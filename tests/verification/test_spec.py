@@ -3,7 +3,7 @@
 import pytest
 from helpers.verification_copy import plates_copy, spoil
 
-from ekm3d.case.toml_text import CaseError
+from ekm3d.case.problems import CaseError
 from ekm3d.verification.spec import Verification
 
 
