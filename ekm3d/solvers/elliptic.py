@@ -126,10 +126,10 @@ class EllipticSolver:
         self.do = {op.__name__: backend.bind(op) for op in bound}
         self.image, self.r = (backend.zeros(grid.padded) for _ in range(2))
         self.p = backend.zeros(grid.padded, np.float32)
-        self.fill_direction = domain.filler(self.p)
+        self.fill_direction = domain.ghost_updater(self.p)
         sums = backend.zeros((4, *grid.shape[:2], grid.segments))
         self.square, self.products, self.three = sums[0], sums[1:], sums[:3]
-        self.add_square, self.add_all, self.add_three = map(domain.adder,
+        self.add_square, self.add_all, self.add_three = map(domain.segment_reducer,
                                                             (sums[:1], sums, self.three))
         self.iterations = 0
         long = [axis for axis, n in enumerate(domain.whole.shape) if n > 1]
@@ -197,7 +197,7 @@ class EllipticSolver:
                 size = self._balance(b, x)
         if floating:
             np.subtract(x, self._mean(x), out=x, where=grids.top.inverse > 0)
-        self.domain.filler(x)()
+        self.domain.ghost_updater(x)()
         if trend is not None and moves:
             trend += x
         elif trend is not None:
@@ -211,7 +211,7 @@ class EllipticSolver:
 
     def _residual(self, ax, ay, az, b, f, shift, x):
         """(|r|, |f|), r = f - A x; |A x| for |f| if f is zero."""
-        self.domain.filler(x)()
+        self.domain.ghost_updater(x)()
         self.do["apply_operator"](self.grid, ax, ay, az, b, x, self.image)
         self.do["residual"](self.grid, f, self.image, self.multigrid.top.inverse, shift, self.r,
                             self.three)
@@ -224,7 +224,7 @@ class EllipticSolver:
         The error's energy norm falls by the most for way = (trend, r) / (trend, A trend). What
         remains in trend turns into the next one when the new x is added.
         """
-        self.domain.filler(trend)()
+        self.domain.ghost_updater(trend)()
         self.do["apply_operator"](self.grid, ax, ay, az, b, trend, self.image)
         along, curvature = (self.domain.dot(trend, a) for a in (self.r, self.image))
         way = along / curvature if curvature > 0 else 0.0

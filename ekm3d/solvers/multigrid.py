@@ -242,11 +242,12 @@ class Multigrid:
                  survey, convert, coarsen, invert_diagonal)
         self.do = {op.__name__: backend.bind(op) for op in bound}
         self.top = self._level(grid)
-        self.fill_operator = domain.filler(self.top.face, self.top.inverse)
-        self.fill_last = domain.filler(self.top.y)
+        self.fill_operator = domain.ghost_updater(self.top.face, self.top.inverse)
+        self.fill_last = domain.ghost_updater(self.top.y)
         self.sums = backend.zeros((5, *grid.shape[:2], grid.segments))
         self.product = backend.zeros((1, *grid.shape[:2], grid.segments))
-        self.add_sums, self.add_product = domain.adder(self.sums), domain.adder(self.product)
+        self.add_sums = domain.segment_reducer(self.sums)
+        self.add_product = domain.segment_reducer(self.product)
         self.levels, self.cells, self.twice = [self.top], None, True
 
     def _level(self, grid):
@@ -277,9 +278,9 @@ class Multigrid:
             self._allocate(cells)
         for fine, coarse, domain in zip(self.boxes, self.boxes[1:], self.domains[1:]):
             self._coarsen(fine, coarse)
-            domain.filler(coarse.face)()
+            domain.ghost_updater(coarse.face)()
             self.do["invert_diagonal"](coarse.grid, *coarse.operator)
-            domain.filler(coarse.inverse)()
+            domain.ghost_updater(coarse.inverse)()
         if self.parted:
             for part, whole in zip(self.gate.operator, self.levels[self.joint].operator):
                 self.domains[-1].assemble(part, whole)
@@ -347,7 +348,8 @@ class Multigrid:
     def _prepared(self, what, n):
         """The calls that one step of the cycle takes."""
         here, do, ready = self.levels[n], self.do, self.backend.prepare
-        fill = self.domains[n].filler if n < self.joint else self.domain.alone().filler
+        domain = self.domains[n] if n < self.joint else self.domain.alone()
+        fill = domain.ghost_updater
         if n == self.small:
             steps = self.small_steps[what].reshape(-1)
             return [ready(do["small_cycle"], here.grid, self.table, steps, self.table.size,

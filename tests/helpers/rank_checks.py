@@ -15,7 +15,8 @@ from ekm3d.backends.cuda import CudaBackend
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.parallel.decomposition import factorisations
-from ekm3d.parallel.domain import Domain, MpiDomain
+from ekm3d.parallel.domain import Domain
+from ekm3d.parallel.mpi_domain import MpiDomain
 from ekm3d.parallel.team import join
 from ekm3d.solvers import multigrid
 from ekm3d.solvers.elliptic import EllipticSolver
@@ -85,7 +86,7 @@ def check_halos(rng, backend):
         most = sum(rounds[n // 2] for n, other in enumerate(sides) if other is not None)
         least = 6 - sides.count(None)
         assert least <= domain.counters.messages - counted <= most
-        domain.filler(blank)()
+        domain.ghost_updater(blank)()
         for axis, up in product(range(3), (False, True)):
             index = [slice(GHOST, -GHOST)] * 3
             index[axis] = slice(-GHOST, -GHOST + 1) if up else slice(GHOST - 1, GHOST)

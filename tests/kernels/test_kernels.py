@@ -30,8 +30,8 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
          multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
-         reactions.follow, reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.collect,
-         reproducible_sum.merge,
+         reactions.follow, reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.bin_values,
+         reproducible_sum.merge_bins,
          *PHYSICS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}

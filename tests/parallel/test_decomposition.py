@@ -54,7 +54,7 @@ def test_neighbours_of_neighbours():
             if other is None:
                 assert (box.stop if up else box.start)[axis] == (planes[axis][-1] if up else 0)
                 continue
-            assert boxes[other].neighbour(axis, not up) == box.number
+            assert boxes[other].neighbour(axis, not up) == box.rank
             ends = (box.stop, boxes[other].start) if up else (box.start, boxes[other].stop)
             assert ends[0][axis] == ends[1][axis]
             rest = [a for a in range(3) if a != axis]

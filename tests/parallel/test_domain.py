@@ -43,7 +43,7 @@ def test_a_process_alone_holds_everything(rng):
     d, a = Domain(grid), rng.normal(size=(2, *grid.padded))
     before = a.copy()
     d.fill(a)
-    d.filler(a)()
+    d.ghost_updater(a)()
     assert np.array_equal(a, before) and d.grid == d.whole == grid and d.is_root
     inner = a[grid.inner]
     assert np.shares_memory(d.local_view(inner), inner) and d.local_view(inner).shape == inner.shape

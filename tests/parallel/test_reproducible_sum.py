@@ -27,14 +27,14 @@ def binned(values):
     """Bins of numbers (layers, n), by the reference."""
     bins = np.zeros(ENTRIES * len(values))
     grid = Grid((values.shape[1], 1, len(values)), SPACING)
-    reproducible_sum.collect(grid, values.reshape(-1), values.size, bins.size, bins)
+    reproducible_sum.bin_values(grid, values.reshape(-1), values.size, bins.size, bins)
     return bins.reshape(-1, ENTRIES)
 
 
 def merged(bins):
     """The bins of all layers (layers, ENTRIES) as one, (ENTRIES,), by the reference."""
     out = np.full(ENTRIES, np.nan)
-    reproducible_sum.merge(Grid((len(bins), 1, 1), SPACING), bins.reshape(-1), bins.size, out.size, out)
+    reproducible_sum.merge_bins(Grid((len(bins), 1, 1), SPACING), bins.reshape(-1), bins.size, out.size, out)
     return out
 
 
@@ -55,12 +55,12 @@ def test_kernels_add_up_as_their_twins_to_the_last_bit(host, rng, grid):
                     1e290 * found[0, 0]):
         bins = np.full((2, ENTRIES * grid.shape[0]), np.nan)
         for n, do in enumerate((lambda op: op, host.bind)):
-            do(reproducible_sum.collect)(layers, numbers.reshape(-1), numbers.size, bins[n].size, bins[n])
+            do(reproducible_sum.bin_values)(layers, numbers.reshape(-1), numbers.size, bins[n].size, bins[n])
         assert np.array_equal(bins[0], bins[1])
         ends = np.full((2, ENTRIES), np.nan)
         rows = Grid((grid.shape[0], 1, 1), SPACING)
         for n, do in enumerate((lambda op: op, host.bind)):
-            do(reproducible_sum.merge)(rows, bins[n], bins[n].size, ENTRIES, ends[n])
+            do(reproducible_sum.merge_bins)(rows, bins[n], bins[n].size, ENTRIES, ends[n])
         assert np.array_equal(ends[0], ends[1])
 
 
@@ -76,7 +76,7 @@ def test_layers_of_all_heights_merge_as_in_the_twin(host, rng, wrong):
         bins[50 + bins[50:100, 0].argmin(), 3] = wrong
     found = np.full((2, 3, ENTRIES), np.nan)
     for n, do in enumerate((lambda op: op, host.bind)):
-        do(reproducible_sum.merge)(Grid((50, 1, 3), SPACING), bins.reshape(-1), bins.size, found[n].size,
+        do(reproducible_sum.merge_bins)(Grid((50, 1, 3), SPACING), bins.reshape(-1), bins.size, found[n].size,
                        found[n].reshape(-1))
     assert np.array_equal(found[0], found[1], equal_nan=True)
     assert np.isnan(found[0, :, 1:]).any(axis=1).tolist() == [False, wrong is not None, False]

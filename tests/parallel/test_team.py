@@ -107,7 +107,7 @@ def test_an_unforeseen_error_on_one_ends_all_with_its_traceback():
     code, out, errors = mpi.script(3, "from ekm3d.parallel.team import join\nteam = join()\n"
                                      "print('hello', flush=True)\n"
                                      "team.comm.Barrier()\n"       # then it has been said
-                                     "if team.number == 2:\n"
+                                     "if team.rank == 2:\n"
                                      "    import time; time.sleep(1.0); {}['no such key']\n"
                                      "team.comm.Barrier()")
     assert code != 0 and time.monotonic() - begun < 30
@@ -125,8 +125,8 @@ def test_a_failure_of_all_is_said_once():
 def test_a_failure_of_one_ends_the_others():
     """It waits a little for the others to fail as well, and then ends them."""
     code, _, errors = mpi.script(3, "import sys\nfrom ekm3d.parallel import team\n"
-                                   "launch.PATIENCE = 0.2\nteam = team.join()\n"
-                                   "if team.number == 1: sys.exit(team.failed('my disk', 3))\n"
+                                   "team.PATIENCE = 0.2\nteam = team.join()\n"
+                                   "if team.rank == 1: sys.exit(team.failed('my disk', 3))\n"
                                    "team.comm.Barrier()")
     assert code == 3 and "process 1 of 3: my disk\n" in errors
 
@@ -141,8 +141,8 @@ with collective_errors(team.comm, ValueError):
     pass
 try:
     with collective_errors(team.comm, ValueError):
-        if team.number:
-            raise ValueError(f"voxel of {team.number}")
+        if team.rank:
+            raise ValueError(f"voxel of {team.rank}")
 except ValueError as error:
     text = f"own: {error}"
 except RuntimeError as error:
