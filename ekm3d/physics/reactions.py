@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekm3d.backends.base import operator
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.chemical_state import ChemicalState
 from ekm3d.chemistry.equilibrium import ChemistryError, Sites
 from ekm3d.grid.stencil import flat
@@ -50,7 +50,7 @@ def follow(g, anew, total, cec, theta, tau, strength, z, slowing, solved, mobili
     cut = g.inner
     np.copyto(solved[cut], total[cut], where=anew[cut] > 0)
     mobility[cut] = theta[cut] * tau[cut] * (1 / (1 + slowing * np.sqrt(strength[cut])))
-    charge[cut] = WeightedSum(z)(total[cut])[0] - added(cec[cut])
+    charge[cut] = WeightedSum(z)(total[cut])[0] - sum_rows(cec[cut])
 
 
 class Reactions:
