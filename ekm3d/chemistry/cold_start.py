@@ -10,7 +10,7 @@ whose multipliers are the phases' amounts. A damped descent finds its only minim
 
 import numpy as np
 
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.activity import LN10
 
 STEPS = 400               # of descent, minerals' comings and goings included
@@ -45,7 +45,7 @@ def descend(equations, voxels, y, pH):
     released, _ = voxels.released(pH)
     target = np.vstack([voxels.total, voxels.cec + released])
     if q.H is not None:
-        target[q.H] += added(released)
+        target[q.H] += sum_rows(released)
     largest = np.abs(voxels.total).max(axis=0)
     penalty = WeightedSum(10 * np.abs(phases.nu))(np.abs(voxels.total))
     active = (y[B:] > 0) | phases.gas[:, None]
@@ -68,10 +68,10 @@ def descend(equations, voxels, y, pH):
         def value(state, at):
             there = np.where(np.vstack([at.absent, at.bare]), 0.0, state[:Q])
             off = np.abs(np.where(on, at.saturation, 0.0))
-            return (added(at.terms) - added(target[:, todo] * there)
-                    + added(penalty[:, todo] * off))
+            return (sum_rows(at.terms) - sum_rows(target[:, todo] * there)
+                    + sum_rows(penalty[:, todo] * off))
 
-        noise = 1e-13 * (added(old.terms) + np.abs(value(part, old)))
+        noise = 1e-13 * (sum_rows(old.terms) + np.abs(value(part, old)))
         better = (value(trial, new) <= value(part, old) + noise) | (length < 1e-6)
         y[:, todo[better]] = trial[:, better]
         damping[todo] = np.clip(damping[todo] * np.where(better, 0.2, 5.0),

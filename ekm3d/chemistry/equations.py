@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.activity import LN10, Activity
 from ekm3d.chemistry.ion_exchange import Columns, Exchangers
 from ekm3d.chemistry.phases import Phases, groups
@@ -173,8 +173,8 @@ class Equations:
             error[:K] += mix["held"](y[self.B:])
             scale[:K] += mix["held_sizes"](np.abs(y[self.B:]))
         if H is not None:
-            error[H] -= added(released)
-            scale[H] += added(np.abs(released))
+            error[H] -= sum_rows(released)
+            scale[H] += sum_rows(np.abs(released))
         error[K:Q][bare] = 0.0
         if lost:
             error[:K][absent], scale[:K][absent] = 0.0, 1.0
@@ -229,7 +229,7 @@ class Equations:
             if H is not None:
                 follow = r.site_slope / np.where(r.bare, 1.0, r.site)
                 A[main, at[H]] += mix["of_exchange"](mix["by_charge"](follow) * r.terms[S:])
-                A[at[H], at[H]] -= added(r.site_slope)
+                A[at[H], at[H]] -= sum_rows(r.site_slope)
                 A[at[K:Q], at[H]] -= r.site_slope
             for v, i in enumerate(self.exchangers.mixed):
                 A[at[Q + v], at[Q + v]] += np.where(r.bare[i], 1.0, -np.exp(y[Q + v]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ekm3d.backends.base import Backend
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry import newton
 from ekm3d.chemistry.activity import LN10
 from ekm3d.chemistry.chemical_state import ChemicalState, carried_on
@@ -350,7 +350,7 @@ class EquilibriumSolver(VoxelSolver):
         """
         q = self.equations
         voxels = given.take(index)
-        y, pH = guess(q, voxels), added(voxels.reference_pH) / q.N
+        y, pH = guess(q, voxels), sum_rows(voxels.reference_pH) / q.N
         low, high = np.full(index.size, -10.0), np.full(index.size, 25.0)
         for number in range(self.rounds):
             reached, steps = descend(q, voxels, y, pH)

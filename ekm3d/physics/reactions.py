@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekm3d.backends.base import operator
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.chemical_state import ChemicalState
 from ekm3d.chemistry.equilibrium import ChemistryError, Sites
 from ekm3d.chemistry.system import ChemicalSystem
@@ -57,7 +57,7 @@ def update_dependents(g, solved, total, cec, theta, tau, strength, z, slowing,
     cut = g.inner
     np.copyto(totals_at_last_solve[cut], total[cut], where=solved[cut] > 0)
     transport_factor[cut] = theta[cut] * tau[cut] * (1 / (1 + slowing * np.sqrt(strength[cut])))
-    charge[cut] = WeightedSum(z)(total[cut])[0] - added(cec[cut])
+    charge[cut] = WeightedSum(z)(total[cut])[0] - sum_rows(cec[cut])
 
 
 class Reactions:

@@ -133,11 +133,11 @@ class EllipticSolver:
         self.do = {op.__name__: backend.bind(op) for op in operators}
         self.Ap, self.r = (backend.zeros(grid.padded) for _ in range(2))
         self.p = backend.zeros(grid.padded, np.float32)
-        self.fill_direction = domain.filler(self.p)
+        self.fill_direction = domain.ghost_updater(self.p)
         sums = backend.zeros((4, *grid.shape[:2], grid.segments))
         self.rr_sums, self.product_sums, self.residual_sums = sums[0], sums[1:], sums[:3]
         self.add_rr, self.add_all, self.add_residual = map(
-            domain.adder, (sums[:1], sums, self.residual_sums))
+            domain.segment_reducer, (sums[:1], sums, self.residual_sums))
         self.iterations = 0
         long = [axis for axis, n in enumerate(domain.whole.shape) if n > 1]
         self.axis = long[0] if len(long) == 1 else None     # of a single column of voxels
@@ -182,7 +182,7 @@ class EllipticSolver:
                 residual_norm = self._remove_mean_residual(b, x)
         if singular:
             np.subtract(x, self._mean(x), out=x, where=multigrid.finest.inverse_diagonal > 0)
-        self.domain.filler(x)()
+        self.domain.ghost_updater(x)()
         if trend is not None and improved:
             trend += x
         elif trend is not None:
@@ -196,7 +196,7 @@ class EllipticSolver:
 
     def _residual(self, A, f, source_mean, x):
         """Set r = f - A x; return (|r|, |f|), with |A x| for |f| if f is zero."""
-        self.domain.filler(x)()
+        self.domain.ghost_updater(x)()
         self.do["apply_operator"](self.grid, *A, x, self.Ap)
         self.do["residual"](self.grid, f, self.Ap, self.multigrid.finest.inverse_diagonal,
                             source_mean, self.r, self.residual_sums)
@@ -209,7 +209,7 @@ class EllipticSolver:
         The energy norm of the error falls by the most for alpha = (trend, r) / (trend, A trend).
         What remains in trend turns into the next one when the new x is added.
         """
-        self.domain.filler(trend)()
+        self.domain.ghost_updater(trend)()
         self.do["apply_operator"](self.grid, *A, trend, self.Ap)
         slope, curvature = (self.domain.dot(trend, a) for a in (self.r, self.Ap))
         alpha = slope / curvature if curvature > 0 else 0.0

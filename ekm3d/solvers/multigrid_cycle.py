@@ -81,11 +81,11 @@ class Multigrid:
                      mg.coarsen, mg.invert_diagonal)
         self.do = {op.__name__: backend.bind(op) for op in operators}
         self.finest = allocate_level(grid, backend)
-        self.fill_operator = domain.filler(self.finest.face, self.finest.inverse_diagonal)
-        self.fill_last = domain.filler(self.finest.y)
+        self.fill_operator = domain.ghost_updater(self.finest.face, self.finest.inverse_diagonal)
+        self.fill_last = domain.ghost_updater(self.finest.y)
         self.sums = backend.zeros((5, *grid.shape[:2], grid.segments))
         self.product = backend.zeros((1, *grid.shape[:2], grid.segments))
-        self.add_sums, self.add_product = domain.adder(self.sums), domain.adder(self.product)
+        self.add_sums, self.add_product = domain.segment_reducer(self.sums), domain.segment_reducer(self.product)
         self.hierarchy: Hierarchy                    # of `cells`, made by build_hierarchy
         self.cells: list[Cells] = []
         self.w_cycle = True
@@ -116,9 +116,9 @@ class Multigrid:
         h = self.hierarchy
         for (fine, coarse), domain in zip(pairwise(h.local_levels), h.domains[1:], strict=True):
             self._coarsen(fine, coarse)
-            domain.filler(coarse.face)()
+            domain.ghost_updater(coarse.face)()
             self.do["invert_diagonal"](coarse.grid, *coarse.operator)
-            domain.filler(coarse.inverse_diagonal)()
+            domain.ghost_updater(coarse.inverse_diagonal)()
         h.gather_operator()
         for fine, coarse in pairwise(h.levels[h.agglomerated:]):
             self._coarsen(fine, coarse)
@@ -156,7 +156,7 @@ class Multigrid:
         """Return the prepared calls of one step of the cycle on level n."""
         h, do, prepare = self.hierarchy, self.do, self.backend.prepare
         level = h.levels[n]
-        filler = (h.domains[n] if n < h.agglomerated else self.domain.alone()).filler
+        filler = (h.domains[n] if n < h.agglomerated else self.domain.alone()).ghost_updater
         if n == h.small:
             steps = self.small_steps[step].reshape(-1)
             return [prepare(do["small_cycle"], level.grid, h.table, steps, h.table.size,

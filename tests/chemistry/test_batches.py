@@ -25,7 +25,7 @@ from helpers.random_systems import (
 from ekm3d import errors
 from ekm3d.backends import cpp
 from ekm3d.backends.cuda import CudaBackend
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites
 
 MADE = {"numpy": lambda: None, "cpp": lambda: cpp.CppBackend("test"),
@@ -105,7 +105,7 @@ def test_ordered_sums_are_sums_one_after_the_other(rng, n):
     weights, array = rng.normal(size=(6, 23)), rng.normal(size=(23, n)) * 10.0**rng.integers(9)
     weights[rng.random(weights.shape) < 0.4] = 0.0
     weights[2] = 0.0
-    found, whole = WeightedSum(weights)(array), added(array)
+    found, whole = WeightedSum(weights)(array), sum_rows(array)
     for column in range(n):
         for row in range(6):
             total = 0.0

@@ -32,8 +32,8 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle,
          multigrid.sum_coefficients, multigrid.scale_operator, multigrid.coarsen,
          multigrid.invert_diagonal, reactions.needs_solve, reactions.update_dependents,
-         reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.collect,
-         reproducible_sum.merge,
+         reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.bin_values,
+         reproducible_sum.merge_bins,
          *PHYSICS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}

@@ -18,7 +18,8 @@ from ekm3d.grid.grid import Grid
 from ekm3d.output.vtkhdf import Snapshots
 from ekm3d.output.vtkhdf_collective import PARALLEL, Collective
 from ekm3d.output.vtkhdf_per_rank import snapshots
-from ekm3d.parallel.domain import NUMPY, MpiDomain
+from ekm3d.parallel.domain import NUMPY
+from ekm3d.parallel.mpi_domain import MpiDomain
 from ekm3d.parallel.team import join
 from ekm3d.resources import case_path
 
