@@ -1,6 +1,6 @@
 """Chemical equilibrium in many voxels: water, exchangers, minerals, gases from components' totals.
 
-`Equilibrium.solve` runs Newton's method on the equations of `equilibrium`: quadratic, because
+`EquilibriumSolver` runs Newton's method on the equations of `equilibrium`: quadratic, because
 ionic strength and water activity are among its unknowns, with the minerals' complementarity as
 an active set. Where the history is missing or does not help, a start without history is made
 (see `descent`). Redox is frozen: valences of an element are components of their own.
@@ -81,18 +81,18 @@ def pieces(move, tables):
 class VoxelSolver:
     """Solves the chemistry of voxels.
 
-    `settle` does it in place, `settled` for lists where the backend keeps arrays, and `solve` for
-    NumPy's.
+    `solve` works in place on a ChemicalState, `solve_list` takes lists where the backend keeps
+    arrays and returns a ChemicalState, `solve_numpy` takes and returns NumPy arrays.
     """
 
     compiled = None           # Newton's method in compiled code, where there is one
 
     def __init__(self, chem, backend=None):
-        """backend: where the arrays of `settle` live."""
+        """backend: where the arrays of `solve` live."""
         self.chem, self.backend = chem, backend or Backend("plain arrays")
 
-    def cells(self, total, theta, sites=Sites(), warm_start=None):
-        """Cells of just n voxels, with room for what is found; see `settled`."""
+    def allocate_state(self, total, theta, sites=Sites(), warm_start=None):
+        """ChemicalState of just n voxels, its outputs allocated; arguments as of `solve_list`."""
         chem, n, N = self.chem, theta.size, max(1, len(self.chem.exchangers))
         K, S, E, M, G = map(len, (chem.components, chem.species, chem.exchange, chem.minerals,
                                   chem.gases))
@@ -110,24 +110,24 @@ class VoxelSolver:
                      *(room(count, n) for count in (chem.unknowns - M, S, E, M, G)), room(n),
                      room(n))
 
-    def settled(self, total, theta, sites=Sites(), warm_start=None):
-        """Cells in equilibrium, of lists where the backend keeps arrays.
+    def solve_list(self, total, theta, sites=Sites(), warm_start=None):
+        """Return the ChemicalState of n voxels, from lists where the backend keeps arrays.
 
         total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; sites: numbers or such
-        lists; warm (U, n): of the cells of before, left as it is. ChemistryError as from `settle`.
+        lists; warm (U, n): of the cells of before, left as it is. ChemistryError as from `solve`.
         """
-        cells = self.cells(total, theta, sites, warm_start)
-        self.settle(cells, self.backend.arange(theta.size), None if warm_start is None else 0.0)
-        return cells
+        state = self.allocate_state(total, theta, sites, warm_start)
+        self.solve(state, self.backend.arange(theta.size), None if warm_start is None else 0.0)
+        return state
 
-    def settle(self, cells, where, elapsed=None):
-        """Equilibrium of the voxels `where` (n,), places on the backend, of Cells, in place.
+    def solve(self, state, where, elapsed=None):
+        """Solve the voxels with flat indices `where` (n,), on the backend, of `state` in place.
 
-        elapsed [s]: since the equilibrium cells.warm, which is carried on (see `carried_on`); None
+        elapsed [s]: since the equilibrium state.warm, which is carried on (see `carried_on`); None
         where there is none. Returns an Effort; ChemistryError with places among all voxels.
         """
         there, n = self.backend, where.size
-        steps, left = self._compiled(cells, where, elapsed)
+        steps, left = self._compiled(state, where, elapsed)
         if not left.size:
             return SolverStats(steps, left, np.zeros(0, int))
         places = where[there.from_numpy(left)] if left.size < n else where
@@ -135,31 +135,31 @@ class VoxelSolver:
         def take(array):
             return there.to_numpy(array[..., places])
 
-        warm_start = None if elapsed is None else take(cells.warm_start)
+        warm_start = None if elapsed is None else take(state.warm_start)
         anew = warm_start is None or self.compiled         # that start was tried already, in vain
-        start = None if anew else carried_on(warm_start, take(cells.rate), elapsed)
-        sites = Sites(take(cells.cec), take(cells.slope), take(cells.reference_pH), cells.limits)
+        start = None if anew else carried_on(warm_start, take(state.rate), elapsed)
+        sites = Sites(take(state.cec), take(state.slope), take(state.reference_pH), state.limits)
         try:
-            found = self._solve(take(cells.total), take(cells.theta), sites, start)
+            found = self._solve(take(state.total), take(state.theta), sites, start)
         except ChemistryError as error:
             raise ChemistryError(error.reason, self.chem.components,
                                  there.to_numpy(places)[error.voxels], error.total) from None
         for name in ("c", "exchanged", "solid", "gas", "warm_start", "pH"):
-            getattr(cells, name)[..., places] = there.from_numpy(getattr(found, name))
-        cells.strength[places] = there.from_numpy(found.ionic_strength)
+            getattr(state, name)[..., places] = there.from_numpy(getattr(found, name))
+        state.strength[places] = there.from_numpy(found.ionic_strength)
         if elapsed:
-            change = (found.warm_start - warm_start)[:len(cells.rate)]
-            cells.rate[..., places] = there.from_numpy(change / elapsed)
+            change = (found.warm_start - warm_start)[:len(state.rate)]
+            state.rate[..., places] = there.from_numpy(change / elapsed)
         steps[there.from_numpy(left)] += there.from_numpy(found.iterations.astype(np.int32))
         return SolverStats(steps, left, found.restarts)
 
-    def _compiled(self, cells, where, elapsed):
+    def _compiled(self, state, where, elapsed):
         """(steps (n,), numbers of the voxels that are left) after compiled code, here none."""
         return self.backend.zeros(where.size, np.int32), np.arange(where.size)
 
     def _solve(self, total, theta, sites, start):
         """Result of lists, in NumPy."""
-        return self.solve(total, theta, sites, start)
+        return self.solve_numpy(total, theta, sites, start)
 
 
 class _Found:
@@ -199,7 +199,7 @@ class EquilibriumSolver(VoxelSolver):
         self.tolerance, self.equations = tolerance, Equations(chem)
         self.compiled = newton.compiled(self.equations, backend)
 
-    def solve(self, total, theta, sites=Sites(), warm_start=None):
+    def solve_numpy(self, total, theta, sites=Sites(), warm_start=None):
         """Equilibrium of n voxels, NumPy's arrays throughout.
 
         total (K, n) mol/m3 of bulk; theta (n,) m3 of water per m3 of bulk; warm: a previous
@@ -212,11 +212,11 @@ class EquilibriumSolver(VoxelSolver):
         total, (theta,), warm_start, *three = pieces(there.from_numpy, (
             given.total, np.full((1, n), theta, float), np.asarray(warm_start, float), given.cec,
             given.slope, given.reference_pH))
-        cells = self.cells(total, theta, Sites(*three, sites.limits), warm_start)
-        effort = self.settle(cells, there.arange(n), 0.0)
+        state = self.allocate_state(total, theta, Sites(*three, sites.limits), warm_start)
+        effort = self.solve(state, there.arange(n), 0.0)
         c, exchanged, solid, gas, warm_start, (pH,), (strength,), (steps,) = pieces(there.to_numpy, (
-            cells.c, cells.exchanged, cells.solid, cells.gas, cells.warm_start, cells.pH[None],
-            cells.strength[None], effort.steps[None].astype(float)))
+            state.c, state.exchanged, state.solid, state.gas, state.warm_start, state.pH[None],
+            state.strength[None], effort.steps[None].astype(float)))
         restarts = np.zeros(n, int)
         restarts[effort.left] = effort.restarts
         released, _ = given.released(pH)

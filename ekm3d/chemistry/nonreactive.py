@@ -19,7 +19,7 @@ class NonReactive(VoxelSolver):
                              "without species, exchange, minerals or gases")
         super().__init__(chem, backend)
 
-    def solve(self, total, theta, sites=Sites(), warm_start=None):
+    def solve_numpy(self, total, theta, sites=Sites(), warm_start=None):
         """c = total / theta; (K, n) -> Result of n voxels."""
         c, n = total / theta, total.shape[1]
         pH, h = np.full(n, np.nan), self.chem.hydrogen
@@ -32,12 +32,12 @@ class NonReactive(VoxelSolver):
                       iterations=np.zeros(n, int), converged=np.ones(n, bool),
                       gas=none, restarts=np.zeros(n, int))
 
-    def settle(self, cells, where, elapsed=None):
+    def solve(self, state, where, elapsed=None):
         """The same in place, with the backend's arrays."""
-        c = cells.total[..., where] / cells.theta[where]
-        cells.c[..., where] = c
+        c = state.total[..., where] / state.theta[where]
+        state.c[..., where] = c
         h = self.chem.hydrogen
-        cells.pH[where] = np.nan if h is None else -np.log10(np.maximum(c[h], 1e-300) / 1e3)
-        cells.strength[where] = self.backend.weighted_sum(0.5e-3 * self.chem.z**2, c)
+        state.pH[where] = np.nan if h is None else -np.log10(np.maximum(c[h], 1e-300) / 1e3)
+        state.strength[where] = self.backend.weighted_sum(0.5e-3 * self.chem.z**2, c)
         none = np.zeros(0, int)
         return SolverStats(self.backend.zeros(where.size, np.int32), none, none)

@@ -83,7 +83,7 @@ class _Solver:
 
     def __call__(self, total):
         try:
-            found = self.engine.solve(total[:, None], np.ones(1))
+            found = self.engine.solve_numpy(total[:, None], np.ones(1))
         except ChemistryError as error:
             raise ValueError(f"{self.place}: {error}") from error
         return found, total + self.chem.nu_g.reshape(-1, total.size).T @ found.gas[:, 0]

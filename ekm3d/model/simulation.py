@@ -145,7 +145,7 @@ class Simulation:
         for n, side in enumerate(case.sides):
             if side.composition is not None:
                 water = neutral(chem, side.composition)[:, None]
-                found = self.engine.solve(water, np.ones(1))
+                found = self.engine.solve_numpy(water, np.ones(1))
                 s.reservoir_species[:, self.electrodes.strips + n] = found.c[:, 0]
         self.nonequilibrium.start(s)
         self.catholytes.start(s)

@@ -74,7 +74,7 @@ class Catholytes:
         """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
         tanks = self.tanks
         try:
-            found = self.engine.solve(s.catholyte_totals[tanks].T / self.volume[tanks], np.ones(tanks.size),
+            found = self.engine.solve_numpy(s.catholyte_totals[tanks].T / self.volume[tanks], np.ones(tanks.size),
                                       warm_start=None if warm_start is None else warm_start[:, tanks])
         except ChemistryError as error:
             error.args = (f"{error}; this is the catholyte of tank {error.voxels[0]}, counted "

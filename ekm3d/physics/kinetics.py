@@ -71,7 +71,7 @@ class Kinetics:
         """Cells of all voxels in equilibrium, with the place in what it may complain about."""
         with self.voxels.domain.collective_errors(ChemistryError):
             try:
-                return engine.settled(total, self.theta(), sites, warm_start)
+                return engine.solve_list(total, self.theta(), sites, warm_start)
             except ChemistryError as error:
                 error.args = (f"slow reactions: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)

@@ -124,7 +124,7 @@ class Reactions:
         sites = Sites(at(self._by_exchanger("cec")), at(self._by_exchanger("cec_slope")),
                       at(self.reference_pH))
         try:
-            found = self.engine.solve(at(s.totals), at(self.rock["water_content"]), sites)
+            found = self.engine.solve_numpy(at(s.totals), at(self.rock["water_content"]), sites)
         except ChemistryError:
             return None                     # that voxel will say so itself, with its place
         self.seeds.spread(found.warm_start, s.warm_start)
@@ -144,7 +144,7 @@ class Reactions:
     def _settle(self, cells, where, elapsed):
         with self.voxels.domain.collective_errors(ChemistryError):
             try:
-                return self.engine.settle(cells, where, elapsed)
+                return self.engine.solve(cells, where, elapsed)
             except ChemistryError as error:
                 voxels = self.voxels.numbers(error.voxels)
                 raise ChemistryError(error.reason, self.chem.components, voxels, error.total,

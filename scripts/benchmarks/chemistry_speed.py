@@ -54,12 +54,12 @@ def measure(count):
         near[H] = acidity_from_neutrality(chem, near, sites.cec)
         return near
 
-    slow, found = clocked(lambda: engine.solve(total, THETA, sites))
+    slow, found = clocked(lambda: engine.solve_numpy(total, THETA, sites))
     rows = [("ekm3d, without history (NumPy)", count / slow, found.iterations.mean())]
     for share in (1e-1, 1e-3, 1e-6, 0.0):
         near = moved(share) if share else total
         for name, one in engines.items():
-            wall, after = clocked(lambda: one.solve(near, THETA, sites, found.warm_start))
+            wall, after = clocked(lambda: one.solve_numpy(near, THETA, sites, found.warm_start))
             rows.append((f"ekm3d, totals moved by {share:g} ({name})", count / wall,
                          after.iterations.mean()))
     return rows + beside(chem, total, sites, found)

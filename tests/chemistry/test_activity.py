@@ -71,7 +71,7 @@ def test_solubility_grows_with_ionic_strength_as_gamma_falls():
     total[[chem.components.index(n) for n in ("Na+", "Cl-")]] = salt
     total[[chem.components.index(n) for n in ("Ca+2", "SO4-2")]] = 100.0
     total[chem.hydrogen] = 1e-4
-    found = EquilibriumSolver(chem).solve(total, 1.0)
+    found = EquilibriumSolver(chem).solve_numpy(total, 1.0)
     c = found.c[chem.components.index("Ca+2")] / 1e3
     root = np.sqrt(found.ionic_strength)
     log = -chem.debye_A * 4 * root / (1 + 1.5 * root) + 0.05 * found.ionic_strength

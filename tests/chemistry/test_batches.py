@@ -55,7 +55,7 @@ def solve(engine, system, warm_start, voxels):
     """Result of some voxels only."""
     _, total, theta, sites = system
     cec, slope = (np.asarray(v)[..., voxels] for v in (sites.cec, sites.slope))
-    return engine.solve(total[:, voxels], theta[voxels], Sites(cec, slope, sites.reference_pH),
+    return engine.solve_numpy(total[:, voxels], theta[voxels], Sites(cec, slope, sites.reference_pH),
                         None if warm_start is None else warm_start[:, voxels])
 
 

@@ -43,7 +43,7 @@ def engine(there):
 
 
 def moved_there(engine, total, sites, warm_start):
-    """(total, theta, sites, warm) of `Engine.settled`, where the engine's backend keeps arrays."""
+    """(total, theta, sites, warm) of `EquilibriumSolver.solve_list`, where the engine's backend keeps arrays."""
     move, given = engine.backend.from_numpy, engine._voxels(total, THETA, sites)
     lists = map(move, (given.cec, given.slope, given.reference_pH))
     return (move(given.total), move(np.full(total.shape[1], THETA)),
@@ -54,7 +54,7 @@ def run(engine, total, sites, start):
     """(Cells, steps, done) of the kernel alone, as NumPy's, from the states `start` (U, n)."""
     n, there = total.shape[1], engine.backend
     given = moved_there(engine, total, sites, start[:CHEM.unknowns])
-    cells = engine.cells(*given)
+    cells = engine.allocate_state(*given)
     steps, done = engine.compiled(cells, there.arange(n), engine.tolerance, 0.0)
     found = {name: there.to_numpy(value) for name, value in vars(cells).items()
              if name != "limits"}
@@ -78,10 +78,10 @@ def test_both_take_the_same_way(engine, rng, by, n):
     1e-12 of their terms; nearly always they do to 1e-13.
     """
     total, sites = ore(rng, n)
-    start = ENGINE.solve(total, THETA, sites)
+    start = ENGINE.solve_numpy(total, THETA, sites)
     total = moved(rng, total, sites, by)
-    wanted = ENGINE.solve(total, THETA, sites, start.warm_start)
-    found = engine.solve(total, THETA, sites, start.warm_start)
+    wanted = ENGINE.solve_numpy(total, THETA, sites, start.warm_start)
+    found = engine.solve_numpy(total, THETA, sites, start.warm_start)
     assert (found.iterations == wanted.iterations).mean() > 0.98
     for name in ("c", "exchanged", "site", "ionic_strength", "water_activity", "pH"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-9,
@@ -105,7 +105,7 @@ def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
     number of steps, in whether they arrived, and in the equilibrium. (All do, to 2e-11.)
     """
     total, sites = make(rng, 800)
-    start = ENGINE.solve(total, THETA, sites).warm_start[:, rng.permutation(800)]
+    start = ENGINE.solve_numpy(total, THETA, sites).warm_start[:, rng.permutation(800)]
     given, wanted = ENGINE._voxels(total, THETA, sites), _Found(ENGINE.equations, 800)
     with np.errstate(all="ignore"):
         ENGINE._newton(given, np.arange(800), start.copy(), wanted)
@@ -121,21 +121,21 @@ def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
 def test_a_solution_stays_what_it_is(engine, rng):
     """Unchanged totals take no step, and the unknowns keep every bit."""
     total, sites = ore(rng, 50)
-    start = engine.solve(total, THETA, sites, engine.solve(total, THETA, sites).warm_start)
-    again = engine.solve(total, THETA, sites, start.warm_start)
+    start = engine.solve_numpy(total, THETA, sites, engine.solve_numpy(total, THETA, sites).warm_start)
+    again = engine.solve_numpy(total, THETA, sites, start.warm_start)
     assert not again.iterations.any() and np.array_equal(again.warm_start, start.warm_start)
 
 
-def test_lists_are_settled_where_they_lie(engine, rng):
-    """What `settled` finds of the backend's lists is what `solve` finds of NumPy's, to the last
+def test_solve_list_gives_what_solve_numpy_gives(engine, rng):
+    """What `solve_list` finds of the backend's lists is what `solve_numpy` finds of NumPy's, to the last
     bit: without history, and from it, which is left as it was."""
     total, sites = ore(rng, 30)
-    there, start = engine.backend, engine.solve(total, THETA, sites)
+    there, start = engine.backend, engine.solve_numpy(total, THETA, sites)
     later = moved(rng, total, sites, 0.1)
     warm_start = moved_there(engine, later, sites, start.warm_start)
     for given, wanted in ((moved_there(engine, total, sites, start.warm_start)[:3], start),
-                          (warm_start, engine.solve(later, THETA, sites, start.warm_start))):
-        found = engine.settled(*given)
+                          (warm_start, engine.solve_numpy(later, THETA, sites, start.warm_start))):
+        found = engine.solve_list(*given)
         for name in ("c", "exchanged", "solid", "gas", "warm_start", "pH"):
             assert np.array_equal(there.to_numpy(getattr(found, name)), getattr(wanted, name)), name
         assert np.array_equal(there.to_numpy(found.strength), wanted.ionic_strength)
@@ -146,11 +146,11 @@ def test_lists_are_settled_where_they_lie(engine, rng):
 def test_the_voxels_without_an_equilibrium_are_named(engine, rng, history):
     """By their numbers in the lists: those whose water is gone, wherever the lists lie."""
     total, sites = ore(rng, 12)
-    start = ENGINE.solve(total, THETA, sites).warm_start
+    start = ENGINE.solve_numpy(total, THETA, sites).warm_start
     total, theta, sites, warm_start = moved_there(engine, total, sites, start)
     theta[3] = theta[10] = 0.0
     with pytest.raises(ChemistryError, match="no water") as error:
-        engine.settled(total, theta, sites, warm_start if history else None)
+        engine.solve_list(total, theta, sites, warm_start if history else None)
     assert list(error.value.voxels) == [3, 10]
 
 
@@ -160,8 +160,8 @@ def test_wild_systems_from_wild_starts(engine, rng):
     Where the compiled Newton does not arrive, a start without history takes over.
     """
     total, sites = anything(rng, 200)
-    start = engine.solve(total, THETA, sites)
-    found = engine.solve(total, THETA, sites, start.warm_start[:, rng.permutation(200)])
+    start = engine.solve_numpy(total, THETA, sites)
+    found = engine.solve_numpy(total, THETA, sites, start.warm_start[:, rng.permutation(200)])
     assert 0 < np.count_nonzero(found.restarts) < 200
     check(CHEM, total, THETA, sites, found)
 
@@ -174,14 +174,14 @@ def test_voxels_may_lack_components(engine, rng):
     lanthanides, aluminium = CHEM.group("REE"), CHEM.index("Al")
     total[aluminium] *= 3.0
     total[H] = acidity_from_neutrality(CHEM, total, sites.cec) - 60.0
-    whole = ENGINE.solve(total, THETA, sites)
+    whole = ENGINE.solve_numpy(total, THETA, sites)
     assert whole.solid.any(axis=0).sum() > 20
     some = total.copy()
     some[np.ix_(lanthanides, range(0, 40, 3))] = 0.0
     some[aluminium, ::4] = 1e-260
     start = whole.warm_start
     for now in (some, some, total):
-        wanted = ENGINE.solve(now, THETA, sites, start)
+        wanted = ENGINE.solve_numpy(now, THETA, sites, start)
         found, steps, done = run(engine, now, sites, start)
         assert (steps[done] == wanted.iterations[done]).mean() > 0.95
         assert np.array_equal(done, wanted.restarts == 0) and done.sum() >= 20
@@ -196,7 +196,7 @@ def test_voxels_may_lack_components(engine, rng):
 def test_what_does_not_converge_is_said_and_not_written(engine, rng, n, unsound):
     """A start of NaN never arrives; done tells, and the others are not disturbed."""
     total, sites = ore(rng, n)
-    start = ENGINE.solve(total, THETA, sites).warm_start
+    start = ENGINE.solve_numpy(total, THETA, sites).warm_start
     start[:, unsound] = np.nan
     found, steps, done = run(engine, total, sites, start)
     assert np.array_equal(np.flatnonzero(~done), unsound)

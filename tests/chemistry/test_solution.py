@@ -118,7 +118,7 @@ def test_minerals_are_reported_not_formed():
     total = np.zeros((len(BATCH.components), 1))
     total[[BATCH.components.index(n) for n in ("Ca+2", "SO4-2")]] = 100.0
     total[H] = acidity_from_neutrality(BATCH, total)
-    solid = EquilibriumSolver(BATCH).solve(total, 1.0).solid[BATCH.minerals.index("Gypsum"), 0]
+    solid = EquilibriumSolver(BATCH).solve_numpy(total, 1.0).solid[BATCH.minerals.index("Gypsum"), 0]
     assert solid > 10
     rest = water(CHEM, {"Ca+2": 100.0 - solid, "SO4-2": 100.0 - solid})
     assert rest.saturation["Gypsum"] == pytest.approx(0.0, abs=1e-9)

@@ -100,7 +100,7 @@ def dissolved(tables, components, mineral, amounts):
     for name, amount in amounts.items():
         total[chem.index(name)] = 1000 * amount
     total += 2000 * chem.nu_m[0]
-    found = EquilibriumSolver(chem).solve(total[:, None], np.ones(1))
+    found = EquilibriumSolver(chem).solve_numpy(total[:, None], np.ones(1))
     return dict(zip(components, chem.nu.T @ found.c[:, 0] / 1000)), found
 
 

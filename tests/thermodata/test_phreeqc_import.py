@@ -283,7 +283,7 @@ def speciation(path, solution, celsius=25.0):
     row = dict(zip(heads, rows[-1]))
     theirs = np.array([row[f"m_{name}(mol/kgw)"] for name in chem.species])
     total = 1000 * chem.nu.T @ theirs
-    ours = EquilibriumSolver(chem).solve(total[:, None], np.ones(1)).c[:, 0] / 1000
+    ours = EquilibriumSolver(chem).solve_numpy(total[:, None], np.ones(1)).c[:, 0] / 1000
     return chem, theirs, ours
 
 
