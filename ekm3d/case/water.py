@@ -14,7 +14,7 @@ import numpy as np
 
 from ekm3d.case.toml_text import MISSING
 from ekm3d.case.units import QuantityKind, per_kg, per_litre
-from ekm3d.chemistry.solution import water
+from ekm3d.chemistry.solution import speciate
 from ekm3d.suggest import suggest
 
 PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
@@ -76,7 +76,7 @@ def _at_pH(amounts, stated, path, chem, problems, kind):
                      "the pH out, or list H+ with the others")
         return MISSING
     try:
-        found = water(chem, amounts, pH, stated.get(BALANCE),
+        found = speciate(chem, amounts, pH, stated.get(BALANCE),
                       dict(zip(chem.gases, chem.pressure_g)), "the water")
     except ValueError as e:
         problems.add(path, str(e))

@@ -13,7 +13,7 @@ STRENGTHS = np.array([1e-6, 1e-3, 0.1, 0.7, 5.0])
 
 
 def log_gamma(chem, strength):
-    """log10 gamma (S, n) as the module gives it."""
+    """Return log10 gamma (S, n) as the module gives it."""
     activity = Activity(chem)
     return -(activity.action @ activity.factors(strength)) / np.log(10)
 

@@ -1,4 +1,4 @@
-"""The equations of equilibrium and their solution: properties that hold whatever the totals."""
+"""Equations of equilibrium and their solution: properties that hold for any totals."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,8 @@ def test_voxels_do_not_see_each_other(rng):
     total, sites = ore(rng, 30)
     engine = EquilibriumSolver(CHEM)
     engine.chunk = 7
-    together, apart = ENGINE.solve_numpy(total, THETA, sites), engine.solve_numpy(total, THETA, sites)
+    together = ENGINE.solve_numpy(total, THETA, sites)
+    apart = engine.solve_numpy(total, THETA, sites)
     assert apart.c == pytest.approx(together.c, rel=1e-7, abs=1e-15)
 
 
@@ -87,7 +88,8 @@ def test_a_bulk_twice_as_large_holds_twice_as_much(rng):
     """Totals, water and exchanger doubled: the same concentrations."""
     total, sites = ore(rng, 10)
     double = Sites(2 * sites.cec, 2 * sites.slope, sites.reference_pH)
-    found, more = ENGINE.solve_numpy(total, 0.3, sites), ENGINE.solve_numpy(2 * total, 0.6, double)
+    found = ENGINE.solve_numpy(total, 0.3, sites)
+    more = ENGINE.solve_numpy(2 * total, 0.6, double)
     assert more.c == pytest.approx(found.c, rel=1e-7, abs=1e-15)
     assert more.exchanged == pytest.approx(2 * found.exchanged, rel=1e-7, abs=1e-12)
 

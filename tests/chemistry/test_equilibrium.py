@@ -112,7 +112,7 @@ def test_two_ions_on_an_exchanger():
     beta = np.array([K, 1]) / (1 + K)
     found = EquilibriumSolver(chem).solve_numpy((1.0 + beta)[:, None], 1.0, Sites(1.0))
     assert found.c[:, 0] == pytest.approx([1.0, 1.0], rel=1e-10)
-    assert dict(zip(chem.exchange, found.exchanged[:, 0])) == pytest.approx(
+    assert dict(zip(chem.exchange, found.exchanged[:, 0], strict=True)) == pytest.approx(
         {"KX": beta[0], "NaX": beta[1]}, rel=1e-10)
     assert np.isnan(found.pH[0])
 

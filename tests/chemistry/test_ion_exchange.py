@@ -64,7 +64,8 @@ def test_equal_charges_need_no_convention():
         total[BATCH.components.index(name)] = 20.0
     total[BATCH.components.index("Cl-")] = 35.0
     total[BATCH.hydrogen] = acidity_from_neutrality(BATCH, total, 25.0)
-    results = [EquilibriumSolver(with_exchangers(BATCH, name)).solve_numpy(total, 1.0, Sites(25.0)).exchanged
+    results = [EquilibriumSolver(with_exchangers(BATCH, name)).solve_numpy(
+        total, 1.0, Sites(25.0)).exchanged
                for name in CONVENTIONS]
     assert results[1] == pytest.approx(results[0], rel=1e-10)
     assert results[2] == pytest.approx(results[0], rel=1e-10)
@@ -92,7 +93,8 @@ def test_two_exchangers_of_one_kind_are_one(convention, rng):
     two = replace(two, log_k_x=np.tile(one.log_k_x, 2))
     total, site = (1e3 * v for v in totals(one, rng, 8))
     whole = EquilibriumSolver(one).solve_numpy(total, 1.0, Sites(site))
-    split = EquilibriumSolver(two).solve_numpy(total, 1.0, Sites(np.vstack([0.3 * site, 0.7 * site])))
+    split = EquilibriumSolver(two).solve_numpy(
+        total, 1.0, Sites(np.vstack([0.3 * site, 0.7 * site])))
     assert split.c == pytest.approx(whole.c, rel=1e-8, abs=1e-12)
     E = len(one.exchange)
     assert split.exchanged[:E] == pytest.approx(0.3 * whole.exchanged, rel=1e-8, abs=1e-12)
