@@ -47,7 +47,8 @@ def measure(count):
     rng = np.random.default_rng(61)
     chem = comparable(CHEM)
     reference = EquilibriumSolver(chem)
-    solvers = {"NumPy": reference, "compiled": EquilibriumSolver(chem, backend=choose_backend("cpp"))}
+    solvers = {"NumPy": reference,
+               "compiled": EquilibriumSolver(chem, backend=choose_backend("cpp"))}
     total, sites = ore(rng, count)
 
     def moved(share):

@@ -67,11 +67,12 @@ class Phreeqc:
         self.program.load_database(str(path))
 
     def solve(self, total, site=0.0, factor=1.0):
-        """Return the equilibrium of a neutral voxel: total (K,) and sites X (N,) in mol and eq per litre of
-        water; factor (E,) that multiplies the exchange constants.
+        """Return the equilibrium of a neutral voxel.
 
-        site includes the variable charge. The row of H+ is not used: PHREEQC finds acidity from
-        neutrality. Returns species, exchange species, minerals [mol/l], pH and gas taken up.
+        total (K,) and sites X (N,) in mol and eq per litre of water; factor (E,) that multiplies
+        the exchange constants. site includes the variable charge. The row of H+ is not used:
+        PHREEQC finds acidity from neutrality. Returns species, exchange species, minerals
+        [mol/l], pH and gas taken up.
         """
         water, site = 1.0, np.broadcast_to(site, max(1, len(self.chem.exchangers)))
         for _ in range(6):            # reactions make and use water: end with 1 kg of it

@@ -15,14 +15,14 @@ BATCH = comparable(read_database(Path(__file__).parents[1] / "data" / "chemistry
 
 
 def with_sizes(chem, rng):
-    """Return the system with extended Debye-Hueckel: ion sizes 3 to 9 Angstrom, linear coefficients -0.1 to 0.2."""
+    """Return the system with extended Debye-Hueckel: sizes 3 to 9 angstrom, linear -0.1 to 0.2."""
     count = len(chem.species)
     return replace(chem, size=DEBYE_B * rng.choice([3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 9.0], count),
                    linear=rng.uniform(-0.1, 0.2, count).round(4))
 
 
 def with_exchangers(chem, *conventions):
-    """Return the system with one exchanger per convention, constants shifted by half a unit each."""
+    """Return the system with one exchanger per convention, constants half a unit apart."""
     count, copies = len(chem.exchange), len(conventions)
     return replace(
         chem, exchangers=tuple(f"clay {i}" for i in range(copies)), conventions=conventions,
@@ -34,7 +34,10 @@ def with_exchangers(chem, *conventions):
 
 
 def with_minerals(chem, *records):
-    """Return the system with more minerals: (name, {component: coefficient}, water, log K of dissolution)."""
+    """Return the system with more minerals.
+
+    records: (name, {component: coefficient}, water, log K of dissolution) each.
+    """
     nu = [[parts.get(name, 0.0) for name in chem.components] for _, parts, _, _ in records]
     names, _, water, log_k = zip(*records, strict=True)
     return replace(chem, minerals=chem.minerals + names, nu_m=np.vstack([chem.nu_m, nu]),
