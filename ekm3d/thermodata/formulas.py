@@ -76,7 +76,8 @@ def parse(name: str, lumps: Collection[str] = ()) -> tuple[dict[str, float], flo
     return total, charge
 
 
-def _group(text, symbols, lumps):
+def _group(text: str, symbols: re.Pattern[str],
+           lumps: Collection[str]) -> dict[str, float] | None:
     """Return the elements of a formula without charge, brackets resolved; None if it is none."""
     stack: list[dict[str, float]] = [{}]
     place = 0

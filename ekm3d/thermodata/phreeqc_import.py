@@ -111,10 +111,10 @@ class _Assembly:
                 reactions[entry.kind].append(entry)
         for entry in reactions["species"]:
             self.defined[entry.right[0][1]] = entry
-        self.known = {WATER: ({WATER: 1.0}, Constant()), ELECTRON: ({ELECTRON: 1.0}, Constant())}
+        self.formed = {WATER: ({WATER: 1.0}, Constant()), ELECTRON: ({ELECTRON: 1.0}, Constant())}
         self.records = {"component": self.components()}
         self.sites = {species for _, _, species in file.sites}
-        self.known |= {s: ({s: 1.0}, Constant()) for s in self.sites}
+        self.formed |= {s: ({s: 1.0}, Constant()) for s in self.sites}
         self.records["species"] = list(self.species())
         self.records["exchanger"] = [{"name": species, "source": name}
                                      for _, _, species in file.sites]
@@ -144,7 +144,7 @@ class _Assembly:
             if mass is None:
                 self.skip(line, f"{species}: no formula weight")
                 continue
-            self.known[species] = {species: 1.0}, Constant()
+            self.formed[species] = {species: 1.0}, Constant()
             self.lines["component", species] = line
             records[species] = {"name": species, "charge": charge, "molar_mass": _tidy(mass),
                                 "elements": elements, **self.ion(self.defined.get(species)),
@@ -168,14 +168,14 @@ class _Assembly:
 
     def formation(self, name, asked=()):
         """Return ({component: coefficient}, Constant) of the formation of one `name`."""
-        if name not in self.known:
+        if name not in self.formed:
             if name in asked:
                 raise Unreadable(f"{name} is defined by way of itself")
             if name not in self.defined:
                 raise Unreadable(f"{name} is not defined")
             entry = self.defined[name]
-            self.known[name] = self.per_unit(entry, entry.right, entry.left, 1.0, (*asked, name))
-        return self.known[name]
+            self.formed[name] = self.per_unit(entry, entry.right, entry.left, 1.0, (*asked, name))
+        return self.formed[name]
 
     def per_unit(self, entry, side, other_side, sign, asked=()):
         """Return the reaction over components of one unit of the first species of `side`.
@@ -228,7 +228,7 @@ class _Assembly:
     def species(self):
         """Yield the records of dissolved species."""
         for name, entry in self.defined.items():
-            if name in self.known and self.known[name][0] == {name: 1.0}:
+            if name in self.formed and self.formed[name][0] == {name: 1.0}:
                 continue
             record = self.reaction("species", name, entry, partial(self.formation, name))
             if record:

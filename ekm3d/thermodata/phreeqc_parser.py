@@ -64,17 +64,17 @@ class PhreeqcFile:
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (line number, text) of every logical line: comments cut, ; split, \\ joined."""
-    start, held = 0, ""
+    start, continued = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         line = line.split("#")[0].rstrip()
         start = start or number
         if line.endswith("\\"):
-            held += line[:-1] + " "
+            continued += line[:-1] + " "
             continue
-        for part in (held + line).split(";"):
+        for part in (continued + line).split(";"):
             if part.strip():
                 yield start, part.strip()
-        start, held = 0, ""
+        start, continued = 0, ""
 
 
 def parse(text: str) -> PhreeqcFile:

@@ -94,7 +94,7 @@ def test_result_of_a_voxel_does_not_depend_on_the_batch(kind, name, rng):
 
 
 def test_compiled_code_covers_systems_with_one_pivot_order():
-    """Of the systems above, those with one pivot order and no Vanselow exchanger are compiled."""
+    """Systems above with one pivot order and no Vanselow exchanger are compiled."""
     host = SimpleNamespace(kernel=lambda *_, **__: True)
     covered = {name for name, chem in DRAWN.items()
                if EquilibriumSolver(chem, backend=host).compiled}

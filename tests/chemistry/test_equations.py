@@ -31,7 +31,7 @@ def test_any_system_is_solved_and_balances(seed):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_the_start_does_not_matter(seed):
+def test_equilibrium_does_not_depend_on_the_start(seed):
     """From another voxel's state, from a perturbed one, or from none: the same equilibrium.
 
     1e-7: where a component sits almost wholly in one mineral or on the exchanger, residuals of
@@ -50,7 +50,7 @@ def test_the_start_does_not_matter(seed):
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_an_equilibrium_stays(seed):
+def test_solving_again_takes_no_step(seed):
     """Solving again from the solution takes no step and changes no unknown, not by a bit.
 
     (Species may differ by the rounding of a matrix product of another width.)
@@ -74,7 +74,7 @@ def test_the_order_of_components_does_not_matter(rng):
     assert turned.solid == pytest.approx(found.solid, rel=1e-7, abs=1e-9)
 
 
-def test_voxels_do_not_see_each_other(rng):
+def test_chunk_size_does_not_matter(rng):
     """Alone, in company, or at a chunk's end: the same to rounding."""
     total, sites = ore(rng, 30)
     engine = EquilibriumSolver(CHEM)

@@ -75,7 +75,7 @@ def test_the_stable_polymorph_takes_over_from_a_start_with_the_other():
         assert again.solid == pytest.approx(found.solid, rel=1e-9, abs=1e-12)
 
 
-def test_a_trifle_too_much_is_precipitated():
+def test_slight_oversaturation_precipitates():
     """A solution saturated with gypsum, 1e-4 less of it, then 1e-3 more: what is beyond saturation
     precipitates, though ln Omega would be 1e-3 only; from the state before, without a restart."""
     total = brew(RIVALS, **{"Ca+2": 40.0, "SO4-2": 40.0})
@@ -126,7 +126,7 @@ def test_three_minerals_of_two_metals_never_stand_together():
             assert held[:2].any(axis=1).all()
 
 
-def test_one_that_comes_in_replaces_what_it_exhausts_and_no_more():
+def test_entering_mineral_replaces_the_exhausted_one():
     """Hydromagnesite = brucite + 4 magnesite. 3 and 20 mol of these are there: t = min(3/1, 20/4)
     = 3 form, 8 magnesite stay, no component is made or lost. It stays out where it is less stable
     than they (ln Omega below 1 x 0.1 + 4 x 0.1), and where nothing is there it just comes in;
@@ -186,7 +186,7 @@ SALT_VAPOUR = with_gas(with_minerals(                  # what no water holds, bu
 
 
 @pytest.mark.parametrize("chem", [BATCH, RIVALS, OPEN, MAGNESIUM, SALT_VAPOUR])
-def test_masters_leave_room_for_every_set_that_can_be(chem):
+def test_masters_are_sound_for_every_subset_of_minerals(chem):
     """Every principal minor of nu[phases, masters] differs from 0, so any of these phases may be
     present and elimination without pivoting is sound; so too where some must be among them,
     unless they stay together, when the leading minors suffice."""
@@ -205,7 +205,7 @@ def test_masters_leave_room_for_every_set_that_can_be(chem):
         assert not together or set(held) == set(np.flatnonzero(must))
 
 
-def test_the_usual_masters_serve_the_stable_and_the_simple():
+def test_default_masters_leave_out_the_least_stable_minerals():
     """All twelve minerals of the data at once; of rivals the more stable, dolomite least of all."""
     assert len(Phases(BATCH).masters()[0]) == 12
     left = set(RIVALS.minerals) - {RIVALS.minerals[p] for p in Phases(RIVALS).masters()[0]}
@@ -228,7 +228,7 @@ def test_a_pivot_order_that_needs_all_its_phases_fits_no_others():
         False, True, True]
 
 
-def test_a_start_with_what_cannot_be_together_is_forgotten():
+def test_dependent_minerals_of_a_start_are_removed():
     """Calcite with aragonite: gone, gases stay; calcite with gypsum is left as it was."""
     phases = Phases(OPEN)
     calcite, aragonite, gypsum = (OPEN.minerals.index(m) for m in
@@ -256,7 +256,7 @@ def test_water_in_air_has_pH_5_6():
     assert found.gas[0, 0] == pytest.approx(found.c[carbon].sum(), rel=1e-10)
 
 
-def test_what_a_gas_gives_belongs_to_the_totals(rng):
+def test_gas_uptake_belongs_to_the_totals(rng):
     """Totals with what was taken up, in a closed vessel: the same water, to the digits of the
     solver. And open once more: nothing more is taken up."""
     total, _ = totals(OPEN, rng, 20)

@@ -79,7 +79,7 @@ def test_an_ion_may_close_the_charge(pH, ion):
     assert speciate(CHEM, whole).pH == pytest.approx(pH, abs=1e-9)
 
 
-def test_what_is_listed_of_the_balancing_ion_does_not_matter():
+def test_listed_amount_of_the_balancing_ion_is_ignored():
     """Its amount is what balance asks for: 10 mol/m3 listed, or nothing, or too much."""
     results = [of(speciate(CHEM, {"Na+": 10.0, "Cl-": listed}, pH=4.0, balance="Cl-"), "Cl-")
                for listed in (0.0, 10.0, 500.0)]

@@ -1,4 +1,4 @@
-"""The package's thermodynamic database: complete, balanced, sourced, checked against measurements."""
+"""The package's thermodynamic database: complete, balanced, sourced, and tested on measurements."""
 
 import numpy as np
 import pytest
