@@ -18,7 +18,7 @@ from ekm3d.case.problems import MISSING, KeyPath, Problems
 from ekm3d.case.schema import Box, Water, WaterRegion
 from ekm3d.case.units import Amount, QuantityKind, per_kg, per_litre
 from ekm3d.case.voxel_values import SourceReader
-from ekm3d.chemistry.solution import water
+from ekm3d.chemistry.solution import speciate
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 from ekm3d.suggest import suggest
@@ -87,7 +87,7 @@ def _at_pH(amounts, stated, path, chem, problems, kind):
                      "the pH out, or list H+ with the others")
         return MISSING
     try:
-        solution = water(chem, amounts, pH, stated.get(BALANCE),
+        solution = speciate(chem, amounts, pH, stated.get(BALANCE),
                          dict(zip(chem.gases, chem.pressure_g, strict=True)), "the water")
     except ValueError as e:
         problems.add(path, str(e))

@@ -86,7 +86,7 @@ class Catholytes:
         """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
         tanks = self.tanks
         try:
-            found = self.engine.solve(
+            found = self.engine.solve_numpy(
                 s.catholyte_totals[:, tanks] / self.volume[tanks], np.ones(tanks.size),
                 warm_start=None if warm_start is None else warm_start[:, tanks])
         except ChemistryError as error:

@@ -70,7 +70,7 @@ class DualPorosity:
         sites = replace(sites, cec=self.factor * sites.cec, slope=self.factor * sites.slope)
         with self.domain.collective_errors(ChemistryError):
             try:
-                found = self.engine.settled(total, theta, sites, self.warm_start)
+                found = self.engine.solve_list(total, theta, sites, self.warm_start)
             except ChemistryError as error:
                 error.args = (f"immobile water: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)

@@ -78,7 +78,7 @@ class Kinetics:
         """Return the equilibrium Result of all voxels; a ChemistryError names the place."""
         with self.domain.collective_errors(ChemistryError):
             try:
-                return engine.settled(total, self.theta(), sites, warm_start)
+                return engine.solve_list(total, self.theta(), sites, warm_start)
             except ChemistryError as error:
                 error.args = (f"slow reactions: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)

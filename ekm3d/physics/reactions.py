@@ -133,7 +133,7 @@ class Reactions:
                       seeds.gather(self._by_exchanger(self.rock.cec_slope)),
                       seeds.gather(self.reference_pH))
         try:
-            found = self.engine.solve(seeds.gather(s.totals),
+            found = self.engine.solve_numpy(seeds.gather(s.totals),
                                       seeds.gather(self.rock.water_content), sites)
         except ChemistryError:
             return None                     # that voxel raises again below, with its place
@@ -155,7 +155,7 @@ class Reactions:
     def _solve(self, cells, where, elapsed):
         with self.domain.collective_errors(ChemistryError):
             try:
-                return self.engine.settle(cells, where, elapsed)
+                return self.engine.solve(cells, where, elapsed)
             except ChemistryError as error:
                 voxels = self.voxels.numbers(error.voxels)
                 raise ChemistryError(error.reason, self.chem.components, voxels, error.total,

@@ -300,16 +300,16 @@ def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypa
     to NumPy, which is empty."""
     _, sim = pair(monkeypatch, Case.read(salt_case(tmp_path), ORE), cuda_stand_in)
     sim.step()
-    before, spent, settle = cuda_stand_in.crossed.times, [], sim.engine.settle
+    before, spent, solve = cuda_stand_in.crossed.times, [], sim.engine.solve
 
     def watched(cells, where, elapsed=None):
         begun = cuda_stand_in.crossed.numbers, cuda_stand_in.crossed.times
-        effort = settle(cells, where, elapsed)
+        effort = solve(cells, where, elapsed)
         spent.append((where.size, cuda_stand_in.crossed.numbers - begun[0],
                       cuda_stand_in.crossed.times - begun[1]))
         return effort
 
-    monkeypatch.setattr(sim.engine, "settle", watched)
+    monkeypatch.setattr(sim.engine, "solve", watched)
     sim.step()
     iterations = sim.potential.iterations + sim.flow.iterations
     assert cuda_stand_in.crossed.times - before < 2 * iterations + 60

@@ -149,7 +149,7 @@ def test_pH_sets_the_acidity_and_balance_closes_the_charge(tmp_path):
     chem, water = case.chemistry, case.water.composition
     total = np.array([water.get(name, 0.0) for name in chem.components])
     assert abs(chem.charge @ total) < 1e-12
-    result = EquilibriumSolver(chem).solve(total[:, None], np.ones(1))
+    result = EquilibriumSolver(chem).solve_numpy(total[:, None], np.ones(1))
     assert result.pH[0] == pytest.approx(4.5, abs=1e-9)
     assert 1.01 < water["SO4-2"] < 1.03 and water["Na+"] == pytest.approx(2.0)
 

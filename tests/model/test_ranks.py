@@ -116,13 +116,13 @@ import sys
 import numpy as np
 from ekm3d.cli.main import main
 from ekm3d.chemistry.equilibrium import ChemistryError, EquilibriumSolver
-settle = EquilibriumSolver.settle
+solve = EquilibriumSolver.solve
 def broken(self, cells, where, elapsed):
     from mpi4py import MPI
     if MPI.COMM_WORLD.rank == 1 and elapsed:
         raise ChemistryError("no equilibrium", ["Na"], np.array([where[0]]), np.ones((1, 1)))
-    return settle(self, cells, where, elapsed)
-EquilibriumSolver.settle = broken
+    return solve(self, cells, where, elapsed)
+EquilibriumSolver.solve = broken
 sys.exit(main(["run", {str(salt_case(tmp_path))!r}, "--quiet", "--backend", "numpy"]))
 """
     code, out, errors = mpi.script(3, text)

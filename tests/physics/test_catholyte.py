@@ -134,7 +134,7 @@ def test_suspended_hydroxide_settles_at_its_rate():
     the step are those that the engine itself finds in the same totals.
     """
     cathodes, s = tanks(2e-3, base=28.0, deposition=0.034)
-    solid = cathodes.engine.solve(s.catholyte_totals / 2e-3, np.ones(1)).solid[:, 0] * 2e-3
+    solid = cathodes.engine.solve_numpy(s.catholyte_totals / 2e-3, np.ones(1)).solid[:, 0] * 2e-3
     assert solid[CHEM.minerals.index("Al(OH)3")] > 0.9 * 3.0 * 2e-3
     advance(cathodes, s, 20.0)
     share = 1.0 - np.exp(-0.034 * 20.0)

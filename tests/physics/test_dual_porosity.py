@@ -57,7 +57,7 @@ class Voxels:
         """What the run does after transport."""
         take = self.ore.take
         sites = Sites(take(self.rock.cec), take(self.rock.cec_slope), 7.0)
-        found = self.engine.solve(self.of("totals"), take(self.rock.water_content), sites)
+        found = self.engine.solve_numpy(self.of("totals"), take(self.rock.water_content), sites)
         self.ore.put(self.s.c, found.c)
 
     def add(self, amounts):
@@ -157,7 +157,7 @@ def test_clay_holds_the_exchange_back_and_dt_converges():
     engine = EquilibriumSolver(chem)
 
     def water(amounts, part):
-        found = engine.solve(amounts[:, None], np.full(1, THETA * part), Sites(cec * part))
+        found = engine.solve_numpy(amounts[:, None], np.full(1, THETA * part), Sites(cec * part))
         return (chem.nu.T @ found.c)[:, 0]
 
     def slope(t, moved):

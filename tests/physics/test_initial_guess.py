@@ -103,19 +103,19 @@ def test_it_does_not_matter_where_an_equilibrium_was_started_from(runs, name):
     np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-11 * np.abs(other).max())
 
 
-def test_hardly_a_voxel_begins_without_history(monkeypatch):
+def test_hardly_a_voxel_begins_cold_start(monkeypatch):
     """512 of 3072 voxels, less those that are alike: the others follow from their seeds' states.
 
     The ore's composition changes from voxel to voxel by up to a few per cent of a part.
     """
     from ekm3d.chemistry.equilibrium import EquilibriumSolver
-    begun, descend = [], EquilibriumSolver._without_history
+    begun, descend = [], EquilibriumSolver._cold_start
 
     def counted(self, given, index, found):
         begun.append(index.size)
         return descend(self, given, index, found)
 
-    monkeypatch.setattr(EquilibriumSolver, "_without_history", counted)
+    monkeypatch.setattr(EquilibriumSolver, "_cold_start", counted)
     Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
     assert 100 < sum(begun) < 600
 

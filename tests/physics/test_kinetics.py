@@ -78,7 +78,7 @@ def test_no_step_is_too_long(dt):
     np.testing.assert_allclose(chem.charge @ T, charge, atol=1e-12)
     if dt >= 1e9:
         total = T + chem.nu_m.T @ found
-        free = EquilibriumSolver(chem).solve(total, np.full(1, THETA)).solid
+        free = EquilibriumSolver(chem).solve_numpy(total, np.full(1, THETA)).solid
         assert free.min() > 1.0
         np.testing.assert_allclose(found, free, rtol=1e-9)
 
@@ -189,7 +189,7 @@ def test_a_mineral_goes_to_the_equilibrium_beside_the_others_as_they_are():
     np.testing.assert_allclose(found[0], alone, rtol=1e-10)
     assert (found[1] == 5.0).all()
     whole = total + kinetics.chem.nu_m.T @ np.array([[20.0, 20.0], [5.0, 5.0]])
-    both = EquilibriumSolver(kinetics.chem).solve(whole, np.full(2, THETA)).solid
+    both = EquilibriumSolver(kinetics.chem).solve_numpy(whole, np.full(2, THETA)).solid
     assert both[1, 0] < 4.9 and both[1, 1] > 5.1 and (np.abs(both[0] - alone) > 0.1).all()
 
 
@@ -238,7 +238,7 @@ def test_slow_sites_start_where_the_others_are():
     kinetics, s, total = exchanger(0.3, 1e-5, slope=4.0)
     kinetics.start(s)
     whole = (
-        EquilibriumSolver(kinetics.chem).solve(total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
+        EquilibriumSolver(kinetics.chem).solve_numpy(total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
     )
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.3 * whole, rtol=1e-12)
     for k in range(4):
@@ -258,7 +258,7 @@ def test_slow_sites_relax_with_one_rate(share, slope):
     kinetics.voxels.put(s.totals, kinetics.voxels.take(s.totals) + salt)
     begin = kinetics.voxels.take(s.slow_sites)
     run(kinetics, s, [2e4, 7e4, 1e3, 2.9e4])
-    goal = share * EquilibriumSolver(kinetics.chem).solve(
+    goal = share * EquilibriumSolver(kinetics.chem).solve_numpy(
         total + salt, np.full(1, THETA), Sites(50.0, slope)).exchanged
     assert (np.abs(goal - begin) > 1e-8).all()
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites),
@@ -295,7 +295,7 @@ def test_slow_sites_and_a_slow_mineral_end_at_the_equilibrium_of_all():
                                       slow=(0.4, 3e-5)), [8.0])
     run(kinetics, s, 80 * [1e5])
     whole = total + 8.0 * chem.nu_m.T
-    free = EquilibriumSolver(chem).solve(whole, np.full(1, THETA), Sites(cec, 4.0))
+    free = EquilibriumSolver(chem).solve_numpy(whole, np.full(1, THETA), Sites(cec, 4.0))
     assert 0.1 < free.solid[0, 0] < 7.9
     np.testing.assert_allclose(kinetics.voxels.take(s.kinetic_minerals), free.solid, rtol=1e-9)
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.4 * free.exchanged, rtol=1e-9)
@@ -305,7 +305,7 @@ def test_saturation_counts_the_water():
     """Base in brine, a_w below 0.9: water that has been in equilibrium with it has Omega = 1."""
     chem = replace(chemistry("base"), water_activity=0.017)
     total = np.array([[-4.0], [1400.0], [12.0], [1420.0]])
-    found = EquilibriumSolver(chem).solve(total, THETA)
+    found = EquilibriumSolver(chem).solve_numpy(total, THETA)
     assert found.solid[0, 0] > 1.0 and found.water_activity[0] < 0.9
     kinetics, s = voxels(chem, total - chem.nu_m.T @ found.solid, {0: surface_law()})
     process, = kinetics.processes

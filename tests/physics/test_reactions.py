@@ -67,7 +67,7 @@ def test_species_are_the_equilibrium_of_the_totals(rng):
     and electrodes stay empty; the charge is sum z T - CEC."""
     reactions, s, voxels = block(rng)
     cec = at(reactions.rock.cec, voxels)
-    found = ENGINE.solve(at(s.totals, voxels), np.full(22, THETA),
+    found = ENGINE.solve_numpy(at(s.totals, voxels), np.full(22, THETA),
                          Sites(cec, at(reactions.rock.cec_slope, voxels), 5.3))
     for name in ("c", "exchanged", "solid", "warm_start", "pH"):
         assert np.array_equal(at(getattr(s, name), voxels), getattr(found, name))
@@ -113,7 +113,7 @@ def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
         anew = np.any(solved != before, axis=0)
         assert np.array_equal(solved[:, anew], total[:, anew])
         often += anew
-        found = ENGINE.solve(solved, np.full(22, THETA), sites)
+        found = ENGINE.solve_numpy(solved, np.full(22, THETA), sites)
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-8, abs=1e-15)
     assert often.min() >= 1 and often.max() <= 10
     assert reactions.asked == 20 * 22 and reactions.skipped == 20 * 22 - often.sum()
@@ -264,7 +264,7 @@ def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
             assert np.abs(change).max() > 1e-6
         else:
             assert not s.warm_start_rate.any()
-        found = engine.solve(at(s.totals, voxels), np.full(22, THETA), Sites(
+        found = engine.solve_numpy(at(s.totals, voxels), np.full(22, THETA), Sites(
             at(reactions.rock.cec, voxels), at(reactions.rock.cec_slope, voxels), 5.3))
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-9, abs=1e-15)
     assert max(steps[60.0][2:]) < min(steps[0.0][2:])
