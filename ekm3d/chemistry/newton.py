@@ -148,7 +148,7 @@ class Newton:
                         for field in fields(self.tables)}
         self.by_name |= dict(hydrogen=q.H, max_steps=MAX_STEPS, max_log_change=MAX_LOG_CHANGE,
                              max_extrapolation=MAX_EXTRAPOLATION)
-        self.names = [p.name for p in signature(kernel_text(SOURCE), KERNEL)]
+        self.names = [p.name for p in signature(kernel_text(SOURCE), KERNEL) or ()]
         self.bound = backend.kernel(
             SOURCE, KERNEL, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes), NT=q.S + q.E, NS=q.S,
             NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M, NU=q.B + P, NT1=q.S + q.E + 1,

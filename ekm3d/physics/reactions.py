@@ -18,8 +18,9 @@ import numpy as np
 from ekm3d.backends.base import operator
 from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.chemical_state import ChemicalState
-from ekm3d.chemistry.equilibrium import ChemistryError, Sites
+from ekm3d.chemistry.ion_exchange import Sites
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.grid.stencil import flat
 from ekm3d.physics.initial_guess import RepresentativeVoxels
 from ekm3d.physics.ore_voxels import OreVoxels
@@ -69,8 +70,9 @@ class Reactions:
     (components, padded): from gases in the last call [mol/m3 of rock].
     """
 
-    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, engine, rock: Rock,
-                 skip: float | None = 0.0, seeds: RepresentativeVoxels | None = None):
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, engine: VoxelSolver,
+                 rock: Rock, skip: float | None = 0.0,
+                 seeds: RepresentativeVoxels | None = None):
         """engine: equilibrium solver.
 
         skip: see the module's text; None solves every voxel every time. seeds: representative

@@ -44,12 +44,12 @@ class Level:
         self.operator = self.face, self.coupling, self.inverse_diagonal
 
 
-def coarsening_ratio(fine, coarse):
+def coarsening_ratio(fine: int, coarse: int) -> int:
     """Return 2 for a coarsened axis, else 1, from its numbers of voxels."""
     return 2 if fine > coarse else 1
 
 
-def by_children(a, g, coarse):
+def by_children(a: Array, g: Grid, coarse: Grid) -> Array:
     """Return the padded array `a` as (mz, 2 or 1, my, 2 or 1, mx, 2 or 1): coarse voxel, child.
 
     Where g is odd the last children are ghosts.
@@ -59,13 +59,13 @@ def by_children(a, g, coarse):
     return covered.reshape([n for pair in split for n in pair])
 
 
-def sum_children(values):
+def sum_children(values: Array) -> Array:
     """Return the sum over the children of an array of `by_children`, always in the same order."""
     axes = (range(n) for n in values.shape[1::2])
     return sum(values[:, dz, :, dy, :, dx] for dz, dy, dx in product(*axes))
 
 
-def residual(face, coupling, b, x):
+def residual(face: Array, coupling: Array, b: Array, x: Array) -> Array:
     """Return b - A x over all voxels and ghosts."""
     flat = x.ravel()
     out = (b - coupling * x).ravel()
@@ -76,7 +76,7 @@ def residual(face, coupling, b, x):
     return out.reshape(x.shape)
 
 
-def diagonal(g, face, coupling):
+def diagonal(g: Grid, face: Array, coupling: Array) -> Array:
     """Return the diagonal of A over the inner voxels; face in the order z, y, x."""
     d = coupling[g.inner].copy()
     for axis, a in enumerate(face):

@@ -85,7 +85,10 @@ class Multigrid:
         self.fill_last = domain.ghost_updater(self.finest.y)
         self.sums = backend.zeros((5, *grid.shape[:2], grid.segments))
         self.product = backend.zeros((1, *grid.shape[:2], grid.segments))
-        self.add_sums, self.add_product = domain.segment_reducer(self.sums), domain.segment_reducer(self.product)
+        self.add_sums, self.add_product = (
+            domain.segment_reducer(self.sums),
+            domain.segment_reducer(self.product),
+        )
         self.hierarchy: Hierarchy                    # of `cells`, made by build_hierarchy
         self.cells: list[Cells] = []
         self.w_cycle = True
