@@ -118,7 +118,7 @@ def test_the_jacobian_is_the_derivative(rng):
     y = found.warm_start + 0.05 * rng.normal(size=found.warm_start.shape)
     y[13:] = np.where(found.solid > 0, y[13:], 0.0)
     active = found.solid > 0
-    voxels = ENGINE._voxels(total, THETA, sites)
+    voxels = ENGINE._inputs(total, THETA, sites)
     at = equations.residual(y, voxels)
     d = equations.step(y, active, voxels, at)
     d *= 1e-5 / np.abs(d).max(axis=0)
