@@ -22,7 +22,7 @@ def busy():
 threads = [threading.Thread(target=busy), threading.Thread(target=end.wait)]
 for thread in threads:
     thread.start()
-print(max(own_running() for _ in range(200)))
+print(sorted(own_running() for _ in range(200))[100])
 end.set()
 """
 FIRST = """

@@ -9,6 +9,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
+PATIENCE = 900.0         # s; as much for a busy machine, and only for what would never end
 
 
 def start(count, *words, folder=None, **environ):
@@ -22,7 +23,7 @@ def start(count, *words, folder=None, **environ):
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **environ})
 
 
-def run(count, *words, seconds=120, **options):
+def run(count, *words, seconds=PATIENCE, **options):
     """(exit code, standard output, standard error) of such processes, ended after `seconds`."""
     job = start(count, *words, **options)
     try:

@@ -23,7 +23,8 @@ from ekm3d.physics import potential, reactions
 from ekm3d.resources import folder, kernel_text
 from ekm3d.solvers import elliptic, multigrid
 
-SOURCES = sorted(path.name for path in folder("kernels").rglob("*.cu"))
+SOURCES = sorted(path.relative_to(folder("kernels")).as_posix()
+                 for path in folder("kernels").rglob("*.cu"))
 TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
          elliptic.reduce_residual, elliptic.redirect, elliptic.advance, elliptic.lift,
          elliptic.follow,
@@ -82,8 +83,12 @@ def cubin(nvrtc, text, name, options):
     return code, log
 
 
-@pytest.mark.parametrize("real", ["float", "double"])
-@pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_100"])
+# By default the oldest architecture and the type of most kernels, all others in the slow suite.
+TARGETS = [pytest.param(arch, real, marks=[pytest.mark.slow] * ((arch, real) != ("sm_80", "double")))
+           for arch in ("sm_80", "sm_90", "sm_100") for real in ("double", "float")]
+
+
+@pytest.mark.parametrize("arch, real", TARGETS)
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
     """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -103,14 +102,13 @@ def test_alone_an_error_is_only_its_own(capsys):
 
 def test_an_unforeseen_error_on_one_ends_all_with_its_traceback():
     """The others wait in a barrier, for ever if nobody told them."""
-    begun = time.monotonic()
     code, out, errors = mpi.script(3, "from ekm3d.parallel.team import join\nteam = join()\n"
                                      "print('hello', flush=True)\n"
                                      "team.comm.Barrier()\n"       # then it has been said
                                      "if team.number == 2:\n"
                                      "    import time; time.sleep(1.0); {}['no such key']\n"
                                      "team.comm.Barrier()")
-    assert code != 0 and time.monotonic() - begun < 30
+    assert code != 0
     assert "ekm3d: process 2 of 3 fails:\nTraceback" in errors and "no such key" in errors
     assert out == "hello\n"                       # of the first process alone
 
