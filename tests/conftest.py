@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def kernel_cache(kernel_cache_folder):
-    """All workers share one cache of compiled kernels, keyed by digest; the user's is left alone."""
+    """Let all workers share one cache of compiled kernels by digest; the user's is left alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EKM3D_CACHE", str(kernel_cache_folder))
         compile_once.install()

@@ -62,7 +62,7 @@ def replacement(token: str) -> str | None:
 
 def python_mutants(source: str) -> list[Mutant]:
     """Return the mutants of all function bodies, docstrings and nested definitions left out."""
-    spans = [(node.body[0].lineno, node.end_lineno) for node in ast.walk(ast.parse(source))
+    spans = [(node.body[0].lineno, node.end_lineno or 0) for node in ast.walk(ast.parse(source))
              if isinstance(node, ast.FunctionDef)]
     begins = [0]
     for line in source.splitlines(keepends=True):

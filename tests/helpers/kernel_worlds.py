@@ -145,7 +145,7 @@ def leaving_scale(w):
         drift = 2 * F_RT * geometric * w.of_face(w.phi, axis)
         water = 2 * abs(faces(w.water[axis], axis)) + transport.dispersion(
             w.dispersivity, w.water, w.grid, axis)
-        for part, field in zip(out, (geometric, water, drift, drift)):
+        for part, field in zip(out, (geometric, water, drift, drift), strict=True):
             part[w.grid.inner] += sum(ends(field, axis))
     return out
 
@@ -212,14 +212,14 @@ def compared(twin, bound, w):
         with np.errstate(over="ignore", under="ignore"):
             body(w.grid, *inputs, *outputs)
         made.append(outputs)
-    return list(zip(*made))
+    return list(zip(*made, strict=True))
 
 
 def poison(w, p, added):
     """An output as it starts: NaN, or 99 where that is none; what is added to, there already."""
     kind = kernel_signature.KINDS[p.kind]
     out = np.full((*(int(COUNTS.get(n, n)) for n in p.each), *w.grid.padded),
-                  np.nan if kind == float else 99, kind)
+                  np.nan if kind is float else 99, kind)
     if p.name == added:
         mask = entries(w.grid, FACES if p.each == ("3",) else VOXELS, out.shape)
         out[mask] = getattr(w, added)[mask]

@@ -7,6 +7,7 @@ import ctypes
 import ctypes.util
 import re
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual
          multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
          multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle, multigrid.survey,
          multigrid.convert, multigrid.coarsen, multigrid.invert_diagonal, reactions.moved,
-         reactions.follow, reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.collect,
+         reactions.follow,
+         reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.collect,
          reproducible_sum.merge,
          *PHYSICS]
 # Kernels whose reference is more than one function: tested by their own module.
@@ -84,8 +86,9 @@ def cubin(nvrtc, text, name, options):
 
 
 # By default the oldest architecture and the type of most kernels, all others in the slow suite.
-TARGETS = [pytest.param(arch, real, marks=[pytest.mark.slow] * ((arch, real) != ("sm_80", "double")))
-           for arch in ("sm_80", "sm_90", "sm_100") for real in ("double", "float")]
+TARGETS = [("sm_80", "double"), *(
+    pytest.param(arch, real, marks=pytest.mark.slow) for arch, real in (
+        ("sm_80", "float"), *product(("sm_90", "sm_100"), ("double", "float"))))]
 
 
 @pytest.mark.parametrize("arch, real", TARGETS)
@@ -165,7 +168,7 @@ def test_apply_operator_is_its_twin(host, rng, cells, closed):
     host.bind(elliptic.apply_operator)(grid, *a, b, x, compiled)
     assert_only_inner(grid, reference, compiled)
     scale = (b * abs(x))[grid.inner]
-    for axis, face in zip((2, 1, 0), a):
+    for axis, face in zip((2, 1, 0), a, strict=True):
         f = stencil.faces(face, axis) * (stencil.below(abs(x), axis) + stencil.above(abs(x), axis))
         lower, upper = np.split(f, [1], axis)[1], np.split(f, [f.shape[axis] - 1], axis)[0]
         scale = scale + lower + upper

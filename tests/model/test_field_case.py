@@ -26,7 +26,12 @@ RECORDED = {
          "recovery_REE": 0.00967360687861, "recovery_NH4": 0.0219035520472,
          "recovery_Al": 0.00644041036630, "purity_REE": 0.565055954921,
          "pH_min": 4.34671989136, "pH_max": 4.64008590173},
-    264: {}}
+    264: {"steps": 528, "energy_kWh": 9.96723217236, "charge_C": 1196067.86068,
+          "current_stage1_start_A": 1.83228544795, "current_stage1_end_A": 1.22928980507,
+          "current_stage2_start_A": 1.86813604355, "current_stage2_end_A": 1.08212594092,
+          "recovery_REE": 0.0903167974660, "recovery_NH4": 0.229825043430,
+          "recovery_Al": 0.0599796043181, "purity_REE": 0.549910878275,
+          "pH_min": 2.55354158885, "pH_max": 5.18605633974}}
 ACIDITY = {24: (4.45, 4.55), 264: (3.5, 4.8)}      # acid and other voxels are below, above
 
 
@@ -51,8 +56,8 @@ def field(request):
                 ore = sim.state.totals[sim.grid.inner][:, sim.electrodes.ore]
                 least = min(least, np.delete(ore, sim.chem.hydrogen, 0).min())
             taken += [voxel(sim, index) for index in voxels]
-    return SimpleNamespace(sim=sim, hours=times[-1], summary=monitor.summary(0.0), taken=taken, worst=worst,
-                           least=least)
+    return SimpleNamespace(sim=sim, hours=times[-1], summary=monitor.summary(0.0), taken=taken,
+                           worst=worst, least=least)
 
 
 def charge_of_voxels(sim):

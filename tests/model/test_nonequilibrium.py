@@ -38,7 +38,8 @@ def test_every_mole_and_every_charge_is_found(folder, more):
     assert sim.balances.faraday_error() < 1e-9
     strength = 0.5e-3 * np.tensordot(sim.chem.z**2, sim.state.c, 1)
     expected = sim.rock["water_content"] * sim.rock["tortuosity"] * sim.chem.mobility(strength)
-    np.testing.assert_allclose(inner(sim, sim.state.transport_factor), inner(sim, expected), rtol=1e-12)
+    np.testing.assert_allclose(inner(sim, sim.state.transport_factor), inner(sim, expected),
+                               rtol=1e-12)
 
 
 def test_what_has_a_law_forms_by_it_alone():
@@ -57,7 +58,8 @@ def test_what_has_a_law_forms_by_it_alone():
     assert (formed > 1.99).all()
     advance(bound, 600.0)
     assert not bound.state.solid.any()
-    np.testing.assert_allclose(inner(bound, bound.state.kinetic_minerals)[0], 6e-7 * formed, rtol=1e-6)
+    np.testing.assert_allclose(inner(bound, bound.state.kinetic_minerals)[0], 6e-7 * formed,
+                               rtol=1e-6)
 
 
 def test_the_stores_hold_what_they_say(folder):

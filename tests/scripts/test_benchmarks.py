@@ -127,7 +127,8 @@ def test_without_a_gpu_the_script_says_why(tmp_path):
     """Every part for itself; the file is there all the same."""
     if importlib.util.find_spec("cupy"):
         pytest.skip("CuPy is installed")
-    answer = subprocess.run([sys.executable, str(ROOT / "scripts" / "benchmarks" / "gpu.py"), "--parts", "device",
+    gpu = ROOT / "scripts" / "benchmarks" / "gpu.py"
+    answer = subprocess.run([sys.executable, str(gpu), "--parts", "device",
                              "--write", str(tmp_path / "gpu.md")], text=True, capture_output=True)
     assert answer.returncode == 0 and "backend 'cuda' cannot run" in answer.stdout
     assert (tmp_path / "gpu.md").read_text() == answer.stdout

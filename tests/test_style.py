@@ -1,0 +1,50 @@
+"""Style and types: ruff on the whole tree, mypy on the files of setup.cfg, where installed.
+
+Both belong to the extra [dev]. Settings: pyproject.toml for ruff, [mypy] of setup.cfg.
+"""
+
+import configparser
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKED = 6        # files whose types are checked, at least; grows with the list
+
+
+def checked_files():
+    """Paths of [mypy] files in setup.cfg."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    return [name.strip() for name in setup["mypy"]["files"].split(",") if name.strip()]
+
+
+def run(tool, *words):
+    """(exit code, output) of a tool of this Python, or a visible skip."""
+    if find_spec(tool) is None:
+        pytest.skip(f"there is no {tool}: pip install -e '.[dev]'")
+    answer = subprocess.run([sys.executable, "-m", tool, *map(str, words)], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return answer.returncode, answer.stdout
+
+
+def test_ruff_finds_nothing():
+    code, out = run("ruff", "check", "--no-cache", "--quiet", ".")
+    assert code == 0, out
+
+
+def test_types_are_right_where_they_are_checked(kernel_cache_folder):
+    """The cache of mypy lies beside that of the kernels: the second run takes a second."""
+    code, out = run("mypy", "--cache-dir", kernel_cache_folder / "mypy")
+    assert code == 0, out
+
+
+def test_every_file_whose_types_are_checked_is_there():
+    """A file that is split or renamed leaves its place in the list to its successors."""
+    names = checked_files()
+    missing = [name for name in names if not (ROOT / name).is_file()]
+    assert len(names) >= CHECKED and missing == []
+    assert names == sorted(set(names)), "one line each, in the order of the alphabet"
