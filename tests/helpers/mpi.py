@@ -9,6 +9,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
+PATIENCE = 900.0         # s; as much for a busy machine, and only for what would never end
 
 
 def start(count, *words, folder=None, **environ):
@@ -23,7 +24,7 @@ def start(count, *words, folder=None, **environ):
              "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **environ})
 
 
-def run(count, *words, seconds=120, **options):
+def run(count, *words, seconds=PATIENCE, **options):
     """Return (exit code, standard output, standard error); the test fails after `seconds`."""
     job = start(count, *words, **options)
     try:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -105,14 +104,13 @@ def test_a_single_process_prints_its_failure(capsys):
 
 def test_an_unexpected_error_of_one_rank_ends_all_with_its_traceback():
     """The others wait in a barrier, for ever if the job were not ended."""
-    begun = time.monotonic()
     code, out, errors = mpi.script(3, "from ekm3d.parallel.team import join\nteam = join()\n"
                                      "print('hello', flush=True)\n"
                                      "team.comm.Barrier()\n"       # then it has been printed
                                      "if team.rank == 2:\n"
                                      "    import time; time.sleep(1.0); {}['no such key']\n"
                                      "team.comm.Barrier()")
-    assert code != 0 and time.monotonic() - begun < 30
+    assert code != 0
     assert "ekm3d: process 2 of 3 fails:\nTraceback" in errors and "no such key" in errors
     assert out == "hello\n"                       # of rank 0 alone
 

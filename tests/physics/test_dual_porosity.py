@@ -248,7 +248,7 @@ def test_a_column_breaks_through_early_and_tails(tmp_path):
             w = np.sqrt(1 + 4 * D / v**2 * (s + f * s * omega / (s + omega)))
             return 2 / (s * (1 + w)) * np.exp(v * x * (1 - w) / (2 * D))
 
-        exact = np.array([talbot(lambda s: transform(s, at), end) for at in x])
+        exact = np.array([talbot(lambda s, at=at: transform(s, at), end) for at in x])
         near = x < 0.16
         assert np.ptp(exact[near]) > 0.7
         np.testing.assert_allclose(found[near], exact[near], atol=6.5e-3)

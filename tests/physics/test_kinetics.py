@@ -237,9 +237,8 @@ def test_slow_sites_start_where_the_others_are():
     """At rest all sites are alike: the parts make up the equilibrium of the whole exchanger."""
     kinetics, s, total = exchanger(0.3, 1e-5, slope=4.0)
     kinetics.start(s)
-    whole = (
-        EquilibriumSolver(kinetics.chem).solve_numpy(total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
-    )
+    whole = EquilibriumSolver(kinetics.chem).solve_numpy(
+        total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.3 * whole, rtol=1e-12)
     for k in range(4):
         np.testing.assert_allclose(total_of(kinetics, s, k), total[k], rtol=1e-13, atol=1e-13)

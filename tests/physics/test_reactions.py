@@ -347,8 +347,8 @@ def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
 
 @pytest.mark.parametrize("cells", [(7, 5, 3), (1, 6, 4), (1, 1, 1), (37, 28, 30)], ids=str)
 def test_kernels_are_their_twins(host, rng, cells):
-    """needs_solve: the same flags, where totals lie on the bound, are 0, or are no numbers. follow: to
-    twelve roundings of the sum of absolute terms. Ghosts keep what they held."""
+    """Same flags of needs_solve where totals lie on the bound, are 0, or are no numbers;
+    update_dependents to twelve roundings of the sum of absolute terms. Ghosts are not written."""
     grid, counts = Grid(cells, (0.1, 0.2, 0.3)), dict(NK=5, NX=2)
     solved = rng.normal(0, 3, (5, *grid.padded)) * (rng.random(grid.padded) < 0.8)
     total = solved * (1 + 1e-3 * rng.choice([0, 0, 0, 0, 0.9, 1.1], solved.shape))
