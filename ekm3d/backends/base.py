@@ -42,7 +42,7 @@ class Backend:
     device: Any = None          # identity of the GPU
 
     def __init__(self, why: str) -> None:
-        """why: reason for this backend and a description of it, for the log."""
+        """Take the reason for this backend and its description, for the log."""
         self.why = why
 
     def __repr__(self) -> str:

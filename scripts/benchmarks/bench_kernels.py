@@ -1,4 +1,4 @@
-"""How much of the memory's bandwidth every kernel reaches, called as real steps call it.
+"""Share of the memory bandwidth that every kernel reaches, called as real steps call it.
 
 Steps of the field block and a solve of bench_elliptic's problem are watched: of every kernel the
 call with the most bytes is kept and then repeated with the very same arguments. Bytes are

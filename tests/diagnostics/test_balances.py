@@ -71,7 +71,7 @@ class Box:
             self.passed -= 2.0 * 2e-8 * dt
 
     def error(self, drained=0.0):
-        """What is missing of Faraday's acid, as a share of the charge passed."""
+        """Missing share of Faraday's acid, over the charge passed."""
         return abs(self.acid() - self.start + self.passed + drained - self.made) / self.charge
 
 

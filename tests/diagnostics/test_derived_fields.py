@@ -1,4 +1,4 @@
-"""What a snapshot shows, from a state whose every number is its own."""
+"""Fields of a snapshot, from a state in which every number is different."""
 
 import numpy as np
 import pytest

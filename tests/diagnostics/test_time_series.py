@@ -1,4 +1,4 @@
-"""What is reported: equations (1) to (5) of the paper, on a block small enough to do by hand."""
+"""Reported quantities: equations (1) to (5) of the paper, on a block small enough to do by hand."""
 
 from types import SimpleNamespace
 

@@ -227,7 +227,7 @@ def poison(w, p, added):
 
 
 def entries(grid, where, shape):
-    """Which entries of an output are to be written; faces: (3, ..., padded)."""
+    """Mask of the entries of an output that are to be written; faces: (3, ..., padded)."""
     mask = np.zeros(shape, bool)
     if where == VOXELS:
         mask[grid.inner] = True

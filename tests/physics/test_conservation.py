@@ -1,4 +1,4 @@
-"""What transport must keep in any state: amounts, charge, positivity; and the step it may take."""
+"""Invariants of transport in any state: amounts, charge, positivity; and the longest step."""
 
 import numpy as np
 import pytest
@@ -133,7 +133,7 @@ def test_charge_left_behind_is_gone_after_one_step():
 
 @pytest.mark.parametrize("seed", [11, 59])
 def test_faces_are_chosen_for_the_drift_that_moves(seed):
-    """What positivity rests on: c* belongs to the direction of the drift, and to its size.
+    """Condition for positivity: c* belongs to the direction of the drift, and to its size.
 
     On every face that conducts and every charge: the potential that c* was chosen by has the
     same sign, or |z u| <= 1/2 where diffusion makes up for it, or the smaller side was taken;

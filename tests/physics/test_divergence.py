@@ -1,4 +1,4 @@
-"""What flows into a voxel and what it then holds, by hand-made numbers and sums over the block."""
+"""Divergence and accumulation in voxels, by hand-made numbers and sums over the block."""
 
 import numpy as np
 

@@ -54,7 +54,7 @@ class Voxels:
         return self.ore.take(getattr(self.s, name))
 
     def equilibrate(self):
-        """What the run does after transport."""
+        """Equilibrate the moving water, as a run does after transport."""
         take = self.ore.take
         sites = Sites(take(self.rock.cec), take(self.rock.cec_slope), 7.0)
         found = self.engine.solve_numpy(self.of("totals"), take(self.rock.water_content), sites)

@@ -1,4 +1,4 @@
-"""What the ions of a voxel amount to, against measured conductivities and worked numbers."""
+"""Ionic properties of a voxel against measured conductivities and worked numbers."""
 
 from types import SimpleNamespace
 

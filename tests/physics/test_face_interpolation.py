@@ -175,7 +175,7 @@ def test_a_face_stays_between_its_sides_and_below_twice_the_upwind(rng):
 
 
 def test_safe_faces_take_the_smaller_side():
-    """Whatever the drift; only where the face is marked."""
+    """For any drift, and only where the face is marked."""
     c = line([[5.0, 1.0, 8.0, 2.0, 3.0, 9.0], [1.0, 2.0, 1.0, 4.0, 2.0, 1.0]])
     z = np.array([1.0, -1.0])
     safe = np.array([True, False, True]).reshape(1, 1, 3)

@@ -99,7 +99,8 @@ def test_zeta_between_and_beyond_its_points():
     """0 mV at pH 3, -40 at 9: -20 in the middle, the ends beyond; a tenfold I takes off 30 %."""
     zeta = Zeta(np.array([3.0, 9.0]), np.array([0.0, -0.04]), -0.3, 0.01)
     strength = np.full(4, 0.01)
-    np.testing.assert_allclose(zeta(np.array([2.0, 6.0, 9.0, 12.0]), strength), [0, -0.02, -0.04, -0.04])
+    np.testing.assert_allclose(zeta(np.array([2.0, 6.0, 9.0, 12.0]), strength),
+                               [0, -0.02, -0.04, -0.04])
     strengths = np.array([0.001, 0.1, 0.01 * 10**4])
     np.testing.assert_allclose(zeta(np.full(3, 6.0), strengths), [-0.026, -0.014, 0.0], atol=1e-15)
     assert np.isfinite(zeta(6.0, 0.0))

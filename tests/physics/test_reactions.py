@@ -63,7 +63,7 @@ def at(array, voxels):
 
 
 def test_species_are_the_equilibrium_of_the_totals(rng):
-    """What a call leaves behind is what the engine says of the same voxels, to the bit; ghosts
+    """Results of a call equal those of the solver for the same voxels, to the bit; ghosts
     and electrodes stay empty; the charge is sum z T - CEC."""
     reactions, s, voxels = block(rng)
     cec = at(reactions.rock.cec, voxels)

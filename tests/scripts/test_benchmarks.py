@@ -105,7 +105,7 @@ def test_the_longer_parts_run_on_the_stand_in(script, part):
 
 
 def test_a_part_that_takes_too_long_is_ended_and_the_next_one_runs(script, monkeypatch, tmp_path):
-    """What it had said stays; a child of its own does not outlive it; what follows has its turn."""
+    """Its output so far stays; its child process ends with it; the next part runs."""
     gpu = script("gpu")
     (tmp_path / "parts.py").write_text(
         "import subprocess, sys\nname = sys.argv[2]\nprint(name, 'begins', flush=True)\n"

@@ -18,7 +18,7 @@ def script(monkeypatch):
 
 
 def test_tables_are_up_to_date(script):
-    """If this fails: run python scripts/tools/reference_tables.py and commit ekm3d/README.md."""
+    """Run python scripts/tools/reference_tables.py and commit ekm3d/README.md if this fails."""
     assert script.main(["--check"]) == 0
 
 
