@@ -24,49 +24,86 @@ class Field:
 
 
 FIELDS = {
-    "totals_at_last_solve": Field("mol/m3", "component totals at a voxel's last equilibrium", "components"),
-    "totals": Field("mol/m3", "component totals that equilibrate with the moving water (dissolved, "
-               "exchanged, solid), per volume of rock", "components"),
+    "totals_at_last_solve": Field(
+        "mol/m3", "component totals at a voxel's last equilibrium", "components"
+    ),
+    "totals": Field(
+        "mol/m3",
+        "component totals that equilibrate with the moving water (dissolved, "
+        "exchanged, solid), per volume of rock",
+        "components",
+    ),
     "c": Field("mol/m3", "aqueous species, per volume of water", "species", restart=False),
-    "exchanged": Field("mol/m3", "exchangeable species, per volume of rock", "exchange",
-                       restart=False),
+    "exchanged": Field(
+        "mol/m3", "exchangeable species, per volume of rock", "exchange", restart=False
+    ),
     "solid": Field("mol/m3", "minerals, per volume of rock", "minerals", restart=False),
     "kinetic_minerals": Field("mol/m3", "minerals with a rate law, per volume of rock", "minerals"),
-    "slow_sites": Field("mol/m3", "exchangeable species on slow sites, per volume of rock", "exchange"),
-    "immobile": Field("mol/m3", "component totals of the immobile water and its clay, per volume "
-                      "of rock", "components"),
-    "immobile_water": Field("mol/m3", "components dissolved in immobile water, per volume of rock",
-                            "components", restart=False),
-    "immobile_exchanged": Field("mol/m3", "exchangeable species on the clay of immobile water, per "
-                                "volume of rock", "exchange", restart=False),
-    "immobile_solid": Field("mol/m3", "minerals in immobile water, per volume of rock", "minerals",
-                            restart=False),
+    "slow_sites": Field(
+        "mol/m3", "exchangeable species on slow sites, per volume of rock", "exchange"
+    ),
+    "immobile": Field(
+        "mol/m3",
+        "component totals of the immobile water and its clay, per volume of rock",
+        "components",
+    ),
+    "immobile_water": Field(
+        "mol/m3",
+        "components dissolved in immobile water, per volume of rock",
+        "components",
+        restart=False,
+    ),
+    "immobile_exchanged": Field(
+        "mol/m3",
+        "exchangeable species on the clay of immobile water, per volume of rock",
+        "exchange",
+        restart=False,
+    ),
+    "immobile_solid": Field(
+        "mol/m3", "minerals in immobile water, per volume of rock", "minerals", restart=False
+    ),
     "warm_start": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
-    "warm_start_rate": Field("1/s", "last rate of change of the logarithms among them: the warm start is "
-                             "extrapolated", "logarithms"),
+    "warm_start_rate": Field(
+        "1/s",
+        "last rate of change of the logarithms among them: the warm start is extrapolated",
+        "logarithms",
+    ),
     "pH": Field("1", "-log10 of the activity of H+", restart=False),
-    "transport_factor": Field("1", "theta tau f(I): factor on diffusion in free water",
-                      restart=False),
-    "pore_turnover": Field("s/m3", "coming step over pore volume and retardation, dt / (theta V R)",
-                      restart=False),
+    "transport_factor": Field(
+        "1", "theta tau f(I): factor on diffusion in free water", restart=False
+    ),
+    "pore_turnover": Field(
+        "s/m3", "coming step over pore volume and retardation, dt / (theta V R)", restart=False
+    ),
     "charge": Field("mol/m3", "net charge of all phases, per volume of rock", restart=False),
     "phi": Field("V", "electric potential"),
     "phi_trend": Field("V", "change of phi in its last solution, the direction of the next guess"),
     "head": Field("m", "hydraulic head"),
     "head_trend": Field("m", "change of head in its last solution, likewise"),
-    "catholyte_totals": Field("mol", "component totals in the catholyte of each strip", "components", "strips"),
-    "reservoir_species": Field("mol/m3", "aqueous species in the catholytes, and in the reservoirs at sides",
-                    "species", "places", restart=False),
-    "catholyte_warm_start": Field("1", "unknowns of the catholytes' last equilibrium", "unknowns", "strips"),
+    "catholyte_totals": Field(
+        "mol", "component totals in the catholyte of each strip", "components", "strips"
+    ),
+    "reservoir_species": Field(
+        "mol/m3",
+        "aqueous species in the catholytes, and in the reservoirs at sides",
+        "species",
+        "places",
+        restart=False,
+    ),
+    "catholyte_warm_start": Field(
+        "1", "unknowns of the catholytes' last equilibrium", "unknowns", "strips"
+    ),
     "catholyte_pH": Field("1", "pH of the catholyte", "", "strips", restart=False),
     "plate_totals": Field("mol", "components held by the cathode plates", "components", "strips"),
     "leachate": Field("mol", "components in the collected leachate", "components", "run"),
     "drained": Field("mol", "components lost through drains", "components", "run"),
     "injected": Field("mol", "components brought in by injected water", "components", "run"),
-    "gas_uptake": Field("mol", "components taken up from gases, less those given off", "components",
-                      "run"),
-    "electrode_acid": Field("mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip",
-                  "", "strips"),
+    "gas_uptake": Field(
+        "mol", "components taken up from gases, less those given off", "components", "run"
+    ),
+    "electrode_acid": Field(
+        "mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip", "", "strips"
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""What several tests share: the backends that run here, with a visible skip for the others."""
+"""Shared fixtures: the backends that run here, the cache of kernels, the order of the tests."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import cuda_stand_in
+from helpers import compile_once, cuda_stand_in
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cpp import CppBackend
@@ -17,12 +17,22 @@ from ekm3d.errors import BackendError
 # Several tests run at once: threads that wait for the next kernel are not to stay awake.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# Files whose tests take longest, longest first: what is left for the end are short ones.
+LONGEST = ()
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files of LONGEST first, in that order; all others stay as they are."""
+    rank = {name: n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def kernel_cache(kernel_cache_folder):
-    """All workers share one cache of compiled kernels, keyed by digest; the user's is left alone."""
+    """Let all workers share one cache of compiled kernels by digest; the user's is left alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EKM3D_CACHE", str(kernel_cache_folder))
+        compile_once.install()
         yield kernel_cache_folder
 
 

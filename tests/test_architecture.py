@@ -152,7 +152,7 @@ def test_no_error_is_swallowed():
 
 
 def test_no_test_imports_another():
-    """What tests share lies in tests/helpers."""
+    """Shared parts of tests lie in tests/helpers."""
     wrong = [f"{path.name} imports {name}" for path in sorted((ROOT / "tests").rglob("*.py"))
              for name in imports(path) if name.split(".")[0].startswith("test_")]
     assert wrong == []

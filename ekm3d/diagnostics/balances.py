@@ -24,9 +24,9 @@ class FaradayBox:
         el = sim.electrodes
         self.sim, self.strips = sim, np.flatnonzero(el.strip_row == row)
         where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
-        self.window = sim.domain.subregion(
+        self.window = sim.domain.subregion([
             (max(w.min() - 1, 0), min(w.max() + 2, n))
-            for w, n in zip(where, sim.domain.whole.shape, strict=True))
+            for w, n in zip(where, sim.domain.whole.shape, strict=True)])
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
         self.start = self.inside()

@@ -31,8 +31,7 @@ class HeunStage:
         self.sim, self.refused = sim, 0
 
     def correct(self, dt: float) -> None:
-        """Set the mean rates of the coming step; where dt is too long at its end, those of its start.
-        """
+        """Set the mean rates of the step; those of its start where dt is too long at its end."""
         sim, s = self.sim, self.sim.state
         before = {name: copy.copy(getattr(s, name)) for name in RESTORED}
         first = [rate.copy() for rate in self._rates()]

@@ -66,5 +66,5 @@ def fill_reservoirs(s: State, chem: ChemicalSystem, solver: VoxelSolver, electro
     for n, side in enumerate(sides):
         if side.composition is not None:
             water = neutral_totals(chem, side.composition)[:, None]
-            species = solver.solve(water, np.ones(1)).c
+            species = solver.solve_numpy(water, np.ones(1)).c
             s.reservoir_species[:, electrodes.strips + n] = species[:, 0]

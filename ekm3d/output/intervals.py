@@ -1,15 +1,17 @@
-"""Intervals at which rows of the series and snapshots are due."""
+"""Equal intervals of simulated time at which output is due."""
 
 
 class Interval:
-    """Regular moments, every so many seconds; next: the coming one [s]."""
+    """Multiples of `every` [s] at which something is due; `next`: the coming one [s]."""
 
-    def __init__(self, every: float):
-        """every: s."""
+    def __init__(self, every: float) -> None:
         self.every, self.count, self.next = every, 1, every
 
     def due(self, now: float, last: bool) -> bool:
-        """Return True if the moment has come, or if this is the last chance; then go on to the next.
+        """Return True once `next` is reached, or if `last`, and pass on to the multiple after now.
+
+        Several multiples that one step has passed are due once. Rounding of time is allowed for by
+        1e-12 of it.
         """
         if now < self.next * (1 - 1e-12) and not last:
             return False

@@ -11,8 +11,8 @@ remainder, dissolved and suspended.
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import ChemistryError
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.constants import FARADAY
 from ekm3d.state import State
 
@@ -28,8 +28,8 @@ class Catholytes:
     left, absorbed: (components, strips) drained and taken up from gases in the last step [mol].
     """
 
-    def __init__(self, chem: ChemicalSystem, engine, volume: np.ndarray, capture: float,
-                 deposition: float):
+    def __init__(self, chem: ChemicalSystem, engine: VoxelSolver, volume: np.ndarray,
+                 capture: float, deposition: float):
         """engine: equilibrium solver; volume (strips,) m3; capture m/s per A/m2; deposition 1/s."""
         self.chem, self.engine = chem, engine
         self.volume, self.capture, self.deposition = volume, capture, deposition
@@ -86,7 +86,7 @@ class Catholytes:
         """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
         tanks = self.tanks
         try:
-            found = self.engine.solve(
+            found = self.engine.solve_numpy(
                 s.catholyte_totals[:, tanks] / self.volume[tanks], np.ones(tanks.size),
                 warm_start=None if warm_start is None else warm_start[:, tanks])
         except ChemistryError as error:

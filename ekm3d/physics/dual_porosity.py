@@ -20,8 +20,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import ChemistryError
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.grid.grid import Array
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.rock import Rock
@@ -32,7 +32,7 @@ class DualPorosity:
     """Immobile water of all ore voxels; its content is the state's: s.immobile and its parts."""
 
     def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, share: Array,
-                 rate: Array, engine):
+                 rate: Array, engine: VoxelSolver):
         """share, rate [1/s]: (n,) of the ore voxels; rock: of the moving part; engine: solver."""
         self.voxels, self.chem, self.rock, self.domain = voxels, chem, rock, voxels.domain
         self.weighted_sum = voxels.backend.weighted_sum
@@ -70,7 +70,7 @@ class DualPorosity:
         sites = replace(sites, cec=self.factor * sites.cec, slope=self.factor * sites.slope)
         with self.domain.collective_errors(ChemistryError):
             try:
-                found = self.engine.settled(total, theta, sites, self.warm_start)
+                found = self.engine.solve_list(total, theta, sites, self.warm_start)
             except ChemistryError as error:
                 error.args = (f"immobile water: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)

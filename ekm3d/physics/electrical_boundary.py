@@ -205,7 +205,7 @@ class ElectricalBoundary:
             self.response_source[...] = 0.0
             self.domain.add_at(self.response_source, voxel[active], coupling[active])
             elliptic.solve(sx, sy, sz, self.coupling, self.response_source, u, "unit response",
-                           same=True)
+                           reuse=True)
             iterations += elliptic.iterations
             responses.append(u)
         for a, (n, active) in enumerate(controlled):

@@ -16,12 +16,15 @@ Minerals and exchange are neutral: the charge sum_k z_k T_k - cec of a voxel is 
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import ChemistryError
+from ekm3d.chemistry.chemical_state import ChemicalState
+from ekm3d.chemistry.ion_exchange import Sites
 from ekm3d.chemistry.rate_laws import relaxed
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.grid.grid import Array
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.rock import Rock
@@ -47,7 +50,7 @@ class Kinetics:
     """
 
     def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, laws: dict,
-                 slow_sites: tuple[float, float] | None, engine: Callable):
+                 slow_sites: tuple[float, float] | None, engine: Callable[..., VoxelSolver]):
         """laws: {number of a mineral: law}; slow_sites: (share, rate [1/s]) or None; rock: cec of
         the fast sites, whole_cec with the slow ones; engine: makes a solver of a ChemicalSystem.
         """
@@ -74,11 +77,12 @@ class Kinetics:
         """Return the water content (n,) now."""
         return self.voxels.take(self.rock.water_content)
 
-    def solve(self, engine, total: Array, sites, warm_start: Array | None):
+    def solve(self, engine: VoxelSolver, total: Array, sites: Sites,
+              warm_start: Array | None) -> ChemicalState:
         """Return the equilibrium Result of all voxels; a ChemistryError names the place."""
         with self.domain.collective_errors(ChemistryError):
             try:
-                return engine.settled(total, self.theta(), sites, warm_start)
+                return engine.solve_list(total, self.theta(), sites, warm_start)
             except ChemistryError as error:
                 error.args = (f"slow reactions: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)
@@ -96,7 +100,8 @@ class Kinetics:
 class SlowMineral:
     """One mineral with a rate law."""
 
-    def __init__(self, kinetics: Kinetics, m: int, law, fast, goal):
+    def __init__(self, kinetics: Kinetics, m: int, law: Any, fast: VoxelSolver,
+                 goal: VoxelSolver):
         """fast: solver without any slow mineral; goal: with this one alone."""
         self.kinetics, self.m, self.law, self.fast, self.goal = kinetics, m, law, fast, goal
         self.voxels, self.chem, self.rock = kinetics.voxels, kinetics.chem, kinetics.rock
@@ -145,7 +150,7 @@ class SlowMineral:
 class SlowSites:
     """Share of the exchanger whose composition follows with a delay, all ions alike."""
 
-    def __init__(self, kinetics: Kinetics, share: float, rate: float, engine):
+    def __init__(self, kinetics: Kinetics, share: float, rate: float, engine: VoxelSolver):
         self.kinetics, self.share, self.rate, self.engine = kinetics, share, rate, engine
         self.voxels, self.chem, self.rock = kinetics.voxels, kinetics.chem, kinetics.rock
         self.weighted_sum = kinetics.weighted_sum

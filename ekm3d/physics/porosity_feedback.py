@@ -15,6 +15,8 @@ displaced by minerals, theta/n times their volume, is not part of the water bala
 stored per volume of rock and stay as they are. Pores never close below LEAST of n_0.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.chemistry.system import ChemicalSystem
@@ -39,7 +41,7 @@ class PorosityFeedback:
     """
 
     def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, porosity: Array,
-                 response):
+                 response: Any):
         """porosity: padded, at t = 0; response: a Response of `case.medium`."""
         self.voxels, self.rock, self.response = voxels, rock, response
         self.weighted_sum, self.zeta = voxels.backend.weighted_sum, response.zeta

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekm3d.backends.base import operator
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.chemical_state import ChemicalState
-from ekm3d.chemistry.equilibrium import ChemistryError, Sites
+from ekm3d.chemistry.ion_exchange import Sites
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.grid.stencil import flat
 from ekm3d.physics.initial_guess import RepresentativeVoxels
 from ekm3d.physics.ore_voxels import OreVoxels
@@ -57,7 +58,7 @@ def update_dependents(g, solved, total, cec, theta, tau, strength, z, slowing,
     cut = g.inner
     np.copyto(totals_at_last_solve[cut], total[cut], where=solved[cut] > 0)
     transport_factor[cut] = theta[cut] * tau[cut] * (1 / (1 + slowing * np.sqrt(strength[cut])))
-    charge[cut] = WeightedSum(z)(total[cut])[0] - added(cec[cut])
+    charge[cut] = WeightedSum(z)(total[cut])[0] - sum_rows(cec[cut])
 
 
 class Reactions:
@@ -69,8 +70,9 @@ class Reactions:
     (components, padded): from gases in the last call [mol/m3 of rock].
     """
 
-    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, engine, rock: Rock,
-                 skip: float | None = 0.0, seeds: RepresentativeVoxels | None = None):
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, engine: VoxelSolver,
+                 rock: Rock, skip: float | None = 0.0,
+                 seeds: RepresentativeVoxels | None = None):
         """engine: equilibrium solver.
 
         skip: see the module's text; None solves every voxel every time. seeds: representative
@@ -133,7 +135,7 @@ class Reactions:
                       seeds.gather(self._by_exchanger(self.rock.cec_slope)),
                       seeds.gather(self.reference_pH))
         try:
-            found = self.engine.solve(seeds.gather(s.totals),
+            found = self.engine.solve_numpy(seeds.gather(s.totals),
                                       seeds.gather(self.rock.water_content), sites)
         except ChemistryError:
             return None                     # that voxel raises again below, with its place
@@ -155,7 +157,7 @@ class Reactions:
     def _solve(self, cells, where, elapsed):
         with self.domain.collective_errors(ChemistryError):
             try:
-                return self.engine.settle(cells, where, elapsed)
+                return self.engine.solve(cells, where, elapsed)
             except ChemistryError as error:
                 voxels = self.voxels.numbers(error.voxels)
                 raise ChemistryError(error.reason, self.chem.components, voxels, error.total,

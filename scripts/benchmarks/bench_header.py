@@ -1,4 +1,4 @@
-"""What the shared kernel text costs: component_gain beside the same algorithm written by hand.
+"""Cost of the shared kernel text: component_gain beside the same algorithm written by hand.
 
     python scripts/benchmarks/bench_header.py [--sizes 32 64 96] [--threads 1] [--plain PROGRAM]
 

@@ -1,4 +1,4 @@
-"""How much of the memory's bandwidth every kernel reaches, called as real steps call it.
+"""Share of the memory bandwidth that every kernel reaches, called as real steps call it.
 
 Steps of the field block and a solve of bench_elliptic's problem are watched: of every kernel the
 call with the most bytes is kept and then repeated with the very same arguments. Bytes are
@@ -32,7 +32,7 @@ def watched(kind):
 
         def note(self, bound, values):
             """Keep the call if it is the largest of its kernel."""
-            size = sum(v.nbytes for p, v in zip(bound.parameters, values) if p.array)
+            size = sum(v.nbytes for p, v in zip(bound.parameters, values, strict=True) if p.array)
             if size > self.calls.get(bound.__name__, (0,))[0]:
                 self.calls[bound.__name__] = size, bound, values
 

@@ -66,7 +66,7 @@ def speed(n, name, backend, threads):
 
 
 def plain(program, n, threads):
-    """What the hand-written program says of itself, ns."""
+    """Time that the hand-written program reports [ns]."""
     species = PROBLEMS["weak"][0]
     answer = subprocess.run([program, str(n), str(species), "30", os.devnull], text=True,
                             capture_output=True, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))

@@ -51,7 +51,9 @@ class Box:
         water = sum(p * s.c[n][sim.grid.inner] for n, p in enumerate(self.per[0]))
         ore = water * sim.case.ore.water_content + cec
         for amounts, per in ((s.exchanged, self.per[1]), (s.solid, self.per[2])):
-            ore = ore + sum((p * a[sim.grid.inner] for a, p in zip(amounts, per)), 0.0 * ore)
+            ore = ore + sum(
+                (p * a[sim.grid.inner] for a, p in zip(amounts, per, strict=True)), 0.0 * ore
+            )
         strips = sim.electrodes.strip_row == self.row
         h = sim.chem.index("H+")
         return (ore[cut].sum() * sim.grid.voxel_volume + s.catholyte_totals[h, strips].sum()
@@ -69,7 +71,7 @@ class Box:
             self.passed -= 2.0 * 2e-8 * dt
 
     def error(self, drained=0.0):
-        """What is missing of Faraday's acid, as a share of the charge passed."""
+        """Missing share of Faraday's acid, over the charge passed."""
         return abs(self.acid() - self.start + self.passed + drained - self.made) / self.charge
 
 
@@ -195,8 +197,13 @@ def stock(sim):
     s, total = sim.state, 0.0
     for k in range(sim.grid.shape[0]):
         total = total + s.totals[:, GHOST + k, GHOST:-GHOST, GHOST:-GHOST].sum((1, 2))
-    return (total * sim.grid.voxel_volume + s.catholyte_totals.sum(1) + s.plate_totals.sum(1) + s.leachate
-            + s.drained)
+    return (
+        total * sim.grid.voxel_volume
+        + s.catholyte_totals.sum(1)
+        + s.plate_totals.sum(1)
+        + s.leachate
+        + s.drained
+    )
 
 
 @CHEMISTRIES

@@ -1,4 +1,4 @@
-"""What a snapshot shows, from a state whose every number is its own."""
+"""Fields of a snapshot, from a state in which every number is different."""
 
 import numpy as np
 import pytest
@@ -39,9 +39,11 @@ def test_phases_are_the_sums_over_all_stores(sim):
     """nu^T c theta and what rests in immobile water; nu_x^T and nu_m^T of three stores each."""
     s, chem, inner = sim.state, sim.chem, sim.grid.inner
     theta = sim.rock.water_content
-    wanted = [np.einsum("sk,s...->k...", chem.nu, s.c) * theta + s.immobile_water,
-              np.einsum("sk,s...->k...", chem.nu_x, s.exchanged + s.slow_sites + s.immobile_exchanged),
-              np.einsum("sk,s...->k...", chem.nu_m, s.solid + s.kinetic_minerals + s.immobile_solid)]
+    wanted = [
+        np.einsum("sk,s...->k...", chem.nu, s.c) * theta + s.immobile_water,
+        np.einsum("sk,s...->k...", chem.nu_x, s.exchanged + s.slow_sites + s.immobile_exchanged),
+        np.einsum("sk,s...->k...", chem.nu_m, s.solid + s.kinetic_minerals + s.immobile_solid),
+    ]
     for k in range(len(chem.components)):
         for found, sums in zip(parts(sim, k), wanted, strict=True):
             np.testing.assert_allclose(found, sums[k][inner], rtol=1e-14, atol=1e-14)

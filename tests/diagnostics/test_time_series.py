@@ -1,4 +1,4 @@
-"""What is reported: equations (1) to (5) of the paper, on a block small enough to do by hand."""
+"""Reported quantities: equations (1) to (5) of the paper, on a block small enough to do by hand."""
 
 from types import SimpleNamespace
 
@@ -37,13 +37,28 @@ def block():
     electrodes = Electrodes(grid, (row("c", ((0, 0, 0), (0.5, 1, 1))),), 0.0)
     padded = grid.padded
     s = SimpleNamespace(
-        time=7200.0, step=4, c=np.zeros((5, *padded)), exchanged=np.zeros((2, *padded)),
-        solid=np.zeros((1, *padded)), pH=np.zeros(padded), catholyte_totals=np.zeros((5, 1)),
-        plate_totals=np.zeros((5, 1)), leachate=np.zeros(5), drained=np.zeros(5), injected=np.zeros(5),
-        catholyte_pH=np.array([11.0]), leachate_volume=0.0, injected_volume=0.0, drained_volume=0.0,
-        kinetic_minerals=np.zeros((1, *padded)), slow_sites=np.zeros((2, *padded)),
-        immobile_water=np.zeros((5, *padded)), immobile_solid=np.zeros((1, *padded)),
-        immobile_exchanged=np.zeros((2, *padded)), mix=PLAIN.weighted_sum)
+        time=7200.0,
+        step=4,
+        c=np.zeros((5, *padded)),
+        exchanged=np.zeros((2, *padded)),
+        solid=np.zeros((1, *padded)),
+        pH=np.zeros(padded),
+        catholyte_totals=np.zeros((5, 1)),
+        plate_totals=np.zeros((5, 1)),
+        leachate=np.zeros(5),
+        drained=np.zeros(5),
+        injected=np.zeros(5),
+        catholyte_pH=np.array([11.0]),
+        leachate_volume=0.0,
+        injected_volume=0.0,
+        drained_volume=0.0,
+        kinetic_minerals=np.zeros((1, *padded)),
+        slow_sites=np.zeros((2, *padded)),
+        immobile_water=np.zeros((5, *padded)),
+        immobile_solid=np.zeros((1, *padded)),
+        immobile_exchanged=np.zeros((2, *padded)),
+        mix=PLAIN.weighted_sum,
+    )
     theta = np.zeros(padded)
     theta[grid.inner] = 0.4 * electrodes.ore
     ore = np.where(electrodes.ore, 1.0, 0.0)
@@ -57,12 +72,26 @@ def block():
     case = SimpleNamespace(title="by hand", ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
                            sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
-    return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
-                           domain=Domain(grid), ore=case.ore, holds_ore=electrodes.ore,
-                           backend=PLAIN, rock=SimpleNamespace(water_content=theta), drive=OFF, balances=audit,
-                           boundary_values=SimpleNamespace(
-                               row_currents=lambda: np.array([-1.0]), terminal_voltage=0.0,
-                               strip_currents=lambda: np.zeros(electrodes.strips)))
+    return SimpleNamespace(
+        grid=grid,
+        chem=CHEM,
+        state=s,
+        electrodes=electrodes,
+        case=case,
+        dt=60.0,
+        domain=Domain(grid),
+        ore=case.ore,
+        holds_ore=electrodes.ore,
+        backend=PLAIN,
+        rock=SimpleNamespace(water_content=theta),
+        drive=OFF,
+        balances=audit,
+        boundary_values=SimpleNamespace(
+            row_currents=lambda: np.array([-1.0]),
+            terminal_voltage=0.0,
+            strip_currents=lambda: np.zeros(electrodes.strips),
+        ),
+    )
 
 
 @pytest.fixture
@@ -223,7 +252,9 @@ def test_budgets_of_a_run_close(tmp_path):
     assert parts == pytest.approx(row["NH4_added[mol]"], rel=1e-12)
     assert row["charge[C]"] == pytest.approx(sums[0], rel=1e-12)
     assert row["energy[kWh]"] == pytest.approx(sums[1] / 3.6e6, rel=1e-12)
-    assert row["current_left[A]"] == pytest.approx(1.5 * sim.boundary_values.row_currents()[0], rel=1e-12)
+    assert row["current_left[A]"] == pytest.approx(
+        1.5 * sim.boundary_values.row_currents()[0], rel=1e-12
+    )
     assert row["current_left[A]"] == pytest.approx(-row["current_right[A]"], rel=1e-9)
     assert 0.0 < row["recovery_K[1]"] <= row["removal_K[1]"] < 1.0
     assert summary["leachate_L"] == pytest.approx(1e3 * 2e-8 * 7200.0, rel=1e-8)

@@ -8,6 +8,7 @@ Every process steps the whole block alone, too, and compares its own part of it.
 import sys
 
 import numpy as np
+from helpers import compile_once
 
 from ekm3d import Case, Simulation
 from ekm3d.parallel.team import join
@@ -44,6 +45,7 @@ def differing(mine, alone):
 
 def main(backend, steps, path, *overrides):
     """Exit code 1 where something differs, with its name and step."""
+    compile_once.install()
     team = join(asked=True)
     case = Case.read(path, overrides)
     mine, alone = Simulation(case, backend, team), Simulation(case, backend)

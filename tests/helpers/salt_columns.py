@@ -61,7 +61,7 @@ class Block:
         self.grid = grid = Grid(cells, spacing)
         backend, domain = backend or choose_backend("numpy"), Domain(grid)
         names = tuple(ions)
-        z, diffusion = (np.array(v, dtype=float) for v in zip(*ions.values()))
+        z, diffusion = (np.array(v, dtype=float) for v in zip(*ions.values(), strict=True))
         self.chem = SimpleNamespace(
             components=names, species=names, z=z, diffusion=diffusion,
             nu=np.eye(len(names)) if nu is None else np.array(nu, dtype=float),

@@ -36,14 +36,16 @@ def rock_of(**arrays):
 
 
 def salt_state(grid, conductivity, strips=0):
-    """1 mol/m3 of salt everywhere, its transport factor set so that sigma [S/m] is as given (inner)."""
+    """Return a state of 1 mol/m3 of salt with transport factors that give sigma [S/m] (inner)."""
     c = np.zeros((2, *grid.padded))
     c[grid.inner] = 1.0
     factor = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
-    zeros = {name: np.zeros(grid.padded)
-             for name in ("phi", "phi_trend", "charge", "pore_turnover")}
-    return SimpleNamespace(c=c, transport_factor=factor, time=0.0,
-                           reservoir_species=np.ones((2, strips)), **zeros)
+    zeros = {
+        name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "pore_turnover")
+    }
+    return SimpleNamespace(
+        c=c, transport_factor=factor, time=0.0, reservoir_species=np.ones((2, strips)), **zeros
+    )
 
 
 def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):

@@ -17,6 +17,7 @@ from ekm3d.physics.kinetics import Kinetics
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.thermodata.build import build
 
+PLAIN = Backend("plain arrays")
 OWN = {"source": "this test's own", "diffusion": 1e-9}
 TABLES = {
     "activity": {"model": "ideal", "water_activity": 0.0},
@@ -43,7 +44,7 @@ def chemistry(*minerals, exchange=False):
 
 
 def voxels(chem, total, laws=None, theta=0.4, cec=0.0, slope=0.0, slow=None,
-           backend=Backend("plain arrays")):
+           backend=PLAIN):
     """(Kinetics, state) of n voxels in a row; total (K, n) mol/m3; slow: (share, rate) or None.
 
     cec, slope: numbers, or (N, n) of several exchangers.

@@ -1,5 +1,7 @@
 """Steps of second order in time: their order, what they keep, and when they give way."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers.salt_block import ORE, SALT, advance, salt_case, simulation
@@ -24,7 +26,7 @@ def test_the_ore_depends_on_the_step_to_second_order(folder):
     assert [sim.state.step for sim in ends] == [12, 24, 48]
     totals = [sim.state.totals[sim.grid.inner] for sim in ends]
     for k in range(3):
-        coarse, fine = (np.abs(a[k] - b[k]).max() for a, b in zip(totals, totals[1:]))
+        coarse, fine = (np.abs(a[k] - b[k]).max() for a, b in pairwise(totals))
         assert 3.7 < coarse / fine < 4.3, ends[0].chem.components[k]
 
 
@@ -58,7 +60,7 @@ def test_the_stages_use_the_same_drive(folder):
 
 
 def test_a_step_too_long_for_its_end_stays_explicit(folder, monkeypatch):
-    """Where the second stage could empty a voxel the first stands, and is counted."""
+    """The first stage stands, and is counted, where the second could empty a voxel."""
     both = simulation(folder, SECOND)
     prepare, calls = both.transport.prepare, []
 

@@ -1,4 +1,4 @@
-"""How much memory a run takes: what is predicted, what is measured, and what is refused."""
+"""Memory of a run: predicted, measured, and refused where it does not fit."""
 
 import importlib
 
@@ -25,7 +25,8 @@ MANY = ("-o", "grid.spacing=['1 cm', '1 cm', '1 cm']")
 def bench(monkeypatch):
     """scripts/benchmarks/memory.py."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts" / "benchmarks"))
-    spec = importlib.util.spec_from_file_location("peaks", ROOT / "scripts" / "benchmarks" / "memory.py")
+    spec = importlib.util.spec_from_file_location(
+        "peaks", ROOT / "scripts" / "benchmarks" / "memory.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -80,7 +81,8 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated(tmp_path, monkeypat
     if fits:
         Simulation(case, "numpy")
         return
-    with pytest.raises(memory_estimate.InsufficientMemory, match=r"case.toml: grid.spacing: 72 voxels take "
+    with pytest.raises(memory_estimate.InsufficientMemory,
+                       match=r"case.toml: grid.spacing: 72 voxels take "
                        r"0.1\d GiB on backend numpy, and 0.1\d GiB are free; voxels of 0.1"):
         Simulation(case, "numpy")
 

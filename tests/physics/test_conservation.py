@@ -1,4 +1,4 @@
-"""Conservation of amounts and charge and positivity in any state; the longest stable step."""
+"""Invariants of transport in any state: amounts, charge, positivity; and the longest step."""
 
 import numpy as np
 import pytest
@@ -133,7 +133,7 @@ def test_residual_charge_is_removed_in_one_step():
 
 @pytest.mark.parametrize("seed", [11, 59])
 def test_face_concentrations_match_the_final_drift(seed):
-    """What positivity rests on: c* belongs to the direction of the drift, and to its size.
+    """Condition for positivity: c* belongs to the direction of the drift, and to its size.
 
     On every face that conducts and every charge: the potential that c* was chosen by has the
     same sign, or |z u| <= 1/2 where diffusion makes up for it, or the smaller side was taken;
@@ -296,9 +296,18 @@ def test_step_limit_between_reservoirs():
     sets the step, 0.7 (2 + 2 x 3) against 2 + 3, whichever way the field points.
     """
     for volts in ((6 / F_RT, 0.0), (0.0, 6 / F_RT)):
-        block = Block((1, 1, 1), (1e-3, 2e-3, 3e-3), IONS, theta=0.4, mobility=0.12,
-                      sides=[side(upper, composition={}, potential=v)
-                             for upper, v in zip((False, True), volts)], given=np.zeros((2, 2)))
+        block = Block(
+            (1, 1, 1),
+            (1e-3, 2e-3, 3e-3),
+            IONS,
+            theta=0.4,
+            mobility=0.12,
+            sides=[
+                side(upper, composition={}, potential=v)
+                for upper, v in zip((False, True), volts, strict=True)
+            ],
+            given=np.zeros((2, 2)),
+        )
         block.fill(2.0, 1.0)
         block.state.reservoir_species[...] = np.array([[2.0], [1.0]])
         block.solve()
@@ -325,8 +334,12 @@ def test_step_limit_is_that_of_the_fastest_ion(rng):
     The last list is headed by a molecule without charge that outruns all drift.
     """
     for quick in (1e-9, 2e-9, 3e-9, 4e-9, 90e-9):
-        ions = {f"ion {n}": (int(z), d) for n, (z, d) in enumerate(
-            zip(rng.integers(-3, 4, 8), rng.uniform(0.5e-9, 3e-9, 8)))} | {"NH3": (0, quick)}
+        ions = {
+            f"ion {n}": (int(z), d)
+            for n, (z, d) in enumerate(
+                zip(rng.integers(-3, 4, 8), rng.uniform(0.5e-9, 3e-9, 8), strict=True)
+            )
+        } | {"NH3": (0, quick)}
         drop = rng.normal(0, 0.02)
         found = []
         for some in (ions, *({name: ion} for name, ion in ions.items())):

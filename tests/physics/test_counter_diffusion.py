@@ -93,8 +93,9 @@ def test_ions_diffuse_with_theta_tau_f_in_rock(tmp_path):
     salt[6] *= 1 + 1e-4
     fill(sim, {"Na+": salt, "Cl-": salt})
     factor = 1 / (1 + 0.7 * np.sqrt(0.1))
-    np.testing.assert_allclose(sim.state.transport_factor[sim.grid.inner], 0.4 * 0.5 * factor,
-                               rtol=3e-5)
+    np.testing.assert_allclose(
+        sim.state.transport_factor[sim.grid.inner], 0.4 * 0.5 * factor, rtol=3e-5
+    )
     for _ in range(4):
         sim.step()
     turnover = sim.dt / (0.4 * sim.grid.voxel_volume)

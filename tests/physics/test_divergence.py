@@ -1,4 +1,4 @@
-"""Finite-volume balance of voxels, by hand-made numbers and by sums over the block."""
+"""Divergence and accumulation in voxels, by hand-made numbers and sums over the block."""
 
 import numpy as np
 

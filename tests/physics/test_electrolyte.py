@@ -1,4 +1,4 @@
-"""Ionic properties of voxels against measured conductivities and worked numbers."""
+"""Ionic properties of a voxel against measured conductivities and worked numbers."""
 
 from types import SimpleNamespace
 

@@ -133,8 +133,9 @@ def test_courant_number_reduces_the_slope(courant):
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
     left = max(1 - courant, 0.0)
     drift = on_faces(c, 4.0, speed=courant / 4.0)[0, 1]
-    assert drift == pytest.approx(2 + 3 * left * (1 / 8 + 3 / 4 * textbook_van_leer(1.0, 3.0)),
-                                  rel=1e-14)
+    assert drift == pytest.approx(
+        2 + 3 * left * (1 / 8 + 3 / 4 * textbook_van_leer(1.0, 3.0)), rel=1e-14
+    )
     slow = on_faces(c, 0.5, speed=courant / 0.5)[0, 1]
     assert slow == pytest.approx(2 + 3 * max(1 - courant / 4, 0.0) / 2, rel=1e-14)
     water = advected(c, 1.0, courant, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
@@ -174,7 +175,7 @@ def test_face_bounds_that_keep_concentrations_positive(rng):
 
 
 def test_flagged_faces_take_the_smaller_side():
-    """For any drift; only where the face is marked."""
+    """For any drift, and only where the face is marked."""
     c = line([[5.0, 1.0, 8.0, 2.0, 3.0, 9.0], [1.0, 2.0, 1.0, 4.0, 2.0, 1.0]])
     z = np.array([1.0, -1.0])
     safe = np.array([True, False, True]).reshape(1, 1, 3)

@@ -147,8 +147,8 @@ def test_unchanged_operator_is_set_once(backend, monkeypatch):
     """
     wells = (well("head", "anodes", head=3.0), well("head", "cathodes", head=1.0))
     _, flow, s = flow_cell(backend, wells)
-    taken, take = [], flow.elliptic.multigrid.take
-    monkeypatch.setattr(flow.elliptic.multigrid, "take",
+    taken, take = [], flow.elliptic.multigrid.set_operator
+    monkeypatch.setattr(flow.elliptic.multigrid, "set_operator",
                         lambda *given: (taken.append(1), take(*given)))
 
     def through():

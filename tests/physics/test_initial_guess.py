@@ -38,10 +38,10 @@ def test_every_part_with_ore_has_one_representative(rng):
     index = np.array(np.unravel_index(found.places, GRID.padded)) - GHOST
     assert mask[tuple(index)].all()
     z, y, x = (np.searchsorted(initial_guess.cuts(n), at, side="right") - 1
-               for n, at in zip(mask.shape, index))
-    assert len({*zip(z, y, x)}) == len(found.places) == 7 * 4 * 8
+               for n, at in zip(mask.shape, index, strict=True))
+    assert len({*zip(z, y, x, strict=True)}) == len(found.places) == 7 * 4 * 8
     assert z.min() == 1 and z.max() == y.max() + 4 == x.max() == PARTS - 1
-    for (low, high), place in zip(found.parts, index.T):
+    for (low, high), place in zip(found.parts, index.T, strict=True):
         before = mask[tuple(map(slice, low, high))].ravel()
         own = np.ravel_multi_index(tuple(place - low), np.subtract(high, low))
         assert before[own] and not before[:own].any()
@@ -65,7 +65,7 @@ def test_spread_is_the_same_for_any_decomposition(rng):
         RepresentativeVoxels(domain, mask).spread(values, part)
         cut = part[:, GHOST:-GHOST, GHOST:-GHOST, GHOST:-GHOST]
         wanted = array[(slice(None), *(slice(a + GHOST, b + GHOST)
-                                       for a, b in zip(box.start, box.stop)))]
+                                       for a, b in zip(box.start, box.stop, strict=True)))]
         assert np.array_equal(cut, wanted, equal_nan=True)
         assert np.isnan(part).sum() == part.size - cut.size + np.isnan(wanted).sum()
 
@@ -88,8 +88,9 @@ def runs(request):
         return here, Simulation(Case.read(case_path("field_block"), FIELD), request.param)
 
 
-@pytest.mark.parametrize("name", ["c", "exchanged", "solid", "pH", "transport_factor", "charge",
-                                  "totals"])
+@pytest.mark.parametrize(
+    "name", ["c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals"]
+)
 def test_equilibria_do_not_depend_on_the_start(runs, name):
     """There is one equilibrium; both are within 1e-12 of balance, so of one another, or nearly.
 
@@ -102,19 +103,19 @@ def test_equilibria_do_not_depend_on_the_start(runs, name):
     np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-11 * np.abs(other).max())
 
 
-def test_few_voxels_start_cold(monkeypatch):
+def test_hardly_a_voxel_begins_cold_start(monkeypatch):
     """512 of 3072 voxels, less those that are alike: the others follow from their seeds' states.
 
     The ore's composition changes from voxel to voxel by up to a few per cent of a part.
     """
     from ekm3d.chemistry.equilibrium import EquilibriumSolver
-    begun, descend = [], EquilibriumSolver._without_history
+    begun, descend = [], EquilibriumSolver._cold_start
 
     def counted(self, given, index, found):
         begun.append(index.size)
         return descend(self, given, index, found)
 
-    monkeypatch.setattr(EquilibriumSolver, "_without_history", counted)
+    monkeypatch.setattr(EquilibriumSolver, "_cold_start", counted)
     Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
     assert 100 < sum(begun) < 600
 

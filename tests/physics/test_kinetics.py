@@ -54,7 +54,7 @@ def test_first_order_law_is_exact_for_any_step(steps):
     beside, m, cl = np.array([30.0, 2.0, 0.0]), np.array([0.0, 40.0, 0.02]), np.array([0, 80, 0.04])
     kinetics, s = with_amounts(
         voxels(chemistry("salt"), [0 * m, 0 * m, m, cl], {0: FirstOrder(3e-4)}), beside)
-    goal = np.array([salt_left(*pair) for pair in zip(m + beside, cl + 2 * beside)])
+    goal = np.array([salt_left(*pair) for pair in zip(m + beside, cl + 2 * beside, strict=True)])
     assert goal[0] > 5 and goal[1] > 30 and goal[2] == 0.0
     found = run(kinetics, s, steps)[0]
     np.testing.assert_allclose(found, goal + (beside - goal) * np.exp(-1.5), rtol=1e-11, atol=0)
@@ -78,7 +78,7 @@ def test_long_steps_never_overshoot(dt):
     np.testing.assert_allclose(chem.charge @ T, charge, atol=1e-12)
     if dt >= 1e9:
         total = T + chem.nu_m.T @ found
-        free = EquilibriumSolver(chem).solve(total, np.full(1, THETA)).solid
+        free = EquilibriumSolver(chem).solve_numpy(total, np.full(1, THETA)).solid
         assert free.min() > 1.0
         np.testing.assert_allclose(found, free, rtol=1e-9)
 
@@ -144,7 +144,7 @@ def test_transition_state_law_is_second_order(beside, m, end):
                                    {0: surface_law(1e-7)}), [beside])
         errors.append(abs(run(*pair, steps * [end / steps])[0, 0] - exact))
     assert errors[2] < 1e-3
-    assert all(3.2 < a / b < 4.9 for a, b in zip(errors, errors[1:])), errors
+    assert all(3.2 < a / b < 4.9 for a, b in zip(errors, errors[1:], strict=False)), errors
 
 
 @pytest.mark.parametrize("q", [0.5, 1.0, 3.0])
@@ -189,7 +189,7 @@ def test_mineral_relaxes_with_the_others_frozen():
     np.testing.assert_allclose(found[0], alone, rtol=1e-10)
     assert (found[1] == 5.0).all()
     whole = total + kinetics.chem.nu_m.T @ np.array([[20.0, 20.0], [5.0, 5.0]])
-    both = EquilibriumSolver(kinetics.chem).solve(whole, np.full(2, THETA)).solid
+    both = EquilibriumSolver(kinetics.chem).solve_numpy(whole, np.full(2, THETA)).solid
     assert both[1, 0] < 4.9 and both[1, 1] > 5.1 and (np.abs(both[0] - alone) > 0.1).all()
 
 
@@ -237,8 +237,8 @@ def test_slow_sites_start_in_equilibrium():
     """At rest all sites are alike: the parts make up the equilibrium of the whole exchanger."""
     kinetics, s, total = exchanger(0.3, 1e-5, slope=4.0)
     kinetics.start(s)
-    whole = EquilibriumSolver(kinetics.chem).solve(total, np.full(1, THETA),
-                                                   Sites(50.0, 4.0)).exchanged
+    whole = EquilibriumSolver(kinetics.chem).solve_numpy(
+        total, np.full(1, THETA), Sites(50.0, 4.0)).exchanged
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.3 * whole, rtol=1e-12)
     for k in range(4):
         np.testing.assert_allclose(total_of(kinetics, s, k), total[k], rtol=1e-13, atol=1e-13)
@@ -257,7 +257,7 @@ def test_slow_sites_relax_with_one_rate(share, slope):
     kinetics.voxels.put(s.totals, kinetics.voxels.take(s.totals) + salt)
     begin = kinetics.voxels.take(s.slow_sites)
     run(kinetics, s, [2e4, 7e4, 1e3, 2.9e4])
-    goal = share * EquilibriumSolver(kinetics.chem).solve(
+    goal = share * EquilibriumSolver(kinetics.chem).solve_numpy(
         total + salt, np.full(1, THETA), Sites(50.0, slope)).exchanged
     assert (np.abs(goal - begin) > 1e-8).all()
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites),
@@ -294,7 +294,7 @@ def test_slow_sites_and_mineral_reach_full_equilibrium():
                                       slow=(0.4, 3e-5)), [8.0])
     run(kinetics, s, 80 * [1e5])
     whole = total + 8.0 * chem.nu_m.T
-    free = EquilibriumSolver(chem).solve(whole, np.full(1, THETA), Sites(cec, 4.0))
+    free = EquilibriumSolver(chem).solve_numpy(whole, np.full(1, THETA), Sites(cec, 4.0))
     assert 0.1 < free.solid[0, 0] < 7.9
     np.testing.assert_allclose(kinetics.voxels.take(s.kinetic_minerals), free.solid, rtol=1e-9)
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.4 * free.exchanged, rtol=1e-9)
@@ -304,7 +304,7 @@ def test_saturation_includes_water_activity():
     """Base in brine, a_w below 0.9: water that has been in equilibrium with it has Omega = 1."""
     chem = replace(chemistry("base"), water_activity=0.017)
     total = np.array([[-4.0], [1400.0], [12.0], [1420.0]])
-    found = EquilibriumSolver(chem).solve(total, THETA)
+    found = EquilibriumSolver(chem).solve_numpy(total, THETA)
     assert found.solid[0, 0] > 1.0 and found.water_activity[0] < 0.9
     kinetics, s = voxels(chem, total - chem.nu_m.T @ found.solid, {0: surface_law()})
     process, = kinetics.processes
@@ -350,9 +350,13 @@ def test_kinetics_on_the_device(there, rng, conventions):
         kinetics.voxels.put(s.kinetic_minerals, backend.from_numpy(slow))
         kinetics.start(s)
         run(kinetics, s, 6 * [4e3])
-        ends.append([backend.to_numpy(kinetics.voxels.take(a))
-                     for a in (s.totals, s.kinetic_minerals, s.slow_sites)])
-    for name, mine, theirs in zip(("totals", "kinetic_minerals", "slow_sites"), *ends):
+        ends.append(
+            [
+                backend.to_numpy(kinetics.voxels.take(a))
+                for a in (s.totals, s.kinetic_minerals, s.slow_sites)
+            ]
+        )
+    for name, mine, theirs in zip(("totals", "kinetic_minerals", "slow_sites"), *ends, strict=True):
         np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-9, err_msg=name)
     assert np.abs(ends[0][1] - slow).max() > 0.1 and ends[0][2].min() > 0
     np.testing.assert_allclose(chem.charge @ ends[1][0], 0.6 * cec.sum(axis=0), atol=1e-9)

@@ -13,12 +13,16 @@ from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.porosity_feedback import EPSILON_ETA, LEAST, PorosityFeedback, kozeny_carman
 
 VOLUMES = np.array([3e-5, 2e-5])       # m3/mol
-FIRST = {"water_content": 0.3, "tortuosity": 0.5, "hydraulic_conductivity": 2e-6,
-         "electroosmosis": 0.0}
+FIRST = {
+    "water_content": 0.3,
+    "tortuosity": 0.5,
+    "hydraulic_conductivity": 2e-6,
+    "electroosmosis": 0.0,
+}
 
 
 def medium(response, n=3, amounts=0.0):
-    """(PorosityFeedback, state, value of a rock array) of n voxels of porosity 0.4 with both minerals."""
+    """Return (PorosityFeedback, state, value of a rock array) for n voxels of porosity 0.4."""
     chem = chemistry("salt", "base")
     grid = Grid((n, 1, 1), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0))
     ore = OreVoxels(grid, np.ones(grid.shape, bool))
@@ -94,8 +98,9 @@ def test_rock_is_unchanged_without_volumes():
 def test_zeta_between_and_beyond_its_points():
     """0 mV at pH 3, -40 at 9: -20 in the middle, the ends beyond; a tenfold I takes off 30 %."""
     zeta = Zeta(np.array([3.0, 9.0]), np.array([0.0, -0.04]), -0.3, 0.01)
-    I = np.full(4, 0.01)
-    np.testing.assert_allclose(zeta(np.array([2.0, 6.0, 9.0, 12.0]), I), [0, -0.02, -0.04, -0.04])
+    strength = np.full(4, 0.01)
+    np.testing.assert_allclose(zeta(np.array([2.0, 6.0, 9.0, 12.0]), strength),
+                               [0, -0.02, -0.04, -0.04])
     strengths = np.array([0.001, 0.1, 0.01 * 10**4])
     np.testing.assert_allclose(zeta(np.full(3, 6.0), strengths), [-0.026, -0.014, 0.0], atol=1e-15)
     assert np.isfinite(zeta(6.0, 0.0))

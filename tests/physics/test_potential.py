@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import salt_columns
+from helpers.salt_columns import Block, side
 from helpers.salt_medium import SALT, options, row, salt_potential, salt_state
 
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
@@ -36,7 +38,7 @@ def formulas(x, y, z):
 
 def manufactured(shape):
     """The formulas at the centres of a grid of that many cells."""
-    grid = Grid(shape, tuple(a / n for a, n in zip((1.0, 0.5, 0.3), shape)))
+    grid = Grid(shape, tuple(a / n for a, n in zip((1.0, 0.5, 0.3), shape, strict=True)))
     z, y, x = np.meshgrid(*(grid.centres(a) for a in range(3)), indexing="ij")
     return grid, *formulas(x, y, z)
 
@@ -45,7 +47,7 @@ def test_manufactured_source_equals_the_reference():
     """Our formulas reproduce the 200 tabulated points of d1 to their printed 12 digits."""
     table = np.genfromtxt(DATA / "d1" / "points.csv", delimiter=",", names=True)
     found = formulas(table["x_m"], table["y_m"], table["z_m"])
-    for values, name in zip(found, ("phi_V", "sigma_S_m", "source_A_m3")):
+    for values, name in zip(found, ("phi_V", "sigma_S_m", "source_A_m3"), strict=True):
         np.testing.assert_allclose(values, table[name], rtol=1e-9, atol=1e-9)
 
 
@@ -200,3 +202,22 @@ def test_given_source_flows_to_its_sink(backend):
     potential.solve(s, OFF, 1.0)
     drops = -np.diff(s.phi[grid.inner][0, 0])
     np.testing.assert_allclose(drops, [0.0] + [0.2] * 7 + [0.0], atol=1e-12)
+
+
+def test_metal_potential_is_kept_apart_from_phi(backend):
+    """An anode at 7 V that covers half of an open side: its voxel and the side's face there.
+
+    phi is the solution in the ore and stays 0 in metal; the closed face reads 7 V, exactly.
+    """
+    rows = (row("a", ((0.0, 0.0, 0.0), (0.1, 0.1, 0.1))),
+            row("c", ((0.4, 0.0, 0.0), (0.5, 0.2, 0.1))))
+    block = Block((5, 2, 1), (0.1, 0.1, 0.1), salt_columns.SALT, rows=rows, backend=backend,
+                  sides=[side(False, composition={}, potential=0.0)], given=np.zeros((1, 2)))
+    block.fill(1.0, 1.0, tank=[1.0, 1.0])
+    block.state.reservoir_species[:, -1] = 1.0
+    block.solve(Drive(0, ("a",), ("c",), 7.0, 1.0, np.inf))
+    potential, phi = block.potential, block.state.phi
+    voxels, values = potential.metal_potential()
+    assert values.tolist() == [7.0, 0.0, 0.0] and not phi.ravel()[voxels].any()
+    covered, opened = potential.phi_at_faces(phi)[block.contacts.of_side(0)]
+    assert covered == 7.0 and opened == phi[GHOST, GHOST + 1, GHOST] != 0.0

@@ -39,10 +39,15 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
     rock = rock_of(**{name: np.where(inside, value, 0.0) for name, value in (
         ("water_content", THETA), ("tortuosity", 0.6), ("cec", sites.cec),
         ("cec_slope", sites.slope))}, reference_pH=5.3)
-    counts = {"totals": len(chem.components), "totals_at_last_solve": len(chem.components),
-              "c": len(chem.species),
-              "exchanged": len(chem.exchange), "solid": len(chem.minerals),
-              "warm_start": chem.unknowns, "warm_start_rate": chem.unknowns - len(chem.minerals)}
+    counts = {
+        "totals": len(chem.components),
+        "totals_at_last_solve": len(chem.components),
+        "c": len(chem.species),
+        "exchanged": len(chem.exchange),
+        "solid": len(chem.minerals),
+        "warm_start": chem.unknowns,
+        "warm_start_rate": chem.unknowns - len(chem.minerals),
+    }
     s = SimpleNamespace(step=0, time=0.0, gas_uptake=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "transport_factor", "charge")})
@@ -58,11 +63,11 @@ def at(array, voxels):
 
 
 def test_species_are_the_equilibrium_of_the_totals(rng):
-    """Results of a call equal those of the solver for the same voxels, to the bit; ghosts and
-    electrodes stay empty; the charge is sum z T - CEC."""
+    """Results of a call equal those of the solver for the same voxels, to the bit; ghosts
+    and electrodes stay empty; the charge is sum z T - CEC."""
     reactions, s, voxels = block(rng)
     cec = at(reactions.rock.cec, voxels)
-    found = ENGINE.solve(at(s.totals, voxels), np.full(22, THETA),
+    found = ENGINE.solve_numpy(at(s.totals, voxels), np.full(22, THETA),
                          Sites(cec, at(reactions.rock.cec_slope, voxels), 5.3))
     for name in ("c", "exchanged", "solid", "warm_start", "pH"):
         assert np.array_equal(at(getattr(s, name), voxels), getattr(found, name))
@@ -108,7 +113,7 @@ def test_skipping_keeps_its_bound(rng):
         anew = np.any(solved != before, axis=0)
         assert np.array_equal(solved[:, anew], total[:, anew])
         often += anew
-        found = ENGINE.solve(solved, np.full(22, THETA), sites)
+        found = ENGINE.solve_numpy(solved, np.full(22, THETA), sites)
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-8, abs=1e-15)
     assert often.min() >= 1 and often.max() <= 10
     assert reactions.asked == 20 * 22 and reactions.skipped == 20 * 22 - often.sum()
@@ -259,7 +264,7 @@ def test_extrapolated_start_saves_iterations(rng, which):
             assert np.abs(change).max() > 1e-6
         else:
             assert not s.warm_start_rate.any()
-        found = engine.solve(at(s.totals, voxels), np.full(22, THETA), Sites(
+        found = engine.solve_numpy(at(s.totals, voxels), np.full(22, THETA), Sites(
             at(reactions.rock.cec, voxels), at(reactions.rock.cec_slope, voxels), 5.3))
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-9, abs=1e-15)
     assert max(steps[60.0][2:]) < min(steps[0.0][2:])
@@ -301,14 +306,29 @@ def test_compiled_and_numpy_agree_over_many_calls(rng):
             taken.append(reactions.iterations)
         outside = np.ones(flat(s.c).shape[1], bool)
         outside[voxels] = False
-        assert not any(flat(getattr(s, name))[..., outside].any()
-                       for name in ("c", "exchanged", "warm_start", "warm_start_rate",
-                                     "totals_at_last_solve", "transport_factor"))
+        assert not any(
+            flat(getattr(s, name))[..., outside].any()
+            for name in (
+                "c",
+                "exchanged",
+                "warm_start",
+                "warm_start_rate",
+                "totals_at_last_solve",
+                "transport_factor",
+            )
+        )
         runs.append((s, taken, reactions.restarted))
     (one, *mine), (other, *theirs) = runs
     assert mine == theirs
-    for name in ("c", "exchanged", "solid", "pH", "transport_factor", "charge",
-                 "totals_at_last_solve"):
+    for name in (
+        "c",
+        "exchanged",
+        "solid",
+        "pH",
+        "transport_factor",
+        "charge",
+        "totals_at_last_solve",
+    ):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9)
 
 
@@ -327,10 +347,8 @@ def test_compiled_code_raises_the_same_errors(rng, name, value):
 
 @pytest.mark.parametrize("cells", [(7, 5, 3), (1, 6, 4), (1, 1, 1), (37, 28, 30)], ids=str)
 def test_kernels_are_their_twins(host, rng, cells):
-    """needs_solve: the same flags, where totals lie on the bound, are 0, or are no numbers.
-
-    update_dependents: to twelve roundings of the sum of absolute terms. Ghosts are unchanged.
-    """
+    """Same flags of needs_solve where totals lie on the bound, are 0, or are no numbers;
+    update_dependents to twelve roundings of the sum of absolute terms. Ghosts are not written."""
     grid, counts = Grid(cells, (0.1, 0.2, 0.3)), dict(NK=5, NX=2)
     solved = rng.normal(0, 3, (5, *grid.padded)) * (rng.random(grid.padded) < 0.8)
     total = solved * (1 + 1e-3 * rng.choice([0, 0, 0, 0, 0.9, 1.1], solved.shape))
@@ -357,7 +375,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     assert np.array_equal(one[grid.inner],
                           np.where(anew[grid.inner], total[grid.inner], solved[grid.inner]))
     terms = np.tensordot(abs(z), abs(total), 1) + cec.sum(0)
-    for wanted, given, size in zip((mobility, charge), rest, (mobility, terms)):
+    for wanted, given, size in zip((mobility, charge), rest, (mobility, terms), strict=True):
         inside = np.isfinite(wanted)
         assert np.array_equal(inside, np.isfinite(given)) and inside.sum() == np.prod(cells)
         assert (abs(wanted - given)[inside] <= 12 * 2.3e-16 * size[inside]).all()

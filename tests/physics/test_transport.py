@@ -286,8 +286,9 @@ def test_salt_diffuses_into_the_tank():
     np.testing.assert_allclose(block.gained[..., 4].sum((1, 2)), -expected, rtol=1e-12)
     assert not block.gained[..., 1:4].any()
     block.transport.advance(block.state, 60.0)
-    np.testing.assert_allclose(block.state.catholyte_totals[:, 1], 1e-3 * tank + 60.0 * expected,
-                               rtol=1e-14)
+    np.testing.assert_allclose(
+        block.state.catholyte_totals[:, 1], 1e-3 * tank + 60.0 * expected, rtol=1e-14
+    )
     np.testing.assert_allclose(
         block.T[..., 4], 0.4 * ore - 60.0 * expected / 6 / block.grid.voxel_volume, rtol=1e-14)
 

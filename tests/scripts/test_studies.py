@@ -8,8 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "tools"))
 
-import steptables  # noqa: E402
-import studies  # noqa: E402
+import steptables
+import studies
 
 
 def test_first_order_errors_are_recognised_and_taken_away():

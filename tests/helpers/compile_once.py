@@ -1,0 +1,32 @@
+"""One compilation per library: processes that need the same one at once wait for the first.
+
+The kernel cache renames what it has compiled, so that several processes may compile the same text
+without harm, but each at full cost. Here they take a file lock named after the library; the system
+gives it back when its holder ends, however it ends.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from ekm3d.backends import cpp, cpp_compiler
+
+compile_library = cpp_compiler.compile_library
+
+
+def install():
+    """Let all backends of this process take turns in $EKM3D_CACHE; other folders stay as they are.
+    """
+    shared = Path(os.environ["EKM3D_CACHE"])
+    locks = shared.parent / f"{shared.name}-locks"
+    locks.mkdir(exist_ok=True)
+
+    def compile_once(compiler, options, text, path):
+        if path.parent != shared:
+            return compile_library(compiler, options, text, path)
+        with open(locks / path.name, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                compile_library(compiler, options, text, path)
+
+    cpp.compile_library = cpp_compiler.compile_library = compile_once
