@@ -13,6 +13,8 @@ from ekm3d.verification.quantities import Sample
 from ekm3d.verification.spec import Verification
 
 CASES = runner.available()
+# Of eight junctions those with three ions, with a steep profile and with an ion of charge 3.
+FEW = {"c4": ("HCl 10 to KCl 10", "KCl 100 to 1", "LaCl3 10 to 1")}
 
 def command(*arguments):
     """Exit code of `ekm3d verify ...` in this process."""
@@ -37,13 +39,35 @@ def spoil(directory, old, new):
 
 # ---- the cases -----------------------------------------------------------------------------
 
-@pytest.mark.parametrize("name", CASES)
-def test_case(name):
+def trimmed(directory, target, studies):
+    """A copy of a case with some of its studies, and of its comparisons those that use them."""
+    shutil.copytree(directory, target)
+    head, *parts = (directory / "verify.toml").read_text().split("\n[[")
+    kept = [part for part in parts if any(f' = "{name}"\n' in part for name in studies)]
+    (target / "verify.toml").write_text("\n[[".join([head, *kept]))
+    return target
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in FEW)) for name in CASES])
+def test_case(name, quick_kernels):
     """Errors and orders as runner.toml requires, each with its reason there."""
-    (outcomes,) = runner.verify([CASES[name]])
+    passes(CASES[name])
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_case_in_part(name, tmp_path, quick_kernels):
+    """Some studies of those cases that prove the same of many solutions."""
+    assert len(passes(trimmed(CASES[name], tmp_path / name, FEW[name]))) == len(FEW[name])
+
+
+def passes(directory):
+    """Outcomes of a case, all of which have to pass."""
+    (outcomes,) = runner.verify([directory])
     assert outcomes
     missed = [runner.line(o) for o in outcomes if not o.passed]
     assert not missed, "\n".join(missed)
+    return outcomes
 
 
 @pytest.mark.parametrize("name", CASES)
