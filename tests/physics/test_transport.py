@@ -123,7 +123,11 @@ def test_a_steep_front_is_carried_sharply(axis, way, driver, timed):
     the explicit step squeezes the front; 1.45 and 0.7 h are allowed.
     """
     block = column(axis, 120, {"NH4+": (1, 1e-9)}, theta=0.4, mobility=0.12)
-    h, area, volume = block.grid.spacing_along(axis), block.grid.face_area(axis), block.grid.voxel_volume
+    h, area, volume = (
+        block.grid.spacing_along(axis),
+        block.grid.face_area(axis),
+        block.grid.voxel_volume,
+    )
     upstream = np.arange(120) < 80 if way > 0 else np.arange(120) >= 40
     block.fill(spike(block, axis, 0, 0.0) + np.where(upstream, 1.0, 0.0).reshape(
         [-1 if a == axis else 1 for a in range(3)]))
