@@ -13,7 +13,11 @@
 // EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one row: on the GPU the 32 lanes
 // of a warp (blockDim.x is 32, gridDim.x 1), on the host a loop. Sums go segment by segment:
 //
-//     EKM_SEGMENTS(s, g) { Segment sum; EKM_SEGMENT(l, s, g) sum[l] = ...;  sums[...] = of_segment(sum); }
+//     EKM_SEGMENTS(s, g) {
+//         Segment sum;
+//         EKM_SEGMENT(l, s, g) sum[l] = ...;
+//         sums[...] = of_segment(sum);
+//     }
 //
 // l is the voxel's place within segment s: terms and order of a sum depend on the segment alone.
 // EKM_ALONG_SUM is for sums that are exact in any order.
