@@ -13,7 +13,11 @@
 // EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one row: on the GPU the 32 lanes
 // of a warp (blockDim.x is 32, gridDim.x 1), on the host a loop. Sums go segment by segment:
 //
-//     EKM_SPANS(s, g) { Span sum; EKM_SPAN(l, s, g) sum[l] = ...;  sums[...] = of_span(sum); }
+//     EKM_SEGMENTS(s, g) {
+//         Segment sum;
+//         EKM_SEGMENT(l, s, g) sum[l] = ...;
+//         sums[...] = of_segment(sum);
+//     }
 //
 // l is the voxel's place within segment s: terms and order of a sum depend on the segment alone.
 // EKM_ALONG_SUM is for sums that are exact in any order.
@@ -66,7 +70,7 @@ static_assert(SEGMENT == 32, "a segment has as many voxels as a warp has lanes")
 #define EKM_ALONG(i, n) for (int i = threadIdx.x; i < (n); i += 32)
 #define EKM_ALONG_SUM(i, n, ...) EKM_ALONG(i, n)
 #define EKM_ALONG_MAX(i, n, most) EKM_ALONG(i, n)
-#define EKM_SPAN(l, s, g) EKM_ALONG(l, length_of_span(s, g))
+#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_segment(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0, r_ = threadIdx.y; k < (g).nz; k++, r_ -= (g).ny)            \
         for (int j = r_; j < (g).ny; j += blockDim.y, r_ = j)
@@ -88,11 +92,11 @@ static __device__ __forceinline__ real largest_of_row(real lane)
 }
 
 // Terms of a segment's sum, one per lane of the warp.
-struct Span {
+struct Segment {
     real lane = 0;
     __device__ __forceinline__ real& operator[](int) { return lane; }
 };
-static __device__ __forceinline__ real of_span(const Span& sum) { return of_row(sum.lane); }
+static __device__ __forceinline__ real of_segment(const Segment& sum) { return of_row(sum.lane); }
 #undef LANES
 #define LANES 1
 #define PACK 1
@@ -128,7 +132,7 @@ static __device__ __forceinline__ real of_span(const Span& sum) { return of_row(
     EKM_PRAGMA(omp simd reduction(+ : __VA_ARGS__)) for (int i = 0; i < (n); i++)
 #define EKM_ALONG_MAX(i, n, most)                                               \
     EKM_PRAGMA(omp simd reduction(max : most)) for (int i = 0; i < (n); i++)
-#define EKM_SPAN(l, s, g) EKM_ALONG(l, length_of_span(s, g))
+#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_segment(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0; k < (g).nz; k++)                                            \
         for (int j = 0; j < (g).ny; j++)
@@ -138,11 +142,11 @@ static inline real of_row(real lane) { return lane; }
 static inline real largest_of_row(real lane) { return lane; }
 
 // Terms of a segment's sum, and its sum by the same tree as over the lanes of a warp.
-struct Span {
+struct Segment {
     real lane[SEGMENT] __attribute__((aligned(64))) = {};
     __attribute__((always_inline)) real& operator[](int l) { return lane[l]; }
 };
-static inline __attribute__((always_inline)) real of_span(Span& sum)
+static inline __attribute__((always_inline)) real of_segment(Segment& sum)
 {
     real* lane = sum.lane;
     EKM_PRAGMA(GCC unroll 16) for (int l = 0; l < 16; l++) lane[l] += lane[l + 16];
@@ -172,7 +176,7 @@ static inline __attribute__((always_inline)) real of_span(Span& sum)
 
 #define EKM_VOXELS(i, j, k, g) EKM_BOX(i, j, k, g, 0)
 #define EKM_FACES(i, j, k, g) EKM_BOX(i, j, k, g, -1)
-#define EKM_SPANS(s, g) for (int s = 0; s < segments(g); s++)
+#define EKM_SEGMENTS(s, g) for (int s = 0; s < segments(g); s++)
 
 struct Grid {
     int nx, ny, nz, ghost;         // voxels without ghosts; ghost layers on every side
@@ -202,12 +206,12 @@ INLINE Offset at(int i, int j, int k, const Grid& g)
 
 // Segments along x: their number, the voxels of one, the index of its sum.
 INLINE int segments(const Grid& g) { return (g.nx + g.segment - 1) / g.segment; }
-INLINE int length_of_span(int s, const Grid& g)
+INLINE int length_of_segment(int s, const Grid& g)
 {
     const int left = g.nx - s * g.segment;
     return left < g.segment ? left : g.segment;
 }
-INLINE Offset span_at(int s, int j, int k, const Grid& g)
+INLINE Offset segment_at(int s, int j, int k, const Grid& g)
 {
     return (Offset(k) * g.ny + j) * segments(g) + s;
 }

@@ -17,6 +17,8 @@ from ekm3d.errors import BackendError
 # Several tests run at once: threads that wait for the next kernel are not to stay awake.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+QUICK = tuple("-O1" if flag == "-O3" else flag for flag in FLAGS)
+
 # Files whose tests take longest, longest first: what is left for the end are short ones.
 LONGEST = ()
 
@@ -45,8 +47,17 @@ def kernel_cache_folder():
     return folder
 
 
+@pytest.fixture
+def quick_kernels(monkeypatch):
+    """Compile kernels with -O1, a third of the time, for runs whose bits are not compared.
+
+    The twins (tests/kernels), the ranks and the command line keep the flags of production.
+    """
+    monkeypatch.setattr(CppBackend.__init__, "__defaults__", (QUICK,))
+
+
 @pytest.fixture(params=["numpy", "cpp"])
-def backend(request):
+def backend(request, quick_kernels):
     """Every backend of this version in turn."""
     try:
         return choose_backend(request.param)

@@ -81,7 +81,7 @@ class BoundaryFaces:
         m = voxel.size
         return Faces(np.full(m, self.electrodes.strips + n), voxel, np.full(m, side.axis),
                      np.where(ore, self.grid.face_area(side.axis), 0.0),
-                     np.full(m, 0.5 * self.grid.step(side.axis)), np.zeros(m))
+                     np.full(m, 0.5 * self.grid.spacing_along(side.axis)), np.zeros(m))
 
     def of_side(self, n: int) -> np.ndarray:
         """Indices of the faces of side n."""

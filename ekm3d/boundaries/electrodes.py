@@ -83,7 +83,7 @@ class Electrodes:
         across = np.concatenate(axis)
         return Faces(np.concatenate(strip), np.concatenate(voxel), across,
                      np.array([self.grid.face_area(q) for q in across]),
-                     np.array([0.5 * self.grid.step(q) for q in across]),
+                     np.array([0.5 * self.grid.spacing_along(q) for q in across]),
                      np.concatenate(resistance).astype(float))
 
     def roles(self, drive: Drive) -> np.ndarray:

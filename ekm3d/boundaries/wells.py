@@ -81,7 +81,7 @@ class Wells:
         mask[rasterise(box, self.grid)] = True
         voxel = np.flatnonzero(np.pad(mask & self.contacts.electrodes.ore, GHOST))
         area = np.full(voxel.size, 2 * (self.grid.face_area(1) + self.grid.face_area(2)))
-        reach = sum(4 * self.grid.face_area(a) / self.grid.step(a) for a in (1, 2))
+        reach = sum(4 * self.grid.face_area(a) / self.grid.spacing_along(a) for a in (1, 2))
         return Openings(voxel, area, np.full(voxel.size, reach), np.full(voxel.size, -1))
 
     def openings(self, n: int, drive: Drive) -> Openings:

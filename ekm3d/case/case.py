@@ -12,79 +12,34 @@ from pathlib import Path
 
 import numpy as np
 
+from ekm3d.case.case_data import CaseData, Output, Physics
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
 from ekm3d.case.kinetics import RateReader, Rates
-from ekm3d.case.medium import Response, ResponseReader
+from ekm3d.case.medium import ResponseReader
 from ekm3d.case.mobility import read_mobility
 from ekm3d.case.ore import OreBody, OreReader
-from ekm3d.case.points import Point, PointReader
+from ekm3d.case.points import PointReader
 from ekm3d.case.problems import MISSING, CaseError, MissingValue, Problems
 from ekm3d.case.report import description
-from ekm3d.case.schedule import ScheduleData, StageReader
+from ekm3d.case.schedule import StageReader
 from ekm3d.case.schema import CaseFile
-from ekm3d.case.sides import Side, SideReader
+from ekm3d.case.sides import SideReader
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.toml_text import load
 from ekm3d.case.voxel_values import SourceReader
-from ekm3d.case.water import WaterData, read_water
-from ekm3d.case.wells import Well, WellReader
+from ekm3d.case.water import read_water
+from ekm3d.case.wells import WellReader
 from ekm3d.chemistry.diffusion import with_factors
-from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 
 MAX_VOXELS = 200_000_000
 
 
 @dataclass(frozen=True)
-class Physics:
-    """Processes that take part, and the numerical treatment of concentrations."""
-
-    potential: bool = True
-    flow: bool = True
-    transport: bool = True
-    chemistry: bool = True      # False: the ions do not react
-    scheme: str = "blended"     # of face concentrations: blended | upwind
-    skip: float = 0.0           # relative change of totals [1] up to which equilibrium is kept
-
-
-@dataclass(frozen=True)
-class Output:
-    """Intervals and mode of the files written."""
-
-    snapshot_every: float   # s
-    series_every: float     # s
-    mode: str = "gathered"  # gathered: one file | per-rank: one of each process beside it
-
-
-@dataclass(frozen=True)
-class Case:
-    """Input of a simulation as checked plain data, in SI units: m, s, mol, kg, V, A.
-
-    Voxel arrays have the shape (nz, ny, nx), without ghost layers.
-    """
-
-    path: Path                      # of the directory
-    text: str                       # of case.toml, before the overrides
-    overrides: tuple[str, ...]      # "key=value", in the order of application
-    title: str
-    description: str
-    physics: Physics                # processes that take part
-    grid: Grid                      # cells, spacing [m], origin [m] in the order x, y, z
-    chemistry: ChemicalSystem       # K components, S species, ... chosen from the database
-    ore: OreBody                    # rock and inventory: arrays (nz, ny, nx), per m3 of bulk
-    water: WaterData                # component -> mol/m3 (pore water), mol/kg of ore (prewetting)
-    electrodes: ElectrodeData       # rows: boxes [m], resistance [ohm], catholyte [m3]
-    wells: tuple[Well, ...]         # rate [m3/s], head [m], composition [mol/m3]
-    sides: tuple[Side, ...]         # sides of the block that are not closed
-    schedule: ScheduleData          # stages [s, V, A] and control of the time step
-    sampling: tuple[Point, ...]     # points over which the summary takes the removal
-    probes: tuple[Point, ...]       # points of the time series
-    output: Output                  # intervals [s]
-    rates: Rates                    # processes that are not at equilibrium
-    response: Response | None       # of the medium to minerals and water
-    mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
+class Case(CaseData):
+    """Case that is read from a directory, and described."""
 
     @classmethod
     def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> "Case":
@@ -127,26 +82,6 @@ class Case:
         check(case, problems)
         problems.raise_if_any()
         return case
-
-    @property
-    def mass(self) -> float:
-        """Mass of the dry ore in the block [kg]."""
-        return float(self.ore.density.sum() * self.grid.voxel_volume)
-
-    @property
-    def pore_volume(self) -> float:
-        """Volume of the block's pores [m3]."""
-        return float(self.ore.porosity.sum() * self.grid.voxel_volume)
-
-    def inventory(self) -> dict[str, tuple[float, float, float]]:
-        """Return {component: (exchangeable, prewetting, first pore water)} in the block [mol]."""
-        def moles(amount, per=1.0):
-            return float(np.sum(amount * per) * self.grid.voxel_volume)
-
-        return {name: (moles(self.ore.exchangeable.get(name, 0.0)),
-                       moles(self.water.prewetting.get(name, 0.0), self.ore.density),
-                       moles(self.water.composition.get(name, 0.0), self.ore.water_content))
-                for name in self.chemistry.components}
 
     def describe(self) -> str:
         """Return the resolved case in SI units, as aligned text."""

@@ -1,18 +1,14 @@
 """Checks across the sections of a case, and against the processes that are switched on."""
 
-from typing import TYPE_CHECKING
-
+from ekm3d.case.case_data import CaseData
 from ekm3d.case.problems import MISSING, Problems
 from ekm3d.case.sides import area
-
-if TYPE_CHECKING:
-    from ekm3d.case.case import Case
 
 OUTLETS = ("head", "drain", "collector")
 INLETS = ("head",)
 
 
-def check(case: "Case", problems: Problems) -> None:
+def check(case: CaseData, problems: Problems) -> None:
     """Add contradictions to the problems; a check whose values are missing is skipped."""
     for one in (_acidity, _chemistry_off, _storage, _carriers, _currents, _water):
         problems.attempt(one, case, problems)

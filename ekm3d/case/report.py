@@ -1,14 +1,10 @@
 """Report of a resolved case as text, printed by `ekm3d check`."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from ekm3d.case.case_data import CaseData
 from ekm3d.constants import HOUR
 from ekm3d.text_table import table
-
-if TYPE_CHECKING:
-    from ekm3d.case.case import Case
 
 ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "tortuosity": "",
               "hydraulic_conductivity": "m/s", "electroosmosis": "m2/V/s", "dispersivity": "m",
@@ -16,7 +12,7 @@ ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "to
               "current_source": "A/m3", "storage": "1/m"}
 
 
-def description(case: "Case") -> str:
+def description(case: CaseData) -> str:
     """Return all sections of the case in SI units, as aligned text."""
     parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _nonequilibrium, _electrodes,
              _wells, _sides, _schedule, _points)

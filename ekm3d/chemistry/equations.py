@@ -44,6 +44,7 @@ LITRES = 1000.0           # per m3
 MISSING = -1.0e4          # stands for ln 0: exp(MISSING) is exactly 0
 SMALLEST = 1.0e-100       # relative; added to pivots in case all their terms underflow
 TRACE = 1e-250            # mol/m3, below which a component counts as absent
+SATURATED = 1e-10         # ln Omega that counts as 0
 LARGEST = 60.0            # ln of a term [mol/m3], above any solution's; keeps exp finite
 
 

@@ -17,13 +17,11 @@ from ekm3d.chemistry import newton
 from ekm3d.chemistry.activity import LN10
 from ekm3d.chemistry.chemical_state import Array, ChemicalState, extrapolate_warm_start
 from ekm3d.chemistry.cold_start import initial_guess, minimise
-from ekm3d.chemistry.equations import LITRES, MISSING, Equations, Residual
+from ekm3d.chemistry.equations import LITRES, MISSING, SATURATED, Equations, Residual
 from ekm3d.chemistry.ion_exchange import NO_SITES, Sites, Voxels
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import ChemistryError, Result, SolverStats, VoxelSolver
 from ekm3d.errors import InputError
-
-SATURATED = 1e-10         # ln Omega that counts as 0
 
 
 def acidity_from_neutrality(chem: ChemicalSystem, total: np.ndarray,

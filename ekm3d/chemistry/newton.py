@@ -14,8 +14,18 @@ import numpy as np
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.kernel_signature import signature
+from ekm3d.chemistry.activity import LN10
 from ekm3d.chemistry.chemical_state import MAX_EXTRAPOLATION, Array, ChemicalState
-from ekm3d.chemistry.equations import Equations, PivotOrder
+from ekm3d.chemistry.equations import (
+    LARGEST,
+    LITRES,
+    MISSING,
+    SATURATED,
+    SMALLEST,
+    TRACE,
+    Equations,
+    PivotOrder,
+)
 from ekm3d.grid.grid import Grid
 from ekm3d.resources import kernel_text
 
@@ -25,6 +35,9 @@ MIN_POWER = 0.1                             # of the activity of a component tha
 LANES = 16                                  # voxels that a host's thread works on at once
 MANY = 400                                  # voxels from which on threads pay
 AT_ONCE = 32                                # tiles of a thread: far from what others write to
+KERNEL_CONSTANTS = {
+    "LN10": float(LN10), "LITRES": LITRES, "MISSING": MISSING, "LARGEST": LARGEST,
+    "SATURATED": SATURATED, "LEAST_PIVOT": SMALLEST, "ABSENT": TRACE}
 
 
 def csr(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -79,13 +79,13 @@ class Grid:
         """Volume of a voxel [m3]."""
         return self.spacing[0] * self.spacing[1] * self.spacing[2]
 
-    def step(self, axis: int) -> float:
+    def spacing_along(self, axis: int) -> float:
         """Return the spacing along array axis 0, 1, 2 = z, y, x [m]."""
         return self.spacing[2 - axis]
 
     def face_area(self, axis: int) -> float:
         """Return the area of a face across array axis 0, 1, 2 = z, y, x [m2]."""
-        return self.voxel_volume / self.step(axis)
+        return self.voxel_volume / self.spacing_along(axis)
 
     def centres(self, axis: int) -> np.ndarray:
         """Return the coordinates of the voxel centres along array axis 0, 1, 2 = z, y, x [m]."""

@@ -10,15 +10,32 @@ part; their reactions, plates and drains stay first order within a step.
 """
 
 import copy
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ekm3d.model.simulation import Simulation
+from ekm3d.diagnostics.run_view import StateView
+from ekm3d.physics.flow import Flow
+from ekm3d.physics.potential import Potential
+from ekm3d.physics.transport import Transport
 
 RESTORED = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected",
             "gas_uptake", "electrode_acid", "leachate_volume", "drained_volume", "injected_volume")
+
+
+class Stages(StateView, Protocol):
+    """Simulation whose rates can be evaluated again at the end of a step."""
+
+    case: Any
+    potential: Potential
+    flow: Flow
+    transport: Transport
+
+    def fields(self) -> Any:
+        """Solve for potential and water flow of the present state."""
+
+    def move(self, dt: float, again: bool = False) -> None:
+        """Transport and react by the rates of this step."""
 
 
 class HeunStage:
@@ -27,7 +44,7 @@ class HeunStage:
     refused: number of steps whose first stage stood.
     """
 
-    def __init__(self, sim: "Simulation"):
+    def __init__(self, sim: Stages):
         self.sim, self.refused = sim, 0
 
     def correct(self, dt: float) -> None:

@@ -2,10 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.output.intervals import Interval
@@ -13,12 +14,22 @@ from ekm3d.output.progress import Progress
 from ekm3d.output.results import Results, open_results
 from ekm3d.output.run_directory import open_outputs
 from ekm3d.parallel.communication_stats import CommunicationStats
-
-if TYPE_CHECKING:
-    from ekm3d.model.simulation import Simulation
+from ekm3d.physics.reactions import Reactions
 
 
-def run(sim: "Simulation", out: str | Path, force: bool = False, quiet: bool = False,
+class Steps(RunView, Protocol):
+    """Run that can be advanced step by step."""
+
+    reactions: Reactions
+
+    def fields(self) -> Any:
+        """Solve for potential and water flow of the present state."""
+
+    def step(self, until: float | None = None) -> float:
+        """Advance by one step, at most to the time `until` [s]; return dt [s]."""
+
+
+def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
         profile: bool = False) -> Results:
     """Run to the end of the schedule and write the results into `out`; return them.
 

@@ -26,7 +26,7 @@ from ekm3d.model.heun import HeunStage
 from ekm3d.model.initial_state import fill_reservoirs, neutral_totals, wetted_totals
 from ekm3d.model.nonequilibrium import NonEquilibrium
 from ekm3d.output.results import Results
-from ekm3d.parallel.domain import domain_of
+from ekm3d.parallel.mpi_domain import domain_of
 from ekm3d.parallel.team import ALONE, Alone
 from ekm3d.physics.catholyte import Catholytes
 from ekm3d.physics.electrolyte import Electrolyte

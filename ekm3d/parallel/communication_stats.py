@@ -4,24 +4,12 @@ They are counted where they are sent (`mpi_domain`, `halo_exchange`); reported a
 the rank that sends the most.
 """
 
-from __future__ import annotations
-
-from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import astuple, fields
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ekm3d.parallel.domain import Domain
-
-
-@dataclass
-class Counters:
-    """Messages and bytes sent by this rank, and reductions over all ranks, since the start."""
-
-    messages: int = 0
-    bytes: int = 0
-    reductions: int = 0
+from ekm3d.parallel.counters import Counters
+from ekm3d.parallel.domain import Domain
 
 
 class CommunicationStats:

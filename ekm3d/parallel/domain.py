@@ -17,31 +17,13 @@ from typing import Any
 import numpy as np
 
 from ekm3d.backends.base import Backend
-from ekm3d.errors import LaunchError
 from ekm3d.grid.grid import Array, Grid
-from ekm3d.parallel.communication_stats import Counters
-from ekm3d.parallel.gpu_sharing import refuse_sharing
+from ekm3d.parallel.counters import Counters
 from ekm3d.parallel.halo_exchange import Box
 from ekm3d.parallel.reproducible_sum import ReproducibleSums, finish
 from ekm3d.parallel.voxel_sets import PointSet, Subregion
 
 NUMPY = Backend("reference")
-
-
-def domain_of(whole: Grid, backend: Backend, comm: Any = None) -> Domain:
-    """Return this rank's part of the grid `whole`.
-
-    comm: an MPI communicator, None for one process. LaunchError where the grid cannot be divided
-    among its ranks, or two ranks would share a GPU.
-    """
-    if comm is None:
-        return Domain(whole, backend)
-    from ekm3d.parallel.mpi_domain import MpiDomain
-    refuse_sharing(comm, backend)
-    try:
-        return MpiDomain(whole, backend, comm)
-    except ValueError as error:
-        raise LaunchError(str(error)) from None
 
 
 class Domain:

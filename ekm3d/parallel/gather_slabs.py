@@ -4,26 +4,35 @@ No rank ever holds the whole grid: the root receives one slab after the other, f
 layer upwards, and each other rank sends its part of a slab when the root asks for it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ekm3d.parallel.mpi_domain import MpiDomain
+from ekm3d.grid.grid import Grid
 
 THICK = 32     # layers of a slab; as many as a file compresses together (`output.vtkhdf`)
 TAG = 7001     # of the messages
 
 
-def slabs(domain: MpiDomain, array: np.ndarray, thick: int = THICK
+class Boxes(Protocol):
+    """Domain as the gathering sees it."""
+
+    whole: Grid
+    comm: Any                   # an MPI communicator
+    is_root: bool
+
+    @property
+    def boxes(self) -> list:
+        """Bounds ((k, j, i) of the first voxel, of the one behind the last) of every rank."""
+
+
+def slabs(domain: Boxes, array: np.ndarray, thick: int = THICK
           ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (first layer, (layers, ny, nx, ...)) of the whole grid on the root rank.
 
     array: (nz, ny, nx, ...) of this rank's box. The other ranks yield nothing, but must run the
-    loop: it sends. Of the domain `whole`, `boxes`, `comm` and `is_root` are used.
+    loop: it sends.
     """
     nz, ny, nx = domain.whole.shape
     layers = [range(lower[0], upper[0]) for lower, upper in domain.boxes]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ekm3d.backends.base import Backend
 from ekm3d.grid.grid import GHOST, Array
-from ekm3d.parallel.communication_stats import Counters
+from ekm3d.parallel.counters import Counters
 from ekm3d.parallel.gpu_sharing import gpu_aware
 
 ALIGNMENT = 8      # bytes: every array's part of a message begins at a multiple

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from ekm3d.backends.base import Backend
+from ekm3d.errors import LaunchError
 from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel import gather_slabs
 from ekm3d.parallel.decomposition import decompose
 from ekm3d.parallel.domain import Domain
+from ekm3d.parallel.gpu_sharing import refuse_sharing
 from ekm3d.parallel.halo_exchange import Box, Exchange
 from ekm3d.parallel.team import collective_errors
 
@@ -118,3 +120,18 @@ class MpiDomain(Domain):
         coarse = MpiDomain(whole, self.backend, self.comm, planes)
         coarse.counters = self.counters
         return coarse
+
+
+def domain_of(whole: Grid, backend: Backend, comm: Any = None) -> Domain:
+    """Return this rank's part of the grid `whole`.
+
+    comm: an MPI communicator, None for one process. LaunchError where the grid cannot be divided
+    among its ranks, or two ranks would share a GPU.
+    """
+    if comm is None:
+        return Domain(whole, backend)
+    refuse_sharing(comm, backend)
+    try:
+        return MpiDomain(whole, backend, comm)
+    except ValueError as error:
+        raise LaunchError(str(error)) from None

@@ -1,18 +1,31 @@
 """Sets of voxels anywhere in the block, and this rank's share of them: a box, or a list of points.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from ekm3d.backends.base import Backend
 from ekm3d.grid.grid import GHOST, Array, Grid
+from ekm3d.parallel.halo_exchange import Box
 from ekm3d.parallel.reproducible_sum import EMPTY, ReproducibleSums
 
-if TYPE_CHECKING:
-    from ekm3d.parallel.domain import Domain
+
+class Ranks(Protocol):
+    """Domain as the sets of voxels see it: the whole grid, this rank's box, and gathering."""
+
+    whole: Grid
+    grid: Grid
+    box: Box
+    backend: Backend
+
+    def allgather_array(self, values: Sequence | np.ndarray) -> np.ndarray:
+        """Stack an array of every rank."""
+
+    def allgather_pieces(self, piece: np.ndarray, shapes: list[tuple]
+                         ) -> list[np.ndarray]:
+        """Return the arrays of all ranks, of these shapes."""
 
 
 class Subregion:
@@ -21,7 +34,7 @@ class Subregion:
     part: slices (z, y, x) of this rank's inner voxels that lie in it; shape: their numbers.
     """
 
-    def __init__(self, domain: Domain, ends: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, domain: Ranks, ends: Sequence[tuple[int, int]]) -> None:
         """ends: (first, last + 1) voxel of the whole block along z, y, x."""
         self.domain, self.ends = domain, tuple(ends)
         local = [np.clip([low, high], a, b) - a for (low, high), a, b in zip(
@@ -49,7 +62,7 @@ class Subregion:
 class PointSet:
     """Voxels anywhere in the block, given by their flat indices in the padded whole grid."""
 
-    def __init__(self, domain: Domain, voxel: Sequence[int] | np.ndarray) -> None:
+    def __init__(self, domain: Ranks, voxel: Sequence[int] | np.ndarray) -> None:
         """voxel: (n,), the same on all ranks, repetitions allowed; ValueError outside the block."""
         self.domain, self.count = domain, len(voxel)
         index = np.array(np.unravel_index(np.asarray(voxel, int), domain.whole.padded)) - GHOST

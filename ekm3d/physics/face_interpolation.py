@@ -19,6 +19,8 @@ from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.grid.stencil import above, below
 
 SHARP = 10.0    # cell Peclet number of the water above which the limiter sharpens fronts
+NEARLY = 1.0 - 1e-5     # |z u| below which a face surely is central; the kernel's alone
+KERNEL_CONSTANTS = {"SHARP": SHARP, "NEARLY": NEARLY}
 
 
 def geometric_conductance(transport_factor: Array, grid: Grid, axis: int) -> Array:
@@ -28,7 +30,7 @@ def geometric_conductance(transport_factor: Array, grid: Grid, axis: int) -> Arr
     """
     a, b = below(transport_factor, axis), above(transport_factor, axis)
     both = a + b
-    return (2 * grid.face_area(axis) / grid.step(axis)) * np.divide(
+    return (2 * grid.face_area(axis) / grid.spacing_along(axis)) * np.divide(
         a * b, both, out=np.zeros_like(both), where=both > 0)
 
 

@@ -34,6 +34,7 @@ from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
 
 SURE = 0.5      # |u| below which diffusion keeps a face positive whatever the drift's sign
+KERNEL_CONSTANTS = {"SURE": SURE}
 RESOLVES = 3    # solves with the newest potential before flagged faces take the smaller side
 MAX_SOLVES = 20
 

@@ -81,7 +81,7 @@ def component_gain(g, c, transport_factor, phi, previous_phi, pore_turnover, use
 def dispersion(dispersivity: Array, water: Array, g: Grid, axis: int) -> Array:
     """Return the mechanical dispersion of the faces of `axis`, alpha_L |Q| / h  [m3/s]."""
     alpha = 0.5 * (below(dispersivity, axis) + above(dispersivity, axis))
-    return alpha * np.abs(faces(water[axis], axis)) / g.step(axis)
+    return alpha * np.abs(faces(water[axis], axis)) / g.spacing_along(axis)
 
 
 @operator

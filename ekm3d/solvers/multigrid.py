@@ -21,11 +21,15 @@ from ekm3d.backends.base import operator
 from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel.reproducible_sum import segments
 
-# Numbers shared with kernels/solvers/multigrid.cu.
-LARGEST = 1.9                        # eigenvalue of D^-1 A assumed, all are below 2; fitted
+# Weights of the Chebyshev polynomial of degree 2 on [LARGEST/5, LARGEST] in two steps; the
+# eigenvalues of D^-1 A end below 2.
+LARGEST = 1.9                        # eigenvalue of D^-1 A assumed; fitted
 CENTRE, REACH = LARGEST * 3 / 5, LARGEST * 2 / 5 * 0.5**0.5
-FIRST, SECOND = 1 / (CENTRE + REACH), 1 / (CENTRE - REACH)      # weights of the smoother's steps
+FIRST, SECOND = 1 / (CENTRE + REACH), 1 / (CENTRE - REACH)
 FROM_ZERO, SMOOTH, RESTRICT, PROLONG, SOLVE = range(5)          # steps of small_cycle
+KERNEL_CONSTANTS = {
+    "FIRST": np.float32(FIRST), "SECOND": np.float32(SECOND), "FROM_ZERO": FROM_ZERO,
+    "SMOOTH": SMOOTH, "RESTRICT": RESTRICT, "PROLONG": PROLONG, "SOLVE": SOLVE}
 
 
 class Level:

@@ -116,7 +116,7 @@ def _on_common_cells(sample: Sample, coordinates: Coordinates, values: np.ndarra
     ((name, x),) = coordinates.items()
     axis = "zyx".index(name)
     line, profile = _profile(sample, axis)
-    h, w = sample.grid.step(axis), float(np.diff(x).mean()) if x.size > 1 else np.inf
+    h, w = sample.grid.spacing_along(axis), float(np.diff(x).mean()) if x.size > 1 else np.inf
     ends = [line[0] - h / 2, line[-1] + h / 2], [x[0] - w / 2, x[-1] + w / 2]
     if np.abs(np.subtract(*ends)).max() > 1e-6 * (x[-1] - x[0]):
         raise ReferenceDataError(

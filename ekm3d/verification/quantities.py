@@ -211,7 +211,7 @@ def _through_plane(text: str, sim: Simulation, region: Region | None) -> float:
     """Return the current up the axis through a plane of faces inside the block [A]."""
     name, _, place = text.partition("=")
     axis, grid = AXES[name], sim.grid
-    n = (float(place) - grid.origin[2 - axis]) / grid.step(axis)
+    n = (float(place) - grid.origin[2 - axis]) / grid.spacing_along(axis)
     if abs(n - round(n)) > 1e-6 or not 0 < round(n) < grid.shape[axis]:
         raise UnknownQuantity(f"current:plane:{text}: no plane of faces between voxels lies there")
     p = sim.potential

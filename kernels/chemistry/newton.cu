@@ -3,8 +3,6 @@
 // needs chemistry/newton.cuh
 // may fuse: the last pack of voxels goes through the same operations as the others
 
-constexpr real LITRES = 1000;               // per m3
-
 // Flat indices of a pack's voxels; `close`: registers whose voxels are neighbours in memory.
 struct VoxelIndices {
     Offset at[LANES];

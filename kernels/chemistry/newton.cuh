@@ -7,10 +7,8 @@
 constexpr int AT_I = NK + NX, AT_W = NK + NX + 1;
 constexpr int FACTORS = NK + NX + 1 + NG + 1 + NX + 1;      // of which ln of a term is a sum
 constexpr int SOURCES = NT + NT;            // of which derivatives are sums: terms, their growth
-constexpr real LN10 = real(2.302585092994045684);
-constexpr real MISSING = -10000, LARGEST = 60, SATURATED = real(1e-10);
-constexpr real LEAST = sizeof(real) == 8 ? real(1e-100) : SMALLEST;
-constexpr real TRACE = sizeof(real) == 8 ? real(1e-250) : SMALLEST;
+constexpr real LEAST = sizeof(real) == 8 ? LEAST_PIVOT : SMALLEST;
+constexpr real TRACE = sizeof(real) == 8 ? ABSENT : SMALLEST;
 
 typedef real Values[LANES] ALIGNED;         // one number of every voxel of a pack
 

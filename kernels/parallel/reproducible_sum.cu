@@ -6,10 +6,10 @@ KERNEL sum_segments(Grid g, const real* __restrict__ a, real* __restrict__ SEGME
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span sum;
-            EKM_SPAN(l, s, g) sum[l] = a[start + s * g.segment + l];
-            sums[span_at(s, j, k, g)] = of_span(sum);
+        EKM_SEGMENTS(s, g) {
+            Segment sum;
+            EKM_SEGMENT(l, s, g) sum[l] = a[start + s * g.segment + l];
+            sums[segment_at(s, j, k, g)] = of_segment(sum);
         }
     }
 }
@@ -20,13 +20,13 @@ KERNEL dot_segments(Grid g, const real* __restrict__ a, const real* __restrict__
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span sum;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment sum;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
                 sum[l] = a[c] * b[c];
             }
-            sums[span_at(s, j, k, g)] = of_span(sum);
+            sums[segment_at(s, j, k, g)] = of_segment(sum);
         }
     }
 }

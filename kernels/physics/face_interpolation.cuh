@@ -6,9 +6,6 @@
 // every product that is added to something is written as `fused`: rounding is then the same in
 // every loop; and terms that a strip skips, as none of its faces needs them, change no bit.
 
-constexpr real SHARP = 10;                  // cell Peclet number of water that keeps fronts
-constexpr real NEARLY = 1 - real(1e-5);     // |z u| below which a face surely is central
-
 // Buffers written in turn: values that stay as they are would compile to branches.
 constexpr int PAIRS = LANES > 1 ? 2 : 1;
 

@@ -3,7 +3,6 @@
 // needs grid/faces.cuh
 // needs physics/face_interpolation.cuh
 
-constexpr real SURE = real(0.5);             // |u| below which diffusion keeps a face positive
 
 // Adds one species: sum z^2 D c* and sum z D (c_above - c_below).
 template <Drift drift>

@@ -29,9 +29,9 @@ KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __res
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g), all = Offset(segments(g)) * g.ny * g.nz;
-        EKM_SPANS(s, g) {
-            Span pAp, rAp, ApAp;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment pAp, rAp, ApAp;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
                 const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
                              + outflow(az, p, c, layer(g));
@@ -40,10 +40,10 @@ KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __res
                 rAp[l] = r[c] * y;
                 ApAp[l] = y * y;
             }
-            real* sum = sums + span_at(s, j, k, g);
-            sum[0] = of_span(pAp);
-            sum[all] = of_span(rAp);
-            sum[2 * all] = of_span(ApAp);
+            real* sum = sums + segment_at(s, j, k, g);
+            sum[0] = of_segment(pAp);
+            sum[all] = of_segment(rAp);
+            sum[2 * all] = of_segment(ApAp);
         }
     }
 }
@@ -56,9 +56,9 @@ KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ Ax,
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g), all = Offset(segments(g)) * g.ny * g.nz;
-        EKM_SPANS(s, g) {
-            Span rr, ss, AxAx;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment rr, ss, AxAx;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
                 const real source = inverse_diagonal[c] > 0 ? f[c] - source_mean : real(0);
                 const real difference = source - Ax[c];
@@ -67,10 +67,10 @@ KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ Ax,
                 ss[l] = source * source;
                 AxAx[l] = Ax[c] * Ax[c];
             }
-            real* sum = sums + span_at(s, j, k, g);
-            sum[0] = of_span(rr);
-            sum[all] = of_span(ss);
-            sum[2 * all] = of_span(AxAx);
+            real* sum = sums + segment_at(s, j, k, g);
+            sum[0] = of_segment(rr);
+            sum[all] = of_segment(ss);
+            sum[2 * all] = of_segment(AxAx);
         }
     }
 }
@@ -102,9 +102,9 @@ KERNEL update_solution(Grid g, const single* __restrict__ p, const real* __restr
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span rr;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment rr;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
                 const real new_r = r[c] - alpha * Ap[c];
                 x[c] += alpha * p[c];
@@ -112,7 +112,7 @@ KERNEL update_solution(Grid g, const single* __restrict__ p, const real* __restr
                 scaled_r[c] = single(scale * new_r);
                 rr[l] = new_r * new_r;
             }
-            sums[span_at(s, j, k, g)] = of_span(rr);
+            sums[segment_at(s, j, k, g)] = of_segment(rr);
         }
     }
 }
@@ -125,16 +125,16 @@ KERNEL remove_mean_residual(Grid g, const real* __restrict__ b,
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span rr;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment rr;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
                 const real new_r = r[c] - constant * b[c];
                 x[c] += inverse_diagonal[c] > 0 ? constant : real(0);
                 r[c] = new_r;
                 rr[l] = new_r * new_r;
             }
-            sums[span_at(s, j, k, g)] = of_span(rr);
+            sums[segment_at(s, j, k, g)] = of_segment(rr);
         }
     }
 }

@@ -9,11 +9,8 @@
 // that of a medium, each of its conductances wrong by a few 1e-8. All ghosts are zero, and the
 // last children of a coarse voxel may be ghosts.
 
-// Weights of the Chebyshev polynomial of degree 2 on [LARGEST/5, LARGEST] in two steps; the
-// eigenvalues of D^-1 A end below 2.
-constexpr real LARGEST = real(19) / 10;
-constexpr real CENTRE = LARGEST * 3 / 5, REACH = LARGEST * 2 / 5 * real(0.70710678118654752);
-constexpr single FIRST = single(1 / (CENTRE + REACH)), SECOND = single(1 / (CENTRE - REACH));
+// FIRST and SECOND, weights of the smoother's steps, and the steps of a cycle, FROM_ZERO, ..., come
+// with the generated header.
 
 // Coarsening ratio along one axis: 2 or 1.
 INLINE int coarsening_ratio(int fine, int coarse) { return fine > coarse ? 2 : 1; }
@@ -144,15 +141,15 @@ KERNEL smooth_and_sum(Grid g, const single* __restrict__ EACH(3) face,
     EKM_ROWS(j, k, g) {
         const Stencil m = stencil(g, face, coupling, inverse_diagonal);
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span product;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment product;
+            EKM_SEGMENT(l, s, g) {
                 const Offset a = start + s * g.segment + l;
                 const single new_x = smoothed(m, b, x, weight, a);
                 y[a] = new_x;
                 product[l] = real(b[a]) * real(new_x);
             }
-            sums[span_at(s, j, k, g)] = of_span(product);
+            sums[segment_at(s, j, k, g)] = of_segment(product);
         }
     }
 }
@@ -191,7 +188,7 @@ INLINE Level level_of(const Offset* table, int n, int ghost, single* store)
     return {g, stencil(g, a, a + 3 * all, a + 4 * all), a + 5 * all, a + 6 * all, a + 7 * all};
 }
 
-// Pairs (step, level) in turn: 0 smooth from zero, 1 smooth, 2 restrict, 3 prolong, 4 x = b / D.
+// Pairs (step, level) in turn: FROM_ZERO, SMOOTH, RESTRICT, PROLONG, or SOLVE: x = b / D.
 KERNEL small_cycle(Grid g, const Offset* __restrict__ LIST(entries) table,
                    const int* __restrict__ LIST(count) steps, int entries, int count, Offset size,
                    single* __restrict__ LIST(size) store)
@@ -199,13 +196,13 @@ KERNEL small_cycle(Grid g, const Offset* __restrict__ LIST(entries) table,
     for (int n = 0; n < count; n += 2) {
         const int step = steps[n];
         const Level l = level_of(table, steps[n + 1], g.ghost, store);
-        if (step == 0) {
+        if (step == FROM_ZERO) {
             EKM_BLOCK_ROWS(j, k, l.g) smooth_row_from_zero(l.g, l.m, l.b, l.x, j, k);
-        } else if (step == 1) {
+        } else if (step == SMOOTH) {
             EKM_BLOCK_ROWS(j, k, l.g) smooth_row(l.g, l.m, l.b, l.x, FIRST, l.y, j, k);
             BLOCK_WAIT();
             EKM_BLOCK_ROWS(j, k, l.g) smooth_row(l.g, l.m, l.b, l.y, SECOND, l.x, j, k);
-        } else if (step == 4) {
+        } else if (step == SOLVE) {
             EKM_BLOCK_ROWS(j, k, l.g) {
                 const Offset start = at(0, j, k, l.g);
                 const single* d = l.m.inverse_diagonal;
@@ -213,7 +210,7 @@ KERNEL small_cycle(Grid g, const Offset* __restrict__ LIST(entries) table,
             }
         } else {
             const Level c = level_of(table, steps[n + 1] + 1, g.ghost, store);
-            if (step == 2) {
+            if (step == RESTRICT) {
                 EKM_BLOCK_ROWS(j, k, c.g) restrict_row(l.g, c.g, l.m, l.b, l.x, c.b, j, k);
             } else {
                 EKM_BLOCK_ROWS(j, k, l.g) prolong_row(l.g, c.g, c.x, l.x, j, k);
@@ -233,9 +230,9 @@ KERNEL sum_coefficients(Grid g, const real* __restrict__ ax, const real* __restr
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g), ny = row(g), nz = layer(g);
         const Offset all = Offset(segments(g)) * g.ny * g.nz;
-        EKM_SPANS(s, g) {
-            Span x, y, z, coupling, active;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment x, y, z, coupling, active;
+            EKM_SEGMENT(l, s, g) {
                 const Offset a = start + s * g.segment + l;
                 const real d = ax[a] + ax[a - 1] + ay[a] + ay[a - ny] + az[a] + az[a - nz] + b[a];
                 x[l] = ax[a];
@@ -244,12 +241,12 @@ KERNEL sum_coefficients(Grid g, const real* __restrict__ ax, const real* __restr
                 coupling[l] = b[a];
                 active[l] = d > 0 ? 1 : 0;
             }
-            real* sum = sums + span_at(s, j, k, g);
-            sum[0] = of_span(z);
-            sum[all] = of_span(y);
-            sum[2 * all] = of_span(x);
-            sum[3 * all] = of_span(coupling);
-            sum[4 * all] = of_span(active);
+            real* sum = sums + segment_at(s, j, k, g);
+            sum[0] = of_segment(z);
+            sum[all] = of_segment(y);
+            sum[2 * all] = of_segment(x);
+            sum[3 * all] = of_segment(coupling);
+            sum[4 * all] = of_segment(active);
         }
     }
 }

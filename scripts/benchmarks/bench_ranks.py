@@ -19,7 +19,7 @@ import numpy as np
 from ekm3d.backends.choose import choose_backend
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import faces
-from ekm3d.parallel.domain import domain_of
+from ekm3d.parallel.mpi_domain import domain_of
 from ekm3d.parallel.team import join
 from ekm3d.solvers.elliptic import EllipticSolver
 

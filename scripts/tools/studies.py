@@ -221,7 +221,7 @@ def smearing(sim):
             for flux in (-scale * geometric * change, -spread * change, central, change))
         scheme = faces(sim.transport.flux[axis], axis) - central - molecular - dispersed
         lost -= [(flux * change).sum((1, 2, 3)) for flux in (scheme, molecular, dispersed)]
-        norm += g.face_area(axis) / g.step(axis) * (change**2).sum((1, 2, 3))
+        norm += g.face_area(axis) / g.spacing_along(axis) * (change**2).sum((1, 2, 3))
     return dict(zip(chem.labels, (lost / np.where(norm > 0, norm, 1.0)).T, strict=True))
 
 

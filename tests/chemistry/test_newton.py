@@ -11,6 +11,7 @@ from helpers.field_voxels import CHEM, ENGINE, THETA, H, anything, check, ore
 from ekm3d import errors
 from ekm3d.backends import base, cpp
 from ekm3d.backends.cuda import CudaBackend
+from ekm3d.backends.kernel_constants import constants_header
 from ekm3d.chemistry import newton
 from ekm3d.chemistry.equilibrium import (
     ChemistryError,
@@ -208,19 +209,16 @@ def test_voxels_that_do_not_converge_are_flagged_and_not_written(engine, rng, n,
 
 
 def test_constants_are_those_of_the_reference():
-    """Steps, length of a step, and the numbers that the kernel's text repeats."""
-    from ekm3d.chemistry import equations, equilibrium
-    text = kernel_text("chemistry/newton.cuh") + kernel_text("chemistry/newton.cu")
+    """Steps, length of a step, and the numbers that the kernel's text is given."""
+    from ekm3d.chemistry import equations
     assert (newton.MAX_STEPS, newton.MAX_LOG_CHANGE) == (EquilibriumSolver.newton_steps,
                                                          EquilibriumSolver.max_log_change)
-    assert equations.TRACE == 1e-250 and equations.LITRES == 1000
-    for said in ("real(1e-250)", "LITRES = 1000", "LN10 = real(2.302585092994045684)",
-                 f"MISSING = {equations.MISSING:.0f}",
-                 f"LARGEST = {equations.LARGEST:.0f}", "? real(1e-100) :",
-                 "SATURATED = real(1e-10)"):
-        assert said in text
-    assert np.log(10) == 2.302585092994045684
-    assert (equations.SMALLEST, equilibrium.SATURATED) == (1e-100, 1e-10)
+    header = constants_header(["chemistry/newton.cu"])
+    for name, value in (("LN10", np.log(10)), ("LITRES", 1000.0), ("MISSING", -1e4),
+                        ("LARGEST", 60.0), ("SATURATED", 1e-10), ("LEAST_PIVOT", 1e-100),
+                        ("ABSENT", 1e-250)):
+        assert f"constexpr REAL {name} = REAL({float(value)!r});" in header
+    assert (equations.TRACE, equations.SMALLEST) == (1e-250, 1e-100)
 
 
 def test_tables_are_named_as_the_parameters_of_the_kernel():

@@ -252,7 +252,7 @@ def test_step_limit_of_water(axis, way):
                   {"K+": (1, 0.0)}, theta=0.4, mobility=0.12, dispersivity=5e-3)
     block.fill(1.0)
     block.stream(axis, way * 2e-9)
-    rate = 2e-9 * (2 + 2 * 5e-3 / block.grid.step(axis))
+    rate = 2e-9 * (2 + 2 * 5e-3 / block.grid.spacing_along(axis))
     assert block.prepare() == pytest.approx(0.9 * 0.4 * 6e-9 / rate, rel=1e-12)
 
 

@@ -73,7 +73,7 @@ def test_ions_drift_with_the_field(axis, way):
     """
     ions = {"Na+": (1, 1e-9), "SO4-2": (-2, 0.7e-9)}
     block = column(axis, 17, ions, theta=0.4, mobility=0.12)
-    h = block.grid.step(axis)
+    h = block.grid.spacing_along(axis)
     block.fill(*[spike(block, axis, 8)] * 2)
     block.field(axis, 0.5 * RT_F * way)
     t = block.march(5)
@@ -123,7 +123,11 @@ def test_steep_front_stays_sharp(axis, way, driver, timed):
     the explicit step squeezes the front; 1.45 and 0.7 h are allowed.
     """
     block = column(axis, 120, {"NH4+": (1, 1e-9)}, theta=0.4, mobility=0.12)
-    h, area, volume = block.grid.step(axis), block.grid.face_area(axis), block.grid.voxel_volume
+    h, area, volume = (
+        block.grid.spacing_along(axis),
+        block.grid.face_area(axis),
+        block.grid.voxel_volume,
+    )
     upstream = np.arange(120) < 80 if way > 0 else np.arange(120) >= 40
     block.fill(spike(block, axis, 0, 0.0) + np.where(upstream, 1.0, 0.0).reshape(
         [-1 if a == axis else 1 for a in range(3)]))
@@ -158,7 +162,7 @@ def test_flowing_water_disperses(axis, way, timed):
     """
     block = column(axis, 160, {"NH4+": (1, 0.0)}, theta=0.4, mobility=0.12,
                    dispersivity=2 * UNEVEN[2 - axis])
-    h, x = block.grid.step(axis), np.arange(160)
+    h, x = block.grid.spacing_along(axis), np.arange(160)
     block.fill(np.exp(-0.5 * ((x - 79.5 + way * 10) / 10.0)**2).reshape(
         [-1 if a == axis else 1 for a in range(3)]))
     _, mean, variance = block.moments(0, axis)
