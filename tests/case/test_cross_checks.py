@@ -1,6 +1,7 @@
 """Switches of the processes, and contradictions between sections of a case."""
 
 import warnings
+from dataclasses import fields
 
 import pytest
 from helpers.case_files import OPEN, SMALL, complaints, copy, told
