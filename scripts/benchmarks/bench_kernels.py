@@ -26,8 +26,8 @@ def watched(kind):
         def kernel(self, source, name, **constants):
             bound = super().kernel(source, name, **constants)
             if bound is not None:
-                given = bound._addresses
-                bound._addresses = lambda values: self.note(bound, values) or given(values)
+                given = bound._arguments
+                bound._arguments = lambda values: self.note(bound, values) or given(values)
             return bound
 
         def note(self, bound, values):
