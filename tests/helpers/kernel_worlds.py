@@ -219,7 +219,7 @@ def poison(w, p, added):
     """An output as it starts: NaN, or 99 where that is none; what is added to, there already."""
     kind = kernel_signature.KINDS[p.kind]
     out = np.full((*(int(COUNTS.get(n, n)) for n in p.each), *w.grid.padded),
-                  np.nan if kind is float else 99, kind)
+                  np.nan if kind == np.float64 else 99, kind)
     if p.name == added:
         mask = entries(w.grid, FACES if p.each == ("3",) else VOXELS, out.shape)
         out[mask] = getattr(w, added)[mask]
