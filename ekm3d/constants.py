@@ -1,4 +1,4 @@
-"""Physical constants (CODATA 2018) at the reference temperature of 25 C."""
+"""Physical constants (CODATA 2018), and RT/F at the reference temperature of 25 C."""
 
 FARADAY = 96485.33212          # C/mol
 GAS_CONSTANT = 8.314462618     # J/mol/K
@@ -10,3 +10,6 @@ F_RT = 1.0 / RT_F                             # 1/V
 HOUR = 3600.0                  # s
 KWH = 3.6e6                    # J
 MOLAR_MASS_N = 14.007          # g/mol
+
+# For every kernel (`backends.kernel_constants`).
+KERNEL_CONSTANTS = {"FARADAY": FARADAY, "RT_F": RT_F, "F_RT": F_RT}

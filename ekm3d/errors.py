@@ -1,33 +1,33 @@
-"""Errors that a user may see: one base class, which the command line catches once.
+"""Errors with a message for the user: one base class, which the command line catches once.
 
-`exit_code` is what a command that ends with the error returns: 2 where something in the input or
-the set-up is wrong and nothing was written, 3 where the computation itself failed.
+`exit_code` is returned by a command that ends with the error: 2 where the input or the set-up is
+wrong and nothing was written, 3 where the computation itself failed.
 """
 
 
 class Ekm3dError(Exception):
     """Base of all errors with a message for the user."""
 
-    exit_code = 2
+    exit_code: int = 2
 
 
 class InputError(Ekm3dError, ValueError):
-    """Something in the input is wrong; the message names where, and what would be right."""
+    """A mistake in the input; the message names its place and the remedy."""
 
 
 class BackendError(Ekm3dError):
-    """The backend that was asked for cannot run; the message says why and what would help."""
+    """The chosen backend cannot run; the message gives the reason and the remedy."""
 
 
 class LaunchError(Ekm3dError, RuntimeError):
-    """The processes of a job cannot find one another; the message says what would be right."""
+    """The processes of a job cannot communicate; the message gives the remedy."""
 
 
 class OutputError(Ekm3dError, ValueError):
-    """Results cannot be written where they were to go, or what is there cannot be read."""
+    """Results cannot be written to their directory, or cannot be read from it."""
 
 
 class ConvergenceError(Ekm3dError, RuntimeError):
-    """The computation failed; the message says what was being solved, when and where."""
+    """The computation failed; the message names the equation, the time and the place."""
 
     exit_code = 3

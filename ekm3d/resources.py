@@ -1,4 +1,4 @@
-"""Files shipped beside the code: kernel sources and ready cases.
+"""Package data: kernel sources and ready cases.
 
 The folders `kernels/` and `cases/` are installed as ekm3d.kernels and ekm3d.cases. In a bare
 checkout (nothing installed) they lie beside the package instead; both are found here.
@@ -8,23 +8,23 @@ from importlib.resources import files
 from pathlib import Path
 
 
-def folder(name):
-    """Path of the shipped folder "kernels" or "cases"."""
+def folder(name: str) -> Path:
+    """Return the shipped folder "kernels" or "cases"."""
     try:
         return Path(str(files(f"ekm3d.{name}")))
     except ModuleNotFoundError:
         return Path(__file__).resolve().parent.parent / name
 
 
-def kernel_text(name):
-    """Source text of a kernel file such as "solvers/elliptic.cu"."""
+def kernel_text(name: str) -> str:
+    """Return the text of a kernel file such as "solvers/elliptic.cu"."""
     return (folder("kernels") / name).read_text()
 
 
-def case_path(name):
-    """Directory of a shipped case such as "field_block".
+def case_path(name: str) -> Path:
+    """Return the directory of a shipped case such as "field_block"; ValueError if there is none.
 
-    Inside an installed package, write the results elsewhere (`ekm3d run ... --out DIR`).
+    For a case inside an installed package, write the results elsewhere (`ekm3d run ... --out DIR`).
     """
     path = folder("cases") / name
     if not (path / "case.toml").is_file():

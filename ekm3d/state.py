@@ -1,17 +1,19 @@
-"""One table of the quantities that a run carries, and the State that holds them.
+"""State of a run: one table of all fields, and the arrays themselves.
 
-Each quantity is declared once: unit, meaning, what its leading axis counts, and whether a
-restart needs it. Arrays are padded with ghosts where they live on voxels.
+Each field is declared once: unit, meaning, leading axis, and whether a restart needs it. Arrays on
+voxels are padded with ghosts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Field:
-    """What a state array means; `axis` names the leading axis, `where` the rest."""
+    """Description of an array of the state; `axis` names the leading axis, `where` the rest."""
 
     unit: str
     meaning: str
@@ -22,54 +24,91 @@ class Field:
 
 
 FIELDS = {
-    "totals_at_last_solve": Field("mol/m3", "component totals that a voxel was last solved for", "components"),
-    "totals": Field("mol/m3", "component totals that equilibrate with the moving water (dissolved, "
-               "exchanged, solid), per volume of rock", "components"),
+    "totals_at_last_solve": Field(
+        "mol/m3", "component totals at a voxel's last equilibrium", "components"
+    ),
+    "totals": Field(
+        "mol/m3",
+        "component totals that equilibrate with the moving water (dissolved, "
+        "exchanged, solid), per volume of rock",
+        "components",
+    ),
     "c": Field("mol/m3", "aqueous species, per volume of water", "species", restart=False),
-    "exchanged": Field("mol/m3", "exchangeable species, per volume of rock", "exchange",
-                       restart=False),
+    "exchanged": Field(
+        "mol/m3", "exchangeable species, per volume of rock", "exchange", restart=False
+    ),
     "solid": Field("mol/m3", "minerals, per volume of rock", "minerals", restart=False),
     "kinetic_minerals": Field("mol/m3", "minerals with a rate law, per volume of rock", "minerals"),
-    "slow_sites": Field("mol/m3", "exchangeable species on slow sites, per volume of rock", "exchange"),
-    "immobile": Field("mol/m3", "component totals of the immobile water and its clay, per volume "
-                      "of rock", "components"),
-    "immobile_water": Field("mol/m3", "components dissolved in immobile water, per volume of rock",
-                            "components", restart=False),
-    "immobile_exchanged": Field("mol/m3", "exchangeable species on the clay of immobile water, per "
-                                "volume of rock", "exchange", restart=False),
-    "immobile_solid": Field("mol/m3", "minerals in immobile water, per volume of rock", "minerals",
-                            restart=False),
+    "slow_sites": Field(
+        "mol/m3", "exchangeable species on slow sites, per volume of rock", "exchange"
+    ),
+    "immobile": Field(
+        "mol/m3",
+        "component totals of the immobile water and its clay, per volume of rock",
+        "components",
+    ),
+    "immobile_water": Field(
+        "mol/m3",
+        "components dissolved in immobile water, per volume of rock",
+        "components",
+        restart=False,
+    ),
+    "immobile_exchanged": Field(
+        "mol/m3",
+        "exchangeable species on the clay of immobile water, per volume of rock",
+        "exchange",
+        restart=False,
+    ),
+    "immobile_solid": Field(
+        "mol/m3", "minerals in immobile water, per volume of rock", "minerals", restart=False
+    ),
     "warm_start": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
-    "warm_start_rate": Field("1/s", "by how much the logarithms among these last changed: that start is "
-                       "carried on", "logarithms"),
+    "warm_start_rate": Field(
+        "1/s",
+        "last rate of change of the logarithms among them: the warm start is extrapolated",
+        "logarithms",
+    ),
     "pH": Field("1", "-log10 of the activity of H+", restart=False),
-    "transport_factor": Field("1", "theta tau f(I): what diffusion in free water is multiplied by",
-                      restart=False),
-    "pore_turnover": Field("s/m3", "coming step over pore volume and retardation, dt / (theta V R)",
-                      restart=False),
+    "transport_factor": Field(
+        "1", "theta tau f(I): factor on diffusion in free water", restart=False
+    ),
+    "pore_turnover": Field(
+        "s/m3", "coming step over pore volume and retardation, dt / (theta V R)", restart=False
+    ),
     "charge": Field("mol/m3", "net charge of all phases, per volume of rock", restart=False),
     "phi": Field("V", "electric potential"),
-    "phi_trend": Field("V", "change of phi in its last solution, which the next one starts along"),
+    "phi_trend": Field("V", "change of phi in its last solution, the direction of the next guess"),
     "head": Field("m", "hydraulic head"),
-    "head_trend": Field("m", "change of head in its last solution"),
-    "catholyte_totals": Field("mol", "component totals in the catholyte of each strip", "components", "strips"),
-    "reservoir_species": Field("mol/m3", "aqueous species in the catholytes, and in the reservoirs at sides",
-                    "species", "places", restart=False),
-    "catholyte_warm_start": Field("1", "unknowns of the catholytes' last equilibrium", "unknowns", "strips"),
+    "head_trend": Field("m", "change of head in its last solution, likewise"),
+    "catholyte_totals": Field(
+        "mol", "component totals in the catholyte of each strip", "components", "strips"
+    ),
+    "reservoir_species": Field(
+        "mol/m3",
+        "aqueous species in the catholytes, and in the reservoirs at sides",
+        "species",
+        "places",
+        restart=False,
+    ),
+    "catholyte_warm_start": Field(
+        "1", "unknowns of the catholytes' last equilibrium", "unknowns", "strips"
+    ),
     "catholyte_pH": Field("1", "pH of the catholyte", "", "strips", restart=False),
     "plate_totals": Field("mol", "components held by the cathode plates", "components", "strips"),
     "leachate": Field("mol", "components in the collected leachate", "components", "run"),
     "drained": Field("mol", "components lost through drains", "components", "run"),
     "injected": Field("mol", "components brought in by injected water", "components", "run"),
-    "gas_uptake": Field("mol", "components taken up from gases, less those given off", "components",
-                      "run"),
-    "electrode_acid": Field("mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip",
-                  "", "strips"),
+    "gas_uptake": Field(
+        "mol", "components taken up from gases, less those given off", "components", "run"
+    ),
+    "electrode_acid": Field(
+        "mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip", "", "strips"
+    ),
 }
 
 
-def counts(chem):
-    """Length of every leading axis by name."""
+def counts(chem: Any) -> dict[str, int]:
+    """Length of every leading axis by name; chem: a ChemicalSystem."""
     return {"components": len(chem.components), "species": len(chem.species),
             "exchange": len(chem.exchange), "minerals": len(chem.minerals),
             "unknowns": chem.unknowns,
@@ -77,18 +116,25 @@ def counts(chem):
 
 
 class State:
-    """All arrays of FIELDS, and the clock."""
+    """Arrays of FIELDS as attributes, the clock, and the volumes of water that have passed.
 
-    def __init__(self, grid, backend, counts, strips, sides):
-        """counts: length of every leading axis by name."""
+    time: s; step: number of steps taken; leachate_volume, drained_volume, injected_volume: m3.
+    """
+
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            """Array of the field of that name."""
+
+    def __init__(self, grid: Any, backend: Any, counts: Mapping[str, int], strips: int,
+                 sides: int):
+        """grid: this rank's Grid; backend: where voxel arrays live; counts: length of every leading
+        axis by name; strips, sides: numbers of electrode strips and of open sides."""
         self.time, self.step, self.weighted_sum = 0.0, 0, backend.weighted_sum
         self.leachate_volume = self.drained_volume = self.injected_volume = 0.0     # m3
         for name, field in FIELDS.items():
             lead = (counts[field.axis],) if field.axis else ()
             if field.where == "voxels":
                 array = backend.zeros((*lead, *grid.padded))
-            elif field.where == "strips" and field.axis == "components":
-                array = np.zeros((strips, *lead))
             elif field.where in ("strips", "places"):
                 array = np.zeros((*lead, strips + sides * (field.where == "places")))
             else:
@@ -97,29 +143,30 @@ class State:
         self.catholyte_species = self.reservoir_species[:, :strips]
 
 
-def clay_stores(s):
-    """Arrays of exchangeable species, per volume of rock: fast sites, slow ones, immobile water."""
+def clay_stores(s: State) -> tuple:
+    """Exchangeable species, per volume of rock: on fast sites, on slow ones, in immobile water."""
     return s.exchanged, s.slow_sites, s.immobile_exchanged
 
 
-def mineral_stores(s):
-    """Arrays of minerals, per volume of rock: equilibrium, with a rate law, immobile water."""
+def mineral_stores(s: State) -> tuple:
+    """Minerals, per volume of rock: in equilibrium, with a rate law, in immobile water."""
     return s.solid, s.kinetic_minerals, s.immobile_solid
 
 
-def on_clay(s):
+def on_clay(s: State) -> Any:
     """All exchangeable species, per volume of rock."""
     return sum(clay_stores(s))
 
 
-def minerals(s):
+def minerals(s: State) -> Any:
     """All minerals, per volume of rock."""
     return sum(mineral_stores(s))
 
 
-def components(s, chem):
-    """All component totals, per volume of rock; acidity but for that of the bare slow sites."""
-    total = s.totals + s.immobile + s.weighted_sum(chem.nu_m.T, s.kinetic_minerals) + s.weighted_sum(chem.nu_x.T, s.slow_sites)
+def components(s: State, chem: Any) -> Any:
+    """All component totals, per volume of rock; acidity without that of the bare slow sites."""
+    total = (s.totals + s.immobile + s.weighted_sum(chem.nu_m.T, s.kinetic_minerals)
+             + s.weighted_sum(chem.nu_x.T, s.slow_sites))
     if chem.hydrogen is not None:
         total[chem.hydrogen] -= s.weighted_sum(chem.z_x, s.slow_sites)
     return total

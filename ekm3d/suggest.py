@@ -1,13 +1,14 @@
-"""Suggestions for names that are nearly right."""
+"""Suggestions for misspelt names."""
 
 import difflib
+from collections.abc import Iterable
 
 
-def suggest(name, known):
-    """"; did you mean 'x'?" or "; known: ..." for the message about an unknown name."""
-    known = [str(k) for k in known]
-    folded = {k.lower(): k for k in known}
+def suggest(name: object, known: Iterable[object]) -> str:
+    """Return "; did you mean 'x'?" or "; known: ...", to end a message about an unknown name."""
+    names = [str(k) for k in known]
+    folded = {k.lower(): k for k in names}
     near = difflib.get_close_matches(str(name).lower(), folded, 1)
     if near:
         return f"; did you mean {folded[near[0]]!r}?"
-    return f"; known: {', '.join(known) or 'none'}"
+    return f"; known: {', '.join(names) or 'none'}"

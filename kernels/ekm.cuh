@@ -1,44 +1,49 @@
-// The words that every kernel is written in; the only file that knows its compiler.
-// It is pasted before each kernel text, never included. Twin of ekm3d/grid.py and stencil.py.
+// Portability macros of all kernels: NVRTC, or host C++ with OpenMP. Only this file depends on the
+// compiler. It is pasted before each kernel text, never included, behind the generated constants
+// (ekm3d/backends/kernel_constants.py). Twin of ekm3d/grid/grid.py and stencil.py.
 //
 //     KERNEL name(Grid g, const real* __restrict__ input, real scalar, real* __restrict__ output)
 //     {
 //         EKM_VOXELS(i, j, k, g) { const Offset a = at(i, j, k, g); output[a] = ...; }
 //     }
 //
-// The body is the loop body: one thread per voxel on the GPU, rows of voxels on the host.
-// EKM_FACES also visits index -1: the voxels that own a face on the lower side of the box, for
-// a face is stored with the voxel below it. A launch covers (nx + 1, ny + 1, nz + 1) threads.
-// EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one: a GPU gives each row the
-// 32 lanes of a warp (blockDim.x is 32, gridDim.x 1), the host a loop. Sums go segment by segment:
+// The body is the loop body: one thread per voxel on the GPU, a loop over rows of voxels on the
+// host. Faces are visited by EKM_FACE_ROWS of grid/faces.cuh; a face is stored with the voxel below
+// it, so that a launch covers (nx + 1, ny + 1, nz + 1) threads.
+// EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one row: on the GPU the 32 lanes
+// of a warp (blockDim.x is 32, gridDim.x 1), on the host a loop. Sums go segment by segment:
 //
-//     EKM_SPANS(s, g) { Span sum; EKM_SPAN(l, s, g) sum[l] = ...;  sums[...] = of_span(sum); }
+//     EKM_SEGMENTS(s, g) {
+//         Segment sum;
+//         EKM_SEGMENT(l, s, g) sum[l] = ...;
+//         sums[...] = of_segment(sum);
+//     }
 //
-// l is the voxel's place within segment s, so that what is added up, and in which order, depends on
-// the segment alone. EKM_ALONG_SUM is for what adds up without rounding.
-// EKM_BLOCK_ROWS walks through a whole grid within one block (host: one thread), BLOCK_WAIT lets
-// its threads wait for each other: many small grids in one launch.
+// l is the voxel's place within segment s: terms and order of a sum depend on the segment alone.
+// EKM_ALONG_SUM is for sums that are exact in any order.
+// EKM_BLOCK_ROWS visits a whole grid within one block (host: one thread), BLOCK_WAIT is the barrier
+// of its threads: many small grids in one launch.
 //
-// What many species share is worked out once for a strip of voxels along x, at most LANES of them:
+// Work that many species share is done once for a strip of voxels along x, at most LANES of them:
 //
 //     EKM_TILES(t, g) { for each k, j in t, for each species { EKM_LANES(l, t.ni) { ... } } }
 //
 // On the host a tile is a block of strips, small enough for its scratch to stay in the cache, and
-// a lane one number of a vector register: EKM_LANES goes on to the register's end. What lies there
-// are other voxels or ghosts, so it may be read but not be written: scratch is of type Lanes, and
-// results go out in a plain loop. On the GPU a tile is one voxel, and a voxel is a thread.
+// a lane is one number of a vector register: EKM_LANES goes on to the register's end. There lie
+// other voxels or ghosts, which may be read but not written: scratch arrays are of type Lanes, and
+// results are stored by a plain loop. On the GPU a tile is one voxel, and a voxel is a thread.
 // No system headers (NVRTC has none), no shared memory, no atomics, no bare decimal literals.
 // REAL is float or double; the number of species and the like come as -DNS=...
 
 typedef REAL real;
-typedef float single;              // what need not be exact: inside a preconditioner
+typedef float single;              // where rounding does not matter: in a preconditioner
 typedef long long Offset;          // 64 bits: twelve species on 600^3 voxels pass 2^31
 typedef unsigned char Flag;        // 0 or 1
 
-// These stand in a parameter list for those who read it, the caller's checks among them:
-// `const real* __restrict__ EACH(NS) c` is one padded voxel array for each of NS species,
-// `ON(coarse)` a voxel array of the grid `coarse`, `SEGMENTS(g)` one number per segment, [k, j, s], and
-// `LIST(n)` n numbers. Arrays without a word are voxel arrays of the first grid.
+// Annotations of parameters, empty for the compiler and read by the caller's checks
+// (ekm3d/backends/kernel_signature.py): `const real* __restrict__ EACH(NS) c` is one padded voxel
+// array for each of NS species, `ON(coarse)` a voxel array of the grid `coarse`, `SEGMENTS(g)` one
+// number per segment, [k, j, s], `LIST(n)` n numbers. Others are voxel arrays of the first grid.
 #define EACH(count)
 #define ON(grid)
 #define SEGMENTS(grid)
@@ -46,11 +51,13 @@ typedef unsigned char Flag;        // 0 or 1
 
 #define EKM_PRAGMA(words) _Pragma(#words)
 
+static_assert(SEGMENT == 32, "a segment has as many voxels as a warp has lanes");
+
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 
 #define KERNEL extern "C" __global__ void
 #define INLINE static __device__ __forceinline__
-#define ROUTINE INLINE             // works on a whole strip: the host calls it, to compile it once
+#define ROUTINE INLINE             // for a whole strip; not inlined on the host: compiled once
 #define EKM_BOX(i, j, k, g, first)                                              \
     const int i = first + int(blockIdx.x * blockDim.x + threadIdx.x);           \
     const int j = first + int(blockIdx.y * blockDim.y + threadIdx.y);           \
@@ -63,13 +70,13 @@ typedef unsigned char Flag;        // 0 or 1
 #define EKM_ALONG(i, n) for (int i = threadIdx.x; i < (n); i += 32)
 #define EKM_ALONG_SUM(i, n, ...) EKM_ALONG(i, n)
 #define EKM_ALONG_MAX(i, n, most) EKM_ALONG(i, n)
-#define EKM_SPAN(l, s, g) EKM_ALONG(l, length_of_span(s, g))
+#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_segment(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0, r_ = threadIdx.y; k < (g).nz; k++, r_ -= (g).ny)            \
         for (int j = r_; j < (g).ny; j += blockDim.y, r_ = j)
 #define BLOCK_WAIT() __syncthreads()
 
-// Sum and largest of one number per lane, in all lanes; a tree, the same every time.
+// Sum and largest of one number per lane, in all lanes; a tree of fixed order.
 static __device__ __forceinline__ real of_row(real lane)
 {
     for (int far = 16; far > 0; far /= 2) lane += __shfl_xor_sync(0xffffffffu, lane, far);
@@ -84,12 +91,12 @@ static __device__ __forceinline__ real largest_of_row(real lane)
     return lane;
 }
 
-// What the lanes make of the voxels of a segment.
-struct Span {
+// Terms of a segment's sum, one per lane of the warp.
+struct Segment {
     real lane = 0;
     __device__ __forceinline__ real& operator[](int) { return lane; }
 };
-static __device__ __forceinline__ real of_span(const Span& sum) { return of_row(sum.lane); }
+static __device__ __forceinline__ real of_segment(const Segment& sum) { return of_row(sum.lane); }
 #undef LANES
 #define LANES 1
 #define PACK 1
@@ -125,7 +132,7 @@ static __device__ __forceinline__ real of_span(const Span& sum) { return of_row(
     EKM_PRAGMA(omp simd reduction(+ : __VA_ARGS__)) for (int i = 0; i < (n); i++)
 #define EKM_ALONG_MAX(i, n, most)                                               \
     EKM_PRAGMA(omp simd reduction(max : most)) for (int i = 0; i < (n); i++)
-#define EKM_SPAN(l, s, g) EKM_ALONG(l, length_of_span(s, g))
+#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_segment(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0; k < (g).nz; k++)                                            \
         for (int j = 0; j < (g).ny; j++)
@@ -134,12 +141,12 @@ static __device__ __forceinline__ real of_span(const Span& sum) { return of_row(
 static inline real of_row(real lane) { return lane; }
 static inline real largest_of_row(real lane) { return lane; }
 
-// The same tree as over the lanes of a warp.
-struct Span {
-    real lane[32] __attribute__((aligned(64))) = {};
+// Terms of a segment's sum, and its sum by the same tree as over the lanes of a warp.
+struct Segment {
+    real lane[SEGMENT] __attribute__((aligned(64))) = {};
     __attribute__((always_inline)) real& operator[](int l) { return lane[l]; }
 };
-static inline __attribute__((always_inline)) real of_span(Span& sum)
+static inline __attribute__((always_inline)) real of_segment(Segment& sum)
 {
     real* lane = sum.lane;
     EKM_PRAGMA(GCC unroll 16) for (int l = 0; l < 16; l++) lane[l] += lane[l + 16];
@@ -155,7 +162,7 @@ static inline __attribute__((always_inline)) real of_span(Span& sum)
 #define STRIPS 8
 #define LAYERS 16
 #ifndef AT_ONCE
-#define AT_ONCE 1                  // tiles that a thread takes
+#define AT_ONCE 1                  // tiles that a thread takes at a time
 #endif
 #define EKM_LANES(l, count)                                                     \
     EKM_PRAGMA(omp simd)                                                        \
@@ -168,17 +175,16 @@ static inline __attribute__((always_inline)) real of_span(Span& sum)
 #endif
 
 #define EKM_VOXELS(i, j, k, g) EKM_BOX(i, j, k, g, 0)
-#define EKM_FACES(i, j, k, g) EKM_BOX(i, j, k, g, -1)
-#define EKM_SPANS(s, g) for (int s = 0; s < segments(g); s++)
+#define EKM_SEGMENTS(s, g) for (int s = 0; s < segments(g); s++)
 
 struct Grid {
     int nx, ny, nz, ghost;         // voxels without ghosts; ghost layers on every side
-    int segment;                      // voxels along x that a sum adds up first
+    int segment;                   // voxels along x that a sum adds up first
     double dx, dy, dz;             // spacing [m]
 };
 
-// Below about 30 000 voxels waking threads takes longer than the loop itself (measured); a kernel
-// whose voxels take longer than a stencil says -DMANY.
+// Smallest grid for which threads pay: below about 30 000 voxels starting them takes longer than
+// the loop itself (measured); kernels with more work per voxel than a stencil set -DMANY.
 #ifndef MANY
 #define MANY 30000
 #endif
@@ -191,20 +197,20 @@ INLINE Offset layer(const Grid& g) { return row(g) * (g.ny + 2 * g.ghost); }
 // Number of entries of one padded voxel array: from one species to the next.
 INLINE Offset volume(const Grid& g) { return layer(g) * (g.nz + 2 * g.ghost); }
 
-// Place of voxel (i, j, k) in a padded array; (0, 0, 0) is the first voxel inside the ghosts.
+// Index of voxel (i, j, k) in a padded array; (0, 0, 0) is the first voxel inside the ghosts.
 INLINE Offset at(int i, int j, int k, const Grid& g)
 {
     return (k + g.ghost) * layer(g) + (j + g.ghost) * row(g) + (i + g.ghost);
 }
 
-// Spans along x; how many voxels one has; place of its sum.
+// Segments along x: their number, the voxels of one, the index of its sum.
 INLINE int segments(const Grid& g) { return (g.nx + g.segment - 1) / g.segment; }
-INLINE int length_of_span(int s, const Grid& g)
+INLINE int length_of_segment(int s, const Grid& g)
 {
     const int left = g.nx - s * g.segment;
     return left < g.segment ? left : g.segment;
 }
-INLINE Offset span_at(int s, int j, int k, const Grid& g)
+INLINE Offset segment_at(int s, int j, int k, const Grid& g)
 {
     return (Offset(k) * g.ny + j) * segments(g) + s;
 }
@@ -213,8 +219,8 @@ INLINE real larger(real a, real b) { return a > b ? a : b; }
 INLINE real smaller(real a, real b) { return a < b ? a : b; }
 INLINE real magnitude(real a) { return a < 0 ? -a : a; }
 
-// a b + c, rounded once where the processor can: where bits matter, for the compiler would do so in
-// one loop and not in the next.
+// a b + c, fused where the processor can: for sums whose bits matter, since the compiler would fuse
+// in one loop and not in the next.
 INLINE real fused(real a, real b, real c)
 {
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
@@ -226,7 +232,7 @@ INLINE real fused(real a, real b, real c)
 #endif
 }
 
-// Scratch of a strip; a row of voxels has one more face than voxels.
+// Scratch array of a strip; a row of voxels has one more face than voxels.
 typedef real Lanes[LANES + PACK] ALIGNED;
 
 // A block of voxels from (i, j, k) on, ni x nj x nk of them.
@@ -234,7 +240,7 @@ struct Tile {
     int i, j, k, ni, nj, nk;
 };
 
-// Number of parts of `length` or less, and as equal as can be, that n voxels are cut into.
+// Number of parts, of `length` voxels at most and as equal as possible, of n voxels.
 INLINE int parts(int n, int length) { return (n + length - 1) / length; }
 
 INLINE int tiles(const Grid& g)
@@ -253,7 +259,7 @@ INLINE Tile tile(int number, const Grid& g)
     return {i, j, k, cut(g.nx, x + 1, nx) - i, cut(g.ny, y + 1, ny) - j, cut(g.nz, z + 1, nz) - k};
 }
 
-// The same tile with the faces of `axis` on the lower side of the box, if it lies there.
+// The same tile, extended to the faces of `axis` on the lower side of the box if it lies there.
 INLINE Tile with_border(Tile t, int axis)
 {
     int& first = axis == 0 ? t.k : axis == 1 ? t.j : t.i;
@@ -263,10 +269,10 @@ INLINE Tile with_border(Tile t, int axis)
     return t;
 }
 
-// The smallest number that can be divided by and gives a number.
+// Smallest divisor that gives a finite quotient.
 constexpr real SMALLEST = sizeof(real) == 8 ? real(1e-300) : real(1e-37);
 
-// A number's bits: sign, 11 of the exponent, 52 of the mantissa.
+// Bits of a number and back: sign, 11 of the exponent, 52 of the mantissa.
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 INLINE Offset bits_of(double x) { return __double_as_longlong(x); }
 INLINE double number_of(Offset bits) { return __longlong_as_double(bits); }
@@ -275,7 +281,7 @@ INLINE Offset bits_of(double x) { Offset bits; __builtin_memcpy(&bits, &x, 8); r
 INLINE double number_of(Offset bits) { double x; __builtin_memcpy(&x, &bits, 8); return x; }
 #endif
 
-// A power of two, x times which lies between 1 and 2; x >= 0, not subnormal.
+// Power of two whose product with x lies between 1 and 2; x >= 0, not subnormal.
 INLINE real inverse_power_of_two(real x)
 {
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
@@ -308,7 +314,7 @@ INLINE real along(real x, real way)
 #endif
 }
 
-// Asks for `count` numbers that will be read soon.
+// Prefetch of `count` numbers.
 INLINE void fetch(const real* from, int count)
 {
 #if !defined(__CUDACC_RTC__) && !defined(__CUDACC__)
@@ -367,8 +373,3 @@ INLINE real logarithm(real x)
          + (2 * s * sum + n * real(1.90821492927058770002e-10));
 }
 #endif
-
-// Twins of ekm3d/constants.py.
-constexpr real FARADAY = real(96485.33212);                                    // C/mol
-constexpr real RT_F = real(8.314462618) * real(298.15) / FARADAY;              // V
-constexpr real F_RT = real(1) / RT_F;                                          // 1/V

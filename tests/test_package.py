@@ -1,4 +1,4 @@
-"""What is installed: kernels and cases found from a wheel, an editable install and a checkout."""
+"""Installed files: kernels and cases found from a wheel, an editable install and a checkout."""
 
 import configparser
 import os

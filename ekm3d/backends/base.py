@@ -1,26 +1,31 @@
 """Backend base: NumPy arrays, and the reference body of every operator.
 
 An operator is a NumPy function, the reference, whose arguments are (grid, inputs, scalars,
-outputs); the kernel of the same name in kernels/ takes the same arguments in the same order. A
-backend binds an operator once and returns what to call (see `choose`).
+outputs); the kernel of the same name in kernels/ has the same arguments in the same order. A
+backend binds an operator once and returns the function to call (see `choose`).
 
-Voxel arrays live where the backend says and come from it (zeros, from_numpy) or from each other
-(np.zeros_like, ...). What is counted by faces, strips or wells, and tables of numbers, are NumPy's
-in every backend.
+Voxel arrays live where the backend keeps them and are made by it (zeros, from_numpy) or from one
+another (np.zeros_like, ...). Arrays over faces, electrodes or wells, and tables of numbers, are
+NumPy arrays in every backend.
 """
 
 import inspect
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ekm3d.backends import host_memory
 from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.errors import BackendError
+from ekm3d.grid.grid import Array
 from ekm3d.grid.stencil import flat
 
+Call = Callable[..., Any]
 
-def operator(function):
+
+def operator(function: Any) -> Any:
     """Mark a NumPy function as the reference of the kernel of its name, found by its module's path.
 
     ekm3d/physics/transport.py has its kernels in kernels/physics/transport.cu.
@@ -33,17 +38,22 @@ class Backend:
     """NumPy arrays and the reference body of every operator."""
 
     name = "numpy"
-    xp = np
-    device = None           # what tells one GPU from another
+    xp: Any = np                # array module
+    device: Any = None          # identity of the GPU
 
-    def __init__(self, why):
+    def __init__(self, why: str) -> None:
+        """Take the reason for this backend and its description, for the log."""
         self.why = why
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.name} ({self.why})"
 
-    def bind(self, op, **constants):
-        """What to call for an operator; `constants`: the kernel's compile-time numbers (NS=12)."""
+    def bind(self, op: Any, **constants: Any) -> Call:
+        """Return the function to call for an operator, with the arguments of its reference.
+
+        constants: compile-time numbers of the kernel (NS=12). BackendError if kernel and reference
+        have different arguments, or a constant is missing.
+        """
         bound = self.kernel(op.source, op.__name__, **constants)
         if bound is None:
             return op
@@ -53,90 +63,92 @@ class Backend:
                                f"but its NumPy twin takes {names}")
         return bound
 
-    def kernel(self, source, name, **constants):
-        """A kernel whose reference is more than one function; None where this backend has none."""
+    def kernel(self, source: str, name: str, **constants: Any) -> Any:
+        """Return a compiled kernel of a file in kernels/; None where this backend has none."""
         return None
 
-    def prepare(self, bound, *values):
-        """bound(*values) as a call without arguments, made many times: checked now, not then.
+    def prepare(self, bound: Call, *values: Any) -> Callable[[], None]:
+        """Return bound(*values) as a function without arguments, with the checks made now.
 
-        Scalars keep the values they have now; arrays are used as they are at every call.
+        Scalars keep their present values; arrays are used as they are at every call.
         """
         return partial(bound, *values)
 
-    def sequence(self, calls):
-        """Prepared calls as one, which makes them in turn: always these, with these arrays.
-
-        None among them is nothing to be done.
-        """
+    def sequence(self, calls: Iterable[Callable[[], Any] | None]) -> Callable[[], None]:
+        """Return one function that makes these prepared calls in order, None left out."""
         def run(calls=tuple(call for call in calls if call is not None)):
             for call in calls:
                 call()
         return run
 
-    def zeros(self, shape, dtype=np.float64):
-        """An array of zeros where this backend works."""
+    def zeros(self, shape: int | Sequence[int], dtype: Any = np.float64) -> Array:
+        """Return an array of zeros."""
         return self.xp.zeros(shape, dtype)
 
-    def arange(self, n):
-        """The numbers from 0 to n - 1, where this backend works."""
+    def arange(self, n: int) -> Array:
+        """Return the integers (int64) from 0 to n - 1."""
         return self.xp.arange(n, dtype=np.int64)
 
-    def to_numpy(self, array):
-        """The array as NumPy sees it; no copy if it is there already."""
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Return an array as a NumPy array; not copied if it is one."""
         return np.asarray(array)
 
-    def from_numpy(self, array):
-        """A NumPy array where this backend works; no copy if it is there already."""
+    def from_numpy(self, array: np.ndarray) -> Array:
+        """Return a NumPy array as an array of this backend; not copied if that is the same."""
         return array
 
-    def cached(self, array):
-        """A small NumPy array where this backend works, brought there when it is first seen."""
+    def cached(self, array: np.ndarray) -> Array:
+        """Return a small NumPy array as an array of this backend, copied once per content."""
         return array
 
-    def free_memory(self):
-        """Bytes that can still be had where the arrays live; None where nobody says."""
+    def free_memory(self) -> int | None:
+        """Return the bytes that arrays can still be given; None if unknown."""
         return host_memory.free_memory()
 
-    def host_buffer(self, shape, dtype):
-        """A NumPy array that `bring` fills fast, for use again and again."""
+    def host_buffer(self, shape: int | Sequence[int], dtype: Any) -> np.ndarray:
+        """Return a NumPy array for repeated, fast copies by `copy_to_host_async`."""
         return np.empty(shape, dtype)
 
-    def copy_to_host_async(self, array, buffer):
-        """Copy an array as it is now to a host buffer; there once `brought()` has been called."""
+    def copy_to_host_async(self, array: Array, buffer: np.ndarray) -> None:
+        """Start an asynchronous copy of `array` into `buffer`; complete after `copies_done()()`."""
         buffer[...] = array
 
-    def copies_done(self):
-        """What waits, from any thread, until all that was brought so far is there."""
+    def copies_done(self) -> Callable[[], None]:
+        """Return a function that blocks until every copy queued so far has reached the host.
+
+        It may be called from any thread.
+        """
         return lambda: None
 
-    def staging_buffers(self, count, direct=bool):
-        """(near, far): buffers of bytes where the arrays live and on the host, here one.
+    def staging_buffers(self, count: int, direct: Callable[[], bool] = bool
+                        ) -> tuple[Array, np.ndarray]:
+        """Return (device_buffer, host_buffer) of `count` bytes; one array where the two are one.
 
-        direct(): whether MPI takes a GPU's own memory; asked only where there is one.
+        direct: called where there is a GPU; True if MPI accepts its memory.
         """
-        near = np.empty(count, np.uint8)
-        return near, near
+        buffer = np.empty(count, np.uint8)
+        return buffer, buffer
 
-    def to_host_buffer(self, near, far):
-        """Bring what `near` holds to the host."""
+    def to_host_buffer(self, device_buffer: Array, host_buffer: np.ndarray) -> None:
+        """Copy the device buffer to the host buffer and wait for it."""
 
-    def to_device_buffer(self, near, far):
-        """Bring what `far` holds to where the arrays live."""
+    def to_device_buffer(self, device_buffer: Array, host_buffer: np.ndarray) -> None:
+        """Copy the host buffer to the device buffer and wait for it."""
 
-    def weighted_sum(self, weights, array):
-        """Sum over the leading axis of an array (n, ...) with NumPy weights (..., n).
+    def weighted_sum(self, weights: np.ndarray, array: Array) -> Array:
+        """Return weights (..., n) @ array (n, ...), summed over the array's leading axis.
 
-        Terms are added one after the other (see `ordered`): no voxel's bits depend on the others.
+        On the host, terms are added one after the other (`fixed_order_sum`): no voxel's bits depend
+        on the others.
         """
         return WeightedSum(weights)(array).reshape(*np.shape(weights)[:-1], *array.shape[1:])
 
-    def gather(self, array, voxel):
-        """NumPy values (..., n) of a padded array (..., padded) at n flat padded indices."""
+    def gather(self, array: Array, voxel: np.ndarray) -> np.ndarray:
+        """Return NumPy values (..., n) of an array (..., padded) at n flat padded indices."""
         return flat(array)[..., voxel]
 
-    def add_at(self, array, voxel, values):
-        """Add NumPy values (..., n) to a padded array (..., padded) at n voxels, some twice."""
-        places = flat(array)
-        for index in np.ndindex(places.shape[:-1]):
-            np.add.at(places[index], voxel, values[index])
+    def add_at(self, array: Array, voxel: np.ndarray, values: np.ndarray) -> None:
+        """Add NumPy values (..., n) to an array (..., padded) at n voxels; repeats accumulate."""
+        voxels = flat(array)
+        for index in np.ndindex(voxels.shape[:-1]):
+            np.add.at(voxels[index], voxel, values[index])

@@ -1,14 +1,16 @@
 """Choice of the backend: numpy | cpp | cuda, or auto.
 
-    numpy   the NumPy function itself
-    cpp     the kernel through the host's C++ compiler and OpenMP, where one is written,
-            and the function itself where none is
-    cuda    the kernel on a GPU, by way of CuPy (cuda.py); the function, which NumPy hands on to
-            CuPy, where none is written
-    auto    cpp where the compiler works, else numpy; cuda is taken by its name only
+    numpy   the reference, a NumPy function
+    cpp     the kernel, compiled by the host's C++ compiler with OpenMP; the reference for operators
+            without a kernel
+    cuda    the kernel on a GPU, through CuPy (`cuda`); for operators without a kernel the
+            reference, which NumPy dispatches to CuPy
+    auto    cpp if the compiler works, else numpy; cuda must be asked for by name
 
-What cannot be had is an error where it was asked for, never a silent fall-back.
+A backend that was asked for and cannot run is an error, never a silent fall-back.
 """
+
+from collections.abc import Callable
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.cpp import CppBackend
@@ -16,11 +18,11 @@ from ekm3d.backends.kernel_signature import TRIAL
 from ekm3d.errors import BackendError
 
 BACKENDS = ("auto", "numpy", "cpp", "cuda")
-AUTOMATIC = ("cpp",)      # of "auto", best first; cuda has yet to run on a device
+AUTOMATIC = ("cpp",)      # candidates of "auto", best first; cuda has yet to run on a device
 
 
-def choose_backend(name="auto"):
-    """The backend of that name; BackendError with the reason if it cannot run here."""
+def choose_backend(name: str = "auto") -> Backend:
+    """Return the backend of that name; BackendError with the reason if it cannot run here."""
     if name == "auto":
         return automatic()
     if name not in BUILDERS:
@@ -32,9 +34,9 @@ def choose_backend(name="auto"):
         raise BackendError(f"{error}; use --backend {others}") from error
 
 
-def automatic():
-    """The first of AUTOMATIC that runs here, else numpy; it says why it is not a faster one."""
-    missing = []
+def automatic() -> Backend:
+    """Return the first of AUTOMATIC that runs here, else numpy with the reasons in `why`."""
+    missing: list[str] = []
     for name in AUTOMATIC:
         try:
             backend = BUILDERS[name]("; ".join(["chosen by auto", *missing]))
@@ -45,8 +47,8 @@ def automatic():
     return Backend("chosen by auto, though slower, for there is no other: " + "; ".join(missing))
 
 
-def cuda(why):
-    """The cuda backend; CuPy is looked for here, where it is asked for, and nowhere else."""
+def cuda(why: str) -> Backend:
+    """Return the cuda backend; the only place where CuPy is imported."""
     from ekm3d.backends.cuda import CudaBackend
     try:
         import cupy
@@ -57,4 +59,4 @@ def cuda(why):
     return CudaBackend(why, cupy)
 
 
-BUILDERS = {"numpy": Backend, "cpp": CppBackend, "cuda": cuda}
+BUILDERS: dict[str, Callable] = {"numpy": Backend, "cpp": CppBackend, "cuda": cuda}

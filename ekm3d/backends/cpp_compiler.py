@@ -1,10 +1,11 @@
-"""The host's C++ compiler: finding it, what it is asked for, and where its libraries are kept."""
+"""Host C++ compiler: search, options, and the cache of compiled libraries."""
 
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ekm3d.errors import BackendError
@@ -13,8 +14,11 @@ FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno",
          "-fno-trapping-math", "-fno-signed-zeros", "-shared", "-fPIC", "-x", "c++")
 
 
-def find_compiler():
-    """(path, version line) of the C++ compiler: $CXX, else c++, g++ or clang++."""
+def find_compiler() -> tuple[str, str]:
+    """Return (path, version line) of the C++ compiler: $CXX, else c++, g++ or clang++.
+
+    BackendError if there is none that answers.
+    """
     names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
     for path in filter(None, map(shutil.which, names)):
         answer = subprocess.run([path, "--version"], capture_output=True, text=True)
@@ -24,8 +28,11 @@ def find_compiler():
                        "(apt install g++, or set CXX)")
 
 
-def compile_library(compiler, options, text, path):
-    """Compile to `path` by way of a private name, so that no process sees half a library."""
+def compile_library(compiler: str, options: Sequence[str], text: str, path: Path) -> None:
+    """Compile a text to a shared library; BackendError with the compiler's message if it fails.
+
+    The library gets its name when it is complete: no process sees half of one.
+    """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         draft = Path(folder) / path.name
         answer = subprocess.run([compiler, *options, "-", "-o", str(draft)], input=text,
@@ -35,8 +42,8 @@ def compile_library(compiler, options, text, path):
         os.replace(draft, path)
 
 
-def cpu():
-    """What -march=native depends on: on Linux the processor's model and its list of features."""
+def cpu() -> str:
+    """Return the processor's model and features (Linux), on which -march=native depends."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -45,8 +52,11 @@ def cpu():
     return "\n".join(sorted({line for line in lines if line.startswith(keys)}))
 
 
-def cache_folder():
-    """Where compiled kernels are kept: $EKM3D_CACHE, else ekm3d/ in the user's cache folder."""
+def cache_folder() -> Path:
+    """Return the folder of compiled kernels: $EKM3D_CACHE, else ekm3d/ in the user's cache folder.
+
+    BackendError if it cannot be made.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(os.environ.get("EKM3D_CACHE") or Path(home) / "ekm3d")
     try:

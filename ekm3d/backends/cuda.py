@@ -1,26 +1,28 @@
-"""The kernels on a GPU, by way of CuPy: arrays in its memory, each kernel one launch.
+"""The cuda backend: arrays in a GPU's memory through CuPy, one launch per kernel call.
 
-The text that is compiled is the one that every compiler gets (kernelsource.pasted), by NVRTC
-through CuPy, which keeps what it compiled by that text. How many threads a launch needs follows
-from the word that its kernel loops with:
+The text that every compiler gets (`kernel_signature.pasted`) is compiled by NVRTC through CuPy,
+which caches by that text. The number of threads of a launch follows from the macro of the kernel's
+loop:
 
     EKM_ROWS(j, k, grid)    a warp for every row of voxels of `grid`
     EKM_BLOCK_ROWS          one block, as large as the kernel's registers allow
     all others              a thread for every voxel of the first grid, and for one more layer
                             along every axis: the faces on the lower side of the box
 
-Everything goes into CuPy's current stream, in order: a stream of its own, since the default one
-can neither be captured into a CUDA graph nor leave the host alone. What is small stays NumPy's:
-tables of numbers are copied to the device the first time that they are seen, and places of
-electrode faces and wells with them, since both repeat from step to step.
+Everything is queued in order in CuPy's current stream, which is not the default one: that one can
+neither be captured into a CUDA graph nor run asynchronously to the host. Small arrays stay NumPy
+arrays: tables of numbers, indices of electrode faces and of wells are copied to the device when
+their content is first seen, since they repeat from step to step.
 
-Fields are allocated once; what array expressions need for a moment comes from CuPy's pool, which
-keeps it: after the first steps nothing is asked of the driver. Output leaves through buffers of
-page-locked host memory, which the device fills while the host goes on.
+Fields are allocated once; temporaries of array expressions come from CuPy's memory pool, which
+keeps them: after the first steps nothing is allocated by the driver. Output leaves through buffers
+of page-locked host memory, filled asynchronously.
 """
 
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,7 @@ from ekm3d.backends.gpu_devices import chosen
 from ekm3d.backends.kernel_signature import (
     KINDS,
     TRIAL,
+    Parameter,
     declared,
     defines,
     pasted,
@@ -37,14 +40,14 @@ from ekm3d.backends.kernel_signature import (
     without_comments,
 )
 from ekm3d.errors import BackendError
-from ekm3d.grid.grid import Grid, PackedGrid
+from ekm3d.grid.grid import Array, Grid, PackedGrid
 from ekm3d.grid.stencil import flat
 
 OPTIONS = ("-std=c++17",)
 WARP = 32
 ROWS = 8             # warps of a block, where registers allow as many
-BLOCK_ROWS = 32      # warps of the block that does all by itself
-REMEMBERED = 4096    # arrays that are kept on the device, for they will be asked for again
+BLOCK_ROWS = 32      # warps of the only block of an EKM_BLOCK_ROWS kernel
+CACHED_ARRAYS = 4096     # small arrays kept on the device for later calls
 
 
 class CudaBackend(Backend):
@@ -52,13 +55,14 @@ class CudaBackend(Backend):
 
     name = "cuda"
 
-    def __init__(self, why, cupy, options=OPTIONS):
+    def __init__(self, why: str, cupy: Any, options: Sequence[str] = OPTIONS) -> None:
         """cupy: the module; BackendError with the reason if it finds no device that works."""
-        self.xp, self.options, self.known = cupy, options, {}
-        super().__init__(f"{why}; {self._device()}")
+        self.xp, self.options = cupy, options
+        self.cache: dict[tuple, Array] = {}         # of `cached`
+        super().__init__(f"{why}; {self._open_device()}")
 
-    def _device(self):
-        """Name of the device and versions, once a kernel has run on it."""
+    def _open_device(self):
+        """Select the device, run a kernel on it, and return its name and versions."""
         cuda = self.xp.cuda
         try:
             count = cuda.runtime.getDeviceCount()
@@ -68,8 +72,8 @@ class CudaBackend(Backend):
             about = cuda.runtime.getDeviceProperties(number)
             if not cuda.get_current_stream().ptr:               # the default one
                 cuda.Stream(non_blocking=True).use()
-            self._try()
-        except Exception as error:       # CuPy's own, of many kinds; libraries that are missing
+            self._run_trial()
+        except Exception as error:       # CuPy's own, of many classes; missing libraries
             first = (str(error).strip().split("\n") or [""])[0]
             raise BackendError(f"backend 'cuda' cannot run: {type(error).__name__}: {first}. It "
                                "needs an NVIDIA GPU, a driver as new as CuPy's CUDA version, and "
@@ -79,116 +83,120 @@ class CudaBackend(Backend):
                 f"{about['totalGlobalMem'] / 2**30:.0f} GiB, device {number} of {count}, CUDA "
                 f"driver {cuda.runtime.driverGetVersion()}, CuPy {self.xp.__version__}")
 
-    def _try(self):
+    def _run_trial(self):
         """Compile a kernel, launch it, and wait for it."""
         module = self.library("trial.cu", TRIAL, {})
         trial = LaunchedOperator(self, module, TRIAL, "trial", signature(TRIAL, "trial"), {})
         trial(Grid((1, 1, 1), (1.0, 1.0, 1.0)))
         self.xp.cuda.get_current_stream().synchronize()
 
-    def library(self, source, text, constants):
-        """The kernels of one file as a CuPy module."""
+    def library(self, source: str, text: str, constants: Mapping[str, Any]) -> Any:
+        """Return the kernels of one file as a CuPy module."""
         options = (*self.options, *defines(constants))
         return self.xp.RawModule(code=pasted(source, text), options=options)
 
-    def kernel(self, source, name, **constants):
+    def kernel(self, source: str, name: str, **constants: Any) -> "LaunchedOperator | None":
         text, parameters = declared(source, name, constants)
-        if not parameters:
+        if not text or not parameters:
             return None
         module = self.library(source, text, constants)
         return LaunchedOperator(self, module, text, name, parameters, constants)
 
-    def prepare(self, bound, *values):
+    def prepare(self, bound: Callable, *values: Any) -> Callable[[], None]:
         if isinstance(bound, LaunchedOperator):
             return bound.prepared(*values)
         return super().prepare(bound, *values)
 
-    def sequence(self, calls):
-        """Launches that follow one another become one; what else is among them stays as it is."""
-        there = [call for call in calls if call is not None]
-        together = [(launched, super(CudaBackend, self).sequence(part))
-                    for launched, part in groupby(there, lambda call: hasattr(call, "launch"))]
+    def sequence(self, calls: Iterable[Callable[[], Any] | None]) -> Callable[[], None]:
+        """Return one function for these calls; launches in a row become a CUDA graph."""
+        present = [call for call in calls if call is not None]
+        groups = [(launched, super(CudaBackend, self).sequence(part))
+                  for launched, part in groupby(present, lambda call: hasattr(call, "launch"))]
         return super().sequence(CudaGraph(self.xp.cuda, part) if launched else part
-                                for launched, part in together)
+                                for launched, part in groups)
 
-    def free_memory(self):
-        """What the device has left, and what the pool keeps or is limited to."""
+    def free_memory(self) -> int:
+        """Return free bytes of the device and of CuPy's pool, within the pool's limit."""
         pool, (free, _) = self.xp.get_default_memory_pool(), self.xp.cuda.runtime.memGetInfo()
         free += pool.free_bytes()
         limit = pool.get_limit()
         return min(free, limit - pool.used_bytes()) if limit else free
 
-    def host_buffer(self, shape, dtype):
-        """Page-locked, without which the device cannot write there by itself."""
+    def host_buffer(self, shape: int | Sequence[int], dtype: Any) -> np.ndarray:
+        """Return an array in page-locked memory, which asynchronous copies need."""
         count = int(np.prod(shape))
         memory = self.xp.cuda.alloc_pinned_memory(count * np.dtype(dtype).itemsize)
         return np.frombuffer(memory, dtype, count).reshape(shape)
 
-    def copy_to_host_async(self, array, buffer):
+    def copy_to_host_async(self, array: Array, buffer: np.ndarray) -> None:
         array.astype(buffer.dtype, order="C", copy=False).get(out=buffer, blocking=False)
 
-    def copies_done(self):
+    def copies_done(self) -> Callable[[], None]:
         event = self.xp.cuda.Event(block=True, disable_timing=True)
         event.record()
         return event.synchronize
 
-    def staging_buffers(self, count, direct=bool):
-        near = self.zeros((count,), np.uint8)
-        return near, near if direct() else self.host_buffer((count,), np.uint8)
+    def staging_buffers(self, count: int, direct: Callable[[], bool] = bool) -> tuple[Array, Array]:
+        device_buffer = self.zeros((count,), np.uint8)
+        if direct():
+            return device_buffer, device_buffer
+        return device_buffer, self.host_buffer((count,), np.uint8)
 
-    def to_host_buffer(self, near, far):
-        if far is not near:
-            self.copy_to_host_async(near, far)
+    def to_host_buffer(self, device_buffer: Array, host_buffer: Array) -> None:
+        if host_buffer is not device_buffer:
+            self.copy_to_host_async(device_buffer, host_buffer)
         self.copies_done()()
 
-    def to_device_buffer(self, near, far):
-        if far is not near:
-            near.set(far)
+    def to_device_buffer(self, device_buffer: Array, host_buffer: Array) -> None:
+        if host_buffer is not device_buffer:
+            device_buffer.set(host_buffer)
             self.copies_done()()
 
-    def to_numpy(self, array):
-        """A copy on the host; waits until the device has made it."""
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Return a copy on the host, complete on return."""
         return self.xp.asnumpy(array)
 
-    def from_numpy(self, array):
-        """A copy on the device."""
+    def from_numpy(self, array: np.ndarray) -> Array:
+        """Return a copy on the device."""
         return self.xp.asarray(array)
 
-    def cached(self, array):
-        """The copy of a small NumPy array on the device, made when its content is first seen."""
+    def cached(self, array: np.ndarray) -> Array:
+        """Return the copy of a small NumPy array on the device, made once per content."""
         key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self.known:
-            if len(self.known) >= REMEMBERED:
-                self.known.clear()
-            self.known[key] = self.from_numpy(array)
-        return self.known[key]
+        if key not in self.cache:
+            if len(self.cache) >= CACHED_ARRAYS:
+                self.cache.clear()
+            self.cache[key] = self.from_numpy(array)
+        return self.cache[key]
 
-    def weighted_sum(self, weights, array):
+    def weighted_sum(self, weights: np.ndarray, array: Array) -> Array:
         return np.tensordot(self.cached(weights), array, 1)
 
-    def gather(self, array, voxel):
+    def gather(self, array: Array, voxel: np.ndarray) -> np.ndarray:
         return self.to_numpy(flat(array)[..., self.cached(voxel)])
 
-    def add_at(self, array, voxel, values):
-        """What goes to one voxel is added up here first: the device has no order of additions."""
-        places, number = np.unique(voxel, return_inverse=True)
-        sums = np.zeros((*values.shape[:-1], places.size))
+    def add_at(self, array: Array, voxel: np.ndarray, values: np.ndarray) -> None:
+        """Add values; repeats are summed on the host first: the device adds in no fixed order."""
+        voxels, number = np.unique(voxel, return_inverse=True)
+        sums = np.zeros((*values.shape[:-1], voxels.size))
         for index in np.ndindex(values.shape[:-1]):
             np.add.at(sums[index], number, values[index])
-        flat(array)[..., self.cached(places)] += self.from_numpy(sums)
+        flat(array)[..., self.cached(voxels)] += self.from_numpy(sums)
 
 
 class CudaGraph:
-    """Launches that are always the same: made one by one once, from then on as one CUDA graph.
+    """Sequence of launches with fixed arguments: made one by one at first, then as a CUDA graph.
 
     A graph holds the kernels' arguments; the calls, which own the arrays, are kept beside it. The
-    driver loads a kernel when it is first launched, and that is better not recorded.
+    driver loads a kernel at its first launch, which must not be recorded.
     """
 
-    def __init__(self, cuda, calls):
-        self.cuda, self.calls, self.loaded, self.graph = cuda, calls, False, None
+    def __init__(self, cuda: Any, calls: Callable[[], None]) -> None:
+        """cuda: the module cupy.cuda; calls: makes the launches."""
+        self.cuda, self.calls, self.loaded = cuda, calls, False
+        self.graph: Any = None
 
-    def __call__(self):
+    def __call__(self) -> None:
         if self.graph is not None:
             self.graph.launch()
         elif self.loaded:
@@ -209,83 +217,89 @@ class CudaGraph:
 
 
 class LaunchedOperator(CompiledOperator):
-    """A kernel on the device, called with the arguments of its NumPy twin and checked alike.
+    """Kernel on the device, called with the arguments of its NumPy twin and checked alike.
 
-    Scalars and tables come from the host, arrays from CuPy.
+    Scalars and tables are the host's, arrays CuPy's.
     """
 
-    def __init__(self, backend, module, text, name, parameters, constants):
+    def __init__(self, backend: CudaBackend, module: Any, text: str, name: str,
+                 parameters: Sequence[Parameter], constants: Mapping[str, Any]) -> None:
+        """module, text: compiled and source text of the kernel file."""
         self.backend = backend
         self.word, self.over = loop(text, name, parameters)
         super().__init__(name, module.get_function(name), parameters, constants)
 
     def _declare(self):
-        """The types that arguments travel in, and the size of a block."""
+        """Set the types of the arguments and the number of warps of a block."""
         self.types = [np.uint64 if p.array else packed if p.kind == "Grid" else KINDS[p.kind].type
                       for p in self.parameters]
         most = self.function.max_threads_per_block // WARP
         self.warps = min(most, BLOCK_ROWS if self.word == "EKM_BLOCK_ROWS" else ROWS)
 
     def _launch(self, values):
-        """(blocks, threads of a block, arguments) of a call, after all checks."""
-        given = [kind(value) for kind, value in zip(self.types, self._addresses(values))]
+        """Check all values and return (blocks, threads of a block, arguments)."""
+        arguments = tuple([kind(value) for kind, value in zip(
+            self.types, self._arguments(values), strict=True)])
         block = WARP, self.warps, 1
         if self.word == "EKM_BLOCK_ROWS":
-            return (1, 1, 1), block, tuple(given)
+            return (1, 1, 1), block, arguments
         nx, ny, nz = values[self.over].cells
         if self.word == "EKM_ROWS":
-            return (1, blocks(ny, self.warps), nz), block, tuple(given)
+            return (1, blocks(ny, self.warps), nz), block, arguments
         high = min(ny, self.warps)
         wide = WARP * (self.warps // high)
-        return (blocks(nx + 1, wide), blocks(ny + 1, high), nz + 1), (wide, high, 1), tuple(given)
+        return (blocks(nx + 1, wide), blocks(ny + 1, high), nz + 1), (wide, high, 1), arguments
 
-    def __call__(self, *values):
+    def __call__(self, *values: Any) -> None:
         self.function(*self._launch(values))
 
-    def prepared(self, *values):
+    def prepared(self, *values: Any) -> Callable[[], None]:
         launch = self._launch(values)
 
-        def call(function=self.function, kept=values):
+        def call(function=self.function, values=values):
             function(*launch)
-        call.launch = launch
+        call.launch = launch            # type: ignore[attr-defined]
         return call
 
-    def _address(self, p, value, wanted):
+    def _address(self, p: Parameter, value: Array, shape: tuple) -> int:
         if p.table:
-            super()._check(p, value, f"{self.__name__}: {p.name}")
+            super()._check_type(p, value, f"{self.__name__}: {p.name}")
             value = self.backend.cached(value)
-        return super()._address(p, value, wanted)
+        return super()._address(p, value, shape)
 
-    def _check(self, p, value, where):
-        there = isinstance(value, self.backend.xp.ndarray)
-        if not there or value.dtype != KINDS[p.kind]:
+    def _check_type(self, p: Parameter, value: Any, where: str) -> None:
+        on_device = isinstance(value, self.backend.xp.ndarray)
+        if not on_device or value.dtype != KINDS[p.kind]:
             raise TypeError(f"{where} should be a CuPy array of {KINDS[p.kind]}, not "
-                            f"{value.dtype if there else f'from {type(value).__module__}'}")
+                            f"{value.dtype if on_device else f'from {type(value).__module__}'}")
 
     @staticmethod
-    def _place(value):
+    def _pointer(value: Array) -> int:
         return value.data.ptr
 
 
-def packed(grid):
-    """The C structure as CuPy takes one by value: an array of a single record."""
-    return np.frombuffer(grid, np.dtype(PackedGrid))
+def packed(grid: PackedGrid) -> np.ndarray:
+    """Return the C structure as CuPy takes one by value: an array of a single record."""
+    return np.frombuffer(grid, np.dtype(PackedGrid))    # type: ignore[call-overload]
 
 
-def blocks(count, length):
-    """Number of blocks of `length` that hold `count`."""
+def blocks(count: int, length: int) -> int:
+    """Return the number of blocks of `length` that hold `count`."""
     return -(-count // length)
 
 
-def loop(text, name, parameters):
-    """(word that kernel `name` loops with, place of the grid that it loops over)."""
+def loop(text: str, name: str, parameters: Sequence[Parameter]) -> tuple[str, int]:
+    """Return (loop macro of kernel `name`, index of the grid parameter that it loops over)."""
     text = without_comments(text)
-    begin = re.search(rf"\bKERNEL\s+{name}\s*\(.*?\)\s*\{{", text, flags=re.S).end()
+    head = re.search(rf"\bKERNEL\s+{name}\s*\(.*?\)\s*\{{", text, flags=re.S)
+    if head is None:
+        raise ValueError(f"no kernel {name} in this text")
+    begin = head.end()
     depth, end = 1, begin
     while depth:
         depth += {"{": 1, "}": -1}.get(text[end], 0)
         end += 1
     grids = [n for n, p in enumerate(parameters) if p.kind == "Grid"]
-    found = re.search(r"\b(EKM_ROWS|EKM_BLOCK_ROWS)\(\w+, \w+, ([\w.]+)\)", text[begin:end])
-    word, over = found.groups() if found else ("EKM_VOXELS", None)
+    match = re.search(r"\b(EKM_ROWS|EKM_BLOCK_ROWS)\(\w+, \w+, ([\w.]+)\)", text[begin:end])
+    word, over = match.groups() if match else ("EKM_VOXELS", None)
     return word, next((n for n in grids if parameters[n].name == over), grids[0])

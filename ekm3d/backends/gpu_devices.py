@@ -1,13 +1,14 @@
-"""The GPU that a process takes among those of its computer.
+"""Choice of a rank's GPU among those of its computer.
 
-It takes the GPU of its number on the computer (EKM3D_DEVICE, which a launched process sets for
-itself), counted round where there are fewer.
+A rank takes the GPU of its number on the computer (EKM3D_DEVICE, which a launched process sets for
+itself), modulo their number.
 """
 
 import os
+from collections.abc import Mapping
 
 
-def chosen(count, environ=os.environ):
-    """Number of the GPU that this process takes out of `count`; None leaves it as it is."""
+def chosen(count: int, environ: Mapping[str, str] = os.environ) -> int | None:
+    """Return the number of the GPU out of `count`; None keeps CUDA's default."""
     number = environ.get("EKM3D_DEVICE", "")
     return int(number) % count if number.isdigit() and count else None

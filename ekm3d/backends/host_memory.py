@@ -1,4 +1,4 @@
-"""How much memory this computer can still give: the system's, a container's, a shell's limit."""
+"""Free memory of this computer, within the limits of a container and of the shell."""
 
 import os
 import resource
@@ -7,14 +7,14 @@ from pathlib import Path
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def free_memory(meminfo=Path("/proc/meminfo"), cgroup=CGROUP):
-    """Bytes: the least of what is free and what limits leave; None where nobody says."""
-    found = [*system(meminfo), *container(cgroup), *shell()]
-    return min(found) if found else None
+def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP) -> int | None:
+    """Return the smallest [bytes] of free memory and remaining limits; None if none is known."""
+    amounts = [*system(meminfo), *container(cgroup), *shell()]
+    return min(amounts) if amounts else None
 
 
-def system(meminfo):
-    """What the kernel thinks can be had without swapping."""
+def system(meminfo: Path) -> list[int]:
+    """Return the memory that Linux expects to be available without swapping, [] if unknown."""
     try:
         lines = meminfo.read_text().splitlines()
     except OSError:
@@ -22,8 +22,11 @@ def system(meminfo):
     return [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
 
 
-def container(cgroup):
-    """What the control group has left, but for files that it would give up: v2, else v1."""
+def container(cgroup: Path) -> list[int]:
+    """Return the remainder of the control group's limit, [] if unlimited; v2, else v1.
+
+    Its page cache of inactive files is reclaimable and does not count as used.
+    """
     for limit, used, inactive in (("memory.max", "memory.current", "inactive_file"),
                                   ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes",
                                    "total_inactive_file")):
@@ -35,13 +38,13 @@ def container(cgroup):
             continue
         if most == "max":
             return []
-        kept = dict(zip(table[::2], table[1::2])).get(inactive, "0")
-        return [int(most) - now + int(kept)]
+        reclaimable = dict(zip(table[::2], table[1::2], strict=True)).get(inactive, "0")
+        return [int(most) - now + int(reclaimable)]
     return []
 
 
-def shell():
-    """What the limit on the address space (ulimit -v) leaves."""
+def shell() -> list[int]:
+    """Return the remainder of the limit on the address space (ulimit -v), [] if unlimited."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return []

@@ -1,66 +1,36 @@
-"""How the threads of compiled kernels wait for the next one: awake, or asleep.
+"""OpenMP wait policy between kernels: spin or sleep.
 
-A kernel of a small grid takes less time than waking a thread. Threads that stay awake for a while
-save that, on a machine of one's own; on one that others use as well they take the time that the
-run itself would need. So they stay awake only where nothing else was running when the run began,
-and no longer than what the host does between two kernels.
+    EKM3D_OMP_WAIT=passive      threads sleep at once (default)
+    EKM3D_OMP_WAIT=active       threads spin for half a millisecond, then sleep
+
+A kernel of a small grid takes less time than waking a thread, which spinning saves; but a thread
+that spins takes a core from the other processes of a shared machine and from other ranks of the
+job. Without EKM3D_OMP_WAIT, a user's own OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME stands.
 """
 
 import os
-import time
-from pathlib import Path
+from collections.abc import MutableMapping
 
-AWAKE = {"GOMP_SPINCOUNT": "12000", "KMP_BLOCKTIME": "1"}     # half a millisecond; in ms
-ASLEEP = {"OMP_WAIT_POLICY": "passive"}
-ASKED = (*AWAKE, *ASLEEP)
-IDLE = 0.5           # threads that come and go on a machine that does nothing
-LOAD, TASKS = Path("/proc/loadavg"), Path("/proc/self/task")
+from ekm3d.errors import BackendError
+
+OPTION = "EKM3D_OMP_WAIT"
+POLICIES = {
+    "active": ({"GOMP_SPINCOUNT": "12000", "KMP_BLOCKTIME": "1"},      # half a millisecond; in ms
+               "threads spin between kernels"),
+    "passive": ({"OMP_WAIT_POLICY": "passive"}, "threads sleep between kernels")}
+OPENMP_VARIABLES = [name for variables, _ in POLICIES.values() for name in variables]
 
 
-def choose_waiting(environ=os.environ):
-    """Tell OpenMP, before it is loaded, how its threads wait; returns that as text.
+def set_wait_policy(environ: MutableMapping[str, str] = os.environ) -> str:
+    """Set OpenMP's variables, before its library is loaded, and return the policy as text.
 
-    What the environment says already stands.
+    BackendError if EKM3D_OMP_WAIT is neither active nor passive.
     """
-    if any(name in environ for name in ASKED):
+    policy = environ.get(OPTION)
+    if policy is None and any(name in environ for name in OPENMP_VARIABLES):
         return "threads wait as the environment says"
-    threads, others = _threads(environ), others_running()
-    if others is not None and others + threads <= os.cpu_count() + IDLE:
-        environ.update(AWAKE)
-        return "threads wait awake: nothing else runs here"
-    environ.update(ASLEEP)
-    return "threads wait asleep: other work may run here"
-
-
-def _threads(environ):
-    """Number of threads that kernels will use."""
-    wish = environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if wish.isdigit():
-        return int(wish)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def others_running(samples=10, pause=0.005):
-    """Mean number of other threads on this machine that run or want to; None where nobody says."""
-    counts = []
-    for _ in range(samples):
-        try:
-            counts.append(int(LOAD.read_text().split()[3].split("/")[0]) - own_running())
-        except (OSError, ValueError, IndexError):
-            return None
-        time.sleep(pause)
-    return sum(counts) / samples
-
-
-def own_running():
-    """Number of this process's own threads that run or want to: this one, and those of libraries.
-    """
-    return [_state(task) for task in TASKS.iterdir()].count("R")
-
-
-def _state(task):
-    """A thread's state; none of one that ended meanwhile."""
-    try:
-        return (task / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
+    if policy not in (None, *POLICIES):
+        raise BackendError(f"{OPTION}={policy} is unknown: active or passive")
+    variables, text = POLICIES[policy or "passive"]
+    environ.update(variables)
+    return text

@@ -1,26 +1,29 @@
-"""Every face through which the block meets something else: electrodes and sides.
+"""Boundary faces of electrodes and open sides, and the condition each gets under a drive.
 
 An electrode's face is metal, or the tank before it; a side's face is a reservoir, a terminal,
-or both. What a face does depends on the drive:
+or both. Condition of a face, and the conductance between ore and the level behind it:
 
-    ACID      anode: current enters as H+                       link = ore's half voxel + contact
-    BASE      cathode without a tank: OH- enters the ore        the same
-    TANK      cathode with a tank: all species pass             Nernst-Planck face + contact
-    FLOATING  wired rows without a supply: H+ or OH- by the current's sign
-    RESERVOIR side with a composition: all species pass         Nernst-Planck face
-    TERMINAL  side with a potential or current only             ore's half voxel
-    CLOSED    nothing passes
+    ANODE         current enters as H+                           half voxel of ore + contact
+    BARE_CATHODE  cathode without a tank: OH- enters the ore     the same
+    TANK          cathode with a tank: all species pass          Nernst-Planck face + contact
+    FLOATING      wired rows without a supply: H+ or OH- by the current's sign
+    RESERVOIR     side with a composition: all species pass      Nernst-Planck face
+    TERMINAL      side with a potential or current only          half voxel of ore
+    CLOSED        nothing passes
 
 Faces that carry current belong to groups, each at one potential: given, or found from the
 current that the group is to carry.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from ekm3d.boundaries.electrodes import Faces
-from ekm3d.grid.grid import GHOST
+from ekm3d.boundaries.electrodes import Electrodes, Faces
+from ekm3d.boundaries.schedule import Drive
+from ekm3d.grid.grid import GHOST, Grid
 
 CLOSED, ANODE, BARE_CATHODE, TANK, FLOATING, RESERVOIR, TERMINAL = range(7)
 PASSING = (TANK, RESERVOIR)        # species cross the face
@@ -32,27 +35,44 @@ class Group:
     """Faces at one potential: a given level [V, per face], or the current [A] into the ore."""
 
     faces: np.ndarray            # numbers of the faces
-    level: object = 0.0          # V; a number or one per face; the first guess if current is given
-    current: float = None        # A into the ore; None: the level is given
-    limit: float = None          # V, the highest level that the supply gives
+    level: float | np.ndarray = 0.0    # V; one for all or one per face; a guess if current is given
+    current: float | None = None       # A into the ore; None: the level is given
+    limit: float | None = None         # V, the highest level that the supply gives
+
+
+class Side(Protocol):
+    """Open side of the block as a case describes it."""
+
+    face: str                       # "x-" ... "z+"
+    axis: int                       # array axis across it: 0, 1, 2 = z, y, x
+    upper: bool
+    contact: str                    # "diffusive", or "advective": with the water only
+    composition: dict | None        # mol/m3 of water in the reservoir behind it
+    potential: float | np.ndarray | None      # V
+    current: float | None           # A into the block
+    head: float | None              # m
+    flux: float | None              # m/s of water into the block
 
 
 class BoundaryFaces:
-    """Electrodes and sides of a block as one list of faces."""
+    """Faces of all electrodes and open sides as one list.
 
-    def __init__(self, grid, electrodes, sides=(), given=()):
-        """sides: as a case describes them, each with face, axis, upper, composition, ...;
-        given: for each side the fixed flux of every component into the block [mol/m2/s]."""
+    faces: arrays (n,); count: number of owners, the strips followed by the sides.
+    """
+
+    def __init__(self, grid: Grid, electrodes: Electrodes, sides: Sequence[Side] = (),
+                 given: Sequence[np.ndarray] = ()):
+        """given: for each side the fixed flux of every component into the block [mol/m2/s]."""
         self.grid, self.electrodes, self.sides = grid, electrodes, tuple(sides)
         self.given = tuple(given)
         parts = [electrodes.faces] + [self._side(n, side) for n, side in enumerate(self.sides)]
         self.faces = Faces(*(np.concatenate([getattr(p, name) for p in parts])
                              for name in Faces.__dataclass_fields__))
-        self.count = electrodes.strips + len(self.sides)       # places: strips, then sides
-        self.known = {}                                        # names of rows -> their faces
+        self.count = electrodes.strips + len(self.sides)
+        self.cache: dict[tuple, np.ndarray] = {}               # names of rows -> their faces
 
-    def _side(self, n, side):
-        """Faces of one side of the block; its number comes after the strips'."""
+    def _side(self, n: int, side: Side) -> Faces:
+        """Faces of side n of the block; its number comes after the strips'."""
         shape = self.grid.shape
         index = [np.arange(GHOST, GHOST + m) for m in shape]
         index[side.axis] = index[side.axis][-1:] if side.upper else index[side.axis][:1]
@@ -61,22 +81,22 @@ class BoundaryFaces:
         m = voxel.size
         return Faces(np.full(m, self.electrodes.strips + n), voxel, np.full(m, side.axis),
                      np.where(ore, self.grid.face_area(side.axis), 0.0),
-                     np.full(m, 0.5 * self.grid.step(side.axis)), np.zeros(m))
+                     np.full(m, 0.5 * self.grid.spacing_along(side.axis)), np.zeros(m))
 
-    def of_side(self, n):
-        """Numbers of the faces of side n."""
+    def of_side(self, n: int) -> np.ndarray:
+        """Indices of the faces of side n."""
         return np.flatnonzero(self.faces.strip == self.electrodes.strips + n)
 
-    def of_rows(self, names):
-        """Numbers of the faces of the rows of these names."""
+    def of_rows(self, names: Iterable[str]) -> np.ndarray:
+        """Indices of the faces of the rows of these names."""
         key, el = tuple(names), self.electrodes
-        if key not in self.known:
+        if key not in self.cache:
             rows = [el.rows.index(name) for name in names]
-            self.known[key] = np.flatnonzero(np.isin(el.strip_row[el.faces.strip], rows))
-        return self.known[key]
+            self.cache[key] = np.flatnonzero(np.isin(el.strip_row[el.faces.strip], rows))
+        return self.cache[key]
 
-    def kinds(self, drive):
-        """What every face does under this drive."""
+    def kinds(self, drive: Drive) -> np.ndarray:
+        """Condition of every face under a drive; (n,) of CLOSED, ANODE, ..."""
         el, kind = self.electrodes, np.full(self.faces.strip.size, CLOSED)
         kind[self.of_rows(drive.anodes)] = ANODE
         cathode = self.of_rows(drive.cathodes)
@@ -90,9 +110,9 @@ class BoundaryFaces:
                 kind[self.of_side(n)] = TERMINAL
         return kind
 
-    def groups(self, drive, overpotential):
-        """The Groups that carry current under this drive."""
-        groups = []
+    def groups(self, drive: Drive, overpotential: float) -> list[Group]:
+        """Groups of faces that carry current under a drive; overpotential [V]."""
+        groups: list[Group] = []
         if drive.on:
             anodes = self.of_rows(drive.anodes)
             if drive.current is None:
@@ -110,6 +130,6 @@ class BoundaryFaces:
                 groups.append(Group(self.of_side(n), 0.0, side.current))
         return groups
 
-    def per_place(self, values):
-        """Sum of a value per face over every strip and side."""
+    def per_place(self, values: np.ndarray) -> np.ndarray:
+        """Sum of a value per face over every strip, then over every side; (count,)."""
         return np.bincount(self.faces.strip, values, minlength=self.count)

@@ -1,15 +1,17 @@
-"""Stages and pulses: which rows are driven, at what voltage, from when to when.
+"""Stages and pulses: rows that are driven, their voltage, and the times of the switches.
 
 A pulse is `on` seconds of the stage's voltage, then `off` seconds of open circuit. Resolved,
 the steps end at every switch; averaged, the drive is scaled by the duty on / (on + off).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
 class Drive:
-    """What the power supply does from now until `end` [s]."""
+    """State of the power supply from now until `end` [s]."""
 
     stage: int
     anodes: tuple
@@ -17,27 +19,42 @@ class Drive:
     voltage: float       # V at the terminals while on
     duty: float          # share of the time that it is on: 1, 0, or in between when averaged
     end: float
-    current: float = None    # A through the anodes instead of a voltage
-    limit: float = None      # V at the terminals that a current supply does not pass
+    current: float | None = None   # A through the anodes instead of a voltage
+    limit: float | None = None     # V at the terminals that a current supply does not exceed
     floating: tuple = ()     # tuples of rows wired to each other and to nothing else
 
     @property
-    def on(self):
-        """True while the supply drives something."""
+    def on(self) -> bool:
+        """True while the supply drives a current."""
         return self.duty > 0.0 and (self.voltage > 0.0 or bool(self.current))
 
 
-class Schedule:
-    """The stages in order; times from the start of the first [s]."""
+class Stage(Protocol):
+    """Stage as a case describes it: times in s, voltage and limit in V, current in A."""
 
-    def __init__(self, stages, averaged):
+    duration: float
+    on: float                # s of a pulse with the supply on
+    off: float               # s of a pulse with it off; 0: no pulses
+    anodes: tuple
+    cathodes: tuple
+    voltage: float
+    current: float | None
+    limit: float | None
+    floating: tuple
+
+
+class Schedule:
+    """Stages in order; times from the start of the first [s]."""
+
+    def __init__(self, stages: Iterable[Stage], averaged: bool):
+        """averaged: scale the drive of pulses by their duty instead of resolving them."""
         self.stages, self.averaged = tuple(stages), averaged
         self.starts = [sum(s.duration for s in self.stages[:n]) for n in range(len(self.stages))]
         self.end = sum(s.duration for s in self.stages)
         self.slack = 1e-9 * self.end
 
-    def drive(self, t):
-        """The Drive at time t; a switch at t has happened."""
+    def drive(self, t: float) -> Drive:
+        """Drive at time t [s]; a switch at t has happened."""
         n = max(i for i, start in enumerate(self.starts) if start <= t + self.slack)
         stage, start = self.stages[n], self.starts[n]
         end, duty = start + stage.duration, 1.0
@@ -52,8 +69,8 @@ class Schedule:
         return Drive(n, stage.anodes, stage.cathodes, stage.voltage, duty, end, stage.current,
                      stage.limit, stage.floating)
 
-    def clip(self, dt, t, *marks):
-        """Shorten dt to end on the next switch or mark, without a sliver of a step before it."""
+    def clip(self, dt: float, t: float, *marks: float) -> float:
+        """Shorten dt [s] to end on the next switch or mark, without a tiny step before it."""
         for end in (self.drive(t).end, *marks):
             left = end - t
             if left <= dt * (1 + 1e-9):

@@ -1,27 +1,33 @@
-"""Wells: where water enters and leaves the block, and with what composition.
+"""Wells: openings through which water enters and leaves the block, and its composition.
 
-Every well is a set of faces or voxels with a link to a head or a share of a rate:
-injection   a given rate, whatever the head,
-head        a fixed head; inflow may be capped by what the supply can give (max_rate),
-drain       a fixed head that never admits water; what leaves is lost,
-collector   a drain whose water is leachate.
+A well is a set of faces or voxels with a conductance to a head or a share of a rate (in MODFLOW's
+words, McDonald and Harbaugh 1988: WEL, CHD, DRN):
+
+    injection   a given rate, whatever the head                                       (WEL)
+    head        a fixed head; inflow may be capped by the supply (max_rate)           (CHD)
+    drain       a fixed head that never admits water; its outflow is lost             (DRN)
+    collector   a drain whose water is leachate
+
 A well `at` the anodes or cathodes sits on the faces of the rows that the stage drives.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ekm3d.boundaries.electrodes import rasterise
-from ekm3d.grid.grid import GHOST
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
+from ekm3d.boundaries.schedule import Drive
+from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.rasterise import rasterise
 
 OUTFLOW_ONLY = ("drain", "collector")
 
 
 @dataclass(frozen=True)
 class Openings:
-    """The n openings of one well: an ore voxel each, and how well it is connected."""
+    """Openings of one well, one ore voxel each: arrays (n,)."""
 
     voxel: np.ndarray    # flat padded index
     area: np.ndarray     # m2, shares out a rate
@@ -29,27 +35,36 @@ class Openings:
     face: np.ndarray     # number of the electrode face, -1 for an opening inside a voxel
 
 
+class Well(Protocol):
+    """Well as a case describes it."""
+
+    kind: str                       # "injection", "head", "drain" or "collector"
+    at: str | None                  # "anodes", "cathodes" or the name of a row
+    box: Sequence | None            # ((x0, y0, z0), (x1, y1, z1)) [m]
+    rate: float | None              # m3/s
+    head: float | None              # m
+    max_rate: float | None          # m3/s
+
+
 class SideWell(NamedTuple):
-    """A side of the block as a well: a head, or a rate into the block."""
+    """Side of the block as a well: a head [m], or a rate [m3/s] into the block."""
 
     number: int
     kind: str
-    rate: float = None
-    head: float = None
-    max_rate: float = None
+    rate: float | None = None
+    head: float | None = None
+    max_rate: float | None = None
 
 
 class Wells:
-    """All wells of a case; `openings(n, drive)` tells where well n is open under a drive.
+    """Wells of a case; `all` holds them and, after them, the sides through which water passes."""
 
-    `all` holds the wells and, after them, the sides through which water passes.
-    """
-
-    def __init__(self, grid, wells, contacts, feeds):
+    def __init__(self, grid: Grid, wells: Iterable[Well], contacts: BoundaryFaces,
+                 feeds: np.ndarray):
         """feeds: (wells, components) composition of injected water, acidity included [mol/m3]."""
         self.grid, self.wells, self.contacts, self.feeds = grid, tuple(wells), contacts, feeds
-        self.boxes = [None if w.box is None else self._box(w) for w in self.wells]
-        self.all = list(self.wells)
+        self.boxes = {n: self._box(w.box) for n, w in enumerate(self.wells) if w.box is not None}
+        self.all: list = list(self.wells)
         for n, side in enumerate(contacts.sides):
             if side.head is not None:
                 self.all.append(SideWell(n, "head", head=side.head))
@@ -57,24 +72,24 @@ class Wells:
                 area = contacts.faces.area[contacts.of_side(n)].sum()
                 self.all.append(SideWell(n, "injection", rate=side.flux * area))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.wells)
 
-    def _box(self, well):
+    def _box(self, box: Sequence) -> Openings:
         """Openings in the ore voxels of a box: a bore that drains them through four sides."""
         mask = np.zeros(self.grid.shape, bool)
-        mask[rasterise(well.box, self.grid)] = True
+        mask[rasterise(box, self.grid)] = True
         voxel = np.flatnonzero(np.pad(mask & self.contacts.electrodes.ore, GHOST))
         area = np.full(voxel.size, 2 * (self.grid.face_area(1) + self.grid.face_area(2)))
-        reach = sum(4 * self.grid.face_area(a) / self.grid.step(a) for a in (1, 2))
+        reach = sum(4 * self.grid.face_area(a) / self.grid.spacing_along(a) for a in (1, 2))
         return Openings(voxel, area, np.full(voxel.size, reach), np.full(voxel.size, -1))
 
-    def openings(self, n, drive):
-        """The Place of well n under this drive; empty where its rows are not driven."""
+    def openings(self, n: int, drive: Drive) -> Openings:
+        """Openings of well n under a drive; none where its rows are not driven."""
         well, contacts = self.all[n], self.contacts
         if n >= len(self.wells):
             chosen = contacts.of_side(well.number)
-        elif well.box is not None:
+        elif n in self.boxes:
             return self.boxes[n]
         else:
             rows = {"anodes": drive.anodes, "cathodes": drive.cathodes}.get(well.at, (well.at,))

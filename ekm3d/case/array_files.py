@@ -1,6 +1,6 @@
-"""Voxel tables as arrays (nz, ny, nx) in `.npy` and HDF5 files.
+"""Arrays (nz, ny, nx) of voxel values in `.npy` and HDF5 files.
 
-Files are data: a .npy file that holds pickled objects is refused, not opened.
+A .npy file that holds pickled objects is refused: reading it could run code.
 """
 
 from pathlib import Path
@@ -14,8 +14,11 @@ MAGIC = b"\x93NUMPY"
 NUMPY, HDF5 = (".npy",), (".h5", ".hdf5", ".hdf", ".vtkhdf")
 
 
-def read_numpy(path, shape):
-    """float64 array of that shape from a .npy file; ValueError in words for the user."""
+def read_numpy(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the float64 array of a .npy file.
+
+    Raises ValueError, with a message for the user, if it cannot be read or has another shape.
+    """
     _exists(path)
     name = Path(path).name
     try:
@@ -28,13 +31,13 @@ def read_numpy(path, shape):
     return _numbers(array, shape, name)
 
 
-def read_dataset(path, name, shape):
-    """float64 array of that shape from a dataset of an HDF5 file; ValueError likewise."""
+def read_dataset(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the float64 array of a dataset of an HDF5 file; raises as `read_numpy` does."""
     _exists(path)
     file = Path(path).name
     try:
         with h5py.File(path, "r") as data:
-            known = []
+            known: list[str] = []
             data.visititems(lambda key, item: known.append(key)
                             if isinstance(item, h5py.Dataset) else None)
             if name.strip("/") not in known:
@@ -45,6 +48,7 @@ def read_dataset(path, name, shape):
 
 
 def _exists(path):
+    """Check that there is a file; raises ValueError."""
     try:
         Path(path).stat()
     except (OSError, ValueError):           # a null byte in the path is a ValueError
@@ -53,11 +57,12 @@ def _exists(path):
 
 
 def _reason(error):
+    """Return the reason of an error in one line."""
     return getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
 
 
 def _numbers(array, shape, name):
-    """The array as float64, if it holds numbers and has the right shape."""
+    """Return the array as float64; raises ValueError if it holds no numbers or does not fit."""
     if array.shape != shape:
         raise ValueError(f"{name} has the shape {_shape(array.shape)}; the grid needs "
                          f"{_shape(shape)}, which is (nz, ny, nx)")
@@ -67,5 +72,5 @@ def _numbers(array, shape, name):
 
 
 def _shape(shape):
-    """(6, 4, 5) as text; None: a dataset without data."""
+    """Return a shape as text, "(6, 4, 5)"; None is that of a dataset without data."""
     return f"({', '.join(map(str, shape or ()))})"

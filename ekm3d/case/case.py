@@ -1,4 +1,4 @@
-"""A case: a directory with case.toml and the files it names, as checked plain data in SI units.
+"""Case: a directory with case.toml and the files it names, as checked plain data in SI units.
 
     case = Case.read("cases/field_block", overrides=["grid.spacing=5 cm"])
 
@@ -6,80 +6,48 @@
 `case.toml:LINE: key: what is wrong, what would be right`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from ekm3d.case.case_data import CaseData, Output, Physics
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
+from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
 from ekm3d.case.kinetics import RateReader, Rates
-from ekm3d.case.layout import Builder, ElectrodeData
-from ekm3d.case.medium import Response, ResponseReader, read_mobility
+from ekm3d.case.medium import ResponseReader
+from ekm3d.case.mobility import read_mobility
 from ekm3d.case.ore import OreBody, OreReader
+from ekm3d.case.points import PointReader
+from ekm3d.case.problems import MISSING, CaseError, MissingValue, Problems
 from ekm3d.case.report import description
-from ekm3d.case.schedule import ScheduleData, StageReader
+from ekm3d.case.schedule import StageReader
 from ekm3d.case.schema import CaseFile
 from ekm3d.case.sides import SideReader
 from ekm3d.case.toml_tables import parse
-from ekm3d.case.toml_text import MISSING, CaseError, MissingValue, load
-from ekm3d.case.voxel_values import Sources
-from ekm3d.case.water import WaterData, read_water
+from ekm3d.case.toml_text import load
+from ekm3d.case.voxel_values import SourceReader
+from ekm3d.case.water import read_water
+from ekm3d.case.wells import WellReader
 from ekm3d.chemistry.diffusion import with_factors
-from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 
-MOST_VOXELS = 200_000_000
+MAX_VOXELS = 200_000_000
 
 
 @dataclass(frozen=True)
-class Physics:
-    """Which processes take part, and how concentrations at faces are found."""
-
-    potential: bool = True
-    flow: bool = True
-    transport: bool = True
-    chemistry: bool = True      # False: what is dissolved is all there is
-    scheme: str = "blended"     # blended | upwind
-    skip: float = 0.0           # voxels whose totals moved by no more keep their equilibrium
-
-
-@dataclass(frozen=True)
-class Output:
-    snapshot_every: float   # s
-    series_every: float     # s
-    mode: str = "gathered"  # one file, or one of each process beside it: "per-rank"
-
-
-@dataclass(frozen=True)
-class Case:
-    """Everything a simulation needs to know; lengths in m, times in s, amounts in mol."""
-
-    path: Path
-    text: str               # of case.toml, as it is
-    overrides: tuple        # "key=value", in the order of application
-    title: str
-    description: str
-    physics: Physics
-    grid: Grid
-    chemistry: ChemicalSystem
-    ore: OreBody
-    water: WaterData
-    electrodes: ElectrodeData
-    wells: tuple
-    sides: tuple
-    schedule: ScheduleData
-    sampling: tuple
-    probes: tuple
-    output: Output
-    rates: Rates            # of what is not at equilibrium
-    response: Response      # of the medium, or None
-    mobility: dict          # species -> factor on its diffusion and that of its complexes
+class Case(CaseData):
+    """Case that is read from a directory, and described."""
 
     @classmethod
-    def read(cls, path, overrides=()):
-        """The case in directory `path`, with "key=value" overrides; CaseError if it is wrong."""
-        directory = Path(path)
+    def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> "Case":
+        """Return the case in directory `path`, with "key=value" overrides applied.
+
+        Raises CaseError, which lists all problems, if the case is wrong.
+        """
+        directory, overrides = Path(path), tuple(overrides)
         text = _text(directory)
         data, problems = load(text, overrides)
         file = parse(CaseFile, data, problems)
@@ -89,24 +57,24 @@ class Case:
         chem = attempt(read_chemistry, file, directory, problems)
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
-        sources = Sources(grid, directory, problems)
+        sources = SourceReader(grid, directory, problems)
         ore = attempt(_ore, file, OreReader(chem, sources, problems))
-        build = Builder(grid, chem, directory, problems)
-        electrodes = attempt(build.electrodes, file.electrodes)
+        electrode_reader = ElectrodeReader(grid, problems)
+        electrodes = attempt(electrode_reader.read, file.electrodes)
         rows = attempt(_rows, file, electrodes)
         schedule = attempt(StageReader(rows, problems).read, file.schedule)
-        attempt(build.overlaps, electrodes, schedule)
+        attempt(electrode_reader.check_overlaps, electrodes, schedule)
+        points = PointReader(grid, directory, problems)
         case = cls(
-            path=directory, text=text, overrides=tuple(overrides),
+            path=directory, text=text, overrides=overrides,
             title=file.title, description=file.description.strip(), physics=physics,
-            grid=grid, chemistry=chem,
-            ore=ore,
+            grid=grid, chemistry=chem, ore=ore,
             water=attempt(read_water, file.water, chem, sources, problems),
             electrodes=electrodes, schedule=schedule,
-            wells=attempt(build.wells, file.well, rows),
+            wells=attempt(WellReader(grid, chem, problems).read, file.well, rows),
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
-            sampling=attempt(build.sampling, file.sampling),
-            probes=attempt(build.probes, file.probe),
+            sampling=attempt(points.sampling, file.sampling),
+            probes=attempt(points.probes, file.probe),
             output=attempt(_output, file),
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
@@ -115,33 +83,13 @@ class Case:
         problems.raise_if_any()
         return case
 
-    @property
-    def mass(self):
-        """Dry ore in the block [kg]."""
-        return float(self.ore.density.sum() * self.grid.voxel_volume)
-
-    @property
-    def pore_volume(self):
-        """Pores of the block [m3]."""
-        return float(self.ore.porosity.sum() * self.grid.voxel_volume)
-
-    def inventory(self):
-        """{component: mol in the block} exchangeable, by prewetting and in the first pore water."""
-        def moles(amount, per=1.0):
-            return float(np.sum(amount * per) * self.grid.voxel_volume)
-
-        return {name: (moles(self.ore.exchangeable.get(name, 0.0)),
-                       moles(self.water.prewetting.get(name, 0.0), self.ore.density),
-                       moles(self.water.composition.get(name, 0.0), self.ore.water_content))
-                for name in self.chemistry.components}
-
-    def describe(self):
-        """The resolved case in SI units, as aligned text."""
+    def describe(self) -> str:
+        """Return the resolved case in SI units, as aligned text."""
         return description(self)
 
 
-def _text(directory):
-    """The text of case.toml."""
+def _text(directory: Path) -> str:
+    """Return the text of case.toml."""
     file = directory / "case.toml"
     try:
         return file.read_bytes().decode()
@@ -161,11 +109,11 @@ def _text(directory):
         raise CaseError([f"{directory}: not a case: {reason}"]) from None
 
 
-def _grid(file, problems):
-    """The Grid of [grid]: a whole number of voxels along every axis."""
+def _grid(file: CaseFile, problems: Problems) -> Grid:
+    """Return the Grid of [grid], a whole number of voxels along every axis."""
     size, spacing = file.grid.size, file.grid.spacing
     cells = []
-    for axis, length, d in zip("xyz", size, spacing):
+    for axis, length, d in zip("xyz", size, spacing, strict=True):
         n = max(round(length / d), 1)
         if abs(n * d - length) > 1e-6 * d:
             low = max(int(length / d), 1)
@@ -173,34 +121,34 @@ def _grid(file, problems):
                          f"voxels of {d:g} m; a size of {low * d:g} or {(low + 1) * d:g} m would "
                          f"be, or a spacing of {length / low:g} or {length / (low + 1):g} m")
         cells.append(n)
-    if np.prod(cells, dtype=float) > MOST_VOXELS:
+    if np.prod(cells, dtype=float) > MAX_VOXELS:
         problems.add(("grid", "spacing"), f"{' x '.join(map(str, cells))} voxels are more than "
-                     f"the {MOST_VOXELS:,} that this program takes; use a coarser spacing")
+                     f"the {MAX_VOXELS:,} that this program takes; use a coarser spacing")
         raise MissingValue
     return Grid(tuple(cells), tuple(spacing), tuple(file.grid.origin))
 
 
-def _rows(file, electrodes):
-    """{name: Row} of all rows; Row may be UNREAD."""
-    entries = file.electrodes.row if file.electrodes is not None else ()
-    return {entry.name: row for entry, row in zip(entries, electrodes.rows)
-            if entry.name is not MISSING}
+def _rows(file: CaseFile, electrodes: ElectrodeData) -> dict[str, Row]:
+    """Return {name: Row} of all rows; a Row may be MISSING."""
+    return rows_by_name(file.electrodes, electrodes.rows)
 
 
-def _physics(file):
-    """The Physics of [physics]."""
+def _physics(file: CaseFile) -> Physics:
+    """Return the Physics of [physics]."""
     return Physics(*(getattr(file.physics, f.name) for f in fields(Physics)))
 
 
-def _output(file):
-    """The Output of [output]."""
+def _output(file: CaseFile) -> Output:
+    """Return the Output of [output]."""
     return Output(*(getattr(file.output, f.name) for f in fields(Output)))
 
 
-def _ore(file, reader):
+def _ore(file: CaseFile, reader: OreReader) -> OreBody:
+    """Return the OreBody of [ore] and [chemistry]."""
     prewetted = bool(file.water is not MISSING and file.water.prewetting)
     return reader.read(file.ore, file.chemistry, file.physics.flow, prewetted)
 
 
-def _rates(file, ore, reader):
+def _rates(file: CaseFile, ore: OreBody, reader: RateReader) -> Rates:
+    """Return the Rates of [[chemistry.kinetics]] and [ore.immobile]."""
     return reader.read(file, ore.density)

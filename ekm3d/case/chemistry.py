@@ -1,4 +1,4 @@
-"""The chemistry of a case: from the package, a file or the case itself, narrowed to what it names.
+"""Chemistry of a case, read from [chemistry]: a database, and the parts chosen from it.
 
     [chemistry]
     database = "package"            # or "mine.toml", or "phreeqc.dat"; or [chemistry.inline]
@@ -8,24 +8,52 @@
     gases = { "CO2(g)" = "4.2e-4 atm" }       # kept at their pressure, in and above the water
 """
 
-from ekm3d.case.toml_text import MISSING, MissingValue
+from pathlib import Path
+from typing import Any
+
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.schema import CaseFile
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.suggest import suggest
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import DatabaseError, build, merge
 
 KINDS = {"components": "component", "minerals": "mineral", "exchange": "exchange", "gases": "gas"}
-CHOICES = 8                    # names shown of what could have been chosen
+CHOICES = 8                    # number of possible names that a message lists
 
 
-def read_chemistry(file, directory, problems):
-    """The Chemistry of the case: see above.
+def read_chemistry(file: CaseFile, directory: Path, problems: Problems) -> ChemicalSystem:
+    """Return the chemical system of the case.
 
-    Where that cannot be done it is the whole database, so that the other checks go on.
+    If a choice is wrong it is that of the whole database, so that the other checks continue.
     """
     choice = file.chemistry
     source = choice.database
     if source is None and choice.inline is None and choice.components is not None:
         source = load.PACKAGE
+    parts, extensions = _parts(choice, source, directory, problems)
+    tables, origins = merge([*parts, *extensions])
+    origins = {place: part for place, part in origins.items() if choice.inline is None
+               or part != "inline"}
+    whole = _built(tables, choice, origins, {name for name, _ in extensions}, problems)
+    chosen = {key: problems.attempt(_chosen, key, choice, tables, problems) for key in KINDS}
+    if any(value is MISSING for value in chosen.values()):
+        return whole
+    if source is not None and (source == load.PACKAGE or load.is_phreeqc(source)):
+        _complete(choice, chosen, tables, problems)
+    gases = dict(zip(chosen["gases"] or (), (choice.gases or {}).values(), strict=True))
+    try:
+        chem = build(tables, source or "inline", chosen["components"], chosen["minerals"],
+                     chosen["exchange"], gases, choice.temperature + 273.15)
+    except DatabaseError as e:
+        for _, text in e.problems:
+            problems.add(("chemistry",), f"{source or 'inline'}: {text}")
+        return whole
+    return chem if choice.activity is None else chem.ideal()
+
+
+def _parts(choice, source, directory, problems):
+    """Return the parts [(name, tables)] of the database, and of its extensions, not checked."""
     if (source is None) == (choice.inline is None):
         problems.add(("chemistry",), "needs either database = \"database.toml\", a file in the "
                      "case directory, or the same tables in the case itself, under "
@@ -37,28 +65,11 @@ def read_chemistry(file, directory, problems):
     extensions = []
     for n, name in enumerate(choice.extend):
         extensions += _file(name, directory, ("chemistry", "extend", n), problems)
-    tables, origins = merge([*parts, *extensions])
-    origins = {place: part for place, part in origins.items() if choice.inline is None
-               or part != "inline"}
-    whole = _built(tables, choice, origins, {name for name, _ in extensions}, problems)
-    chosen = {key: problems.attempt(_chosen, key, choice, tables, problems) for key in KINDS}
-    if MISSING in [value for value in chosen.values() if value is MISSING]:
-        return whole
-    if source is not None and (source == load.PACKAGE or load.is_phreeqc(source)):
-        _complete(choice, chosen, tables, problems)
-    gases = dict(zip(chosen["gases"] or (), (choice.gases or {}).values()))
-    try:
-        chem = build(tables, source or "inline", chosen["components"], chosen["minerals"],
-                     chosen["exchange"], gases, choice.temperature + 273.15)
-    except DatabaseError as e:
-        for _, text in e.problems:
-            problems.add(("chemistry",), f"{source or 'inline'}: {text}")
-        return whole
-    return chem if choice.activity is None else chem.ideal()
+    return parts, extensions
 
 
-def _file(name, directory, place, problems):
-    """The parts of a database, not checked."""
+def _file(name: str, directory: Path, place: KeyPath, problems: Problems) -> Any:
+    """Return the parts [(name, tables)] of a database, not checked."""
     try:
         return load.load(name if name == load.PACKAGE else directory / name)[0]
     except OSError as e:
@@ -70,11 +81,11 @@ def _file(name, directory, place, problems):
 
 
 def _built(tables, choice, origins, extensions, problems):
-    """The Chemistry of all tables; what is wrong in the case itself gets its own line."""
+    """Return the chemical system of all tables; a mistake in the case itself gets its own line."""
     try:
         return build(tables, choice.database or "inline", origins=origins)
     except DatabaseError as e:
-        for (place, text), line in zip(e.problems, str(e).splitlines()):
+        for (place, text), line in zip(e.problems, str(e).splitlines(), strict=False):
             if origins.get(place) in extensions:
                 problems.add(("chemistry", "extend"), line)
             elif choice.inline is None:
@@ -85,11 +96,12 @@ def _built(tables, choice, origins, extensions, problems):
 
 
 def _names(tables, key):
+    """Return the names of the records under `key`."""
     return [record["name"] for record in tables.get(KINDS[key], [])]
 
 
 def _chosen(key, choice, tables, problems):
-    """The names under `key` as the database has them; None where the case has none."""
+    """Return the names under `key` as the database has them, None without the key."""
     names, known = getattr(choice, key), _names(tables, key)
     if names is None:
         return None
@@ -111,7 +123,7 @@ def _chosen(key, choice, tables, problems):
 
 
 def _complete(choice, chosen, tables, problems):
-    """Of a database that is not the case's own, components and minerals must be named."""
+    """Check that components and minerals of a database other than the case's own are named."""
     if choice.components is None:
         problems.add(("chemistry", "components"), "is missing: name those of the database that "
                      f"take part, of {_some(_names(tables, 'components'))}")
@@ -125,5 +137,6 @@ def _complete(choice, chosen, tables, problems):
 
 
 def _some(names):
+    """Return the first names as text, and the number of the others."""
     more = f" and {len(names) - CHOICES} more" if len(names) > CHOICES else ""
     return (", ".join(names[:CHOICES]) or "none") + more

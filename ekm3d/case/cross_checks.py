@@ -1,26 +1,28 @@
-"""What must fit together across the sections of a case, and with the processes switched on."""
+"""Checks across the sections of a case, and against the processes that are switched on."""
 
+from ekm3d.case.case_data import CaseData
+from ekm3d.case.problems import MISSING, Problems
 from ekm3d.case.sides import area
-from ekm3d.case.toml_text import MISSING
 
 OUTLETS = ("head", "drain", "collector")
 INLETS = ("head",)
 
 
-def check(case, problems):
-    """Add what does not fit to the problems; a check that lacks its values is passed over."""
+def check(case: CaseData, problems: Problems) -> None:
+    """Add contradictions to the problems; a check whose values are missing is skipped."""
     for one in (_acidity, _chemistry_off, _storage, _carriers, _currents, _water):
         problems.attempt(one, case, problems)
 
 
 def _acidity(case, problems):
+    """Check that a case with electrodes has H+."""
     if case.electrodes.rows and case.physics.transport and case.chemistry.hydrogen is None:
         problems.add(("chemistry", "components"), "H+ is missing; electrodes turn current into "
                      "acid and base, so a case with electrodes needs it")
 
 
 def _chemistry_off(case, problems):
-    """Without reactions every ion is free: the database must not know of more."""
+    """Check that without reactions the components form no species, exchange or minerals."""
     if case.physics.chemistry:
         return
     chem = case.chemistry
@@ -32,6 +34,7 @@ def _chemistry_off(case, problems):
 
 
 def _storage(case, problems):
+    """Check that a case with transport has no storage."""
     storage = case.ore.storage
     if case.physics.transport and storage is not None and storage.any():
         problems.add(("ore", "storage"), "is above 0, and the water content of a case with "
@@ -39,7 +42,7 @@ def _storage(case, problems):
 
 
 def _currents(case, problems):
-    """Where nothing else can take up the difference, the sides' currents balance."""
+    """Check that the sides' currents balance where nothing else can take up the difference."""
     if case.electrodes.rows or case.ore.current_source is not None \
             or any(side.potential is not None for side in case.sides):
         return
@@ -51,7 +54,7 @@ def _currents(case, problems):
 
 
 def _carriers(case, problems):
-    """A side's current is carried by ions that can cross it, or by a given conductivity."""
+    """Check that ions that can cross a side, or a given conductivity, carry its current."""
     if not case.physics.transport or case.ore.electric_conductivity is not None:
         return
     for n, side in enumerate(case.sides):
@@ -68,7 +71,7 @@ def _carriers(case, problems):
 
 
 def _water(case, problems):
-    """In every stage the given rates balance, or a head takes up the difference."""
+    """Check that in every stage the water balances, or a head takes up the difference."""
     storage = case.ore.storage
     if not case.physics.flow or (storage is not None and storage.any()):
         return
@@ -93,5 +96,5 @@ def _water(case, problems):
 
 
 def _is_open(well, stage):
-    """Whether a well has openings in a stage: those at driven rows follow the stage."""
+    """Return True if a well is open in a stage; wells at driven rows follow the stage."""
     return bool({"anodes": stage.anodes, "cathodes": stage.cathodes}.get(well.at, True))

@@ -1,26 +1,31 @@
-"""CSV files of a case: named columns with units, every complaint with its line.
+"""CSV files of a case: named columns with units; error messages name the line.
 
-Lines that begin with # and empty lines are passed over; the first other line holds the column
-names. A name may end in a unit, `LREE_mg_per_kg`, `x_m`, `water_content_percent`: "_per_" stands
-for the division. Where it does not, `unit` is given where the file is named; coordinates are in
-metres and pure numbers need none.
+Lines that begin with # and empty lines are skipped; the first other line holds the column names.
+A name may end in a unit, `LREE_mg_per_kg`, `x_m`, `water_content_percent`: "_per_" stands for the
+division. Otherwise `unit` is given where the file is named; coordinates are then in metres, and
+pure numbers need no unit.
 """
 
 import csv
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from ekm3d.case.units import QuantityKind
+from ekm3d.grid.grid import Grid
 from ekm3d.suggest import suggest
 
 LENGTH = QuantityKind("m", "0.5")
 
 
 class CsvTable:
-    """The rows of one CSV file. All methods raise ValueError in words for the user."""
+    """Rows of one CSV file; every method raises ValueError with a message for the user.
 
-    def __init__(self, path):
+    columns: names; rows: lists of cells (text); lines: line number of each row.
+    """
+
+    def __init__(self, path: Path):
         self.name = Path(path).name
         try:
             text = Path(path).read_bytes().decode()
@@ -42,32 +47,33 @@ class CsvTable:
         for column in self.columns:
             if self.columns.count(column) > 1:
                 raise ValueError(f"{self.name}:{lines[0][0]}: column {column!r} appears twice")
-        for line, row in zip(self.lines, self.rows):
+        for line, row in zip(self.lines, self.rows, strict=True):
             if len(row) != len(self.columns):
                 self._refuse(line, f"{len(row)} values under {len(self.columns)} columns")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
-    def _refuse(self, line, message):
+    def _refuse(self, line: int, message: str) -> NoReturn:
+        """Raise ValueError about a line of the file."""
         raise ValueError(f"{self.name}:{line}: {message}")
 
-    def texts(self, column):
-        """The cells of a column as they are."""
+    def texts(self, column: str) -> list[str]:
+        """Return the cells of a column as text."""
         if column not in self.columns:
             raise ValueError(f"{self.name} has no column {column!r}"
                              + suggest(column, self.columns))
         n = self.columns.index(column)
         return [row[n] for row in self.rows]
 
-    def values(self, column, kind, unit=None):
-        """The numbers of a column in SI, each within the limits of `kind`."""
+    def values(self, column: str, kind: QuantityKind, unit: str | None = None) -> np.ndarray:
+        """Return a column (rows,) in SI units, each number within the limits of `kind`."""
         cells = self.texts(column)
         scale = self._scale(column, kind, unit)
         try:
             numbers = np.array(cells, dtype=float) * scale
         except ValueError:
-            for line, cell in zip(self.lines, cells):
+            for line, cell in zip(self.lines, cells, strict=True):
                 try:
                     float(cell)
                 except ValueError:
@@ -80,8 +86,8 @@ class CsvTable:
             self._refuse(self.lines[first], f"{column} is {cells[first]}; it must be {limits}")
         return numbers
 
-    def positions(self):
-        """(rows, 3) coordinates x, y, z [m], from columns x or x_m, x_cm, ..."""
+    def positions(self) -> np.ndarray:
+        """Return the coordinates x, y, z [m] (rows, 3) of columns x or x_m, x_cm, ..."""
         axes = []
         for axis in "xyz":
             found = [c for c in self.columns if c == axis or c.startswith(axis + "_")]
@@ -91,19 +97,20 @@ class CsvTable:
             axes.append(self.values(found[0], LENGTH, None if found[0] != axis else "m"))
         return np.stack(axes, axis=1)
 
-    def inside(self, grid):
-        """`positions()`, all of which must lie in the block."""
+    def positions_inside(self, grid: Grid) -> np.ndarray:
+        """Return `positions()`; raises ValueError unless all lie in the block."""
         points = self.positions()
-        for line, point in zip(self.lines, points):
+        for line, point in zip(self.lines, points, strict=True):
             if grid.voxel_at(point) is None:
                 ends = ", ".join(f"{a} {o:g} to {o + s:g}"
-                                 for a, o, s in zip("xyz", grid.origin, grid.size))
-                self._refuse(line, "the point ({:g}, {:g}, {:g}) m lies outside the block "
-                             "({} m)".format(*point, ends))
+                                 for a, o, s in zip("xyz", grid.origin, grid.size, strict=True))
+                x, y, z = point
+                self._refuse(line, f"the point ({x:g}, {y:g}, {z:g}) m lies outside the block "
+                             f"({ends} m)")
         return points
 
     def _scale(self, column, kind, unit):
-        """SI value of one unit of the column."""
+        """Return the factor from the column's unit to SI."""
         parts = column.split("_")
         own = None
         for n in range(1, len(parts)):

@@ -1,15 +1,17 @@
-"""Formulas of x, y and z in a case: `0.05 * (1 + where(z > 0.5, x**2, 0))`.
+"""Expressions of x, y and z in a case: `0.05 * (1 + where(z > 0.5, x**2, 0))`.
 
-Numbers, x, y, z [m], pi, + - * / **, comparisons (1 where they hold, 0 elsewhere) and the
-functions below; nothing else. The text is parsed to a tree whose every node must be on that
-list and which is then evaluated here: no name or call in it ever reaches Python's own.
+They may hold numbers, x, y, z [m], pi, + - * / **, comparisons (1 if true, 0 if false) and the
+functions below, nothing else. The text is parsed to a syntax tree; every node must be on that
+list and is evaluated here, so that no name or call in it is ever executed by Python itself.
 """
 
 import ast
 import operator
 import warnings
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ekm3d.suggest import suggest
 
@@ -29,15 +31,16 @@ INSTEAD = {ast.IfExp: "where(condition, a, b)", ast.BitXor: "** for a power",
            ast.BitAnd: "a product of comparisons for \"and\""}
 
 
-def evaluate(text, x, y, z):
-    """The formula's values [float64] at x, y, z [m], arrays that broadcast together.
+def evaluate(text: str, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> np.ndarray:
+    """Return the expression's values (float64) at x, y, z [m], arrays that broadcast together.
 
-    ValueError names the part of the text that is not allowed, or the first place whose value is
-    not finite. Both branches of a `where` are computed, but only the one taken counts.
+    Raises ValueError, which names the part of the text that is not allowed or the first place
+    where the value is not finite. Both branches of a `where` are computed; a value that is not
+    finite matters only in the branch that is selected.
     """
     tree = _parsed(text)
-    names = {"x": x, "y": y, "z": z, "pi": np.pi}
-    names = {name: np.asarray(value, dtype=float) for name, value in names.items()}
+    given = {"x": x, "y": y, "z": z, "pi": np.pi}
+    names = {name: np.asarray(value, dtype=float) for name, value in given.items()}
     shape = np.broadcast_shapes(*(value.shape for value in names.values()))
     try:
         with np.errstate(all="ignore"):
@@ -53,7 +56,7 @@ def evaluate(text, x, y, z):
 
 
 def _parsed(text):
-    """The tree of the formula; line breaks count as blanks."""
+    """Return the syntax tree of the expression; line breaks count as blanks."""
     if len(text) > LONGEST:
         raise ValueError(f"the formula has {len(text)} characters, more than {LONGEST}")
     if "#" in text:
@@ -75,21 +78,23 @@ def _parsed(text):
 
 
 def _line(text):
+    """Return the text in one line."""
     return " ".join(text.split())
 
 
 def _short(text):
+    """Return at most 60 characters of a text."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _refuse(node, text, reason):
-    """ValueError about a node, quoting its part of the text."""
+    """Raise ValueError about a node, quoting its part of the text."""
     part = ast.get_source_segment(_line(text), node) or "the formula"
     raise ValueError(f"{_short(part)!r} in the formula {reason}")
 
 
 def _value(node, text, names):
-    """The value of one node."""
+    """Return the value of one node."""
     def value(part):
         return _value(part, text, names)
 
@@ -119,10 +124,12 @@ def _value(node, text, names):
 
 
 def _instead(kind):
+    """Return advice about a node that is not allowed, or ""."""
     return f"; write {INSTEAD[kind]}" if kind in INSTEAD else ""
 
 
 def _number(node, text):
+    """Return a literal as float64."""
     if type(node.value) not in (int, float):
         _refuse(node, text, "is not a number")
     try:
@@ -132,7 +139,7 @@ def _number(node, text):
 
 
 def _undefined(result, *operands):
-    """The result, undefined where an operand is: 0/0 may not turn into 1 by (0/0)**0."""
+    """Return the result, NaN where an operand is NaN: (0/0)**0 must not become 1."""
     for operand in operands:
         if np.isnan(operand).any():
             result = np.where(np.isnan(operand), np.nan, result)
@@ -140,10 +147,10 @@ def _undefined(result, *operands):
 
 
 def _comparison(node, text, value):
-    """1 where all of a < b < c hold, 0 elsewhere."""
+    """Return 1 where all of a < b < c are true, 0 elsewhere."""
     parts = [value(part) for part in (node.left, *node.comparators)]
     holds = np.float64(1.0)
-    for op, a, b in zip(node.ops, parts, parts[1:]):
+    for op, (a, b) in zip(node.ops, pairwise(parts), strict=True):
         if type(op) not in COMPARISONS:
             _refuse(node, text, "is not allowed; compare with < <= > >= == !=")
         holds = holds * COMPARISONS[type(op)](a, b)
@@ -151,7 +158,7 @@ def _comparison(node, text, value):
 
 
 def _call(node, text, value):
-    """A function of the list above with as many arguments as it takes."""
+    """Return the value of a call of one of the functions above; checks their arguments."""
     name = node.func.id if isinstance(node.func, ast.Name) else None
     if name not in KNOWN or name in VARIABLES:
         _refuse(node.func, text, "is not a function" + suggest(

@@ -1,75 +1,86 @@
-"""The slow parts of a case: rate laws of [[chemistry.kinetics]], immobile water of [ore.immobile].
+"""Processes away from equilibrium, read from [[chemistry.kinetics]] and [ore.immobile].
 
-Areas are per mass or per mol of the mineral, seeds per kg of dry ore.
+Rate laws of minerals and exchange sites, and exchange with immobile water. Areas are per mass or
+per mol of the mineral, seeds per kg of dry ore.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ekm3d.case.toml_text import MissingValue
+from ekm3d.case.problems import KeyPath, MissingValue, Problems
+from ekm3d.case.schema import CaseFile
+from ekm3d.case.schema_chemistry import Kinetic
 from ekm3d.case.units import QuantityKind, factor, per_kg, positive
+from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.suggest import suggest
 
 SHARE = QuantityKind("", "0.3", 0.0, 1.0, below=True)
 RATE = positive("1/s", "1e-6 1/s")
-OF_SURFACES = ("acid", "neutral", "base")
+SURFACE_TERMS = ("acid", "neutral", "base")
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Everything of a case that is not at equilibrium."""
+    """Processes of a case that are not at equilibrium."""
 
-    laws: dict = field(default_factory=dict)     # mineral -> law
-    slow_sites: tuple = None                     # (share of the exchanger's sites, 1/s), or None
-    immobile: tuple = None                       # (share of the water, 1/s) of voxels, or None
+    laws: dict[str, FirstOrder | TransitionState] = field(default_factory=dict)   # by mineral
+    slow_sites: tuple[float, float] | None = None     # share of the exchange sites [1], rate [1/s]
+    immobile: tuple[np.ndarray, np.ndarray] | None = None    # share of the water [1] and rate of
+    # exchange with the moving water [1/s] of every voxel, (nz, ny, nx) each
 
     @property
-    def any(self):
-        """Whether there is anything."""
+    def any(self) -> bool:
+        """True if any process is away from equilibrium."""
         return bool(self.laws) or self.slow_sites is not None or self.immobile is not None
 
-    def rows(self):
-        """(what, how fast) of everything here, for a report."""
+    def rows(self) -> list[tuple[str, str]]:
+        """Return (process, rate) of every process, for a report."""
         rows = [(mineral, str(law)) for mineral, law in self.laws.items()]
         if self.slow_sites is not None:
             share, rate = self.slow_sites
             rows.append((f"{share:g} of the exchange sites", f"{rate:g} 1/s towards equilibrium"))
         if self.immobile is not None:
-            share, rate = (" to ".join(f"{v:g}" for v in sorted({values.min(), values.max()}))
-                           for values in self.immobile)
-            rows.append((f"{share} of the water immobile", f"{rate} 1/s towards the moving water"))
+            shares, rates = (" to ".join(f"{v:g}" for v in sorted({values.min(), values.max()}))
+                             for values in self.immobile)
+            rows.append((f"{shares} of the water immobile",
+                         f"{rates} 1/s towards the moving water"))
         return rows
 
 
 @dataclass(frozen=True)
 class Area(QuantityKind):
-    """Surface per mol of a mineral of known molar mass [kg/mol]."""
+    """Surface per mol of a mineral, or per mass if its molar mass is known."""
 
-    molar_mass: float = np.nan
+    molar_mass: float = np.nan      # kg/mol
 
-    def factor(self, unit):
+    def factor(self, unit: str) -> float:
+        """Return the m2/mol of one `unit`, which may be per mol or per mass."""
         try:
             return factor(unit, "m2/mol")
         except ValueError:
             return factor(unit, "m2/kg") * self.molar_mass
 
-    def bare(self, number):
+    def bare(self, number: float) -> float:
+        """Raise ValueError: an area needs its unit."""
         raise ValueError("the unit is missing (m2/g and m2/mol differ)")
 
     _unitless = bare
 
 
 class RateReader:
-    """Turns tables into Rates; problems go to `problems`."""
+    """Reader of slow processes; problems go to `problems`."""
 
-    def __init__(self, chem, sources, problems):
+    def __init__(self, chem: ChemicalSystem, sources: SourceReader, problems: Problems):
         self.chem, self.sources, self.problems = chem, sources, problems
 
-    def read(self, file, density):
-        """The Rates of a case file; density [kg/m3] of the dry ore, (nz, ny, nx)."""
-        laws, slow_sites = {}, None
+    def read(self, file: CaseFile, density: np.ndarray) -> Rates:
+        """Return the Rates of a case file; density [kg/m3] of the dry ore, (nz, ny, nx)."""
+        laws: dict[str, Any] = {}
+        slow_sites = None
         for n, entry in enumerate(file.chemistry.kinetics):
             path = ("chemistry", "kinetics", n)
             if not file.physics.chemistry or not file.physics.transport:
@@ -82,24 +93,26 @@ class RateReader:
                 if slow_sites is not None:
                     self.problems.add(path, "slow sites are given twice; one share with one rate "
                                       "can be")
-                slow_sites = self.problems.attempt(self._sites, path, entry)
-            else:
+                slow_sites = self.problems.attempt(self._sites, path, entry.sites, entry)
+            elif entry.mineral is not None:
                 law = self.problems.attempt(self._mineral, path, entry, density)
                 if entry.mineral in laws:
                     self.problems.add((*path, "mineral"), f"{entry.mineral!r} has a law already")
                 laws[entry.mineral] = law
         return Rates(laws, slow_sites, self._immobile(file))
 
-    def _sites(self, path, entry):
+    def _sites(self, path: KeyPath, share: float, entry: Kinetic) -> tuple[float, float]:
+        """Return (share, rate [1/s]) of the slow exchange sites."""
         if not self.chem.exchange:
             self.problems.add((*path, "sites"), "the chosen chemistry has no exchange species; "
                               "leave the law out")
-        self._first_order(path, entry)
-        return entry.sites, entry.rate
+        rate = self._first_order(path, entry)
+        return share, rate
 
-    def _first_order(self, path, entry):
-        """Complain of what only a law of surfaces has, and of a missing rate."""
-        surplus = [key for key in (*OF_SURFACES, "area", "seed") if getattr(entry, key) is not None]
+    def _first_order(self, path: KeyPath, entry: Kinetic) -> float:
+        """Return the rate [1/s] of a first-order law; keys of the other law are problems."""
+        surplus = [key for key in (*SURFACE_TERMS, "area", "seed")
+                   if getattr(entry, key) is not None]
         surplus += sorted(entry.model_fields_set & {"omega_power", "affinity_power",
                                                     "area_exponent"})
         for key in surplus:
@@ -109,20 +122,22 @@ class RateReader:
         if entry.rate is None:
             self.problems.add((*path, "rate"), "is missing; write e.g. rate = \"1e-6 1/s\"")
             raise MissingValue
+        return entry.rate
 
-    def _mineral(self, path, entry, density):
-        """The law of one mineral."""
+    def _mineral(self, path: KeyPath, entry: Kinetic, density: np.ndarray
+                 ) -> FirstOrder | TransitionState:
+        """Return the law of one mineral."""
         if entry.mineral not in self.chem.minerals:
             self.problems.add((*path, "mineral"), f"the chosen chemistry has no mineral "
                               f"{entry.mineral!r}" + suggest(entry.mineral, self.chem.minerals))
             raise MissingValue
         if entry.law == "first order":
-            self._first_order(path, entry)
-            return FirstOrder(entry.rate)
+            return FirstOrder(self._first_order(path, entry))
         if entry.rate is not None:
             self.problems.add((*path, "rate"), "belongs to law = \"first order\"; give acid, "
                               "neutral or base = { rate = \"1e-9 mol/m2/s\", order = 0.5 }")
-        terms = {key: getattr(entry, key) for key in OF_SURFACES if getattr(entry, key) is not None}
+        terms = {key: getattr(entry, key) for key in SURFACE_TERMS
+                 if getattr(entry, key) is not None}
         if not terms:
             self.problems.add(path, "a transition state law needs at least one of acid, neutral "
                               "and base, e.g. neutral = { rate = \"1e-9 mol/m2/s\" }")
@@ -141,7 +156,7 @@ class RateReader:
                                entry.affinity_power)
 
     def _order(self, path, key, order):
-        """Signs as in compilations: the acid term grows with a_H, the base term falls."""
+        """Check the sign of an order: the acid term grows with a_H, the base term decreases."""
         wanted = {"acid": order > 0, "neutral": order == 0, "base": order < 0}[key]
         if not wanted:
             right = {"acid": "above 0", "neutral": "left out", "base": "below 0"}[key]
@@ -152,6 +167,7 @@ class RateReader:
                               "neutral term only")
 
     def _quantity(self, path, value, kind):
+        """Return the SI number of a value."""
         try:
             return kind.read(value)
         except ValueError as error:
@@ -159,6 +175,7 @@ class RateReader:
             raise MissingValue from None
 
     def _immobile(self, file):
+        """Return (share, rate [1/s]) of the immobile water, (nz, ny, nx) each, or None."""
         entry = file.ore.immobile
         if entry is None:
             return None

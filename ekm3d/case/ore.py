@@ -1,19 +1,23 @@
-"""The ore body: rock and inventory of every voxel.
+"""Ore body of a case, read from [ore] and the exchangers: rock and inventory of every voxel.
 
-Every value may be any of the sources of ekm3d.case.voxel_values. Amounts are per kg of dry ore where they
-are written, and per m3 of bulk ore in `OreBody`.
+Every value may be any of the sources of `ekm3d.case.voxel_values`. Amounts are per kg of dry ore in
+the case, and per m3 of bulk ore in `OreBody`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ekm3d.case.schema import Exchanger
-from ekm3d.case.toml_text import MISSING, MissingValue
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.schema import ChemistryChoice, Exchanger, Ore
 from ekm3d.case.units import QuantityKind, not_negative, per_kg, positive
+from ekm3d.case.voxel_values import SourceReader
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.suggest import suggest
 
-ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
+ROCK = {    # key in [ore] -> attribute of OreBody, kind of quantity
     "density": ("density", positive("kg/m3", "1500 kg/m3")),
     "porosity": ("porosity", QuantityKind("", "0.45", 0.0, 1.0, above=True)),
     "water_content": ("water_content", QuantityKind("", "0.42", 0.0, 1.0, above=True)),
@@ -23,7 +27,7 @@ ROCK = {    # key in [ore] -> attribute of OreBody, what it may be
     "dispersivity": ("dispersivity", not_negative("m", "5 cm")),
 }
 SITES = not_negative("eq/kg", "65 meq/kg")
-GIVEN = {   # the same for what is None unless it is given
+OPTIONAL = {    # the same of properties that are None unless they are given
     "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
     "current_source": ("current_source", QuantityKind("A/m3", "1 A/m3")),
     "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
@@ -33,14 +37,14 @@ NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the 
 
 @dataclass(frozen=True)
 class OreBody:
-    """Ore data as float64 arrays (nz, ny, nx), without ghosts.
+    """Ore data as float64 arrays (nz, ny, nx), without ghost layers.
 
     Where `cec` is given and exceeds the charge of `exchangeable`, protons hold the rest. With
-    several exchangers cec, cec_slope and reference_pH count them along a first axis.
+    several exchangers cec, cec_slope and reference_pH have them along a first axis.
     """
 
     density: np.ndarray                  # kg of dry ore per m3
-    porosity: np.ndarray
+    porosity: np.ndarray                 # m3 of pores per m3 of bulk
     water_content: np.ndarray            # m3 of water per m3 of bulk
     tortuosity: np.ndarray               # diffusion in the ore / diffusion in water, per water
     hydraulic_conductivity: np.ndarray   # m/s
@@ -48,31 +52,32 @@ class OreBody:
     dispersivity: np.ndarray             # m
     cec: np.ndarray                      # eq per m3 of bulk at the reference pH
     cec_slope: np.ndarray                # eq per m3 of bulk and pH unit
-    exchangeable: dict = field(default_factory=dict)   # component -> mol per m3 of bulk
-    minerals: dict = field(default_factory=dict)       # mineral -> mol per m3 of bulk
-    reference_pH: float = 7.0
-    electric_conductivity: np.ndarray = None    # S/m of the wet ore; None: follows from the ions
-    current_source: np.ndarray = None           # A/m3; None: no sources but electrodes and sides
-    storage: np.ndarray = None                  # 1/m, specific storage; None: none
+    exchangeable: dict[str, np.ndarray] = field(default_factory=dict)  # component -> mol/m3 bulk
+    minerals: dict[str, np.ndarray] = field(default_factory=dict)      # mineral -> mol/m3 bulk
+    reference_pH: float | np.ndarray = 7.0      # pH at which `cec` is counted
+    electric_conductivity: np.ndarray | None = None  # S/m of the wet ore; None: from the ions
+    current_source: np.ndarray | None = None    # A/m3; None: only electrodes and sides
+    storage: np.ndarray | None = None           # 1/m, specific storage; None: 0
 
     @property
-    def fixed_charge(self):
-        """cec of all exchangers, eq per m3 of bulk."""
+    def fixed_charge(self) -> np.ndarray:
+        """Sum of the exchangers' capacities [eq per m3 of bulk] (nz, ny, nx)."""
         return self.cec if self.cec.ndim == 3 else self.cec.sum(axis=0)
 
 
 class OreReader:
-    """Reads [ore] and the exchanger with the help of `sources`; problems go to `problems`."""
+    """Reader of [ore] and the exchangers; problems go to `problems`."""
 
-    def __init__(self, chem, sources, problems):
+    def __init__(self, chem: ChemicalSystem, sources: SourceReader, problems: Problems):
         self.chem, self.sources, self.problems = chem, sources, problems
         self.grid, self.field = sources.grid, sources.field
 
-    def read(self, ore, choice, flow=True, prewetted=False):
-        """The OreBody of a validated [ore] and [chemistry].
+    def read(self, ore: Ore, choice: ChemistryChoice, flow: bool = True, prewetted: bool = False
+             ) -> OreBody:
+        """Return the OreBody of a validated [ore] and [chemistry].
 
-        Without `flow` the permeability may be left out; so may the density where no amount is
-        per kg of ore, nor in the water (`prewetted`).
+        Without `flow` the permeability may be left out. The density may be left out where no
+        amount is per kg of ore, neither here nor in the water (`prewetted`).
         """
         exchangers = self.problems.attempt(self._exchangers, choice)
         sources = {key: getattr(ore, key) for key in ROCK}
@@ -89,9 +94,10 @@ class OreReader:
                 rock[attribute] = MISSING
             else:
                 rock[attribute] = self.field(("ore", key), sources[key], kind)
-        given = {attribute: self.field(("ore", key), getattr(ore, key), kind)
-                 for key, (attribute, kind) in GIVEN.items() if getattr(ore, key) is not None}
-        self.problems.attempt(self._room_for_water, rock["water_content"], rock["porosity"])
+        optional = {attribute: self.field(("ore", key), getattr(ore, key), kind)
+                    for key, (attribute, kind) in OPTIONAL.items()
+                    if getattr(ore, key) is not None}
+        self.problems.attempt(self._check_water_content, rock["water_content"], rock["porosity"])
         exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
         minerals = self.problems.attempt(self._minerals, ore.minerals)
         slope = [self.field((*path, "variable_charge"), x.variable_charge, SITES)
@@ -101,14 +107,14 @@ class OreReader:
         cec = self.problems.attempt(self._cec, sites, exchangeable,
                                     [path for path, _ in exchangers])
         density = rock["density"]
-        return OreBody(**rock, **given, cec=_one_or_all(cec) * density,
+        return OreBody(**rock, **optional, cec=_one_or_all(cec) * density,
                        cec_slope=_one_or_all(slope) * density,
                        exchangeable={k: v * density for k, v in exchangeable.items()},
                        minerals={k: v * density for k, v in minerals.items()},
                        reference_pH=_one_or_all([x.reference_pH for _, x in exchangers]))
 
-    def _exchangers(self, choice):
-        """(place in the case, entry) of every exchanger of the database, in its order."""
+    def _exchangers(self, choice: ChemistryChoice) -> list[tuple[KeyPath, Exchanger]]:
+        """Return (path in the case, entry) of every exchanger of the database, in its order."""
         several, known = choice.exchangers, self.chem.exchangers
         if not several:
             if len(known) > 1:
@@ -120,7 +126,7 @@ class OreReader:
         if choice.exchanger is not None:
             self.problems.add(("chemistry", "exchanger"), "there are [[chemistry.exchangers]] as "
                               "well; leave one of them out")
-        self.problems.names(several, path, "exchanger")
+        self.problems.check_names(several, path, "exchanger")
         entries = {x.name: ((*path, n), x) for n, x in enumerate(several)}
         for name, (place, _) in entries.items():
             if name not in known:
@@ -132,7 +138,8 @@ class OreReader:
                                   "with its name, and cec = 0 if the ore has none of it")
         return [entries[name] for name in known if name in entries] or list(entries.values())
 
-    def _room_for_water(self, water, porosity):
+    def _check_water_content(self, water: np.ndarray, porosity: np.ndarray) -> None:
+        """Check that the water content does not exceed the porosity."""
         over = water > porosity * (1 + 1e-12)
         if over.any():
             first = tuple(np.argwhere(over)[0])
@@ -141,9 +148,10 @@ class OreReader:
                               f"{over.sum()} of {over.size} voxels, the first at "
                               f"{self.sources.place(over)}; it must not exceed the porosity")
 
-    def _exchangeable(self, table):
-        """{component: mol per kg of dry ore}"""
-        chem, amounts = self.chem, {}
+    def _exchangeable(self, table: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Return {component: mol per kg of dry ore}."""
+        chem = self.chem
+        amounts: dict[str, np.ndarray] = {}
         for name, source in table.items():
             path = ("ore", "exchangeable", name)
             if name not in chem.components + chem.labels:
@@ -166,8 +174,8 @@ class OreReader:
                 amounts[chem.components[n]] = self.field(path, source, kind)
         return amounts
 
-    def _minerals(self, table):
-        """{mineral: mol per kg of dry ore}"""
+    def _minerals(self, table: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Return {mineral: mol per kg of dry ore}."""
         amounts = {}
         for name, source in table.items():
             if name not in self.chem.minerals:
@@ -178,9 +186,12 @@ class OreReader:
             amounts[name] = self.field(("ore", "minerals", name), source, per_kg(molar_mass=mass))
         return amounts
 
-    def _cec(self, sites, exchangeable, paths):
-        """eq per kg of every exchanger; None among `sites`: what the others leave of the charge
-        of the inventory."""
+    def _cec(self, sites: list[Any], exchangeable: dict[str, np.ndarray], paths: list[KeyPath]
+             ) -> Any:
+        """Return the capacity [eq/kg] of every exchanger.
+
+        None among `sites` stands for the charge of the inventory less the other capacities.
+        """
         charge = sum((self.chem.charge[self.chem.index(name)] * n
                       for name, n in exchangeable.items()), np.zeros(self.grid.shape))
         unknown = [n for n, given in enumerate(sites) if given is None]
@@ -189,7 +200,7 @@ class OreReader:
             self.problems.add((*paths[unknown[1]], "cec"), "only one exchanger's cec can follow "
                               "\"from inventory\"")
             return MISSING
-        self._holders(sites, paths)
+        self._check_exchange_species(sites, paths)
         if len(unknown) == 1:
             return [np.maximum(charge - given, 0.0) if s is None else s for s in sites]
         if self.chem.hydrogen is None or not (self.chem.nu_x[:, self.chem.hydrogen] > 0).any():
@@ -210,8 +221,8 @@ class OreReader:
                               "\"from inventory\"")
         return sites
 
-    def _holders(self, sites, paths):
-        """A capacity needs exchange species that can fill it."""
+    def _check_exchange_species(self, sites: list[Any], paths: list[KeyPath]) -> None:
+        """Check that every capacity above 0 has exchange species that can fill it."""
         for n, given in enumerate(sites):
             if given is not None and given.any() and not (self.chem.site_of == n).any():
                 self.problems.add((*paths[n], "cec"), "is above 0, but no exchange species of the "
@@ -219,6 +230,6 @@ class OreReader:
                 raise MissingValue
 
 
-def _one_or_all(values):
-    """The value of one exchanger as it is; those of several along a first axis."""
+def _one_or_all(values: Sequence[Any]) -> Any:
+    """Return the value of one exchanger as it is, those of several along a first axis."""
     return values[0] if len(values) == 1 else np.array(values)

@@ -1,7 +1,10 @@
-"""A resolved case as text: what `ekm3d check` prints."""
+"""Report of a resolved case as text, printed by `ekm3d check`."""
+
+from dataclasses import fields
 
 import numpy as np
 
+from ekm3d.case.case_data import CaseData
 from ekm3d.constants import HOUR
 from ekm3d.text_table import table
 
@@ -11,30 +14,33 @@ ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "to
               "current_source": "A/m3", "storage": "1/m"}
 
 
-def description(case):
-    """The case in SI units: physics, grid, ore, water, electrodes, wells, sides, stages, points."""
-    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _slow, _electrodes, _wells,
-             _sides, _schedule, _points)
+def description(case: CaseData) -> str:
+    """Return all sections of the case in SI units, as aligned text."""
+    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _nonequilibrium, _electrodes,
+             _wells, _sides, _schedule, _points)
     return "\n".join([case.title or str(case.path), *(line for part in parts
                                                       for line in part(case))])
 
 
 def _xyz(values):
+    """Return "2 x 1.5 x 2"."""
     return " x ".join(f"{v:g}" for v in values)
 
 
 def _range(values):
-    """Lowest, mean and highest of an array."""
+    """Return lowest, mean and highest of an array as text."""
     return tuple(f"{v:.4g}" for v in (values.min(), values.mean(), values.max()))
 
 
 def _amounts(table):
+    """Return {name: amount} as text."""
     return ", ".join(f"{name} {amount:g}" for name, amount in table.items())
 
 
 def _physics(case):
+    """Processes that are on and off."""
     p = case.physics
-    names = ("potential", "flow", "transport", "chemistry")
+    names = [f.name for f in fields(p) if isinstance(f.default, bool)]
     on, off = (", ".join(n for n in names if getattr(p, n) is state) or "nothing"
                for state in (True, False))
     kept = f"moved by no more than {p.skip:g} of themselves" if p.skip else "did not move"
@@ -44,6 +50,7 @@ def _physics(case):
 
 
 def _grid(case):
+    """Block and voxels."""
     g = case.grid
     return ["", "grid", *table([
         ("block", f"{_xyz(g.size)} m from ({', '.join(f'{o:g}' for o in g.origin)}) m"),
@@ -54,6 +61,7 @@ def _grid(case):
 
 
 def _ore(case):
+    """Range of every rock property."""
     rows = [("", "lowest", "mean", "highest", "")]
     for name, unit in ROCK_UNITS.items():
         values = getattr(case.ore, name)
@@ -65,6 +73,7 @@ def _ore(case):
 
 
 def _inventory(case):
+    """Amounts of components and minerals in the block."""
     chem, rows = case.chemistry, []
     for name, amounts in case.inventory().items():
         if any(amounts):
@@ -80,7 +89,7 @@ def _inventory(case):
 
 
 def _water(case):
-    """What differs from voxel to voxel; the rest is in the inventory."""
+    """Amounts that differ from voxel to voxel; the others are in the inventory."""
     rows = [(name, *_range(values), unit) for amounts, unit in (
         (case.water.composition, "mol/m3"), (case.water.prewetting, "mol/kg"))
         for name, values in amounts.items() if np.ndim(values)]
@@ -90,21 +99,24 @@ def _water(case):
 
 
 def _chemistry(case):
+    """Components, phases, and models of activity and exchange."""
     c = case.chemistry
     return ["", "chemistry", *table([
         ("components", " ".join(c.components)),
         ("species", f"{len(c.species)}, {len(c.exchange)} exchange species"),
         ("minerals", " ".join(c.minerals) or "none"),
-        ("exchangers", ", ".join(f"{n} ({how})" for n, how in zip(c.exchangers, c.conventions))
+        ("exchangers", ", ".join(f"{n} ({how})" for n, how in zip(c.exchangers, c.conventions,
+                                                                strict=True))
          or "none"),
-        ("gases", _amounts(dict(zip((f"{g} [atm]" for g in c.gases), c.pressure_g))) or "none"),
+        ("gases", _amounts({f"{g} [atm]": p for g, p in zip(c.gases, c.pressure_g, strict=True)})
+         or "none"),
         ("activity", "ideal" if not c.debye_A else
          "Davies" if (c.size == 1).all() else "extended Debye-Hueckel"),
         ("redox", "frozen: every valence is a component of its own")], "<<")]
 
 
-def _slow(case):
-    """What is not at equilibrium, and what the medium and its ions do about it."""
+def _nonequilibrium(case):
+    """Processes away from equilibrium, response of the medium, mobilities."""
     response = [] if case.response is None else case.response.rows()
     mobility = [(f"mobility of {name}", f"{factor:g} of that in water")
                 for name, factor in case.mobility.items()]
@@ -113,6 +125,7 @@ def _slow(case):
 
 
 def _electrodes(case):
+    """Electrode rows and what they share."""
     e = case.electrodes
     if not e.rows:
         return ["", "no electrodes"]
@@ -127,6 +140,7 @@ def _electrodes(case):
 
 
 def _wells(case):
+    """Wells, or the statement that there are none."""
     if not case.wells:
         closed = all(side.flux is None and side.head is None for side in case.sides)
         return ["", "no wells" + ": the block is closed" * closed]
@@ -139,6 +153,7 @@ def _wells(case):
 
 
 def _sides(case):
+    """Sides that are not closed."""
     if not case.sides:
         return []
     rows = [("side", "V", "A", "water m/s", "head m", "reservoir mol/m3", "contact",
@@ -155,6 +170,7 @@ def _sides(case):
 
 
 def _schedule(case):
+    """Stages and control of the time step."""
     rows, start = [("stage", "from h", "to h", "anodes", "cathodes", "V", "A", "at most V",
                     "pulse min", "floating")], 0.0
     for s in case.schedule.stages:
@@ -174,6 +190,7 @@ def _schedule(case):
 
 
 def _points(case):
+    """Points and output intervals."""
     lines = ["", f"{len(case.sampling)} sampling points, {len(case.probes)} probes"]
     lines += table([(p.name, ", ".join(f"{v:g}" for v in p.position) + " m")
                     for p in case.probes], "<<") if case.probes else []

@@ -1,14 +1,17 @@
-"""What runs when: stages with driven, floating and idle rows, and how a stage is controlled.
+"""Schedule of a case, read from [schedule]: stages, their electrode rows, and time steps.
 
 The supply of a stage holds a voltage (given, or as a gradient between the rows) or a current;
 with a current, `limit` is the voltage at the terminals that it cannot exceed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ekm3d.case.toml_text import MISSING
+from ekm3d.case.problems import MISSING, KeyPath, Problems
+from ekm3d.case.schema import ScheduleEntry, StageEntry
 from ekm3d.suggest import suggest
 
 CONTROLS = ("gradient", "voltage", "current")
@@ -16,49 +19,57 @@ CONTROLS = ("gradient", "voltage", "current")
 
 @dataclass(frozen=True)
 class Stage:
+    """Stage of a schedule: driven rows, their supply, and floating rows."""
+
     name: str
     duration: float              # s
-    anodes: tuple
-    cathodes: tuple
+    anodes: tuple[str, ...]      # names of rows
+    cathodes: tuple[str, ...]
     voltage: float               # V at the terminals; 0: the power is off, or see `current`
-    on: float                    # s of a pulse
-    off: float                   # s of a pulse; 0: continuous
-    current: float = None        # A from the anodes to the cathodes, or None: voltage control
-    limit: float = None          # V at the terminals that a current cannot exceed, or None
-    floating: tuple = ()         # groups of rows wired together and to nothing else
+    on: float                    # s, part of a pulse with power
+    off: float                   # s, part of a pulse without; 0: continuous
+    current: float | None = None    # A from the anodes to the cathodes; None: voltage control
+    limit: float | None = None      # V at the terminals that a current cannot exceed
+    floating: tuple[tuple[str, ...], ...] = ()   # groups of rows wired together, without supply
 
 
 @dataclass(frozen=True)
 class ScheduleData:
-    stages: tuple
+    """Stages of a case and the control of its time steps."""
+
+    stages: tuple[Stage, ...]
     pulses: str                  # averaged | resolved
     max_step: float              # s
-    cfl: float
-    tolerance: float             # of the elliptic solvers, relative
-    fixed_step: float = None     # s of every step, or None: as long as may be
-    order: int = 1               # of the step in time; 2: Heun's, at twice the work
+    cfl: float                   # Courant number [1] that a step may reach
+    tolerance: float             # relative residual [1] of the elliptic solvers
+    fixed_step: float | None = None     # s; None: steps as long as stability permits
+    order: int = 1               # order in time; 2: Heun's method, at twice the cost
 
 
 class StageReader:
-    """Turns [schedule] into plain data; `rows` {name: Row or UNREAD} are those of the case."""
+    """Reader of [schedule]; problems go to `problems`.
 
-    def __init__(self, rows, problems):
+    rows: {name: Row or MISSING} of the case's electrodes.
+    """
+
+    def __init__(self, rows: Mapping[str, Any], problems: Problems):
         self.rows, self.problems = rows, problems
 
-    def read(self, section):
-        """The ScheduleData of a validated [schedule]."""
-        path = ("schedule", "stage")
+    def read(self, section: ScheduleEntry) -> ScheduleData:
+        """Return the ScheduleData of a validated [schedule]."""
+        path: KeyPath = ("schedule", "stage")
         if not section.stage:
             self.problems.add(("schedule",), "the schedule is empty; add at least one "
                               "[[schedule.stage]] with a name and a duration")
-        self.problems.attempt(self.problems.names, section.stage, path, "stage")
+        self.problems.attempt(self.problems.check_names, section.stage, path, "stage")
         stages = tuple(self.problems.attempt(self._stage, (*path, n), stage)
                        for n, stage in enumerate(section.stage))
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
                             section.tolerance, section.fixed_step, section.order)
 
-    def _stage(self, path, stage):
-        self.problems.attempt(self._wiring, path, stage)
+    def _stage(self, path: KeyPath, stage: StageEntry) -> Stage:
+        """Return the Stage of one [[schedule.stage]]."""
+        self.problems.attempt(self._check_roles, path, stage)
         floating = self.problems.attempt(self._floating, path, stage)
         voltage = self._voltage(path, stage)
         pulse = stage.pulse
@@ -66,27 +77,28 @@ class StageReader:
         return Stage(stage.name, stage.duration, tuple(stage.anodes), tuple(stage.cathodes),
                      voltage, on, off, stage.current, stage.limit, floating)
 
-    def _wiring(self, path, stage):
-        """Every row exists and has one role; anodes come with cathodes."""
-        wrong = self.problems.add
+    def _check_roles(self, path: KeyPath, stage: StageEntry) -> None:
+        """Check that every row exists and has one role, and that anodes come with cathodes."""
+        add = self.problems.add
         for key in ("anodes", "cathodes"):
             names = getattr(stage, key)
             for n, name in enumerate(names):
                 if name not in self.rows:
-                    wrong((*path, key, n), f"no electrode row {name!r}" + suggest(name, self.rows))
+                    add((*path, key, n), f"no electrode row {name!r}" + suggest(name, self.rows))
                 elif name in names[:n]:
-                    wrong((*path, key, n), f"row {name!r} is named twice")
+                    add((*path, key, n), f"row {name!r} is named twice")
         for name in stage.anodes:
             if name in stage.cathodes:
-                wrong(path, f"row {name!r} is anode and cathode at once; it can be one of them")
+                add(path, f"row {name!r} is anode and cathode at once; it can be one of them")
         for one, other in (("anodes", "cathodes"), ("cathodes", "anodes")):
             if getattr(stage, one) and not getattr(stage, other):
-                wrong(path, f"drives {one} ({', '.join(getattr(stage, one))}) without "
-                      f"{other}; name at least one row as {other[:-1]}, or drive none")
+                add(path, f"drives {one} ({', '.join(getattr(stage, one))}) without "
+                    f"{other}; name at least one row as {other[:-1]}, or drive none")
 
-    def _floating(self, path, stage):
-        """Groups of rows: "row 2" alone, "row 1+row 4" joined."""
-        groups, seen = [], set()
+    def _floating(self, path: KeyPath, stage: StageEntry) -> tuple[tuple[str, ...], ...]:
+        """Return the groups of floating rows: "row 2" alone, "row 1+row 4" joined."""
+        groups: list[tuple[str, ...]] = []
+        seen: set[str] = set()
         for n, entry in enumerate(stage.floating):
             here = (*path, "floating", n)
             group = [entry] if entry in self.rows else [name.strip() for name in entry.split("+")]
@@ -104,8 +116,8 @@ class StageReader:
             groups.append(tuple(group))
         return tuple(groups)
 
-    def _voltage(self, path, stage):
-        """Volts at the terminals; a gradient counts over the distance of the rows' centres."""
+    def _voltage(self, path: KeyPath, stage: StageEntry) -> float:
+        """Return the voltage [V] at the terminals; a gradient counts between the rows' centres."""
         given = [key for key in CONTROLS if getattr(stage, key) is not None]
         if stage.limit is not None and stage.current is None:
             self.problems.add((*path, "limit"), "a limit holds back a current; give current = "
@@ -120,14 +132,14 @@ class StageReader:
                 self.problems.add(path, f"has a {what} but drives no rows; name anodes and "
                                   f"cathodes, or leave the {what} out")
             return 0.0
-        if not given:
+        if stage.current is not None:
+            return 0.0
+        if stage.voltage is not None:
+            return stage.voltage
+        if stage.gradient is None:
             self.problems.add(path, "needs gradient = \"0.3 V/cm\", voltage = \"30 V\" or current "
                               "= \"1.5 A\"")
             return MISSING
-        if given == ["current"]:
-            return 0.0
-        if given == ["voltage"]:
-            return stage.voltage
         if not set(stage.anodes) | set(stage.cathodes) <= set(self.rows):
             return MISSING
         apart = [np.linalg.norm(np.subtract(self.rows[a].centre, self.rows[c].centre))

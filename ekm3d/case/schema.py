@@ -1,7 +1,7 @@
-"""What case.toml may hold: keys, types and units, as strict pydantic models in SI units.
+"""Schema of case.toml: its keys, types and units as strict pydantic models.
 
-Quantities become floats here. Values that need more than themselves to be understood (sources
-of ore data, amounts of components) stay as written and are read by the modules that know.
+Quantities become floats in SI units here. Values that depend on other sections (sources of voxel
+values, amounts of components) stay as written and are read by the module of their section.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
-from ekm3d.case.toml_tables import Q, Table
+from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import QuantityKind, not_negative, positive
 
 LENGTH = QuantityKind("m", "0.5 m")
 
 
 def _list_of(kind, count=None):
-    """Reader of a list of quantities, of `count` of them if given; one alone is repeated."""
+    """Return a reader of `count` quantities (None: any number); one alone is repeated."""
     def read(value):
         if not isinstance(value, list):
             return [kind.read(value)] * (count or 1)
@@ -28,25 +28,26 @@ def _list_of(kind, count=None):
 
 
 def _corners(value):
-    """Reader of a box [[x0, y0, z0], [x1, y1, z1]] -> ((x0, y0, z0), (x1, y1, z1)) [m]."""
+    """Return the lower and the upper corner [m] of a box [[x0, y0, z0], [x1, y1, z1]]."""
     if not isinstance(value, list) or len(value) != 2 \
             or not all(isinstance(v, list) and len(v) == 3 for v in value):
         raise ValueError("should be two opposite corners, [[x0, y0, z0], [x1, y1, z1]]")
     ends = [[LENGTH.read(v) for v in corner] for corner in value]
-    low, high = (tuple(pick(a, b) for a, b in zip(*ends)) for pick in (min, max))
-    if any(a == b for a, b in zip(low, high)):
+    low, high = (tuple(pick(a, b) for a, b in zip(*ends, strict=True)) for pick in (min, max))
+    if any(a == b for a, b in zip(low, high, strict=True)):
         raise ValueError("is a box without volume; its corners must differ in x, y and z")
     return low, high
 
 
 def _boxes(value):
+    """Return the boxes of a list of them."""
     if not isinstance(value, list) or not value:
         raise ValueError("should be a list of boxes, [[[x0, y0, z0], [x1, y1, z1]], ...]")
     return [_corners(box) for box in value]
 
 
 def _celsius(value):
-    """Reader of a temperature [C]: "15 C", "288.15 K" or a bare number of C."""
+    """Return a temperature [C] of "15 C", "288.15 K" or a bare number of C."""
     kind = QuantityKind("C", "25 C", 0.0, 100.0)
     if not isinstance(value, str):
         return kind.read(value)
@@ -61,53 +62,58 @@ def _celsius(value):
 
 
 def _three(kind, example):
-    return Annotated[list[float], BeforeValidator(_list_of(kind, 3)), Field(examples=[example])]
+    """Return the annotations of a list of three quantities along x, y, z."""
+    return BeforeValidator(_list_of(kind, 3)), Field(examples=[example])
 
 
-Position = _three(LENGTH, '["0.5 m", "0.75 m", "1 m"]')
+Position = Annotated[list[float], *_three(LENGTH, '["0.5 m", "0.75 m", "1 m"]')]
 Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
                     Field(examples=['["0.25 m", "0.75 m"]'])]
-Box = Annotated[tuple, BeforeValidator(_corners)]
-Boxes = Annotated[list[tuple], BeforeValidator(_boxes)]
-Size = _three(QuantityKind("m", "2 m", 1e-9, 1e6), '["2 m", "1.5 m", "2 m"]')
-Spacing = _three(QuantityKind("m", "10 cm", 1e-9, 1e6), '"10 cm"')
-Length = Q(LENGTH)
-Width = Q(positive("m", "0.1 m"))
-Thickness = Q(positive("m", "5 mm"))
-Area = Q(positive("m2", "3 m2"))
-Head = Q(QuantityKind("m", "0 m"))
-Flux = Q(not_negative("m/s", "5e-7 m/s"))
-Rate = Q(not_negative("m3/s", "1.5e-6 m3/s"))
-Seepage = Q(QuantityKind("m/s", "1e-6 m/s"))
-Tank = Q(not_negative("m3", "2 l"))
-Time = Q(positive("s", "132 h"))
-Interval = Q(positive("s", "30 min"))
-Pause = Q(not_negative("s", "10 min"))
-Volts = Q(not_negative("V", "30 V"))
-Limit = Q(positive("V", "60 V"))
-Amperes = Q(positive("A", "1.5 A"))
-Overpotential = Q(not_negative("V", "2.5 V"))
-Gradient = Q(not_negative("V/m", "0.3 V/cm"))
-Resistance = Q(not_negative("ohm", "18 ohm"))
-PlateCapture = Q(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))
-Deposition = Q(not_negative("1/s", "0.034 1/s"))
-Acidity = Q(QuantityKind("", "5.3", 0.0, 14.0))
-Courant = Q(QuantityKind("", "0.4", 0.0, 1.0, above=True))
-Tolerance = Q(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))
-Share = Q(QuantityKind("", "1e-9", 0.0, 1e-3))
-Pressure = Q(positive("atm", "4.2e-4 atm"))
+Corner = tuple[float, float, float]         # x, y, z [m]
+Box = Annotated[tuple[Corner, Corner], BeforeValidator(_corners)]
+Boxes = Annotated[list[tuple[Corner, Corner]], BeforeValidator(_boxes)]
+Size = Annotated[list[float], *_three(QuantityKind("m", "2 m", 1e-9, 1e6),
+                                      '["2 m", "1.5 m", "2 m"]')]
+Spacing = Annotated[list[float], *_three(QuantityKind("m", "10 cm", 1e-9, 1e6), '"10 cm"')]
+Length = Annotated[float, *quantity(LENGTH)]
+Width = Annotated[float, *quantity(positive("m", "0.1 m"))]
+Thickness = Annotated[float, *quantity(positive("m", "5 mm"))]
+Area = Annotated[float, *quantity(positive("m2", "3 m2"))]
+Head = Annotated[float, *quantity(QuantityKind("m", "0 m"))]
+Flux = Annotated[float, *quantity(not_negative("m/s", "5e-7 m/s"))]
+Rate = Annotated[float, *quantity(not_negative("m3/s", "1.5e-6 m3/s"))]
+Seepage = Annotated[float, *quantity(QuantityKind("m/s", "1e-6 m/s"))]
+Tank = Annotated[float, *quantity(not_negative("m3", "2 l"))]
+Time = Annotated[float, *quantity(positive("s", "132 h"))]
+Interval = Annotated[float, *quantity(positive("s", "30 min"))]
+Pause = Annotated[float, *quantity(not_negative("s", "10 min"))]
+Volts = Annotated[float, *quantity(not_negative("V", "30 V"))]
+Limit = Annotated[float, *quantity(positive("V", "60 V"))]
+Amperes = Annotated[float, *quantity(positive("A", "1.5 A"))]
+Overpotential = Annotated[float, *quantity(not_negative("V", "2.5 V"))]
+Gradient = Annotated[float, *quantity(not_negative("V/m", "0.3 V/cm"))]
+Resistance = Annotated[float, *quantity(not_negative("ohm", "18 ohm"))]
+PlateCapture = Annotated[float, *quantity(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))]
+Deposition = Annotated[float, *quantity(not_negative("1/s", "0.034 1/s"))]
+Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
+Courant = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
+Tolerance = Annotated[float, *quantity(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))]
+Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
+Pressure = Annotated[float, *quantity(positive("atm", "4.2e-4 atm"))]
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
 
 
 class Grid(Table):
+    """[grid]: the block [m] and its voxels."""
+
     size: Size
     spacing: Spacing
     origin: Position = [0.0, 0.0, 0.0]
 
 
 class Ore(Table):
-    """Each value is a source: a constant, layers, a table, ... (see ekm3d.case.voxel_values)."""
+    """[ore]: each value is a source (constant, layers, table, ..., see ekm3d.case.voxel_values)."""
 
     density: Any = None
     porosity: Any = Field(examples=["0.45"])
@@ -125,30 +131,36 @@ class Ore(Table):
 
 
 class Layer(Table):
+    """One layer, heights above the block's bottom."""
+
     bottom: Length
     top: Length
     value: Any = Field(examples=["0.45"])
 
 
 class LayersSource(Table):
+    """Source of values: horizontal layers."""
+
     layers: list[Layer]
 
 
 class TableSource(Table):
+    """Source of values: a column of a CSV file with one row per voxel."""
+
     table: str
     column: str = Field(examples=['"porosity"'])
     unit: str | None = None
 
 
 class ArraySource(Table):
-    """A table in a .npy file: an array (nz, ny, nx)."""
+    """Source of values: an array (nz, ny, nx) in a .npy file."""
 
     table: str
     unit: str | None = None
 
 
 class DatasetSource(Table):
-    """A table in an HDF5 file."""
+    """Source of values: an array (nz, ny, nx) in an HDF5 file."""
 
     table: str
     dataset: str = Field(examples=['"porosity"'])
@@ -156,31 +168,40 @@ class DatasetSource(Table):
 
 
 class FormulaSource(Table):
+    """Source of values: an expression of x, y, z [m]."""
+
     formula: str
     unit: str | None = None
 
 
 class SamplesSource(Table):
+    """Source of values: scattered samples in a CSV file, interpolated."""
+
     samples: str
     column: str = Field(examples=['"LREE_mg_per_kg"'])
     unit: str | None = None
 
 
 class Exchanger(Table):
+    """[chemistry.exchanger]: capacity and its dependence on pH."""
+
     cec: Any = "from inventory"
     variable_charge: Any = 0.0
     reference_pH: Acidity = 7.0
 
 
 class NamedExchanger(Exchanger):
-    """One of several, by the name of its empty site in the database."""
+    """[[chemistry.exchangers]]: one of several, named as its empty site in the database."""
 
     name: str = Field(examples=['"X-"'])
 
 
 class ChemistryChoice(Table):
-    """From `database`, "package" or a file, or `inline`, the same tables in the case itself;
-    `extend` names files whose records override and add."""
+    """[chemistry]: a database and the components, minerals, ... chosen from it.
+
+    `database` is "package" or a file, `inline` the same tables in the case itself; `extend` names
+    files whose records override those of the same name and add others.
+    """
 
     database: str | None = None
     inline: dict[str, Any] | None = None
@@ -197,18 +218,22 @@ class ChemistryChoice(Table):
 
 
 class WaterRegion(Table):
+    """[[water.region]]: a box with water of its own."""
+
     box: Box
     composition: dict[str, Any] = Field(examples=['{ "Na+" = "1 mmol/l", "Cl-" = "1 mmol/l" }'])
 
 
 class Water(Table):
+    """[water]: first pore water, and salts added by prewetting."""
+
     composition: dict[str, Any] = {}
     prewetting: dict[str, Any] = {}
     region: list[WaterRegion] = []
 
 
 class SideEntry(Table):
-    """A face of the block that is not simply closed."""
+    """[[side]]: a side of the block that is not closed."""
 
     face: Literal["x-", "x+", "y-", "y+", "z-", "z+"] = Field(examples=['"x-"'])
     composition: dict[str, Any] | None = None
@@ -221,7 +246,7 @@ class SideEntry(Table):
 
 
 class Strips(Table):
-    """Upright strips; `facing` is the axis along their thickness."""
+    """Upright strips of one row; `facing` is the axis along their thickness."""
 
     x: Centres
     y: Centres
@@ -233,6 +258,8 @@ class Strips(Table):
 
 
 class ElectrodeRow(Table):
+    """[[electrodes.row]]: electrodes wired together."""
+
     name: str = Field(examples=['"row 1"'])
     strips: Strips | None = None
     plates: Boxes | None = None
@@ -241,6 +268,8 @@ class ElectrodeRow(Table):
 
 
 class ElectrodeRows(Table):
+    """[electrodes]: all rows and what they share."""
+
     overpotential: Overpotential
     contact_resistance: Resistance
     catholyte_volume: Tank
@@ -250,6 +279,8 @@ class ElectrodeRows(Table):
 
 
 class WellEntry(Table):
+    """[[well]]: a place where water enters or leaves."""
+
     name: str = Field(examples=['"feed"'])
     kind: Literal["injection", "head", "drain", "collector"] = Field(examples=['"injection"'])
     at: str | None = None
@@ -263,11 +294,15 @@ class WellEntry(Table):
 
 
 class Pulse(Table):
+    """Pulse of a stage: power on, power off."""
+
     on: Interval
     off: Pause
 
 
 class StageEntry(Table):
+    """[[schedule.stage]]: driven rows and their supply."""
+
     name: str = Field(examples=['"stage 1"'])
     duration: Time
     anodes: list[str] = []
@@ -281,6 +316,8 @@ class StageEntry(Table):
 
 
 class ScheduleEntry(Table):
+    """[schedule]: stages, time steps and tolerances."""
+
     pulses: Literal["averaged", "resolved"] = "averaged"
     max_step: Interval = 1800.0
     fixed_step: Interval | None = None
@@ -291,21 +328,29 @@ class ScheduleEntry(Table):
 
 
 class SamplingEntry(Table):
+    """[sampling]: a CSV file of points."""
+
     file: str = Field(examples=['"samples.csv"'])
 
 
 class ProbeEntry(Table):
+    """[[probe]]: a point of the time series."""
+
     name: str = Field(examples=['"between rows"'])
     position: Position
 
 
 class OutputEntry(Table):
+    """[output]: intervals and mode of the files written."""
+
     snapshot_every: Interval = 43200.0
     series_every: Interval = 3600.0
     mode: Literal["gathered", "per-rank"] = "gathered"
 
 
 class PhysicsEntry(Table):
+    """[physics]: processes that take part, and their laws."""
+
     potential: bool = True
     flow: bool = True
     transport: bool = True
@@ -317,7 +362,7 @@ class PhysicsEntry(Table):
 
 
 class CaseFile(Table):
-    """The whole of case.toml."""
+    """All sections of case.toml."""
 
     title: str = ""
     description: str = ""

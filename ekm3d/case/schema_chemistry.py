@@ -1,36 +1,36 @@
-"""What case.toml may say of slow reactions, immobile water, the medium and mobilities.
+"""Schema of slow reactions, immobile water, the medium's response and mobilities in case.toml.
 
-The tables [[chemistry.kinetics]], [ore.immobile], [physics.medium] and [physics.mobility]; what
-their values must be among themselves is checked by `rates` and `responses`.
+The tables [[chemistry.kinetics]], [ore.immobile], [physics.medium] and [physics.mobility]; the
+relations between their values are checked by `kinetics`, `medium` and `mobility`.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ekm3d.case.toml_tables import Q, Table
+from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import QuantityKind, not_negative, positive
 
-PerSecond = Q(positive("1/s", "1e-6 1/s"))
-SurfaceRate = Q(not_negative("mol/m2/s", "1e-9 mol/m2/s"))
-Number = Q(QuantityKind("", "0.5"))
-Power = Q(positive("", "1.0"))
-Exponent = Q(not_negative("", "0.667"))
-Share = Q(QuantityKind("", "0.4", 0.0, 1.0, above=True))
-Strength = Q(positive("mol/m3", "10 mmol/l"))
-Factor = Q(not_negative("", "1.1"))
-Radius = Q(positive("", "1.1"))
+PerSecond = Annotated[float, *quantity(positive("1/s", "1e-6 1/s"))]
+SurfaceRate = Annotated[float, *quantity(not_negative("mol/m2/s", "1e-9 mol/m2/s"))]
+Number = Annotated[float, *quantity(QuantityKind("", "0.5"))]
+Power = Annotated[float, *quantity(positive("", "1.0"))]
+Exponent = Annotated[float, *quantity(not_negative("", "0.667"))]
+Share = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
+Strength = Annotated[float, *quantity(positive("mol/m3", "10 mmol/l"))]
+Factor = Annotated[float, *quantity(not_negative("", "1.1"))]
+Radius = Annotated[float, *quantity(positive("", "1.1"))]
 
 
 class RateTerm(Table):
-    """rate a_H^order."""
+    """Term rate a_H^order of a rate law."""
 
     rate: SurfaceRate
     order: Number = 0.0
 
 
 class Kinetic(Table):
-    """A slow mineral, or a share of slow exchange sites, and its law."""
+    """[[chemistry.kinetics]]: the law of a slow mineral, or of a share of the exchange sites."""
 
     mineral: str | None = None
     sites: Share | None = None
@@ -47,13 +47,15 @@ class Kinetic(Table):
 
 
 class ImmobileWater(Table):
-    """Each value is a source, like those of [ore]."""
+    """[ore.immobile]: each value is a source, like those of [ore]."""
 
     share: Any = Field(examples=["0.3"])
     rate: Any = Field(examples=['"1e-6 1/s"'])
 
 
 class MediumEntry(Table):
+    """[physics.medium]: properties that follow the minerals, the pH and the ionic strength."""
+
     porosity: bool = False
     molar_volume: dict[str, Any] = {}
     permeability: Any = None
@@ -64,6 +66,8 @@ class MediumEntry(Table):
 
 
 class MobilityEntry(Table):
+    """[physics.mobility]: factors on the diffusion of species."""
+
     factor: dict[str, Factor] = {}
     size_exponent: Number | None = None
     reference: str | None = None

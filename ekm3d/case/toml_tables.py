@@ -1,39 +1,44 @@
-"""Tables of case.toml as strict pydantic models: reading them, and what to say of mistakes.
+"""Validation of TOML tables by strict pydantic models, with messages in the user's words.
 
-`parse` validates and reports; it never raises for a user's mistake.
+`parse` adds mistakes of the user to the problems; it never raises for them.
 """
 
 import copy
 import types
 import typing
+from typing import Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from ekm3d.case.toml_text import MISSING
+from ekm3d.case.problems import MISSING, KeyPath, Problems
+from ekm3d.case.units import QuantityKind
 from ekm3d.suggest import suggest
 
 
 class Table(BaseModel):
-    """A TOML table: unknown keys are mistakes, nothing is converted on the sly."""
+    """TOML table: unknown keys are mistakes, and no value is converted implicitly."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _unread(cls, value, read):
+    def _pass_missing(cls, value, read):
+        """Return MISSING as it is; validate any other value."""
         return value if value is MISSING else read(value)
 
 
-def Q(kind):
-    """A float field in the SI unit of `kind`; takes text with a unit or a bare SI number."""
-    return typing.Annotated[float, BeforeValidator(kind.read),
-                            Field(examples=[f'"{kind.example}"'])]
+def quantity(kind: QuantityKind) -> tuple[Any, ...]:
+    """Return the annotations of a float field in SI: Annotated[float, *quantity(kind)].
+
+    The field takes text with a unit or a bare SI number.
+    """
+    return BeforeValidator(kind.read), Field(examples=[f'"{kind.example}"'])
 
 
-def parse(model, data, problems, path=()):
-    """The data as a `model`, with UNREAD for every value that is missing or wrong.
+def parse(model: type[Table], data: Any, problems: Problems, path: KeyPath = ()) -> Any:
+    """Return the data as a `model`, with MISSING for every value that is absent or wrong.
 
-    Adds what is wrong to `problems`, placed under `path`.
+    The mistakes are added to `problems`, placed under `path`.
     """
     data = copy.deepcopy(data)
     while True:
@@ -49,7 +54,7 @@ def parse(model, data, problems, path=()):
 
 
 def _blank(data, error):
-    """Replace the wrong value by UNREAD, or what holds it if that has been done already."""
+    """Replace the wrong value by MISSING, or its table if that has been done already."""
     place = error["loc"]
     if error["input"] is MISSING:
         place = place[:-1]
@@ -64,7 +69,7 @@ def _blank(data, error):
 
 
 def _message(model, error):
-    """What is wrong and what would be right, in words of the case file."""
+    """Return the message for an error of pydantic: the mistake and its remedy."""
     kind, key, got = error["type"], error["loc"][-1] if error["loc"] else "", error["input"]
     if kind == "extra_forbidden":
         return "unknown key" + suggest(key, _model_at(model, error["loc"][:-1]).model_fields)
@@ -87,7 +92,7 @@ def _message(model, error):
 
 
 def _model_at(model, path):
-    """The model that describes the table at `path`."""
+    """Return the model of the table at `path`."""
     for key in path:
         if isinstance(key, str):
             model = _table_of(model.model_fields[key].annotation)
@@ -95,7 +100,7 @@ def _model_at(model, path):
 
 
 def _table_of(annotation):
-    """The Table in an annotation such as list[Layer] or Strips | None."""
+    """Return the Table in an annotation such as list[Layer] or Strips | None."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) \
             and issubclass(annotation, Table):
         return annotation

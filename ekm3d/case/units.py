@@ -1,4 +1,4 @@
-"""Quantities written as text ("0.3 V/cm", "22.5 meq/kg") to SI numbers.
+"""Conversion of quantities written as text ("0.3 V/cm", "22.5 meq/kg") to SI numbers.
 
 The equivalent is a unit of its own, not a mole: 1 mol of an ion of charge z is |z| eq.
 `m2` and `m3` mean square and cubic metres. The registry of pint is built on first use.
@@ -8,6 +8,7 @@ import functools
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,11 @@ UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?
 
 
 @functools.cache
-def registry():
-    """pint's units and the equivalent."""
+def registry() -> Any:
+    """Return pint's registry of units, with the equivalent added."""
     import pint  # imported here: it costs 0.4 s
 
-    units = pint.UnitRegistry()
+    units: Any = pint.UnitRegistry()
     units.define("equivalent = [equivalent] = eq")
     power = re.compile(r"(?<![A-Za-z0-9_])([kcdmuµ]?m)([23])(?![A-Za-z0-9_.])")
     units.preprocessors.append(lambda text: power.sub(r"\1**\2", text))
@@ -28,8 +29,11 @@ def registry():
 
 
 @functools.cache
-def factor(unit, target):
-    """What a number in `unit` is multiplied by to be in `target`; ValueError if it cannot be."""
+def factor(unit: str, target: str) -> float:
+    """Return the factor that converts a number in `unit` to `target`.
+
+    Raises ValueError if `unit` is not a unit or cannot be converted.
+    """
     units = registry()
     if len(unit) > 40 or not UNIT.fullmatch(unit):
         raise ValueError(f"{unit!r} is not a unit")
@@ -46,25 +50,28 @@ def factor(unit, target):
 
 @dataclass(frozen=True)
 class QuantityKind:
-    """One sort of quantity: its SI unit, how to write it, and the range it may have."""
+    """Kind of a quantity: SI unit, an example of its notation, and the permitted range."""
 
     unit: str                   # SI; "" for a pure number
     example: str
     low: float = -math.inf
     high: float = math.inf
-    above: bool = False         # the lower limit itself is excluded
-    below: bool = False         # the upper limit itself is excluded
+    above: bool = False         # exclude the lower limit itself
+    below: bool = False         # exclude the upper limit itself
 
-    def factor(self, unit):
-        """SI value of one `unit`; ValueError if that is something else."""
+    def factor(self, unit: str) -> float:
+        """Return the SI value of one `unit`; raises ValueError if it cannot be converted."""
         return factor(unit, self.unit)
 
-    def bare(self, number):
-        """A number without a unit is in SI."""
+    def bare(self, number: float) -> float:
+        """Return the SI value of a number without a unit."""
         return number
 
-    def read(self, value):
-        """SI number of "0.3 V/cm" or of a bare SI number; ValueError says what would be right."""
+    def read(self, value: Any) -> float:
+        """Return the SI number of a text ("0.3 V/cm") or of a bare SI number.
+
+        Raises ValueError, whose message shows an example, if it is neither or out of range.
+        """
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(f"cannot read {value!r} as {self.name}; write e.g. {self.example!r}")
         try:
@@ -78,8 +85,8 @@ class QuantityKind:
                              f"write e.g. {self.example!r}") from None
         return self.check(result, value)
 
-    def check(self, number, value=None):
-        """The number itself, if it lies in the range."""
+    def check(self, number: float, value: Any = None) -> float:
+        """Return the number; raises ValueError, quoting the text `value`, if it is out of range."""
         shown = repr(value) if isinstance(value, str) else f"{number:g} {self.unit}".rstrip()
         if not math.isfinite(number):
             raise ValueError(f"{shown} is not a finite number; write e.g. {self.example!r}")
@@ -87,31 +94,34 @@ class QuantityKind:
             raise ValueError(f"{shown} is out of range; it must be {self.range}")
         return number
 
-    def holds(self, numbers):
-        """Whether each number is finite and in the range."""
+    def holds(self, numbers: Any) -> Any:
+        """Return True for every number (float or array) that is finite and in the range."""
         low = np.greater if self.above else np.greater_equal
         high = np.less if self.below else np.less_equal
         return np.isfinite(numbers) & low(numbers, self.low) & high(numbers, self.high)
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """The unit, or "a number"."""
         return self.unit or "a number"
 
     @property
-    def range(self):
+    def range(self) -> str:
         """The limits in words."""
         low = ("above " if self.above else "at least ") + f"{self.low:g} {self.unit}".rstrip()
         high = ("below " if self.below else "at most ") + f"{self.high:g} {self.unit}".rstrip()
         return " and ".join(text for text, limit in ((low, self.low), (high, self.high))
                             if math.isfinite(limit))
 
-    def _unitless(self, number):
+    def _unitless(self, number: float) -> float:
+        """Return the SI value of a text without a unit."""
         if self.unit:
             raise ValueError("the unit is missing")
         return number
 
     @staticmethod
     def _split(text):
+        """Return (number, unit) of a text."""
         match = NUMBER.fullmatch(text)
         if not match:
             raise ValueError("it does not begin with a number")
@@ -120,12 +130,13 @@ class QuantityKind:
 
 @dataclass(frozen=True)
 class Amount(QuantityKind):
-    """An amount of a component per kg or per m3, in mol, eq or mass; SI: mol."""
+    """Amount of a component per kg or per m3, in mol, eq or mass; SI: mol."""
 
     charge: float = 0.0
     molar_mass: float = math.nan    # kg/mol
 
-    def factor(self, unit):
+    def factor(self, unit: str) -> float:
+        """Return the mol of one `unit`, which may be of mol, of eq or of mass."""
         per = self.unit.partition("/")[2]
         reasons = []
         for basis, moles in (("mol", 1.0), ("eq", 1 / abs(self.charge) if self.charge else None),
@@ -142,7 +153,8 @@ class Amount(QuantityKind):
             return scale * moles
         raise ValueError(reasons[0])
 
-    def bare(self, number):
+    def bare(self, number: float) -> float:
+        """Return 0; any other number needs its unit."""
         if number:
             raise ValueError("the unit is missing (mol, eq and mg differ)")
         return number
@@ -150,27 +162,27 @@ class Amount(QuantityKind):
     _unitless = bare
 
 
-def positive(unit, example):
-    """A Kind above zero."""
+def positive(unit: str, example: str) -> QuantityKind:
+    """Return a kind of quantity above zero."""
     return QuantityKind(unit, example, low=0.0, above=True)
 
 
-def not_negative(unit, example):
-    """A Kind of zero or more."""
+def not_negative(unit: str, example: str) -> QuantityKind:
+    """Return a kind of quantity of zero or more."""
     return QuantityKind(unit, example, low=0.0)
 
 
-def per_kg(charge=0.0, molar_mass=math.nan):
-    """Amount of a component per kg of dry ore [mol/kg]."""
+def per_kg(charge: float = 0.0, molar_mass: float = math.nan) -> Amount:
+    """Return the kind of an amount of a component per kg of dry ore [mol/kg]."""
     return Amount("mol/kg", "400 mg/kg" if math.isfinite(molar_mass) else "0.02 mol/kg",
                   low=0.0, charge=charge, molar_mass=molar_mass)
 
 
-def per_litre(charge=0.0, molar_mass=math.nan, low=0.0):
-    """Concentration of a component in water [mol/m3]."""
+def per_litre(charge: float = 0.0, molar_mass: float = math.nan, low: float = 0.0) -> Amount:
+    """Return the kind of a concentration of a component in water [mol/m3]."""
     return Amount("mol/m3", "0.2 mmol/l", low=low, charge=charge, molar_mass=molar_mass)
 
 
-def per_area(charge=0.0, molar_mass=math.nan):
-    """Flux of a component through a face [mol/m2/s], of either sign."""
+def per_area(charge: float = 0.0, molar_mass: float = math.nan) -> Amount:
+    """Return the kind of a flux of a component through a face [mol/m2/s], of either sign."""
     return Amount("mol/m2/s", "1e-6 mol/m2/s", charge=charge, molar_mass=molar_mass)

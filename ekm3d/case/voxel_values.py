@@ -1,6 +1,6 @@
-"""Values per voxel from the sources that a case may name.
+"""Voxel values from the sources that a case may name.
 
-    0.45                                          the same everywhere
+    0.45                                          a constant
     {layers = [{bottom, top, value}, ...]}        by height above the block's bottom; a voxel
                                                   across two layers takes their mean by thickness
     {table = "t.csv", column = "c"}               one row per voxel with its centre x, y, z
@@ -12,13 +12,16 @@
 All but the first two take `unit = "..."`; CSV columns may carry it in their names instead.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ekm3d.case.array_files import HDF5, NUMPY, read_dataset, read_numpy
 from ekm3d.case.csv_table import CsvTable
 from ekm3d.case.expressions import evaluate
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import (
     ArraySource,
     DatasetSource,
@@ -28,17 +31,19 @@ from ekm3d.case.schema import (
     TableSource,
 )
 from ekm3d.case.toml_tables import parse
-from ekm3d.case.toml_text import MISSING, MissingValue
+from ekm3d.case.units import QuantityKind
+from ekm3d.grid.grid import Grid
 
-SOURCES = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource,
-           "formula": FormulaSource}
+SOURCES: dict[str, Any] = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource,
+                           "formula": FormulaSource}
 
 
-def layered(grid, layers):
-    """(nz, ny, nx) values of layers [(bottom, top, value)], heights above the block's bottom [m].
+def layered(grid: Grid, layers: Sequence[tuple[float, float, float]]) -> np.ndarray:
+    """Return the values (nz, ny, nx) of layers (bottom, top, value).
 
-    Overlap-weighted mean, so that an inventory does not depend on the spacing. ValueError where
-    the layers overlap or do not cover the block from bottom to top.
+    Heights count from the block's bottom [m]. A voxel takes the mean weighted by overlap, so that
+    an inventory does not depend on the spacing. Raises ValueError where the layers overlap or do
+    not cover the block from bottom to top.
     """
     height, slack, reached = grid.size[2], 1e-9 * grid.size[2], 0.0
     for bottom, top, _ in sorted(layers):
@@ -60,43 +65,44 @@ def layered(grid, layers):
     return np.broadcast_to(profile[:, None, None], grid.shape).copy()
 
 
-def tabulated(grid, sheet, values):
-    """(nz, ny, nx) values from a table that lists every voxel's centre once, in any order.
+def tabulated(grid: Grid, table: CsvTable, values: np.ndarray) -> np.ndarray:
+    """Return the values (nz, ny, nx) of a table that lists every voxel's centre once, in any order.
 
-    ValueError names the first line that is no centre or repeats one, or a voxel not listed.
+    values: (rows,). Raises ValueError, which names the first line that is no centre or repeats
+    one, or a voxel that is not listed.
     """
-    steps = (sheet.positions() - grid.origin) / grid.spacing - 0.5
+    steps = (table.positions() - grid.origin) / grid.spacing - 0.5
     index = np.rint(np.clip(steps, -1e9, 1e9)).astype(int)
     wrong = ((np.abs(steps - index) > 1e-3) | (index < 0) | (index >= grid.cells)).any(axis=1)
     flat = np.ravel_multi_index(index[:, ::-1].T, grid.shape, mode="clip")
     order = np.argsort(flat, kind="stable")
-    repeated = np.zeros(len(sheet), bool)
+    repeated = np.zeros(len(table), bool)
     repeated[order[1:]] = flat[order[1:]] == flat[order[:-1]]
     if (wrong | repeated).any():
         n = int(np.argmax(wrong | repeated))
-        where = "({:g}, {:g}, {:g}) m".format(*sheet.positions()[n])
+        where = "({:g}, {:g}, {:g}) m".format(*table.positions()[n])
         reason = (f"{where} is not the centre of a voxel of the grid" if wrong[n] else
-                  f"{where} is the voxel of line {sheet.lines[int(np.argmax(flat == flat[n]))]} "
+                  f"{where} is the voxel of line {table.lines[int(np.argmax(flat == flat[n]))]} "
                   "again; every voxel may be listed once")
-        raise ValueError(f"{sheet.name}:{sheet.lines[n]}: {reason}")
+        raise ValueError(f"{table.name}:{table.lines[n]}: {reason}")
     listed = np.zeros(grid.shape, bool)
     listed.flat[flat] = True
     if not listed.all():
         k, j, i = np.argwhere(~listed)[0]
         where = ", ".join(f"{grid.centres(a)[n]:g}" for a, n in ((2, i), (1, j), (0, k)))
-        raise ValueError(f"{sheet.name} misses {np.sum(~listed)} of {listed.size} voxels, the "
+        raise ValueError(f"{table.name} misses {np.sum(~listed)} of {listed.size} voxels, the "
                          f"first at ({where}) m")
     result = np.empty(grid.shape)
     result.flat[flat] = values
     return result
 
 
-def interpolated(points, values, where):
-    """Values at `where` (n, 3) from samples at `points` (m, 3): kriging, exact at the samples.
+def interpolated(points: np.ndarray, values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return the values (n,) at `where` (n, 3) by kriging of samples (m,) at `points` (m, 3).
 
     Radial basis functions -r with a constant: ordinary kriging with a linear variogram, which
-    has no range or sill to choose. Where its weights overshoot, the result is cut to the range
-    of the samples, so that it is never negative if they are not.
+    has no range or sill to choose; exact at the samples. Overshoots are clipped to the range of
+    the samples, so that the result is never negative if they are not.
     """
     if len(points) == 1 or np.ptp(values) == 0.0:
         return np.full(len(where), values[0])
@@ -107,22 +113,22 @@ def interpolated(points, values, where):
     return np.clip(model(where), values.min(), values.max())
 
 
-class Sources:
-    """Reads sources onto a grid; problems go to `problems`."""
+class SourceReader:
+    """Reader of sources of voxel values for a grid; problems go to `problems`."""
 
-    def __init__(self, grid, directory, problems):
+    def __init__(self, grid: Grid, directory: Path, problems: Problems):
         self.grid, self.directory, self.problems = grid, directory, problems
-        self.sheets = {}
+        self._tables: dict[str, CsvTable] = {}
 
-    def field(self, path, source, kind):
-        """(nz, ny, nx) of one source in SI, or UNREAD."""
+    def field(self, path: KeyPath, source: Any, kind: QuantityKind) -> Any:
+        """Return the values (nz, ny, nx) of a source in SI, or MISSING."""
         value = self.value(path, source, kind)
         if not isinstance(value, float):
             return value
         return self.problems.attempt(lambda: np.full(self.grid.shape, value))
 
-    def value(self, path, source, kind):
-        """The float of a constant, (nz, ny, nx) of any other source, or UNREAD."""
+    def value(self, path: KeyPath, source: Any, kind: QuantityKind) -> Any:
+        """Return the float of a constant, (nz, ny, nx) of any other source, or MISSING."""
         try:
             if source is MISSING:
                 return MISSING
@@ -135,10 +141,11 @@ class Sources:
         except MissingValue:
             return MISSING
 
-    def faces(self, path, source, kind, axis, upper):
-        """The float of a constant, the 2D array of a formula at the face centres of a side.
+    def faces(self, path: KeyPath, source: Any, kind: QuantityKind, axis: int, upper: bool) -> Any:
+        """Return the float of a constant, or a formula's values at the face centres of a side.
 
-        The array holds the side's faces by the two other axes, in the order z, y, x.
+        axis: array axis 0, 1, 2 = z, y, x across the side; upper: at its upper end. The values
+        have the shape (nz, ny, nx) without that axis. MISSING where the source is wrong.
         """
         try:
             if not isinstance(source, dict):
@@ -153,18 +160,19 @@ class Sources:
         except MissingValue:
             return MISSING
 
-    def place(self, mask):
-        """"(x, y, z) m", the centre of the first voxel of a mask (nz, ny, nx)."""
+    def place(self, mask: np.ndarray) -> str:
+        """Return "(x, y, z) m", the centre of the first voxel of a mask (nz, ny, nx)."""
         first = np.argwhere(mask)[0]
         return "({}) m".format(", ".join(f"{self.grid.centres(a)[first[a]]:g}" for a in (2, 1, 0)))
 
-    def sheet(self, name):
-        """The CSV file of that name in the case directory, read once."""
-        if name not in self.sheets:
-            self.sheets[name] = CsvTable(self.directory / name)
-        return self.sheets[name]
+    def _table(self, name: str) -> CsvTable:
+        """Return a CSV file of the case directory, read once."""
+        if name not in self._tables:
+            self._tables[name] = CsvTable(self.directory / name)
+        return self._tables[name]
 
-    def _voxels(self, path, source, kind):
+    def _voxels(self, path: KeyPath, source: dict[str, Any], kind: QuantityKind) -> np.ndarray:
+        """Return the values (nz, ny, nx) of a source that is a table."""
         chosen = [key for key in source if key in SOURCES]
         if len(chosen) != 1:
             raise ValueError("should be a constant, or a table that holds one of layers, table, "
@@ -181,8 +189,8 @@ class Sources:
         if model is FormulaSource:
             return self._formula(spec, kind)
         if model is TableSource:
-            sheet = self.sheet(spec.table)
-            return tabulated(self.grid, sheet, sheet.values(spec.column, kind, spec.unit))
+            table = self._table(spec.table)
+            return tabulated(self.grid, table, table.values(spec.column, kind, spec.unit))
         file = self.directory / spec.table
         if model is ArraySource:
             array = read_numpy(file, self.grid.shape)
@@ -191,14 +199,14 @@ class Sources:
         return self._checked(array, kind, spec.unit, spec.table)
 
     def _formula(self, spec, kind, at=None):
-        """Values of a formula at the coordinates (z, y, x) `at` [m], else at the voxel centres."""
+        """Return a formula's values at coordinates `at` (z, y, x) [m], else at voxel centres."""
         z, y, x = at or (self.grid.centres(axis) for axis in (0, 1, 2))
         values = evaluate(spec.formula, x, y[:, None], z[:, None, None])
         return self._checked(values, kind, spec.unit, "the formula", (z, y, x))
 
     def _checked(self, values, kind, unit, what, at=None):
-        """The values in SI, all within the limits of `kind`."""
-        with np.errstate(over="ignore"):            # what is too large is told below
+        """Return the values in SI; raises ValueError unless all are within the limits of `kind`."""
+        with np.errstate(over="ignore"):            # an overflow is reported below
             values = values * self._scale(kind, unit, what)
         good = kind.holds(values)
         if not good.all():
@@ -212,7 +220,7 @@ class Sources:
 
     @staticmethod
     def _scale(kind, unit, what):
-        """SI value of one `unit`."""
+        """Return the SI value of one `unit`."""
         if unit is None:
             if kind.unit:
                 raise ValueError(f"the unit of {what} is not known; add unit = \"...\" "
@@ -225,6 +233,7 @@ class Sources:
                              f"{kind.example!r}") from None
 
     def _layers(self, path, layers, kind):
+        """Return the values (nz, ny, nx) of a list of layers."""
         read = []
         for n, layer in enumerate(layers):
             try:
@@ -236,13 +245,14 @@ class Sources:
         return layered(self.grid, read)
 
     def _samples(self, spec, kind):
-        sheet = self.sheet(spec.samples)
-        values = sheet.values(spec.column, kind, spec.unit)
-        points = sheet.inside(self.grid)
+        """Return the values (nz, ny, nx) interpolated between samples."""
+        table = self._table(spec.samples)
+        values = table.values(spec.column, kind, spec.unit)
+        points = table.positions_inside(self.grid)
         _, first, count = np.unique(points, axis=0, return_index=True, return_counts=True)
         if (count > 1).any():
-            line = sheet.lines[first[np.argmax(count > 1)]]
-            raise ValueError(f"{sheet.name}:{line}: another sample has the same place")
+            line = table.lines[first[np.argmax(count > 1)]]
+            raise ValueError(f"{table.name}:{line}: another sample has the same place")
         z, y, x = (self.grid.centres(axis) for axis in (0, 1, 2))
         where = np.stack(np.meshgrid(z, y, x, indexing="ij")[::-1], axis=-1).reshape(-1, 3)
         origin = np.array(self.grid.origin)

@@ -1,21 +1,29 @@
-"""What the water of a case is made of: compositions, and regions of the block that differ.
+"""Water of a case, read from [water]: compositions, and regions that differ.
 
-A composition is a table {component: amount}; an amount may be a source (see ekm3d.case.voxel_values)
-where the water fills the block. `pH` among them sets the acidity instead of H+, and `balance`
-names the ion whose amount then closes the charge. Regions are boxes that replace the composition
-inside; a voxel that a box cuts takes the mean by volume, so that every mole is where it was
-written, on any grid.
+A composition is a table {component: amount}; an amount may be a source (see
+`ekm3d.case.voxel_values`) where the water fills the block. `pH` among them sets the acidity
+instead of H+, and `balance` names the ion whose amount then closes the charge. Regions are boxes
+that replace the composition inside; a voxel that a box cuts takes the mean by volume, so that the
+moles of a box do not depend on the grid.
 """
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ekm3d.case.toml_text import MISSING
-from ekm3d.case.units import QuantityKind, per_kg, per_litre
-from ekm3d.chemistry.solution import water
+from ekm3d.case.problems import MISSING, KeyPath, Problems
+from ekm3d.case.schema import Box, Water, WaterRegion
+from ekm3d.case.units import Amount, QuantityKind, per_kg, per_litre
+from ekm3d.case.voxel_values import SourceReader
+from ekm3d.chemistry.solution import speciate
+from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.grid.grid import Grid
 from ekm3d.suggest import suggest
+
+Amounts = dict[str, float | np.ndarray]     # component -> one amount, or (nz, ny, nx)
 
 PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
 SCALE = QuantityKind("", "5.3", 0.0, 14.0)
@@ -23,23 +31,26 @@ SCALE = QuantityKind("", "5.3", 0.0, 14.0)
 
 @dataclass(frozen=True)
 class WaterData:
-    """Amounts are floats, or arrays (nz, ny, nx) where they differ from voxel to voxel."""
+    """Water of a case; amounts are floats, or arrays (nz, ny, nx) where they differ."""
 
-    composition: dict       # component -> mol/m3 of the pore water before prewetting
-    prewetting: dict        # component -> mol per kg of dry ore
+    composition: Amounts    # component -> mol/m3 of the pore water before prewetting
+    prewetting: Amounts     # component -> mol per kg of dry ore
 
 
-def composition(table, path, chem, problems, kind=per_litre, sources=None):
-    """{component: SI amount} of a table of amounts, which must balance in charge.
+def composition(table: Mapping[str, Any], path: KeyPath, chem: ChemicalSystem, problems: Problems,
+                kind: Callable[..., Amount] = per_litre, sources: SourceReader | None = None
+                ) -> Any:
+    """Return {component: SI amount} of a table of amounts, which must balance in charge.
 
-    Where H+ is not listed the others must balance: acid that is meant is written as H+, which
-    counts acidity and so is negative in alkaline water. With `sources`, amounts may differ
-    between voxels; they balance in each.
+    Without H+ the other ions must balance: acid is written as H+, which counts acidity and thus is
+    negative in alkaline water. With `sources`, amounts may differ between voxels; they must
+    balance in each. kind(charge, molar mass) is the kind of an amount.
     """
-    amounts, names = {}, chem.components + chem.labels
+    amounts: Amounts = {}
+    names = chem.components + chem.labels
     stated = {key: table[key] for key in (PH, BALANCE) if key in table}
-    table = {name: value for name, value in table.items() if name not in stated}
-    for name, value in table.items():
+    listed = {name: value for name, value in table.items() if name not in stated}
+    for name, value in listed.items():
         here = (*path, name)
         if name not in names:
             problems.add(here, "unknown component" + suggest(name, names))
@@ -57,15 +68,15 @@ def composition(table, path, chem, problems, kind=per_litre, sources=None):
             continue
         if value is not MISSING:
             amounts[chem.components[n]] = value
-    if len(amounts) == len(table) and stated:
+    if len(amounts) == len(listed) and stated:
         amounts = problems.attempt(_at_pH, amounts, stated, path, chem, problems, kind)
-    elif len(amounts) == len(table):
+    elif len(amounts) == len(listed):
         problems.attempt(_balance, amounts, path, chem, problems, kind, sources)
     return amounts
 
 
 def _at_pH(amounts, stated, path, chem, problems, kind):
-    """The amounts with the acidity, and the balancing ion, that go with the pH stated."""
+    """Return the amounts with the acidity and the balancing ion that follow from the pH."""
     try:
         pH = SCALE.read(stated[PH]) if PH in stated else None
     except ValueError as e:
@@ -76,22 +87,23 @@ def _at_pH(amounts, stated, path, chem, problems, kind):
                      "the pH out, or list H+ with the others")
         return MISSING
     try:
-        found = water(chem, amounts, pH, stated.get(BALANCE),
-                      dict(zip(chem.gases, chem.pressure_g)), "the water")
+        solution = speciate(chem, amounts, pH, stated.get(BALANCE),
+                         dict(zip(chem.gases, chem.pressure_g, strict=True)), "the water")
     except ValueError as e:
         problems.add(path, str(e))
         return MISSING
-    ionic = np.abs(chem.charge) @ np.abs(found.total)
-    if abs(found.imbalance) > 1e-6 * ionic:
-        problems.add((*path, PH), f"at pH {pH:g} the ions do not balance: {found.imbalance:+.6g} "
-                     f"meq/l in all; correct them, or name the one to adjust: {BALANCE} = "
-                     f"{next((c for c, z in zip(chem.components, chem.charge) if z < 0), '')!r}")
-    return {name: float(amount) for name, amount in zip(chem.components, found.total)
-            if amount != 0.0}
+    ionic = np.abs(chem.charge) @ np.abs(solution.total)
+    if abs(solution.imbalance) > 1e-6 * ionic:
+        anion = next((c for c, z in zip(chem.components, chem.charge, strict=True) if z < 0), "")
+        problems.add((*path, PH), f"at pH {pH:g} the ions do not balance: "
+                     f"{solution.imbalance:+.6g} meq/l in all; correct them, or name the one to "
+                     f"adjust: {BALANCE} = {anion!r}")
+    return {name: float(amount)
+            for name, amount in zip(chem.components, solution.total, strict=True) if amount != 0.0}
 
 
 def _balance(amounts, path, chem, problems, kind, sources):
-    """Note where the ions do not balance in charge."""
+    """Check that the ions balance in charge, in every voxel."""
     charge = [chem.charge[chem.index(name)] * amount for name, amount in amounts.items()]
     net, ionic = np.asarray(sum(charge)), sum(map(abs, charge))
     off = np.abs(net) > 1e-6 * ionic
@@ -104,8 +116,9 @@ def _balance(amounts, path, chem, problems, kind, sources):
                  "H+ as well if the water is meant to be acid")
 
 
-def read_water(section, chem, sources, problems):
-    """The WaterData of a validated [water], with its regions put in."""
+def read_water(section: Water, chem: ChemicalSystem, sources: SourceReader, problems: Problems
+               ) -> WaterData:
+    """Return the WaterData of a validated [water], its regions included."""
     path = ("water", "composition")
     pore = problems.attempt(composition, section.composition, path, chem, problems, per_litre,
                             sources)
@@ -118,8 +131,9 @@ def read_water(section, chem, sources, problems):
     return WaterData(pore, added)
 
 
-def _region(path, region, chem, sources, problems):
-    """(box, composition) of one [[water.region]]."""
+def _region(path: KeyPath, region: WaterRegion, chem: ChemicalSystem, sources: SourceReader,
+            problems: Problems) -> tuple[Box, Any]:
+    """Return (box, composition) of one [[water.region]]."""
     grid = sources.grid
     for d, axis in enumerate("xyz"):
         low, high = region.box[0][d], region.box[1][d]
@@ -132,22 +146,22 @@ def _region(path, region, chem, sources, problems):
                                    per_litre, sources)
 
 
-def mixed(grid, base, regions):
-    """{component: (nz, ny, nx)} of `base` with regions [(box, composition)] put in."""
+def mixed(grid: Grid, base: Amounts, regions: Sequence[tuple[Box, Amounts]]) -> Amounts:
+    """Return {component: (nz, ny, nx)} of `base`, replaced inside the boxes of `regions`."""
     parts = [base, *(inside for _, inside in regions)]
     weights = shares(grid, [box for box, _ in regions])
     names = dict.fromkeys(name for part in parts for name in part)
-    return {name: sum(weight * part[name] for weight, part in zip(weights, parts) if name in part)
+    return {name: sum(weight * part[name] for weight, part in zip(weights, parts, strict=True)
+                      if name in part)
             for name in names}
 
 
-def shares(grid, boxes):
-    """Share of every voxel's volume that lies in each box: (1 + boxes, nz, ny, nx).
+def shares(grid: Grid, boxes: Sequence[Box]) -> np.ndarray:
+    """Return the share of every voxel's volume in each box: (1 + boxes, nz, ny, nx).
 
-    Boxes ((x0, y0, z0), (x1, y1, z1)) [m]; where they overlap, the last counts. The first of the
-    shares is what lies in none. They add up to 1.
+    Where boxes overlap, the last counts. The first of the shares lies in no box. Their sum is 1.
     """
-    cuts = []                               # along z, y, x, in voxels: all ends of voxels and boxes
+    cuts = []           # along z, y, x: ends of the boxes; ends of voxels and boxes  [voxels]
     for d in (2, 1, 0):
         ends = (np.array([[low[d], high[d]] for low, high in boxes]) - grid.origin[d])
         ends = np.clip(ends / grid.spacing[d], 0, grid.cells[d]).reshape(-1, 2)
@@ -158,7 +172,7 @@ def shares(grid, boxes):
     owner = np.zeros([m.size for m in middles], dtype=np.int32)
     for n in range(len(boxes)):
         inside = [np.flatnonzero((m > ends[n, 0]) & (m < ends[n, 1]))
-                  for m, (ends, _) in zip(middles, cuts)]
+                  for m, (ends, _) in zip(middles, cuts, strict=True)]
         owner[np.ix_(*inside)] = n + 1
     result = np.empty((len(boxes) + 1, *grid.shape))
     for n in range(len(boxes) + 1):

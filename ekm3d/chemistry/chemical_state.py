@@ -1,44 +1,48 @@
-"""What the chemistry of m voxels is given and finds: flat arrays where the backend keeps them."""
+"""Inputs and outputs of the equilibrium solver for m voxels, as flat arrays of the backend."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-FURTHEST = 1.0            # change of a logarithm that is carried on to the next start
+Array = Any               # NumPy's on the host, CuPy's on a GPU
+
+MAX_EXTRAPOLATION = 1.0   # change of a logarithm beyond which a warm start is not extrapolated
 
 
 @dataclass
 class ChemicalState:
-    """Arrays (..., m): a run's own, of which some voxels are solved, or just these voxels'.
+    """Arrays (..., m): a whole run's, of which some voxels are solved, or those of a list.
 
     K components, N exchangers, S species, E exchange species, M minerals, G gases; B unknowns
     that are logarithms.
     """
 
-    total: object                # (K, m) mol/m3 of bulk
-    theta: object                # (m,) m3 of water per m3 of bulk
-    cec: object                  # (N, m) eq/m3 of bulk
-    slope: object                # (N, m) eq/m3 per pH
-    reference_pH: object         # (N, m)
-    limits: tuple                # of X / cec, the charge that an exchanger holds
-    warm_start: object                 # (B + M, m) unknowns of the last equilibrium, then of this one
-    rate: object                 # (B, m) by how much the logarithms changed per second, 1/s
-    c: object                    # (S, m) species, mol/m3 of water
-    exchanged: object            # (E, m) exchange species, mol/m3 of bulk
-    solid: object                # (M, m) minerals, mol/m3 of bulk
-    gas: object                  # (G, m) taken up from the gases, mol/m3 of bulk
-    pH: object                   # (m,)
-    strength: object             # (m,) ionic strength, mol/l
+    total: Array                 # (K, m) mol/m3 of bulk
+    theta: Array                 # (m,) water content, m3 of water per m3 of bulk
+    cec: Array                   # (N, m) eq/m3 of bulk
+    slope: Array                 # (N, m) eq/m3 per pH
+    reference_pH: Array          # (N, m)
+    limits: tuple[float, float]  # of X / cec, X the charge of an exchanger
+    warm_start: Array            # (B + M, m) unknowns: of the last equilibrium, then of this one
+    rate: Array                  # (B, m) change of the logarithms between the last two, 1/s
+    c: Array                     # (S, m) species, mol/m3 of water
+    exchanged: Array             # (E, m) exchange species, mol/m3 of bulk
+    solid: Array                 # (M, m) minerals, mol/m3 of bulk
+    gas: Array                   # (G, m) taken up from the gases, mol/m3 of bulk
+    pH: Array                    # (m,)
+    strength: Array              # (m,) ionic strength, mol/l
 
 
-def carried_on(warm_start, rate, elapsed):
-    """A start `elapsed` [s] after the equilibrium `warm` (U, n), which changed by `rate` (B, n).
+def extrapolate_warm_start(warm_start: np.ndarray, rate: np.ndarray,
+                           elapsed: float) -> np.ndarray:
+    """Return the unknowns (U, n) extrapolated over `elapsed` [s] with `rate` (B, n) [1/s].
 
-    Straight on, but only where no logarithm changes by more than FURTHEST: what comes or goes
-    altogether does not go on like that.
+    Linear, and only in voxels where no logarithm changes by more than MAX_EXTRAPOLATION: a phase
+    or component that appears or vanishes does not change linearly.
     """
     start = warm_start.copy()
     if elapsed > 0:
         change = rate * elapsed
-        start[:len(rate)] += np.where(np.abs(change).max(axis=0) <= FURTHEST, change, 0.0)
+        start[:len(rate)] += np.where(np.abs(change).max(axis=0) <= MAX_EXTRAPOLATION, change, 0.0)
     return start

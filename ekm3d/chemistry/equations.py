@@ -1,14 +1,14 @@
-"""The equations of a voxel's chemical equilibrium: residual, Jacobian and Newton step.
+"""Equations of a voxel's chemical equilibrium: residual, Jacobian and Newton step.
 
 Unknowns: ln a_k of each component, ln x of each exchanger's empty site, ln q of each Vanselow
 exchanger, ln I, ln a_w, and the amount n_p of each phase (minerals, then gases at fixed pressure).
-Species follow from mass action, exchange species from `exchangers`, activity coefficients from
+Species follow from mass action, exchange species from `ion_exchange`, activity coefficients from
 `activity` (c and I in mol/l, amounts per m3 of bulk):
 
     ln c_s = ln K_s + sum_k nu_sk ln a_k + w_s ln a_w - ln gamma_s(I)
     n_e    = (X_i or q_i) K_e' prod_k a_k^nu_ek x_i^z_e,     X_i = clip(cec_i + slope (pH - pH_ref))
 
-and the unknowns from as many equations:
+and the unknowns satisfy as many equations:
 
     0 = theta sum_s nu_sk c_s + sum_e nu_ek n_e + sum_p nu_pk n_p - [k = H] sum_i (X_i - cec_i)
         - total_k
@@ -21,37 +21,39 @@ The amounts theta c_s and n_e are called terms. The protons X - cec of an exchan
 in total_H, so that sum_k z_k total_k - sum_i cec_i is the net charge of the voxel, exactly.
 
 The matrix has one pattern for all voxels, so its elimination is a fixed list of instructions
-(see `elimination`). What a thread needs for one voxel: the terms, one exponential each; the sums
-over products of stoichiometry, constants of the system; the elimination on a matrix of fixed
-size. Where a mineral is present its saturation takes the place of the balance of one component,
-its master, which moves to the row of the mineral's amount: a copy and a select, no search. Only
-minerals that compete for the same components need more than one such arrangement: one for the
-voxels whose minerals it can hold, and one for every other set that occurs.
+(see `sparse_lu`). The work of a thread for one voxel: the terms, one exponential each; sums over
+products of stoichiometric coefficients, constants of the system; the elimination of a matrix of
+fixed size. Where a mineral is present its saturation replaces the balance of one component, its
+master, which moves to the row of the mineral's amount: a copy and a select, no search. Only
+minerals that compete for the same components need more than one such pivot order: one for the
+voxels whose minerals fit it, and one for every other set that occurs.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.activity import LN10, Activity
-from ekm3d.chemistry.ion_exchange import Columns, Exchangers
+from ekm3d.chemistry.ion_exchange import Columns, Exchangers, Voxels
 from ekm3d.chemistry.phases import Phases, groups
-from ekm3d.chemistry.sparse_lu import Elimination, order_of
+from ekm3d.chemistry.sparse_lu import SparseLU, elimination_order
+from ekm3d.chemistry.system import ChemicalSystem
 
 LITRES = 1000.0           # per m3
 MISSING = -1.0e4          # stands for ln 0: exp(MISSING) is exactly 0
-SMALLEST = 1.0e-100       # of a sum: keeps a pivot whose terms underflow
+SMALLEST = 1.0e-100       # relative; added to pivots in case all their terms underflow
 TRACE = 1e-250            # mol/m3, below which a component counts as absent
-LARGEST = 60.0            # ln of a term [mol/m3] that no solution reaches; keeps exp finite
+SATURATED = 1e-10         # ln Omega that counts as 0
+LARGEST = 60.0            # ln of a term [mol/m3], above any solution's; keeps exp finite
 
 
 @dataclass
 class Residual(Columns):
-    """The equations at a trial state."""
+    """Residual of the equations at a trial state."""
 
     terms: np.ndarray            # (S + E, n) mol/m3 of bulk
-    error: np.ndarray            # (B, n) left sides; 0 for what a voxel does not hold
+    error: np.ndarray            # (B, n) right sides; 0 for components and sites that are absent
     scale: np.ndarray            # (B, n) sums of absolute terms
     saturation: np.ndarray       # (P, n) ln Omega
     site: np.ndarray             # (N, n) X
@@ -60,31 +62,36 @@ class Residual(Columns):
     absent: np.ndarray           # (K, n) components with no total
     bare: np.ndarray             # (N, n) no exchanger
 
-    def balanced(self, tolerance):
-        """Voxels whose equations hold to `tolerance` of their absolute terms."""
+    def balanced(self, tolerance: float) -> np.ndarray:
+        """Return the voxels (n,) whose equations hold to `tolerance` of their absolute terms."""
         return np.all(np.abs(self.error) <= tolerance * self.scale, axis=0)
 
 
 class Equations:
-    """The equations of one chemical system, for many voxels at once.
+    """Equations of one chemical system, for many voxels at once.
 
-    States y are (B + P, n), B unknowns in the order of the module's text and P amounts; active
-    (P, n) says which phases are held at saturation, the others at amount 0.
+    Unknowns y are (B + P, n), B in the order of the module's text and P amounts; active (P, n) is
+    True for phases at saturation, False for those of amount 0.
+
+    Attributes: K components, S species, E exchange species, N exchangers, M minerals; H number of
+    the component H+ or None; rows of the unknowns: Q first ln q, I ln I, W ln a_w, B first amount.
+    Tables by term (S + E rows): nu (K columns) components; action, sums, products, watered: see
+    the comments; pivot_order: the PivotOrder of most voxels.
     """
 
-    def __init__(self, chem):
+    def __init__(self, chem: ChemicalSystem):
         self.chem, self.H = chem, chem.hydrogen
         self.activity, self.exchangers = Activity(chem), Exchangers(chem)
         self.phases = Phases(chem)
         ex = self.exchangers
         K, S, E = len(chem.components), len(chem.species), len(chem.exchange)
-        N, V = ex.count, len(ex.mixed)
+        N, V = ex.count, len(ex.vanselow)
         self.K, self.S, self.E, self.M, self.N = K, S, E, self.phases.M, N
-        self.Q = K + N                     # first row of ln q; those of ln I, ln a_w and n:
+        self.Q = K + N
         self.I, self.W, self.B = K + N + V, K + N + V + 1, K + N + V + 2
 
         def over_terms(of_species, of_exchange):
-            """A table whose rows are the terms; a number stands for all rows."""
+            """Return a table whose rows are the terms; a number stands for all rows."""
             width = np.shape(np.asarray(of_species))[1:] or np.shape(np.asarray(of_exchange))[1:]
             return np.concatenate([np.broadcast_to(of_species, (S, *width)),
                                    np.broadcast_to(of_exchange, (E, *width))])
@@ -102,136 +109,148 @@ class Equations:
         growth = self.action[:, :self.I]
         self.products = self.sums[:, :, None] * growth[:, None, :]
         self.watered = (self.sums * water[:, None]).T
-        self._mix = {name: WeightedSum(weights) for name, weights in (
+        self._sums = {name: WeightedSum(weights) for name, weights in (
             ("action", self.action), ("sums", self.sums.T), ("sizes", np.abs(self.nu).T),
             ("watered", self.watered), ("of_species", self.sums[:S].T),
             ("of_exchange", self.sums[S:].T), ("growth", self.activity.action),
             ("by_charge", ex.scaled_by_charge), ("saturation", self.phases.nu),
-            ("held", self.phases.nu.T), ("held_sizes", np.abs(self.phases.nu).T))}
+            ("in_phases", self.phases.nu.T), ("in_phases_sizes", np.abs(self.phases.nu).T))}
         self.additive = np.all(self.nu >= 0, axis=0)
         self.may_lack = ~np.any(self.phases.nu[self.phases.gas] != 0, axis=0)
         if self.H is not None:
             self.may_lack[self.H] = False
-        self.arrangements = [PivotOrder(self, *self.phases.masters())]
-        self._others = {}                  # where the first has no room: by what is active
+        self.pivot_order = PivotOrder(self, *self.phases.masters())
+        self._other_orders: dict[bytes, PivotOrder] = {}     # by active phases that do not fit
 
-    def rarest(self, scale):
-        """Scale of each mineral's amount: that of its scarcest component but H+; (M, n)."""
+    def mineral_scale(self, scale: np.ndarray) -> np.ndarray:
+        """Return the scale (M, n) of each mineral's amount: of its scarcest component but H+."""
         parts = self.chem.nu_m != 0
         if self.H is not None:
             parts[:, self.H] = False
         return np.array([scale[:self.K][part].min(axis=0) for part in parts]).reshape(
             self.M, scale.shape[1])
 
-    def absent(self, total):
-        """Components (K, n) without a total: neither acidity nor supplied by a gas."""
+    def absent(self, total: np.ndarray) -> np.ndarray:
+        """Return the components (K, n) without a total: neither acidity nor supplied by a gas."""
         return (total <= TRACE) & self.may_lack[:, None]
 
-    def residual(self, y, voxels, held=None):
-        """The equations at y; with `held` (n,) given, X is that at this pH, and q, I and a_w
-        are y's."""
+    def residual(self, y: np.ndarray, voxels: Voxels, fixed_pH: np.ndarray | None = None
+                 ) -> Residual:
+        """Return the Residual at y; with fixed_pH (n,), X is that at this pH, and q, I and a_w
+        are not unknowns."""
         K, H, Q, phases = self.K, self.H, self.Q, self.phases
         absent = self.absent(voxels.total)
-        lost = absent.any()
-        u = np.where(absent, MISSING, y[:K]) if lost else y[:K]
-        mix = self._mix
-        saturation = (mix["saturation"](u) + phases.water[:, None] * y[self.W]
+        any_absent = absent.any()
+        u = np.where(absent, MISSING, y[:K]) if any_absent else y[:K]
+        weighted = self._sums
+        saturation = (weighted["saturation"](u) + phases.water[:, None] * y[self.W]
                       - phases.constant[:, None])
 
         released, site_slope = np.zeros_like(voxels.cec), np.zeros_like(voxels.cec)
-        if held is not None:
-            released, _ = voxels.released(held)
+        if fixed_pH is not None:
+            released, _ = voxels.released(fixed_pH)
         elif H is not None:
-            released, follows = voxels.released(-u[H] / LN10)
-            site_slope = np.where(follows, -voxels.slope / LN10, 0.0)
+            released, variable = voxels.released(-u[H] / LN10)
+            site_slope = np.where(variable, -voxels.slope / LN10, 0.0)
         X = voxels.cec + released
         bare = X <= 0
-        empty = bare[self.exchangers.mixed]
+        empty = bare[self.exchangers.vanselow]
         q = np.where(empty, 0.0, np.exp(y[Q:self.I]))
-        I, a_w = np.exp(y[self.I:self.B])
+        strength, a_w = np.exp(y[self.I:self.B])
         factors = np.vstack([
             u, np.where(bare, 0.0, y[K:Q]), np.where(empty, MISSING, y[Q:self.I]), y[self.W],
-            self.activity.factors(I), np.log(voxels.water),
-            np.where(bare, MISSING, np.log(np.where(bare, 1.0, X))), np.ones_like(I)])
-        terms = np.exp(np.minimum(mix["action"](factors), LARGEST))
-        if lost:
+            self.activity.factors(strength), np.log(voxels.water),
+            np.where(bare, MISSING, np.log(np.where(bare, 1.0, X))), np.ones_like(strength)])
+        terms = np.exp(np.minimum(weighted["action"](factors), LARGEST))
+        if any_absent:
             terms[(self.nu != 0) @ absent] = 0.0
             saturation[(phases.nu != 0) @ absent] = -np.inf
 
-        error = mix["sums"](terms)
+        error = weighted["sums"](terms)
         scale = np.empty_like(error)
-        scale[:K] = mix["sizes"](terms) + np.abs(voxels.total)
+        scale[:K] = weighted["sizes"](terms) + np.abs(voxels.total)
         scale[K:Q] = np.where(bare, 1.0, X)
         scale[Q:self.I] = np.where(empty, 1.0, q)
-        scale[self.I] = error[self.I] + voxels.water * (I + 1e-6)
+        scale[self.I] = error[self.I] + voxels.water * (strength + 1e-6)
         scale[self.W] = voxels.water
         error[:K] -= voxels.total
         error[K:Q] -= X
         error[Q:self.I] -= q
-        error[self.I:] -= voxels.water * I, voxels.water * (1 - a_w)
+        error[self.I:] -= voxels.water * strength, voxels.water * (1 - a_w)
         if phases.count:
-            error[:K] += mix["held"](y[self.B:])
-            scale[:K] += mix["held_sizes"](np.abs(y[self.B:]))
+            error[:K] += weighted["in_phases"](y[self.B:])
+            scale[:K] += weighted["in_phases_sizes"](np.abs(y[self.B:]))
         if H is not None:
-            error[H] -= added(released)
-            scale[H] += added(np.abs(released))
+            error[H] -= sum_rows(released)
+            scale[H] += sum_rows(np.abs(released))
         error[K:Q][bare] = 0.0
-        if lost:
+        if any_absent:
             error[:K][absent], scale[:K][absent] = 0.0, 1.0
-        if held is not None:
+        if fixed_pH is not None:
             error[Q:] = 0.0
-        return Residual(terms, error, scale, saturation, X, site_slope, I, absent, bare)
+        return Residual(terms, error, scale, saturation, X, site_slope, strength, absent, bare)
 
-    def step(self, y, active, voxels, r, damping=None):
-        """Newton's change of y. damping (n,): as in Levenberg-Marquardt, and q, I, a_w, X held."""
-        parts = list(self._arranged(active))
+    def step(self, y: np.ndarray, active: np.ndarray, voxels: Voxels, r: Residual,
+             damping: np.ndarray | None = None) -> np.ndarray:
+        """Return the Newton step (B + P, n).
+
+        damping (n,): that of Levenberg-Marquardt, with q, I, a_w and X fixed.
+        """
+        parts = list(self._by_pivot_order(active))
         if len(parts) == 1:
             return self._step(parts[0][0], y, active, voxels, r, damping)
         change = np.empty_like(y)
-        for arrangement, part in parts:
+        for order, part in parts:
             change[:, part] = self._step(
-                arrangement, y[:, part], active[:, part], voxels.take(part), r.take(part),
+                order, y[:, part], active[:, part], voxels.take(part), r.take(part),
                 None if damping is None else damping[part])
         return change
 
-    def _arranged(self, active):
-        """(arrangement, voxels) for all voxels, by nothing but what is active there."""
-        first, left = self.arrangements[0], np.arange(active.shape[1])
-        if not first.left_out.size:
-            yield first, left
+    def _by_pivot_order(self, active):
+        """Yield (PivotOrder, voxels) for all voxels; the order depends on active phases only."""
+        usual, left = self.pivot_order, np.arange(active.shape[1])
+        if not usual.left_out.size:
+            yield usual, left
             return
-        fits = first.fits(active)
+        fits = usual.fits(active)
         if fits.any():
-            yield first, left[fits]
+            yield usual, left[fits]
         left = left[~fits]
         if left.size:
             for group in groups(active[:, left]):
                 present = active[:, left[group[0]]]
-                if present.tobytes() not in self._others:
-                    self._others[present.tobytes()] = PivotOrder(
+                if present.tobytes() not in self._other_orders:
+                    self._other_orders[present.tobytes()] = PivotOrder(
                         self, *self.phases.masters(present))
-                yield self._others[present.tobytes()], left[group]
+                yield self._other_orders[present.tobytes()], left[group]
 
-    def _step(self, arrangement, y, active, voxels, r, damping):
-        """`step` for voxels whose active phases one arrangement can hold."""
-        K, Q, H, S, B, at = self.K, self.Q, self.H, self.S, self.B, arrangement.place
-        size, n, mix = B + self.phases.count, y.shape[1], self._mix
+    def _step(self, order, y, active, voxels, r, damping):
+        """Return `step` for voxels whose active phases fit one PivotOrder."""
+        size, at = self.B + self.phases.count, order.position
+        A = np.zeros((size, size + 1, y.shape[1]))
+        A[order.direct_at] = order.direct(r.terms)
+        A[at[:self.B], -1] = -self._logarithmic(r, active, voxels)
+        self._differentiate(A, at, y, voxels, r, damping)
+        skip = self._insert_phases(A, order, active, r, damping)
+        return order.lu.solve(A, skip)[at]
+
+    def _differentiate(self, A, at, y, voxels, r, damping):
+        """Add to A the derivatives that are not direct; see PivotOrder."""
+        K, Q, H, S, B, weighted = self.K, self.Q, self.H, self.S, self.B, self._sums
         main = at[:B]
-        A = np.zeros((size, size + 1, n))
-        A[arrangement.direct_at] = arrangement.direct(r.terms)
-        A[main, -1] = -self._logarithmic(r, active, voxels)
         if damping is None:
-            growth = mix["growth"](self.activity.slopes(r.strength))       # -d ln gamma/d ln I
-            A[main, at[self.I]] = mix["of_species"](growth * r.terms[:S])
-            A[main, at[self.W]] = mix["watered"](r.terms)
+            growth = weighted["growth"](self.activity.slopes(r.strength))       # -d ln gamma/d ln I
+            A[main, at[self.I]] = weighted["of_species"](growth * r.terms[:S])
+            A[main, at[self.W]] = weighted["watered"](r.terms)
             A[at[self.I], at[self.I]] -= voxels.water * r.strength
             A[at[self.W], at[self.W]] += voxels.water * np.exp(y[self.W])
             if H is not None:
-                follow = r.site_slope / np.where(r.bare, 1.0, r.site)
-                A[main, at[H]] += mix["of_exchange"](mix["by_charge"](follow) * r.terms[S:])
-                A[at[H], at[H]] -= added(r.site_slope)
+                by_site = r.site_slope / np.where(r.bare, 1.0, r.site)
+                A[main, at[H]] += weighted["of_exchange"](
+                    weighted["by_charge"](by_site) * r.terms[S:])
+                A[at[H], at[H]] -= sum_rows(r.site_slope)
                 A[at[K:Q], at[H]] -= r.site_slope
-            for v, i in enumerate(self.exchangers.mixed):
+            for v, i in enumerate(self.exchangers.vanselow):
                 A[at[Q + v], at[Q + v]] += np.where(r.bare[i], 1.0, -np.exp(y[Q + v]))
         else:
             A[at[Q:B]] = 0.0
@@ -239,14 +258,17 @@ class Equations:
             A[at[:Q], at[:Q]] *= 1 + damping
         A[at[:K], at[:K]] += r.absent + SMALLEST * r.scale[:K]
         A[at[K:Q], at[K:Q]] += r.bare + SMALLEST * r.scale[K:Q]
-        used, phases = active.any(axis=1), self.phases
-        for p in arrangement.left_out:
+
+    def _insert_phases(self, A, order, active, r, damping):
+        """Insert the phases' saturation into A; return the pivots with nothing below them."""
+        K, B, at, phases, used = self.K, self.B, order.position, self.phases, active.any(axis=1)
+        for p in order.left_out:
             A[at[B + p], at[B + p]] = 1.0
         for p in np.flatnonzero(used):
             A[at[:K], at[B + p]] = active[p] * phases.nu[p][:, None]
-        for p, k in zip(arrangement.phases, arrangement.masters):
+        for p, k in zip(order.phases, order.masters, strict=True):
             row, own = at[B + p], at[k]
-            if used[p]:                      # saturation takes the place of the master's balance
+            if used[p]:                      # saturation replaces the master's balance
                 on = active[p]
                 A[row] = on * A[own]
                 A[row, row] += ~on
@@ -257,13 +279,12 @@ class Equations:
                 A[own, -1] -= np.where(on, r.saturation[p], 0.0)
             else:
                 A[row, row] = 1.0
-        skip = {at[B + p] for p in range(phases.count) if not used[p]}
-        return arrangement.elimination.solve(A, skip)[at]
+        return {at[B + p] for p in range(phases.count) if not used[p]}
 
     def _logarithmic(self, r, active, voxels):
-        """The errors, P ln(P/T) in place of P - T where the sum P has only positive terms.
+        """Return the errors (B, n), P ln(P/T) for P - T where the sum P has positive terms only.
 
-        The same Newton step to first order, but exact where one term rules the sum.
+        The same Newton step to first order, but exact where one term dominates the sum.
         """
         K, Q = self.K, self.Q
         error = r.error.copy()
@@ -278,15 +299,16 @@ class Equations:
 
 
 class PivotOrder:
-    """An order of elimination for voxels whose active phases are among some of the phases.
+    """Elimination order for voxels whose active phases are among some of the phases.
 
-    Attributes: phases and their masters; left_out: the other phases, which no voxel may hold;
-    together: whether it needs all of its phases;
-    place: (B + P,) row and column of each unknown; direct, direct_at: derivatives that are sums
-    of constants times terms, packed, and their places.
+    Attributes: phases and their masters; left_out: the other phases, active in none of these
+    voxels; together: True where all of the phases must be active; position (B + P,): row and
+    column of each unknown; direct, direct_at: derivatives that are sums of constants times terms,
+    packed, and their rows and columns; lu: the SparseLU.
     """
 
-    def __init__(self, equations, phases, masters, together):
+    def __init__(self, equations: Equations, phases: list[int], masters: list[int],
+                 together: bool):
         q, K, B = equations, equations.K, equations.B
         nu, water = q.phases.nu, q.phases.water
         self.phases, self.masters, self.together = phases, masters, together
@@ -294,37 +316,37 @@ class PivotOrder:
         pattern = self._pattern(q)
         for p in phases:
             pattern[:K, B + p] = nu[p] != 0
-        for p, k in zip(phases, masters):             # the two rows may change places
+        for p, k in zip(phases, masters, strict=True):    # the two rows may change places
             pattern[B + p] = pattern[k]
             pattern[k, :K] |= nu[p] != 0
             pattern[k, q.W] |= water[p] != 0
         pattern |= np.eye(len(pattern), dtype=bool)
         first = [B + p for p in [*self.left_out, *phases]] + masters
-        order = order_of(pattern, first, list(range(K, B)))
-        self.place = np.argsort(order)
-        self.elimination = Elimination(pattern[np.ix_(order, order)])
+        order = elimination_order(pattern, first, list(range(K, B)))
+        self.position = np.argsort(order)
+        self.lu = SparseLU(pattern[np.ix_(order, order)])
         rows, columns = np.nonzero(np.any(q.products != 0, axis=0))
         self.direct = WeightedSum(q.products[:, rows, columns].T)
-        self.direct_at = self.place[rows], self.place[columns]
+        self.direct_at = self.position[rows], self.position[columns]
 
-    def fits(self, active):
-        """Voxels (n,) whose active phases (P, n) it can hold."""
-        fits = ~active[self.left_out].any(axis=0)
+    def fits(self, active: np.ndarray) -> np.ndarray:
+        """Return the voxels (n,) whose active phases (P, n) allow this order."""
+        fits = np.asarray(~active[self.left_out].any(axis=0))
         return fits & active[self.phases].all(axis=0) if self.together else fits
 
     @staticmethod
     def _pattern(q):
-        """Derivatives of the balances by all but the amounts, where they may differ from 0."""
+        """Return where derivatives of the balances, but by amounts, may differ from 0."""
         pattern = np.zeros((q.B + q.phases.count,) * 2, bool)
 
-        def linked(growth):
+        def couples(growth):
             return np.any((q.sums != 0) & (growth != 0)[:, None], axis=0)
 
         pattern[:q.B, :q.I] = np.any(q.products != 0, axis=0)
         ions = np.append(np.abs(q.activity.action).sum(axis=1), np.zeros(q.E))
-        pattern[:q.B, q.I] = linked(ions)
+        pattern[:q.B, q.I] = couples(ions)
         pattern[:q.B, q.W] = np.any(q.watered != 0, axis=1)
         if q.H is not None:
-            pattern[:q.B, q.H] |= linked(np.append(np.zeros(q.S), np.ones(q.E)))
+            pattern[:q.B, q.H] |= couples(np.append(np.zeros(q.S), np.ones(q.E)))
             pattern[q.K:q.Q, q.H] = True
         return pattern

@@ -1,145 +1,245 @@
 """Newton's method for the equilibrium of many voxels in compiled code, one voxel per thread.
 
-The equations, their derivatives and which phases are present are those of `equilibrium` and
-`chemistry`; here their constants become lists without zeros, and the elimination a list of
-instructions. Left to NumPy: systems with Vanselow exchangers, without H+, whose phases cannot
-all be present, or where less of a component that may be lacking makes more of something; and the
-voxels that do not converge.
+Equations, derivatives and active sets are those of `equations` and `equilibrium`; here their
+constants become lists without zeros (CSR), and the LU elimination a list of instructions. Left to
+NumPy: systems with Vanselow exchangers, without H+, whose phases cannot all be present, or where
+less of a component that may be absent makes more of something; and voxels that do not converge.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from ekm3d.chemistry.chemical_state import FURTHEST
+from ekm3d.backends.base import Backend
+from ekm3d.backends.kernel_signature import signature
+from ekm3d.chemistry.activity import LN10
+from ekm3d.chemistry.chemical_state import MAX_EXTRAPOLATION, Array, ChemicalState
+from ekm3d.chemistry.equations import (
+    LARGEST,
+    LITRES,
+    MISSING,
+    SATURATED,
+    SMALLEST,
+    TRACE,
+    Equations,
+    PivotOrder,
+)
 from ekm3d.grid.grid import Grid
+from ekm3d.resources import kernel_text
 
-STEPS, LONGEST = 25, 3.0                    # as in `chemistry`
-LEAST_POWER = 0.1                           # of the activity of a component that may be lacking
+SOURCE, KERNEL = "chemistry/newton.cu", "newton"
+MAX_STEPS, MAX_LOG_CHANGE = 25, 3.0         # as in `equilibrium`
+MIN_POWER = 0.1                             # of the activity of a component that may be absent
 LANES = 16                                  # voxels that a host's thread works on at once
 MANY = 400                                  # voxels from which on threads pay
 AT_ONCE = 32                                # tiles of a thread: far from what others write to
+KERNEL_CONSTANTS = {
+    "LN10": float(LN10), "LITRES": LITRES, "MISSING": MISSING, "LARGEST": LARGEST,
+    "SATURATED": SATURATED, "LEAST_PIVOT": SMALLEST, "ABSENT": TRACE}
 
 
-def entries(table):
-    """CSR of a table (rows, columns): start (rows + 1), column and value of what is not 0."""
+def csr(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the CSR form of a table (rows, columns): start (rows + 1,), column and value."""
     rows, columns = np.nonzero(table)
     start = np.searchsorted(rows, np.arange(len(table) + 1))
     return start, columns, table[rows, columns]
 
 
-def listed(lists):
-    """CSR of lists: start, and their members."""
-    return np.cumsum([0, *map(len, lists)]), [member for each in lists for member in each]
+def csr_of_lists(lists: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
+    """Return the CSR form of lists: start (lists + 1,), and all their members."""
+    return (np.cumsum([0, *map(len, lists)]),
+            [member for members in lists for member in members])
 
 
-def compiled(equations, backend):
-    """A Newton of the system on this backend, or None where it has none or the code no room."""
+def compiled(equations: Equations, backend: Backend | None) -> "Newton | None":
+    """Return the compiled Newton of a system; None where backend or kernel do not cover it."""
     q = equations
-    taken = np.vstack([q.nu, q.phases.nu])[:, q.may_lack]      # exp(LEAST_POWER MISSING) is 0
-    covered = (q.H is not None and not q.exchangers.mixed and q.phases.independent
-               and not q.arrangements[0].left_out.size
-               and np.all((taken == 0) | (taken > LEAST_POWER)))
+    # exp(MIN_POWER MISSING) is 0
+    taken = np.vstack([q.nu, q.phases.nu])[:, q.may_lack]
+    covered = (q.H is not None and not q.exchangers.vanselow and q.phases.independent
+               and not q.pivot_order.left_out.size
+               and np.all((taken == 0) | (taken > MIN_POWER)))
     newton = Newton(equations, backend) if covered and backend else None
     return newton if newton and newton.bound else None
 
 
+@dataclass(frozen=True)
+class NewtonTables:
+    """Constant tables of the kernel `newton`, each named as the parameter of its declaration.
+
+    K components, S species, E exchange species, T = S + E terms, N exchangers, P phases (arrays at
+    least 1 long), B unknowns that are logarithms, U = B + P unknowns; G ion sizes + 1, D entries
+    of the matrix that are sums over sources. Pairs x_start, x_column are CSR. int32 and float64.
+    """
+
+    action_start: np.ndarray     # (T + 1,) ln of the terms = action @ factors
+    action_column: np.ndarray
+    action_weight: np.ndarray
+    sum_start: np.ndarray        # (T + 1,) contributions of each term to the equations
+    sum_row: np.ndarray
+    sum_weight: np.ndarray
+    direct_start: np.ndarray     # (D + 1,) matrix entries = direct @ sources
+    direct_source: np.ndarray
+    direct_at: np.ndarray        # (D,) number of the entry
+    direct_weight: np.ndarray
+    growth: np.ndarray           # (S, G) -ln gamma = growth @ functions of I
+    sizes: np.ndarray            # (G,) ion sizes b of the activity model, and a 0
+    on: np.ndarray               # (T, N) 1 where a term is scaled by an exchanger's charge X
+    phase_nu: np.ndarray         # (P, K) components set free by dissolution
+    phase_water: np.ndarray      # (P,) H2O set free
+    phase_constant: np.ndarray   # (P,) ln K
+    additive: np.ndarray         # (K,) 1 where all terms of the balance are positive
+    may_lack: np.ndarray         # (K,) 1 where the component may be absent
+    gas_phase: np.ndarray        # (P,) 1 for gases
+    order: np.ndarray            # (P,) phases in the order of elimination
+    masters: np.ndarray          # (P,) their master components
+    position: np.ndarray            # (U,) row and column of each unknown
+    entry: np.ndarray            # (U, U) number of each matrix entry; 0 where it is always zero
+    diagonal: np.ndarray         # (U,) number of the diagonal entry of each row
+    row_start: np.ndarray        # (U + 1,) first entry of each row
+    column: np.ndarray           # column of each entry
+    move_start: np.ndarray       # (P + 1,) entries that move from a master's row to its phase's
+    move_from: np.ndarray
+    move_to: np.ndarray
+    below_start: np.ndarray      # (U + 1,) rows below each pivot
+    below: np.ndarray
+    target: np.ndarray           # entries that the elimination changes, in order
+    per: np.ndarray              # (T,) amounts per mole of species
+
+    @classmethod
+    def of(cls, q: Equations) -> "NewtonTables":
+        """Return the tables of a system."""
+        order, phases, ex = q.pivot_order, q.phases, q.exchangers
+        pad = max(1, phases.count)
+        action, sums, matrix = csr(q.action), csr(q.sums), Matrix(order, q)
+        rows, columns, weights = derivatives(q, order.position)
+        direct = csr(weights)
+        move_start, move_from = csr_of_lists(matrix.move_from)
+        _, move_to = csr_of_lists(matrix.move_to)
+        below_start, below = csr_of_lists(matrix.below)
+        on = np.zeros((q.S + q.E, q.N))
+        on[q.S:] = ex.scaled_by_charge
+        return cls(
+            action_start=_integers(action[0]), action_column=_integers(action[1]),
+            action_weight=action[2], sum_start=_integers(sums[0]), sum_row=_integers(sums[1]),
+            sum_weight=sums[2], direct_start=_integers(direct[0]),
+            direct_source=_integers(direct[1]),
+            direct_at=_integers(matrix.number[rows, columns]), direct_weight=direct[2],
+            growth=np.ascontiguousarray(q.activity.action),
+            sizes=np.append(q.activity.sizes[:, 0], 0.0), on=on,
+            phase_nu=_padded(phases.nu, (pad, q.K)), phase_water=_padded(phases.water, (pad,)),
+            phase_constant=_padded(phases.constant, (pad,)), additive=_integers(q.additive),
+            may_lack=_integers(q.may_lack), gas_phase=_integers(phases.gas, pad),
+            order=_integers(order.phases, pad), masters=_integers(order.masters, pad),
+            position=_integers(order.position), entry=matrix.number,
+            diagonal=_integers(np.diag(matrix.number)), row_start=_integers(matrix.start),
+            column=_integers(matrix.column), move_start=_integers(move_start, pad + 1),
+            move_from=_integers(move_from), move_to=_integers(move_to),
+            below_start=_integers(below_start), below=_integers(below),
+            target=_integers(matrix.target), per=np.append(np.ones(q.S), ex.per))
+
+    def counts(self) -> dict[str, int]:
+        """Return the kernel's compile-time lengths of these tables."""
+        return dict(NACTION=len(self.action_weight), NSUM=len(self.sum_weight),
+                    NDIRECT=len(self.direct_weight), ND=len(self.direct_at),
+                    ND1=len(self.direct_start), NFILL=len(self.column),
+                    NMOVE=len(self.move_from), NBELOW=len(self.below), NTARGET=len(self.target))
+
+
 class Newton:
-    """Newton's method for one system."""
+    """Newton's method for one system.
 
-    def __init__(self, equations, backend):
-        q, self.backend = equations, backend
-        self.hydrogen = q.H
-        first, phases = q.arrangements[0], q.phases
-        size, terms, pad = q.B + phases.count, q.S + q.E, max(1, phases.count)
-        action, sums = entries(q.action), entries(q.sums)
-        rows, columns, direct = self._derivatives(q, first.place)
-        matrix = Matrix(first, q)
-        direct = entries(direct)
+    The kernel is called by name: its own declaration is the only list of arguments in order.
+    """
 
-        def whole(values, count=None):
-            out = np.zeros(max(1, count or len(values)), np.int32)
-            out[:len(values)] = values
-            return out
-
-        def phased(values, width=()):
-            out = np.zeros((pad, *width))
-            out[:phases.count] = values
-            return out
-
-        on = np.zeros((terms, q.N))
-        on[q.S:] = q.exchangers.scaled_by_charge
-        sizes = np.append(q.activity.sizes[:, 0], 0.0)
-        move_start, move_from = listed(matrix.move_from)
-        _, move_to = listed(matrix.move_to)
-        below_start, below = listed(matrix.below)
-        self.tables = (
-            whole(action[0]), whole(action[1]), action[2], whole(sums[0]), whole(sums[1]), sums[2],
-            whole(direct[0]), whole(direct[1]), whole(matrix.number[rows, columns]), direct[2],
-            np.ascontiguousarray(q.activity.action), sizes, on, phased(phases.nu, (q.K,)),
-            phased(phases.water), phased(phases.constant), whole(q.additive), whole(q.may_lack),
-            whole(phases.gas, pad), whole(first.phases, pad), whole(first.masters, pad),
-            whole(first.place), matrix.number, whole(np.diag(matrix.number)),
-            whole(matrix.start), whole(matrix.column), whole(move_start, pad + 1),
-            whole(move_from), whole(move_to), whole(below_start), whole(below),
-            whole(matrix.target), np.append(np.ones(q.S), q.exchangers.per))
+    def __init__(self, equations: Equations, backend: Backend):
+        q, P = equations, equations.phases.count
+        self.backend, self.tables = backend, NewtonTables.of(q)
+        self.by_name = {field.name: getattr(self.tables, field.name)
+                        for field in fields(self.tables)}
+        self.by_name |= dict(hydrogen=q.H, max_steps=MAX_STEPS, max_log_change=MAX_LOG_CHANGE,
+                             max_extrapolation=MAX_EXTRAPOLATION)
+        self.names = [p.name for p in signature(kernel_text(SOURCE), KERNEL) or ()]
         self.bound = backend.kernel(
-            "chemistry/newton.cu", "newton", NK=q.K, NX=q.N, NP=phases.count, NG=len(sizes), NT=terms,
-            NS=q.S, NE=q.E, NM=q.M, NGAS=phases.G, NB=q.B, NW=q.B + q.M, NU=size, NT1=terms + 1,
-            NU1=size + 1, NP1=pad, NP2=pad + 1, NACTION=len(action[2]), NSUM=len(sums[2]),
-            NDIRECT=len(direct[2]), ND=len(rows), ND1=len(rows) + 1, NFILL=len(matrix.column),
-            NMOVE=max(1, len(move_from)), NBELOW=max(1, len(below)),
-            NTARGET=max(1, len(matrix.target)), LANES=LANES, MANY=MANY, AT_ONCE=AT_ONCE)
+            SOURCE, KERNEL, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes), NT=q.S + q.E, NS=q.S,
+            NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M, NU=q.B + P, NT1=q.S + q.E + 1,
+            NU1=q.B + P + 1, NP1=max(1, P), NP2=max(1, P) + 1, LANES=LANES, MANY=MANY,
+            AT_ONCE=AT_ONCE, **self.tables.counts())
 
-    @staticmethod
-    def _derivatives(q, place):
-        """(rows, columns, weights): entries of the matrix as sums of weights times sources.
+    def __call__(self, state: ChemicalState, where: Array, tolerance: float,
+                 elapsed: float) -> tuple[Array, Array]:
+        """Solve the voxels `where` (n,) of a ChemicalState in place; see `equilibrium`.
 
-        Sources are the terms and after them what these grow by: species with ln I, exchange
-        species by way of X with ln a_H.
+        Returns the steps (n,) and a flag (n,), 1 where the voxel converged, on the backend; no
+        other voxel is written to.
         """
-        terms, out = q.S + q.E, np.zeros((q.B, q.B, 2 * (q.S + q.E)))
-        sums = q.sums.T
-        out[:, :q.I, :terms] = q.products.transpose(1, 2, 0)
-        out[:, q.W, :terms] = q.watered
-        ions = np.any(q.activity.action != 0, axis=1)
-        out[:, q.I, terms:terms + q.S] = sums[:, :q.S] * ions
-        out[:, q.H, terms + q.S:] += sums[:, q.S:] * q.exchangers.scaled_by_charge.any(axis=1)
-        rows, columns = np.nonzero(out.any(axis=2))
-        return place[rows], place[columns], out[rows, columns]
-
-    def __call__(self, cells, where, tolerance, elapsed):
-        """Solve the voxels `where` of Cells in place: (steps (n,), done (n,)) on the backend."""
-        n, m, there = where.size, cells.theta.size, self.backend
-        steps, done = there.zeros(n, np.int32), there.zeros(n, np.uint8)
-        self.bound(Grid((n, 1, 1), (1.0, 1.0, 1.0)), where, cells.total, cells.theta, cells.cec,
-                   cells.slope, cells.reference_pH, *self.tables, n, m, self.hydrogen, STEPS,
-                   tolerance, LONGEST, *cells.limits, elapsed, FURTHEST, cells.warm_start, cells.rate,
-                   cells.c, cells.exchanged, cells.solid, cells.gas, cells.pH, cells.strength,
-                   steps, done)
+        n, m = where.size, state.theta.size
+        steps, done = self.backend.zeros(n, np.int32), self.backend.zeros(n, np.uint8)
+        lowest, highest = state.limits
+        arguments: dict[str, Any] = {
+            **self.by_name, **vars(state), "g": Grid((n, 1, 1), (1.0, 1.0, 1.0)), "where": where,
+            "n": n, "m": m, "tolerance": tolerance, "lowest": lowest, "highest": highest,
+            "elapsed": elapsed, "steps": steps, "done": done}
+        self.bound(*(arguments[name] for name in self.names))
         return steps, done
 
 
 class Matrix:
-    """Where the entries of the matrix lie in a list, and what elimination does with them.
+    """Packed form of the matrix: numbers of its entries, and the instructions of its elimination.
 
-    number (N, N): places of the entries in the list, row by row, 0 for what never differs from
-    0; start, column: CSR of them. move_from, move_to: for every phase the entries that go from
-    its master's row to its own. below: rows below each pivot; target: the entries that elimination
+    number (U, U): numbers of the entries, row by row, 0 for those that are always 0; start,
+    column: their CSR form. move_from, move_to: of every phase the entries that move from its
+    master's row to its own. below: rows below each pivot; target: the entries that elimination
     changes, one after the other.
     """
 
-    def __init__(self, arrangement, q):
-        elimination, at = arrangement.elimination, arrangement.place
-        fill, pattern = elimination.fill, elimination.pattern
-        self.start, self.column, _ = entries(fill)
+    def __init__(self, order: PivotOrder, q: Equations):
+        at, fill, pattern = order.position, order.lu.fill, order.lu.pattern
+        self.start, self.column, _ = csr(fill)
         self.number = np.zeros(fill.shape, np.int32)
         self.number[fill] = np.arange(len(self.column))
         self.move_from, self.move_to = [], []
-        for p, k in zip(arrangement.phases, arrangement.masters):
+        for p, k in zip(order.phases, order.masters, strict=True):
             both = np.flatnonzero(pattern[at[q.B + p]] & pattern[at[k]])
             self.move_from.append(self.number[at[k], both])
             self.move_to.append(self.number[at[q.B + p], both])
-        self.below, self.target = [], []
+        self.below: list[np.ndarray] = []
+        self.target: list[int] = []
         for r in range(len(fill)):
             self.below.append(r + 1 + np.flatnonzero(fill[r + 1:, r]))
             right = r + 1 + np.flatnonzero(fill[r, r + 1:])
             self.target.extend(self.number[row, c] for row in self.below[-1] for c in right)
+
+
+def derivatives(q: Equations, position: np.ndarray
+                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (rows, columns, weights) of matrix entries that are sums of weights times sources.
+
+    Sources (2 T,) are the terms and their derivatives: of species by ln I, of exchange species
+    through X by ln a_H. position (U,): row and column of each unknown.
+    """
+    terms, out = q.S + q.E, np.zeros((q.B, q.B, 2 * (q.S + q.E)))
+    sums = q.sums.T
+    out[:, :q.I, :terms] = q.products.transpose(1, 2, 0)
+    out[:, q.W, :terms] = q.watered
+    ions = np.any(q.activity.action != 0, axis=1)
+    out[:, q.I, terms:terms + q.S] = sums[:, :q.S] * ions
+    out[:, q.H, terms + q.S:] += sums[:, q.S:] * q.exchangers.scaled_by_charge.any(axis=1)
+    rows, columns = np.nonzero(out.any(axis=2))
+    return position[rows], position[columns], out[rows, columns]
+
+
+def _integers(values, count=None):
+    """Return int32 numbers padded with zeros to `count`, at least one."""
+    out = np.zeros(max(1, count or len(values)), np.int32)
+    out[:len(values)] = values
+    return out
+
+
+def _padded(values, shape):
+    """Return the values padded with zeros along the first axis."""
+    out = np.zeros(shape)
+    out[:len(values)] = values
+    return out

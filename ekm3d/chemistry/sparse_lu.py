@@ -1,21 +1,23 @@
-"""Gaussian elimination of many small systems that share one pattern of zeros.
+"""LU with a static pattern, no pivoting: many small systems that share one pattern of zeros.
 
-No pivoting: the caller orders rows and columns so that the diagonal is sound. Where entries can
-be other than 0 is worked out once, with the fill-in, so that the systems of sparse chemistry
-cost a fraction of the dense N^3/3. What is left is a list of multiplications and subtractions at
-fixed places, the same for every system: here over whole arrays, one system's by a thread just so.
+The caller orders rows and columns so that the diagonal is sound. The symbolic factorisation,
+fill-in included, is done once, so that the systems of sparse chemistry cost a fraction of the
+dense N^3/3. The numerical one is a list of multiplications and subtractions at fixed places, the
+same for every system: here over whole arrays, in compiled code one system per thread.
 """
+
+from collections.abc import Collection
 
 import numpy as np
 
 
-class Elimination:
-    """Solves A x = b for every voxel, A of one pattern (N, N) of possible nonzeros.
+class SparseLU:
+    """Solver of A x = b for many voxels, A of one pattern (N, N) of possible nonzeros.
 
-    Attributes: pattern, and fill (N, N): the pattern with what elimination adds to it.
+    Attributes: pattern, and fill (N, N): the pattern with the fill-in of the elimination.
     """
 
-    def __init__(self, pattern):
+    def __init__(self, pattern: np.ndarray):
         self.pattern, self.fill = pattern, np.array(pattern, bool)
         fill = self.fill
         size = len(fill)
@@ -27,10 +29,10 @@ class Elimination:
             self.below.append(_runs(rows))
             self.right.append(_runs(np.append(columns, size)))
 
-    def solve(self, A, skip=()):
-        """x (N, n) of A (N, N + 1, n), which holds b as its last column and is overwritten.
+    def solve(self, A: np.ndarray, skip: Collection[int] = ()) -> np.ndarray:
+        """Return x (N, n) of A (N, N + 1, n), which holds b as its last column; overwrites A.
 
-        Pivots in `skip` are known to have nothing below them.
+        skip: pivots that are known to have zeros below them.
         """
         for p in range(self.size):
             if p in skip:
@@ -55,16 +57,16 @@ def _runs(indices):
     return [slice(int(group[0]), int(group[-1]) + 1) for group in groups]
 
 
-def order_of(pattern, first, last):
-    """Elimination order: `first`, the others by growing number of neighbours, `last`."""
+def elimination_order(pattern: np.ndarray, first: list[int], last: list[int]) -> list[int]:
+    """Elimination order: `first`, then the rest by minimum degree, then `last`."""
     links = pattern | pattern.T
     order = list(first)
     for p in first:
         links |= np.outer(links[:, p], links[p])
     rest = [p for p in range(len(links)) if p not in first and p not in last]
     while rest:
-        later = rest + last
-        p = min(rest, key=lambda q: links[q, later].sum())
+        degree = links[np.ix_(rest, rest + last)].sum(axis=1)
+        p = rest[int(degree.argmin())]
         rest.remove(p)
         order.append(p)
         links |= np.outer(links[:, p], links[p])

@@ -1,8 +1,8 @@
-"""A chemical system: what dissolves, exchanges and precipitates, as arrays.
+"""Chemical system: dissolved species, exchange species, minerals and gases as arrays.
 
-Made by `database` from records, used by everything that computes. Three names have a meaning of
-their own: "H+" (the component that counts acidity), "H2O" (the solvent, whose activity is not 1
-in brines) and "X-" (an empty site, where the data name no exchangers). All others are the data's.
+Built by `thermodata.build` from records. Three names are reserved: "H+" (the component that
+counts acidity), "H2O" (the solvent, whose activity is below 1 in brines) and "X-" (an empty site,
+where the data name no exchangers).
 Constants are log10 at the system's temperature:
 
     species     sum nu_i component_i + w H2O = species                    (formation)
@@ -12,9 +12,13 @@ Constants are log10 at the system's temperature:
 """
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
+
+from ekm3d.chemistry.chemical_state import Array
+from ekm3d.errors import InputError
 
 HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
 WATER_MASS = 18.015e-3       # kg/mol
@@ -32,22 +36,22 @@ class ChemicalSystem:
     The first K species are the free components, in the components' order.
     """
 
-    components: tuple
-    labels: tuple                # short names for reports: "NH4"
-    groups: tuple                # "", "REE", "impurity", ...
+    components: tuple[str, ...]
+    labels: tuple[str, ...]      # short names for reports: "NH4"
+    groups: tuple[str, ...]      # "", "REE", "impurity", ...
     charge: np.ndarray           # (K,) charge of the free component
     molar_mass: np.ndarray       # (K,) kg/mol
-    species: tuple
+    species: tuple[str, ...]
     z: np.ndarray                # (S,) charge
     diffusion: np.ndarray        # (S,) in free water at infinite dilution, m2/s
     nu: np.ndarray               # (S, K) components per species
     water: np.ndarray            # (S,) H2O consumed in forming the species
     log_k: np.ndarray            # (S,) log10 of the formation constant; 0 for free components
-    exchange: tuple
+    exchange: tuple[str, ...]
     nu_x: np.ndarray             # (E, K)
     z_x: np.ndarray              # (E,) sites taken, positive
     log_k_x: np.ndarray          # (E,)
-    minerals: tuple
+    minerals: tuple[str, ...]
     nu_m: np.ndarray             # (M, K) components set free by dissolution
     water_m: np.ndarray          # (M,) H2O set free
     log_k_m: np.ndarray          # (M,)
@@ -56,15 +60,15 @@ class ChemicalSystem:
     linear: np.ndarray           # (S,) l/mol; all 0, with A = 0: ideal
     water_activity: float        # a_w = 1 - water_activity sum m; 0: a_w = 1
     mobility_coefficient: float  # f(I) = 1/(1 + mobility_coefficient sqrt I)
-    exchangers: tuple = ()       # N names
-    conventions: tuple = ()      # of each: "gaines-thomas", "vanselow" or "gapon", see `exchangers`
+    exchangers: tuple[str, ...] = ()    # N names
+    conventions: tuple[str, ...] = ()   # of each, see `ion_exchange`: "gaines-thomas", ...
     site_of: np.ndarray = _none()   # (E,) the exchanger of each exchange species
     volume_m: np.ndarray = _none()  # (M,) molar volume of the minerals, m3/mol; NaN if not known
-    gases: tuple = ()
+    gases: tuple[str, ...] = ()
     nu_g: np.ndarray = _none()   # (G, K) components set free by dissolution
     water_g: np.ndarray = _none()   # (G,) H2O set free
     log_k_g: np.ndarray = _none()   # (G,) of gas [atm] = components
-    pressure_g: np.ndarray = _none()   # (G,) atm, kept whatever dissolves or leaves
+    pressure_g: np.ndarray = _none()   # (G,) atm, constant
 
     def __post_init__(self):
         for each in fields(self):
@@ -73,50 +77,50 @@ class ChemicalSystem:
                 value.setflags(write=False)
 
     @property
-    def hydrogen(self):
+    def hydrogen(self) -> int | None:
         """Index of the component H+, or None in a system without acidity."""
         return self.components.index(HYDROGEN) if HYDROGEN in self.components else None
 
     @property
-    def unknowns(self):
-        """How many numbers of a voxel's equilibrium a run keeps, to start the next one with."""
+    def unknowns(self) -> int:
+        """Number of unknowns of a warm start of one voxel."""
         exchangers = max(1, len(self.exchangers)) + self.conventions.count("vanselow")
         return len(self.components) + exchangers + 2 + len(self.minerals)
 
-    def index(self, name):
-        """Index of a component by its name or its label."""
+    def index(self, name: str) -> int:
+        """Return the index of a component by name or label; InputError if there is none."""
         for names in (self.components, self.labels):
             if name in names:
                 return names.index(name)
-        raise ValueError(unknown("component", name, self.components + self.labels))
+        raise InputError(unknown("component", name, self.components + self.labels))
 
-    def species_index(self, name):
-        """Index of a species."""
+    def species_index(self, name: str) -> int:
+        """Return the index of a species by name; InputError if there is none."""
         if name in self.species:
             return self.species.index(name)
-        raise ValueError(unknown("species", name, self.species))
+        raise InputError(unknown("species", name, self.species))
 
-    def group(self, name):
-        """Indices of the components of a group."""
+    def group(self, name: str) -> list[int]:
+        """Return the indices of the components of a group."""
         return [k for k, group in enumerate(self.groups) if group == name]
 
-    def mineral_mass(self, m):
-        """Molar mass of a mineral, its water included [kg/mol]."""
+    def mineral_mass(self, m: int) -> float:
+        """Return the molar mass of mineral `m`, its water included [kg/mol]."""
         return self.nu_m[m] @ self.molar_mass + self.water_m[m] * WATER_MASS
 
-    def mobility(self, ionic_strength):
-        """f(I): the factor by which ions in a solution of I [mol/l] are slower than at I = 0."""
+    def mobility(self, ionic_strength: Array) -> Array:
+        """Return f(I) [1], the mobility of ions at ionic strength I [mol/l] relative to I = 0."""
         return 1.0 / (1.0 + self.mobility_coefficient * np.sqrt(ionic_strength))
 
-    def ideal(self):
-        """The same system with all activity coefficients and the water activity equal to 1."""
+    def ideal(self) -> "ChemicalSystem":
+        """Return the system with all activity coefficients and the water activity equal to 1."""
         zero = np.zeros_like(self.linear)
         return replace(self, debye_A=0.0, linear=zero, water_activity=0.0)
 
 
-def unknown(what, name, known):
-    """Text about an unknown name, with the nearest known one or, failing that, all of them."""
-    known = sorted({str(n) for n in known})
-    near = difflib.get_close_matches(str(name), known, 1, 0.6)
-    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+def unknown(what: str, name: object, known: Iterable[object]) -> str:
+    """Return a message on an unknown name with the nearest known one, or else all of them."""
+    names = sorted({str(n) for n in known})
+    near = difflib.get_close_matches(str(name), names, 1, 0.6)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}"
     return f"unknown {what} '{name}', {hint}"

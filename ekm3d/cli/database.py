@@ -1,19 +1,25 @@
-"""`ekm3d database`: lists the thermodynamic data and shows records with every number and source.
+"""`ekm3d database`: list the thermodynamic data, show records with every number and source.
 
 Without --file it is the package's database. A file that is complete in itself, PHREEQC's
 databases included, is shown as it is; one that only adds and overrides, on top of the package's.
 """
 
+import argparse
 import sys
+from typing import Any
 
 from ekm3d.chemistry.system import WATER
+from ekm3d.errors import InputError
 from ekm3d.suggest import suggest
 from ekm3d.text_table import table
 from ekm3d.thermodata import load
-from ekm3d.thermodata.build import DatabaseError, build, merge, sites_of
+from ekm3d.thermodata.build import build, merge, sites_of
 from ekm3d.thermodata.records import KEYS
 
-BAD_INPUT = 2
+Record = dict[str, Any]             # one table of a database file
+Tables = dict[str, Any]             # kind -> records, and tables such as [activity]
+Kinds = list[tuple[str, Record]]    # records, each with its kind
+
 UNITS = {"molar_mass": "g/mol", "diffusion": "m2/s", "delta_h": "kJ/mol", "log_k": "at 25 C",
          "molar_volume": "cm3/mol", "size": "angstrom", "linear": "kg/mol",
          "uncertainty": "log10 units", "log_k_T": "A1 to A6, T in K"}
@@ -22,8 +28,8 @@ PLURALS = {"component": "components", "species": "species", "exchanger": "exchan
 SOURCE_WIDTH = 60
 
 
-def add_parser(commands):
-    """The grammar of `ekm3d database`."""
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the grammar of `ekm3d database`."""
     parser = commands.add_parser("database", help="list and show thermodynamic data",
                                  description=__doc__.partition("\n\n")[2])
     parser.add_argument("names", nargs="*", metavar="NAME", help="records to show, any case")
@@ -35,23 +41,24 @@ def add_parser(commands):
                         help="as TOML, to copy into a file of your own and change")
 
 
-def command(args):
-    """`ekm3d database`: 0 done, 2 bad input."""
+def command(args: argparse.Namespace) -> int:
+    """Print the report; InputError for bad input."""
     try:
         print("\n".join(report(args)))
-    except BrokenPipeError:
+    except BrokenPipeError:             # the reader, `head` for one, has read enough
         sys.stderr.close()
     except OSError as error:
-        print(f"ekm3d: cannot read {args.file}: {error.strerror}", file=sys.stderr)
-        return BAD_INPUT
+        raise InputError(f"ekm3d: cannot read {args.file}: {error.strerror}") from None
     except ValueError as error:
-        print(error, file=sys.stderr)
-        return BAD_INPUT
+        raise InputError(str(error)) from None
     return 0
 
 
-def report(args):
-    """Lines to print; ValueError for unknown names or a wrong database."""
+def report(args: argparse.Namespace) -> list[str]:
+    """Return the lines to print.
+
+    OSError where the file cannot be read, ValueError for unknown names or a wrong database.
+    """
     tables, title, reading = _database(args.file)
     kinds = [args.kind] if args.kind else list(KEYS)
     records = [(kind, r) for kind in kinds for r in tables.get(kind, [])]
@@ -61,7 +68,7 @@ def report(args):
         wanted = _found(tables, args.names, kinds)
         records = [(kind, r) for kind, r in records if r["name"] in wanted]
         if not records:
-            raise ValueError("none of these can form among the components given")
+            raise InputError("none of these can form among the components given")
     if args.toml:
         return [line for kind, record in records for line in (*toml(kind, record), "")]
     if args.names:
@@ -72,8 +79,11 @@ def report(args):
     return [title, *_overview(tables), *_left_out(reading)]
 
 
-def _database(file):
-    """(tables, title, reading): checked tables of the package's database or a file."""
+def _database(file: str | None) -> tuple[Tables, str, Any]:
+    """Return (tables, title, reading): checked tables of the package's database or a file.
+
+    reading: the import of a PHREEQC file, None otherwise. DatabaseError for a wrong database.
+    """
     if file is None:
         tables, origins = load.combined(load.PACKAGE)
         title, reading = "the package's database", None
@@ -82,16 +92,16 @@ def _database(file):
         complete = {"activity", "mobility", "component"} <= set(parts[0][1])
         tables, origins = merge(parts if complete else [*load.package(), *parts])
         title = file if complete else f"the package's database, extended by {file}"
-    try:
-        build(tables, origins=origins)
-    except DatabaseError as error:
-        raise ValueError(str(error)) from None
+    build(tables, origins=origins)
     return tables, title, reading
 
 
-def _found(tables, names, kinds):
-    """Names as the database writes them; small and capital letters do not matter."""
-    known = {}
+def _found(tables: Tables, names: list[str], kinds: list[str]) -> set[str]:
+    """Return the names as the database writes them; upper and lower case are equal.
+
+    InputError lists the unknown ones.
+    """
+    known: dict[str, set[str]] = {}
     for kind in kinds:
         for record in tables.get(kind, []):
             for name in (record.get("label"), record["name"]):
@@ -100,26 +110,26 @@ def _found(tables, names, kinds):
     unknown = [name for name in names if name.lower() not in known]
     if unknown:
         every = [r["name"] for kind in kinds for r in tables.get(kind, [])]
-        raise ValueError("\n".join(
+        raise InputError("\n".join(
             f"no {PLURALS[kinds[0]] if len(kinds) == 1 else 'record'} {name!r} in the database"
             + (suggest(name, every) if len(every) < 50 or "did you" in suggest(name, every) else "")
             for name in unknown))
     return {full for name in names for full in known[name.lower()]}
 
 
-def _formed(tables, records, components):
-    """The records that need nothing but these components, water and sites."""
-    at_hand = components | {WATER} | set(sites_of(tables))
+def _formed(tables: Tables, records: Kinds, components: set[str]) -> Kinds:
+    """Return the records that need nothing but these components, water and sites."""
+    reactants = components | {WATER} | set(sites_of(tables))
 
-    def fits(kind, record):
+    def fits(kind: str, record: Record) -> bool:
         if kind == "component":
             return record["name"] in components
-        return kind == "exchanger" or set(record["reaction"]) <= at_hand
+        return kind == "exchanger" or set(record["reaction"]) <= reactants
     return [(kind, record) for kind, record in records if fits(kind, record)]
 
 
-def reaction(kind, record):
-    """The reaction as text, dissolution with the solid on the left: "H2O = OH- + H+"."""
+def reaction(kind: str, record: Record) -> str:
+    """Return the reaction as text, dissolution with the solid on the left: "H2O = OH- + H+"."""
     left = [(n, name) for name, n in record["reaction"].items() if n > 0]
     right = [(-n, name) for name, n in record["reaction"].items() if n < 0]
     product = (1, record["name"])
@@ -131,9 +141,10 @@ def reaction(kind, record):
                       for side in (left, right))
 
 
-def _overview(tables):
+def _overview(tables: Tables) -> list[str]:
+    """Return the number of records of every kind, the components by group, and examples."""
     lines = table([(PLURALS[kind], len(tables[kind])) for kind in KEYS if tables.get(kind)], "<>")
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for record in tables["component"]:
         groups.setdefault(record.get("group") or "other", []).append(record["name"])
     return [*lines, "", "components", *table([(g, " ".join(n)) for g, n in groups.items()], "<<"),
@@ -142,8 +153,8 @@ def _overview(tables):
             "ekm3d database LaSO4+        shows a record"]
 
 
-def _left_out(reading):
-    """What of a PHREEQC file is not in the database."""
+def _left_out(reading: Any) -> list[str]:
+    """Return remarks on a PHREEQC file and its entries that are not in the database."""
     if reading is None:
         return []
     return ["", *reading.remarks, *([f"not taken over ({len(reading.skipped)}):"]
@@ -151,10 +162,11 @@ def _left_out(reading):
             *(f"  line {line}: {text}" for line, text in reading.skipped)]
 
 
-def _listed(kind, records):
-    """A table of the records of one kind."""
+def _listed(kind: str, records: list[Record]) -> list[str]:
+    """Return a table of the records of one kind."""
     if not records:
         return []
+    rows: list[tuple[Any, ...]]
     if kind == "component":
         rows = [("name", "label", "group", "g/mol", "D m2/s", "source")]
         rows += [(r["name"], r.get("label", r["name"]), r.get("group", ""),
@@ -175,12 +187,12 @@ def _listed(kind, records):
     return ["", f"{len(records)} {heading}", *table(rows, align)]
 
 
-def _short(text):
+def _short(text: str) -> str:
     return text if len(text) <= SOURCE_WIDTH else text[:SOURCE_WIDTH - 3] + "..."
 
 
-def _shown(kind, record):
-    """A record with every number and its source."""
+def _shown(kind: str, record: Record) -> list[str]:
+    """Return a record with every number and its source."""
     rows = []
     for key, value in record.items():
         if key == "reaction":
@@ -194,12 +206,13 @@ def _shown(kind, record):
     return [f"{record['name']}: {kind}", *table(rows, "<<")]
 
 
-def toml(kind, record):
-    """Lines of the record as a table of a database file."""
+def toml(kind: str, record: Record) -> list[str]:
+    """Return the record as a table of a database file, in lines."""
     return [f"[[{kind}]]", *(f"{key} = {_value(value)}" for key, value in record.items())]
 
 
-def _value(value):
+def _value(value: Any) -> str:
+    """Return a value as TOML text."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f'"{k}" = {_value(v)}' for k, v in value.items()) + " }"
     if isinstance(value, list):

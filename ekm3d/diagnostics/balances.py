@@ -1,78 +1,86 @@
-"""What must add up: mass of every component, charge of every voxel, Faraday's law.
+"""Balances of a run: mass of every component, charge of every voxel, Faraday's law, water.
 
-None of these is used by the model; each can fail.
+None of them is used by the model; each can fail.
 """
 
 import numpy as np
 
 from ekm3d.diagnostics.inventory import by_total
+from ekm3d.diagnostics.run_view import BalanceView
+from ekm3d.grid.grid import Array
+from ekm3d.physics.catholyte import sum_over_strips
 from ekm3d.state import components, minerals, on_clay
 
 
 class FaradayBox:
-    """A box of voxels around one row: acid found in it and let through its walls = I t / F.
+    """Box of voxels around one row: acid in it and through its walls = I t / F.
 
     Acid is counted from the species, the exchanger and the solids, not from the transported
-    total; what passes the walls is what the faces of all its voxels let through in the end.
+    total; the flux through the walls is that of the faces of all its voxels. Amounts in mol.
     """
 
-    def __init__(self, sim, row):
+    def __init__(self, sim: BalanceView, row: int):
+        """row: index of the electrode row."""
         el = sim.electrodes
         self.sim, self.strips = sim, np.flatnonzero(el.strip_row == row)
         where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
-        self.window = sim.domain.subregion(
+        self.window = sim.domain.subregion([
             (max(w.min() - 1, 0), min(w.max() + 2, n))
-            for w, n in zip(where, sim.domain.whole.shape))
+            for w, n in zip(where, sim.domain.whole.shape, strict=True)])
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
         self.start = self.inside()
 
-    def _sum(self, amounts):
-        """mol from mol/m3 in the voxels of the box that this process holds."""
+    def _sum(self, amounts: Array) -> float:
+        """Amount [mol] from concentrations [mol/m3] in the voxels of the box on this rank."""
         return self.sim.domain.sum_within([self.window], [amounts])[0] * self.sim.grid.voxel_volume
 
-    def inside(self):
-        """mol of acid in the box: pore water, exchanger, minerals, tanks and plates."""
+    def inside(self) -> float:
+        """Acid in the box [mol]: pore water, exchanger, minerals, tanks and plates."""
         sim, s, chem = self.sim, self.sim.state, self.sim.chem
         h, cut = chem.hydrogen, (slice(None), *self.window.part)
         inner = sim.grid.inner
-        theta = sim.rock["water_content"][inner][self.window.part]
+        theta = sim.rock.water_content[inner][self.window.part]
         water = s.weighted_sum(chem.nu[:, h], s.c[inner][cut]) * theta
         water += s.immobile_water[h][inner][self.window.part]
-        held = s.weighted_sum(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
+        on_sites = s.weighted_sum(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
         solid = s.weighted_sum(chem.nu_m[:, h], minerals(s)[inner][cut])
-        fixed = sim.rock["cec"][inner][(Ellipsis, *self.window.part)]
-        ore = self._sum(water + held + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
-        return ore + s.catholyte_totals[self.strips, h].sum() + s.plate_totals[self.strips, h].sum()
+        fixed = sim.rock.cec[inner][(Ellipsis, *self.window.part)]
+        ore = self._sum(water + on_sites + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
+        return ore + s.catholyte_totals[h, self.strips].sum() + s.plate_totals[h, self.strips].sum()
 
-    def step(self, dt):
-        """Add what this step makes, and what it lets through the walls, wells and drains."""
+    def step(self, dt: float) -> None:
+        """Add the acid that a step makes, and its flow through walls, wells and drains."""
         sim, h = self.sim, self.sim.chem.hydrogen
         self.made += sim.transport.acid[self.strips].sum() * dt
         self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
         self.passed -= sim.transport.entered[self.number] * dt
-        for (place, _), moved in zip(sim.flow.wells, sim.transport.openings):
+        for (place, _), moved in zip(sim.flow.wells, sim.transport.openings, strict=True):
             self.passed -= moved[h, self.window.holds(place.voxel)].sum() * dt
 
-    def drain(self):
-        """Add the acid that left the row's tanks with their water, less what gases brought."""
+    def drain(self) -> None:
+        """Add the acid that left the row's tanks with their water, less the uptake from gases."""
         sim, h = self.sim, self.sim.chem.hydrogen
-        self.passed += sim.catholytes.left[self.strips, h].sum()
+        self.passed += sim.catholytes.left[h, self.strips].sum()
         if sim.chem.gases:
             self.passed -= self._sum(sim.reactions.taken[h][sim.grid.inner][self.window.part])
-            self.passed -= sim.catholytes.absorbed[self.strips, h].sum()
+            self.passed -= sim.catholytes.absorbed[h, self.strips].sum()
 
-    def error(self):
-        """|found + passed - made| relative to the charge passed; 0 before any current."""
+    def error(self) -> float:
+        """Imbalance |inside + passed - made| over the charge passed; 0 before any current."""
         if self.passed_charge == 0.0:
             return 0.0
         return abs(self.inside() - self.start + self.passed - self.made) / self.passed_charge
 
 
 class Balances:
-    """The balances of a run, brought up to date around every step."""
+    """Balances of a run, updated around every step.
 
-    def __init__(self, sim):
+    charge_max: largest net charge of a voxel so far, over its dissolved ions; water_max: largest
+    residual of the flow.
+    """
+
+    def __init__(self, sim: BalanceView):
         self.sim = sim
         s = sim.state
         self.initial = self.stored()
@@ -83,30 +91,32 @@ class Balances:
         self.charge_max = self.water_max = 0.0
         self.check_charge()
 
-    def stored(self):
-        """mol of every component in ore, tanks, plates and what was collected or lost."""
+    def stored(self) -> np.ndarray:
+        """Amount (K,) [mol] of every component in ore, tanks and plates, collected or lost."""
         s = self.sim.state
-        return by_total(self.sim) + s.catholyte_totals.sum(0) + s.plate_totals.sum(0) + s.leachate + s.drained
+        return (by_total(self.sim) + sum_over_strips(s.catholyte_totals)
+                + sum_over_strips(s.plate_totals)
+                + s.leachate + s.drained)
 
-    def before(self, dt):
-        """Called with the rates of a step known and nothing moved yet."""
+    def before(self, dt: float) -> None:
+        """Add a step whose rates are known and in which nothing has moved yet."""
         for box in self.boxes:
             box.step(dt)
         self.water_max = max(self.water_max, self.sim.flow.residual)
 
-    def after(self):
-        """Called when the step is complete."""
+    def after(self) -> None:
+        """Complete the step: drains and charge."""
         for box in self.boxes:
             box.drain()
         self.check_charge()
 
-    def check_charge(self):
-        """Largest net charge of a voxel over all phases, relative to its dissolved ions."""
+    def check_charge(self) -> None:
+        """Update charge_max with the net charge over all phases now."""
         if self.sim.physics.potential:
             self.charge_max = max(self.charge_max, self.sim.electrolyte.imbalance(self.sim.state))
 
-    def mass_errors(self):
-        """Relative error of every component's mass: (stored - initial - fed - made) / present."""
+    def mass_errors(self) -> np.ndarray:
+        """Relative errors (K,) of mass: |stored - initial - injected - made| / present."""
         s = self.sim.state
         entered = s.injected + s.gas_uptake
         scale = self.scale + np.abs(s.injected) + np.abs(s.gas_uptake)
@@ -116,6 +126,6 @@ class Balances:
         error = np.abs(self.stored() - self.initial - entered)
         return np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
 
-    def faraday_error(self):
-        """Worst of the boxes around the rows."""
+    def faraday_error(self) -> float:
+        """Largest error of the boxes around the rows."""
         return max((box.error() for box in self.boxes), default=0.0)

@@ -1,30 +1,35 @@
-"""The voxel fields that ParaView shows, worked out from the state when a snapshot is due.
+"""Derived voxel fields for ParaView, computed from the state when a snapshot is due.
 
-One after the other and where the arrays live, so that a moment needs memory for a few of them.
+Computed one after the other on the device, so that memory is needed for a few of them only.
 """
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from ekm3d.diagnostics.output_field import OutputField
-from ekm3d.grid.stencil import above, below, ends, faces
+from ekm3d.diagnostics.run_view import FieldView, StateView
+from ekm3d.grid.grid import Array, Grid
+from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.state import clay_stores, mineral_stores
 
 MG = 1e6     # mg per kg
-ROCK = {     # what a medium that responds to its chemistry may change
+ROCK = {     # properties that a medium may change in response to its chemistry
     "porosity": ("1", "porosity"), "water_content": ("1", "water per volume of rock"),
     "tortuosity": ("1", "factor on diffusion in pore water"),
     "hydraulic_conductivity": ("m/s", "Darcy's K"),
     "electroosmotic_permeability": ("m2/V/s", "k_e")}
 
 
-def static_fields(sim):
-    """{OutputField: array} of what does not change: the rock and where the electrodes are."""
+def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
+    """Fields that do not change: the rock and the electrodes' places; arrays (nz, ny, nx)."""
     ore, el = sim.ore, sim.electrodes
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
         row[sim.domain.local_view(mask)] = el.strip_row[n] + 1
     rock = dict(zip(ROCK, (ore.porosity, ore.water_content, ore.tortuosity,
-                           ore.hydraulic_conductivity, ore.electroosmosis)))
+                           ore.hydraulic_conductivity, ore.electroosmosis),
+                    strict=True))
     table = (*((name, *ROCK[name], values) for name, values in rock.items()
                if not sim.nonequilibrium.media),
              ("density", "kg/m3", "dry density", ore.density),
@@ -34,8 +39,8 @@ def static_fields(sim):
     return {OutputField(name, unit, meaning): values for name, unit, meaning, values in table}
 
 
-def dynamic_fields(sim):
-    """The VoxelFields of every snapshot."""
+def dynamic_fields(sim: FieldView) -> list[OutputField]:
+    """Fields of every snapshot."""
     chem = sim.chem
     out = [OutputField("phi", "V", "electric potential"),
            OutputField("head", "m", "hydraulic head"),
@@ -43,7 +48,8 @@ def dynamic_fields(sim):
            OutputField("current_density", "A/m2", "current, mean of opposite faces in the ore", 3),
            OutputField("conductivity", "S/m", "electric conductivity of the wet rock"),
            OutputField("pH", "1", "-log10 of the activity of H+; NaN inside electrodes"),
-           OutputField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"),
+           OutputField("net_charge", "mol/m3",
+                       "charge of all phases, an audit, per volume of rock"),
            OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
            OutputField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
     if sim.nonequilibrium.media:
@@ -56,23 +62,23 @@ def dynamic_fields(sim):
     return out
 
 
-def parts(sim, k):
-    """(dissolved, exchanged, solid) of component k, mol per m3 of rock, where the arrays live."""
+def parts(sim: StateView, k: int) -> tuple[Array, Array, Array]:
+    """Amounts (dissolved, exchanged, solid) of component k [mol per m3 of rock]; (nz, ny, nx)."""
     s, chem, inner = sim.state, sim.chem, sim.grid.inner
 
     def amount(nu, *stores):
-        """Sum of nu[n, k] array[n] over the stores."""
+        """Sum of nu[n, k] store[n] over species n and stores."""
         total = sim.backend.zeros(sim.grid.shape)
         for array in stores:
             for n in np.flatnonzero(nu[:, k]):
                 total += nu[n, k] * array[n][inner]
         return total
 
-    water = amount(chem.nu, s.c) * sim.rock["water_content"][inner] + s.immobile_water[k][inner]
+    water = amount(chem.nu, s.c) * sim.rock.water_content[inner] + s.immobile_water[k][inner]
     return water, amount(chem.nu_x, *clay_stores(s)), amount(chem.nu_m, *mineral_stores(s))
 
 
-def exchangeable_mg_per_kg(sim, group):
+def exchangeable_mg_per_kg(sim: FieldView, group: str) -> Array:
     """Mass of a group of components, dissolved and on clay, per kg of dry ore; (nz, ny, nx)."""
     chem, mass = sim.chem, sim.backend.zeros(sim.grid.shape)
     for k in (k for k, g in enumerate(chem.groups) if g == group):
@@ -81,7 +87,7 @@ def exchangeable_mg_per_kg(sim, group):
     return MG * mass / sim.backend.from_numpy(sim.ore.density)
 
 
-def vectors(grid, flows):
+def vectors(grid: Grid, flows: Iterable[Array]) -> Array:
     """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across the faces of axis z, y and x."""
     means = []
     for axis, flow in enumerate(flows):
@@ -90,22 +96,31 @@ def vectors(grid, flows):
     return np.stack(means[::-1], axis=-1)
 
 
-def current(sim, axis):
-    """Current across the faces of an axis now [A]."""
-    p, phi = sim.potential, sim.state.phi
+def potential(sim: FieldView) -> Array:
+    """Electric potential now, padded: the solution, and in electrodes that of their metal [V]."""
+    phi = sim.state.phi.copy()
+    voxels, values = map(sim.backend.from_numpy, sim.potential.metal_potential())
+    flat(phi)[voxels] = values
+    return phi
+
+
+def current(sim: FieldView, axis: int, phi: Array) -> Array:
+    """Current across the faces of an axis now [A]; phi: padded [V]."""
+    p = sim.potential
     return faces(p.current[axis], axis) + faces(p.conductance[axis], axis) * (
         below(phi, axis) - above(phi, axis))
 
 
-def snapshot(sim):
-    """(name, array) of every dynamic field now, one after the other, where the arrays live."""
+def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
+    """Yield (name, array) of every dynamic field now, one after the other, on the device."""
     s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
     ore = sim.backend.from_numpy(sim.holds_ore)
-    yield "phi", s.phi[inner]
+    phi = potential(sim)
+    yield "phi", phi[inner]
     yield "head", s.head[inner]
     yield "pH", np.where(ore, s.pH[inner], np.nan)
     yield "water_flux", vectors(grid, (faces(sim.flow.water[axis], axis) for axis in range(3)))
-    yield "current_density", vectors(grid, (current(sim, axis) for axis in range(3)))
+    yield "current_density", vectors(grid, (current(sim, axis, phi) for axis in range(3)))
     yield "conductivity", sim.electrolyte.conductivity(s)[inner]
     yield "net_charge", s.charge[inner]
     if sim.nonequilibrium.media:

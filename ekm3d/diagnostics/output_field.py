@@ -1,17 +1,19 @@
-"""Output fields: the name, unit and meaning of what is written for every voxel."""
+"""Output fields: the name, unit and meaning of the arrays that are written for every voxel."""
 
 from dataclasses import dataclass
+
+from ekm3d.grid.grid import Grid
 
 
 @dataclass(frozen=True)
 class OutputField:
-    """What a file says about a field: ParaView's name for it, its unit, what it is."""
+    """Description of a field in a file."""
 
-    name: str
+    name: str               # ParaView's name for it
     unit: str
     meaning: str
     components: int = 1     # 3 for a vector
 
-    def shape(self, grid):
+    def shape(self, grid: Grid) -> tuple[int, ...]:
         """Shape of its array on a grid."""
         return grid.shape + ((3,) if self.components == 3 else ())

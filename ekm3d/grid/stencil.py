@@ -1,29 +1,29 @@
-"""The words of the stencils in NumPy: neighbours across a face, ghosts included.
+"""Stencil access in NumPy: neighbours across faces, ghosts included.
 
-A face array has the padded shape; entry [k, j, i] of axis a is the face between voxel
-[k, j, i] and its neighbour one step *up* that axis. `below(f)` and `above(f)` cut a
-padded array to the voxels on either side of all faces of an axis that touch the inner box.
+A face array has the padded shape; entry [k, j, i] of axis a is the face between voxel [k, j, i] and
+its neighbour one step *up* that axis. `below` and `above` cut a padded array to the voxels on
+either side of all faces of an axis that touch the inner box.
 """
 
 import numpy as np
 
-from ekm3d.grid.grid import GHOST
+from ekm3d.grid.grid import GHOST, Array
 
 
-def flat(array):
-    """A view whose last axis runs over all voxels, ghosts included; works without species too."""
+def flat(array: Array) -> Array:
+    """Return a view (..., n) of an array (..., nz, ny, nx), n all voxels, ghosts included."""
     return array.reshape(*array.shape[:-3], int(np.prod(array.shape[-3:])))
 
 
 def _cut(array, axis, start, stop):
-    """Cut the last three axes to the inner box, except `axis`, which is cut to start:stop."""
+    """View of the inner box in the last three axes, except `axis`, which is cut to start:stop."""
     index = [slice(GHOST, -GHOST)] * 3
     index[axis] = slice(start, stop)
     return array[(Ellipsis, *index)]
 
 
-def below(array, axis, shift=0):
-    """Voxels on the lower side of every face of `axis`: n + 1 of them along that axis.
+def below(array: Array, axis: int, shift: int = 0) -> Array:
+    """Return the voxels on the lower side of every face of `axis`: n + 1 along that axis.
 
     The first face is the one between the last lower ghost and the first voxel. `shift`
     moves the window up (+) or down (-) by whole voxels, at most GHOST - 1 of them.
@@ -31,18 +31,18 @@ def below(array, axis, shift=0):
     return _cut(array, axis, GHOST - 1 + shift, array.shape[axis - 3] - GHOST + shift)
 
 
-def above(array, axis, shift=0):
-    """Voxels on the upper side of the same faces."""
+def above(array: Array, axis: int, shift: int = 0) -> Array:
+    """Return the voxels on the upper side of the same faces."""
     return below(array, axis, 1 + shift)
 
 
-def faces(array, axis):
-    """The faces of `axis` themselves, stored with the voxel below them."""
+def faces(array: Array, axis: int) -> Array:
+    """Return the faces of `axis` themselves, which are stored with the voxel below them."""
     return below(array, axis)
 
 
-def ends(face, axis):
-    """The faces at the lower and at the upper end of every inner voxel along `axis`.
+def ends(face: Array, axis: int) -> tuple[Array, Array]:
+    """Return the faces at the lower and at the upper end of every inner voxel along `axis`.
 
     `face` is a cut face array (n + 1 along `axis`); both results have the inner shape.
     """
@@ -53,7 +53,7 @@ def ends(face, axis):
     return lower, face[(Ellipsis, *index)]
 
 
-def gain(face, axis):
-    """What flows in through the lower and out through the upper face: f[lower] - f[upper]."""
+def gain(face: Array, axis: int) -> Array:
+    """Return inflow through the lower minus outflow through the upper face: f[lower] - f[upper]."""
     lower, upper = ends(face, axis)
     return lower - upper

@@ -1,4 +1,4 @@
-"""The second stage of a step: rates of its end beside those of its start (Heun's method).
+"""Second stage of a step: rates of its end beside those of its start (Heun's method).
 
     T* = T + dt R(T),     T(t + dt) = T + dt/2 (R(T) + R(T*))
 
@@ -6,48 +6,71 @@ Second order in time for everything that moves, whether ions hold one another, a
 them back or minerals answer, at twice the work of a step. T* and the result are means of explicit
 steps that keep every species positive, so this does too (Shu and Osher 1988); where sources beside
 transport spoil that, or the step is too long for its end, the first stage stands. Catholytes take
-part; what their reactions, plates and drains do within a step stays first order.
+part; their reactions, plates and drains stay first order within a step.
 """
 
 import copy
+from typing import Any, Protocol
 
 import numpy as np
 
-TAKEN = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected", "gas_uptake", "electrode_acid", "leachate_volume",
-         "drained_volume", "injected_volume")
+from ekm3d.diagnostics.run_view import StateView
+from ekm3d.physics.flow import Flow
+from ekm3d.physics.potential import Potential
+from ekm3d.physics.transport import Transport
+
+RESTORED = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected",
+            "gas_uptake", "electrode_acid", "leachate_volume", "drained_volume", "injected_volume")
+
+
+class Stages(StateView, Protocol):
+    """Simulation whose rates can be evaluated again at the end of a step."""
+
+    case: Any
+    potential: Potential
+    flow: Flow
+    transport: Transport
+
+    def fields(self) -> Any:
+        """Solve for potential and water flow of the present state."""
+
+    def move(self, dt: float, again: bool = False) -> None:
+        """Transport and react by the rates of this step."""
 
 
 class HeunStage:
-    """Replaces the rates of a simulation's step by the mean of two stages."""
+    """Replacement of the rates of a simulation's step by the mean of two stages.
 
-    def __init__(self, sim):
+    refused: number of steps whose first stage stood.
+    """
+
+    def __init__(self, sim: Stages):
         self.sim, self.refused = sim, 0
 
-    def correct(self, dt):
-        """Mean rates of the coming step; those of its start where dt is too long for its end."""
+    def correct(self, dt: float) -> None:
+        """Set the mean rates of the step; those of its start where dt is too long at its end."""
         sim, s = self.sim, self.sim.state
-        before = {name: copy.copy(getattr(s, name)) for name in TAKEN}
+        before = {name: copy.copy(getattr(s, name)) for name in RESTORED}
         first = [rate.copy() for rate in self._rates()]
         sim.move(dt)
         sim.fields()
         limit = sim.transport.prepare(s, sim.potential, sim.flow)
         for name, value in before.items():
             setattr(s, name, value)
-        sound = dt <= limit * (1 + 1e-9) / sim.case.schedule.cfl
-        if sound:
-            for rate, start in zip(self._rates(), first):
+        accepted = dt <= limit * (1 + 1e-9) / sim.case.schedule.cfl
+        if accepted:
+            for rate, start in zip(self._rates(), first, strict=True):
                 rate[...] = 0.5 * (start + rate)
-            sound = self._positive(dt)
-        if not sound:
+            accepted = self._positive(dt)
+        if not accepted:
             self.refused += 1
-            for rate, start in zip(self._rates(), first):
+            for rate, start in zip(self._rates(), first, strict=True):
                 rate[...] = start
 
-    def _positive(self, dt):
-        """Whether the mean rates leave every total positive, but for acidity, which has a sign.
+    def _positive(self, dt: float) -> bool:
+        """Check that the mean rates leave every total positive, but for acidity, which has a sign.
 
-        They may not where something else than transport gave what the second stage takes away: a
-        gas, a mineral with a rate.
+        They may fail to where a gas or a mineral with a rate gave what the second stage takes away.
         """
         s, rates, sim = self.sim.state, self.sim.transport, self.sim
         ore = s.totals[sim.grid.inner] + (dt / sim.grid.voxel_volume) * rates.ore[sim.grid.inner]
@@ -55,10 +78,10 @@ class HeunStage:
         unsigned = np.arange(len(ore)) != sim.chem.hydrogen
         negative = sim.domain.any(least[unsigned] < 0)
         tanks = s.catholyte_totals + dt * rates.tank
-        return not (negative or (tanks[:, unsigned] < 0).any())
+        return not (negative or (tanks[unsigned] < 0).any())
 
-    def _rates(self):
-        """All arrays of rates of a step."""
+    def _rates(self) -> list:
+        """Arrays of all rates of a step, in a fixed order."""
         sim = self.sim
         return [*sim.transport.rates, sim.flow.out, *(inflow for _, inflow in sim.flow.wells),
                 sim.potential.into_ore]

@@ -1,20 +1,24 @@
-"""How much memory a run takes, said before any of it is allocated.
+"""Memory estimate of a run, before any of it is allocated.
 
     bytes = BASE + voxels (8 A S + B)          voxels: ghosts included
 
-S numbers per voxel are the state's (fields.py: so many components, species, ...). A is above 1 for
-what is worked out species by species and kept for a moment, B is for all that does not depend on
-the chemistry: rock, two elliptic solvers with their hierarchies, coefficients, a snapshot's copy.
-BASE is Python with its libraries. Slow parts of the ore add L to A: lists of what their equilibria
-start from and find. All are measured, per backend, by scripts/benchmarks/memory.py. What a `cuda` run takes on
-the device is taken to be that of `cpp` without BASE; no GPU has shown it yet.
+S numbers per voxel are the state's (`state.FIELDS`: components, species, ...). A is above 1 for
+temporaries per species, B is for all that does not depend on the chemistry: rock, two elliptic
+solvers with their hierarchies, coefficients, a snapshot's copy. BASE is Python with its libraries.
+Slow parts of the ore add L to A: lists of their equilibria's inputs and results. All are measured,
+per backend, by scripts/benchmarks/memory.py. A `cuda` run is taken to need on the device what
+`cpp` needs without BASE; no GPU has shown it yet.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from ekm3d.backends.base import Backend
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.errors import InputError
+from ekm3d.grid.grid import Grid
 from ekm3d.state import FIELDS, counts
 
 GIB = 2**30
@@ -35,28 +39,29 @@ RULES["cuda"] = replace(RULES["cpp"], base=0.0)
 
 
 class InsufficientMemory(InputError):
-    """The run does not fit; the text says how much it takes, what there is, and what would fit."""
+    """The run does not fit; the message says how much it takes, is free, and would fit."""
 
 
-def per_voxel(chem, name, slow=False):
-    """(bytes of state, of everything) for every voxel, ghosts included, on backend `name`.
+def per_voxel(chem: ChemicalSystem, name: str, slow: bool = False) -> tuple[int, float]:
+    """Bytes (of state, of everything) per voxel, ghosts included, on backend `name`.
 
-    slow: whether parts of the ore are.
+    slow: parts of the ore are not in equilibrium.
     """
     lengths, rule = {"": 1, **counts(chem)}, RULES[name]
     state = 8 * sum(lengths[f.axis] for f in FIELDS.values() if f.where == "voxels")
     return state, (rule.state + rule.slow * slow) * state + rule.other
 
 
-def predicted(grid, chem, name, slow=False):
+def predicted(grid: Grid, chem: ChemicalSystem, name: str, slow: bool = False) -> float:
     """Bytes at the peak of a run."""
     return RULES[name].base + float(np.prod(grid.padded)) * per_voxel(chem, name, slow)[1]
 
 
-def fitting(grid, chem, name, free, slow=False):
-    """Edge of the smallest voxels, in units of the present ones, that `free` bytes are enough for.
+def fitting(grid: Grid, chem: ChemicalSystem, name: str, free: float,
+            slow: bool = False) -> float | None:
+    """Edge of the smallest voxels, in units of the present ones, for which `free` bytes suffice.
 
-    None if none are: fewer voxels than one along an axis.
+    None if not even one voxel along an axis would fit.
     """
     room = free - RULES[name].base
     longer = (predicted(grid, chem, name, slow) - RULES[name].base) / room if room > 0 else np.inf
@@ -64,8 +69,8 @@ def fitting(grid, chem, name, free, slow=False):
     return edge if edge < max(grid.cells) else None
 
 
-def text(grid, chem, backend, slow=False):
-    """The prediction as a line of `ekm3d check`."""
+def text(grid: Grid, chem: ChemicalSystem, backend: Backend, slow: bool = False) -> str:
+    """Prediction as a line of `ekm3d check`."""
     state, whole = per_voxel(chem, backend.name, slow)
     free = backend.free_memory()
     known = "" if free is None else f", {free / GIB:.2f} GiB are free here"
@@ -73,8 +78,12 @@ def text(grid, chem, backend, slow=False):
             f"{whole:.0f} bytes for every voxel and ghost ({state} of them state){known}")
 
 
-def require(path, grid, chem, backend, slow=False):
-    """InsufficientMemory if the run would not fit into what is free where the backend's arrays live."""
+def require(path: str | Path, grid: Grid, chem: ChemicalSystem, backend: Backend,
+            slow: bool = False) -> None:
+    """Raise InsufficientMemory if the run does not fit into the device's free memory.
+
+    path: case directory, for the message.
+    """
     free, needed = backend.free_memory(), predicted(grid, chem, backend.name, slow)
     if free is None or needed <= free:
         return

@@ -1,106 +1,120 @@
-"""What of a run is not at equilibrium, and the medium's answer: all of it optional.
+"""Optional non-equilibrium: kinetic minerals, slow exchange sites, immobile water, medium response.
 
 The rock's arrays are those of the fast sites beside the moving water; immobile water, slow sites
 and minerals with a rate law are stores beside them, filled and emptied after transport and
 equilibrium (Lie splitting, first order in dt), whereupon the rest equilibrates once more. The
-medium follows what minerals and water have become. Catholytes have no rates: all of their
-chemistry is in equilibrium. Lists of the ore stay where the backend keeps its arrays.
+medium follows its minerals and its water. Catholytes have no rates: all of their chemistry is in
+equilibrium. Lists of the ore stay where the backend keeps its arrays.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import EquilibriumSolver
-from ekm3d.grid.grid import GHOST
+from ekm3d.chemistry.equilibrium import EquilibriumSolver, VoxelSolver
+from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.grid.grid import GHOST, Array
 from ekm3d.physics.dual_porosity import DualPorosity
 from ekm3d.physics.kinetics import Kinetics, without
+from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.porosity_feedback import PorosityFeedback
+from ekm3d.physics.reactions import Reactions
+from ekm3d.physics.rock import Rock
+from ekm3d.state import State
 
 
 class NonEquilibrium:
-    """The slow parts of a simulation; divides its rock."""
+    """Stores of a run that are not in equilibrium with the moving water, and the medium's response.
 
-    def __init__(self, sim):
-        self.sim, self.chem, self.rates = sim, sim.chem, sim.case.rates
-        self.voxels, self.backend = sim.voxels, sim.backend
-        self.laws = {self.chem.minerals.index(name): law.at(self._take)
-                     for name, law in self.rates.laws.items()}
-        moving = np.ones(sim.grid.padded)
-        if self.rates.immobile is not None:
-            moving[sim.grid.inner] -= sim.domain.local_view(self.rates.immobile[0])
+    media: the responding medium, none or one.
+    """
+
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rates: Any, response: Any = None,
+                 porosity: Any = None):
+        """rates: rate laws, slow sites and immobile water of a case, on the whole grid; response:
+        of the medium to its chemistry, or None; porosity: (nz, ny, nx) on this rank, at t = 0."""
+        self.voxels, self.chem, self.rates, self.response = voxels, chem, rates, response
+        self.backend, self.porosity = voxels.backend, porosity
+        self.processes: list = []
+        self.media: list[PorosityFeedback] = []
+        self.laws = {chem.minerals.index(name): law.at(self._take_whole)
+                     for name, law in rates.laws.items()}
+        moving = np.ones(voxels.grid.padded)
+        if rates.immobile is not None:
+            moving[voxels.grid.inner] -= voxels.domain.local_view(rates.immobile[0])
         self.moving = self.backend.from_numpy(moving)    # share of the water and of its clay
-        self._divide(sim.rock)
 
-    def _take(self, array):
-        """(n,) of a property of the ore, (nz, ny, nx)."""
-        return self.voxels.take(self._padded(array))
+    def _take_whole(self, array: np.ndarray) -> Array:
+        """(n,) of a property of the ore on the whole grid, (nz, ny, nx)."""
+        return self.voxels.take(self._padded(self.voxels.domain.local_view(array)))
 
-    def _padded(self, array):
-        return self.backend.from_numpy(np.pad(self.sim.domain.local_view(array), GHOST))
+    def _padded(self, array: np.ndarray) -> Array:
+        """Array (nz, ny, nx) of this rank with ghosts, where the backend keeps its arrays."""
+        return self.backend.from_numpy(np.pad(array, GHOST))
 
-    def _divide(self, rock):
-        """Water, capacity and slope of what the moving water reaches at once."""
-        for name in ("water_content", "cec", "cec_slope"):
-            rock[name] *= self.moving
-        rock["whole_cec"], rock["whole_slope"] = rock["cec"], rock["cec_slope"]
-        if self.rates.slow_sites is not None:
-            fast = 1.0 - self.rates.slow_sites[0]
-            rock["cec"], rock["cec_slope"] = fast * rock["cec"], fast * rock["cec_slope"]
+    def divide(self, rock: Rock) -> Rock:
+        """Return the rock of the moving water: its water content, exchange capacity and slope."""
+        cec, slope = rock.cec * self.moving, rock.cec_slope * self.moving
+        fast = 1.0 if self.rates.slow_sites is None else 1.0 - self.rates.slow_sites[0]
+        apart = self.rates.slow_sites is not None
+        return replace(rock, water_content=rock.water_content * self.moving,
+                       whole_cec=cec, whole_slope=slope, cec=fast * cec if apart else cec,
+                       cec_slope=fast * slope if apart else slope)
 
-    def engine(self, engine):
-        """The solver of what is in equilibrium in the ore; `engine` solves for all minerals."""
+    def fast_solver(self, solver: VoxelSolver) -> VoxelSolver:
+        """Return the solver of the ore's equilibrium: `solver` without the kinetic minerals."""
         if not self.laws:
-            return engine
+            return solver
         return EquilibriumSolver(without(self.chem, self.laws), backend=self.backend)
 
-    def start(self, s):
-        """Part the stores from totals that hold everything but slow minerals."""
-        sim, rock, self.processes, self.media = self.sim, self.sim.rock, [], []
+    def start(self, s: State, rock: Rock, reactions: Reactions,
+              update_rock: Callable[[], None]) -> None:
+        """Part the stores from totals that hold everything but slow minerals.
+
+        rock: of the moving water; update_rock: called after every change of its arrays.
+        """
+        self.rock, self.reactions, self.update_rock = rock, reactions, update_rock
         if self.rates.immobile is not None:
-            share, rate = (self._take(values) for values in self.rates.immobile)
+            share, rate = (self._take_whole(values) for values in self.rates.immobile)
             self.processes.append(DualPorosity(self.voxels, self.chem, rock, share, rate,
-                                           sim.reactions.engine))
+                                               reactions.engine))
         if self.laws or self.rates.slow_sites is not None:
             self.processes.append(Kinetics(self.voxels, self.chem, rock, self.laws,
                                            self.rates.slow_sites,
                                            partial(EquilibriumSolver, backend=self.backend)))
         for process in self.processes:
             process.start(s)
-        sim.reactions.advance(s)
-        if sim.case.response is not None:
-            porosity = self._padded(sim.case.ore.porosity)
-            self.media = [PorosityFeedback(self.voxels, self.chem, rock, porosity, sim.case.response)]
+        reactions.advance(s)
+        if self.response is not None:
+            self.media = [PorosityFeedback(self.voxels, self.chem, rock,
+                                           self._padded(self.porosity), self.response)]
             self.media[0].start(s)
-            self._take_up_rock()
-            sim.reactions.skip = None      # no voxel is as it was where its rock has changed
+            update_rock()
+            reactions.skip = None      # no voxel is as it was where its rock has changed
 
-    def advance(self, s, dt):
-        """Stores and medium from t to t + dt, after transport and equilibrium."""
+    def advance(self, s: State, dt: float) -> None:
+        """Advance stores and medium from t to t + dt [s], after transport and equilibrium."""
         for process in self.processes:
             process.advance(s, dt)
         for medium in self.media:
             medium.advance(s)
-            self._take_up_rock()
+            self.update_rock()
         if self.processes or self.media:
-            self.sim.reactions.advance(s)
+            self.reactions.advance(s)
 
-    def _take_up_rock(self):
-        """Tell those who keep more than the rock's arrays."""
-        sim = self.sim
-        sim.flow.take_up_rock()
-        sim.transport.take_up_rock()
-
-    def rock_now(self):
-        """{name: inner array} of what the medium may have changed."""
-        rock, inner = self.sim.rock, self.sim.grid.inner
-        porosity = self._padded(self.sim.case.ore.porosity)
+    def rock_now(self) -> dict[str, Array]:
+        """{name: inner array} of the properties that the medium may have changed."""
+        rock, inner = self.rock, self.voxels.grid.inner
+        porosity = self._padded(self.porosity)
         self.voxels.put(porosity, self.media[0].porosity)
         return {"porosity": porosity[inner], "water_content": self.water_content()[inner],
-                "tortuosity": rock["tortuosity"][inner],
-                "hydraulic_conductivity": rock["conductivity"][inner],
-                "electroosmotic_permeability": rock["electroosmosis"][inner]}
+                "tortuosity": rock.tortuosity[inner],
+                "hydraulic_conductivity": rock.hydraulic_conductivity[inner],
+                "electroosmotic_permeability": rock.electroosmosis[inner]}
 
-    def water_content(self):
-        """Of the moving and the immobile water together, padded."""
-        return self.sim.rock["water_content"] / self.moving
+    def water_content(self) -> Array:
+        """Content of moving and immobile water together, padded [1]."""
+        return self.rock.water_content / self.moving

@@ -1,159 +1,160 @@
-"""The whole model: one step, and a run from a case's first to its last second."""
+"""Simulation: a case bound to a backend, its state, and one step of the whole model.
 
-import time
+A step goes one way: potential and water flow at t, transport and catholytes to t + dt, equilibrium
+and slow processes at t + dt. The loop of a whole run is in `loop`.
+"""
+
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
-from ekm3d.boundaries.schedule import Schedule
+from ekm3d.boundaries.schedule import Drive, Schedule
 from ekm3d.boundaries.wells import Wells
-from ekm3d.chemistry.equilibrium import EquilibriumSolver, acidity_from_neutrality
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.nonreactive import NonReactive
 from ekm3d.diagnostics.balances import Balances
-from ekm3d.diagnostics.time_series import TimeSeries
+from ekm3d.diagnostics.boundary_values import BoundaryValues
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST
-from ekm3d.model import memory_estimate
+from ekm3d.model import loop, memory_estimate
 from ekm3d.model.heun import HeunStage
+from ekm3d.model.initial_state import fill_reservoirs, neutral_totals, wetted_totals
 from ekm3d.model.nonequilibrium import NonEquilibrium
-from ekm3d.output.progress import Progress
-from ekm3d.output.results import open_results
-from ekm3d.output.run_directory import open_outputs
-from ekm3d.parallel.communication_stats import CommunicationStats
-from ekm3d.parallel.domain import domain_of
-from ekm3d.parallel.team import ALONE
+from ekm3d.output.results import Results
+from ekm3d.parallel.mpi_domain import domain_of
+from ekm3d.parallel.team import ALONE, Alone
 from ekm3d.physics.catholyte import Catholytes
 from ekm3d.physics.electrolyte import Electrolyte
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.initial_guess import RepresentativeVoxels
+from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
+from ekm3d.physics.rock import Rock
 from ekm3d.physics.transport import Transport
 from ekm3d.state import State, counts
 
 GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
-ROCK = {"water_content": "water_content", "tortuosity": "tortuosity", "cec": "cec",
-        "cec_slope": "cec_slope", "dispersivity": "dispersivity",
-        "conductivity": "hydraulic_conductivity", "electroosmosis": "electroosmosis"}
-
-
-def neutral(chem, amounts, fixed=0.0, given=False):
-    """Component totals (K, ...) from a dict of amounts, acidity closing the charge.
-
-    sum_k z_k T_k = fixed, the charge that the cation exchanger holds. given: where the amounts
-    list H+, its digits are kept (which neutrality of the others may not reach in pure water).
-    """
-    amounts = {name: np.asarray(value, dtype=float) for name, value in amounts.items()}
-    shape = np.broadcast_shapes(np.shape(fixed), *(a.shape for a in amounts.values()))
-    total = np.zeros((len(chem.components), *shape))
-    for name, value in amounts.items():
-        total[chem.index(name)] += value
-    listed = chem.hydrogen is not None and chem.components[chem.hydrogen] in amounts
-    if chem.hydrogen is not None and not (given and listed):
-        total[chem.hydrogen] = acidity_from_neutrality(chem, total, fixed)
-    return total
+ROCK = ("water_content", "tortuosity", "cec", "cec_slope", "dispersivity",
+        "hydraulic_conductivity", "electroosmosis")
 
 
 class Simulation:
-    """A case, its operators bound to a backend, and its state."""
+    """A case, its operators bound to a backend, and its state.
 
-    def __init__(self, case, backend="auto", team=ALONE):
+    state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
+    length [s]; boundary_values: currents, voltages and water at electrodes and sides.
+    """
+
+    def __init__(self, case: Any, backend: str = "auto", team: Alone = ALONE):
+        """case: a Case; backend: "auto", "numpy", "cpp" or "cuda"; team: of `parallel.team.join`.
+
+        BackendError if the backend cannot run, InsufficientMemory if the run would not fit.
+        """
         self.case, self.chem, self.backend = case, case.chemistry, choose_backend(backend)
         self.domain = domain_of(case.grid, self.backend, team.comm)
-        self.grid, whole = self.domain.grid, case.grid
-        self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
+        self.grid, self.physics = self.domain.grid, case.physics
         memory_estimate.require(case.path, self.grid, self.chem, self.backend, case.rates.any)
-        grid, chem, backend, domain = self.grid, self.chem, self.backend, self.domain
-        el, plan, self.physics = case.electrodes, case.schedule, case.physics
+        self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
+        self._bind_boundaries()
+        self._bind_chemistry()
+        self._bind_operators()
+        self.state = self._initial_state()
+        self.balances, self.boundary_values = Balances(self), BoundaryValues(self)
+        self.heun = HeunStage(self)
+        self.drive, self.dt = self.schedule.drive(0.0), 0.0
+        self._wanted = case.schedule.fixed_step or case.schedule.max_step
+
+    # ---- set-up ----
+
+    def _bind_boundaries(self) -> None:
+        """Electrodes, open sides, wells and the schedule, on the whole grid."""
+        case, chem, whole = self.case, self.chem, self.case.grid
+        el, plan = case.electrodes, case.schedule
         self.electrodes = Electrodes(whole, el.rows, el.overpotential)
-        self.contacts = BoundaryFaces(whole, self.electrodes, case.sides,
-                                 [neutral(chem, side.component_flux) for side in case.sides])
-        self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
-        self.holds_ore = domain.local_view(self.electrodes.ore)
-        self.rock = self._rock(self.ore)
-        self.voxels = OreVoxels(grid, self.holds_ore, backend, domain)
-        self.nonequilibrium = NonEquilibrium(self)
-        self.engine = (EquilibriumSolver(chem, backend=backend) if self.physics.chemistry
-                       else NonReactive(chem, backend))
-        self.reactions = Reactions(self.voxels, chem, self.nonequilibrium.engine(self.engine), self.rock,
-                                   self.physics.skip, RepresentativeVoxels(domain, self.electrodes.ore))
-        self.catholytes = Catholytes(chem, self.engine, self.electrodes.volume,
-                                 el.plate_capture, el.deposition)
-        feeds = np.array([neutral(chem, well.composition) for well in case.wells])
+        self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
+            neutral_totals(chem, side.component_flux) for side in case.sides])
+        feeds = np.array([neutral_totals(chem, well.composition) for well in case.wells])
         self.wells = Wells(whole, case.wells, self.contacts, feeds)
-        options = SimpleNamespace(
-            overpotential=el.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
+        self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
+        self.holds_ore = self.domain.local_view(self.electrodes.ore)
+
+    def _bind_chemistry(self) -> None:
+        """Rock, and all that is in equilibrium or reacts at a rate."""
+        case, chem, domain, el = self.case, self.chem, self.domain, self.case.electrodes
+        self.voxels = OreVoxels(self.grid, self.holds_ore, self.backend, domain)
+        self.nonequilibrium = NonEquilibrium(self.voxels, chem, case.rates, case.response,
+                                             self.ore.porosity)
+        self.rock = self.nonequilibrium.divide(self._rock())
+        self.rock.fill_ghosts(domain)
+        self.engine = (EquilibriumSolver(chem, backend=self.backend) if self.physics.chemistry
+                       else NonReactive(chem, self.backend))
+        self.reactions = Reactions(
+            self.voxels, chem, self.nonequilibrium.fast_solver(self.engine), self.rock,
+            self.physics.skip, RepresentativeVoxels(domain, self.electrodes.ore))
+        self.catholytes = Catholytes(chem, self.engine, self.electrodes.volume,
+                                     el.plate_capture, el.deposition)
+
+    def _bind_operators(self) -> None:
+        """Potential, flow, transport and the electrolyte's properties."""
+        plan, bound = self.case.schedule, (self.grid, self.backend, self.domain)
+        options = NumericalOptions(
+            overpotential=self.electrodes.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(self.ore.electric_conductivity),
             source=self._padded(self.ore.current_source))
-        self.potential = Potential(grid, backend, domain, chem, self.contacts, options)
-        self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells,
-                         plan.tolerance)
-        self.transport = Transport(grid, backend, domain, chem, self.rock, self.contacts,
-                                   self.wells, options)
-        self.electrolyte = Electrolyte(grid, backend, domain, chem, self.rock,
-                                       options.conductivity)
+        self.potential = Potential(*bound, self.chem, self.contacts, options)
+        self.flow = Flow(*bound, self.rock, self.contacts, self.wells, plan.tolerance)
+        self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options)
+        self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity)
         self.storing = self.physics.flow and self.flow.storing
-        self.state = self._initial()
-        self.balances = Balances(self)
-        self.heun = HeunStage(self)
-        self.drive, self.dt = self.schedule.drive(0.0), 0.0
-        self._wanted = plan.fixed_step or plan.max_step
 
-    def _padded(self, values):
-        """A property of the ore with ghosts, zero in these and inside electrodes; None stays."""
+    def _padded(self, values: Any) -> Any:
+        """Property of the ore with ghosts, zero in these and inside electrodes; None stays."""
         if values is None:
             return None
         values = np.where(self.holds_ore, values, 0.0)
         return self.backend.from_numpy(
             np.pad(values, [(0, 0)] * (values.ndim - 3) + [(GHOST, GHOST)] * 3))
 
-    def _rock(self, ore):
-        """Rock properties as padded arrays."""
-        rock = {name: self._padded(getattr(ore, source)) for name, source in ROCK.items()}
-        rock["storage"] = self._padded(0.0 if ore.storage is None else ore.storage)
-        rock["reference_pH"] = ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
-            ore.reference_pH, (-1, 1))
-        return rock
+    def _rock(self) -> Rock:
+        """Rock of the case as padded arrays, before slow parts are taken out."""
+        ore = self.ore
+        return Rock(**{name: self._padded(getattr(ore, name)) for name in ROCK},
+                    storage=self._padded(0.0 if ore.storage is None else ore.storage),
+                    reference_pH=ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
+                        ore.reference_pH, (-1, 1)))
 
-    def _initial(self):
-        """Ore wetted and in equilibrium, tanks filled with the pore water before prewetting."""
-        case, chem, ore = self.case, self.chem, self.ore
+    def _initial_state(self) -> State:
+        """State at t = 0: ore wetted and in equilibrium, tanks and reservoirs filled."""
+        case, chem = self.case, self.chem
         s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides))
-        amounts = {name: np.array(value) for name, value in ore.exchangeable.items()}
-        for name, value in self.water.composition.items():
-            amounts[name] = amounts.get(name, 0.0) + value * ore.water_content
-        for name, value in self.water.prewetting.items():
-            amounts[name] = amounts.get(name, 0.0) + value * ore.density
-        total = neutral(chem, amounts, ore.fixed_charge, given=not self.physics.potential)
-        for name, value in ore.minerals.items():
-            m = chem.minerals.index(name)
-            if name in case.rates.laws:
-                s.kinetic_minerals[m] = self._padded(value)
-            else:
-                total += np.multiply.outer(chem.nu_m[m], value)
-        s.totals[...] = self._padded(total)
-        pore = {name: np.mean(value) for name, value in case.water.composition.items()}
-        s.catholyte_totals[...] = self.electrodes.volume[:, None] * neutral(chem, pore)
-        for n, side in enumerate(case.sides):
-            if side.composition is not None:
-                water = neutral(chem, side.composition)[:, None]
-                found = self.engine.solve(water, np.ones(1))
-                s.reservoir_species[:, self.electrodes.strips + n] = found.c[:, 0]
-        self.nonequilibrium.start(s)
+        totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
+                                        keep_acidity=not self.physics.potential)
+        s.totals[...] = self._padded(totals)
+        for m, amount in kinetic.items():
+            s.kinetic_minerals[m] = self._padded(amount)
+        fill_reservoirs(s, chem, self.engine, self.electrodes, case.water.composition, case.sides)
+        self.nonequilibrium.start(s, self.rock, self.reactions, self._update_rock)
         self.catholytes.start(s)
-        s.gas_uptake[...] = 0.0              # what the air gave before belongs to the start
+        s.gas_uptake[...] = 0.0              # uptake before t = 0 belongs to the start
         return s
 
-    def fields(self):
-        """Potential and water flow from the state as it is; returns the Drive.
+    def _update_rock(self) -> None:
+        """Have the operators take up a change of the rock's arrays."""
+        self.flow.update_rock()
+        self.transport.update_rock()
+
+    # ---- one step ----
+
+    def fields(self) -> Drive:
+        """Solve for potential and water flow of the present state; return the Drive.
 
         With storage the head belongs to the step and is left as the last one found it.
         """
@@ -166,16 +167,19 @@ class Simulation:
         if physics.potential:
             self.potential.solve(s, self.drive, self._wanted)
         else:
-            self.potential.boundary.start(self.drive)
+            self.potential.set_drive(self.drive)
         if physics.flow and not self.storing:
             self._solve_flow(s)
         return self.drive
 
-    def _solve_flow(self, s):
+    def _solve_flow(self, s: State) -> None:
         self.flow.solve(s, self.drive, self.potential.drop, self.electrolyte.sigma, self._wanted)
 
-    def step(self, until=None):
-        """Advance by one step, at most to the time `until` [s]; returns dt [s]."""
+    def step(self, until: float | None = None) -> float:
+        """Advance by one step, at most to the time `until` [s]; return dt [s].
+
+        ConvergenceError where a solver fails or a fixed step is too long.
+        """
         s, plan = self.state, self.case.schedule
         marks = () if until is None else (until,)
         if not self.physics.transport:
@@ -189,145 +193,64 @@ class Simulation:
         self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
         if self.physics.transport:
             if plan.order == 2:
-                self.heun.correct(dt)                               # mean rates over dt
+                self.heun.correct(dt)                                    # mean rates over dt
             self.balances.before(dt)
             self.move(dt, again=plan.order == 2)                         # totals, ore   at t + dt
-            self.nonequilibrium.advance(s, dt)                                     # slow parts    at t + dt
+            self.nonequilibrium.advance(s, dt)                           # slow parts    at t + dt
         s.time, s.step = s.time + dt, s.step + 1
         self.balances.after()
         return dt
 
-    def move(self, dt, again=False):
-        """Everything that moves and reacts, by the rates of this step; again: its second stage."""
+    def move(self, dt: float, again: bool = False) -> None:
+        """Transport and react by the rates of this step; again: its second stage."""
         s = self.state
         self.transport.advance(s, dt)                                    # totals        to t + dt
-        self._account(s, dt)                                             # tanks         to t + dt
+        self._advance_ledgers(s, dt)                                     # tanks         to t + dt
         self.reactions.advance(s, 0.0 if again else dt)                  # ore           at t + dt
 
-    def _length(self, limit):
+    def _length(self, limit: float) -> float:
         """Length of the next step [s], before switches and marks cut it."""
         fixed = self.case.schedule.fixed_step
         if fixed is None:
             return min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
         if fixed > limit * (1 + 1e-9) / self.case.schedule.cfl:
-            raise ConvergenceError(f"schedule.fixed_step = {fixed:g} s is longer than the "
-                               f"{limit / self.case.schedule.cfl:.3g} s that keep every species "
-                               f"positive at t = {self.state.time:g} s; choose a shorter one")
+            raise ConvergenceError(
+                f"schedule.fixed_step = {fixed:g} s is longer than the "
+                f"{limit / self.case.schedule.cfl:.3g} s that keep every species "
+                f"positive at t = {self.state.time:g} s; choose a shorter one")
         return fixed
 
-    def _account(self, s, dt):
+    def _advance_ledgers(self, s: State, dt: float) -> None:
         """Tanks, plates, leachate and the water that went through wells, from t to t + dt."""
-        el = self.electrodes
-        drained = self.contacts.per_place(self.flow.out)[:el.strips]
-        collected = np.zeros(el.strips, bool)
+        strips, faces = self.electrodes.strips, self.contacts.faces
+        drained = self.contacts.per_place(self.flow.out)[:strips]
+        collected = np.zeros(strips, bool)
         for (place, inflow), well, moved in zip(self.flow.wells, self.wells.wells,
-                                                self.transport.wells_in):
+                                                self.transport.wells_in, strict=False):
             s.injected_volume += inflow[inflow > 0].sum() * dt
             out = -inflow[inflow < 0].sum() * dt
             if well.kind == "collector":
-                collected[self.contacts.faces.strip[place.face[place.face >= 0]]] = True
-                s.leachate -= moved * dt
+                collected[faces.strip[place.face[place.face >= 0]]] = True
+                s.leachate[...] -= moved * dt
                 s.leachate_volume += out
             elif well.kind == "drain":
-                s.drained -= moved * dt
+                s.drained[...] -= moved * dt
                 s.drained_volume += out
             else:
-                s.injected += moved * dt
+                s.injected[...] += moved * dt
                 s.drained_volume += out
-        s.injected += self.transport.side.sum(0) * dt
-        s.electrode_acid += self.transport.acid * dt
-        current = -np.minimum(self.contacts.per_place(self.potential.into_ore)[:el.strips], 0.0)
+        s.injected[...] += self.transport.side.sum(0) * dt
+        s.electrode_acid[...] += self.transport.acid * dt
+        current = -np.minimum(self.contacts.per_place(self.potential.into_ore)[:strips], 0.0)
         self.catholytes.advance(s, dt, drained, collected, current)
 
-    def row_currents(self):
-        """Mean current from every row into the ore during the step [A]."""
-        return self.electrodes.per_row(self.strip_currents())
+    # ---- a whole run ----
 
-    def strip_currents(self):
-        """The same of every electrode of the rows, in their order."""
-        return self.contacts.per_place(self.potential.into_ore)[:self.electrodes.strips]
-
-    def side_currents(self):
-        """{face: current into the block through that side now [A]}."""
-        place = self.contacts.per_place(self.potential.into_ore)[self.electrodes.strips:]
-        return {side.face: current for side, current in zip(self.case.sides, place)}
-
-    def side_potentials(self):
-        """{face: mean potential of what lies behind that side [V]}."""
-        t, faces = self.potential.boundary, self.contacts.faces
-        at_ore = self.domain.gather(self.state.phi, faces.voxel)
-        behind = at_ore - t.drop
-        return {side.face: float(behind[self.contacts.of_side(n)].mean())
-                for n, side in enumerate(self.case.sides)}
-
-    def side_water(self):
-        """{face: water into the block through that side now [m3/s]}."""
-        place = self.contacts.per_place(self.flow.out)[self.electrodes.strips:]
-        return {side.face: -water for side, water in zip(self.case.sides, place)}
-
-    @property
-    def side_flux(self):
-        """mol/s of every component into the block through each side; (sides, components)."""
-        return self.transport.side
-
-    @property
-    def terminal_voltage(self):
-        """Voltage at the supply's terminals now, while it is on [V]."""
-        anodes = self.contacts.of_rows(self.drive.anodes)
-        if not self.drive.on or not anodes.size:
-            return 0.0
-        level = self.potential.boundary.level[anodes[0]]
-        return float(level / self.drive.duty + self.electrodes.overpotential)
-
-    def run(self, out=None, force=False, quiet=False, profile=False):
+    def run(self, out: str | Path | None = None, force: bool = False, quiet: bool = False,
+            profile: bool = False) -> Results:
         """Run to the end, write the results into `out` (case directory/out) and return them.
 
-        profile: print what the processes sent one another, which the log has in any case.
+        force: replace a finished run; quiet: no progress; profile: print the messages between
+        ranks, which the log has in any case.
         """
-        begun, s, plan = time.monotonic(), self.state, self.case.output
-        outputs = open_outputs(self, out or Path(self.case.path) / "out", force)
-        monitor = TimeSeries(self)
-        snapshots, series = Interval(plan.snapshot_every), Interval(plan.series_every)
-        try:
-            with threadpool_limits(1, "blas"), Progress(self.schedule.end, quiet) as progress:
-                self.fields()
-                traffic = CommunicationStats(self.domain)
-                monitor.record(0.0)
-                outputs.series(monitor.row())
-                outputs.snapshot()
-                while s.time < self.schedule.end - self.schedule.slack:
-                    dt = self.step(min(snapshots.next, series.next))
-                    monitor.record(dt)
-                    last = s.time >= self.schedule.end - self.schedule.slack
-                    if series.due(s.time, last):
-                        outputs.series(monitor.row())
-                        outputs.status("running")
-                    if snapshots.due(s.time, last):
-                        self.fields()                     # phi and water of the same moment
-                        outputs.snapshot()
-                    progress.update(s.time, s.step, f"dt {dt:6.0f} s")
-            sent = traffic.text(s.step)
-            outputs.finish(monitor.summary(time.monotonic() - begun),
-                           f"{self.reactions.report()}\n{sent}")
-            if profile:
-                print(sent)
-        except BaseException as error:
-            outputs.failed(error)
-            raise
-        return open_results(outputs.path)
-
-
-class Interval:
-    """Tells when something that happens every so many seconds is due."""
-
-    def __init__(self, every):
-        self.every, self.count, self.next = every, 1, every
-
-    def due(self, now, last):
-        """True if the time has come, or if this is the last chance."""
-        if now < self.next * (1 - 1e-12) and not last:
-            return False
-        while self.next <= now * (1 + 1e-12):
-            self.count += 1
-            self.next = self.count * self.every
-        return True
+        return loop.run(self, out or Path(self.case.path) / "out", force, quiet, profile)

@@ -1,30 +1,33 @@
-"""Work for the disk that goes on beside the run: one piece at a time, in order, in one thread.
+"""Background thread for writing: one task at a time, in order, while the run goes on.
 
-Python's lock is free while HDF5 compresses and writes, so that the run needs no more than another
-core. What goes wrong is raised where the run next meets its writer: `check`, `wait` or `start`.
+HDF5 compresses and writes without Python's global lock, so a run needs no more than another core.
+An error of a task is raised in the run by its next call of `check`, `wait` or `start`.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 
-class Writer:
-    """A thread and the piece of work that it is at."""
+class BackgroundWriter:
+    """A thread and its present task."""
 
-    def __init__(self):
-        self.thread, self.work = ThreadPoolExecutor(1, "writer"), None
+    def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(1, "writer")
+        self.task: Future[Any] | None = None
 
-    def start(self, work, *given):
-        """Have work(*given) done, once the piece before is; from then on what it uses is its."""
+    def start(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Wait for the last task, then start function(*arguments), which now owns its arguments."""
         self.wait()
-        self.work = self.thread.submit(work, *given)
+        self.task = self.thread.submit(function, *arguments)
 
-    def check(self):
-        """Raise what has gone wrong, without waiting."""
-        if self.work is not None and self.work.done():
+    def check(self) -> None:
+        """Raise the error of a finished task, without waiting."""
+        if self.task is not None and self.task.done():
             self.wait()
 
-    def wait(self):
-        """Wait until the work is done; raise what has gone wrong."""
-        work, self.work = self.work, None
-        if work is not None:
-            work.result()
+    def wait(self) -> None:
+        """Wait for the task to end; raise its error."""
+        task, self.task = self.task, None
+        if task is not None:
+            task.result()

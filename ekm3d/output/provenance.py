@@ -1,4 +1,4 @@
-"""Where a result comes from: program, case, packages, machine and times, in the result itself.
+"""Provenance of a result, stored with it: program, case, packages, machine and times.
 
     /provenance             attributes: ekm3d, commit, dirty, backend, host, packages, ...
     /provenance/case.toml   the text of the case
@@ -12,28 +12,44 @@ import os
 import platform
 import subprocess
 import sys
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Protocol
 
 import h5py
 
+from ekm3d.backends.base import Backend
 from ekm3d.output.vtkhdf import opened
 from ekm3d.version import __version__
 
 PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "pint", "rich")
 
 
-def now():
-    """This moment in UTC, to the second, as ISO 8601 text."""
+class CaseSource(Protocol):
+    """The parts of a case that are recorded."""
+
+    @property
+    def path(self) -> Path:
+        """Directory of the case."""
+
+    @property
+    def text(self) -> str:
+        """Text of case.toml."""
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """"key=value" given on the command line."""
+
+
+def now() -> str:
+    """Return the present time in UTC, to the second, as ISO 8601 text."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_provenance(path, case, backend, started, ended=""):
-    """Write, or write again, the group /provenance of a VTKHDF file.
-
-    case: has `path` (directory), `text` (of case.toml) and `overrides`; started, ended: `now()`.
-    """
+def write_provenance(path: Path, case: CaseSource, backend: Backend, started: str,
+                     ended: str = "") -> None:
+    """Write or update the group /provenance of a VTKHDF file; started, ended: from `now()`."""
     commit, dirty = checkout()
     facts = {
         "ekm3d": __version__,
@@ -60,15 +76,15 @@ def write_provenance(path, case, backend, started, ended=""):
             group["case.toml"] = case.text
 
 
-def checkout():
-    """(commit, dirty) of the git checkout that the program runs from; ("", False) elsewhere.
+def checkout() -> tuple[str, bool]:
+    """Return (commit, dirty) of the program's own git checkout; ("", False) without one.
 
-    A virtual environment may lie inside a checkout of something else: only a repository whose
-    top is the folder of this package's own tree counts.
+    A virtual environment may lie inside the checkout of another project: only a repository whose
+    top is the folder that holds this package counts.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
 
-    def git(*words):
+    def git(*words: str) -> str:
         answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
         return answer.stdout.strip() if answer.returncode == 0 else ""
 
@@ -81,18 +97,18 @@ def checkout():
         return "", False
 
 
-def digests(folder):
-    """{name: SHA-256} of the files that lie in a case directory, results not included."""
+def digests(folder: Path) -> dict[str, str]:
+    """Return {name: SHA-256} of the files in a case directory; subfolders are left out."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(Path(folder).iterdir()) if path.is_file()}
 
 
-def packages():
-    """{package: version} of what the program is built on."""
-    found = {"HDF5": h5py.version.hdf5_version}
+def packages() -> dict[str, str]:
+    """Return {package: version} of the packages that the program uses."""
+    versions = {"HDF5": h5py.version.hdf5_version}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+            versions[name] = "unknown"
+    return versions

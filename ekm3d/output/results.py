@@ -1,4 +1,4 @@
-"""Reading a result directory back: fields, time series, summary.
+"""Results of a run, read back from its directory: fields, time series, summary.
 
     results = open_results("cases/field_block/out")
     results.summary["recovery_REE"]
@@ -10,7 +10,9 @@ import csv
 import difflib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -23,11 +25,14 @@ SUMMARY_FILE, STATUS_FILE = "summary.json", "status.json"
 
 
 class ResultsError(OutputError):
-    """The directory holds no result, or not the one that was asked for."""
+    """The directory holds no results, or not the field, snapshot or file asked for."""
 
 
-def open_results(directory):
-    """The Results in a directory; a run that is still going on may be opened too."""
+def open_results(directory: str | Path) -> "Results":
+    """Return the Results in a directory, also of a run that is still going on.
+
+    ResultsError if it holds no fields.vtkhdf.
+    """
     directory = Path(directory)
     if not (directory / FIELDS_FILE).is_file():
         inner = directory / "out"
@@ -38,58 +43,65 @@ def open_results(directory):
 
 
 class Results:
-    """One run's results, read when asked for."""
+    """The results of one run; every attribute is read from its file on access.
 
-    def __init__(self, directory):
+    ResultsError where a file or an entry does not exist.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Results({str(self.directory)!r}, {len(self.times)} snapshots)"
 
     @property
-    def status(self):
-        """How far the run got: the contents of status.json."""
+    def status(self) -> dict[str, Any]:
+        """Contents of status.json: state ("running", "done", "failed"), time_s, step, ..."""
         return self._json(STATUS_FILE)
 
     @property
-    def summary(self):
-        """The run's numbers, keys with unit suffixes; written when a run ends."""
+    def summary(self) -> dict[str, Any]:
+        """Contents of summary.json, written at the end of a run; keys with unit suffixes."""
         return self._json(SUMMARY_FILE)
 
     @property
-    def series(self):
-        """{column: values over time} of series.csv; NaN where a cell is empty."""
+    def series(self) -> dict[str, np.ndarray]:
+        """{column: values (times,)} of series.csv; NaN where a cell is empty."""
         return {name: values for name, _, values in self._columns()}
 
     @property
-    def units(self):
+    def units(self) -> dict[str, str]:
         """{column: unit} of series.csv."""
         return {name: unit for name, unit, _ in self._columns()}
 
     @property
-    def times(self):
-        """Times of the snapshots [s]."""
+    def times(self) -> np.ndarray:
+        """Times of the snapshots (n,) [s]."""
         with self._file() as file:
             steps = file["VTKHDF/Steps"]
             return steps["Values"][:int(steps.attrs["NSteps"])]
 
     @property
-    def fields(self):
+    def fields(self) -> dict[str, str]:
         """{name: unit} of every field in the snapshots."""
         with self._file() as file:
             return {name: data.attrs["units"] for name, data in file["VTKHDF/CellData"].items()}
 
     @property
-    def grid(self):
-        """The voxel grid of the snapshots."""
+    def grid(self) -> Grid:
+        """Voxel grid of the snapshots."""
         with self._file() as file:
             image = file["VTKHDF"].attrs
             return Grid(tuple(int(n) for n in image["WholeExtent"][1::2]),
                         tuple(float(d) for d in image["Spacing"]),
                         tuple(float(x) for x in image["Origin"]))
 
-    def field(self, name, time_index=-1):
-        """A field at one snapshot: (nz, ny, nx), vectors (nz, ny, nx, 3) in the order x, y, z."""
+    def field(self, name: str, time_index: int = -1) -> np.ndarray:
+        """Return a field at one snapshot, by default the last.
+
+        (nz, ny, nx), or (nz, ny, nx, 3) for vectors in the order x, y, z. ResultsError for an
+        unknown name or snapshot.
+        """
         with self._file() as file:
             cells, steps = file["VTKHDF/CellData"], file["VTKHDF/Steps"]
             if name not in cells:
@@ -102,10 +114,10 @@ class Results:
             row = steps["CellDataOffsets"][name][time_index % count]
             return cells[name][row]
 
-    def _file(self):
+    def _file(self) -> h5py.File:
         return h5py.File(self.directory / FIELDS_FILE, "r", locking=False)
 
-    def _json(self, name):
+    def _json(self, name: str) -> dict[str, Any]:
         path = self.directory / name
         try:
             return json.loads(path.read_text())
@@ -114,8 +126,8 @@ class Results:
         except json.JSONDecodeError as error:
             raise ResultsError(f"{path} is not JSON: {error}") from None
 
-    def _columns(self):
-        """(name, unit, values) of every column; a last line cut short is left out."""
+    def _columns(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        """Yield (name, unit, values) of every column; an incomplete last line is left out."""
         path = self.directory / SERIES_FILE
         try:
             with path.open(newline="") as file:
@@ -125,7 +137,8 @@ class Results:
                                ) from None
         rows = [row for row in rows if len(row) == len(header)]
         for n, head in enumerate(header):
-            name, unit = re.fullmatch(r"(.*?)(?:\s*\[(.*)\])?", head.strip()).groups()
+            match = re.fullmatch(r"(.*?)(?:\s*\[(.*)\])?", head.strip())
+            name, unit = match.groups() if match else (head, "")
             try:
                 values = np.array([float(row[n]) if row[n].strip() else np.nan for row in rows])
             except ValueError as error:

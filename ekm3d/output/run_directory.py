@@ -1,32 +1,38 @@
-"""The result directory of a run: fields.vtkhdf, series.csv, summary.json, log.txt, status.json.
+"""Result directory of a run: fields.vtkhdf, series.csv, summary.json, log.txt, status.json.
 
 A directory that holds a finished run is not touched unless forced. Files are replaced or
-appended to such that a reader never sees half of anything. A snapshot is copied and then written
-while the run goes on, one at a time; whatever ends the run waits for it.
+appended to such that readers never see an incomplete one. A snapshot is copied and then written
+while the run goes on, one at a time; the end of the run, or its failure, waits for it.
 """
 
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ekm3d.diagnostics.derived_fields import dynamic_fields, snapshot, static_fields
-from ekm3d.errors import OutputError
-from ekm3d.output.background_writer import Writer
+from ekm3d.errors import ConvergenceError, OutputError
+from ekm3d.output.background_writer import BackgroundWriter
 from ekm3d.output.provenance import now, write_provenance
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
 from ekm3d.output.vtkhdf_per_rank import snapshots
 
 LOG_FILE = "log.txt"
+Simulation = Any            # of `model`, on a higher floor
 
 
+class SnapshotError(OutputError):
+    """A snapshot could not be written; the run ends, what was written before stays."""
+
+    exit_code = ConvergenceError.exit_code
 
 
-
-def check_directory(path, force=False):
+def check_directory(path: str | Path, force: bool = False) -> None:
     """Raise OutputError if a run may not write here; nothing is created or changed."""
     path = Path(path)
     if path.exists() and not path.is_dir():
@@ -45,75 +51,76 @@ def check_directory(path, force=False):
                           "give --out DIR with a directory that you may write to") from None
 
 
-def write_atomically(path, text):
-    """Replace a file as a whole."""
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the contents of a file in one step, so that readers see the old or the new."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text)
     os.replace(draft, path)
 
 
-def open_outputs(sim, path, force=False):
-    """What writes the files of a run: Outputs in the process that leads, else a Bystander."""
+def open_outputs(sim: Simulation, path: str | Path, force: bool = False) -> "NonRootOutput":
+    """Return the writer of a run's files: a RunDirectory on rank 0, else a NonRootOutput.
+
+    Collective. OutputError if the run may not write to `path`.
+    """
     check_directory(path, force)
-    sim.domain.barrier()                   # nobody has begun to write before all have looked
+    sim.domain.barrier()                   # all ranks have checked before one of them writes
     return (RunDirectory if sim.domain.is_root else NonRootOutput)(sim, Path(path))
 
 
 class NonRootOutput:
-    """A process that takes part in snapshots and writes nothing else."""
+    """Output of a rank that takes part in snapshots and writes no other file."""
 
-    def __init__(self, sim, path):
+    def __init__(self, sim: Simulation, path: Path) -> None:
         self.sim, self.path = sim, path
-        self.open_snapshots()
-
-    def open_snapshots(self):
-        sim, fields = self.sim, dynamic_fields(self.sim)
-        self.snapshots = snapshots(self.path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
+        fields = dynamic_fields(sim)
+        self.snapshots = snapshots(path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
                                    sim.case.output.mode)
-        self.writer, self.copies = Writer(), {
-            field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
-            for field in fields}
+        self.writer = BackgroundWriter()
+        self.copies = {field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
+                       for field in fields}
 
-    def snapshot(self):
-        """Add the block as it is now to fields.vtkhdf; from its copy, while the run goes on.
+    def snapshot(self) -> None:
+        """Add the present block to fields.vtkhdf, from a copy, while the run goes on.
 
-        What takes messages between processes is done here and now.
+        A writer that exchanges messages between ranks writes before this returns.
+        SnapshotError, also of the last snapshot, where it could not be written.
         """
-        self.settle()
+        self.finish_snapshot()
         for name, array in snapshot(self.sim):
             self.sim.backend.copy_to_host_async(array, self.copies[name])
-        work = self._write, self.sim.state.time, self.sim.backend.copies_done()
-        if self.snapshots.sends:
-            work[0](*work[1:])
+        time, wait_for_copies = self.sim.state.time, self.sim.backend.copies_done()
+        if self.snapshots.communicates:
+            self._write(time, wait_for_copies)
         else:
-            self.writer.start(*work)
+            self.writer.start(self._write, time, wait_for_copies)
 
-    def _write(self, time, wait):
-        """The copies, once they are there, as the block at `time` [s]."""
-        wait()
+    def _write(self, time: float, wait_for_copies: Callable[[], Any]) -> None:
+        """Write the copies, once complete, as the block at `time` [s]."""
+        wait_for_copies()
         try:
             self.snapshots.append(time, self.copies)
         except OSError as error:
-            raise OSError(f"{self.snapshots.path}: the snapshot at t = {time:g} s was not written: "
-                          f"{error}") from error
+            raise SnapshotError(f"{self.snapshots.path}: the snapshot at t = {time:g} s was not "
+                                f"written: {error}") from error
 
-    def settle(self):
-        """Wait until the last snapshot is on the disk, of all processes."""
+    def finish_snapshot(self) -> None:
+        """Wait until the last snapshot of all ranks is on disk; collective."""
         self.writer.wait()
-        self.snapshots.settle()
+        self.snapshots.publish()
 
-    def log(self, text):
+    def log(self, text: str) -> None:
         """Append to log.txt."""
 
-    def series(self, row):
+    def series(self, row: Mapping[str, float]) -> None:
         """Append a row {name[unit]: value} to series.csv, with a header before the first."""
         self.writer.check()
 
-    def status(self, state, **facts):
-        """Replace status.json: how far the run is."""
+    def status(self, state: str, **facts: Any) -> None:
+        """Replace status.json by the present time and step, with further facts."""
 
-    def failed(self, error):
-        """Say what ended the run, once the writer has ended too."""
+    def failed(self, error: BaseException) -> None:
+        """Record the reason of a failure in status and log, after waiting for the writer."""
         reasons = [str(error) or type(error).__name__]
         try:
             self.writer.wait()
@@ -122,23 +129,23 @@ class NonRootOutput:
         self.status("failed", reason="; ".join(reasons))
         self.log(f"failed at t = {self.sim.state.time:g} s: {'; '.join(reasons)}")
 
-    def finish(self, summary, report):
-        """Write summary.json, then "done" into status.json: whoever waits for it finds all.
+    def finish(self, summary: Mapping[str, Any], report: str) -> None:
+        """Write summary.json and then "done" into status.json, the last change; collective.
 
         report: lines for the log.
         """
-        self.settle()
-        self._conclude(summary, report)
-        self.sim.domain.barrier()          # whoever reads on finds it, in every process
+        self.finish_snapshot()
+        self._write_summary(summary, report)
+        self.sim.domain.barrier()          # every rank may read the files now
 
-    def _conclude(self, summary, report):
-        """The last words of the run."""
+    def _write_summary(self, summary: Mapping[str, Any], report: str) -> None:
+        """Write the files that end a run."""
 
 
 class RunDirectory(NonRootOutput):
-    """The files of one run, by the process that leads."""
+    """Output of rank 0: the files of one run."""
 
-    def __init__(self, sim, path):
+    def __init__(self, sim: Simulation, path: Path) -> None:
         self.started = now()
         path.mkdir(parents=True, exist_ok=True)
         for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
@@ -150,11 +157,11 @@ class RunDirectory(NonRootOutput):
         self.log(sim.case.describe())
         self.status("running")
 
-    def log(self, text):
+    def log(self, text: str) -> None:
         with (self.path / LOG_FILE).open("a") as file:
             file.write(text + "\n")
 
-    def series(self, row):
+    def series(self, row: Mapping[str, float]) -> None:
         super().series(row)
         path = self.path / SERIES_FILE
         text = ",".join(f"{v:.10g}" for v in row.values()) + "\n"
@@ -163,13 +170,13 @@ class RunDirectory(NonRootOutput):
         with path.open("a") as file:
             file.write(text)
 
-    def status(self, state, **facts):
+    def status(self, state: str, **facts: Any) -> None:
         s = self.sim.state
         facts = {"state": state, "time_s": s.time, "of_s": self.sim.schedule.end, "step": s.step,
                  "updated_utc": now(), **facts}
         write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
 
-    def _conclude(self, summary, report):
+    def _write_summary(self, summary: Mapping[str, Any], report: str) -> None:
         write_provenance(self.path / FIELDS_FILE, self.sim.case, self.sim.backend, self.started,
                          now())
         self.log("\n" + table(summary))
@@ -178,8 +185,8 @@ class RunDirectory(NonRootOutput):
         self.status("done")
 
 
-def table(summary):
-    """The summary as aligned text, one key a line."""
+def table(summary: Mapping[str, Any]) -> str:
+    """Return the summary as aligned text, one key a line."""
     width = max(map(len, summary))
     texts = {key: f"{value:.5g}" if isinstance(value, float) else str(value)
              for key, value in summary.items()}

@@ -3,71 +3,87 @@
     /VTKHDF                           ImageData; WholeExtent counts points, so 0..nx for nx voxels
     /VTKHDF/CellData/<name>           (rows, nz, ny, nx[, 3]); vectors in the order x, y, z
     /VTKHDF/Steps                     attribute NSteps; Values: times [s]
-    /VTKHDF/Steps/CellDataOffsets     which row of <name> belongs to each step
+    /VTKHDF/Steps/CellDataOffsets     row of <name> that belongs to each step
 
-A field that does not change has one row that every step points to. A snapshot's fields reach the
-disk before its time and NSteps do, so one that was cut short is invisible and the next is
-written over it. Times and NSteps go together: with more times than steps, VTK 9.7 writes past
-its own memory. The file is closed between snapshots: it can be read while the run goes on.
+A constant field has one row that every step points to. The fields of a snapshot are written
+before its time and NSteps, so an incomplete snapshot is invisible and the next one is written
+over it. Times and NSteps change together: with more times than steps, VTK 9.7 writes past its own
+memory. The file is closed between snapshots, so that it can be read while the run goes on.
 """
 
 import os
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
+from ekm3d.diagnostics.output_field import OutputField
+from ekm3d.grid.grid import Grid
+
 VERSION = (2, 0)            # the first VTKHDF version with time: the widest set of readers
 CHUNK = (32, 64, 64)        # voxels along z, y, x that are compressed together
 
+Slabs = Callable[[np.ndarray], Iterable[tuple[int, np.ndarray]]]    # array -> (first layer, layers)
 
-def at_once(array):
-    """The whole array as the one slab there is."""
+
+def single_slab(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the whole array as one slab."""
     yield 0, array
 
 
 class Snapshots:
-    """The file that receives the block at chosen times.
+    """Writer of the block at chosen times to one file.
 
-    fields: the VoxelFields of `append`, stored as float32. static: {OutputField: array} stored
-    once, as float32, integers as int32, masks as bytes. Arrays have grid.shape, vectors
+    fields: the OutputFields of `append`, stored as float32. static: {OutputField: array} stored
+    once, as float32, integers as int32, masks as bytes. Arrays have the shape grid.shape, vectors
     grid.shape + (3,). The file appears under its name only when it is complete.
 
-    slabs: brings the layers of the whole grid here, where `arrays` are those of a part of it; for
-    every array it yields (first layer, layers), the layers from below upwards. sends: whether that
-    takes messages between processes.
+    slabs: gathers the layers of the whole grid on this rank where arrays cover a part of it; it
+    yields (first layer, layers) of an array from below upwards. communicates: True if `append`
+    exchanges messages between ranks, and therefore belongs into the main thread.
     """
 
-    def __init__(self, path, grid, static, fields, slabs=at_once, part=None):
-        """part: the Grid of the arrays; that of the file where it is not given."""
-        self.path, self.grid, self.slabs, self.part = Path(path), grid, slabs, part or grid
-        self.sends = slabs is not at_once
+    def __init__(self, path: str | Path, grid: Grid, static: Mapping[OutputField, np.ndarray],
+                 fields: Sequence[OutputField], slabs: Slabs = single_slab,
+                 local_grid: Grid | None = None) -> None:
+        """Create the file without snapshots; local_grid: of the arrays, by default `grid`.
+
+        ValueError for arrays of a wrong shape or names that readers cannot tell apart.
+        """
+        self.path, self.grid, self.slabs = Path(path), grid, slabs
+        self.local_grid = local_grid or grid
+        self.communicates = slabs is not single_slab
         self.fields = {field.name: field for field in fields}
-        declared = [*static, *fields]
-        check_names([field.name for field in declared])
-        draft = self.path.with_name(f".{self.path.name}.{self._number()}")
+        check_names([field.name for field in (*static, *fields)])
+        draft = self.path.with_name(f".{self.path.name}.{self._process_id()}")
         try:
             with self._opened(draft, "w") as file:
-                image(file, grid)
+                create_image(file, grid)
                 for field, array in static.items():
-                    array = shaped(field, as_stored(array), self.part)
-                    self._put(_dataset(file, grid, field, array.dtype, rows=1), 0, array)
+                    array = with_shape(field, as_stored(array), self.local_grid)
+                    self._write(_create_dataset(file, grid, field, array.dtype, rows=1), 0, array)
                 for field in fields:
-                    _dataset(file, grid, field, np.dtype("f4"), rows=0)
-            self._show(draft)
+                    _create_dataset(file, grid, field, np.dtype("f4"), rows=0)
+            self._rename(draft)
         finally:
             draft.unlink(missing_ok=True)
 
-    def append(self, time, arrays):
-        """Add the block at `time` [s]; arrays: {name: array}, one for every declared field."""
-        arrays = complete(self.path.name, self.fields, arrays, self.part)
+    def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add the block at `time` [s]; arrays: {name: array}, one for every declared field.
+
+        ValueError, before the file is changed, for other fields or shapes; OSError where it cannot
+        be written.
+        """
+        arrays = declared_arrays(self.path.name, self.fields, arrays, self.local_grid)
         with self._opened(self.path) as file:
             cells, steps = file["VTKHDF/CellData"], file["VTKHDF/Steps"]
             n = int(steps.attrs["NSteps"])
             for name, array in arrays.items():
                 cells[name].resize(n + 1, axis=0)
-                self._put(cells[name], n, array)
+                self._write(cells[name], n, array)
             for name, offsets in steps["CellDataOffsets"].items():
                 offsets.resize((n + 1,))
                 offsets[n] = n if name in arrays else 0
@@ -76,49 +92,50 @@ class Snapshots:
             steps["Values"][n] = time
             steps.attrs["NSteps"] = np.int64(n + 1)
 
-    def settle(self):
-        """What is written is shown: there is nothing to wait for."""
+    def publish(self) -> None:
+        """Make appended snapshots visible to readers; here `append` has done so already."""
 
-    def _number(self):
-        """Of the process that writes: no other names its draft so."""
+    def _process_id(self) -> int:
+        """Return the id of the writing process, unique in the name of its draft."""
         return os.getpid()
 
-    def _opened(self, path, mode="r+"):
-        """The file, open for writing."""
+    def _opened(self, path: Path, mode: str = "r+") -> AbstractContextManager[h5py.File]:
+        """Open the file for writing."""
         return opened(path, mode)
 
-    def _put(self, data, row, array):
+    def _write(self, data: h5py.Dataset, row: int, array: np.ndarray) -> None:
         """Write the array into a row of its dataset."""
         for k, slab in self.slabs(array):
             data[row, k:k + len(slab)] = slab
 
-    def _show(self, draft):
+    def _rename(self, draft: Path) -> None:
         """Give the complete file its name."""
         os.replace(draft, self.path)
 
 
-def complete(file, fields, arrays, grid):
-    """{name: array} in the order of `fields` and as they are stored; ValueError if not just those.
+def declared_arrays(file_name: str, fields: Mapping[str, OutputField],
+                    arrays: Mapping[str, Any], grid: Grid) -> dict[str, np.ndarray]:
+    """Return {name: float32 array} in the order of `fields`.
 
-    fields: {name: OutputField} of a file's snapshots.
+    ValueError where `arrays` has other names or shapes.
     """
-    given, wanted = set(arrays), set(fields)
-    if given != wanted:
-        raise ValueError(f"{file}: a snapshot without {sorted(wanted - given)} and "
-                         f"with the undeclared {sorted(given - wanted)}")
-    return {name: shaped(field, np.asarray(arrays[name], "f4"), grid)
+    given, declared = set(arrays), set(fields)
+    if given != declared:
+        raise ValueError(f"{file_name}: a snapshot without {sorted(declared - given)} and "
+                         f"with the undeclared {sorted(given - declared)}")
+    return {name: with_shape(field, np.asarray(arrays[name], "f4"), grid)
             for name, field in fields.items()}
 
 
 @contextmanager
-def opened(path, mode="r+"):
-    """The file open for writing, without HDF5's lock: whoever looks on must not stop the run."""
+def opened(path: str | Path, mode: str = "r+") -> Iterator[h5py.File]:
+    """Open a file for writing without HDF5's lock, so that readers cannot stop the run."""
     with h5py.File(path, mode, locking=False) as file:
         yield file
 
 
-def image(file, grid):
-    """The empty image: geometry and no steps."""
+def create_image(file: h5py.File, grid: Grid) -> None:
+    """Create an ImageData with the geometry of the grid and without steps."""
     nx, ny, nz = grid.cells
     root = file.create_group("VTKHDF")
     root.attrs["Version"] = np.array(VERSION, "i8")
@@ -138,10 +155,11 @@ def image(file, grid):
     steps.create_group("PointDataOffsets")
 
 
-def _dataset(file, grid, field, dtype, rows):
-    """The compressed dataset of a field, with its offsets."""
+def _create_dataset(file: h5py.File, grid: Grid, field: OutputField, dtype: np.dtype,
+                    rows: int) -> h5py.Dataset:
+    """Create the compressed dataset of a field and its offsets."""
     vector = (3,) if field.components == 3 else ()
-    chunk = tuple(min(a, b) for a, b in zip(CHUNK, grid.shape))
+    chunk = tuple(min(a, b) for a, b in zip(CHUNK, grid.shape, strict=True))
     data = file["VTKHDF/CellData"].create_dataset(
         field.name, (rows, *grid.shape, *vector), dtype, maxshape=(None, *grid.shape, *vector),
         chunks=(1, *chunk, *vector), compression="gzip", compression_opts=1, shuffle=True)
@@ -151,14 +169,14 @@ def _dataset(file, grid, field, dtype, rows):
     return data
 
 
-def describe(data, field):
-    """Unit and meaning beside the values."""
+def describe(data: h5py.Dataset, field: OutputField) -> None:
+    """Store unit and meaning of a field as attributes of its dataset."""
     data.attrs["units"] = field.unit
     data.attrs["long_name"] = field.meaning
 
 
-def as_stored(array):
-    """The array in the type of the file; VTK cannot read HDF5's booleans."""
+def as_stored(array: Any) -> np.ndarray:
+    """Return the array in the type of the file; masks as bytes, for VTK reads no booleans."""
     array = np.asarray(array)
     if array.dtype.kind == "b":
         return array.astype("u1")
@@ -167,8 +185,8 @@ def as_stored(array):
     return array.astype("f4")
 
 
-def shaped(field, array, grid):
-    """The array if it has the field's shape; else ValueError."""
+def with_shape(field: OutputField, array: Any, grid: Grid) -> np.ndarray:
+    """Return the array; ValueError if its shape is not that of the field on the grid."""
     array = np.asarray(array)
     if array.shape != field.shape(grid):
         raise ValueError(f"field {field.name!r} has shape {array.shape}, "
@@ -176,8 +194,8 @@ def shaped(field, array, grid):
     return array
 
 
-def check_names(names):
-    """VTK and HDF5 read a slash as a path, and two fields cannot share a name."""
+def check_names(names: list[str]) -> None:
+    """ValueError for a name with a slash, which is a path in VTK and HDF5, or given twice."""
     for name in names:
         if "/" in name or name in ("", "."):
             raise ValueError(f"field name {name!r}: a name without '/' is needed")

@@ -1,51 +1,57 @@
-"""One file of the block that all processes write together, by HDF5 built for MPI.
+"""Collective snapshots: one file that all ranks write together, by HDF5 built for MPI.
 
-    every process     opens the same file, declares and enlarges the same datasets
-    its own box       of every dataset, in one collective call: without a collective call HDF5
+    all ranks         open the same file, create and enlarge the same datasets
+    own box           of every dataset, in one collective call: without a collective call HDF5
                       cannot write compressed chunks in parallel (1.10.2 and newer, with one)
 
-The file holds what `Snapshots` writes alone. Chunks that a border between boxes crosses are put
-together by one of their processes.
+The file is identical to that of a single rank. A chunk that a boundary between boxes crosses is
+assembled by one of their ranks.
 """
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
+from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.output.vtkhdf import Snapshots
 
-PARALLEL = h5py.get_config().mpi      # whether this h5py was built for MPI
+PARALLEL = h5py.get_config().mpi      # True if this h5py was built for MPI
 
 
 class Collective(Snapshots):
-    """Snapshots in every process of a domain; all calls are made by all of them, in one order.
+    """Snapshots on every rank of a domain; all calls are collective, in one order.
 
-    An error in one process is one in all: the others are not left waiting for it.
+    An error on one rank is raised on all of them, so that none is left waiting.
     """
 
-    def __init__(self, path, domain, static, fields):
-        """domain: with `whole`, `grid`, `box`, `comm` and `leads`; the rest as Snapshots has it."""
+    def __init__(self, path: str | Path, domain: Any, static: Mapping[OutputField, np.ndarray],
+                 fields: Sequence[OutputField]) -> None:
+        """Create the file; domain: an MpiDomain, the rest as for Snapshots."""
         self.domain = domain
-        super().__init__(path, domain.whole, static, fields, part=domain.grid)
-        self.sends = True
+        super().__init__(path, domain.whole, static, fields, local_grid=domain.grid)
+        self.communicates = True
 
-    def _number(self):
+    def _process_id(self) -> int:
         return self.domain.allgather(os.getpid())[0]
 
     @contextmanager
-    def _opened(self, path, mode="r+"):
-        self.domain.barrier()            # whoever had it open has closed it
+    def _opened(self, path: Path, mode: str = "r+") -> Iterator[h5py.File]:
+        self.domain.barrier()            # every rank has closed it
         with h5py.File(path, mode, driver="mpio", comm=self.domain.comm) as file:
             yield file
-        self.domain.barrier()            # all of it is written, in every process
+        self.domain.barrier()            # every rank has written
 
-    def _put(self, data, row, array):
+    def _write(self, data: h5py.Dataset, row: int, array: np.ndarray) -> None:
         box = self.domain.box.index()[1:]
         with self.domain.collective_errors(OSError), data.collective:
             data[(row, *box)] = array
 
-    def _show(self, draft):
+    def _rename(self, draft: Path) -> None:
         with self.domain.collective_errors(OSError):
             if self.domain.is_root:
-                super()._show(draft)
+                super()._rename(draft)

@@ -1,31 +1,59 @@
-"""Snapshots of a block that many processes hold: by one file, or by one file of each.
+"""Snapshots of a block divided among ranks: one file, or one file of each rank.
 
-    fields.vtkhdf                       the whole block, written together (`collective`), or, where
-                                        HDF5 cannot, from slabs that the others send, or:
-    fields.vtkhdf                       the same face without data: HDF5 virtual datasets of
+    fields.vtkhdf                       the whole block, written together (`vtkhdf_collective`) or,
+                                        where HDF5 cannot, from slabs that other ranks send, or:
+    fields.vtkhdf                       the same structure without data: HDF5 virtual datasets of
     fields/z0000_y0000_x0032.vtkhdf     the boxes' own files, named by their first voxel
 
 The virtual datasets name their sources relatively: move the directory as a whole. ParaView and
-h5py read both kinds alike. A master of more rows than before takes the place of the old one when
-all boxes have been written: whoever reads sees every snapshot whole.
+h5py read both kinds alike. The master is replaced by one with another row when all boxes have
+been written: readers see complete snapshots only.
 """
 
 import os
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
 
-from ekm3d.output.vtkhdf import Snapshots, as_stored, check_names, complete, describe, image, shaped
+from ekm3d.diagnostics.output_field import OutputField
+from ekm3d.output.vtkhdf import (
+    Snapshots,
+    as_stored,
+    check_names,
+    create_image,
+    declared_arrays,
+    describe,
+    with_shape,
+)
 from ekm3d.output.vtkhdf_collective import PARALLEL, Collective
 
+Static = Mapping[OutputField, np.ndarray]
+Domain = Any                    # of `parallel`; tests pass parts of one
 
-def snapshots(path, domain, static, fields, mode="gathered", parallel=PARALLEL):
-    """What receives the snapshots of a run: the face of `Snapshots`, in every process.
 
-    mode: "gathered" or "per-rank"; static, fields: as Snapshots has them, of this process's box;
-    parallel: whether many processes may write one file together.
+class SnapshotWriter(Protocol):
+    """The interface of Snapshots, which every rank of a run has."""
+
+    path: Path
+    communicates: bool
+
+    def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add the local box at `time` [s]."""
+
+    def publish(self) -> None:
+        """Make appended snapshots visible to readers; collective."""
+
+
+def snapshots(path: str | Path, domain: Domain, static: Static, fields: Sequence[OutputField],
+              mode: str = "gathered", parallel: bool = PARALLEL) -> SnapshotWriter:
+    """Return the writer of the snapshots of a run, on every rank.
+
+    mode: "gathered" or "per-rank"; static, fields: as for Snapshots, of the local box; parallel:
+    True if HDF5 can write one file from several ranks.
     """
     if mode == "per-rank":
         return PerRankFiles(path, domain, static, fields)
@@ -39,36 +67,41 @@ def snapshots(path, domain, static, fields, mode="gathered", parallel=PARALLEL):
 
 
 class Sender:
-    """What a process gives that does not write itself."""
+    """Snapshots of a rank that sends its arrays to rank 0 and writes no file."""
 
-    sends = True
+    communicates = True
 
-    def __init__(self, path, domain, static, fields):
+    def __init__(self, path: str | Path, domain: Domain, static: Static,
+                 fields: Sequence[OutputField]) -> None:
         self.path, self.domain = Path(path), domain
         self.fields = {field.name: field for field in fields}
         for field, array in static.items():
-            self._send(shaped(field, as_stored(array), domain.grid))
+            self._send(with_shape(field, as_stored(array), domain.grid))
 
-    def append(self, time, arrays):
-        """Send the arrays of a snapshot."""
-        for array in complete(self.path.name, self.fields, arrays, self.domain.grid).values():
+    def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
+        """Send the arrays of a snapshot, slab by slab."""
+        for array in declared_arrays(self.path.name, self.fields, arrays,
+                                     self.domain.grid).values():
             self._send(array)
 
-    def settle(self):
-        """What was sent has been taken: there is nothing to wait for."""
+    def publish(self) -> None:
+        """Do nothing: rank 0 has received everything."""
 
-    def _send(self, array):
+    def _send(self, array: np.ndarray) -> None:
         for _ in self.domain.slabs(array):
             pass
 
 
 class PerRankFiles:
-    """A file of this process's box, and in the leading process the master of all."""
+    """A file of the local box and, on rank 0, the master file of all boxes."""
 
-    sends = False
+    communicates = False
 
-    def __init__(self, path, domain, static, fields):
-        self.path, self.domain, self.times = Path(path), domain, []
+    def __init__(self, path: str | Path, domain: Domain, static: Static,
+                 fields: Sequence[OutputField]) -> None:
+        """Create the files without snapshots; those of an earlier run are removed. Collective."""
+        self.path, self.domain = Path(path), domain
+        self.times: list[float] = []
         self.folder = self.path.with_suffix("")
         self.static = {field: as_stored(array).dtype for field, array in static.items()}
         self.fields = fields
@@ -78,34 +111,34 @@ class PerRankFiles:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
         domain.barrier()
-        self.own = Snapshots(self.folder / piece(domain.start), domain.grid, static, fields)
-        self.shown = -1
-        self.settle()
+        self.local = Snapshots(self.folder / box_file(domain.start), domain.grid, static, fields)
+        self.published = -1             # snapshots in the master; -1: there is no master
+        self.publish()
 
-    def append(self, time, arrays):
-        """Add this process's box at `time` [s]."""
-        self.own.append(time, arrays)
+    def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add the local box at `time` [s]."""
+        self.local.append(time, arrays)
         self.times.append(time)
 
-    def settle(self):
-        """Once all boxes are on the disk, let the master show them; by all processes."""
-        if self.shown < len(self.times):
+    def publish(self) -> None:
+        """Update the master once all boxes are on disk; collective."""
+        if self.published < len(self.times):
             self.domain.barrier()
-            self.shown = len(self.times)
+            self.published = len(self.times)
             if self.domain.is_root:
-                self._master()
+                self._write_master()
 
-    def _master(self):
+    def _write_master(self) -> None:
         """Replace the master by one with as many rows as there are times."""
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         rows = len(self.times)
         try:
             with h5py.File(draft, "w") as file:
-                image(file, self.domain.whole)
+                create_image(file, self.domain.whole)
                 for field, dtype in self.static.items():
-                    self._virtual(file, field, dtype, 1, [0] * rows)
+                    self._add_virtual(file, field, dtype, 1, [0] * rows)
                 for field in self.fields:
-                    self._virtual(file, field, np.dtype("f4"), rows, range(rows))
+                    self._add_virtual(file, field, np.dtype("f4"), rows, range(rows))
                 steps = file["VTKHDF/Steps"]
                 steps["Values"].resize((rows,))
                 steps["Values"][:] = self.times
@@ -118,15 +151,16 @@ class PerRankFiles:
         finally:
             draft.unlink(missing_ok=True)
 
-    def _virtual(self, file, field, dtype, rows, offsets):
-        """The dataset of a field, put together from the boxes' files."""
+    def _add_virtual(self, file: h5py.File, field: OutputField, dtype: np.dtype, rows: int,
+                     offsets: Iterable[int]) -> None:
+        """Add the virtual dataset of a field, composed of the boxes' files, and its offsets."""
         vector = (3,) if field.components == 3 else ()
         layout = h5py.VirtualLayout((rows, *self.domain.whole.shape, *vector), dtype)
         for lower, upper in self.domain.boxes if rows else ():
-            cut = tuple(slice(a, b) for a, b in zip(lower, upper))
-            shape = tuple(b - a for a, b in zip(lower, upper))
-            layout[(slice(None), *cut)] = h5py.VirtualSource(
-                f"{self.folder.name}/{piece(lower)}", f"VTKHDF/CellData/{field.name}",
+            box = tuple(slice(a, b) for a, b in zip(lower, upper, strict=True))
+            shape = tuple(b - a for a, b in zip(lower, upper, strict=True))
+            layout[(slice(None), *box)] = h5py.VirtualSource(
+                f"{self.folder.name}/{box_file(lower)}", f"VTKHDF/CellData/{field.name}",
                 (rows, *shape, *vector))
         missing = np.nan if dtype.kind == "f" else 0
         data = file["VTKHDF/CellData"].create_virtual_dataset(field.name, layout, missing)
@@ -135,6 +169,6 @@ class PerRankFiles:
                                                             dtype="i8")
 
 
-def piece(start):
-    """Name of the file of the box whose first voxel is [k, j, i]."""
+def box_file(start: Sequence[int]) -> str:
+    """Return the name of the file of the box whose first voxel is [k, j, i]."""
     return "z{:04d}_y{:04d}_x{:04d}.vtkhdf".format(*start)

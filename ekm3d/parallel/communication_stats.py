@@ -1,30 +1,35 @@
-"""What the processes of a run send one another, per step: messages, bytes, reductions.
+"""Communication per time step: messages, bytes and reductions of a rank.
 
-Counted where they are sent (`domain`, `halo`), on the process that sends the most.
+They are counted where they are sent (`mpi_domain`, `halo_exchange`); reported are the numbers of
+the rank that sends the most.
 """
+
+from dataclasses import astuple, fields
 
 import numpy as np
 
-COUNTS = ("messages", "bytes", "reductions")
+from ekm3d.parallel.counters import Counters
+from ekm3d.parallel.domain import Domain
 
 
 class CommunicationStats:
-    """Counts from now on."""
+    """Communication of a domain since this object was made."""
 
-    def __init__(self, domain):
+    def __init__(self, domain: Domain) -> None:
         self.domain = domain
-        self.begun = self._now()
+        self.start = self._now()
 
     def _now(self):
-        return np.array([getattr(self.domain.counters, name) for name in COUNTS])
+        return np.array(astuple(self.domain.counters))
 
-    def per_step(self, steps):
-        """{count: per step, of the process that has most of it}; the same everywhere."""
-        sent = np.max(self.domain.allgather(self._now() - self.begun), axis=0)
-        return dict(zip(COUNTS, (sent / max(steps, 1)).tolist()))
+    def per_step(self, steps: int) -> dict[str, float]:
+        """Return {counter: number per step, of the rank with most of it}, the same on all ranks."""
+        sent = np.max(self.domain.allgather(self._now() - self.start), axis=0)
+        names = [field.name for field in fields(Counters)]
+        return dict(zip(names, (sent / max(steps, 1)).tolist(), strict=True))
 
-    def text(self, steps):
-        """One line for the log."""
-        found, count = self.per_step(steps), len(self.domain.boxes)
-        return (f"{count} process{'es' * (count > 1)}, per step: {found['messages']:.1f} messages, "
-                f"{found['bytes'] / 1e6:.4g} MB sent, {found['reductions']:.1f} reductions")
+    def text(self, steps: int) -> str:
+        """Return one line for the log."""
+        mean, count = self.per_step(steps), len(self.domain.boxes)
+        return (f"{count} process{'es' * (count > 1)}, per step: {mean['messages']:.1f} messages, "
+                f"{mean['bytes'] / 1e6:.4g} MB sent, {mean['reductions']:.1f} reductions")

@@ -1,21 +1,24 @@
-"""GPUs among processes: refuse to share one, and choose how ghosts reach MPI.
+"""GPUs among ranks: refusal to share one, and GPU-aware MPI.
 
-Two processes on one GPU take turns and are no faster than one: that is refused unless
-EKM3D_SHARE_GPU=1 asks for it. Ghosts go through page-locked memory of the host.
-EKM3D_GPU_AWARE=auto hands the GPU's own memory to MPI where a process of its own has shown that
-this works: an MPI that cannot do it ends with a segmentation fault.
+Two ranks on one GPU take turns and are no faster than one: an error unless EKM3D_SHARE_GPU=1 is
+set. Halo messages go through page-locked memory of the host. With EKM3D_GPU_AWARE=auto, MPI is
+given the GPU's own memory if a trial in a separate process has worked: an MPI that is not GPU-aware
+ends with a segmentation fault.
 """
 
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
+from ekm3d.backends.base import Backend
 from ekm3d.errors import LaunchError
 from ekm3d.parallel.launcher_env import COUNTS
 
-# Eight numbers from one place of a GPU's memory to another, by way of MPI.
+# Copy eight numbers within a GPU's memory by MPI.
 TRIAL = """
 import cupy
 from mpi4py import MPI
@@ -24,11 +27,11 @@ cupy.cuda.get_current_stream().synchronize()
 MPI.COMM_SELF.Sendrecv(sent, 0, recvbuf=got, source=0)
 assert (got == sent).all()
 """
-SECONDS = 60
+SECONDS = 60       # allowed for the trial
 
 
-def refuse_sharing(comm, backend, environ=os.environ):
-    """LaunchError, on all processes, where two work on one GPU without being asked to."""
+def refuse_sharing(comm: Any, backend: Backend, environ: Mapping[str, str] = os.environ) -> None:
+    """Raise LaunchError, on all ranks, if two use one GPU and EKM3D_SHARE_GPU=1 is not set."""
     places = [place for place in comm.allgather(
         backend.device and (platform.node(), backend.device)) if place]
     shared = len(places) - len(set(places))
@@ -37,13 +40,13 @@ def refuse_sharing(comm, backend, environ=os.environ):
                           "each GPU, or set EKM3D_SHARE_GPU=1 to let them share")
 
 
-def sends_from_device(environ=os.environ, trial=TRIAL):
-    """Whether MPI takes a GPU's memory: asked for, and tried in a process of its own."""
+def sends_from_device(environ: Mapping[str, str] = os.environ, trial: str = TRIAL) -> bool:
+    """Return True if EKM3D_GPU_AWARE=auto is set and the trial process has worked."""
     if environ.get("EKM3D_GPU_AWARE", "off") != "auto":
         return False
-    known = {*COUNTS, *COUNTS.values()}
+    launcher = {*COUNTS, *COUNTS.values()}
     alone = {name: value for name, value in environ.items()
-             if name not in known and not name.startswith(("PMI_", "PMIX_", "OMPI_COMM_"))}
+             if name not in launcher and not name.startswith(("PMI_", "PMIX_", "OMPI_COMM_"))}
     try:
         return subprocess.run([sys.executable, "-c", trial], env=alone, timeout=SECONDS,
                               capture_output=True).returncode == 0
@@ -52,6 +55,6 @@ def sends_from_device(environ=os.environ, trial=TRIAL):
 
 
 @cache
-def gpu_aware():
-    """Whether messages of this process leave from the GPU's own memory; asked once."""
+def gpu_aware() -> bool:
+    """Return `sends_from_device()`, evaluated once per process."""
     return sends_from_device()

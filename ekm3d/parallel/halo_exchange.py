@@ -1,85 +1,95 @@
-"""Ghosts from the neighbours: what goes from box to box, several arrays in one message.
+"""Halo exchange: ghost layers from the neighbouring boxes, several arrays in one message.
 
-Axis after axis, z, y, x: what arrives across one axis goes on across the next, so that edges and
-corners come along in six messages. Ghosts beyond the whole grid are neither sent nor written.
-Where a box is thinner than the ghosts are deep, layers go one by one, the far one by way of the
-neighbour. Stencils without corners take all axes at once.
+The axes z, y, x follow one another: ghosts received across one axis are sent on across the next, so
+that edges and corners are filled with six messages. Ghosts beyond the whole grid are neither sent
+nor written. Where a box is thinner than the ghost layers are deep, layers go one at a time, the
+outer one by way of the neighbour. An exchange without corners serves all axes at once.
 """
+
+from typing import Any
 
 import numpy as np
 
-from ekm3d.grid.grid import GHOST
+from ekm3d.backends.base import Backend
+from ekm3d.grid.grid import GHOST, Array
+from ekm3d.parallel.counters import Counters
 from ekm3d.parallel.gpu_sharing import gpu_aware
 
 ALIGNMENT = 8      # bytes: every array's part of a message begins at a multiple
 
 
 class Box:
-    """A process's box in a grid cut by planes: where it lies, and who lies beside it.
+    """Box of a rank in a decomposed grid: its voxels [start, stop), and its neighbours.
 
-    planes: for z, y, x the cuts 0, ..., n; number: of the process, boxes counted x fastest.
+    planes: for z, y, x the cuts 0, ..., n; rank: number of the box, counted x fastest; counts:
+    boxes along z, y, x; position: of this one among them.
     """
 
-    def __init__(self, planes, number):
-        self.planes, self.number = planes, number
-        self.parts = tuple(len(axis) - 1 for axis in planes)
-        self.place = tuple(int(n) for n in np.unravel_index(number, self.parts))
-        self.start = tuple(axis[n] for axis, n in zip(planes, self.place))
-        self.stop = tuple(axis[n + 1] for axis, n in zip(planes, self.place))
-        self.shape = tuple(b - a for a, b in zip(self.start, self.stop))
+    def __init__(self, planes: list[list[int]], rank: int) -> None:
+        self.planes, self.rank = planes, rank
+        self.counts = tuple(len(axis) - 1 for axis in planes)
+        self.position = tuple(int(n) for n in np.unravel_index(rank, self.counts))
+        self.start = tuple(axis[n] for axis, n in zip(planes, self.position, strict=True))
+        self.stop = tuple(axis[n + 1] for axis, n in zip(planes, self.position, strict=True))
+        self.shape = tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
 
-    def neighbour(self, axis, up):
-        """Number of the box next to this one, or None at the border of the grid."""
-        place = list(self.place)
-        place[axis] += 1 if up else -1
-        if not 0 <= place[axis] < self.parts[axis]:
+    def neighbour(self, axis: int, up: bool) -> int | None:
+        """Return the rank of the next box along an axis, or None at the border of the grid."""
+        position = list(self.position)
+        position[axis] += 1 if up else -1
+        if not 0 <= position[axis] < self.counts[axis]:
             return None
-        return int(np.ravel_multi_index(place, self.parts))
+        return int(np.ravel_multi_index(position, self.counts))
 
-    def index(self):
-        """Cuts this box out of the last three axes of an array of the whole grid."""
-        return (Ellipsis, *(slice(a, b) for a, b in zip(self.start, self.stop)))
+    def index(self) -> tuple:
+        """Return the index that cuts this box out of an array (..., nz, ny, nx) of the whole."""
+        return (Ellipsis, *(slice(a, b) for a, b in zip(self.start, self.stop, strict=True)))
 
-    def thinnest(self, axis):
-        """Of all boxes along an axis."""
+    def thinnest(self, axis: int) -> int:
+        """Return the voxels of the thinnest box along an axis."""
         return int(np.min(np.diff(self.planes[axis])))
 
-    def rounds(self, axis, layers):
-        """Layers (first, last), counted from the border, that go across an axis together."""
+    def rounds(self, axis: int, layers: int) -> list[tuple[int, int]]:
+        """Return the layers (first, last + 1), counted from the border, of each message."""
         if self.thinnest(axis) >= layers:
             return [(0, layers)]
         return [(layer, layer + 1) for layer in range(layers)]
 
-    def faces(self, axis, up, first, last):
-        """(goes, comes): layers first to last for the neighbour and from it; None: there are none.
+    def faces(self, axis: int, up: bool, first: int, last: int
+              ) -> tuple[slice | None, slice | None]:
+        """Return (sent, received): slices along the axis of a padded array, of some layers.
 
-        Slices along the axis of a padded array.
+        first, last: layers from the border, last excluded; None where the grid has none.
         """
         n, border = self.shape[axis], self.stop[axis] if up else self.start[axis]
         size = self.planes[axis][-1]
         below, above = (size - border, border) if up else (border, size - border)
         if up:
-            goes = slice(GHOST + n - last, GHOST + n - first)
-            comes = slice(GHOST + n + first, GHOST + n + last)
+            sent = slice(GHOST + n - last, GHOST + n - first)
+            received = slice(GHOST + n + first, GHOST + n + last)
         else:
-            goes = slice(GHOST + first, GHOST + last)
-            comes = slice(GHOST - last, GHOST - first)
-        return goes if above >= last else None, comes if below >= last else None
+            sent = slice(GHOST + first, GHOST + last)
+            received = slice(GHOST - last, GHOST - first)
+        return sent if above >= last else None, received if below >= last else None
 
-    def beside(self, axis, corners):
-        """Slices for all axes but one: voxels, and the ghosts that earlier axes brought."""
-        found = [slice(GHOST, GHOST + n) for n in self.shape]
+    def beside(self, axis: int, corners: bool) -> list[slice]:
+        """Return slices of the inner voxels for all axes.
+
+        corners: with the ghosts that the exchange across earlier axes has filled.
+        """
+        slices = [slice(GHOST, GHOST + n) for n in self.shape]
         for other in range(axis if corners else 0):
-            low = 0 if self.place[other] > 0 else GHOST
-            high = GHOST if self.place[other] + 1 < self.parts[other] else 0
-            found[other] = slice(low, self.shape[other] + GHOST + high)
-        return found
+            low = 0 if self.position[other] > 0 else GHOST
+            high = GHOST if self.position[other] + 1 < self.counts[other] else 0
+            slices[other] = slice(low, self.shape[other] + GHOST + high)
+        return slices
 
 
 class Message:
-    """One message's bytes: room for the same slab of several arrays, near and on the host."""
+    """Buffers of one message, on the device and on the host, for the same slab of several arrays.
+    """
 
-    def __init__(self, backend, kinds, slab):
+    def __init__(self, backend: Backend, kinds: Any, slab: Any) -> None:
         """kinds: (dtype, leading shape) of the arrays; slab: slices of their last three axes."""
         shape = tuple(s.stop - s.start for s in slab)
         self.backend, self.slab, self.parts, count = backend, (Ellipsis, *slab), [], 0
@@ -89,23 +99,25 @@ class Message:
             count += -(-size // ALIGNMENT) * ALIGNMENT
         self.device_buffer, self.host_buffer = backend.staging_buffers(count, gpu_aware)
 
-    def pairs(self, arrays):
-        """(part of the message, slab of the array) for every array."""
+    def pairs(self, arrays: tuple[Array, ...]) -> list[tuple[Array, Array]]:
+        """Return (part of the device buffer, slab of the array) for every array, both views."""
         return [(self.device_buffer[a:b].view(dtype).reshape(shape), array[self.slab])
-                for (a, b, dtype, shape), array in zip(self.parts, arrays)]
+                for (a, b, dtype, shape), array in zip(self.parts, arrays, strict=True)]
 
 
 class Exchange:
-    """Fills the ghosts of arrays of the same kinds, again and again, through the same buffers.
+    """Halo exchange for arrays of given types, repeated through the same buffers."""
 
-    comm: an MPI communicator; box: this process's; layers and corners: what to fill; counters:
-    counts messages and bytes.
-    """
+    def __init__(self, comm: Any, box: Box, backend: Backend, kinds: tuple, layers: int,
+                 corners: bool, counters: Counters) -> None:
+        """comm: an MPI communicator; box: of this rank; kinds: (dtype, leading shape) per array.
 
-    def __init__(self, comm, box, backend, kinds, layers, corners, counters):
+        layers, corners: number of ghost layers, edges and corners included or not; counters: of
+        messages and bytes, added to by `run`.
+        """
         self.comm, self.backend, self.counters = comm, backend, counters
         rounds = [(axis, *pair) for axis in range(3) for pair in box.rounds(axis, layers)]
-        self.stages = [([], [])] if layers == 1 and not corners else []
+        self.stages: list[tuple[list, list]] = [([], [])] if layers == 1 and not corners else []
         for axis, first, last in rounds:
             if corners or layers > 1:
                 self.stages.append(([], []))
@@ -114,38 +126,38 @@ class Exchange:
                 if other is None:
                     continue
                 tags = 2 * axis + up, 2 * axis + (not up)
-                for slab, messages, tag in zip(box.faces(axis, up, first, last), self.stages[-1],
-                                               tags):
+                slabs = box.faces(axis, up, first, last)
+                for slab, messages, tag in zip(slabs, self.stages[-1], tags, strict=True):
                     if slab is not None:
-                        slabs = box.beside(axis, corners)
-                        slabs[axis] = slab
-                        messages.append((Message(backend, kinds, slabs), other, tag))
+                        slices = box.beside(axis, corners)
+                        slices[axis] = slab
+                        messages.append((Message(backend, kinds, slices), other, tag))
         self.stages = [stage for stage in self.stages if any(stage)]
-        self.sent = sum(len(goes) for goes, _ in self.stages)
-        self.bytes = sum(m.host_buffer.nbytes for goes, _ in self.stages for m, *_ in goes)
+        self.message_count = sum(len(sent) for sent, _ in self.stages)
+        self.byte_count = sum(m.host_buffer.nbytes for sent, _ in self.stages for m, *_ in sent)
 
-    def bound(self, arrays):
-        """What run needs of these very arrays."""
+    def bind(self, arrays: tuple[Array, ...]) -> list:
+        """Return the argument of `run` for exactly these arrays (..., padded)."""
         return [tuple([(m, other, tag, m.pairs(arrays)) for m, other, tag in messages]
                       for messages in stage) for stage in self.stages]
 
-    def run(self, bound):
-        """Exchange, and return when all ghosts are there."""
+    def run(self, bound: list) -> None:
+        """Send and receive; all ghosts are updated on return."""
         comm, backend = self.comm, self.backend
-        for goes, comes in bound:
-            receives = [comm.Irecv(m.host_buffer, other, tag) for m, other, tag, _ in comes]
+        for sent, received in bound:
+            receives = [comm.Irecv(m.host_buffer, other, tag) for m, other, tag, _ in received]
             sends = []
-            for message, other, tag, pairs in goes:
+            for message, other, tag, pairs in sent:
                 for part, slab in pairs:
                     part[...] = slab
                 backend.to_host_buffer(message.device_buffer, message.host_buffer)
                 sends.append(comm.Isend(message.host_buffer, other, tag))
-            for request, (message, _, _, pairs) in zip(receives, comes):
+            for request, (message, _, _, pairs) in zip(receives, received, strict=True):
                 request.Wait()
                 backend.to_device_buffer(message.device_buffer, message.host_buffer)
                 for part, slab in pairs:
                     slab[...] = part
             for request in sends:
                 request.Wait()
-        self.counters.messages += self.sent
-        self.counters.bytes += self.bytes
+        self.counters.messages += self.message_count
+        self.counters.bytes += self.byte_count

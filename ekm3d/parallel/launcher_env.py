@@ -1,8 +1,9 @@
-"""Launcher environment: the rank and the number of processes that mpiexec, srun and the like set."""
+"""Launcher environment: rank and number of processes, as mpiexec, srun and the like set them."""
 
 import os
+from collections.abc import Mapping
 
-COUNTS = {         # variable with the number of processes: that with the number of this one
+COUNTS = {         # variable with the number of processes: variable with the rank
     "PMI_SIZE": "PMI_RANK",                           # MPICH's Hydra, Intel MPI, Cray PALS
     "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",   # Open MPI
     "MV2_COMM_WORLD_SIZE": "MV2_COMM_WORLD_RANK",     # MVAPICH2
@@ -11,10 +12,10 @@ COUNTS = {         # variable with the number of processes: that with the number
 }
 
 
-def launched(environ=os.environ):
-    """(number, count) of this process among those that a launcher started; (0, 1) without one."""
-    for count, number in COUNTS.items():
-        if environ.get(count, "").isdigit() and environ.get(number, "").isdigit():
+def launched(environ: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """Return (rank, number of processes) as the launcher set them; (0, 1) without a launcher."""
+    for count, rank in COUNTS.items():
+        if environ.get(count, "").isdigit() and environ.get(rank, "").isdigit():
             if int(environ[count]) > 1:
-                return int(environ[number]), int(environ[count])
+                return int(environ[rank]), int(environ[count])
     return 0, 1

@@ -1,35 +1,37 @@
-"""Whether this process is one of several that a launcher started for one job, and how such
-processes begin and fail together.
+"""Ranks of one job: start of MPI, output of rank 0 alone, and the end of all when one fails.
 
-mpiexec, srun and their like tell every process its number and their count in variables of its
-environment. MPI is looked for only where there is more than one process, or where it was asked
-for. Whoever is not the first is silent: what is printed, is printed once. An error that nobody
-foresaw ends the whole job at once, with the traceback of the process in which it happened.
+mpiexec, srun and their like set a rank and a number of processes in the environment
+(`launcher_env`). MPI is looked for only where there is more than one process, or where it was asked
+for. Ranks other than 0 print nothing. An unexpected error ends the whole job at once, with the
+traceback of the rank in which it happened.
 """
 
 import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from ekm3d.errors import ConvergenceError, LaunchError
 from ekm3d.parallel.launcher_env import launched
 
-PATIENCE = 5.0     # s that a process which failed waits for others to have failed as well
+PATIENCE = 5.0     # s that a rank which failed waits for the others to fail as well
 
 MATCH = ("the launcher belongs to another MPI: use the launcher of that library, or install mpi4py "
          "for the launcher's")
 
 
 class Alone:
-    """One process; what it does, it does with itself."""
+    """Job of one process, without MPI."""
 
-    size, is_root, comm = 1, True, None
+    size, is_root = 1, True
+    comm: Any = None
 
-    def failed(self, text, code):
-        """Say once why all processes stop; the exit code."""
+    def failed(self, text: object, code: int) -> int:
+        """Print why the job stops, once, and return the exit code."""
         print(text, file=sys.stderr, flush=True)
         return code
 
@@ -38,49 +40,50 @@ ALONE = Alone()
 
 
 class Team(Alone):
-    """The processes of an MPI communicator."""
+    """Job of several processes: the ranks of MPI's world communicator."""
 
-    def __init__(self, mpi):
+    def __init__(self, mpi: Any) -> None:
         """mpi: the module mpi4py.MPI."""
         self.mpi, self.comm = mpi, mpi.COMM_WORLD
-        self.size, self.number = self.comm.size, self.comm.rank
-        self.is_root = self.number == 0
-        self.alarm = self.comm.Dup()      # for failures, beside whatever else is under way
+        self.size, self.rank = self.comm.size, self.comm.rank
+        self.is_root = self.rank == 0
+        self.alarm = self.comm.Dup()      # for failures, beside any other communication
         sys.excepthook = self.abort
         node = self.comm.Split_type(mpi.COMM_TYPE_SHARED)
         share_cores(node.allgather(frozenset(os.sched_getaffinity(0))), node.rank)
-        os.environ.setdefault("EKM3D_DEVICE", str(node.rank))       # of `devices`
+        os.environ.setdefault("EKM3D_DEVICE", str(node.rank))       # of `gpu_devices`
         node.Free()
         if not self.is_root:
             silence()
 
-    def failed(self, text, code):
-        """All are here within PATIENCE: the first process speaks for them; else end the job."""
-        request, begun = self.alarm.Ibarrier(), time.monotonic()
+    def failed(self, text: object, code: int) -> int:
+        """Return the code if all ranks fail within PATIENCE, rank 0 prints; else end the job."""
+        request, start = self.alarm.Ibarrier(), time.monotonic()
         while not request.Test():
-            if time.monotonic() - begun > PATIENCE:
-                self._end(f"process {self.number} of {self.size}: {text}\n", code)
+            if time.monotonic() - start > PATIENCE:
+                self._end(f"process {self.rank} of {self.size}: {text}\n", code)
             time.sleep(0.01)
         return super().failed(text, code)
 
-    def abort(self, kind, error, trace):
-        """What Python does with an error that nobody caught: show it, and end the job."""
+    def abort(self, kind: Any, error: Any, trace: Any) -> None:
+        """Print an uncaught error and end the job; the excepthook of every rank."""
         text = "".join(traceback.format_exception(kind, error, trace))
-        self._end(f"ekm3d: process {self.number} of {self.size} fails:\n{text}", 1)
+        self._end(f"ekm3d: process {self.rank} of {self.size} fails:\n{text}", 1)
 
     def _end(self, text, code):
-        sys.__stderr__.write(text)        # the first process may be the one that hangs
-        sys.__stderr__.flush()
+        stderr: Any = sys.__stderr__      # this rank's own: rank 0 may be the one that hangs
+        stderr.write(text)
+        stderr.flush()
         self.comm.Abort(code)
 
 
-def join(asked=False, environ=os.environ):
-    """The Team that this process belongs to; ALONE without a launcher.
+def join(asked: bool = False, environ: Mapping[str, str] = os.environ) -> Alone:
+    """Return the Team of this process, or ALONE without a launcher.
 
-    asked: use MPI even where no launcher is recognised. LaunchError, in the first process only
-    with words, where several processes were started that could not work on one run.
+    asked: use MPI even where no launcher is recognised. LaunchError where several processes were
+    started that could not work on one run.
     """
-    number, count = launched(environ)
+    count = launched(environ)[1]
     if count == 1 and not asked:
         return ALONE
     try:
@@ -94,7 +97,7 @@ def join(asked=False, environ=os.environ):
             "(pip install 'ekm3d[mpich]', or 'ekm3d[mpi]' with the computer's own), or start one "
             "process") from None
     library = " ".join(MPI.Get_library_version().split("\n")[0].split()).rstrip("\0")
-    if count > 1 and _strangers(MPI.get_vendor()[0], environ):
+    if count > 1 and _incompatible(MPI.get_vendor()[0], environ):
         raise LaunchError(f"{_started(count)} by Open MPI's launcher, but mpi4py found {library}"
                           f"; {MATCH}")
     if not MPI.Is_initialized():
@@ -106,14 +109,14 @@ def join(asked=False, environ=os.environ):
     return team(MPI)
 
 
-def _strangers(vendor, environ):
-    """Whether MPICH or its kin would end a process of Open MPI's launcher without a clear word."""
+def _incompatible(vendor, environ):
+    """True for MPICH and its kin under Open MPI's launcher: they would abort without a message."""
     return "OMPI_COMM_WORLD_SIZE" in environ and vendor in ("MPICH", "MVAPICH", "Intel MPI")
 
 
 @cache
-def team(mpi):
-    """The one Team of this process."""
+def team(mpi: Any) -> Team:
+    """Return the one Team of this process."""
     return Team(mpi)
 
 
@@ -122,34 +125,37 @@ def _started(count):
 
 
 @contextmanager
-def collective_errors(comm, errors):
-    """Within: an error of these classes in one process is a RuntimeError in the others.
+def collective_errors(comm: Any, errors: type[Exception] | tuple[type[Exception], ...]
+                      ) -> Iterator[None]:
+    """Make an error of these classes on one rank a ConvergenceError on the others.
 
-    comm: an MPI communicator of which all processes come here.
+    comm: an MPI communicator; all its ranks must enter. A rank with an error of its own raises
+    that; the message of the others is that of the lowest rank that failed.
     """
-    found = None
+    own_error = None
     try:
         yield
     except errors as error:
-        found = error
-    first = min(comm.allgather(comm.size if found is None else comm.rank))
+        own_error = error
+    first = min(comm.allgather(comm.size if own_error is None else comm.rank))
     if first < comm.size:
-        text = comm.bcast(str(found), root=first)
-        raise found or ConvergenceError(text)
+        text = comm.bcast(str(own_error), root=first)
+        raise own_error or ConvergenceError(text)
 
 
-def silence():
-    """Nothing that this process prints is seen from now on; tracebacks of a Team are."""
+def silence() -> None:
+    """Discard all further output of this process, except tracebacks of a Team."""
     sys.stdout = sys.stderr = open(os.devnull, "w")
 
 
-def share_cores(cores, number, environ=os.environ):
-    """Threads for compiled kernels: this computer's cores over the processes that share them.
+def share_cores(cores: Sequence[frozenset[int]], rank: int,
+                environ: MutableMapping[str, str] = os.environ) -> None:
+    """Set OMP_NUM_THREADS: this computer's cores divided by the processes that share them.
 
-    cores: the set of every process on this computer, number: which of them this is. Processes
-    that the launcher has bound to cores of their own take those. A number that the user gave in
+    cores: set of cores of every process on this computer; rank: of this one among them. Processes
+    bound to cores of their own by the launcher use those. A number that the user gave in
     OMP_NUM_THREADS stands.
     """
-    mine = cores[number]
-    sharing = sum(bool(mine & other) for other in cores)
-    environ.setdefault("OMP_NUM_THREADS", str(max(len(mine) // sharing, 1)))
+    own = cores[rank]
+    sharing = sum(bool(own & other) for other in cores)
+    environ.setdefault("OMP_NUM_THREADS", str(max(len(own) // sharing, 1)))

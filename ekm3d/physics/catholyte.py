@@ -1,9 +1,9 @@
-"""Catholyte: what becomes of the ions, the base and the water that reach a cathode.
+"""Catholytes: ions, base and water that reach the cathodes.
 
 Every cathode strip owns one well-mixed tank of constant volume. Each step, in this order, the
 fast before the slow: the plate captures REE hydroxide in its alkaline film, the rest
-equilibrates, suspended solids settle on the plate, and the drain takes its share of what is
-left, dissolved and suspended.
+equilibrates, suspended solids settle on the plate, and the drain takes its share of the
+remainder, dissolved and suspended.
 
     capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
     settling   d n_m/dt = k_dep n_m                                                 [mol/s]
@@ -11,21 +11,32 @@ left, dissolved and suspended.
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import ChemistryError
+from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.constants import FARADAY
+from ekm3d.state import State
+
+
+def sum_over_strips(amounts: np.ndarray) -> np.ndarray:
+    """Return the sum (components,) of amounts (components, strips), strip after strip."""
+    return sum(amounts.T, np.zeros(len(amounts)))
 
 
 class Catholytes:
-    """All tanks of a run, including those of strips that are idle or anodes now."""
+    """All tanks of a run, including those of strips that are idle or anodes now.
 
-    def __init__(self, chem, engine, volume, capture, deposition):
-        """volume (strips,) m3; capture m/s per A/m2; deposition 1/s."""
+    left, absorbed: (components, strips) drained and taken up from gases in the last step [mol].
+    """
+
+    def __init__(self, chem: ChemicalSystem, engine: VoxelSolver, volume: np.ndarray,
+                 capture: float, deposition: float):
+        """engine: equilibrium solver; volume (strips,) m3; capture m/s per A/m2; deposition 1/s."""
         self.chem, self.engine = chem, engine
         self.volume, self.capture, self.deposition = volume, capture, deposition
         self.tanks = np.flatnonzero(volume > 0)                     # strips that have one
         self.hydroxides = self._hydroxides(chem)
-        self.left = np.zeros((volume.size, len(chem.components)))   # mol drained in the last step
-        self.absorbed = np.zeros_like(self.left)        # mol from gases in the last step
+        self.left = np.zeros((len(chem.components), volume.size))
+        self.absorbed = np.zeros_like(self.left)
 
     @staticmethod
     def _hydroxides(chem):
@@ -38,11 +49,12 @@ class Catholytes:
                 pairs.append((metals[0], m))
         return pairs
 
-    def advance(self, s, dt, drained, collected, current):
-        """Tanks from t to t + dt after transport has filled them.
+    def advance(self, s: State, dt: float, drained: np.ndarray, collected: np.ndarray,
+                current: np.ndarray) -> None:
+        """Advance the tanks from t to t + dt after transport has filled them.
 
         drained (strips,) m3/s of water that leaves each tank; collected: True where it counts
-        as leachate; current (strips,) A into each cathode.
+        as leachate; current (strips,) A into each cathode. Raises ChemistryError.
         """
         if not self.volume.size:
             return
@@ -50,13 +62,13 @@ class Catholytes:
         self._capture(s, dt, current, drained)
         solid = self._equilibrate(s, s.catholyte_warm_start)
         settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume[self.tanks]
-        moved = settled.T @ self.chem.nu_m
-        s.catholyte_totals[self.tanks] -= moved
-        s.plate_totals[self.tanks] += moved
-        self.left = self._share(drained * dt)[:, None] * s.catholyte_totals
-        s.catholyte_totals -= self.left
-        s.leachate += self.left[collected].sum(0)
-        s.drained += self.left[~collected].sum(0)
+        moved = (settled.T @ self.chem.nu_m).T
+        s.catholyte_totals[:, self.tanks] -= moved
+        s.plate_totals[:, self.tanks] += moved
+        self.left = self._share(drained * dt) * s.catholyte_totals
+        s.catholyte_totals[...] -= self.left
+        s.leachate[...] += sum_over_strips(self.left[:, collected])
+        s.drained[...] += sum_over_strips(self.left[:, ~collected])
         self._equilibrate(s, s.catholyte_warm_start)
 
     def _share(self, water):
@@ -65,7 +77,7 @@ class Catholytes:
                           where=self.volume > 0)
         return 1.0 - np.exp(-turns)
 
-    def start(self, s):
+    def start(self, s: State) -> None:
         """Equilibrate the tanks as they were filled."""
         if self.tanks.size:
             self._equilibrate(s, None)
@@ -74,25 +86,27 @@ class Catholytes:
         """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
         tanks = self.tanks
         try:
-            found = self.engine.solve(s.catholyte_totals[tanks].T / self.volume[tanks], np.ones(tanks.size),
-                                      warm_start=None if warm_start is None else warm_start[:, tanks])
+            found = self.engine.solve_numpy(
+                s.catholyte_totals[:, tanks] / self.volume[tanks], np.ones(tanks.size),
+                warm_start=None if warm_start is None else warm_start[:, tanks])
         except ChemistryError as error:
             error.args = (f"{error}; this is the catholyte of tank {error.voxels[0]}, counted "
                           "from 0 over all rows",)
             raise
-        s.catholyte_species[:, tanks], s.catholyte_pH[tanks], s.catholyte_warm_start[:, tanks] = found.c, found.pH, found.warm_start
+        s.catholyte_species[:, tanks], s.catholyte_pH[tanks] = found.c, found.pH
+        s.catholyte_warm_start[:, tanks] = found.warm_start
         if self.chem.gases:
-            taken = self.volume[tanks, None] * (found.gas.T @ self.chem.nu_g)
-            s.catholyte_totals[tanks] += taken
-            s.gas_uptake += taken.sum(axis=0)
-            self.absorbed[tanks] += taken
+            taken = (self.volume[tanks, None] * (found.gas.T @ self.chem.nu_g)).T
+            s.catholyte_totals[:, tanks] += taken
+            s.gas_uptake[...] += sum_over_strips(taken)
+            self.absorbed[:, tanks] += taken
         return found.solid
 
     def _capture(self, s, dt, current, drained):
-        """REE(OH)3 grows on the plate at a rate set by the current, within Faraday's law.
+        """Growth of REE(OH)3 on the plate at a rate set by the current, within Faraday's law.
 
-        Capture and drain empty the tank side by side: the plate's share of what both take is
-        k / (k + d), k = k_pl I / V and d = Q / V  [1/s].
+        Capture and drain empty the tank side by side: the plate's share of the amount that both
+        take is k / (k + d), k = k_pl I / V and d = Q / V  [1/s].
         """
         if not self.hydroxides or self.capture == 0.0:
             return
@@ -102,10 +116,10 @@ class Catholytes:
         share[tanks] = np.divide(caught, both, out=np.zeros_like(both), where=both > 0) * (
             1.0 - np.exp(-both * dt / self.volume[tanks]))
         base = np.maximum(current, 0.0) * dt / FARADAY
-        wanted = [(m, share * s.catholyte_totals[:, k]) for k, m in self.hydroxides]
+        wanted = [(m, share * s.catholyte_totals[k]) for k, m in self.hydroxides]
         needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)
         cap = np.minimum(1.0, np.divide(base, needs, out=np.ones_like(base), where=needs > base))
         for m, amount in wanted:
-            moved = (cap * amount)[:, None] * self.chem.nu_m[m]
-            s.catholyte_totals -= moved
-            s.plate_totals += moved
+            moved = self.chem.nu_m[m][:, None] * (cap * amount)
+            s.catholyte_totals[...] -= moved
+            s.plate_totals[...] += moved

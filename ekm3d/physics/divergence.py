@@ -1,7 +1,7 @@
-"""The budget of a voxel: what flows in through its faces, and what it then holds.
+"""Finite-volume balance of a voxel: source and flux divergence, and the explicit update.
 
-    f = a x + given - div flow          the source that an elliptic equation is left with  [A, m3/s]
-    T(t + dt) = T + (dt/V) gain         explicit in time                                   [mol/m3]
+    f = a x + given - div flow          source term of an elliptic equation             [A, m3/s]
+    T(t + dt) = T + (dt/V) gain         explicit in time                                [mol/m3]
 """
 
 from ekm3d.backends.base import operator
@@ -9,8 +9,8 @@ from ekm3d.grid.stencil import faces, gain
 
 
 @operator
-def net_source(g, amount, given, flow, factor, f):
-    """f = factor amount + given - div flow.
+def source_minus_divergence(g, amount, given, flow, factor, f):
+    """Compute f = factor amount + given - div flow.
 
     amount, given: padded; flow: (3, padded) across faces, up the axis, in the units of f; factor:
     units of f per unit of amount. Output f: padded, inner voxels are written.
@@ -21,6 +21,6 @@ def net_source(g, amount, given, flow, factor, f):
 
 
 @operator
-def collect(g, gained, share, total):
-    """total += share gained; both (components, padded), inner voxels are written."""
+def accumulate(g, gained, share, total):
+    """Add share gained to total; both (components, padded), inner voxels are written."""
     total[g.inner] += share * gained[g.inner]

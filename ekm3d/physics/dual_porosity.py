@@ -1,51 +1,58 @@
-"""Water that does not move: a store in every voxel beside the water that transport sees.
+"""Immobile water: a store in every voxel beside the moving water, with first-order exchange.
 
     theta_im dC_im/dt = omega theta_im (C - C_im),      dT_im = -dT                 [mol/m3/s]
 
-C are the dissolved totals of the components, all with one omega [1/s], so that what passes
+C are the dissolved totals of the components, all with one omega [1/s], so that the exchange
 between two neutral waters is neutral. The immobile share of a voxel has the same share of its
 clay, and an equilibrium of its own; minerals with a rate law lie beside the moving water only
 (mobile-immobile model of Coats and Smith 1964, SPE J. 4, 73; van Genuchten and Wierenga 1976,
 Soil Sci. Soc. Am. J. 40, 473). Current, water flow and diffusion keep to the moving water.
 
-Within a step both waters go towards one another like two boxes without reactions, exactly:
+Within a step both waters approach one another like two boxes without reactions, exactly:
 
     C_im gains  theta (C - C_im)/(theta + theta_im) (1 - exp(-omega (1 + theta_im/theta) dt))
 
-and then the clays answer: first order in dt, and stable at any dt, as C and C_im stay between
-what they were.
+and then the clays respond: first order in dt, and stable at any dt, as C and C_im stay between
+their values before.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import ChemistryError
+from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
+from ekm3d.grid.grid import Array
+from ekm3d.physics.ore_voxels import OreVoxels
+from ekm3d.physics.rock import Rock
+from ekm3d.state import State
 
 
 class DualPorosity:
-    """The immobile water of all ore voxels; what it holds is the state's, s.immobile and parts."""
+    """Immobile water of all ore voxels; its content is the state's: s.immobile and its parts."""
 
-    def __init__(self, voxels, chem, rock, share, rate, engine):
-        """share, rate [1/s]: lists (n,) of the ore voxels; rock: the moving part's arrays."""
-        self.voxels, self.chem, self.rock, self.weighted_sum = voxels, chem, rock, voxels.backend.weighted_sum
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, share: Array,
+                 rate: Array, engine: VoxelSolver):
+        """share, rate [1/s]: (n,) of the ore voxels; rock: of the moving part; engine: solver."""
+        self.voxels, self.chem, self.rock, self.domain = voxels, chem, rock, voxels.domain
+        self.weighted_sum = voxels.backend.weighted_sum
         self.share, self.rate, self.engine = share, rate, engine
         self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part
-        self.seen = self.warm_start = None
+        self.last_totals = self.warm_start = None
 
-    def start(self, s):
-        """Part the immobile share from totals that count it in; both waters are alike."""
+    def start(self, s: State) -> None:
+        """Move the immobile share out of the totals, which contain it; both waters are alike."""
         whole = self.voxels.take(s.totals)
         self.voxels.put(s.totals, whole * (1.0 - self.share))
         self.voxels.put(s.immobile, whole * self.share)
         self._equilibrate(s)
 
-    def advance(self, s, dt):
-        """Totals of both parts from t to t + dt; s.c is that of s.totals."""
+    def advance(self, s: State, dt: float) -> None:
+        """Advance the totals of both parts from t to t + dt; s.c must be that of s.totals."""
         moving, still = self.voxels.take(s.totals), self.voxels.take(s.immobile)
-        if self.seen is None or not (self.seen == still).all():
+        if self.last_totals is None or not (self.last_totals == still).all():
             self._equilibrate(s)
-        theta, c = self.voxels.take(self.rock["water_content"]), self.voxels.take(s.c)
+        theta, c = self.voxels.take(self.rock.water_content), self.voxels.take(s.c)
         dissolved = theta * self.factor * self.weighted_sum(self.chem.nu.T, c)
         away = dissolved - self.voxels.take(s.immobile_water)
         gain = away * (1.0 - self.share) * -np.expm1(-self.rate * (1.0 + self.factor) * dt)
@@ -54,16 +61,16 @@ class DualPorosity:
         self._equilibrate(s)
 
     def _equilibrate(self, s):
-        """What the immobile totals are made of."""
+        """Solve for the species of the immobile totals."""
         total, chem = self.voxels.take(s.immobile), self.chem
-        theta = self.factor * self.voxels.take(self.rock["water_content"])
+        theta = self.factor * self.voxels.take(self.rock.water_content)
         wet = theta > 0
-        theta = np.where(wet, theta, 1.0)            # nothing in it, but the engine needs water
-        sites = self.voxels.sites(self.rock, "whole_cec", "whole_slope")
+        theta = np.where(wet, theta, 1.0)  # no water: 1.0 avoids a division by 0, masked below
+        sites = self.voxels.sites(self.rock, slow=True)
         sites = replace(sites, cec=self.factor * sites.cec, slope=self.factor * sites.slope)
-        with self.voxels.domain.collective_errors(ChemistryError):
+        with self.domain.collective_errors(ChemistryError):
             try:
-                found = self.engine.settled(total, theta, sites, self.warm_start)
+                found = self.engine.solve_list(total, theta, sites, self.warm_start)
             except ChemistryError as error:
                 error.args = (f"immobile water: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)
@@ -73,8 +80,8 @@ class DualPorosity:
             taken = wet * self.weighted_sum(chem.nu_g.T, found.gas)
             total = total + taken
             self.voxels.put(s.immobile, total)
-            s.gas_uptake += self.voxels.total(taken) * self.voxels.grid.voxel_volume
-        self.seen = total
+            s.gas_uptake[...] += self.voxels.total(taken) * self.voxels.grid.voxel_volume
+        self.last_totals = total
         self.voxels.put(s.immobile_water, wet * theta * self.weighted_sum(chem.nu.T, found.c))
         self.voxels.put(s.immobile_exchanged, found.exchanged)
         self.voxels.put(s.immobile_solid, found.solid)

@@ -1,160 +1,240 @@
-"""What the block's contacts do to the potential: links, levels, and control of currents.
+"""Electrical boundary conditions: Robin coupling, fixed potentials, current control.
 
-A face that carries current has I = link (level - phi) - offset into the ore [A]. The level of a
-group of faces is given, or it is unknown and the group's current is given: then one solve with
+A face that carries current has I = coupling (level - phi) - offset into the ore [A]. The level of
+a group of faces is given, or it is unknown and the group's current is given: then one solve with
 the levels at their last values and one unit response per unknown group,
 
-    A u_g = sum of the links of g,    G_gh = dI_g/dV_h = sum over g of link (delta_gh - u_h),
+    A u_g = sum of couplings of g,    G_gh = dI_g/dV_h = sum over g of coupling (delta_gh - u_h),
 
-give the levels that carry the required currents exactly, for the system is linear.
+give the levels that carry the required currents exactly, as the system is linear.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.boundaries.boundary_faces import ANODE, BARE_CATHODE, CLOSED, PASSING, TANK
+from ekm3d.backends.base import Backend
+from ekm3d.boundaries.boundary_faces import (
+    ANODE,
+    BARE_CATHODE,
+    CLOSED,
+    PASSING,
+    TANK,
+    BoundaryFaces,
+)
+from ekm3d.boundaries.schedule import Drive
 from ekm3d.constants import F_RT, FARADAY
-from ekm3d.physics.face_interpolation import from_tank
+from ekm3d.grid.grid import GHOST, Array, Grid
+from ekm3d.parallel.domain import Domain
+from ekm3d.physics.face_interpolation import from_reservoir
+from ekm3d.solvers.elliptic import EllipticSolver
+from ekm3d.state import State
+
+
+@dataclass(frozen=True)
+class BoundaryState:
+    """Electrical state of the n boundary faces, for transport and diagnostics; arrays (n,)."""
+
+    kinds: np.ndarray               # of each face: see `boundaries.boundary_faces`
+    into_ore: np.ndarray            # current into the ore                                  [A]
+    drop: np.ndarray                # phi of the ore voxel minus that of tank or reservoir  [V]
+    level: np.ndarray               # potential behind the face: of metal or reservoir      [V]
+    previous_drop: np.ndarray       # drop that the face concentrations were chosen by      [V]
+    use_smaller_side: np.ndarray    # faces whose concentration is the smaller of both sides
 
 
 class ElectricalBoundary:
-    """State of all contacts during the solution for the potential.
+    """Boundary faces during the solution for the potential.
 
-    into_ore: current from every face into the ore [A]; drop: potential of the ore voxel above
-    that of the tank or reservoir [V]; level: potential behind every face [V]; lag_drop, unsure:
-    what the concentrations on faces that species cross were chosen by.
+    into_ore, drop, level, previous_drop, use_smaller_side: see BoundaryState. controlled_level:
+    {number of a group: last level found for its current [V]}.
     """
 
-    def __init__(self, grid, backend, domain, contacts, z, diffusion, overpotential):
+    def __init__(self, grid: Grid, backend: Backend, domain: Domain, contacts: BoundaryFaces,
+                 z: np.ndarray, diffusion: np.ndarray, overpotential: float):
+        """z, diffusion [m2/s]: (species,); overpotential [V]: of anode and cathode together."""
         self.domain, self.contacts, self.overpotential = domain, contacts, overpotential
         self.z, self.diffusion = z, diffusion
-        self.coupling, self.source, self.pull = (backend.zeros(grid.padded) for _ in range(3))
+        self.coupling, self.source, self.response_source = (
+            backend.zeros(grid.padded) for _ in range(3))
         n = contacts.faces.strip.size
-        self.into_ore, self.drop, self.level, self.lag_drop = (np.zeros(n) for _ in range(4))
-        self.unsure, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
+        self.into_ore, self.drop, self.level, self.previous_drop = (np.zeros(n) for _ in range(4))
+        self.use_smaller_side, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
         self.kinds = np.full(n, CLOSED)
-        self.groups, self.found, self.responses = [], {}, {}
+        self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
+        self.metal_phi = np.zeros(self.metal_faces.size)
+        self.groups: list = []
+        self.controlled_level: dict[int, float] = {}
+        self.responses: dict[int, Array] = {}
 
-    def start(self, drive, s=None, conductivity=None):
-        """Take up a drive; nothing is blocked or in doubt yet.
+    @staticmethod
+    def _metal_faces(contacts):
+        """Faces of sides that an electrode covers, which have no area; number of each electrode."""
+        covered = np.flatnonzero(contacts.faces.area == 0)
+        electrode = np.zeros(covered.size, int)
+        for n, mask in enumerate(contacts.electrodes.masks):
+            electrode[np.pad(mask, GHOST).ravel()[contacts.faces.voxel[covered]]] = n
+        return covered, electrode
 
-        s: the state that the current depends on; conductivity: padded [S/m] where it is given
-        instead of the species. Without a state no current will be asked for.
+    def electrode_potential(self) -> np.ndarray:
+        """Return the potential of every strip, then of every side [V]; 0 for one without faces."""
+        level = np.zeros(self.contacts.count)
+        level[self.contacts.faces.strip] = self.level
+        return level
+
+    def phi_at_faces(self, phi: Array) -> np.ndarray:
+        """Return phi [V] of the voxel at every face; in metal that of the last complete solution.
+
+        phi: padded. Faces in metal pass nothing, but their drop takes part in `drift_changes`.
+        """
+        at_face = self.domain.gather(phi, self.contacts.faces.voxel)
+        at_face[self.metal_faces] = self.metal_phi
+        return at_face
+
+    def finish(self) -> None:
+        """Take the potential of the metal over from a complete solution."""
+        self.metal_phi = self.electrode_potential()[self.metal_electrode]
+
+    @property
+    def state(self) -> BoundaryState:
+        """State of all faces now; its arrays are those of this object."""
+        return BoundaryState(self.kinds, self.into_ore, self.drop, self.level, self.previous_drop,
+                             self.use_smaller_side)
+
+    def start(self, drive: Drive, s: State | None = None,
+              conductivity: Array | None = None) -> None:
+        """Apply a drive; no face is blocked or marked yet.
+
+        s: state that the current depends on; conductivity: padded [S/m] where it is given
+        instead of the species. Without a state no current can be computed afterwards.
         """
         self.kinds = self.contacts.kinds(drive)
         self.groups = self.contacts.groups(drive, self.overpotential)
         self.passing = np.isin(self.kinds, PASSING)
         self.sign = np.where(np.isin(self.kinds, (TANK, BARE_CATHODE)), -1, self.kinds == ANODE)
-        self.unsure[:] = self.blocked[:] = False
-        np.copyto(self.lag_drop, self.drop)
+        self.use_smaller_side[:] = self.blocked[:] = False
+        np.copyto(self.previous_drop, self.drop)
         if s is not None:
             f, gather = self.contacts.faces, self.domain.gather
             carries = s.transport_factor if conductivity is None else conductivity
             self.geometric = f.area * gather(carries, f.voxel) / f.half
-            self.ore, self.other = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
+            self.ore, self.reservoir = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
 
-    def connect(self, by_species):
-        """Conductance and diffusion current of every face.
+    def connect(self, by_species: bool) -> None:
+        """Compute conductance [S] and diffusion current [A] of every face.
 
-        by_species: they follow from the species on both sides; else from a given conductivity.
+        by_species: from the species on both sides; else from a given conductivity.
         """
         if by_species:
             z, d = self.z[:, None], self.diffusion[:, None]
-            star = np.where(self.passing, from_tank(self.ore, self.other, z, self.lag_drop,
-                                                    self.unsure), self.ore)
-            self.side = FARADAY * F_RT * self.geometric * (z * z * d * star).sum(0)
+            star = np.where(self.passing, from_reservoir(
+                self.ore, self.reservoir, z, self.previous_drop, self.use_smaller_side), self.ore)
+            self.conductance = FARADAY * F_RT * self.geometric * (z * z * d * star).sum(0)
             self.offset = np.where(self.passing, FARADAY * self.geometric * (
-                z * d * (self.ore - self.other)).sum(0), 0.0)
+                z * d * (self.ore - self.reservoir)).sum(0), 0.0)
         else:
-            self.side, self.offset = self.geometric, np.zeros(self.geometric.size)
-        self.share = 1.0 / (1.0 + self.side * self.contacts.faces.resistance)
+            self.conductance, self.offset = self.geometric, np.zeros(self.geometric.size)
+        self.share = 1.0 / (1.0 + self.conductance * self.contacts.faces.resistance)
 
-    def solve(self, elliptic, conductance, f, phi, trend=None):
-        """phi [padded, in place] with every group at its level or current; f [A] padded.
+    def solve(self, elliptic: EllipticSolver, conductance: Array, f: Array, phi: Array,
+              trend: Array | None = None) -> int:
+        """Solve for phi [padded, in place] with every group at its level or current.
 
-        trend: padded, in place: how phi changed in the last call with it (see `elliptic`).
+        conductance: (3, padded) of faces [S]; f: padded source [A]; trend: padded, in place,
+        change of phi in the last call with it (see `elliptic`). Returns iterations of the solver.
         """
-        held = set()
+        limited: set[int] = set()
         while True:
-            iterations = self._solve(elliptic, conductance, f, phi, held, trend)
+            iterations = self._solve(elliptic, conductance, f, phi, limited, trend)
             trend = None
-            over = [n for n, g in enumerate(self.groups)
-                    if g.limit is not None and n not in held and self.found[n] > g.limit]
+            over = [n for n, g in enumerate(self.groups) if g.limit is not None
+                    and n not in limited and self.controlled_level[n] > g.limit]
             if not over:
                 return iterations
             for n in over:
-                self.found[n] = self.groups[n].limit
-                held.add(n)
+                self.controlled_level[n] = self.groups[n].limit
+                limited.add(n)
 
-    def _solve(self, elliptic, conductance, f, phi, held, trend):
-        """One solution; groups in `held` sit at the level found for them."""
-        link, source = np.zeros(self.level.size), np.zeros(self.level.size)
+    def _solve(self, elliptic, conductance, f, phi, limited, trend):
+        """One solution; groups in `limited` stay at their limit."""
+        coupling, source = np.zeros(self.level.size), np.zeros(self.level.size)
         driven = np.zeros(self.level.size, bool)
-        unknown = []
+        controlled = []
         for n, group in enumerate(self.groups):
             free = group.current is not None
             if free:
-                self.found.setdefault(n, 0.0)
-            mine = group.faces[~self.blocked[group.faces]]
-            self.level[group.faces] = self.found[n] if free else group.level
-            driven[mine] = True
-            if free and n not in held and mine.size:
-                unknown.append((n, mine))
-        link[driven] = (self.side * self.share)[driven]
-        source[driven] = (link * self.level - self.offset * self.share)[driven]
+                self.controlled_level.setdefault(n, 0.0)
+            active = group.faces[~self.blocked[group.faces]]
+            self.level[group.faces] = self.controlled_level[n] if free else group.level
+            driven[active] = True
+            if free and n not in limited and active.size:
+                controlled.append((n, active))
+        coupling[driven] = (self.conductance * self.share)[driven]
+        source[driven] = (coupling * self.level - self.offset * self.share)[driven]
         voxel = self.contacts.faces.voxel
         self.coupling[...] = 0.0
         np.copyto(self.source, f)
-        self.domain.add_at(self.coupling, voxel, link)
+        self.domain.add_at(self.coupling, voxel, coupling)
         self.domain.add_at(self.source, voxel, source)
         sz, sy, sx = conductance
         elliptic.solve(sx, sy, sz, self.coupling, self.source, phi, trend=trend)
         iterations = elliptic.iterations
-        if unknown:
-            iterations += self._control(elliptic, conductance, link, source, phi, unknown)
-        at_face = self.domain.gather(phi, voxel)
+        if controlled:
+            iterations += self._control(elliptic, conductance, coupling, source, phi, controlled)
+        at_face = self.phi_at_faces(phi)
         self.into_ore = np.where(
-            driven, link * (self.level - at_face) - self.offset * self.share, 0.0)
-        resting = np.divide(-self.offset, self.side, out=np.zeros_like(link), where=self.side > 0)
+            driven, coupling * (self.level - at_face) - self.offset * self.share, 0.0)
+        resting = np.divide(-self.offset, self.conductance, out=np.zeros_like(coupling),
+                            where=self.conductance > 0)
         self.drop = np.where(
             driven, at_face - self.level + self.into_ore * self.contacts.faces.resistance, resting)
         return iterations
 
-    def _control(self, elliptic, conductance, link, source, phi, unknown):
-        """Move the unknown levels, and phi with them, to the currents asked for."""
+    def _control(self, elliptic, conductance, coupling, source, phi, controlled):
+        """Correct the levels of controlled groups, and phi with them, to the required currents.
+
+        controlled: (number of the group, its active faces). Returns iterations of the solver.
+        """
         voxel, iterations = self.contacts.faces.voxel, 0
         sz, sy, sx = conductance
-        gains = np.zeros((len(unknown), len(unknown)))
-        missing = np.zeros(len(unknown))
+        gains = np.zeros((len(controlled), len(controlled)))
+        missing = np.zeros(len(controlled))
         responses = []
-        for n, mine in unknown:
+        for n, active in controlled:
             u = self.responses.setdefault(n, np.zeros_like(phi))
-            self.pull[...] = 0.0
-            self.domain.add_at(self.pull, voxel[mine], link[mine])
-            elliptic.solve(sx, sy, sz, self.coupling, self.pull, u, "unit response", same=True)
+            self.response_source[...] = 0.0
+            self.domain.add_at(self.response_source, voxel[active], coupling[active])
+            elliptic.solve(sx, sy, sz, self.coupling, self.response_source, u, "unit response",
+                           reuse=True)
             iterations += elliptic.iterations
             responses.append(u)
-        for a, (n, mine) in enumerate(unknown):
-            at_face = self.domain.gather(phi, voxel[mine])
-            missing[a] = self.groups[n].current - (source[mine] - link[mine] * at_face).sum()
+        for a, (n, active) in enumerate(controlled):
+            at_face = self.domain.gather(phi, voxel[active])
+            missing[a] = self.groups[n].current - (
+                source[active] - coupling[active] * at_face).sum()
             for b, u in enumerate(responses):
-                response = self.domain.gather(u, voxel[mine])
-                gains[a, b] = (link[mine] * ((a == b) - response)).sum()
+                response = self.domain.gather(u, voxel[active])
+                gains[a, b] = (coupling[active] * ((a == b) - response)).sum()
         change = np.linalg.lstsq(gains, missing, rcond=1e-12)[0]
-        for (n, mine), u, dv in zip(unknown, responses, change):
+        for (n, _), u, dv in zip(controlled, responses, change, strict=True):
             phi += dv * u
-            self.found[n] += dv
+            self.controlled_level[n] += dv
             self.level[self.groups[n].faces] += dv
         return iterations
 
-    def rectify(self):
+    def block_reverse_currents(self) -> bool:
         """Block faces of driven metal whose current would run backwards; True if any is new."""
         new = (self.into_ore * self.sign < 0) & ~self.blocked
         self.blocked |= new
         return bool(new.any())
 
-    def turned(self, sure):
-        """Faces that species cross and whose drift turned or grew since c* was chosen."""
+    def drift_changes(self, sure: float) -> np.ndarray:
+        """Return the mask of faces whose drift turned or grew since c* was chosen.
+
+        Of those that species cross; sure: |z u| below which a turn does not matter.
+        """
         z = F_RT * np.abs(self.z).max(initial=0)
-        now, old = z * np.abs(self.drop), z * np.abs(self.lag_drop)
-        bad = (self.drop * self.lag_drop <= 0) & (now > sure) | (now > 2.0 * np.maximum(old, 1.0))
-        return bad & self.passing & ~self.unsure
+        now, old = z * np.abs(self.drop), z * np.abs(self.previous_drop)
+        bad = (self.drop * self.previous_drop <= 0) & (now > sure) | (
+            now > 2.0 * np.maximum(old, 1.0))
+        return bad & self.passing & ~self.use_smaller_side

@@ -1,40 +1,49 @@
-"""What the ions of a voxel amount to: its conductivity, how freely they go, whether they balance.
+"""Ionic properties per voxel: conductivity, retarded pore turnover, charge imbalance.
 
     sigma = F (F/RT) m sum_s z_s^2 D_s c_s,                 m = theta tau f(I)              [S/m]
     turnover = dt / (theta V R),        1/R = free / (free + held), by charge             [s/m3]
     imbalance = |rho| / (theta sum_s |z_s| c_s)             rho of all phases                [1]
 
-Fronts of ions that an exchanger holds move R times more slowly than the water's own.
+free: dissolved ions, held: ions on the exchanger. Fronts of ions that an exchanger holds move R
+times more slowly than the water's own.
 """
 
 import numpy as np
 
-from ekm3d.backends.base import operator
+from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
+from ekm3d.grid.grid import Array, Grid
+from ekm3d.parallel.domain import Domain
+from ekm3d.physics.rock import Rock
+from ekm3d.state import State
 
 
 @operator
-def electrolyte(g, c, exchanged, mobility, water_content, z, diffusion, held, dt, sigma, turnover):
-    """Conductivity sigma [S/m] and turnover dt / (theta V R) [s/m3] of every voxel.
+def electrolyte(g, c, exchanged, transport_factor, water_content, z, diffusion, exchange_charge,
+                dt, sigma, pore_turnover):
+    """Compute conductivity sigma [S/m] and pore turnover dt / (theta V R) [s/m3] of every voxel.
 
-    c: (species, padded) mol/m3 of water; exchanged: (exchange, padded) mol/m3 of rock; mobility:
-    padded theta tau f(I); water_content: padded; z, diffusion [m2/s]: (species,); held: charge of
-    the exchange species, and one number more; dt: s. Inner voxels of sigma and turnover are
-    written; turnover is 0 where no water is, R is 1 where nothing is dissolved or held.
+    c: (species, padded) mol/m3 of water; exchanged: (exchange, padded) mol/m3 of rock;
+    transport_factor: padded theta tau f(I); water_content: padded; z, diffusion [m2/s]:
+    (species,); exchange_charge: charge of the exchange species, and one number more; dt: s. Inner
+    voxels of sigma and pore_turnover are written; pore_turnover is 0 where no water is, R is 1
+    where nothing is dissolved or held.
     """
     theta, water = water_content[g.inner], c[g.inner]
-    sigma[g.inner] = FARADAY * F_RT * mobility[g.inner] * WeightedSum(z * z * diffusion)(water)[0]
+    sigma[g.inner] = FARADAY * F_RT * transport_factor[g.inner] * WeightedSum(
+        z * z * diffusion)(water)[0]
     free = 0.5 * theta * WeightedSum(np.abs(z))(water)[0]
-    every = free + WeightedSum(held[:len(exchanged)])(exchanged[g.inner])[0]
-    share = np.divide(free, every, out=np.ones_like(free), where=every > 0)
-    turnover[g.inner] = np.divide(dt * share, theta * g.voxel_volume, out=np.zeros_like(free),
-                                  where=theta > 0)
+    both = free + WeightedSum(exchange_charge[:len(exchanged)])(exchanged[g.inner])[0]
+    share = np.divide(free, both, out=np.ones_like(free), where=both > 0)
+    pore_turnover[g.inner] = np.divide(dt * share, theta * g.voxel_volume,
+                                       out=np.zeros_like(free), where=theta > 0)
 
 
 @operator
 def imbalance(g, c, charge, water_content, z, ratio):
-    """Net charge of every voxel relative to its dissolved ions  [1]; 0 where there are none.
+    """Compute the net charge of every voxel relative to its dissolved ions  [1]; 0 without ions.
 
     c: (species, padded) mol/m3 of water; charge: padded mol/m3 of rock, over all phases. Inner
     voxels of ratio are written.
@@ -45,38 +54,40 @@ def imbalance(g, c, charge, water_content, z, ratio):
 
 
 class Electrolyte:
-    """The ions of all voxels.
+    """Ionic properties of all voxels.
 
-    sigma: padded electric conductivity [S/m], of the last look, or as it was given.
+    sigma: padded electric conductivity [S/m], of the last update, or as given.
     """
 
-    def __init__(self, grid, backend, domain, chem, rock, given=None):
-        """rock: padded arrays by name; given: padded conductivity in place of the ions' own."""
+    def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
+                 rock: Rock, given: Array | None = None):
+        """given: padded conductivity [S/m] in place of that of the ions."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.rock, self.given = rock, given
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
                                   for a in (chem.z, chem.diffusion))
-        self.held = np.append(chem.z_x, [0.0])
-        counts = {"NS": len(self.z), "NX": len(chem.z_x), "NX1": len(self.held)}
+        self.exchange_charge = np.append(chem.z_x, [0.0])
+        counts = {"NS": len(self.z), "NX": len(chem.z_x), "NX1": len(self.exchange_charge)}
         self._electrolyte, self._imbalance = (
             backend.bind(op, **counts) for op in (electrolyte, imbalance))
         self.own, self.ratio = (backend.zeros(grid.padded) for _ in range(2))
         self.sigma = self.own if given is None else given
 
-    def update(self, s, dt):
-        """Conductivity of the state as it is, and its turnover in the coming step of dt [s]."""
+    def update(self, s: State, dt: float) -> None:
+        """Update sigma and s.pore_turnover of a coming step of dt [s] from the state as it is."""
         self._update(s, dt, s.pore_turnover)
 
-    def conductivity(self, s):
-        """Electric conductivity of every voxel of the state as it is, padded [S/m]."""
+    def conductivity(self, s: State) -> Array:
+        """Return the electric conductivity of the state as it is, padded [S/m]."""
         self._update(s, 0.0, self.ratio)
         return self.sigma
 
-    def imbalance(self, s):
-        """Largest net charge of a voxel over all phases, relative to its dissolved ions."""
-        self._imbalance(self.grid, s.c, s.charge, self.rock["water_content"], self.z, self.ratio)
+    def imbalance(self, s: State) -> float:
+        """Return the largest net charge of a voxel over all phases, relative to dissolved ions."""
+        self._imbalance(self.grid, s.c, s.charge, self.rock.water_content, self.z, self.ratio)
         return self.domain.max(self.ratio)
 
-    def _update(self, s, dt, turnover):
-        self._electrolyte(self.grid, s.c, s.exchanged, s.transport_factor, self.rock["water_content"],
-                          self.z, self.diffusion, self.held, dt, self.own, turnover)
+    def _update(self, s, dt, pore_turnover):
+        self._electrolyte(self.grid, s.c, s.exchanged, s.transport_factor,
+                          self.rock.water_content, self.z, self.diffusion, self.exchange_charge,
+                          dt, self.own, pore_turnover)

@@ -1,5 +1,4 @@
-"""The concentration at a face that migrates: central where diffusion rules, limited upwind
-where drift rules.
+"""Face concentrations of migration and advection: central for diffusion, limited upwind for drift.
 
     c* = c_up + k (c_down - c_up),            u = z (F/RT) (phi_a - phi_b)
     k = (1 - nu min(u2, 1)) (w/2 + (1 - w) phi(r)/2),     w = 1 / max(|u|, 1)
@@ -9,38 +8,40 @@ Courant number of the drift: where drift rules, 1 - nu makes the explicit step s
 time as well (Lax and Wendroff). A species then leaves its voxel at most at twice the upwind
 rate, and the voxel beyond adds nothing to that as long as |u| w <= 2: so concentrations stay
 positive under the step that `transport` takes, even where the drift has up to doubled since k
-was chosen. The same c* serves the conductance that the potential sees and the flux with which
+was chosen. The same c* serves the conductance in the potential equation and the flux with which
 the species then move, so charge is conserved exactly.
 """
 
 import numpy as np
 
 from ekm3d.constants import F_RT
-from ekm3d.grid.grid import GHOST
+from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.grid.stencil import above, below
 
-SHARP = 10.0    # cell Peclet number of the water up to which fronts are left as smooth as they are
+SHARP = 10.0    # cell Peclet number of the water above which the limiter sharpens fronts
+NEARLY = 1.0 - 1e-5     # |z u| below which a face surely is central; the kernel's alone
+KERNEL_CONSTANTS = {"SHARP": SHARP, "NEARLY": NEARLY}
 
 
-def face_conductance(mobility, grid, axis):
-    """Geometric conductance of the faces of `axis`, two half voxels in series  [m].
+def geometric_conductance(transport_factor: Array, grid: Grid, axis: int) -> Array:
+    """Return the geometric conductance of the faces of `axis`, two half voxels in series  [m].
 
-    mobility: padded theta tau f(I), zero where nothing moves. G = A / (h/2m_a + h/2m_b).
+    transport_factor: padded theta tau f(I), zero where nothing moves. G = A / (h/2m_a + h/2m_b).
     """
-    a, b = below(mobility, axis), above(mobility, axis)
+    a, b = below(transport_factor, axis), above(transport_factor, axis)
     both = a + b
-    return (2 * grid.face_area(axis) / grid.step(axis)) * np.divide(
+    return (2 * grid.face_area(axis) / grid.spacing_along(axis)) * np.divide(
         a * b, both, out=np.zeros_like(both), where=both > 0)
 
 
-def open_faces(mobility, axis):
-    """Whether something can move across the faces of `axis`, and across one more at either end."""
-    moves = _columns(mobility, axis) > 0
+def open_faces(transport_factor: Array, axis: int) -> Array:
+    """Return the mask of conducting faces of `axis`, with one more face at either end."""
+    moves = _columns(transport_factor, axis) > 0
     return _part(moves, axis, 0, -1) & _part(moves, axis, 1, None)
 
 
-def upstream_differences(c, opened, axis):
-    """Differences of c across the faces of `axis` and across their neighbours on both sides.
+def upstream_differences(c: Array, opened: Array, axis: int) -> tuple[Array, Array, Array]:
+    """Return the differences of c across the faces of `axis` and across both neighbouring faces.
 
     c: (species, padded); opened: of the faces, one more at either end (`open_faces`). Closed faces
     count as no difference. Returns three arrays (species, faces): own (c_b - c_a), lower
@@ -51,7 +52,7 @@ def upstream_differences(c, opened, axis):
 
 
 def _columns(array, axis):
-    """The inner voxels' columns along an axis, with their ghosts."""
+    """Columns of the inner voxels along an axis, with their ghosts."""
     index = [slice(GHOST, -GHOST)] * 3
     index[axis] = slice(None)
     return array[(Ellipsis, *index)]
@@ -63,31 +64,31 @@ def _part(array, axis, start, stop):
     return array[(Ellipsis, *index)]
 
 
-def same_way(own, upstream):
-    """Whether both differences rise or both fall; their product would vanish below 1e-154."""
+def same_sign(own: Array, upstream: Array) -> Array:
+    """Return the mask of differences of one sign; their product would vanish below 1e-154."""
     return np.sign(own) * np.sign(upstream) > 0
 
 
-def compressed(own, upstream):
-    """phi(r)/2 of Roe's superbee limiter: keeps a jump within three voxels, squares a slope."""
-    own, upstream = np.abs(own), np.where(same_way(own, upstream), np.abs(upstream), 0.0)
+def superbee(own: Array, upstream: Array) -> Array:
+    """Return phi(r)/2 of Roe's superbee limiter: keeps a jump within 3 voxels, squares a slope."""
+    own, upstream = np.abs(own), np.where(same_sign(own, upstream), np.abs(upstream), 0.0)
     least = np.maximum(np.minimum(2 * upstream, own), np.minimum(upstream, 2 * own))
     return np.divide(0.5 * least, own, out=np.zeros_like(own), where=own > 0)
 
 
-def limited(own, upstream):
-    """phi(r)/2 of van Leer's limiter, r = upstream / own: 0 at an extremum, 1/2 where smooth."""
+def van_leer(own: Array, upstream: Array) -> Array:
+    """Return phi(r)/2 of van Leer's limiter, r = upstream / own: 0 at extrema, 1/2 if smooth."""
     return np.divide(np.abs(upstream), np.abs(own) + np.abs(upstream),
-                     out=np.zeros_like(own), where=same_way(own, upstream))
+                     out=np.zeros_like(own), where=same_sign(own, upstream))
 
 
-def migrating(c, z, speed, drop, safe, blend, differences, axis):
-    """c* of every species on the faces of `axis`; (species, faces)  [mol/m3].
+def migrating(c: Array, z: np.ndarray, speed: Array, drop: Array, use_smaller_side: Array,
+              blend: float, differences: tuple, axis: int) -> Array:
+    """Return c* of every species on the faces of `axis`; (species, faces)  [mol/m3].
 
     drop: phi_a - phi_b of the last iterate [V]; z: (species,); speed: (species, faces) Courant
-    number per |u|. Where `safe` is set (drift
-    whose sign or size is in doubt) the smaller of both sides is taken. blend: 1, or 0 for
-    first-order upwind.
+    number per |u|. On faces marked in `use_smaller_side`, where the sign or size of the drift is
+    uncertain, c* is the smaller of both sides. blend: 1, or 0 for first-order upwind.
     """
     own, lower, upper = differences
     a, b = below(c, axis), above(c, axis)
@@ -97,18 +98,19 @@ def migrating(c, z, speed, drop, safe, blend, differences, axis):
     central = 1.0 / np.maximum(u, 1.0)
     timely = np.maximum(1.0 - np.minimum(u * u, 1.0) * u * speed, 0.0)
     upstream = np.where(forward, lower, upper)
-    k = blend * timely * (0.5 * central + (1.0 - central) * limited(own, upstream))
+    k = blend * timely * (0.5 * central + (1.0 - central) * van_leer(own, upstream))
     face = np.where(forward, a, b) + k * np.where(forward, own, -own)
-    return np.where(safe, np.minimum(a, b), face)
+    return np.where(use_smaller_side, np.minimum(a, b), face)
 
 
-def carried(c, flow, courant, spreading, blend, differences, axis):
-    """Concentration that water takes across the faces of `axis`; (species, faces)  [mol/m3].
+def advected(c: Array, flow: Array, courant: Array, spreading: Array, blend: float,
+             differences: tuple, axis: int) -> Array:
+    """Return the concentration advected by water on the faces of `axis`; (species, faces) [mol/m3].
 
     One limiter value for all species of a face, the smallest: water from an electroneutral
-    voxel then carries no current. courant: (faces) that of the water; spreading: (faces) what
-    diffusion and dispersion exchange [m3/s]. Where water passes more than SHARP times that, no
-    front has a width that voxels could show, and the limiter turns into one that keeps jumps.
+    voxel then carries no current. courant: (faces) that of the water; spreading: (faces) exchange
+    by diffusion and dispersion [m3/s]. Where the water flow exceeds SHARP times that, voxels
+    cannot resolve a front, and van Leer's limiter is blended with superbee, which keeps jumps.
     """
     own, lower, upper = differences
     forward = flow > 0
@@ -117,26 +119,28 @@ def carried(c, flow, courant, spreading, blend, differences, axis):
     through = np.abs(flow)
     sharp = np.divide(SHARP * spreading, through, out=np.ones_like(through), where=through > 0)
     sharp = 1.0 - np.minimum(sharp, 1.0)
-    k = limited(own, upstream)
+    k = van_leer(own, upstream)
     if sharp.any():
-        k += sharp * (compressed(own, upstream) - k)
+        k += sharp * (superbee(own, upstream) - k)
     k[still] = 1.0
     k = blend * np.maximum(1.0 - courant, 0.0) * k.min(axis=0)
     return np.where(forward, below(c, axis), above(c, axis)) + k * np.where(forward, own, -own)
 
 
-def per_flow(turnover, axis):
-    """Courant number per m3/s on the faces of `axis`: mean of dt / (theta V) on both sides."""
-    return 0.5 * (below(turnover, axis) + above(turnover, axis))
+def per_flow(pore_turnover: Array, axis: int) -> Array:
+    """Return the Courant number per m3/s on the faces of `axis`: mean of both sides' turnover."""
+    return 0.5 * (below(pore_turnover, axis) + above(pore_turnover, axis))
 
 
-def from_tank(ore, tank, z, drop, unsure):
-    """c* between ore and a well-mixed tank or reservoir, by drop = phi_ore - phi_tank [V].
+def from_reservoir(ore: np.ndarray, reservoir: np.ndarray, z: np.ndarray, drop: np.ndarray,
+                   use_smaller_side: np.ndarray) -> np.ndarray:
+    """Return c* between ore and a well-mixed tank or reservoir, by drop = phi_ore - phi_res [V].
 
-    ore, tank: (species, faces) mol/m3; blended as above, with no limited part: nothing lies
-    behind the tank. Where `unsure` is set the smaller of both is taken.
+    ore, reservoir: (species, faces) mol/m3; blended as above, without a limited part, as nothing
+    lies behind the reservoir. On marked faces c* is the smaller of both sides.
     """
     forward = z * drop > 0
     half = 0.5 / np.maximum(F_RT * np.abs(z * drop), 1.0)
-    blended = np.where(forward, ore, tank) + half * np.where(forward, tank - ore, ore - tank)
-    return np.where(unsure, np.minimum(ore, tank), blended)
+    blended = np.where(forward, ore, reservoir) + half * np.where(forward, reservoir - ore,
+                                                                  ore - reservoir)
+    return np.where(use_smaller_side, np.minimum(ore, reservoir), blended)

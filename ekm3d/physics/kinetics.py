@@ -1,7 +1,7 @@
 """Slow reactions beside the fast ones: minerals with a rate law, and slow exchange sites.
 
-What reacts slowly is kept apart from the totals T that equilibrate. Each process in turn sees the
-others frozen, so that it has one equilibrium of its own, n_eq, which its rate cannot change:
+Slow stores are kept apart from the totals T that equilibrate. Each process in turn takes the
+others as frozen, so that it has one equilibrium of its own, n_eq, which its rate cannot change:
 
     mineral     n(t + dt) = n_eq + (n - n_eq) exp(-lambda dt),        T -= nu_m dn       [mol/m3]
     sites       e(t + dt) = f e_eq + (e - f e_eq) exp(-k dt),         T -= nu_x^T de - [H] dX
@@ -14,71 +14,82 @@ from half-way, second order in dt. The order of the processes turns round with e
 Minerals and exchange are neutral: the charge sum_k z_k T_k - cec of a voxel is not touched.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ekm3d.chemistry.equilibrium import ChemistryError
+from ekm3d.chemistry.chemical_state import ChemicalState
+from ekm3d.chemistry.ion_exchange import Sites
 from ekm3d.chemistry.rate_laws import relaxed
+from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
+from ekm3d.grid.grid import Array
+from ekm3d.physics.ore_voxels import OreVoxels
+from ekm3d.physics.rock import Rock
+from ekm3d.state import State
 
 NEVER = 1.0e6       # log10 K of a mineral that takes no part: no water is saturated with it
-LEFT = 1e-12        # of a component's total, which no slow reaction takes: rounding stays above 0
+LEFT = 1e-12        # share of a total that slow reactions leave: rounding stays above 0
 LN10 = np.log(10.0)
 
 
-def without(chem, minerals):
-    """The chemistry in which the minerals with these numbers cannot form."""
+def without(chem: ChemicalSystem, minerals: Iterable[int]) -> ChemicalSystem:
+    """Return the system in which the minerals with these numbers cannot form."""
     log_k = chem.log_k_m.copy()
     log_k[list(minerals)] = NEVER
     return replace(chem, log_k_m=log_k)
 
 
 class Kinetics:
-    """All slow reactions of the ore; one verb.
+    """All slow reactions of the ore.
 
-    The amounts are the state's: s.kinetic_minerals and s.slow_sites (exchange species on slow sites),
-    per volume of rock. Targets keep their warm starts here: they are not part of the state.
+    The amounts are the state's: s.kinetic_minerals and s.slow_sites (exchange species on slow
+    sites), per volume of rock. Targets keep their warm starts here: they are not part of the state.
     """
 
-    def __init__(self, voxels, chem, rock, laws, slow_sites, engine):
-        """laws: {number of a mineral: law}; slow_sites: (share, rate [1/s]) or None; rock: "cec"
-        of the fast sites, "whole_cec" with the slow ones; engine: makes a solver of a Chemistry.
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, laws: dict,
+                 slow_sites: tuple[float, float] | None, engine: Callable[..., VoxelSolver]):
+        """laws: {number of a mineral: law}; slow_sites: (share, rate [1/s]) or None; rock: cec of
+        the fast sites, whole_cec with the slow ones; engine: makes a solver of a ChemicalSystem.
         """
         self.voxels, self.rock, self.chem, self.laws = voxels, rock, chem, laws
-        self.weighted_sum = voxels.backend.weighted_sum
+        self.domain, self.weighted_sum = voxels.domain, voxels.backend.weighted_sum
         fast = engine(without(chem, laws))
-        self.processes = [
+        self.processes: list = [
             SlowMineral(self, m, law, fast, engine(without(chem, set(laws) - {m})))
             for m, law in laws.items()]
         if slow_sites is not None:
             self.processes.append(SlowSites(self, *slow_sites, fast))
 
-    def start(self, s):
-        """Slow sites in equilibrium with the rest; minerals have their given amounts."""
+    def start(self, s: State) -> None:
+        """Bring slow sites into equilibrium with the rest; minerals have their given amounts."""
         for process in self.processes:
             process.start(s)
 
-    def advance(self, s, dt):
-        """Totals and slow amounts from t to t + dt."""
+    def advance(self, s: State, dt: float) -> None:
+        """Advance totals and slow amounts from t to t + dt."""
         for process in self.processes[::-1 if s.step % 2 else 1]:
             process.advance(s, dt)
 
-    def theta(self):
-        """Water content (n,) now."""
-        return self.voxels.take(self.rock["water_content"])
+    def theta(self) -> Array:
+        """Return the water content (n,) now."""
+        return self.voxels.take(self.rock.water_content)
 
-    def solve(self, engine, total, sites, warm_start):
-        """Cells of all voxels in equilibrium, with the place in what it may complain about."""
-        with self.voxels.domain.collective_errors(ChemistryError):
+    def solve(self, engine: VoxelSolver, total: Array, sites: Sites,
+              warm_start: Array | None) -> ChemicalState:
+        """Return the equilibrium Result of all voxels; a ChemistryError names the place."""
+        with self.domain.collective_errors(ChemistryError):
             try:
-                return engine.settled(total, self.theta(), sites, warm_start)
+                return engine.solve_list(total, self.theta(), sites, warm_start)
             except ChemistryError as error:
                 error.args = (f"slow reactions: {error}; at "
                               f"{self.voxels.places(error.voxels[:3])}",)
                 raise
 
-    def affordable(self, total, taken):
-        """Share (n,) of what is to be taken (K, n) that leaves every total above 0."""
+    def affordable(self, total: Array, taken: Array) -> Array:
+        """Return the share (n,) of the amounts `taken` (K, n) that leaves every total above 0."""
         most = (1.0 - LEFT) * np.maximum(total, 0.0)
         over = taken > most
         if self.chem.hydrogen is not None:
@@ -89,24 +100,27 @@ class Kinetics:
 class SlowMineral:
     """One mineral with a rate law."""
 
-    def __init__(self, kinetics, m, law, fast, goal):
+    def __init__(self, kinetics: Kinetics, m: int, law: Any, fast: VoxelSolver,
+                 goal: VoxelSolver):
         """fast: solver without any slow mineral; goal: with this one alone."""
         self.kinetics, self.m, self.law, self.fast, self.goal = kinetics, m, law, fast, goal
-        self.nu = kinetics.voxels.backend.from_numpy(kinetics.chem.nu_m[m][:, None])
+        self.voxels, self.chem, self.rock = kinetics.voxels, kinetics.chem, kinetics.rock
+        self.nu = self.voxels.backend.from_numpy(self.chem.nu_m[m][:, None])
         self.warm_goal = self.warm_fast = self.first = None
 
-    def start(self, s):
-        """Note what there is at the beginning, which surfaces are counted from."""
-        self.first = self.kinetics.voxels.take(s.kinetic_minerals[self.m])
+    def start(self, s: State) -> None:
+        """Record the initial amount, the reference of reactive surfaces."""
+        self.first = self.voxels.take(s.kinetic_minerals[self.m])
 
-    def advance(self, s, dt):
-        voxels, m, nu = self.kinetics.voxels, self.m, self.nu
+    def advance(self, s: State, dt: float) -> None:
+        """Advance the mineral and the totals from t to t + dt."""
+        voxels, m, nu = self.voxels, self.m, self.nu
         n, total = voxels.take(s.kinetic_minerals[m]), voxels.take(s.totals)
-        sites = voxels.sites(self.kinetics.rock)
+        sites = voxels.sites(self.rock)
         found = self.kinetics.solve(self.goal, total + nu * n, sites, self.warm_goal)
         self.warm_goal, target = found.warm_start, found.solid[m]
 
-        def moved(exponent):
+        def applied_change(exponent):
             change = relaxed(n, target, exponent) - n
             return change * self.kinetics.affordable(total, nu * change)
 
@@ -118,65 +132,68 @@ class SlowMineral:
 
         speed = constant(np.zeros_like(n))
         if self.law.depends:
-            speed = constant(moved(0.5 * dt * speed))
-        change = moved(dt * speed)
+            speed = constant(applied_change(0.5 * dt * speed))
+        change = applied_change(dt * speed)
         voxels.put(s.kinetic_minerals[m], n + change)
         voxels.put(s.totals, total - nu * change)
 
     def _solution(self, total, sites):
-        """pH and ln Omega of the water that holds these totals."""
+        """pH and ln Omega of the water with these totals."""
         found = self.kinetics.solve(self.fast, total, sites, self.warm_fast)
-        self.warm_fast, chem, m = found.warm_start, self.kinetics.chem, self.m
-        ln_a, ln_a_w = found.warm_start[:len(chem.components)], found.warm_start[self.fast.equations.W]
+        self.warm_fast, chem, m = found.warm_start, self.chem, self.m
+        ln_a = found.warm_start[:len(chem.components)]
+        ln_a_w = found.warm_start[self.fast.equations.W]
         return found.pH, (self.kinetics.weighted_sum(chem.nu_m[m], ln_a) + chem.water_m[m] * ln_a_w
                           - LN10 * chem.log_k_m[m])
 
 
 class SlowSites:
-    """The share of the exchanger whose composition follows with a delay, all ions alike."""
+    """Share of the exchanger whose composition follows with a delay, all ions alike."""
 
-    def __init__(self, kinetics, share, rate, engine):
+    def __init__(self, kinetics: Kinetics, share: float, rate: float, engine: VoxelSolver):
         self.kinetics, self.share, self.rate, self.engine = kinetics, share, rate, engine
+        self.voxels, self.chem, self.rock = kinetics.voxels, kinetics.chem, kinetics.rock
+        self.weighted_sum = kinetics.weighted_sum
         self.warm_start = None
 
     def _capacity(self):
         """eq/m3 (n,) at the reference pH, of all exchangers together."""
-        whole = self.kinetics.voxels.take(self.kinetics.rock["whole_cec"])
+        whole = self.voxels.take(self.rock.whole_cec)
         return self.share * whole.reshape(-1, whole.shape[-1]).sum(axis=0)
 
     def _charge(self, held):
         """eq/m3 (n,) of exchange species (E, n)."""
-        return self.kinetics.weighted_sum(self.kinetics.chem.z_x, held)
+        return self.weighted_sum(self.chem.z_x, held)
 
     def _afforded(self, total, held):
-        """As much of the exchange species (E, n) as the totals can give."""
-        taken = self.kinetics.weighted_sum(self.kinetics.chem.nu_x.T, held)
+        """Exchange species (E, n), reduced to the amount that the totals can give."""
+        taken = self.weighted_sum(self.chem.nu_x.T, held)
         return held * self.kinetics.affordable(total, taken)
 
     def _content(self, held, protons):
-        """Component totals (K, n) of exchange species (E, n) and of protons that sites gave off."""
-        chem = self.kinetics.chem
-        content = self.kinetics.weighted_sum(chem.nu_x.T, held)
-        if chem.hydrogen is not None:
-            content[chem.hydrogen] -= protons
+        """Component totals (K, n) of exchange species (E, n) less protons released by sites."""
+        content = self.weighted_sum(self.chem.nu_x.T, held)
+        if self.chem.hydrogen is not None:
+            content[self.chem.hydrogen] -= protons
         return content
 
     def _target(self, total):
         """Exchange species (E, n) on the slow sites in equilibrium."""
-        sites = self.kinetics.voxels.sites(self.kinetics.rock, "whole_cec", "whole_slope")
+        sites = self.voxels.sites(self.rock, slow=True)
         found = self.kinetics.solve(self.engine, total, sites, self.warm_start)
         self.warm_start = found.warm_start
         return self.share * found.exchanged
 
-    def start(self, s):
-        """Part what slow sites hold from totals that count it in."""
-        voxels, total = self.kinetics.voxels, self.kinetics.voxels.take(s.totals)
+    def start(self, s: State) -> None:
+        """Move the slow sites' share out of the totals, which contain it at first."""
+        voxels, total = self.voxels, self.voxels.take(s.totals)
         held = self._afforded(total, self._target(total))
         voxels.put(s.slow_sites, held)
         voxels.put(s.totals, total - self._content(held, self._charge(held) - self._capacity()))
 
-    def advance(self, s, dt):
-        voxels = self.kinetics.voxels
+    def advance(self, s: State, dt: float) -> None:
+        """Advance the slow sites and the totals from t to t + dt."""
+        voxels = self.voxels
         held, total = voxels.take(s.slow_sites), voxels.take(s.totals)
         bound = self._content(held, self._charge(held) - self._capacity())
         change = relaxed(held, self._target(total + bound), self.rate * dt) - held

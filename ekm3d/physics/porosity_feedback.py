@@ -1,4 +1,4 @@
-"""What the chemistry does to the medium: porosity, permeability, tortuosity, electro-osmosis.
+"""Feedback of the chemistry on the rock: porosity, permeability, tortuosity, electro-osmosis.
 
     porosity      n = n_0 - sum_m V_m (n_m - n_m0),      water contents in proportion         [1]
     permeability  K = K_0 (n/n_0)^3 ((1 - n_0)/(1 - n))^2  (Kozeny-Carman), or K_0 (n/n_0)^p [m/s]
@@ -7,68 +7,78 @@
                   zeta = points(pH) (1 + b log10(I/I_ref)), at least 0 times points(pH)        [V]
 
 Each is optional. The ore's conductivity, unless given, follows theta tau: the ions carry it.
-What the clay's own ions would conduct is left out: they do not move in `transport`, and a current
+Conduction by the clay's own ions is left out: they do not move in `transport`, and a current
 without ions to carry it would break the charge balance.
 
-The water content is that of full pores and no water is added or taken when it changes: what
-minerals displace, theta/n times their volume, is not part of the water balance. Amounts are
+The water content is that of full pores and no water is added or taken when it changes: the water
+displaced by minerals, theta/n times their volume, is not part of the water balance. Amounts are
 stored per volume of rock and stay as they are. Pores never close below LEAST of n_0.
 """
 
+from typing import Any
+
 import numpy as np
 
-from ekm3d.state import minerals
+from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.grid.grid import Array
+from ekm3d.physics.ore_voxels import OreVoxels
+from ekm3d.physics.rock import Rock
+from ekm3d.state import State, minerals
 
 EPSILON_ETA = 7.80e-7     # m2/V/s per V: 78.4 x 8.854e-12 F/m over 0.890 mPa s, water at 25 C
 LEAST = 0.05              # of the first porosity
 
 
-def kozeny_carman(n, first):
-    """K/K_0 of a porosity n that was `first`."""
+def kozeny_carman(n: Array, first: Array) -> Array:
+    """Return K/K_0 of a porosity n that was `first`."""
     return (n / first)**3 * ((1.0 - first) / (1.0 - n))**2
 
 
 class PorosityFeedback:
-    """Keeps the rock arrays of a run up to date, in place."""
+    """Rock arrays of a run, updated in place from its minerals and pore water.
 
-    def __init__(self, voxels, chem, rock, porosity, response):
-        """rock: padded arrays by name; porosity: padded, at t = 0; response: of `responses`."""
+    porosity: (n,) of the ore voxels, now.
+    """
+
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, porosity: Array,
+                 response: Any):
+        """porosity: padded, at t = 0; response: a Response of `case.medium`."""
         self.voxels, self.rock, self.response = voxels, rock, response
         self.weighted_sum, self.zeta = voxels.backend.weighted_sum, response.zeta
         if self.zeta is not None:
             self.zeta = self.zeta.at(voxels.backend.from_numpy)
         self.ions = 0.5e-3 * chem.z**2                               # I [mol/l] of c [mol/m3]
-        self.porosity = voxels.take(porosity)                        # n, now
-        self.first = {name: voxels.take(rock[name]) for name in ("water_content", "tortuosity",
-                                                                 "conductivity")}
+        self.porosity = voxels.take(porosity)
+        self.first = {name: voxels.take(getattr(rock, name)) for name in (
+            "water_content", "tortuosity", "hydraulic_conductivity")}
         self.n_0, self.solid_0 = self.porosity.copy(), None
 
     @property
-    def closed(self):
-        """How many voxels have come to LEAST."""
+    def closed(self) -> int:
+        """Number of voxels at the minimum porosity."""
         return int(np.count_nonzero(self.porosity <= LEAST * self.n_0))
 
-    def start(self, s):
-        """Note the minerals that the given porosity goes with."""
+    def start(self, s: State) -> None:
+        """Record the minerals of the given porosity."""
         self.solid_0 = self.voxels.take(minerals(s))
         self.advance(s)
 
-    def advance(self, s):
-        """Rock of the minerals and the water that the state holds."""
+    def advance(self, s: State) -> None:
+        """Update the rock from the minerals and the water of the state."""
         r, rock, put = self.response, self.rock, self.voxels.put
         if r.volumes is not None:
             grown = self.weighted_sum(r.volumes, self.voxels.take(minerals(s)) - self.solid_0)
             self.porosity = np.maximum(self.n_0 - grown, LEAST * self.n_0)
             share = self.porosity / self.n_0
-            put(rock["water_content"], self.first["water_content"] * share)
+            put(rock.water_content, self.first["water_content"] * share)
             if r.tortuosity is not None:
-                put(rock["tortuosity"], self.first["tortuosity"] * share**r.tortuosity)
+                put(rock.tortuosity, self.first["tortuosity"] * share**r.tortuosity)
             if r.permeability is not None:
                 change = kozeny_carman(self.porosity, self.n_0) \
                     if r.permeability == "kozeny-carman" else share**r.permeability
-                put(rock["conductivity"], self.first["conductivity"] * change)
+                put(rock.hydraulic_conductivity, self.first["hydraulic_conductivity"] * change)
         if self.zeta is not None:
             take = self.voxels.take
             zeta = self.zeta(take(s.pH), self.weighted_sum(self.ions, take(s.c)))
-            put(rock["electroosmosis"], -EPSILON_ETA * zeta * take(rock["water_content"])
-                * take(rock["tortuosity"]))
+            put(rock.electroosmosis, -EPSILON_ETA * zeta * take(rock.water_content)
+                * take(rock.tortuosity))

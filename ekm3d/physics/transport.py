@@ -9,184 +9,200 @@ Species move, component totals are stored. Electrodes pass only acid (anode, H+)
 
 import numpy as np
 
-from ekm3d.backends.base import operator
+from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
-from ekm3d.boundaries.boundary_faces import METAL, PASSING, TANK
+from ekm3d.boundaries.boundary_faces import METAL, PASSING, TANK, BoundaryFaces
+from ekm3d.boundaries.wells import Wells
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
+from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
-from ekm3d.physics.divergence import collect
+from ekm3d.parallel.domain import Domain, Subregion
+from ekm3d.physics.divergence import accumulate
+from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import (
-    carried,
-    face_conductance,
-    from_tank,
+    advected,
+    from_reservoir,
+    geometric_conductance,
     migrating,
     open_faces,
     per_flow,
     upstream_differences,
 )
+from ekm3d.physics.flow import Flow
+from ekm3d.physics.numerical_options import NumericalOptions
+from ekm3d.physics.potential import Potential
+from ekm3d.physics.rock import Rock
+from ekm3d.state import State
 
 
 @operator
-def component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                   nu, blend, flux, gained):
-    """Flux of every component across every face, up the axis, and what voxels gain by it  [mol/s].
+def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
+                   water, dispersivity, z, diffusion, nu, blend, flux, gained):
+    """Compute the flux of every component across every face, up the axis, and the gain of voxels.
 
-    c: (species, padded) mol/m3 of water; mobility, phi [V], lag [V], turnover dt / (theta V)
-    [s/m3], dispersivity [m]: padded;
-    safe: (3, padded) uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,);
-    nu: (species, components); blend: 1, or 0 for first-order upwind. Outputs flux: (3,
-    components, padded); gained: (components, padded).
+    c: (species, padded) mol/m3 of water; transport_factor, phi [V], previous_phi [V],
+    pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded; use_smaller_side: (3, padded)
+    uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
+    blend: 1, or 0 for first-order upwind. Outputs [mol/s] flux: (3, components, padded); gained:
+    (components, padded).
     """
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
     for axis in range(3):
-        geometric = face_conductance(mobility, g, axis)
-        differences = upstream_differences(c, open_faces(mobility, axis), axis)
+        geometric = geometric_conductance(transport_factor, g, axis)
+        differences = upstream_differences(c, open_faces(transport_factor, axis), axis)
         own = differences[0]
-        lagged = below(lag, axis) - above(lag, axis)
+        previous_drop = below(previous_phi, axis) - above(previous_phi, axis)
         drop = below(phi, axis) - above(phi, axis)
-        passing = per_flow(turnover, axis)
-        star = migrating(c, z, scale * (geometric * passing), lagged,
-                         faces(safe[axis], axis) > 0, blend, differences, axis)
+        passing = per_flow(pore_turnover, axis)
+        star = migrating(c, z, scale * (geometric * passing), previous_drop,
+                         faces(use_smaller_side[axis], axis) > 0, blend, differences, axis)
         flow = faces(water[axis], axis)
         spread = dispersion(dispersivity, water, g, axis)
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
             spreading = diffusion.max() * geometric + spread
-            moved += flow * carried(c, flow, np.abs(flow) * passing, spreading, blend,
-                                    differences, axis)
+            moved += flow * advected(c, flow, np.abs(flow) * passing, spreading, blend,
+                                     differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
 
 
 @operator
-def component_gain(g, c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                   nu, blend, gained):
-    """What every voxel gains, as component_flux has it, where nobody asks for the fluxes."""
+def component_gain(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
+                   water, dispersivity, z, diffusion, nu, blend, gained):
+    """Compute the gain of every voxel as component_flux does, without keeping the fluxes."""
     flux = np.empty((3, nu.shape[1], *g.padded))
-    component_flux(g, c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                   nu, blend, flux, gained)
+    component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
+                   water, dispersivity, z, diffusion, nu, blend, flux, gained)
 
 
-def dispersion(dispersivity, water, g, axis):
-    """Mechanical dispersion of the faces of `axis`, alpha_L |Q| / h  [m3/s]."""
+def dispersion(dispersivity: Array, water: Array, g: Grid, axis: int) -> Array:
+    """Return the mechanical dispersion of the faces of `axis`, alpha_L |Q| / h  [m3/s]."""
     alpha = 0.5 * (below(dispersivity, axis) + above(dispersivity, axis))
-    return alpha * np.abs(faces(water[axis], axis)) / g.step(axis)
+    return alpha * np.abs(faces(water[axis], axis)) / g.spacing_along(axis)
 
 
 @operator
-def leaving(g, mobility, phi, water, dispersivity, still, swept, plus, minus):
-    """What can leave a voxel through its faces, per concentration.
+def outflow_coefficients(g, transport_factor, phi, water, dispersivity, diffusive, advective,
+                         cation_drift, anion_drift):
+    """Compute outflow through the faces of a voxel per concentration, by process.
 
-    still: sum of G [m], per D; swept: twice the water that leaves, and dispersion [m3/s]; plus,
-    minus: twice the drift of cations and of anions [m], per D |z|. All padded, inner voxels are
-    written. Twice: see `blending`.
+    diffusive: sum of G [m], per D; advective: twice the water that leaves, and dispersion [m3/s];
+    cation_drift, anion_drift: twice the drift of either [m], per D |z|. All padded, inner voxels
+    are written. Twice: the bound of a limited face, see `face_interpolation`.
     """
-    for out in (still, swept, plus, minus):
+    for out in (diffusive, advective, cation_drift, anion_drift):
         out[g.inner] = 0.0
     for axis in range(3):
-        geometric = face_conductance(mobility, g, axis)
+        geometric = geometric_conductance(transport_factor, g, axis)
         drift = geometric * F_RT * (below(phi, axis) - above(phi, axis))
         spread = dispersion(dispersivity, water, g, axis)
         for sign, conductance, moved, flow, mixed in zip((-1, 1), *(
-                ends(f, axis) for f in (geometric, drift, faces(water[axis], axis), spread))):
-            still[g.inner] += conductance
-            swept[g.inner] += 2 * np.maximum(sign * flow, 0.0) + mixed
-            plus[g.inner] += 2 * np.maximum(sign * moved, 0.0)
-            minus[g.inner] += 2 * np.maximum(-sign * moved, 0.0)
+                ends(f, axis) for f in (geometric, drift, faces(water[axis], axis), spread)),
+                strict=True):
+            diffusive[g.inner] += conductance
+            advective[g.inner] += 2 * np.maximum(sign * flow, 0.0) + mixed
+            cation_drift[g.inner] += 2 * np.maximum(sign * moved, 0.0)
+            anion_drift[g.inner] += 2 * np.maximum(-sign * moved, 0.0)
 
 
 @operator
-def emptying(g, still, swept, plus, minus, pores, fastest, rate):
-    """Rate at which the fastest species could empty every voxel  [1/s].
+def outflow_rate(g, diffusive, advective, cation_drift, anion_drift, pore_volume, fastest, rate):
+    """Compute the rate at which the fastest species could empty every voxel  [1/s].
 
-    Inputs as `leaving` makes them; pores: padded theta V [m3]; fastest: (pairs, 3) D, and D |z|
-    for cations and for anions. Output rate: padded, inner voxels are written.
+    Inputs as from `outflow_coefficients`; pore_volume: padded theta V [m3]; fastest: (pairs, 3) D,
+    and D |z| for cations and for anions. Output rate: padded, inner voxels are written.
     """
     rate[g.inner] = 0.0
-    open_pores = pores[g.inner] > 0
+    open_pores = pore_volume[g.inner] > 0
     for d, cation, anion in fastest:
-        out = (d * still + cation * plus + anion * minus + swept)[g.inner]
-        np.maximum(rate[g.inner], np.divide(out, pores[g.inner], out=np.zeros_like(out),
+        out = (d * diffusive + cation * cation_drift + anion * anion_drift + advective)[g.inner]
+        np.maximum(rate[g.inner], np.divide(out, pore_volume[g.inner], out=np.zeros_like(out),
                                             where=open_pores), out=rate[g.inner])
 
 
 class Transport:
-    """Rates of all components from one solution of potential and flow, and the step they allow.
+    """Rates of all components from one solution of potential and flow, and the stable step.
 
-    flux: (3, components, padded) across faces, for those who called keep_flux, else None; ore:
-    (components, padded) into every voxel; tank: (strips, components) into every tank; side:
-    (sides, components) into the block; wells_in: (wells, components) into the ore, openings: the
-    same of every opening of each well; acid: (strips,) H+ made (> 0) or OH- (< 0); entered: acid
-    through the walls of every box that is watched, the sum of what its voxels gain through their
-    faces: all mol/s.
+    flux: (3, components, padded) across faces after keep_flux(), else None; ore: (components,
+    padded) into every voxel; tank: (components, strips) into every tank; side: (sides, components)
+    into the block; wells_in: (wells, components) into the ore, openings: the same of every opening
+    of each well; acid: (strips,) H+ made (> 0) or OH- (< 0); entered: (watched boxes,) acid through
+    the walls of every watched box, summed over the faces of its voxels: all mol/s.
     """
 
-    def __init__(self, grid, backend, domain, chem, rock, contacts, wells, options):
-        """options: cfl, blend (0: upwind); contacts with the steady fluxes through sides."""
+    def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
+                 rock: Rock, contacts: BoundaryFaces, wells: Wells, options: NumericalOptions):
+        """contacts: with the steady fluxes through sides; ghosts of rock must be up to date."""
         self.grid, self.domain, self.chem, self.rock = grid, domain, chem, rock
         self.backend, self.flux = backend, None
         self.contacts, self.wells, self.options = contacts, wells, options
-        k, strips = len(chem.components), contacts.electrodes.strips
+        self.strips, self.tank_volume = contacts.electrodes.strips, contacts.electrodes.volume
+        k = len(chem.components)
         self.ore = backend.zeros((k, *grid.padded))
-        self.tank, self.side = np.zeros((strips, k)), np.zeros((len(contacts.sides), k))
-        self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(strips)
-        self.openings = []
+        self.tank, self.side = np.zeros((k, self.strips)), np.zeros((len(contacts.sides), k))
+        self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
+        self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
         self.fastest = self._fastest(chem)
         counts = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
-        self.component_flux, self.component_gain, self.leaving, self.emptying = (
+        self.component_flux, self.component_gain, self.outflow_coefficients, self.outflow_rate = (
             backend.bind(op, **counts)
-            for op in (component_flux, component_gain, leaving, emptying))
-        self.collect = backend.bind(collect, NK=k)
-        self.watched, self.entered = [], np.zeros(0)
-        self.parts = [backend.zeros(grid.padded) for _ in range(4)]
+            for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
+        self.accumulate = backend.bind(accumulate, NK=k)
+        self.watched: list[Subregion] = []
+        self.entered = np.zeros(0)
+        self.outflow = [backend.zeros(grid.padded) for _ in range(4)]    # outflow_coefficients
         self.rate = backend.zeros(grid.padded)
-        self.pores = backend.zeros(grid.padded)
-        self.domain.fill(rock["dispersivity"])
-        self.take_up_rock()
+        self.pore_volume = backend.zeros(grid.padded)
+        self.update_rock()
 
-    def take_up_rock(self):
-        """Volume of the pores from the rock as it is now."""
-        np.multiply(self.rock["water_content"], self.grid.voxel_volume, out=self.pores)
+    def update_rock(self) -> None:
+        """Recompute the pore volume from the rock as it is now."""
+        np.multiply(self.rock.water_content, self.grid.voxel_volume, out=self.pore_volume)
 
-    def keep_flux(self):
-        """From now on keep what passes every face in a step, too."""
+    def keep_flux(self) -> None:
+        """Keep the flux across every face from the next step on."""
         if self.flux is None:
             self.flux = self.backend.zeros((3, *self.ore.shape))
 
-    def watch(self, window):
-        """From now on work out what acid enters a box of voxels, a Window, through its walls.
+    def watch(self, subregion: Subregion) -> int:
+        """Record the acid that enters a Subregion through its walls from the next step on.
 
-        Returns its place in `entered`.
+        Returns its index in `entered`.
         """
-        self.watched.append(window)
+        self.watched.append(subregion)
         self.entered = np.zeros(len(self.watched))
         return len(self.watched) - 1
 
     @property
-    def rates(self):
+    def rates(self) -> list[Array]:
         """All arrays of the rates of a step."""
-        kept = [] if self.flux is None else [self.flux]
+        kept: list[Array] = [] if self.flux is None else [self.flux]
         return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, self.entered,
                 *self.openings]
 
     @staticmethod
     def _fastest(chem):
-        """(D, D |z| of a cation, of an anion) of the species that no other outruns in all three."""
-        rows = {(d, d * max(z, 0), d * max(-z, 0)) for d, z in zip(chem.diffusion, chem.z)}
+        """(D, D |z| of a cation, of an anion) of species that no other exceeds in all three."""
+        rows = {(d, d * max(z, 0), d * max(-z, 0))
+                for d, z in zip(chem.diffusion, chem.z, strict=True)}
         return np.array([row for row in sorted(rows) if not any(
-            other != row and all(o >= r for o, r in zip(other, row)) for other in rows)])
+            other != row and all(o >= r for o, r in zip(other, row, strict=True))
+            for other in rows)])
 
-    def prepare(self, s, potential, flow):
-        """Rates of change at time t, and the longest step [s] that keeps every species positive.
+    def prepare(self, s: State, potential: Potential, flow: Flow) -> float:
+        """Compute rates at time t; return the longest step [s] that keeps every species positive.
 
-        Ghosts of c, mobility, turnover and phi are to be up to date.
+        Ghosts of c, transport_factor, pore_turnover and phi must be up to date.
         """
-        chem, g = self.chem, self.grid
+        chem, g, boundary = self.chem, self.grid, potential.boundary_state
         self.tank[...] = self.side[...] = self.acid[...] = 0.0
-        given = (g, s.c, s.transport_factor, s.phi, potential.lag, s.pore_turnover, potential.safe, flow.water,
-                 self.rock["dispersivity"], self.z, chem.diffusion, self.nu, self.options.blend)
+        given = (g, s.c, s.transport_factor, s.phi, potential.previous_phi, s.pore_turnover,
+                 potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
+                 chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
             self.component_gain(*given, self.ore)
         else:
@@ -194,58 +210,58 @@ class Transport:
         if self.watched:
             acid = self.ore[chem.hydrogen][g.inner]
             self.entered[:] = self.domain.sum_within(self.watched,
-                                                 [acid[w.part] for w in self.watched])
-        self._acid(potential.boundary)
-        f = self.contacts.faces           # G of half a voxel between ore and contact face [m]
+                                                     [acid[w.part] for w in self.watched])
+        self._electrolysis(boundary)
+        f = self.contacts.faces           # G of half a voxel between ore and boundary face [m]
         self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half
-        self._through(s, potential.boundary, flow)
+        self._boundary_fluxes(s, boundary, flow)
         self._wells(s, flow)
-        return self._longest_step(s, potential, flow)
+        return self._longest_step(s, boundary, flow)
 
-    def advance(self, s, dt):
-        """Totals of ore and tanks from t to t + dt."""
-        self.collect(self.grid, self.ore, dt / self.grid.voxel_volume, s.totals)
-        s.catholyte_totals += dt * self.tank
+    def advance(self, s: State, dt: float) -> None:
+        """Advance the totals of ore and tanks from t to t + dt."""
+        self.accumulate(self.grid, self.ore, dt / self.grid.voxel_volume, s.totals)
+        s.catholyte_totals[...] += dt * self.tank
 
-    def _acid(self, terminals):
+    def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
         h, f = self.chem.hydrogen, self.contacts.faces
         if h is None:
             return
-        strips = self.contacts.electrodes.strips
-        metal = np.isin(terminals.kinds, METAL)
-        tank = terminals.kinds == TANK
-        made = np.where(metal | tank, terminals.into_ore / FARADAY, 0.0)
+        metal = np.isin(boundary.kinds, METAL)
+        tank = boundary.kinds == TANK
+        made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
         self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
-        self.tank[:, h] += self.contacts.per_place(np.where(tank, made, 0.0))[:strips]
-        self.acid[:] = self.contacts.per_place(made)[:strips]
+        self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
+        self.acid[:] = self.contacts.per_place(made)[:self.strips]
 
-    def _through(self, s, terminals, flow):
+    def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow):
         """Species between ore and tanks or reservoirs, and the given fluxes through sides."""
-        f, chem, strips = self.contacts.faces, self.chem, self.contacts.electrodes.strips
-        passing = np.flatnonzero(np.isin(terminals.kinds, PASSING))
+        f, chem = self.contacts.faces, self.chem
+        passing = np.flatnonzero(np.isin(boundary.kinds, PASSING))
         ore = self.domain.gather(s.c, f.voxel)
         moved = np.zeros((len(s.c), f.strip.size))
         if passing.size:
-            beyond = s.reservoir_species[:, f.strip[passing]]
+            reservoir = s.reservoir_species[:, f.strip[passing]]
             z, d = chem.z[:, None], chem.diffusion[:, None]
-            star = from_tank(ore[:, passing], beyond, z, terminals.lag_drop[passing],
-                             terminals.unsure[passing])
-            drift = (F_RT * terminals.drop[passing]) * z * star
-            moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - beyond + drift)
-        water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip] if s.reservoir_species.size else 0.0)
+            star = from_reservoir(ore[:, passing], reservoir, z, boundary.previous_drop[passing],
+                                  boundary.use_smaller_side[passing])
+            drift = (F_RT * boundary.drop[passing]) * z * star
+            moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - reservoir + drift)
+        water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
+                         if s.reservoir_species.size else 0.0)
         out = chem.nu.T @ (moved + flow.out * water)
         for n in range(len(self.contacts.sides)):
-            mine = self.contacts.of_side(n)
-            out[:, mine] -= self.contacts.given[n][:, None] * f.area[mine]
+            of_side = self.contacts.of_side(n)
+            out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
         self.domain.add_at(self.ore, f.voxel, -out)
         for k in range(len(out)):
             place = self.contacts.per_place(out[k])
-            self.tank[:, k] += place[:strips]
-            self.side[:, k] -= place[strips:]
+            self.tank[k] += place[:self.strips]
+            self.side[:, k] -= place[self.strips:]
 
-    def _wells(self, s, flow):
-        """Injected water brings its composition, drained water that of its voxel."""
+    def _wells(self, s: State, flow: Flow):
+        """Injected water brings its composition, drained water takes that of its voxel."""
         chem = self.chem
         self.wells_in[...] = 0.0
         self.openings = []
@@ -259,23 +275,24 @@ class Transport:
             self.wells_in[n] = moved.sum(1)
             self.openings.append(moved)
 
-    def _longest_step(self, s, potential, flow):
+    def _longest_step(self, s: State, boundary: BoundaryState, flow: Flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank  [s]."""
         g, f = self.grid, self.contacts.faces
-        still, swept, plus, minus = self.parts
-        self.leaving(g, s.transport_factor, s.phi, flow.water, self.rock["dispersivity"], *self.parts)
-        passing = np.isin(potential.boundary.kinds, PASSING)
+        diffusive, advective, cation_drift, anion_drift = self.outflow
+        self.outflow_coefficients(g, s.transport_factor, s.phi, flow.water,
+                                  self.rock.dispersivity, *self.outflow)
+        passing = np.isin(boundary.kinds, PASSING)
         contact = np.where(passing, self.contact, 0.0)
-        drop = F_RT * potential.drop
-        for part, values in ((still, contact), (swept, np.maximum(flow.out, 0.0)),
-                             (plus, contact * np.maximum(drop, 0.0)),
-                             (minus, contact * np.maximum(-drop, 0.0))):
+        drop = F_RT * boundary.drop
+        for part, values in ((diffusive, contact), (advective, np.maximum(flow.out, 0.0)),
+                             (cation_drift, contact * np.maximum(drop, 0.0)),
+                             (anion_drift, contact * np.maximum(-drop, 0.0))):
             self.domain.add_at(part, f.voxel, values)
         for place, inflow in flow.wells:
             inside = place.face < 0
-            self.domain.add_at(swept, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
-        self.emptying(g, *self.parts, self.pores, self.fastest, self.rate)
-        strips, volume = self.contacts.electrodes.strips, self.contacts.electrodes.volume
+            self.domain.add_at(advective, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+        self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
+        strips, volume = self.strips, self.tank_volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]

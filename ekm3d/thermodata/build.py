@@ -1,4 +1,4 @@
-"""Thermodynamic data as arrays: checked tables, narrowed to what a case names, at its temperature.
+"""Thermodynamic data as arrays: checked tables, narrowed to a case's selection and temperature.
 
 Constants away from 25 C follow log_k_T where a record has it, else van 't Hoff with delta_h, else
 they stay; diffusion follows the viscosity of water, Debye-Hueckel's A and B its density and
@@ -7,57 +7,66 @@ permittivity:
     log10 K(T) = log10 K(25 C) - delta_h/(R ln 10) (1/T - 1/298.15)
     D(T) = D(25 C) T/298.15 eta(25 C)/eta(T)                            (Stokes-Einstein)
 
-What records may say is told in `records`.
+The keys of records are described in `records`.
 """
 
 import tomllib
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ekm3d.chemistry import water_properties
+from ekm3d.chemistry.ion_exchange import CONVENTIONS
 from ekm3d.chemistry.system import SITE, WATER, ChemicalSystem, unknown
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
-from ekm3d.thermodata.records import CONVENTIONS, KEYS, analytic, problems
+from ekm3d.thermodata.records import KEYS, analytic, problems
+
+Tables = dict[str, Any]             # parsed TOML
+Place = tuple[str | int, ...]
 
 
 class DatabaseError(InputError):
-    """What is wrong with a database: `problems`, (place, text) each.
+    """Problems of a database: `problems`, (place, text) each.
 
-    A place is a tuple of keys and list numbers of the tables: ("species", 3).
+    A place is a tuple of keys and list numbers of the tables: ("species", 3). The message has one
+    line per problem, headed by heads(place).
     """
 
-    def __init__(self, heads, problems):
+    def __init__(self, heads: Callable[[Place], str], problems: Iterable[tuple[Place, str]]):
         self.problems = tuple(problems)
         super().__init__("\n".join(f"{heads(place)}: {text}" for place, text in self.problems))
 
 
-def read_database(path, components=None, minerals=None, **choice):
+def read_database(path: str | Path, components: Collection[str] | None = None,
+                  minerals: Collection[str] | None = None, **choice: Any) -> ChemicalSystem:
     """Read database.toml and select from it; see `build`.
 
-    Raises ValueError with one line per problem, all problems at once.
+    Raises InputError with one line per problem, all problems at once.
     """
     return build(read_tables(path), Path(path).name, components, minerals, **choice)
 
 
-def read_tables(path):
-    """The tables of a database file, not checked; ValueError if it is not TOML."""
+def read_tables(path: str | Path) -> Tables:
+    """Read the tables of a database file, not checked; InputError if it is not TOML."""
     with open(path, "rb") as file:
         try:
             return tomllib.load(file)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ValueError(f"{Path(path).name}: {error}") from None
+            raise InputError(f"{Path(path).name}: {error}") from None
 
 
-def merge(parts):
-    """One database of several: parts, (name, tables) each, later ones override.
+def merge(parts: Iterable[tuple[str, Tables]]) -> tuple[Tables, dict[Place, str]]:
+    """Merge several databases: parts, (name, tables) each, later ones override.
 
     A record replaces the whole record of the same kind and name and takes its place; others are
     added at the end. A table like [activity] replaces the whole table.
-    Returns (tables, origins): the part that each record, by its place, comes from.
+    Returns (tables, origins {place: name of the part that the record comes from}).
     """
-    tables, origins = {}, {}
+    tables: Tables = {}
+    origins: dict[Place, str] = {}
     for part, data in parts:
         for kind, content in data.items():
             if kind not in KEYS or not isinstance(content, list):
@@ -80,30 +89,32 @@ def merge(parts):
     return tables, origins
 
 
-def build(data, name="database", components=None, minerals=None, exchange=None, gases=None,
-          temperature=TEMPERATURE, origins=None):
-    """The Chemistry of parsed tables.
+def build(data: Tables, name: str = "database", components: Collection[str] | None = None,
+          minerals: Collection[str] | None = None, exchange: Collection[str] | None = None,
+          gases: Mapping[str, float] | None = None, temperature: float = TEMPERATURE,
+          origins: Mapping[Place, str] | None = None) -> ChemicalSystem:
+    """Return the ChemicalSystem of parsed tables.
 
-    components: names to keep, in the order wanted (None: all). A species, an exchange species or
-    a mineral is kept when all its components are; `minerals` and `exchange` narrow these further
-    (None: all that can form; empty: none). gases: {name: pressure in atm} of those that keep
-    their pressure (None: none). temperature: K.
-    Raises DatabaseError; its lines begin with `name`, or the part that `origins` of `merge` knows.
+    components: names to select, in this order (None: all). A species, an exchange species or a
+    mineral is included when all its components are; `minerals` and `exchange` narrow these
+    further (None: all that can form; empty: none). gases: {name: pressure in atm} of those at
+    fixed pressure (None: none). temperature: K.
+    Raises DatabaseError; its lines begin with `name`, or with the part by `origins` of `merge`.
     """
-    found = problems(data)
-    if not found:
-        found = [((), text) for text in _selection_problems(data, components, {
+    errors = problems(data)
+    if not errors:
+        errors = [((), text) for text in _selection_problems(data, components, {
             "mineral": minerals, "exchange": exchange, "gas": gases})]
-    if found:
-        origins = origins or {}
-        raise DatabaseError(lambda place: origins.get(place, name), found)
+    if errors:
+        heads = origins or {}
+        raise DatabaseError(lambda place: heads.get(place, name), errors)
     names = {record["name"]: record for record in data["component"]}
     parts = list(names.values()) if components is None else [names[n] for n in components]
     return _arrays(data, parts, minerals, exchange, gases or {}, temperature)
 
 
 def _selection_problems(data, components, chosen_of):
-    """Names asked for that the file does not hold, or that need more than the chosen components."""
+    """Return messages on selected names that are unknown or need more than the components."""
     problems = []
     known = [record["name"] for record in data["component"]]
     chosen = known if components is None else list(components)
@@ -126,14 +137,14 @@ def _selection_problems(data, components, chosen_of):
     return problems
 
 
-def sites_of(data):
-    """{name of the site: convention} of the exchangers, the first being the default one."""
+def sites_of(data: Tables) -> dict[str, str]:
+    """Return {name of the site: convention} of the exchangers; one default if there are none."""
     return {record["name"]: record.get("convention", CONVENTIONS[0])
             for record in data.get("exchanger", [])} or {SITE: CONVENTIONS[0]}
 
 
-def log_k(record, temperature):
-    """log10 K of a record at a temperature [K]; that of 25 C where the record knows no other."""
+def log_k(record: Mapping[str, Any], temperature: float) -> float:
+    """Return log10 K of a record at a temperature [K]; that of 25 C if it gives no other."""
     value = record["log_k"]
     if temperature == TEMPERATURE:
         return value
@@ -144,21 +155,21 @@ def log_k(record, temperature):
     return value - slope * (1 / temperature - 1 / TEMPERATURE)
 
 
-def diffusion_factor(temperature):
-    """D(T)/D(25 C) of everything dissolved."""
+def diffusion_factor(temperature: float) -> float:
+    """Return D(T)/D(25 C) of dissolved species at a temperature [K] (Stokes-Einstein)."""
     return temperature / TEMPERATURE * (water_properties.viscosity(TEMPERATURE)
                                         / water_properties.viscosity(temperature))
 
 
 def _activity(activity, rows, z, temperature):
-    """(A, size, linear, water_activity) of the model: see `system.Chemistry`."""
-    free, none = np.ones(len(z)), np.zeros(len(z))
+    """Return (A, size, linear, water_activity) of the model; see ChemicalSystem."""
+    ones, none = np.ones(len(z)), np.zeros(len(z))
     water = float(activity["water_activity"])
     if activity["model"] == "ideal":
-        return 0.0, free, none, water
+        return 0.0, ones, none, water
     (A_25, _), (A_T, B) = map(water_properties.debye_hueckel, (TEMPERATURE, temperature))
     A = float(activity["A"]) * (A_T / A_25)
-    size, linear = free, np.where(z == 0, activity["neutral"], 0.3 * A * z**2)
+    size, linear = ones, np.where(z == 0, activity["neutral"], 0.3 * A * z**2)
     if activity["model"] == "wateq":
         for s, record in enumerate(rows):
             if "size" in record:
@@ -167,71 +178,104 @@ def _activity(activity, rows, z, temperature):
 
 
 def _arrays(data, parts, minerals, exchange, gases, temperature):
-    """The arrays of tables that have been checked."""
-    names = tuple(record["name"] for record in parts)
-    sites = sites_of(data)
+    """Return the ChemicalSystem of checked tables, with the components of the records `parts`."""
+    names, sites = _names(parts), sites_of(data)
     allowed = set(names) | {WATER} | set(sites)
-    charge = np.array([record["charge"] for record in parts], float)
 
-    def kept(kind, chosen=None):
+    def selected(kind, chosen=None):
         return [r for r in data.get(kind, []) if set(r["reaction"]) <= allowed
                 and (chosen is None or r["name"] in chosen)]
 
-    def stoichiometry(rows):
-        matrix = [[row["reaction"].get(name, 0) for name in names] for row in rows]
-        return np.array(matrix, float).reshape(len(rows), len(names))
-
-    def coefficients(rows, *wanted):
-        return np.array([sum(row["reaction"].get(name, 0) for name in wanted)
-                         for row in rows], float)
-
-    def constants(rows):
-        return np.array([log_k(row, temperature) for row in rows], float)
-
-    def listed(rows):
-        return tuple(row["name"] for row in rows)
-
-    complexes, held = kept("species"), kept("exchange", exchange)
-    solids, vapours = kept("mineral", minerals), kept("gas", gases)
-    free = np.zeros(len(names))
-    nu = np.vstack([np.eye(len(names)), stoichiometry(complexes)])
-    z = nu @ charge
-    A, size, linear, water_activity = _activity(data["activity"], parts + complexes, z, temperature)
-    diffusion = np.array([record["diffusion"] for record in parts + complexes], float)
-    site_of = [next(site for site in sites if site in row["reaction"]) for row in held]
-    exchangers = tuple(site for site in sites if site in site_of)
     return ChemicalSystem(
-        components=names,
+        **_components(parts),
+        **_species(data["activity"], parts, selected("species"), temperature),
+        **_exchange(selected("exchange", exchange), names, sites, temperature),
+        **_minerals(selected("mineral", minerals), names, temperature),
+        **_gases(selected("gas", gases), names, gases, temperature),
+        mobility_coefficient=float(data["mobility"]["coefficient"]),
+    )
+
+
+def _components(parts):
+    """Return the arrays of the component records."""
+    return dict(
+        components=_names(parts),
         labels=tuple(record.get("label", record["name"]) for record in parts),
         groups=tuple(record.get("group", "") for record in parts),
-        charge=charge,
-        molar_mass=1e-3 * np.array([record["molar_mass"] for record in parts], float),
-        species=names + listed(complexes),
+        charge=np.array([record["charge"] for record in parts], float),
+        molar_mass=1e-3 * np.array([record["molar_mass"] for record in parts], float))
+
+
+def _species(activity, parts, complexes, temperature):
+    """Return the arrays of the free components and the species records, and their activity."""
+    names, free = _names(parts), np.zeros(len(parts))
+    nu = np.vstack([np.eye(len(names)), _stoichiometry(complexes, names)])
+    z = nu @ np.array([record["charge"] for record in parts], float)
+    A, size, linear, water_activity = _activity(activity, parts + complexes, z, temperature)
+    diffusion = np.array([record["diffusion"] for record in parts + complexes], float)
+    return dict(
+        species=names + _names(complexes),
         z=z,
         diffusion=diffusion * diffusion_factor(temperature),
         nu=nu,
-        water=np.append(free, coefficients(complexes, WATER)),
-        log_k=np.append(free, constants(complexes)),
-        exchange=listed(held),
-        nu_x=stoichiometry(held),
-        z_x=coefficients(held, *sites),
-        log_k_x=constants(held),
-        exchangers=exchangers,
-        conventions=tuple(sites[site] for site in exchangers),
-        site_of=np.array([exchangers.index(site) for site in site_of], int),
-        minerals=listed(solids),
-        nu_m=stoichiometry(solids),
-        water_m=coefficients(solids, WATER),
-        log_k_m=constants(solids),
-        volume_m=1e-6 * np.array([row.get("molar_volume", np.nan) for row in solids], float),
-        gases=listed(vapours),
-        nu_g=stoichiometry(vapours),
-        water_g=coefficients(vapours, WATER),
-        log_k_g=constants(vapours),
-        pressure_g=np.array([gases[row["name"]] for row in vapours], float),
+        water=np.append(free, _coefficients(complexes, WATER)),
+        log_k=np.append(free, _constants(complexes, temperature)),
         debye_A=A,
         size=size,
         linear=linear,
-        water_activity=water_activity,
-        mobility_coefficient=float(data["mobility"]["coefficient"]),
-    )
+        water_activity=water_activity)
+
+
+def _exchange(rows, names, sites, temperature):
+    """Return the arrays of the exchange records and of the exchangers that they occupy."""
+    site_of = [next(site for site in sites if site in row["reaction"]) for row in rows]
+    exchangers = tuple(site for site in sites if site in site_of)
+    return dict(
+        exchange=_names(rows),
+        nu_x=_stoichiometry(rows, names),
+        z_x=_coefficients(rows, *sites),
+        log_k_x=_constants(rows, temperature),
+        exchangers=exchangers,
+        conventions=tuple(sites[site] for site in exchangers),
+        site_of=np.array([exchangers.index(site) for site in site_of], int))
+
+
+def _minerals(rows, names, temperature):
+    """Return the arrays of the mineral records."""
+    return dict(
+        minerals=_names(rows),
+        nu_m=_stoichiometry(rows, names),
+        water_m=_coefficients(rows, WATER),
+        log_k_m=_constants(rows, temperature),
+        volume_m=1e-6 * np.array([row.get("molar_volume", np.nan) for row in rows], float))
+
+
+def _gases(rows, names, pressures, temperature):
+    """Return the arrays of the gas records; pressures: {name: atm}."""
+    return dict(
+        gases=_names(rows),
+        nu_g=_stoichiometry(rows, names),
+        water_g=_coefficients(rows, WATER),
+        log_k_g=_constants(rows, temperature),
+        pressure_g=np.array([pressures[row["name"]] for row in rows], float))
+
+
+def _names(rows):
+    """Return the names of records."""
+    return tuple(row["name"] for row in rows)
+
+
+def _stoichiometry(rows, names):
+    """Return the coefficients (rows, names) of components in the records' reactions."""
+    matrix = [[row["reaction"].get(name, 0) for name in names] for row in rows]
+    return np.array(matrix, float).reshape(len(rows), len(names))
+
+
+def _coefficients(rows, *wanted):
+    """Return the sum (rows,) of the coefficients of some names in the records' reactions."""
+    return np.array([sum(row["reaction"].get(name, 0) for name in wanted) for row in rows], float)
+
+
+def _constants(rows, temperature):
+    """Return log10 K (rows,) of records at a temperature [K]."""
+    return np.array([log_k(row, temperature) for row in rows], float)

@@ -2,11 +2,13 @@
 
     formula = element count (group) count ... [":" or "." count formula] [charge] [state]
 
-A component whose name is no formula ("LREE+3", "Acetate-") counts as an element of its own and
-may stand in the formulas of what it forms. States, "(aq)" or "(am)", say nothing of elements.
+A component whose name is no formula ("LREE+3", "Acetate-") counts as an element of its own, a
+lump, and may occur in formulas of its compounds. States, "(aq)" or "(am)", are ignored.
 """
 
 import re
+from collections.abc import Collection, Mapping
+from typing import Any
 
 STATE = re.compile(r"\((?:aq|g|s|c|cr|am|a|l|beta|alpha|d)\)$")
 CHARGE = re.compile(r"(?<=[\w)\]])(\++|-+|[+-]\d+(?:\.\d+)?)$")
@@ -32,10 +34,10 @@ ATOMIC_MASS = {        # g/mol: IUPAC 2021, abridged to five digits
 WATER_ELEMENTS = {"H": 2, "O": 1}
 
 
-def stem(name):
-    """(name without state and charge, charge as its ending says: 0 without one).
+def stem(name: str) -> tuple[str, float]:
+    """Return the name without state and charge, and the charge of its ending, 0 without one.
 
-    A charge stands for a whole number of elementary charges: "+3", "--", "-2".
+    A charge is a whole number of elementary charges: "+3", "--", "-2".
     """
     name = STATE.sub("", name)
     match = CHARGE.search(name)
@@ -46,8 +48,8 @@ def stem(name):
     return name[:match.start()], float(number)
 
 
-def canonical(name):
-    """The name with its charge written in one way: "Cu+1" is "Cu+", "SO4--" is "SO4-2"."""
+def canonical(name: str) -> str:
+    """Return the name with its charge in canonical form: "Cu+1" is "Cu+", "SO4--" is "SO4-2"."""
     match = CHARGE.search(name)
     if not match:
         return name
@@ -56,15 +58,15 @@ def canonical(name):
     return name[:match.start()] + ("+" if charge > 0 else "-") + ("" if size == "1" else size)
 
 
-def parse(name, lumps=()):
-    """(elements {symbol: count}, charge) of a formula, or None where the name is none.
+def parse(name: str, lumps: Collection[str] = ()) -> tuple[dict[str, float], float] | None:
+    """Return (elements {symbol: count}, charge) of a formula; None where the name is none.
 
     lumps: names that count as elements besides those of the periodic table.
     """
     text, charge = stem(name)
     symbols = re.compile("|".join(map(re.escape, sorted(lumps, key=len, reverse=True)))
                          + "|" * bool(lumps) + r"\[[^\]]+\]|[A-Z][a-z]?")
-    total = {}
+    total: dict[str, float] = {}
     for part in re.split(r"[:·*]", text):
         factor = COUNT.match(part)
         elements = _group(part[factor.end():] if factor else part, symbols, lumps)
@@ -74,9 +76,10 @@ def parse(name, lumps=()):
     return total, charge
 
 
-def _group(text, symbols, lumps):
-    """Elements of a formula without charge, brackets in it resolved; None if it is none."""
-    stack = [{}]
+def _group(text: str, symbols: re.Pattern[str],
+           lumps: Collection[str]) -> dict[str, float] | None:
+    """Return the elements of a formula without charge, brackets resolved; None if it is none."""
+    stack: list[dict[str, float]] = [{}]
     place = 0
     while place < len(text):
         if text[place] in "()":
@@ -86,7 +89,7 @@ def _group(text, symbols, lumps):
                 continue
             if len(stack) == 1:
                 return None
-            found = stack.pop()
+            elements = stack.pop()
         else:
             match = symbols.match(text, place)
             if not match:
@@ -96,45 +99,47 @@ def _group(text, symbols, lumps):
                 symbol, place = symbol[0], place - len(symbol) + 1     # "Ca" is known, "CO" is C, O
                 if symbol not in ATOMIC_MASS:
                     return None
-            found = {symbol: 1.0}
+            elements = {symbol: 1.0}
         count = COUNT.match(text, place)
         if count:
             place = count.end()
-        _add(stack[-1], found, float(count[0]) if count else 1.0)
+        _add(stack[-1], elements, float(count[0]) if count else 1.0)
     return stack[0] if len(stack) == 1 and stack[0] else None
 
 
 def _add(total, elements, factor):
+    """Add `factor` times the elements to total {symbol: count}."""
     for symbol, count in elements.items():
         total[symbol] = total.get(symbol, 0.0) + factor * count
 
 
-def of_component(record):
-    """Elements of a component: what the record gives, its name as a formula, or a lump."""
+def of_component(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the elements of a component: those given, or of its name as formula, or a lump."""
     if isinstance(record.get("elements"), dict):
         return {str(k): float(v) for k, v in record["elements"].items()}
-    known = parse(record["name"])
-    return known[0] if known else {stem(record["name"])[0]: 1.0}
+    formula = parse(record["name"])
+    return formula[0] if formula else {stem(record["name"])[0]: 1.0}
 
 
-def of_reaction(reaction, compositions):
-    """Elements of sum nu_i component_i + w H2O: {symbol: count}, zeros left out."""
-    total = {}
+def of_reaction(reaction: Mapping[str, float],
+                compositions: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the elements of sum nu_i component_i + w H2O: {symbol: count}, zeros left out."""
+    total: dict[str, float] = {}
     for name, coefficient in reaction.items():
         _add(total, compositions[name], coefficient)
     return {symbol: count for symbol, count in total.items() if abs(count) > 1e-9}
 
 
-def difference(formula, reaction):
-    """What differs between two compositions, as text: "O 4, but the reaction gives 3"; or ""."""
+def difference(formula: Mapping[str, float], reaction: Mapping[str, float]) -> str:
+    """Return the difference of two compositions: "O 4, but the reaction gives 3"; or ""."""
     wrong = [f"{s} {formula.get(s, 0.0):g}, but the reaction gives {reaction.get(s, 0.0):g}"
              for s in sorted(formula.keys() | reaction.keys())
              if abs(formula.get(s, 0.0) - reaction.get(s, 0.0)) > 1e-6]
     return "; ".join(wrong)
 
 
-def molar_mass(elements):
-    """g/mol of a composition, or None where it holds a lump."""
+def molar_mass(elements: Mapping[str, float]) -> float | None:
+    """Return the molar mass [g/mol] of a composition; None where it holds a lump."""
     if not elements.keys() <= ATOMIC_MASS.keys():
         return None
     return sum(ATOMIC_MASS[symbol] * count for symbol, count in elements.items())

@@ -1,13 +1,13 @@
-"""Where thermodynamic data come from: the package's own files, a TOML file, a PHREEQC database.
+"""Sources of thermodynamic data: the package's own files, a TOML file, a PHREEQC database.
 
-The package's database lies in thermo/, one file per family of records; see thermo/README.md.
+The package's database lies in tables/, one file per family of records; see tables/README.md.
 """
 
 import functools
 from pathlib import Path
 
-from ekm3d.thermodata.build import merge, read_tables
-from ekm3d.thermodata.phreeqc_import import read_phreeqc
+from ekm3d.thermodata.build import Place, Tables, merge, read_tables
+from ekm3d.thermodata.phreeqc_import import Reading, read_phreeqc
 
 PACKAGE = "package"
 FOLDER = Path(__file__).parent / "tables"
@@ -16,20 +16,23 @@ FAMILIES = ("components", "salts", "aluminium_iron", "metals", "rare_earths", "o
 
 
 @functools.cache
-def package():
-    """The package's database: ((file name, tables), ...), not to be changed."""
+def package() -> tuple[tuple[str, Tables], ...]:
+    """Return the package's database: ((file name, tables), ...), not to be modified."""
     return tuple((f"{family}.toml", read_tables(FOLDER / f"{family}.toml"))
                  for family in FAMILIES)
 
 
-def is_phreeqc(name):
-    """Whether a file is read as a database of PHREEQC."""
+def is_phreeqc(name: str | Path) -> bool:
+    """Return True for a file that is read as a database of PHREEQC."""
     return str(name).lower().endswith(".dat")
 
 
-def load(path):
-    """(parts, reading) of a database: parts as `merge` takes them, reading that of a PHREEQC file
-    or None. `path` is a file or "package". OSError or ValueError where it cannot be read."""
+def load(path: str | Path) -> tuple[tuple[tuple[str, Tables], ...], Reading | None]:
+    """Load a database, a file or "package"; return (parts, reading).
+
+    parts: the argument of `merge`; reading: of a PHREEQC file, else None. Raises OSError or
+    InputError where it cannot be read.
+    """
     if path == PACKAGE:
         return package(), None
     path = Path(path)
@@ -39,6 +42,6 @@ def load(path):
     return ((path.name, read_tables(path)),), None
 
 
-def combined(*paths):
-    """(tables, origins) of several databases, later ones overriding; see `database.merge`."""
+def combined(*paths: str | Path) -> tuple[Tables, dict[Place, str]]:
+    """Return (tables, origins) of several databases, later ones overriding; see `build.merge`."""
     return merge([part for path in paths for part in load(path)[0]])

@@ -1,4 +1,4 @@
-"""A PHREEQC database as tables of records: every reaction rewritten over the master species.
+"""Import of PHREEQC databases as tables of records, reactions rewritten over master species.
 
 Each master species becomes a component, each valence by itself (Fe+2 and Fe+3): nothing is
 oxidised or reduced. A reaction written over other species is rewritten over components; with
@@ -7,20 +7,23 @@ products p formed by K_p,
     log K(over components) = log K(as written) + sum nu_p log K_p        of a formation
     log K(over components) = log K(as written) - sum nu_p log K_p        of a dissolution,
 
-and likewise delta_h and the analytic expressions. What does not balance, needs electrons or
-could not be read is rejected and named with its line. Gases are the phases whose name ends in
+and likewise delta_h and the analytic expressions. Entries that do not balance, need electrons or
+cannot be read are rejected and reported with their lines. Gases are the phases whose name ends in
 (g). Where the file gives no diffusion coefficient (-dw), 1e-9 m2/s is assumed.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ekm3d.chemistry.system import WATER
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
+from ekm3d.errors import InputError
 from ekm3d.thermodata import formulas
-from ekm3d.thermodata.phreeqc_parser import parse
+from ekm3d.thermodata.phreeqc_parser import PhreeqcFile, parse
 from ekm3d.thermodata.records import analytic, problems
 
 ELECTRON = "e-"
@@ -31,35 +34,35 @@ DEBYE_A = 0.51002              # what PHREEQC computes at 25 C and 1 atm
 
 
 class Unreadable(Exception):
-    """A reaction cannot be taken over; the message says why."""
+    """Reaction that cannot be imported; the message gives the reason."""
 
 
 @dataclass
 class Reading:
-    """Tables of a database, and what of the file is not in them."""
+    """Tables of a database, and the parts of the file that are not in them."""
 
-    tables: dict
-    skipped: list = field(default_factory=list)      # (line, text)
-    remarks: list = field(default_factory=list)      # text
+    tables: dict[str, Any]
+    skipped: list[tuple[int, str]] = field(default_factory=list)      # (line, text)
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Constant:
-    """log10 K at 25 C and how it changes: the six analytic coefficients, delta_h or nothing."""
+    """log10 K at 25 C and its temperature dependence: six coefficients, delta_h or none."""
 
     log_k: float = 0.0
     delta_h: float | None = None                     # kJ/mol
-    coefficients: tuple = ()
+    coefficients: tuple[float, ...] = ()
 
-    def analytic(self):
-        """The six coefficients; van 't Hoff's equation has A1 and A3."""
+    def analytic(self) -> np.ndarray:
+        """Return the six coefficients; van 't Hoff's equation has A1 and A3."""
         if self.coefficients:
             return np.array(self.coefficients + (0.0,) * (6 - len(self.coefficients)))
         slope = 1e3 * (self.delta_h or 0.0) / (GAS_CONSTANT * np.log(10))
         return np.array([self.log_k + slope / TEMPERATURE, 0.0, -slope, 0.0, 0.0, 0.0])
 
-    def plus(self, other, factor):
-        """The constant of a sum of reactions, `other` taken `factor` times."""
+    def plus(self, other: "Constant", factor: float) -> "Constant":
+        """Return the constant of this reaction plus `factor` times the other."""
         log_k = self.log_k + factor * other.log_k
         if self.coefficients or other.coefficients:
             total = self.analytic() + factor * other.analytic()
@@ -68,8 +71,8 @@ class Constant:
             return Constant(log_k)
         return Constant(log_k, (self.delta_h or 0.0) + factor * (other.delta_h or 0.0))
 
-    def keys(self):
-        """As keys of a record."""
+    def keys(self) -> dict[str, Any]:
+        """Return the keys of a record."""
         keys = {"log_k": _tidy(self.log_k)}
         if self.coefficients:
             keys["log_k_T"] = list(self.coefficients)
@@ -78,21 +81,21 @@ class Constant:
         return keys
 
 
-def read_phreeqc(path):
-    """The Reading of a PHREEQC database file; ValueError if it holds no master species."""
+def read_phreeqc(path: str | Path) -> Reading:
+    """Read a PHREEQC database file; InputError if it holds no master species."""
     with open(path, encoding="utf8", errors="replace") as file:
         return tables_of(parse(file.read()), Path(path).name)
 
 
-def tables_of(file, name):
-    """The Reading of a parsed PhreeqcFile; `name` is the source of its records."""
+def tables_of(file: PhreeqcFile, name: str) -> Reading:
+    """Return the Reading of a parsed PhreeqcFile; `name` is the source of its records."""
     if not file.masters:
-        raise ValueError(f"{name}: no SOLUTION_MASTER_SPECIES; this is no database of PHREEQC")
+        raise InputError(f"{name}: no SOLUTION_MASTER_SPECIES; this is no database of PHREEQC")
     return _Assembly(file, name).reading
 
 
 class _Assembly:
-    """Goes through masters, species, exchange and phases, and ends with a checked `reading`."""
+    """One pass over masters, species, exchange and phases; its result is a checked `reading`."""
 
     def __init__(self, file, name):
         self.source, self.file = name, file
@@ -108,10 +111,10 @@ class _Assembly:
                 reactions[entry.kind].append(entry)
         for entry in reactions["species"]:
             self.defined[entry.right[0][1]] = entry
-        self.known = {WATER: ({WATER: 1.0}, Constant()), ELECTRON: ({ELECTRON: 1.0}, Constant())}
+        self.formed = {WATER: ({WATER: 1.0}, Constant()), ELECTRON: ({ELECTRON: 1.0}, Constant())}
         self.records = {"component": self.components()}
         self.sites = {species for _, _, species in file.sites}
-        self.known |= {s: ({s: 1.0}, Constant()) for s in self.sites}
+        self.formed |= {s: ({s: 1.0}, Constant()) for s in self.sites}
         self.records["species"] = list(self.species())
         self.records["exchanger"] = [{"name": species, "source": name}
                                      for _, _, species in file.sites]
@@ -123,24 +126,25 @@ class _Assembly:
         self.reading = Reading(self.tables(), sorted(self.skipped), self.remarks())
 
     def skip(self, line, text):
+        """Note an entry that is not imported, with the reason."""
         self.skipped.append((line, text))
 
     def components(self):
-        """One record per master species but water, the electron and alkalinity."""
+        """Return one record per master species but water, the electron and alkalinity."""
         records = {}
         for line, element, species, words in self.file.masters:
             if species in (WATER, ELECTRON) or element == "Alkalinity" or species in records:
                 continue
-            found = formulas.parse(species, self.lumps)
-            if found is None:
+            formula = formulas.parse(species, self.lumps)
+            if formula is None:
                 self.skip(line, f"{species}: cannot be read as a chemical formula")
                 continue
-            elements, charge = found
+            elements, charge = formula
             mass = formulas.molar_mass(elements) or _last_number(words)
             if mass is None:
                 self.skip(line, f"{species}: no formula weight")
                 continue
-            self.known[species] = {species: 1.0}, Constant()
+            self.formed[species] = {species: 1.0}, Constant()
             self.lines["component", species] = line
             records[species] = {"name": species, "charge": charge, "molar_mass": _tidy(mass),
                                 "elements": elements, **self.ion(self.defined.get(species)),
@@ -148,10 +152,11 @@ class _Assembly:
         return list(records.values())
 
     def at(self, line):
+        """Return the source of a record: file and line."""
         return f"{self.source}, line {line}"
 
     def ion(self, entry):
-        """Diffusion and activity parameters that an entry gives."""
+        """Return the diffusion and activity parameters of an entry."""
         keys = {"diffusion": ASSUMED_DIFFUSION, "note": ASSUMED}
         if entry and entry.diffusion is not None:
             keys = {"diffusion": entry.diffusion}
@@ -162,22 +167,29 @@ class _Assembly:
         return keys
 
     def formation(self, name, asked=()):
-        """({component: coefficient}, Constant) that form one `name`."""
-        if name not in self.known:
+        """Return ({component: coefficient}, Constant) of the formation of one `name`."""
+        if name not in self.formed:
             if name in asked:
                 raise Unreadable(f"{name} is defined by way of itself")
             if name not in self.defined:
                 raise Unreadable(f"{name} is not defined")
             entry = self.defined[name]
-            factor, _ = entry.right[0]
-            reaction = [*entry.left, *((-n, s) for n, s in entry.right[1:])]
-            reaction = [(n / factor, s) for n, s in reaction]
-            constant = Constant().plus(self.constant(entry), 1 / factor)
-            self.known[name] = self.over_components(reaction, constant, 1.0, (*asked, name))
-        return self.known[name]
+            self.formed[name] = self.per_unit(entry, entry.right, entry.left, 1.0, (*asked, name))
+        return self.formed[name]
+
+    def per_unit(self, entry, side, other_side, sign, asked=()):
+        """Return the reaction over components of one unit of the first species of `side`.
+
+        sign: 1 of a formation, -1 of a dissolution; asked: species whose formation asks for it.
+        """
+        factor, _ = side[0]
+        reaction = [*other_side, *((-n, s) for n, s in side[1:])]
+        reaction = [(n / factor, s) for n, s in reaction]
+        constant = Constant().plus(self.constant(entry), 1 / factor)
+        return self.over_components(reaction, constant, sign, asked)
 
     def over_components(self, reaction, constant, sign, asked=()):
-        """The reaction over components; sign: 1 of a formation, -1 of a dissolution."""
+        """Return a reaction over components; sign: 1 of a formation, -1 of a dissolution."""
         total = {}
         for factor, species in reaction:
             parts, formed = self.formation(species, asked)
@@ -187,7 +199,7 @@ class _Assembly:
         return {c: n for c, n in total.items() if abs(n) > 1e-10}, constant
 
     def constant(self, entry):
-        """The Constant of an entry as written."""
+        """Return the Constant of an entry as written."""
         if entry.log_k is None and not entry.analytic and not entry.added:
             raise Unreadable("no log_k")
         constant = _constant(entry)
@@ -199,7 +211,10 @@ class _Assembly:
         return constant
 
     def reaction(self, kind, name, entry, make):
-        """The keys that every reaction has, or None where it cannot be taken over."""
+        """Return the keys common to all reactions, or None where it cannot be imported.
+
+        make(): ({component: coefficient}, Constant).
+        """
         try:
             parts, constant = make()
             if ELECTRON in parts:
@@ -211,40 +226,32 @@ class _Assembly:
                 **constant.keys(), "source": self.at(entry.line)}
 
     def species(self):
-        """Records of what is formed in solution."""
+        """Yield the records of dissolved species."""
         for name, entry in self.defined.items():
-            if name in self.known and self.known[name][0] == {name: 1.0}:
+            if name in self.formed and self.formed[name][0] == {name: 1.0}:
                 continue
-            record = self.reaction("species", name, entry, lambda: self.formation(name))
+            record = self.reaction("species", name, entry, partial(self.formation, name))
             if record:
                 yield record | self.ion(entry)
 
     def exchange(self, entries):
-        """Records of what is formed on exchangers."""
+        """Yield the records of exchange species."""
         for name, entry in {e.right[0][1]: e for e in entries}.items():
             if name in self.sites:
                 continue
-            def make():
-                factor = entry.right[0][0]
-                terms = [*entry.left, *((-n, s) for n, s in entry.right[1:])]
-                return self.over_components([(n / factor, s) for n, s in terms],
-                                            Constant().plus(self.constant(entry), 1 / factor), 1.0)
+            make = partial(self.per_unit, entry, entry.right, entry.left, 1.0)
             record = self.reaction("exchange", name, entry, make)
             if record:
                 self.ion(entry)
                 yield record
 
     def phases(self, entries):
-        """(kind, record) of minerals and gases."""
+        """Yield (kind, record) of minerals and gases."""
         taken = {r["name"] for kind in ("component", "species") for r in self.records[kind]}
         for name, entry in {e.name: e for e in entries}.items():
             kind = "gas" if name.endswith("(g)") else "mineral"
             title = f"{name}(s)" if name in taken else name
-            def make():
-                factor = entry.left[0][0]
-                terms = [*entry.right, *((-n, s) for n, s in entry.left[1:])]
-                return self.over_components([(n / factor, s) for n, s in terms],
-                                            Constant().plus(self.constant(entry), 1 / factor), -1.0)
+            make = partial(self.per_unit, entry, entry.left, entry.right, -1.0)
             record = self.reaction(kind, title, entry, make)
             if record:
                 record["formula"] = entry.left[0][1]
@@ -253,7 +260,7 @@ class _Assembly:
                 yield kind, record
 
     def tables(self):
-        """The tables, without the records that fail a check of `records`."""
+        """Return the tables, without the records that fail a check of `records`."""
         while True:
             records = {kind: rows for kind, rows in self.records.items() if rows}
             model = "wateq" if any("size" in r for rows in records.values() for r in rows) \
@@ -267,7 +274,7 @@ class _Assembly:
             wrong = {}
             for place, text in problems(tables):
                 if len(place) != 2:
-                    raise ValueError(f"{self.source}: {text}")
+                    raise InputError(f"{self.source}: {text}")
                 wrong.setdefault(place, text)
             if not wrong:
                 return tables
@@ -278,29 +285,30 @@ class _Assembly:
                 self.records[kind] = [r for n, r in enumerate(rows) if (kind, n) not in wrong]
 
     def remarks(self):
-        """What was taken over in part."""
+        """Return remarks on records that are imported in part."""
         assumed = [r["name"] for kind in ("component", "species")
                    for r in self.records[kind] if r.get("note") == ASSUMED]
-        found = [f"{option} of {count} records is not used" for option, count
-                 in sorted(self.unused.items())]
+        remarks = [f"{option} of {count} records is not used" for option, count
+                   in sorted(self.unused.items())]
         if assumed:
-            found.append(f"{len(assumed)} components and species have no -dw: 1e-9 m2/s assumed")
-        return found
+            remarks.append(f"{len(assumed)} components and species have no -dw: 1e-9 m2/s assumed")
+        return remarks
 
 
 def _constant(entry):
-    """log K at 25 C of an entry: of its analytic expression where it has one, as in PHREEQC."""
+    """Return the Constant of an entry: of its analytic expression if it has one, as in PHREEQC."""
     if entry.analytic:
         return Constant(analytic(entry.analytic, TEMPERATURE), None, entry.analytic)
     return Constant(entry.log_k or 0.0, entry.delta_h)
 
 
 def _last_number(words):
+    """Return the last number of a list of words if it is above 0, else None."""
     numbers = [float(w) for w in words if w.replace(".", "", 1).isdigit()]
     return numbers[-1] if numbers and numbers[-1] > 0 else None
 
 
 def _tidy(value):
-    """The number without the noise of sums, an integer where it is one."""
+    """Return the number without rounding errors of sums, an integer where it is one."""
     value = float(f"{value:.12g}")
     return int(value) if value.is_integer() else value

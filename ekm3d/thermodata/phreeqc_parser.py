@@ -1,14 +1,15 @@
-"""Syntax of PHREEQC's databases: blocks, reactions and their options, as written in the file.
+"""Parser of PHREEQC databases: blocks, reactions and their options, as written in the file.
 
 Read are SOLUTION_MASTER_SPECIES, SOLUTION_SPECIES, PHASES, EXCHANGE_MASTER_SPECIES,
 EXCHANGE_SPECIES and NAMED_EXPRESSIONS. A line may end in a comment (#), hold several logical
 lines (;) and continue in the next one (\\). Energies come as kJ/mol, molar volumes as cm3/mol,
-diffusion in m2/s. Left aside without a word are options that matter only at other pressures or
-for other properties: volumes of ions, viscosity, critical points, the double layer. Everything
-else that is not understood is named, with its line.
+diffusion in m2/s. Options that matter only at other pressures or for other properties are
+ignored: volumes of ions, viscosity, critical points, the double layer. Everything else that is
+not understood is reported with its line.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ekm3d.thermodata.formulas import canonical
@@ -53,7 +54,7 @@ class Entry:
 
 @dataclass
 class PhreeqcFile:
-    """What the blocks hold, in the order of the file."""
+    """Contents of the blocks, in the order of the file."""
 
     masters: list = field(default_factory=list)     # (line, element, species, gfw words)
     sites: list = field(default_factory=list)       # (line, exchanger, species)
@@ -61,77 +62,78 @@ class PhreeqcFile:
     skipped: list = field(default_factory=list)     # (line, text): what was not read
 
 
-def logical_lines(text):
-    """(line number, text) of every logical line: comments cut, ; split, \\ joined."""
-    start, held = 0, ""
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of every logical line: comments cut, ; split, \\ joined."""
+    start, continued = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         line = line.split("#")[0].rstrip()
         start = start or number
         if line.endswith("\\"):
-            held += line[:-1] + " "
+            continued += line[:-1] + " "
             continue
-        for part in (held + line).split(";"):
+        for part in (continued + line).split(";"):
             if part.strip():
                 yield start, part.strip()
-        start, held = 0, ""
+        start, continued = 0, ""
 
 
-def parse(text):
-    """The PhreeqcFile of a database's text."""
-    found, block, entry, heading = PhreeqcFile(), None, None, ""
+def parse(text: str) -> PhreeqcFile:
+    """Parse the text of a database."""
+    file, block, entry, heading = PhreeqcFile(), None, None, ""
     for number, line in logical_lines(text):
         words = line.split()
         keyword = words[0].upper()
         if keyword in BLOCKS or keyword in OTHER_BLOCKS or keyword == "END":
             block, entry, heading = BLOCKS.get(keyword), None, ""
             if keyword in OTHER_BLOCKS:
-                found.skipped.append((number, f"{keyword}: the block is not read"))
+                file.skipped.append((number, f"{keyword}: the block is not read"))
         elif block in ("master", "site"):
-            _master(found, block, number, words)
+            _master(file, block, number, words)
         elif block:
             option = _option(words[0], entry is not None)
             if option and entry is not None:
                 _set(entry, option, words[1:])
             elif "=" in line:
                 entry = _equation(block, number, heading, line)
-                found.entries.append(entry)
+                file.entries.append(entry)
                 heading = ""
             elif block == "named":
                 entry = Entry("named", number, words[0])
-                found.entries.append(entry)
+                file.entries.append(entry)
             elif block == "phase":
                 heading, entry = words[0], None
             elif not option:
-                found.skipped.append((number, f"{line}: neither a reaction nor an option"))
-    return found
+                file.skipped.append((number, f"{line}: neither a reaction nor an option"))
+    return file
 
 
-def _master(found, block, number, words):
+def _master(file, block, number, words):
+    """Enter a master species of a solution or an exchanger."""
     if block == "site" and len(words) >= 2:
-        found.sites.append((number, words[0], canonical(words[1])))
+        file.sites.append((number, words[0], canonical(words[1])))
     elif block == "master" and len(words) >= 3:
-        found.masters.append((number, words[0], canonical(words[1]), words[3:5]))
+        file.masters.append((number, words[0], canonical(words[1]), words[3:5]))
     else:
-        found.skipped.append((number, f"{' '.join(words)}: not a master species"))
+        file.skipped.append((number, f"{' '.join(words)}: not a master species"))
 
 
 def _option(word, expected):
-    """Name of the option that a line begins with, without its dash; "" where it is none."""
+    """Return the option that a line begins with, without its dash; "" where it is none."""
     bare = word.lower().lstrip("-")
-    known = {"log_k": "log_k", "logk": "log_k", "delta_h": "delta_h", "deltah": "delta_h",
-             "analytic": "analytic", "analytical": "analytic", "a_e": "analytic",
-             "ae": "analytic", "analytic_expression": "analytic",
-             "analytical_expression": "analytic", "gamma": "gamma", "dw": "dw", "vm": "vm",
-             "no_check": "no_check", "mole_balance": "mole_balance",
-             "mass_balance": "mole_balance", "mb": "mole_balance", "add_logk": "add",
-             "add_log_k": "add", "add_constant": "add_constant"}
-    if bare in known or bare in IGNORED:
-        return known.get(bare, bare)
+    options = {"log_k": "log_k", "logk": "log_k", "delta_h": "delta_h", "deltah": "delta_h",
+               "analytic": "analytic", "analytical": "analytic", "a_e": "analytic",
+               "ae": "analytic", "analytic_expression": "analytic",
+               "analytical_expression": "analytic", "gamma": "gamma", "dw": "dw", "vm": "vm",
+               "no_check": "no_check", "mole_balance": "mole_balance",
+               "mass_balance": "mole_balance", "mb": "mole_balance", "add_logk": "add",
+               "add_log_k": "add", "add_constant": "add_constant"}
+    if bare in options or bare in IGNORED:
+        return options.get(bare, bare)
     return bare if word.startswith("-") and expected and not re.match(r"-?[\d.]", word) else ""
 
 
 def _numbers(words):
-    """The numbers that a list of words begins with."""
+    """Return the numbers that a list of words begins with."""
     values = []
     for word in words:
         try:
@@ -142,7 +144,7 @@ def _numbers(words):
 
 
 def _set(entry, option, words):
-    """Put an option's value into an entry; what it cannot be is noted in entry.wrong."""
+    """Set an option of an entry; a value that cannot be used is noted in entry.wrong."""
     values = _numbers(words)
     if option == "vm" and entry.kind == "phase" and values:
         unit = words[1].lower().split("/")[0] if len(words) > 1 else "cm3"
@@ -176,7 +178,7 @@ def _set(entry, option, words):
 
 
 def _equation(kind, number, name, line):
-    """Entry of "2 A + B = C + D", with or without blanks around signs and coefficients."""
+    """Return the Entry of "2 A + B = C + D", blanks around signs and coefficients optional."""
     entry = Entry(kind, number, name or line)
     left, _, right = line.partition("=")
     try:
@@ -189,7 +191,7 @@ def _equation(kind, number, name, line):
 
 
 def _side(text):
-    """((coefficient, species), ...) of one side of a reaction."""
+    """Return ((coefficient, species), ...) of one side of a reaction."""
     terms, place = [], 0
     while place < len(text):
         match = TERM.match(text, place)

@@ -1,4 +1,4 @@
-"""What the records of a thermodynamic database may say, and the checks each of them passes.
+"""Records of a thermodynamic database: their keys, units and checks.
 
 Reactions are written over the components, constants as log10 at 25 C and 1 atm:
 
@@ -21,7 +21,10 @@ formula is compared with it element by element.
 """
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
+from ekm3d.chemistry.ion_exchange import CONVENTIONS
 from ekm3d.chemistry.system import SITE, WATER, unknown
 from ekm3d.constants import TEMPERATURE
 from ekm3d.thermodata import formulas
@@ -42,7 +45,6 @@ MODELS = {                     # table -> its models and the numbers each of the
     "activity": {"davies": IONS, "ideal": {"water_activity"}, "wateq": IONS},
     "mobility": {"sqrt": {"coefficient"}},
 }
-CONVENTIONS = ("gaines-thomas", "vanselow", "gapon")
 TEXTS = ("label", "group", "source", "note", "formula")
 RANGES = {                     # key -> lowest and highest size of a number other than 0
     "molar_mass": (1e-3, 1e6), "charge": (1e-3, 100.0), "log_k": (0.0, 300.0),
@@ -52,14 +54,14 @@ POSITIVE = {"molar_mass": "g/mol", "molar_volume": "cm3/mol"}
 AGREEMENT = 0.1                # between log_k and log_k_T at 25 C
 
 
-def analytic(coefficients, T):
-    """log10 K at T [K] by A1 + A2 T + A3/T + A4 log10 T + A5/T2 + A6 T2; missing ones are 0."""
+def analytic(coefficients: Iterable[float], T: float) -> float:
+    """Return log10 K = A1 + A2 T + A3/T + A4 log10 T + A5/T2 + A6 T2, T in K; missing A are 0."""
     terms = (1.0, T, 1 / T, math.log10(T), T**-2, T**2)
-    return sum(a * term for a, term in zip(coefficients, terms))
+    return sum(a * term for a, term in zip(coefficients, terms, strict=False))
 
 
-def problems(data):
-    """Everything wrong with the parsed tables of a database: a list of (place, text).
+def problems(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return all problems of the parsed tables of a database: (place, text) each.
 
     A place is a tuple of keys and list numbers of the tables: ("species", 3).
     """
@@ -67,7 +69,7 @@ def problems(data):
 
 
 class _Checks:
-    """Goes through the tables once; components first, as the others are written over them."""
+    """One pass over the tables; components first, as reactions are written over them."""
 
     def __init__(self, data):
         self.problems, self.place = [], ()
@@ -98,6 +100,7 @@ class _Checks:
         self.labels(records["component"])
 
     def add(self, problem):
+        """Add a problem of the record or table that is being checked."""
         self.problems.append((self.place, problem))
 
     def labels(self, components):
@@ -114,10 +117,10 @@ class _Checks:
         model = values.get("model")
         if not isinstance(model, str) or model not in models:
             return self.add(f"[{table}]: model = {model!r}, must be {_one_of(models)}")
-        every = {key for needed in models.values() for key in needed} | {"model", "source"}
+        known = {key for needed in models.values() for key in needed} | {"model", "source"}
         for key in values:
-            if key not in every:
-                self.add(f"[{table}]: {unknown('key', key, every)}")
+            if key not in known:
+                self.add(f"[{table}]: {unknown('key', key, known)}")
         for key in sorted(models[model]):
             if not is_number(values.get(key)) or values[key] < 0:
                 self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a number >= 0")
@@ -276,8 +279,8 @@ class _Checks:
                      f"but the reaction gives {charge:g}")
 
 
-def is_number(value):
-    """Whether it is a number that a float can hold."""
+def is_number(value: object) -> TypeGuard[float]:
+    """Return True for a number that a float can represent."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) < 1e300

@@ -1,16 +1,21 @@
-"""Found against expected: references, the places where both are compared, norms and orders.
+"""Computed values beside expected ones: reading references and mapping both to common points.
 
 A reference is a file with one column per quantity, a formula of x, y, z [m] and t [s], another
 quantity of the same run, or another run. Rows of a file are either averages over equal cells
 along one axis, compared cell by cell on the finest cells that both have in common, or values
 at points, to which the voxels are interpolated linearly.
+
+The functions `against_*` return (computed, expected, coordinates): two arrays of equal length n
+and {"x": (n,), ...} [m], or None instead of the coordinates of a single number.
 """
 
 import csv
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from math import gcd, isnan, log, nan
+from math import gcd
+from pathlib import Path
 
 import numpy as np
 
@@ -18,48 +23,57 @@ from ekm3d.case.expressions import evaluate
 from ekm3d.constants import FARADAY, RT_F
 from ekm3d.errors import InputError
 from ekm3d.suggest import suggest
-from ekm3d.verification.quantities import Sample
+from ekm3d.verification.quantities import Region, Sample
 
-NAMES = {"F": FARADAY, "RT_F": RT_F}
+CONSTANTS = {"F": FARADAY, "RT_F": RT_F}
 FEWEST = 5        # common cells below which a comparison of averages says nothing
+
+Coordinates = dict[str, np.ndarray]                     # {"x": (n,), ...} [m]
+Compared = tuple[np.ndarray, np.ndarray, Coordinates | None]
 
 
 class ReferenceDataError(InputError):
-    """The reference does not fit what is to be compared; the text says why."""
+    """The reference does not fit the quantity compared; the message says why."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Found and expected values of one quantity at one time, and where (None: one number)."""
+    """Computed and expected values (n,) of one quantity at one time [s].
+
+    coordinates: of the points compared, (n,) each [m]; None for a single number.
+    """
 
     quantity: str
     time: float
-    found: np.ndarray
+    computed: np.ndarray
     expected: np.ndarray
-    places: dict | None
+    coordinates: Coordinates | None
 
 
 # ---- files -----------------------------------------------------------------------------------
 
 @cache
-def columns(path):
-    """{column: values} of a CSV file; an empty field counts as 0."""
+def columns(path: Path) -> dict[str, np.ndarray]:
+    """Read {column: values} of a CSV file; an empty field counts as 0."""
     with open(path, newline="") as file:
         header, *rows = csv.reader(file)
     try:
         table = np.array([[float(v or 0.0) for v in row] for row in rows])
     except ValueError as error:
         raise ReferenceDataError(f"{path.name}: {error}") from None
-    return dict(zip(header, table.T))
+    return dict(zip(header, table.T, strict=False))
 
 
-def file_times(path):
-    """Times that the rows of a file belong to [s]; empty without a column t."""
+def file_times(path: Path) -> list[float]:
+    """Return the times of the rows of a file [s]; empty without a column t."""
     return sorted(set(columns(path).get("t", ())))
 
 
-def file_rows(path, column, time):
-    """(coordinates {"x": ...}, values) of a column at a time."""
+def file_rows(path: Path, column: str, time: float) -> tuple[Coordinates, np.ndarray]:
+    """Return (coordinates, values) of a column at a time [s].
+
+    ReferenceDataError where the file has no such column or time.
+    """
     table = columns(path)
     if column not in table:
         raise ReferenceDataError(f"{path.name} has no column {column!r}" + suggest(column, table))
@@ -71,168 +85,159 @@ def file_rows(path, column, time):
     return {c: table[c][keep] for c in "xyz" if c in table}, table[column][keep]
 
 
-# ---- putting both on the same places ---------------------------------------------------------
+# ---- mapping both to common points -----------------------------------------------------------
 
-def against_rows(sample, where, values, averages):
-    """(found, expected, places) of a Sample or number and the rows of a file."""
+def against_rows(sample: Sample | float, coordinates: Coordinates, values: np.ndarray,
+                 averages: bool) -> Compared:
+    """Compare a Sample or a number with rows of a file: averages over cells, or values at points.
+
+    Rows without coordinates belong to the voxels in order. ReferenceDataError where the number of
+    rows or the extent does not fit.
+    """
     if not isinstance(sample, Sample):
         if values.size != 1:
             raise ReferenceDataError(f"{values.size} rows for one number")
         return np.array([sample]), values, None
-    if not where:
-        found = sample.values[sample.mask]
-        if found.size != values.size:
-            raise ReferenceDataError(f"{values.size} rows without coordinates for {found.size} voxels")
-        return found, values, sample.centres()
+    if not coordinates:
+        computed = sample.values[sample.mask]
+        if computed.size != values.size:
+            raise ReferenceDataError(f"{values.size} rows without coordinates for "
+                                     f"{computed.size} voxels")
+        return computed, values, sample.centres()
     if averages:
-        return _common_cells(sample, where, values)
-    return _at_points(sample, where), values, where
+        return _on_common_cells(sample, coordinates, values)
+    return _interpolated(sample, coordinates), values, coordinates
 
 
-def _common_cells(sample, where, values):
-    """Averages of both over the largest number of equal cells that both numbers allow."""
-    if len(where) != 1:
+def _on_common_cells(sample: Sample, coordinates: Coordinates, values: np.ndarray) -> Compared:
+    """Average both over the largest number of equal cells that divides both numbers."""
+    if len(coordinates) != 1:
         raise ReferenceDataError("rows that are averages need exactly one coordinate")
-    ((name, x),) = where.items()
+    ((name, x),) = coordinates.items()
     axis = "zyx".index(name)
     line, profile = _profile(sample, axis)
-    h, w = sample.grid.step(axis), float(np.diff(x).mean()) if x.size > 1 else np.inf
+    h, w = sample.grid.spacing_along(axis), float(np.diff(x).mean()) if x.size > 1 else np.inf
     ends = [line[0] - h / 2, line[-1] + h / 2], [x[0] - w / 2, x[-1] + w / 2]
     if np.abs(np.subtract(*ends)).max() > 1e-6 * (x[-1] - x[0]):
-        raise ReferenceDataError(f"voxels reach from {ends[0][0]:g} to {ends[0][1]:g} m along {name}, "
-                             f"the reference from {ends[1][0]:g} to {ends[1][1]:g} m")
+        raise ReferenceDataError(
+            f"voxels reach from {ends[0][0]:g} to {ends[0][1]:g} m along {name}, "
+            f"the reference from {ends[1][0]:g} to {ends[1][1]:g} m")
     return _coarsened(profile, values, line, name)
 
 
-def _coarsened(found, expected, x, name):
-    """(found, expected, places) of averages over the cells that both numbers of cells allow."""
-    n = gcd(found.size, expected.size)
-    if n < min(FEWEST, found.size):
-        raise ReferenceDataError(f"{found.size} cells and {expected.size} rows have {n} cells in "
-                             f"common; take a divisor or a multiple of {expected.size}")
-    mean = [a.reshape(n, -1).mean(1) for a in (found, expected, x)]
+def _coarsened(computed: np.ndarray, expected: np.ndarray, x: np.ndarray, name: str) -> Compared:
+    """Average both over the greatest common divisor of their numbers of cells."""
+    n = gcd(computed.size, expected.size)
+    if n < min(FEWEST, computed.size):
+        raise ReferenceDataError(
+            f"{computed.size} cells and {expected.size} rows have {n} cells in "
+            f"common; take a divisor or a multiple of {expected.size}")
+    mean = [a.reshape(n, -1).mean(1) for a in (computed, expected, x)]
     return mean[0], mean[1], {name: mean[2]}
 
 
-def against_other_rows(theirs, expected):
-    """(found, expected, places) of another program's rows, averages over equal cells as well."""
-    ((name, x),), values = theirs[0].items(), theirs[1]
+def against_other_rows(rows: tuple[Coordinates, np.ndarray],
+                       expected: tuple[Coordinates, np.ndarray]) -> Compared:
+    """Compare the rows of another program, averages over equal cells as well."""
+    ((name, x),), values = rows[0].items(), rows[1]
     return _coarsened(values, expected[1], x, name)
 
 
-def _profile(sample, axis):
-    """(centres, values) along an axis, mean over the others, where all voxels hold ore."""
+def _profile(sample: Sample, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (centres, values) along an axis: means over layers in which all voxels hold ore."""
     keep = np.moveaxis(sample.mask, axis, -1).reshape(-1, sample.mask.shape[axis])
     lines = np.moveaxis(sample.values, axis, -1).reshape(keep.shape)
-    live = keep.all(0)
-    return sample.grid.centres(axis)[live], lines.mean(0)[live]
+    full = keep.all(0)
+    return sample.grid.centres(axis)[full], lines.mean(0)[full]
 
 
-def _at_points(sample, where):
-    """Voxel values at points, linear between centres and beyond the outermost ones."""
+def _interpolated(sample: Sample, coordinates: Coordinates) -> np.ndarray:
+    """Interpolate voxel values to points, linearly, also beyond the outermost centres."""
     from scipy.interpolate import RegularGridInterpolator
 
     axes, box = [], [slice(None)] * 3
     for axis, name in enumerate("zyx"):
-        live = np.flatnonzero(sample.mask.any(tuple(a for a in range(3) if a != axis)))
-        box[axis] = slice(live[0], live[-1] + 1)
-        if name in where and live.size > 1:
+        ore = np.flatnonzero(sample.mask.any(tuple(a for a in range(3) if a != axis)))
+        box[axis] = slice(ore[0], ore[-1] + 1)
+        if name in coordinates and ore.size > 1:
             axes.append(axis)
     values = sample.values[tuple(box)]
-    spare = tuple(a for a in range(3) if a not in axes)
-    values = values.mean(spare)
+    values = values.mean(tuple(a for a in range(3) if a not in axes))
     centres = [sample.grid.centres(a)[box[a]] for a in axes]
-    points = np.stack([where["zyx"[a]] for a in axes], axis=-1)
+    points = np.stack([coordinates["zyx"[a]] for a in axes], axis=-1)
     return RegularGridInterpolator(centres, values, bounds_error=False, fill_value=None)(points)
 
 
-def against_formula(sample, text, time, constants):
-    """(found, expected, places): a formula at the centres of voxels, or as one number."""
-    text = with_numbers(text, NAMES | constants | {"t": time})
+def against_formula(sample: Sample | float, text: str, time: float,
+                    constants: Mapping[str, float]) -> Compared:
+    """Compare with a formula, evaluated at the voxel centres or once for a number."""
+    text = substitute(text, {**CONSTANTS, **constants, "t": time})
     if not isinstance(sample, Sample):
         return np.array([sample]), np.atleast_1d(evaluate(text, 0.0, 0.0, 0.0)), None
-    places = sample.centres()
-    return sample.values[sample.mask], evaluate(text, **places), places
+    coordinates = sample.centres()
+    return sample.values[sample.mask], evaluate(text, **coordinates), coordinates
 
 
-def with_numbers(text, names):
-    """The formula with these names replaced by their values."""
-    pattern = r"\b(" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + r")\b"
-    return re.sub(pattern, lambda found: f"({names[found[0]]!r})", text)
+def substitute(text: str, values: Mapping[str, float]) -> str:
+    """Return the formula with these names replaced by their values."""
+    pattern = r"\b(" + "|".join(map(re.escape, sorted(values, key=len, reverse=True))) + r")\b"
+    return re.sub(pattern, lambda match: f"({values[match[0]]!r})", text)
 
 
-def region(text):
-    """{"x": ..., "y": ..., "z": ...} -> mask of a condition such as "x > 0.1"; None without."""
-    return text and (lambda places: evaluate(text, places["x"], places["y"], places["z"]) != 0.0)
+def region(text: str | None) -> Region | None:
+    """Return the mask function of a condition such as "x > 0.1"; None without a condition."""
+    if not text:
+        return None
+    return lambda at: evaluate(text, at["x"], at["y"], at["z"]) != 0.0
 
 
-def against_sample(sample, other, factor):
-    """(found, expected, places) of two samples; a finer one is averaged over the voxels."""
-    if not isinstance(sample, Sample):
+def against_sample(sample: Sample | float, other: Sample | float, factor: float) -> Compared:
+    """Compare with `factor` times another Sample or number; a finer one is averaged to voxels.
+
+    ReferenceDataError where the finer grid does not divide the voxels, or where one is a number
+    and the other is not.
+    """
+    if not isinstance(sample, Sample) and not isinstance(other, Sample):
         return np.array([sample]), np.array([factor * other]), None
+    if not isinstance(sample, Sample) or not isinstance(other, Sample):
+        raise ReferenceDataError("one of both is a quantity on voxels, the other a number")
     values = other.values
     for axis, n in enumerate(sample.grid.shape):
         if values.shape[axis] % n:
             raise ReferenceDataError(f"{values.shape[axis]} voxels of the finer run along "
-                                 f"{'zyx'[axis]} are no multiple of {n}")
+                                     f"{'zyx'[axis]} are no multiple of {n}")
         shape = values.shape[:axis] + (n, values.shape[axis] // n) + values.shape[axis + 1:]
         values = values.reshape(shape).mean(axis + 1)
     return sample.values[sample.mask], factor * values[sample.mask], sample.centres()
 
 
-def pairs(quantity, time, compared, up_to_constant=False, where=None):
-    """The Pairs of one comparison, cut to where a region holds, constants removed."""
-    found, expected, places = compared
-    if where is not None and places is not None:
-        zeros = np.zeros(found.size)
-        keep = np.broadcast_to(where({c: places.get(c, zeros) for c in "xyz"}), found.shape)
+def pairs(quantity: str, time: float, compared: Compared, up_to_constant: bool = False,
+          where: Region | None = None) -> Pairs:
+    """Return the Pairs of one comparison, restricted to a region.
+
+    up_to_constant: subtract the mean of either over the points. ReferenceDataError where no point
+    lies in the region.
+    """
+    computed, expected, coordinates = compared
+    if where is not None and coordinates is not None:
+        zeros = np.zeros(computed.size)
+        keep = np.broadcast_to(where({c: coordinates.get(c, zeros) for c in "xyz"}),
+                               computed.shape)
         if not keep.any():
             raise ReferenceDataError(f"{quantity}: no place lies in the region")
-        found, expected = found[keep], expected[keep]
-        places = {c: v[keep] for c, v in places.items()}
-    if up_to_constant and places is not None:
-        found, expected = found - found.mean(), expected - expected.mean()
-    return Pairs(quantity, time, found, expected, places)
+        computed, expected = computed[keep], expected[keep]
+        coordinates = {c: v[keep] for c, v in coordinates.items()}
+    if up_to_constant and coordinates is not None:
+        computed, expected = computed - computed.mean(), expected - expected.mean()
+    return Pairs(quantity, time, computed, expected, coordinates)
 
 
-def one_constant(all_pairs):
-    """Numbers of a run at several times less their mean difference from what is expected."""
-    numbers = [p for p in all_pairs if p.places is None]
-    shift = np.mean([p.found - p.expected for p in numbers]) if numbers else 0.0
-    return [replace(p, found=p.found - shift) if p.places is None else p for p in all_pairs]
+def without_offset(all_pairs: list[Pairs]) -> list[Pairs]:
+    """Subtract from the numbers of a run, over all times, their mean difference from the expected.
 
-
-# ---- norms -----------------------------------------------------------------------------------
-
-def error(all_pairs, norm, scale):
-    """(error, quantity that is worst) of a run's Pairs.
-
-    max, rms, mean: of |found - expected| at each time, over `scale`, or over the largest
-    |expected| of the quantity at all times where scale is None; the worst time and quantity.
-    relative: |found - expected| / max(|expected|, scale) at its worst.
+    Pairs at points stay as they are.
     """
-    worst, name = 0.0, ""
-    for quantity in dict.fromkeys(p.quantity for p in all_pairs):
-        mine = [p for p in all_pairs if p.quantity == quantity]
-        unit = scale or max(np.abs(p.expected).max() for p in mine) or 1.0
-        for p in mine:
-            value = _norm(np.abs(p.found - p.expected), p.expected, norm, unit)
-            if isnan(value):
-                return nan, quantity
-            if value >= worst:
-                worst, name = value, quantity
-    return worst, name
-
-
-def _norm(difference, expected, norm, unit):
-    if norm == "relative":
-        return float((difference / np.maximum(np.abs(expected), unit)).max())
-    size = {"max": np.max, "mean": np.mean, "rms": lambda d: np.sqrt(np.mean(d * d))}[norm]
-    return float(size(difference) / unit)
-
-
-def order(errors, lengths):
-    """Observed order between the last two runs; nan where there is none to observe."""
-    if len(errors) < 2 or not min(errors[-2:]) > 0.0 or lengths[-1] == lengths[-2]:
-        return nan
-    return log(errors[-2] / errors[-1]) / log(lengths[-2] / lengths[-1])
+    numbers = [p for p in all_pairs if p.coordinates is None]
+    shift = np.mean([p.computed - p.expected for p in numbers]) if numbers else 0.0
+    return [replace(p, computed=p.computed - shift) if p.coordinates is None else p
+            for p in all_pairs]

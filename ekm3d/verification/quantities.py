@@ -1,4 +1,4 @@
-"""What a verification can ask of a simulation, by name.
+"""Quantities of a simulation that a verification can ask for, by name.
 
 On voxels of ore:
     total:Na+  dissolved:Na+     component per volume of rock, of moving water          [mol/m3]
@@ -20,11 +20,14 @@ One number:
     audit:charge  audit:mass  audit:faraday                  the run's own balances           [1]
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ekm3d.errors import InputError
+from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.state import components, minerals, on_clay
 from ekm3d.suggest import suggest
@@ -36,47 +39,55 @@ PLAIN = ("pH", "ionic_strength", "phi", "head")
 OF_VOXELS = ("amount", "front", "largest", "smallest")
 
 
+Simulation = Any                                            # of model; tests pass parts of one
+Region = Callable[[dict[str, np.ndarray]], np.ndarray]      # {"x": ..., ...} [m] -> mask
+
+
 class UnknownQuantity(InputError):
-    """No quantity has that name; the text says which there are."""
+    """No quantity has that name; the message suggests one or lists those there are."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A quantity on the voxels of a block; mask: those that hold ore and are looked at."""
+    """A quantity on the voxels of a block; mask: voxels of ore within the region looked at."""
 
     values: np.ndarray      # (nz, ny, nx)
-    mask: np.ndarray
-    grid: object
+    mask: np.ndarray        # (nz, ny, nx)
+    grid: Grid
 
-    def centres(self):
-        """{"x": ..., "y": ..., "z": ...} of the voxels in the mask [m]."""
+    def centres(self) -> dict[str, np.ndarray]:
+        """Return {"x": (n,), "y": (n,), "z": (n,)} of the voxels in the mask [m]."""
         z, y, x = (self.grid.centres(axis) for axis in range(3))
         zz, yy, xx = np.meshgrid(z, y, x, indexing="ij")
         return {"x": xx[self.mask], "y": yy[self.mask], "z": zz[self.mask]}
 
 
 class Record:
-    """Sums over the steps that a state does not keep."""
+    """Sums over the steps of a run that its state does not keep."""
 
-    def __init__(self, sim):
+    def __init__(self, sim: Simulation) -> None:
         self.sim = sim
         self.charge = np.zeros(len(sim.electrodes.rows))    # C into the ore, by row
 
-    def add(self, dt):
-        """Note the step that has just been taken."""
-        self.charge += self.sim.row_currents() * dt
+    def add(self, dt: float) -> None:
+        """Add the step of length dt [s] that has just been taken."""
+        self.charge += self.sim.boundary_values.row_currents() * dt
 
 
-def expand(name, sim):
-    """The names that a pattern such as "species:*" stands for."""
+def expand(name: str, sim: Simulation) -> list[str]:
+    """Return the names of a pattern such as "species:*"."""
     head, _, rest = name.partition(":")
     if head in LISTS and rest == "*":
         return [f"{head}:{item}" for item in getattr(sim.chem, LISTS[head])]
     return [name]
 
 
-def evaluate(name, sim, record, region=None):
-    """A Sample or a float; a number counts only the region {"x": ...} -> mask, if given."""
+def evaluate(name: str, sim: Simulation, record: Record,
+             region: Region | None = None) -> Sample | float:
+    """Return a quantity at the present time: a Sample, or a number over the region if given.
+
+    UnknownQuantity where the case has no such quantity.
+    """
     head, _, rest = name.partition(":")
     if head in LISTS or name in PLAIN:
         return _on_voxels(head, rest, sim)
@@ -93,21 +104,21 @@ def evaluate(name, sim, record, region=None):
 
 # ---- on voxels -------------------------------------------------------------------------------
 
-def _on_voxels(head, item, sim, region=None):
-    values = PLAIN_VALUES[head](sim) if head in PLAIN else LIST_VALUES[head](sim, _number(
+def _on_voxels(head: str, item: str, sim: Simulation, region: Region | None = None) -> Sample:
+    values = PLAIN_VALUES[head](sim) if head in PLAIN else LIST_VALUES[head](sim, _index(
         item, getattr(sim.chem, LISTS[head]), head))
-    values = np.array(sim.backend.to_numpy(values))
-    return Sample(values, _mask(sim, region), sim.grid)     # a state's array changes
+    values = np.array(sim.backend.to_numpy(values))         # a copy: a state's array changes
+    return Sample(values, _mask(sim, region), sim.grid)
 
 
-def _number(item, names, what):
+def _index(item: str, names: Sequence[str], kind: str) -> int:
     if item not in names:
-        raise UnknownQuantity(f"the case has no {what} {item!r}" + suggest(item, names))
+        raise UnknownQuantity(f"the case has no {kind} {item!r}" + suggest(item, names))
     return names.index(item)
 
 
-def _mask(sim, region):
-    """Voxels of ore in a region."""
+def _mask(sim: Simulation, region: Region | None) -> np.ndarray:
+    """Return the mask of voxels of ore in a region."""
     mask = sim.electrodes.ore.copy()
     if region is not None:
         z, y, x = (sim.grid.centres(axis) for axis in range(3))
@@ -116,28 +127,28 @@ def _mask(sim, region):
     return mask
 
 
-def _inner(sim, name):
+def _inner(sim: Simulation, name: str) -> Any:
     return getattr(sim.state, name)[sim.grid.inner]
 
 
-def _fraction(sim, n):
-    """Share of the charge of the exchanger that species n is on."""
-    held = sim.backend.to_numpy(on_clay(sim.state)[sim.grid.inner])
-    amounts = held * sim.chem.z_x[:, None, None, None]
-    whole = amounts[sim.chem.site_of == sim.chem.site_of[n]].sum(0)
-    return np.divide(amounts[n], whole, out=np.zeros_like(whole), where=whole > 0)
+def _equivalent_fraction(sim: Simulation, n: int) -> np.ndarray:
+    """Return the share of exchangeable species n in the charge of its exchanger."""
+    amounts = sim.backend.to_numpy(on_clay(sim.state)[sim.grid.inner])
+    charges = amounts * sim.chem.z_x[:, None, None, None]
+    total = charges[sim.chem.site_of == sim.chem.site_of[n]].sum(0)
+    return np.divide(charges[n], total, out=np.zeros_like(total), where=total > 0)
 
 
-LIST_VALUES = {
+LIST_VALUES: dict[str, Callable[[Simulation, int], Any]] = {
     "total": lambda sim, n: components(sim.state, sim.chem)[sim.grid.inner][n],
     "immobile": lambda sim, n: _inner(sim, "immobile")[n],
     "dissolved": lambda sim, n: sim.state.weighted_sum(sim.chem.nu[:, n], _inner(sim, "c")),
     "species": lambda sim, n: _inner(sim, "c")[n],
     "exchanged": lambda sim, n: on_clay(sim.state)[sim.grid.inner][n],
-    "fraction": _fraction,
+    "fraction": _equivalent_fraction,
     "solid": lambda sim, n: minerals(sim.state)[sim.grid.inner][n],
 }
-PLAIN_VALUES = {
+PLAIN_VALUES: dict[str, Callable[[Simulation], Any]] = {
     "pH": lambda sim: _inner(sim, "pH"),
     "ionic_strength": lambda sim: 0.5e-3 * sim.state.weighted_sum(
         sim.chem.z.astype(float)**2, _inner(sim, "c")),
@@ -148,22 +159,26 @@ PLAIN_VALUES = {
 
 # ---- one number ------------------------------------------------------------------------------
 
-def _reduced(head, field):
-    values = field.values[field.mask]
+def _reduced(head: str, sample: Sample) -> float:
+    """Return the amount, front position, largest or smallest value of a Sample."""
+    values = sample.values[sample.mask]
     if head == "amount":
-        return float(values.sum() * field.grid.voxel_volume)
+        return float(values.sum() * sample.grid.voxel_volume)
     if head == "front":
-        return _front(field)
+        return _front(sample)
     return float(values.max() if head == "largest" else values.min())
 
 
-def _front(field):
-    """Where the profile along the longest axis first passes the mean of its two ends [m]."""
-    axis = int(np.argmax(field.grid.shape))
-    keep = np.moveaxis(field.mask, axis, -1).reshape(-1, field.grid.shape[axis])
-    lines = np.moveaxis(field.values, axis, -1).reshape(keep.shape)
-    live = keep.all(0)
-    x, profile = field.grid.centres(axis)[live], lines.mean(0)[live]
+def _front(sample: Sample) -> float:
+    """Return the first crossing of a profile with the mean of its two ends [m]; nan without one.
+
+    The profile runs along the longest axis, averaged over layers in which all voxels hold ore.
+    """
+    axis = int(np.argmax(sample.grid.shape))
+    keep = np.moveaxis(sample.mask, axis, -1).reshape(-1, sample.grid.shape[axis])
+    lines = np.moveaxis(sample.values, axis, -1).reshape(keep.shape)
+    full = keep.all(0)
+    x, profile = sample.grid.centres(axis)[full], lines.mean(0)[full]
     above_middle = profile - 0.5 * (profile[0] + profile[-1])
     crossing = np.flatnonzero(np.diff(np.sign(above_middle)) != 0)
     if not crossing.size:
@@ -173,29 +188,30 @@ def _front(field):
     return float(x[n] + (x[n + 1] - x[n]) * a / (a - b))
 
 
-def _current(rest, sim, record, region):
+def _current(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
+    """Return a current into the ore of a row or side, or through a plane [A]."""
     kind, _, which = rest.partition(":")
     if kind == "row":
-        return sim.row_currents()[_number(which, sim.electrodes.rows, "row")]
+        return sim.boundary_values.row_currents()[_index(which, sim.electrodes.rows, "row")]
     if kind == "side":
-        return _side(sim.side_currents(), which)
+        return _side(sim.boundary_values.side_currents(), which)
     if kind == "plane":
         return _through_plane(which, sim, region)
     raise UnknownQuantity(f"current:{rest}: write current:row:NAME, current:side:FACE or "
                           "current:plane:x=0.5")
 
 
-def _side(values, face):
+def _side(values: Mapping[str, float], face: str) -> float:
     if face not in values:
         raise UnknownQuantity(f"the case has no side {face!r}" + suggest(face, values))
     return values[face]
 
 
-def _through_plane(text, sim, region):
-    """Current up the axis through a plane of faces inside the block [A]."""
+def _through_plane(text: str, sim: Simulation, region: Region | None) -> float:
+    """Return the current up the axis through a plane of faces inside the block [A]."""
     name, _, place = text.partition("=")
     axis, grid = AXES[name], sim.grid
-    n = (float(place) - grid.origin[2 - axis]) / grid.step(axis)
+    n = (float(place) - grid.origin[2 - axis]) / grid.spacing_along(axis)
     if abs(n - round(n)) > 1e-6 or not 0 < round(n) < grid.shape[axis]:
         raise UnknownQuantity(f"current:plane:{text}: no plane of faces between voxels lies there")
     p = sim.potential
@@ -205,22 +221,24 @@ def _through_plane(text, sim, region):
     if region is not None:
         coordinates = dict(zip("zyx", np.meshgrid(*[
             np.array([float(place)]) if a == axis else grid.centres(a) for a in range(3)],
-            indexing="ij")))
+            indexing="ij"), strict=True))
         through = through * np.squeeze(region(coordinates), axis)
     return through.sum()
 
 
-def _effluent(rest, sim, record, region):
+def _effluent(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
+    """Return the concentration of a component in water leaving through a side [mol/m3]."""
     face, _, name = rest.partition(":")
-    out = _side(sim.side_water(), face)
+    out = _side(sim.boundary_values.side_water(), face)
     n = [side.face for side in sim.case.sides].index(face)
-    k = _number(name, sim.chem.components, "component")
+    k = _index(name, sim.chem.components, "component")
     if out >= 0.0:
         raise UnknownQuantity(f"effluent:{rest}: no water leaves through {face}")
-    return sim.side_flux[n, k] / out
+    return sim.boundary_values.side_flux[n, k] / out
 
 
-def _audit(rest, sim, record, region):
+def _audit(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
+    """Return the largest error of a balance of the run [1]."""
     audits = {"charge": lambda: sim.balances.charge_max, "faraday": sim.balances.faraday_error,
               "mass": lambda: sim.balances.mass_errors().max()}
     if rest not in audits:
@@ -228,18 +246,19 @@ def _audit(rest, sim, record, region):
     return audits[rest]()
 
 
-def _charge(rest, sim, record, region):
-    return record.charge[_number(rest.removeprefix("row:"), sim.electrodes.rows, "row")]
+def _charge(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
+    """Return the charge from a row into the ore since the start [C]."""
+    return record.charge[_index(rest.removeprefix("row:"), sim.electrodes.rows, "row")]
 
 
-NUMBERS = {
+NUMBERS: dict[str, Callable[[str, Simulation, Record, Region | None], float]] = {
     "current": _current,
     "charge": _charge,
-    "voltage": lambda rest, sim, record, region: sim.terminal_voltage,
+    "voltage": lambda rest, sim, record, region: sim.boundary_values.terminal_voltage,
     "potential": lambda rest, sim, record, region: _side(
-        sim.side_potentials(), rest.removeprefix("side:")),
+        sim.boundary_values.side_potentials(), rest.removeprefix("side:")),
     "water": lambda rest, sim, record, region: _side(
-        sim.side_water(), rest.removeprefix("side:")),
+        sim.boundary_values.side_water(), rest.removeprefix("side:")),
     "effluent": _effluent,
     "audit": _audit,
 }

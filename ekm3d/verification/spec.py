@@ -1,4 +1,4 @@
-"""verify.toml: what a verification case proves, on which grids, and against what.
+"""verify.toml: claim, grids and references of a verification case.
 
     proves, family
     [[study]]   runs of the case that belong together: on finer and finer grids, or with shorter
@@ -9,12 +9,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ekm3d.case.problems import CaseError
 from ekm3d.case.toml_tables import Table, parse
-from ekm3d.case.toml_text import CaseError, load
+from ekm3d.case.toml_text import load
 from ekm3d.case.units import not_negative
 
 FILE = "verify.toml"
@@ -22,20 +23,21 @@ SETS = ("quick", "full")
 TIME, NUMBER = not_negative("s", "1 h"), not_negative("", "1e-3")
 
 
-def _times(value):
-    """Reader of times [s]: a list or one alone, the same for all sets or one each."""
+def _times(value: Any) -> dict[str, list[float]]:
+    """Read times [s]: a list or a single one, the same for all sets or one each."""
     if not isinstance(value, dict):
         value = dict.fromkeys(SETS, value)
     return {which: [TIME.read(v) for v in (times if isinstance(times, list) else [times])]
             for which, times in _by_set(value).items()}
 
 
-def _names(value):
+def _names(value: Any) -> list[Any]:
+    """Read a list of names or a single one."""
     return value if isinstance(value, list) else [value]
 
 
-def _by_set(value):
-    """A number for all sets, or one each."""
+def _by_set(value: Any) -> dict[str, Any]:
+    """Return {set: value} of one value for all sets, or of one each."""
     if not isinstance(value, dict):
         value = dict.fromkeys(SETS, value)
     if set(value) != set(SETS):
@@ -43,7 +45,8 @@ def _by_set(value):
     return value
 
 
-def _numbers(value):
+def _numbers(value: Any) -> dict[str, float]:
+    """Read a number for all sets, or one each."""
     return {which: NUMBER.read(v) for which, v in _by_set(value).items()}
 
 
@@ -53,7 +56,10 @@ Numbers = Annotated[dict[str, float], BeforeValidator(_numbers)]
 
 
 class Study(Table):
-    """`refines`: what gets smaller from run to run. A study without `full` is the same in both."""
+    """Runs that belong together; without `full` the set "full" is the quick one.
+
+    refines: the quantity that gets smaller from run to run.
+    """
 
     name: str = "grid"
     refines: Literal["space", "time", "nothing"] = "space"
@@ -61,14 +67,16 @@ class Study(Table):
     quick: list[list[str]] = [[]]
     full: list[list[str]] | None = None
 
-    def runs(self, which):
-        """Overrides of every run of the set "quick" or "full"."""
+    def runs(self, which: str) -> list[list[str]]:
+        """Return the overrides of every run of the set "quick" or "full"."""
         chosen = self.full if which == "full" and self.full is not None else self.quick
         return [[*self.always, *run] for run in chosen]
 
 
 class Reference(Table):
-    """One of: file, formula, quantity (of the same run), run = "next", study."""
+    """Source of the expected values: one of file, formula, quantity (of the same run),
+    run = "next", study.
+    """
 
     file: str | None = None
     column: str | None = None            # default: the quantity's name
@@ -109,6 +117,8 @@ class Compare(Table):
 
 
 class VerifyFile(Table):
+    """Contents of verify.toml."""
+
     proves: str = Field(examples=['"what this case shows"'])
     family: str = Field(examples=['"transport"'])
     study: list[Study] = [Study()]
@@ -124,8 +134,8 @@ class Verification:
     file: VerifyFile
 
     @classmethod
-    def read(cls, path):
-        """The verification in a directory; CaseError lists what is wrong with verify.toml."""
+    def read(cls, path: str | Path) -> "Verification":
+        """Read the verify.toml of a directory; CaseError lists its mistakes."""
         path = Path(path)
         try:
             text = (path / FILE).read_text()
@@ -137,18 +147,18 @@ class Verification:
         problems.raise_if_any()
         return cls(path, path.name, file)
 
-    def studies(self, compare):
-        """The studies that a comparison looks at."""
+    def studies(self, compare: Compare) -> list[Study]:
+        """Return the studies that a comparison is made for."""
         return [s for s in self.file.study if compare.study is None or s.name in compare.study]
 
-    def compares(self, study):
-        """(number, Compare) of those that need the runs of a study."""
+    def compares(self, study: Study) -> list[tuple[int, Compare]]:
+        """Return (number, Compare) of the comparisons that need the runs of a study."""
         return [(n, c) for n, c in enumerate(self.file.compare)
                 if study in self.studies(c) or c.reference.study == study.name]
 
 
-def _check(file, path, problems):
-    """What the models cannot see: names of studies, files, one kind of reference each."""
+def _check(file: VerifyFile, path: Path, problems: Any) -> None:
+    """Check names of studies, files, and that every comparison has one reference."""
     studies = [study.name for study in file.study]
     for n, compare in enumerate(file.compare):
         here, ref = ("compare", n), compare.reference
@@ -157,13 +167,13 @@ def _check(file, path, problems):
         if len(given) != 1:
             problems.add((*here, "reference"), "should hold one of file, formula, quantity, run, "
                          f"study, not {' and '.join(given) or 'none'}")
-        for name in [*(compare.study or ()), *([ref.study] if ref.study else ())]:
-            if name not in studies:
-                problems.add((*here, "study"), f"no study {name!r}; there are "
+        for study in [*(compare.study or ()), *([ref.study] if ref.study else ())]:
+            if study not in studies:
+                problems.add((*here, "study"), f"no study {study!r}; there are "
                              + ", ".join(studies))
-        for peer in [ref, *compare.peer]:
-            if peer.file is not None and not (path / peer.file).is_file():
-                problems.add(here, f"there is no file {peer.file!r} beside verify.toml")
+        for name in [ref.file, *(peer.file for peer in compare.peer)]:
+            if name is not None and not (path / name).is_file():
+                problems.add(here, f"there is no file {name!r} beside verify.toml")
         for peer in compare.peer:
             if (peer.file is None) == (peer.error is None):
                 problems.add((*here, "peer"), f"{peer.name!r} needs either an error or a file")

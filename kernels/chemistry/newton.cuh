@@ -1,16 +1,14 @@
 // One step of Newton's method for the chemical equilibrium of a pack of voxels, a lane each; the
-// equations are those of ekm3d/equilibrium.py. What is zero in all voxels is left out by lists of
-// entries; the matrix is a list of the NFILL entries that elimination can make other than zero,
-// row by row, each row's by column.
+// equations are those of ekm3d/chemistry/equations.py. Lists of entries leave out all zeros; the
+// matrix is a list of the NFILL entries that may be nonzero after elimination, row by row, each
+// row by column.
 
 // Unknowns: NB = NK + NX + 2 of ln a, ln x, ln I and ln a_w; NU with the amounts of phases.
 constexpr int AT_I = NK + NX, AT_W = NK + NX + 1;
-constexpr int FACTORS = NK + NX + 1 + NG + 1 + NX + 1;      // what ln of a term is a sum of
-constexpr int SOURCES = NT + NT;            // what derivatives are sums of: terms, grown terms
-constexpr real LN10 = real(2.302585092994045684);
-constexpr real MISSING = -10000, LARGEST = 60, SATURATED = real(1e-10);
-constexpr real LEAST = sizeof(real) == 8 ? real(1e-100) : SMALLEST;
-constexpr real TRACE = sizeof(real) == 8 ? real(1e-250) : SMALLEST;
+constexpr int FACTORS = NK + NX + 1 + NG + 1 + NX + 1;      // of which ln of a term is a sum
+constexpr int SOURCES = NT + NT;            // of which derivatives are sums: terms, their growth
+constexpr real LEAST = sizeof(real) == 8 ? LEAST_PIVOT : SMALLEST;
+constexpr real TRACE = sizeof(real) == 8 ? ABSENT : SMALLEST;
 
 typedef real Values[LANES] ALIGNED;         // one number of every voxel of a pack
 
@@ -24,7 +22,7 @@ struct System {
     const real* direct;                     // derivatives that are sums over sources
     const real *growth, *sizes, *on;        // (NS, NG), (NG - 1), (NT, NX)
     const real *phase_nu, *phase_water, *phase_constant;
-    const int *additive, *gas, *order, *masters, *place;
+    const int *additive, *gas, *order, *masters, *position;
     const int *entry, *diagonal;            // number of the entry (row, column), of (row, row)
     const int *row_start, *column;          // of the entries
     const int *move_start, *move_from, *move_to;            // from a master's row to its phase's
@@ -32,7 +30,7 @@ struct System {
     int hydrogen;
 };
 
-// Given, unknown and worked out.
+// A pack of voxels: inputs, unknowns and work arrays.
 struct Pack {
     Values total[NK], water, cec[NX], slope[NX], reference[NX], least[NX], most[NX];
     Values y[NU], active[NP1], absent[NK];      // absent: 1 where a component has no total
@@ -40,6 +38,7 @@ struct Pack {
     Values strength, A[NFILL], x[NU];
 };
 
+// Terms, saturations, errors and scales of the equations at the unknowns y.
 ROUTINE void residual(const System& s, Pack& p)
 {
     Values factors[FACTORS];
@@ -128,8 +127,9 @@ ROUTINE void residual(const System& s, Pack& p)
         }
 }
 
-// Which phases are to be present; a voxel's equations hold (good) if that changes nothing.
-ROUTINE void judge(const System& s, Pack& p, real tolerance, const real* still, real* good)
+// Update the active phases; a voxel has converged (good) if they stay and the equations hold.
+ROUTINE void check_convergence(const System& s, Pack& p, real tolerance, const real* still,
+                               real* good)
 {
     EKM_LANES(l, LANES) {
         const real allowed = still[l] > 0 ? larger(tolerance, real(1e-10)) : tolerance;
@@ -157,11 +157,11 @@ ROUTINE void judge(const System& s, Pack& p, real tolerance, const real* still, 
     }
 }
 
-// The matrix of Newton's method, rows and columns in the order of elimination, and x, its right
-// side.
+// Assemble the matrix of Newton's method, rows and columns in the order of elimination, and its
+// right-hand side x.
 ROUTINE void assemble(const System& s, Pack& p)
 {
-    const int* at = s.place;
+    const int* at = s.position;
     Values slopes[NG];
     EKM_LANES(l, LANES) {
         const real root = square_root(p.strength[l]);
@@ -239,11 +239,11 @@ ROUTINE void assemble(const System& s, Pack& p)
     }
 }
 
-// Where a phase is present its saturation takes the place of its master's balance, which moves to
+// Replace, where a phase is present, its master's balance by its saturation; the balance moves to
 // the row of the phase's amount.
-ROUTINE void place_phases(const System& s, Pack& p)
+ROUTINE void insert_phases(const System& s, Pack& p)
 {
-    const int* at = s.place;
+    const int* at = s.position;
     for (int m = 0; m < NP; m++)
         for (int k = 0; k < NK; k++) {
             const real nu = s.phase_nu[m * NK + k];
@@ -278,7 +278,7 @@ ROUTINE void place_phases(const System& s, Pack& p)
     }
 }
 
-// x of A x = b; b comes as x.
+// Solve A x = b by LU elimination; x holds b on entry.
 ROUTINE void eliminate(const System& s, Pack& p)
 {
     const int* target = s.target;

@@ -1,6 +1,6 @@
-// Geometry of the faces between voxels, and the loop over them.
+// Geometry of the faces between voxels, and loops over faces.
 
-// Spacing along axis 0, 1, 2 = z, y, x  [m], and distance in memory.
+// Spacing along axis 0, 1, 2 = z, y, x  [m], and stride in memory.
 INLINE real spacing(const Grid& g, int axis) { return axis == 0 ? g.dz : axis == 1 ? g.dy : g.dx; }
 INLINE Offset stride(const Grid& g, int axis)
 {
@@ -14,17 +14,17 @@ INLINE real shape(const Grid& g, int axis)
     return 2 * real(g.dx) * real(g.dy) * real(g.dz) / h / h;
 }
 
-// Conductance of two half voxels in series.
+// Conductance of two half voxels in series, from their conductivities.
 INLINE real series(real a, real b, real shape)
 {
     return a + b > 0 ? shape * (a * b) / (a + b) : real(0);
 }
 
-// A row of faces side by side along x, all of one axis.
+// Row of faces of one axis, side by side along x.
 struct FaceRow {
-    int axis, j, k, n;                      // n of them, the first above voxel (tile.i, j, k)
-    Tile tile;                              // whose faces of this axis these are, border included
-    Offset first, step, side;               // that voxel; to the one above it; axis in (3, padded)
+    int axis, j, k, n;                      // n faces, the first above voxel (tile.i, j, k)
+    Tile tile;                              // voxels that own the tile's faces of this axis
+    Offset first, step, side;               // that voxel; stride along axis; axis in (3, padded)
 };
 
 INLINE FaceRow face_row(const Tile& t, const Grid& g, int axis)
@@ -43,7 +43,7 @@ INLINE void to_next(FaceRow& f, const Tile& t, const Grid& g)
         f = face_row(t, g, f.axis);
 }
 
-// Every row of faces, tile by tile; those on the lower side of the box, too.
+// Loop over all rows of faces, tile by tile, the lower side of the box included.
 #define EKM_FACE_ROWS(f, g)                                                     \
     EKM_TILES(t_, g)                                                            \
         for (FaceRow f = face_row(t_, g, 0); f.axis < 3; to_next(f, t_, g))

@@ -1,44 +1,44 @@
-// Sums over voxels that do not depend on who adds up what; twin of ekm3d/sums.py.
+// Reproducible sums over voxels; twin of ekm3d/parallel/reproducible_sum.py, whose constants
+// WIDTH, BINS, LOWEST and HIGHEST come with the generated header.
 
-constexpr int WIDTH = 26, BINS = 4, LOWEST = -38, HIGHEST = 37;
-
-// sums: a added up over every segment
+// sums = segment sums of a
 KERNEL sum_segments(Grid g, const real* __restrict__ a, real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span sum;
-            EKM_SPAN(l, s, g) sum[l] = a[start + s * g.segment + l];
-            sums[span_at(s, j, k, g)] = of_span(sum);
+        EKM_SEGMENTS(s, g) {
+            Segment sum;
+            EKM_SEGMENT(l, s, g) sum[l] = a[start + s * g.segment + l];
+            sums[segment_at(s, j, k, g)] = of_segment(sum);
         }
     }
 }
 
-// sums: a b added up over every segment
+// sums = segment sums of a b
 KERNEL dot_segments(Grid g, const real* __restrict__ a, const real* __restrict__ b,
-                 real* __restrict__ SEGMENTS(g) sums)
+                    real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span sum;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment sum;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
                 sum[l] = a[c] * b[c];
             }
-            sums[span_at(s, j, k, g)] = of_span(sum);
+            sums[segment_at(s, j, k, g)] = of_segment(sum);
         }
     }
 }
 
-// 2^n, n from -1022 to 1023; the n of 2^(n - 1) <= x < 2^n, x > 0 and not subnormal
+// Powers of two: 2^n, n from -1022 to 1023; the n of 2^(n - 1) <= x < 2^n, x > 0 not subnormal.
 INLINE real power_of_two(int n) { return number_of(Offset(n + 1023) << 52); }
 INLINE int exponent(real x) { return int(bits_of(x) >> 52) - 1022; }
 
-// bins: every layer's top and what is in its bins; a row of g is a layer's numbers
-KERNEL collect(Grid g, const real* __restrict__ LIST(count) numbers, Offset count, int entries,
-               real* __restrict__ LIST(entries) bins)
+// bins: of every layer the top bin's number and its bins' contents; a row of g is a layer's
+// numbers.
+KERNEL bin_values(Grid g, const real* __restrict__ LIST(count) numbers, Offset count, int entries,
+                  real* __restrict__ LIST(entries) bins)
 {
     EKM_ROWS(j, k, g) {
         const real* x = numbers + Offset(k) * g.nx;
@@ -70,21 +70,21 @@ KERNEL collect(Grid g, const real* __restrict__ LIST(count) numbers, Offset coun
     }
 }
 
-// merged: what all layers of a sum have in their bins, in the bins of the highest; a row of g is a
-// sum's layers. What is no number is told though the layer lies below the last bin.
-KERNEL merge(Grid g, const real* __restrict__ LIST(count) bins, Offset count, int size,
-             real* __restrict__ LIST(size) merged)
+// merged: the bins of all layers of a sum, added to those of the highest layer; a row of g is a
+// sum's layers. nan or inf makes the sum nan, even in a layer below the last bin: 0 * nan = nan.
+KERNEL merge_bins(Grid g, const real* __restrict__ LIST(count) bins, Offset count, int size,
+                  real* __restrict__ LIST(size) merged)
 {
     EKM_ROWS(j, k, g) {
         const real* layers = bins + (BINS + 1) * Offset(k) * g.nx;
         real top = LOWEST;
         EKM_ALONG_MAX(i, g.nx, top) top = larger(layers[(BINS + 1) * i], top);
         top = largest_of_row(top);
-        real first = 0, second = 0, third = 0, fourth = 0, wrong = 0;
-        EKM_ALONG_SUM(i, g.nx, first, second, third, fourth, wrong) {
+        real first = 0, second = 0, third = 0, fourth = 0, invalid = 0;
+        EKM_ALONG_SUM(i, g.nx, first, second, third, fourth, invalid) {
             const real* bin = layers + (BINS + 1) * i + 1;
             const real below = top - bin[-1];
-            wrong += 0 * (bin[0] + bin[1] + bin[2] + bin[3]);
+            invalid += 0 * (bin[0] + bin[1] + bin[2] + bin[3]);
             first += below == 0 ? bin[0] : real(0);
             second += below == 0 ? bin[1] : below == 1 ? bin[0] : real(0);
             third += below == 0 ? bin[2] : below == 1 ? bin[1] : below == 2 ? bin[0] : real(0);
@@ -92,11 +92,11 @@ KERNEL merge(Grid g, const real* __restrict__ LIST(count) bins, Offset count, in
                     : below == 3 ? bin[0] : real(0);
         }
         real* to = merged + (BINS + 1) * Offset(k);
-        wrong = of_row(wrong);
+        invalid = of_row(invalid);
         to[0] = top;
-        to[1] = of_row(first) + wrong;
-        to[2] = of_row(second) + wrong;
-        to[3] = of_row(third) + wrong;
-        to[4] = of_row(fourth) + wrong;
+        to[1] = of_row(first) + invalid;
+        to[2] = of_row(second) + invalid;
+        to[3] = of_row(third) + invalid;
+        to[4] = of_row(fourth) + invalid;
     }
 }

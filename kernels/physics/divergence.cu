@@ -1,8 +1,10 @@
-// What flows into a voxel, and what it then holds; twin of ekm3d/budget.py.
+// Finite-volume balance of a voxel; twin of ekm3d/physics/divergence.py.
 
 // f = factor amount + given - div flow
-KERNEL net_source(Grid g, const real* __restrict__ amount, const real* __restrict__ given,
-                  const real* __restrict__ EACH(3) flow, real factor, real* __restrict__ f)
+KERNEL source_minus_divergence(Grid g, const real* __restrict__ amount,
+                               const real* __restrict__ given,
+                               const real* __restrict__ EACH(3) flow, real factor,
+                               real* __restrict__ f)
 {
     const real *z = flow, *y = flow + volume(g), *x = flow + 2 * volume(g);
     EKM_VOXELS(i, j, k, g) {
@@ -13,8 +15,8 @@ KERNEL net_source(Grid g, const real* __restrict__ amount, const real* __restric
 }
 
 // total += share gained, for every component
-KERNEL collect(Grid g, const real* __restrict__ EACH(NK) gained, real share,
-               real* __restrict__ EACH(NK) total)
+KERNEL accumulate(Grid g, const real* __restrict__ EACH(NK) gained, real share,
+                  real* __restrict__ EACH(NK) total)
 {
     EKM_VOXELS(i, j, k, g) {
         const Offset here = at(i, j, k, g);

@@ -1,25 +1,26 @@
-// Water through the faces of the voxels; twin of ekm3d/flow.py.
+// Hydraulic conductance and water flow of faces; twin of ekm3d/physics/flow.py.
 // needs grid/faces.cuh
 
 // Conductance of two half voxels in series                                          [m2/s]
-KERNEL rock_conductance(Grid g, const real* __restrict__ conductivity,
+KERNEL rock_conductance(Grid g, const real* __restrict__ hydraulic_conductivity,
                         real* __restrict__ EACH(3) conductance)
 {
     EKM_FACE_ROWS(f, g) {
-        const real* k = conductivity + f.first;
+        const real* k = hydraulic_conductivity + f.first;
         real* out = conductance + f.side + f.first;
         for (int l = 0; l < f.n; l++) out[l] = series(k[l], k[l + f.step], shape(g, f.axis));
     }
 }
 
 // Head per volt                                                                      [m/V]
-INLINE real thrust(real electroosmosis, real conductivity)
+INLINE real head_per_volt(real electroosmosis, real hydraulic_conductivity)
 {
-    return conductivity > 0 ? electroosmosis / conductivity : real(0);
+    return hydraulic_conductivity > 0 ? electroosmosis / hydraulic_conductivity : real(0);
 }
 
 // Electro-osmosis: the voltage divides over both halves of a face like their resistances [m3/s]
-KERNEL osmosis(Grid g, const real* __restrict__ sigma, const real* __restrict__ conductivity,
+KERNEL osmosis(Grid g, const real* __restrict__ sigma,
+               const real* __restrict__ hydraulic_conductivity,
                const real* __restrict__ electroosmosis,
                const real* __restrict__ EACH(3) conductance, const real* __restrict__ phi,
                real* __restrict__ EACH(3) water)
@@ -29,14 +30,14 @@ KERNEL osmosis(Grid g, const real* __restrict__ sigma, const real* __restrict__ 
             const Offset a = f.first + l, b = a + f.step;
             const real both = sigma[a] + sigma[b];
             const real part = both > 0 ? sigma[b] / both : real(0.5);
-            const real head = part * thrust(electroosmosis[a], conductivity[a])
-                            + (1 - part) * thrust(electroosmosis[b], conductivity[b]);
+            const real head = part * head_per_volt(electroosmosis[a], hydraulic_conductivity[a])
+                      + (1 - part) * head_per_volt(electroosmosis[b], hydraulic_conductivity[b]);
             water[f.side + a] = conductance[f.side + a] * head * (phi[a] - phi[b]);
         }
     }
 }
 
-// Adds the flow that the head drives                                                 [m3/s]
+// Adds the flow driven by the head                                                   [m3/s]
 KERNEL darcy(Grid g, const real* __restrict__ EACH(3) conductance, const real* __restrict__ head,
              real* __restrict__ EACH(3) water)
 {

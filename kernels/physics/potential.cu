@@ -1,8 +1,8 @@
-// Conductance and diffusion current of every face; twin of ekm3d/potential.py.
+// Electric conductance of faces, and faces whose drift has changed; twin of
+// ekm3d/physics/potential.py.
 // needs grid/faces.cuh
 // needs physics/face_interpolation.cuh
 
-constexpr real SURE = real(0.5);             // |u| below which diffusion keeps a face positive
 
 // Adds one species: sum z^2 D c* and sum z D (c_above - c_below).
 template <Drift drift>
@@ -22,9 +22,10 @@ ROUTINE void add_species(const Strip& f, const real* c, real z, real d, real ble
 // S = F (F/RT) G sum z^2 D c*  [S]  and  I_d = -F G sum z D (c_above - c_below)  [A]; axis 0, 1, 2
 // = z, y, x; every face is stored with the voxel below it.
 KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
-                        const real* __restrict__ mobility, const real* __restrict__ lag,
-                        const real* __restrict__ turnover,
-                        const Flag* __restrict__ EACH(3) safe, const real z[NS],
+                        const real* __restrict__ transport_factor,
+                        const real* __restrict__ previous_phi,
+                        const real* __restrict__ pore_turnover,
+                        const Flag* __restrict__ EACH(3) use_smaller_side, const real z[NS],
                         const real diffusion[NS], real blend,
                         real* __restrict__ EACH(3) conductance, real* __restrict__ EACH(3) current)
 {
@@ -35,10 +36,10 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
         const Offset out = row.side + row.first;
         Strip f;
         Lanes weight, diffusing;
-        open_strip(f, g, row.axis, row.first, row.n, mobility);
-        drift_strip(f, lag, turnover, safe + row.side, highest);
+        open_strip(f, g, row.axis, row.first, row.n, transport_factor);
+        drift_strip(f, previous_phi, pore_turnover, use_smaller_side + row.side, highest);
         if (f.drift != CENTRAL)
-            neighbours(f, mobility);
+            neighbours(f, transport_factor);
         EKM_LANES(l, row.n) weight[l] = diffusing[l] = 0;
         for (int n = 0; n < NS; n++) {
             const real* species = c + n * volume(g);
@@ -49,7 +50,8 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
             else if (f.drift == LIMITED)
                 add_species<LIMITED>(f, species, z[n], diffusion[n], blend, weight, diffusing);
             else
-                add_species<DOUBTFUL>(f, species, z[n], diffusion[n], blend, weight, diffusing);
+                add_species<SMALLER_SIDE>(f, species, z[n], diffusion[n], blend, weight,
+                                          diffusing);
         }
         for (int l = 0; l < row.n; l++) {
             const real geometric = FARADAY * f.geometric[l];
@@ -61,17 +63,20 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
 
 // Faces whose c* was chosen for another drift: 1 where it turned while |u| > SURE, or where |u|
 // grew to more than twice what it was, or than 2; u: of the ions of the highest |z|.
-KERNEL doubtful(Grid g, const real* __restrict__ phi, const real* __restrict__ lag,
-                const real* __restrict__ EACH(3) conductance, const Flag* __restrict__ EACH(3) safe,
-                real highest, Flag* __restrict__ EACH(3) doubt)
+KERNEL flag_drift_changes(Grid g, const real* __restrict__ phi,
+                          const real* __restrict__ previous_phi,
+                          const real* __restrict__ EACH(3) conductance,
+                          const Flag* __restrict__ EACH(3) use_smaller_side, real highest,
+                          Flag* __restrict__ EACH(3) flagged)
 {
     EKM_FACE_ROWS(f, g) {
         for (int l = 0; l < f.n; l++) {
             const Offset a = f.first + l, b = a + f.step, face = f.side + a;
-            const real u = F_RT * (phi[a] - phi[b]), old = F_RT * (lag[a] - lag[b]);
+            const real u = F_RT * (phi[a] - phi[b]);
+            const real old = F_RT * (previous_phi[a] - previous_phi[b]);
             const real now = highest * magnitude(u), then = highest * magnitude(old);
             const bool bad = (u * old < 0 && now > SURE) || now > 2 * larger(then, 1);
-            doubt[face] = bad && conductance[face] > 0 && safe[face] == 0;
+            flagged[face] = bad && conductance[face] > 0 && use_smaller_side[face] == 0;
         }
     }
 }

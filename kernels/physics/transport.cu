@@ -1,11 +1,12 @@
-// Fluxes of all components and what voxels gain by them; twin of ekm3d/transport.py.
+// Component fluxes across faces and the gain of voxels; twin of ekm3d/physics/transport.py.
 // needs grid/faces.cuh
 // needs physics/face_interpolation.cuh
+// needs physics/component_shares.cuh
 
-// The fields that fluxes depend on, and what is the same on all faces.
+// Input fields of the fluxes, and constants of all faces.
 struct Fields {
-    const real *c, *mobility, *phi, *lag, *turnover;
-    const Flag* safe;
+    const real *c, *transport_factor, *phi, *previous_phi, *pore_turnover;
+    const Flag* use_smaller_side;
     const real *water, *dispersivity, *z, *diffusion;
     real blend, highest, quickest;          // largest |z|, largest D
 };
@@ -33,17 +34,18 @@ INLINE void open_side(Side& side, const Fields& s, const Grid& g, int axis, Offs
 {
     Strip& f = side.f;
     side.axis = axis;
-    open_strip(f, g, axis, here, faces, s.mobility);
-    drift_strip(f, s.lag, s.turnover, s.safe + axis * volume(g), s.highest);
+    open_strip(f, g, axis, here, faces, s.transport_factor);
+    drift_strip(f, s.previous_phi, s.pore_turnover, s.use_smaller_side + axis * volume(g),
+                s.highest);
     if (wet || f.drift != CENTRAL)
-        neighbours(f, s.mobility);
+        neighbours(f, s.transport_factor);
     if (wet)
         water_strip(f, s.water + axis * volume(g));
     const real* phi = s.phi + here;
     EKM_LANES(l, faces) side.drop[l] = F_RT * f.geometric[l] * (phi[l] - phi[l + f.step]);
 }
 
-// Flux of species `number` but for what `mix` adds, and its differences.
+// Flux of species `number` without the part that `mix` adds, and its differences.
 template <Drift drift, bool wet>
 ROUTINE void species_flux(Side& side, const real* c, const Ion n, int number)
 {
@@ -75,81 +77,18 @@ INLINE void species_flux(Side& side, const real* c, const Ion n, int number)
     else if (side.f.drift == LIMITED)
         species_flux<LIMITED, wet>(side, c, n, number);
     else
-        species_flux<DOUBTFUL, wet>(side, c, n, number);
+        species_flux<SMALLER_SIDE, wet>(side, c, n, number);
 }
 
-// Which components a species brings along, species after species; `first` of its component: the
-// sum begins with it. Components that nothing brings begin with a zero.
-struct Shares {
-    int begin[NS + NK + 1], component[(NS + 2) * NK];
-    real share[(NS + 2) * NK];
-    bool first[(NS + 2) * NK];
-};
-
-INLINE Shares shares_of(const real* nu)
-{
-    Shares s;
-    bool begun[NK] = {};
-    int count = 0;
-    for (int n = 0; n < NS; n++) {
-        s.begin[n] = count;
-        for (int m = 0; m < NK; m++) {
-            bool needed = nu[n * NK + m] != 0;
-            if (n == NS - 1)
-                needed = needed || !begun[m];
-            if (needed) {
-                s.component[count] = m, s.share[count] = nu[n * NK + m];
-                s.first[count++] = !begun[m];
-                begun[m] = true;
-            }
-        }
-    }
-    for (int m = 0; m < NK; m++) {
-        s.begin[NS + m] = count;
-        s.component[count] = m, s.share[count] = 1, s.first[count++] = false;
-    }
-    s.begin[NS + NK] = count;
-    return s;
-}
-
-// Adds what species n brings to the components, each an array `all` behind the one before.
-INLINE void compose(const Shares& s, int n, const real* __restrict__ moved, int count, real* out,
-                    Offset all)
-{
-    for (int e = s.begin[n]; e < s.begin[n + 1]; e++) {
-        real* __restrict__ to = out + s.component[e] * all;
-        const real share = s.share[e];
-        if (s.first[e])
-            for (int l = 0; l < count; l++)
-                to[l] = share * moved[l];
-        else
-            for (int l = 0; l < count; l++)
-                to[l] = fused(share, moved[l], to[l]);
-    }
-}
-
-// The same in scratch.
-INLINE void compose(const Shares& s, int n, const Lanes& moved, int count, Lanes* out)
-{
-    for (int e = s.begin[n]; e < s.begin[n + 1]; e++) {
-        Lanes& to = out[s.component[e]];
-        const real share = s.share[e];
-        if (s.first[e])
-            EKM_LANES(l, count) to[l] = share * moved[l];
-        else
-            EKM_LANES(l, count) to[l] = fused(share, moved[l], to[l]);
-    }
-}
-
-// What all tiles share.
+// Arguments of all tiles.
 struct Task {
     Grid g;
     Fields s;
     const real* nu;
-    real *flux, *gained;                    // flux may be null: nobody asks for it
+    real *flux, *gained;                    // flux is null where it is not kept
 };
 
-// Flux of the n-th species, then what `mix` adds to that of each component, to side.moved.
+// Sets side.moved: flux of the n-th species, then the part that `mix` adds to each component.
 template <bool wet>
 INLINE void pass(Side& side, const Task& task, const Shares& shares, const Ion* ions, int n)
 {
@@ -161,12 +100,12 @@ INLINE void pass(Side& side, const Task& task, const Shares& shares, const Ion* 
         return;
     }
     if (n == NS)
-        mix(side.f, s.dispersivity, s.turnover, spacing(task.g, side.axis), s.quickest, s.blend,
-            side.change);
+        mix(side.f, s.dispersivity, s.pore_turnover, spacing(task.g, side.axis), s.quickest,
+            s.blend, side.change);
     EKM_LANES(l, side.f.faces) side.moved[l] = side.change[l] * side.changes[n - NS][l];
 }
 
-// Faces of the lower side of a tile, in front of the strip at `here`, kept in `below`.
+// Faces of the lower side of a tile, before the strip at `here`; fluxes are kept in `below`.
 template <bool keep, bool wet>
 INLINE void enter(Side& side, const Task& task, const Shares& shares, const Ion* ions, int axis,
                   Offset here, int count, bool border, Lanes* below)
@@ -181,7 +120,7 @@ INLINE void enter(Side& side, const Task& task, const Shares& shares, const Ion*
     }
 }
 
-// A tile strip by strip: every face inside it is looked at once, by all species in turn.
+// A tile strip by strip: each inner face is computed once, for all species in turn.
 template <bool keep, bool wet>
 ROUTINE void by_strips(const Tile& t, const Task& task, const Shares& shares, const Ion* ions)
 {
@@ -237,7 +176,7 @@ INLINE void add(const real* nu, int n, real weight, real moved, real* sum)
     }
 }
 
-// A voxel by itself, face by face, as a GPU's thread does it.
+// A single voxel, face by face: one GPU thread.
 template <bool keep, bool wet>
 INLINE void by_faces(const Tile& t, const Task& task)
 {
@@ -258,8 +197,8 @@ INLINE void by_faces(const Tile& t, const Task& task)
                     add(task.nu, n, 1, side.change[0], change);
             }
             if (wet)
-                mix(side.f, s.dispersivity, s.turnover, spacing(g, axis), s.quickest, s.blend,
-                    side.change);
+                mix(side.f, s.dispersivity, s.pore_turnover, spacing(g, axis), s.quickest,
+                    s.blend, side.change);
             const bool mine = way < 0 || (axis == 0 ? t.k : axis == 1 ? t.j : t.i) == 0;
             for (int m = 0; m < NK; m++) {
                 if (wet)
@@ -273,7 +212,7 @@ INLINE void by_faces(const Tile& t, const Task& task)
         task.gained[m * all + here] = gain[m];
 }
 
-// Whether water flows through a face of the tile.
+// True if water flows through any face of the tile.
 INLINE bool wet_tile(const Tile& t, const Grid& g, const real* water)
 {
     int wet = 0;
@@ -314,86 +253,90 @@ INLINE void advance(const Task& task)
 }
 
 KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
-                      const real* __restrict__ mobility, const real* __restrict__ phi,
-                      const real* __restrict__ lag, const real* __restrict__ turnover,
-                      const Flag* __restrict__ EACH(3) safe, const real* __restrict__ EACH(3) water,
+                      const real* __restrict__ transport_factor, const real* __restrict__ phi,
+                      const real* __restrict__ previous_phi, const real* __restrict__ pore_turnover,
+                      const Flag* __restrict__ EACH(3) use_smaller_side,
+                      const real* __restrict__ EACH(3) water,
                       const real* __restrict__ dispersivity, const real z[NS],
                       const real diffusion[NS], const real nu[NS][NK], real blend,
                       real* __restrict__ EACH(3) EACH(NK) flux, real* __restrict__ EACH(NK) gained)
 {
-    const Fields s = {c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                      blend, 0, 0};
+    const Fields s = {c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
+                      water, dispersivity, z, diffusion, blend, 0, 0};
     advance<true>({g, extremes(s), nu[0], flux, gained});
 }
 
 KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
-                      const real* __restrict__ mobility, const real* __restrict__ phi,
-                      const real* __restrict__ lag, const real* __restrict__ turnover,
-                      const Flag* __restrict__ EACH(3) safe, const real* __restrict__ EACH(3) water,
+                      const real* __restrict__ transport_factor, const real* __restrict__ phi,
+                      const real* __restrict__ previous_phi, const real* __restrict__ pore_turnover,
+                      const Flag* __restrict__ EACH(3) use_smaller_side,
+                      const real* __restrict__ EACH(3) water,
                       const real* __restrict__ dispersivity, const real z[NS],
                       const real diffusion[NS], const real nu[NS][NK], real blend,
                       real* __restrict__ EACH(NK) gained)
 {
-    const Fields s = {c, mobility, phi, lag, turnover, safe, water, dispersivity, z, diffusion,
-                      blend, 0, 0};
+    const Fields s = {c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
+                      water, dispersivity, z, diffusion, blend, 0, 0};
     advance<false>({g, extremes(s), nu[0], nullptr, gained});
 }
 
-// What can leave a voxel through its faces, one by one.
-struct Leaving {
-    real still, swept, plus, minus;
+// Outflow coefficients of a voxel, summed face by face.
+struct Outflow {
+    real diffusive, advective, cation_drift, anion_drift;
 };
 
-INLINE void through(Leaving& sum, const Grid& g, int axis, int sign, Offset here,
-                    const real* mobility, const real* phi, const real* water,
-                    const real* dispersivity)
+INLINE void add_face(Outflow& sum, const Grid& g, int axis, int sign, Offset here,
+                     const real* transport_factor, const real* phi, const real* water,
+                     const real* dispersivity)
 {
     const Offset beyond = here + sign * stride(g, axis);
     const real flow = water[axis * volume(g) + (sign > 0 ? here : beyond)];
-    const real geometric = series(mobility[here], mobility[beyond], shape(g, axis));
+    const real geometric = series(transport_factor[here], transport_factor[beyond], shape(g, axis));
     const real drift = geometric * F_RT * (phi[here] - phi[beyond]);
     const real spread = (dispersivity[here] + dispersivity[beyond]) / 2 * magnitude(flow)
                       / spacing(g, axis);
-    sum.still += geometric;
-    sum.swept += 2 * larger(sign * flow, 0) + spread;
-    sum.plus += 2 * larger(drift, 0);
-    sum.minus += 2 * larger(-drift, 0);
+    sum.diffusive += geometric;
+    sum.advective += 2 * larger(sign * flow, 0) + spread;
+    sum.cation_drift += 2 * larger(drift, 0);
+    sum.anion_drift += 2 * larger(-drift, 0);
 }
 
-// What can leave a voxel: per D, by water, per D |z| of cations and of anions.
-KERNEL leaving(Grid g, const real* __restrict__ mobility, const real* __restrict__ phi,
-               const real* __restrict__ EACH(3) water, const real* __restrict__ dispersivity,
-               real* __restrict__ still, real* __restrict__ swept, real* __restrict__ plus,
-               real* __restrict__ minus)
+// Outflow coefficients of a voxel: per D; of water and dispersion; per D |z| of cations, anions.
+KERNEL outflow_coefficients(Grid g, const real* __restrict__ transport_factor,
+                            const real* __restrict__ phi,
+                            const real* __restrict__ EACH(3) water,
+                            const real* __restrict__ dispersivity, real* __restrict__ diffusive,
+                            real* __restrict__ advective, real* __restrict__ cation_drift,
+                            real* __restrict__ anion_drift)
 {
     EKM_VOXELS(i, j, k, g) {
         const Offset here = at(i, j, k, g);
-        Leaving sum = {0, 0, 0, 0};
-        through(sum, g, 0, -1, here, mobility, phi, water, dispersivity);
-        through(sum, g, 0, 1, here, mobility, phi, water, dispersivity);
-        through(sum, g, 1, -1, here, mobility, phi, water, dispersivity);
-        through(sum, g, 1, 1, here, mobility, phi, water, dispersivity);
-        through(sum, g, 2, -1, here, mobility, phi, water, dispersivity);
-        through(sum, g, 2, 1, here, mobility, phi, water, dispersivity);
-        still[here] = sum.still;
-        swept[here] = sum.swept;
-        plus[here] = sum.plus;
-        minus[here] = sum.minus;
+        Outflow sum = {0, 0, 0, 0};
+        add_face(sum, g, 0, -1, here, transport_factor, phi, water, dispersivity);
+        add_face(sum, g, 0, 1, here, transport_factor, phi, water, dispersivity);
+        add_face(sum, g, 1, -1, here, transport_factor, phi, water, dispersivity);
+        add_face(sum, g, 1, 1, here, transport_factor, phi, water, dispersivity);
+        add_face(sum, g, 2, -1, here, transport_factor, phi, water, dispersivity);
+        add_face(sum, g, 2, 1, here, transport_factor, phi, water, dispersivity);
+        diffusive[here] = sum.diffusive;
+        advective[here] = sum.advective;
+        cation_drift[here] = sum.cation_drift;
+        anion_drift[here] = sum.anion_drift;
     }
 }
 
-// The rate at which the fastest species could empty a voxel                         [1/s]
-KERNEL emptying(Grid g, const real* __restrict__ still, const real* __restrict__ swept,
-                const real* __restrict__ plus, const real* __restrict__ minus,
-                const real* __restrict__ pores, const real fastest[NF][3],
-                real* __restrict__ rate)
+// Rate at which the fastest species could empty a voxel                             [1/s]
+KERNEL outflow_rate(Grid g, const real* __restrict__ diffusive,
+                    const real* __restrict__ advective, const real* __restrict__ cation_drift,
+                    const real* __restrict__ anion_drift, const real* __restrict__ pore_volume,
+                    const real fastest[NF][3], real* __restrict__ rate)
 {
     EKM_VOXELS(i, j, k, g) {
         const Offset here = at(i, j, k, g);
         real most = 0;
         for (int n = 0; n < NF; n++)
-            most = larger(most, fastest[n][0] * still[here] + fastest[n][1] * plus[here]
-                              + fastest[n][2] * minus[here] + swept[here]);
-        rate[here] = pores[here] > 0 ? most / pores[here] : real(0);
+            most = larger(most, fastest[n][0] * diffusive[here] + fastest[n][1] * cation_drift[here]
+                              + fastest[n][2] * anion_drift[here] + advective[here]);
+        rate[here] = pore_volume[here] > 0 ? most / pore_volume[here] : real(0);
     }
 }

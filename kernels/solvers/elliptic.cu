@@ -1,14 +1,15 @@
-// The 7-point operator and the vector work of conjugate gradients; twin of ekm3d/elliptic.py.
+// Conjugate gradients for the 7-point operator A: products, residuals and vector updates.
+// Twin of ekm3d/solvers/elliptic.py.
 
-// What leaves a voxel through its two faces along one axis: sum of a_face (x - x_neighbour).
+// Flux out of a voxel through its two faces along one axis: sum of a_face (x - x_neighbour).
 template <typename number>
-INLINE real outflow(const real* a, const number* x, Offset here, Offset step)
+INLINE real outflow(const real* a, const number* x, Offset here, Offset stride)
 {
-    const real own = x[here], upper = x[here + step], lower = x[here - step];
-    return a[here] * (own - upper) + a[here - step] * (own - lower);
+    const real own = x[here], upper = x[here + stride], lower = x[here - stride];
+    return a[here] * (own - upper) + a[here - stride] * (own - lower);
 }
 
-// y = b x - div(a grad x) per voxel                                    [A or m3/s]
+// y = A x = b x - div(a grad x) per voxel                              [A or m3/s]
 KERNEL apply_operator(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
                       const real* __restrict__ az, const real* __restrict__ b,
                       const real* __restrict__ x, real* __restrict__ y)
@@ -20,129 +21,133 @@ KERNEL apply_operator(Grid g, const real* __restrict__ ax, const real* __restric
     }
 }
 
-// image = (b - div a grad) p; sums over every segment of p image, r image and image^2
+// Ap = A p; sums over every segment of p Ap, r Ap and Ap^2
 KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
                           const real* __restrict__ az, const real* __restrict__ b,
                           const single* __restrict__ p, const real* __restrict__ r,
-                          real* __restrict__ image, real* __restrict__ EACH(3) SEGMENTS(g) sums)
+                          real* __restrict__ Ap, real* __restrict__ EACH(3) SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g), all = Offset(segments(g)) * g.ny * g.nz;
-        EKM_SPANS(s, g) {
-            Span curvature, along, square;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment pAp, rAp, ApAp;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
                 const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
                              + outflow(az, p, c, layer(g));
-                image[c] = y;
-                curvature[l] = p[c] * y;
-                along[l] = r[c] * y;
-                square[l] = y * y;
+                Ap[c] = y;
+                pAp[l] = p[c] * y;
+                rAp[l] = r[c] * y;
+                ApAp[l] = y * y;
             }
-            real* to = sums + span_at(s, j, k, g);
-            to[0] = of_span(curvature);
-            to[all] = of_span(along);
-            to[2 * all] = of_span(square);
+            real* sum = sums + segment_at(s, j, k, g);
+            sum[0] = of_segment(pAp);
+            sum[all] = of_segment(rAp);
+            sum[2 * all] = of_segment(ApAp);
         }
     }
 }
 
-// r = f - shift - image where anything conducts, else 0; sums over every segment of r r, of
-// (f - shift)^2 and of image^2
-KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ image,
-                const single* __restrict__ inverse, real shift, real* __restrict__ r,
-                real* __restrict__ EACH(3) SEGMENTS(g) sums)
+// r = f - source_mean - Ax in active voxels, else 0; sums over every segment of r^2, of
+// (f - source_mean)^2 and of Ax^2
+KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ Ax,
+                const single* __restrict__ inverse_diagonal, real source_mean,
+                real* __restrict__ r, real* __restrict__ EACH(3) SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g), all = Offset(segments(g)) * g.ny * g.nz;
-        EKM_SPANS(s, g) {
-            Span left, source, answer;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment rr, ss, AxAx;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
-                const real given = inverse[c] > 0 ? f[c] - shift : real(0), own = given - image[c];
-                r[c] = own;
-                left[l] = own * own;
-                source[l] = given * given;
-                answer[l] = image[c] * image[c];
+                const real source = inverse_diagonal[c] > 0 ? f[c] - source_mean : real(0);
+                const real difference = source - Ax[c];
+                r[c] = difference;
+                rr[l] = difference * difference;
+                ss[l] = source * source;
+                AxAx[l] = Ax[c] * Ax[c];
             }
-            real* to = sums + span_at(s, j, k, g);
-            to[0] = of_span(left);
-            to[all] = of_span(source);
-            to[2 * all] = of_span(answer);
+            real* sum = sums + segment_at(s, j, k, g);
+            sum[0] = of_segment(rr);
+            sum[all] = of_segment(ss);
+            sum[2 * all] = of_segment(AxAx);
         }
     }
 }
 
-// small = scale r, what the preconditioner is given
-KERNEL reduce_residual(Grid g, const real* __restrict__ r, real scale, single* __restrict__ small)
+// scaled_r = scale r in float32, the right-hand side of the preconditioner
+KERNEL scale_residual(Grid g, const real* __restrict__ r, real scale,
+                      single* __restrict__ scaled_r)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_ALONG(i, g.nx) small[start + i] = single(scale * r[start + i]);
+        EKM_ALONG(i, g.nx) scaled_r[start + i] = single(scale * r[start + i]);
     }
 }
 
-// p = z + keep p: z is what the preconditioner answered
-KERNEL redirect(Grid g, const single* __restrict__ z, real keep, single* __restrict__ p)
+// p = z + beta p; z: preconditioned residual
+KERNEL update_direction(Grid g, const single* __restrict__ z, real beta, single* __restrict__ p)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        const single share = single(keep);
-        EKM_ALONG(i, g.nx) p[start + i] = z[start + i] + share * p[start + i];
+        const single factor = single(beta);
+        EKM_ALONG(i, g.nx) p[start + i] = z[start + i] + factor * p[start + i];
     }
 }
 
-// x += way p, r -= way image, small = scale r; sum of r r over every segment
-KERNEL advance(Grid g, const single* __restrict__ p, const real* __restrict__ image, real way,
-               real scale, real* __restrict__ x, real* __restrict__ r, single* __restrict__ small,
-               real* __restrict__ SEGMENTS(g) sums)
+// x += alpha p, r -= alpha Ap, scaled_r = scale r; sum of r^2 over every segment
+KERNEL update_solution(Grid g, const single* __restrict__ p, const real* __restrict__ Ap,
+                       real alpha, real scale, real* __restrict__ x, real* __restrict__ r,
+                       single* __restrict__ scaled_r, real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span square;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment rr;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
-                const real left = r[c] - way * image[c];
-                x[c] += way * p[c];
-                r[c] = left;
-                small[c] = single(scale * left);
-                square[l] = left * left;
+                const real new_r = r[c] - alpha * Ap[c];
+                x[c] += alpha * p[c];
+                r[c] = new_r;
+                scaled_r[c] = single(scale * new_r);
+                rr[l] = new_r * new_r;
             }
-            sums[span_at(s, j, k, g)] = of_span(square);
+            sums[segment_at(s, j, k, g)] = of_segment(rr);
         }
     }
 }
 
-// A constant on top: x += way where anything conducts, r -= way b; sum of r r over every segment
-KERNEL lift(Grid g, const real* __restrict__ b, const single* __restrict__ inverse, real way,
-            real* __restrict__ x, real* __restrict__ r, real* __restrict__ SEGMENTS(g) sums)
+// x += constant in active voxels, r -= constant b; sum of r^2 over every segment
+KERNEL remove_mean_residual(Grid g, const real* __restrict__ b,
+                            const single* __restrict__ inverse_diagonal, real constant,
+                            real* __restrict__ x, real* __restrict__ r,
+                            real* __restrict__ SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g);
-        EKM_SPANS(s, g) {
-            Span square;
-            EKM_SPAN(l, s, g) {
+        EKM_SEGMENTS(s, g) {
+            Segment rr;
+            EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * g.segment + l;
-                const real left = r[c] - way * b[c];
-                x[c] += inverse[c] > 0 ? way : real(0);
-                r[c] = left;
-                square[l] = left * left;
+                const real new_r = r[c] - constant * b[c];
+                x[c] += inverse_diagonal[c] > 0 ? constant : real(0);
+                r[c] = new_r;
+                rr[l] = new_r * new_r;
             }
-            sums[span_at(s, j, k, g)] = of_span(square);
+            sums[segment_at(s, j, k, g)] = of_segment(rr);
         }
     }
 }
 
-// x += way trend, r -= way image, trend = way trend - x; image: A trend
-KERNEL follow(Grid g, const real* __restrict__ image, real way, real* __restrict__ trend,
-              real* __restrict__ x, real* __restrict__ r)
+// x += alpha trend, r -= alpha A_trend, trend = alpha trend - x; A_trend: A trend
+KERNEL extrapolate(Grid g, const real* __restrict__ A_trend, real alpha, real* __restrict__ trend,
+                   real* __restrict__ x, real* __restrict__ r)
 {
     EKM_VOXELS(i, j, k, g) {
         const Offset c = at(i, j, k, g);
-        const real step = way * trend[c], moved = x[c] + step;
-        x[c] = moved;
-        r[c] -= way * image[c];
-        trend[c] = step - moved;
+        const real step = alpha * trend[c], new_x = x[c] + step;
+        x[c] = new_x;
+        r[c] -= alpha * A_trend[c];
+        trend[c] = step - new_x;
     }
 }

@@ -1,25 +1,27 @@
-"""How fast each part of a step is on this machine, beside its memory, hand-written C++ and peers.
+"""Speed of each part of a step on this machine, beside its memory, hand-written C++ and peers.
 
     python scripts/benchmarks/bench.py [--write] [--quick] [--plain PROGRAM] [--pfmg PROGRAM]
 
-Bandwidth: a triad, a = b + s c, over 3 x 240 MB; its own writes count once.
+Bandwidth: a triad, a = b + s c, over 3 x 240 MB; written numbers count once.
 
-Kernels: bench_kernels.py calls every kernel as real steps do; bytes are each array's, once.
+Kernels: bench_kernels.py calls every kernel with the arguments of real steps; the size of every
+array counts once.
 
 Elliptic: the problem of bench_elliptic.py, from zero (cold) and from the last solution after a
 small change (warm), set-up included, to a residual of 1e-8. "header": time of the 7-point operator
-in the words of kernels/ekm.cuh over that of plain C++. PFMG is hypre's, with conjugate gradients.
+written with the macros of kernels/ekm.cuh over that of plain C++. PFMG is hypre's, with conjugate
+gradients.
 
-Transport: bench_transport.py, "weak" beside hand-written C++ of the same problem, which is first
-order, and "field", in which every limiter works.
+Transport: bench_transport.py; "weak" has hand-written C++ of the same problem, which is of first
+order, beside it, and in "field" every limiter is active.
 
-Chemistry: chemistry_speed.py, the same field voxels for PHREEQC in the same run where phreeqpy is
-installed.
+Chemistry: chemistry_speed.py, with the same field voxels for PHREEQC in the same run where phreeqpy
+is installed.
 
-Whole step: wall seconds of a step of the field block, after three.
+Whole step: wall time of a step of the field block, after three steps.
 
-One thread is timed by the process's clock, several by the wall's, which says little on a machine
-that does other things: best of some repeats. --write puts the page into
+One thread is timed by processor time, several by wall time, which means little on a machine with
+other work; the best of some repetitions counts. --write puts the page into
 cases/verification/benchmarks.md. On a GPU: scripts/benchmarks/gpu.py.
 """
 
@@ -214,7 +216,8 @@ def main():
         lines.append(line)
     if given.write:
         text = "\n\n".join(__doc__.split("\n\n")[2:])
-        head = "# Speed\n\nWritten by `python scripts/benchmarks/bench.py --write`: one run, one machine.\n\n"
+        head = ("# Speed\n\nWritten by `python scripts/benchmarks/bench.py --write`: one run, "
+                "one machine.\n\n")
         PAGE.write_text(head + text.strip() + "\n\n" + "\n".join(lines) + "\n")
 
 

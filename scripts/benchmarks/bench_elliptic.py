@@ -1,17 +1,18 @@
-"""How fast the elliptic solver is: unknowns per second, beside this machine's memory and peers.
+"""Speed of the elliptic solver: unknowns per second, beside memory bandwidth and other programs.
 
-    python scripts/benchmarks/bench_elliptic.py 64 96 128 [--threads 1 2] [--pfmg PROGRAM] [--probe PROGRAM]
+    python scripts/benchmarks/bench_elliptic.py 64 96 128 [--threads 1 2] [--pfmg PROGRAM]
+                                                          [--probe PROGRAM]
 
-The problem: N^3 voxels of log-normal conductivity (standard deviation 1.5 of the logarithm,
+Problem: N^3 voxels of log-normal conductivity (standard deviation 1.5 of the logarithm,
 correlated over 4 voxels), 15 vertical wells in three rows at -1, +1 and -1 V, closed sides; from
 zero to a residual of 1e-8 of the source, set-up included (cold), and again after every
 conductivity has changed by some per cent, from the last solution (warm).
 
 Bandwidth is that of a triad, a = b + s c, measured in between; `header` is the time of the
-7-point operator written in the words of kernels/ekm.cuh over that of the same loops in plain C++.
-Peers are programs of their own, called as PROGRAM N FILE ... on the same problem (float64:
-conductivity, mask of the wells, their voltage), which print {"MDOFs_total": ..., "its": ...}.
-One thread is timed by the process's clock, several by the wall's: best of --repeats.
+7-point operator written with the macros of kernels/ekm.cuh over that of the same loops in plain
+C++. Other programs are called as PROGRAM N FILE ... on the same problem (float64: conductivity,
+mask of the wells, their voltage) and print {"MDOFs_total": ..., "its": ...}. One thread is timed
+by process time, several by wall time: best of --repeats.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.solvers.elliptic import EllipticSolver, apply_operator
 
-LARGEST = 256       # voxels an edge of a field that is made and not repeated
+LARGEST = 256       # voxels along an edge of a random field; larger ones repeat it
 PLAIN = r"""
 extern "C" void triad(long n, double s, const double* b, const double* c, double* a)
 {
@@ -62,7 +63,7 @@ extern "C" void plain(int nx, int ny, int nz, const double* __restrict__ ax,
 
 
 def conductivity(n, seed=7):
-    """Log-normal [S/m], and a second field to change it by."""
+    """Return a log-normal conductivity [S/m] (n, n, n) and a second field to change it by [1]."""
     rng = np.random.default_rng(seed)
     k = np.fft.fftfreq(n)
     kz, ky, kx = np.meshgrid(k, k, np.fft.rfftfreq(n), indexing="ij", sparse=True)
@@ -76,7 +77,7 @@ def conductivity(n, seed=7):
 
 
 def wells(n):
-    """(mask, volts): 5 wells in each of three rows, three quarters of the height."""
+    """Return (mask, volts): 5 wells in each of three rows, three quarters of the height."""
     mask, volts = np.zeros((n, n, n), bool), np.zeros((n, n, n))
     for i, level in ((n // 6, -1.0), (n // 2, 1.0), (5 * n // 6, -1.0)):
         for j in np.linspace(n // 8, n - 1 - n // 8, 5).astype(int):
@@ -85,7 +86,7 @@ def wells(n):
 
 
 def equations(grid, sigma, mask, volts):
-    """ax, ay, az, b, f: harmonic means between voxels; voxels of wells are no unknowns."""
+    """Return ax, ay, az, b, f: harmonic means between voxels; voxels of wells are no unknowns."""
     faces, b, f = np.zeros((3, *grid.padded)), np.zeros(grid.padded), np.zeros(grid.padded)
     for axis in range(3):
         low, high = [slice(None)] * 3, [slice(None)] * 3
@@ -93,54 +94,54 @@ def equations(grid, sigma, mask, volts):
         low, high = tuple(low), tuple(high)
         g = 2 * sigma[low] * sigma[high] / (sigma[low] + sigma[high])
         faces[axis][grid.inner][low] = g * ~(mask[low] | mask[high])
-        for here, there in ((low, high), (high, low)):
-            link = g * (~mask[here] & mask[there])
-            b[grid.inner][here] += link
-            f[grid.inner][here] += link * volts[there]
+        for here, neighbour in ((low, high), (high, low)):
+            coupling = g * (~mask[here] & mask[neighbour])
+            b[grid.inner][here] += coupling
+            f[grid.inner][here] += coupling * volts[neighbour]
     return *faces[::-1], b, f
 
 
 def best(clock, repeats, call):
-    """Least time of several calls, and what the last one returned [s]."""
+    """Return the least time of several calls [s], and the result of the last one."""
     times = []
     for _ in range(repeats):
         start = clock()
-        answer = call()
+        result = call()
         times.append(clock() - start)
-    return min(times), answer
+    return min(times), result
 
 
 def plain_library(folder):
-    """The loops of PLAIN, compiled as kernels are."""
+    """Return the library of the loops of PLAIN, compiled as kernels are."""
     path = Path(folder) / "plain.so"
     compile_library(find_compiler()[0], FLAGS, PLAIN, path)
     return ctypes.CDLL(str(path))
 
 
 def bandwidth(library, clock, repeats):
-    """Of a triad over 3 x 240 MB, in GB/s; its own writes count once."""
+    """Return the bandwidth of a triad over 3 x 240 MB [GB/s]; its writes count once."""
     n = 30_000_000
     a, b, c = np.zeros(n), np.ones(n), np.ones(n)
-    at = [ctypes.c_void_p(v.ctypes.data) for v in (b, c, a)]
+    pointers = [ctypes.c_void_p(v.ctypes.data) for v in (b, c, a)]
     seconds, _ = best(clock, repeats + 1, lambda: library.triad(
-        ctypes.c_long(n), ctypes.c_double(3.0), *at))
+        ctypes.c_long(n), ctypes.c_double(3.0), *pointers))
     return 24e-9 * n / seconds
 
 
 def header_cost(library, backend, grid, arrays, clock, repeats):
-    """Time of the shared-source operator over the plain one's, taken in turns."""
+    """Return the time of the shared-source operator over the plain one's, measured in turns."""
     x = np.random.default_rng(3).normal(size=grid.padded)
     y = np.zeros((2, *grid.padded))
-    mine = backend.prepare(backend.bind(apply_operator), grid, *arrays, x, y[0])
-    at = [ctypes.c_void_p(v.ctypes.data) for v in (*arrays, x, y[1])]
+    shared = backend.prepare(backend.bind(apply_operator), grid, *arrays, x, y[0])
+    pointers = [ctypes.c_void_p(v.ctypes.data) for v in (*arrays, x, y[1])]
     times = np.array([[best(clock, 1, call)[0] for call in (
-        mine, lambda: library.plain(*grid.cells, *at))] for _ in range(5 * repeats)])
+        shared, lambda: library.plain(*grid.cells, *pointers))] for _ in range(5 * repeats)])
     assert np.allclose(y[0], y[1], rtol=1e-12, atol=1e-12)
     return times[:, 0].min() / times[:, 1].min()
 
 
 def solve(grid, backend, arrays, changed, clock, repeats):
-    """{cold, warm: (seconds, iterations)} of one thread count."""
+    """Return {cold, warm: (seconds, iterations)} of one thread count."""
     solver = EllipticSolver(grid, backend, Domain(grid), tolerance=1e-8)
 
     def run(problem, x):
@@ -155,16 +156,17 @@ def solve(grid, backend, arrays, changed, clock, repeats):
 
 
 def peer(name, command):
-    """What a peer's program says of itself, as one line."""
-    answer = subprocess.run(command, capture_output=True, text=True)
-    lines = [line for line in answer.stdout.splitlines() if line.startswith("{")]
-    if answer.returncode or not lines:
-        raise SystemExit(f"{name}: {' '.join(command)} failed:\n{answer.stderr}")
+    """Return the result that another program prints as one line of JSON."""
+    process = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in process.stdout.splitlines() if line.startswith("{")]
+    if process.returncode or not lines:
+        raise SystemExit(f"{name}: {' '.join(command)} failed:\n{process.stderr}")
     return json.loads(lines[-1])
 
 
 def problem(n):
-    """Grid, the equations, those after a small change, the peers' input, number of unknowns."""
+    """Return grid, equations, equations after a small change, input of peers, number of unknowns.
+    """
     grid = Grid((n, n, n), (1.0, 1.0, 1.0))
     tiles = -(-n // LARGEST)                         # fields are periodic: large ones repeat
     sigma, other = (np.tile(field, (tiles,) * 3) for field in conductivity(n // tiles))
@@ -176,7 +178,7 @@ def problem(n):
 
 
 def peers(programs, n, raw, threads, repeats):
-    """{name: what it says of itself} of those that there are."""
+    """Return {name: result} of the other programs that are given."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     commands = {"pfmg": ["mpirun", "--allow-run-as-root", "--bind-to", "none", "-np", str(threads),
                          programs.get("pfmg"), str(n), str(raw), "0", "2", "3"],
@@ -186,7 +188,7 @@ def peers(programs, n, raw, threads, repeats):
 
 
 def measured(sizes, threads, backend, repeats, programs):
-    """One dictionary for every size and number of threads, peers beside in the same run."""
+    """Yield one dictionary for every size and number of threads, with peers in the same run."""
     with tempfile.TemporaryDirectory() as folder:
         library, raw = plain_library(folder), Path(folder) / "problem.raw"
         for n in sizes:
@@ -197,13 +199,14 @@ def measured(sizes, threads, backend, repeats, programs):
                 with threadpool_limits(count):
                     triad = bandwidth(library, clock, repeats)
                     header = header_cost(library, backend, grid, arrays[:4], clock, repeats)
-                    found = solve(grid, backend, arrays, changed, clock, repeats)
+                    results = solve(grid, backend, arrays, changed, clock, repeats)
                 yield {"n": n, "threads": count, "triad": triad, "header": header, **{
-                    what: (1e-6 * unknowns / s, s, its) for what, (s, its) in found.items()},
+                    start: (1e-6 * unknowns / s, s, its) for start, (s, its) in results.items()},
                     "peers": peers(programs, n, raw, count, repeats)}
 
 
 def main():
+    """Print one line for every size and number of threads."""
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parse.add_argument("sizes", nargs="*", type=int, default=[64, 96, 128])
     parse.add_argument("--threads", nargs="+", type=int, default=[1, 2])
@@ -211,12 +214,12 @@ def main():
     parse.add_argument("--backend", default="cpp")
     parse.add_argument("--pfmg", help="hypre's PFMG with conjugate gradients, an MPI program")
     parse.add_argument("--probe", help="another multigrid program")
-    given = parse.parse_args()
-    for row in measured(given.sizes, given.threads, choose_backend(given.backend), given.repeats,
-                        {"pfmg": given.pfmg, "probe": given.probe}):
+    options = parse.parse_args()
+    for row in measured(options.sizes, options.threads, choose_backend(options.backend),
+                        options.repeats, {"pfmg": options.pfmg, "probe": options.probe}):
         print(f"{row['n']}^3, {row['threads']} thread(s), load {os.getloadavg()[0]:.1f}: "
-              + ", ".join(f"{what} {s:.3f} s, {its} iterations, {rate:.2f} MDOF/s"
-                          for what in ("cold", "warm") for rate, s, its in [row[what]])
+              + ", ".join(f"{start} {s:.3f} s, {its} iterations, {rate:.2f} MDOF/s"
+                          for start in ("cold", "warm") for rate, s, its in [row[start]])
               + f"; triad {row['triad']:.1f} GB/s, which moves "
               f"{row['triad'] / row['cold'][0]:.2f} kB per unknown meanwhile; header "
               f"{row['header']:.2f}", flush=True)

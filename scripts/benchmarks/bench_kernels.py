@@ -1,4 +1,4 @@
-"""How much of the memory's bandwidth every kernel reaches, called as real steps call it.
+"""Share of the memory bandwidth that every kernel reaches, called as real steps call it.
 
 Steps of the field block and a solve of bench_elliptic's problem are watched: of every kernel the
 call with the most bytes is kept and then repeated with the very same arguments. Bytes are
@@ -19,7 +19,7 @@ from ekm3d.resources import case_path, folder
 
 
 def watched(kind):
-    """A kind of backend whose `calls` hold {kernel: (bytes, operator, arguments)}."""
+    """Return a kind of backend whose `calls` hold {kernel: (bytes, operator, arguments)}."""
 
     class Watched(kind):
 
@@ -32,7 +32,7 @@ def watched(kind):
 
         def note(self, bound, values):
             """Keep the call if it is the largest of its kernel."""
-            size = sum(v.nbytes for p, v in zip(bound.parameters, values) if p.array)
+            size = sum(v.nbytes for p, v in zip(bound.parameters, values, strict=True) if p.array)
             if size > self.calls.get(bound.__name__, (0,))[0]:
                 self.calls[bound.__name__] = size, bound, values
 
@@ -41,7 +41,7 @@ def watched(kind):
 
 
 def calls(backend, spacing, n):
-    """{kernel: (bytes, operator, arguments)} of a Watched backend.
+    """Return {kernel: (bytes, operator, arguments)} of a Watched backend.
 
     Three steps of the field block of `spacing` [cm] and two of second order on a coarse one, the
     last of each with all fluxes, and the elliptic problem of n^3 voxels.
@@ -65,7 +65,7 @@ def calls(backend, spacing, n):
 
 
 def table(backend, roof, least, spacing, n):
-    """Lines of Markdown; roof [GB/s]; least(call): seconds of a call, the least of some."""
+    """Yield lines of Markdown; roof [GB/s]; least(call): least seconds of some calls."""
     found = calls(backend, spacing, n)
     yield "| kernel | MB | ms | GB/s | share of the bandwidth |\n|---|---:|---:|---:|---:|"
     for name, (size, bound, values) in sorted(found.items(), key=lambda item: -item[1][0]):
@@ -81,7 +81,7 @@ def table(backend, roof, least, spacing, n):
 
 
 def best_of(clock, repeats=7, shortest=2e-3):
-    """A `least`: as many calls between two looks at the clock as take at least `shortest` s."""
+    """Return a `least`, which times batches of calls that take at least `shortest` s."""
     def least(call):
         begun = clock()
         call()

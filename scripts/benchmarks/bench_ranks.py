@@ -1,10 +1,10 @@
-"""Two processes of one thread against one process of two threads: the elliptic solver.
+"""Elliptic solver on two ranks of one thread against one rank of two threads.
 
     python scripts/benchmarks/bench_ranks.py [--cells 96] [--repeats 7] [--ranks 2]
 
-Wall time of an iteration of the solver on a random medium, best of several runs taken in turn, and
-what an iteration sends: messages, bytes and reductions, counted by the program. On a machine that
-does other things at the same time the figures say little.
+Wall time of an iteration of the solver on a random medium, best of several runs in turn, and the
+messages, bytes and reductions of an iteration, counted by the program. On a machine that does other
+things at the same time the figures say little.
 """
 
 import argparse
@@ -19,13 +19,13 @@ import numpy as np
 from ekm3d.backends.choose import choose_backend
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import faces
-from ekm3d.parallel.domain import domain_of
+from ekm3d.parallel.mpi_domain import domain_of
 from ekm3d.parallel.team import join
 from ekm3d.solvers.elliptic import EllipticSolver
 
 
 def medium(whole, domain):
-    """(ax, ay, az, b, f) of this process's box: faces over two decades, a link in a thousand."""
+    """Return (ax, ay, az, b, f) of this rank: faces over two decades, a coupling in a thousand."""
     rng = np.random.default_rng(30817)
     face, b, f = np.zeros((3, *whole.padded)), *np.zeros((2, *whole.padded))
     inside = np.zeros(whole.padded, bool)
@@ -37,12 +37,13 @@ def medium(whole, domain):
         view[tuple(index)] = 10.0 ** rng.uniform(-1, 1, view[tuple(index)].shape)
     b[whole.inner] = rng.random(whole.shape) < 1e-3
     f[whole.inner] = rng.normal(size=whole.shape)
-    part = tuple(slice(n, n + m + 2 * GHOST) for n, m in zip(domain.start, domain.grid.shape))
+    part = tuple(slice(n, n + m + 2 * GHOST) for n, m in zip(domain.start, domain.grid.shape,
+                                                                   strict=True))
     return [np.ascontiguousarray(a[part]) for a in (*face[::-1], b, f)]
 
 
 def measure(cells, solves):
-    """What one process prints: seconds per iteration, and counts per iteration."""
+    """Print seconds per iteration and counts per iteration of this rank."""
     team, backend = join(), choose_backend("cpp")
     whole = Grid((cells,) * 3, (0.1,) * 3)
     domain = domain_of(whole, backend, team.comm)
@@ -53,7 +54,7 @@ def measure(cells, solves):
     for _ in range(solves):
         x[...] = 0.0
         begun = time.perf_counter()
-        solver.solve(*operator, f, x, same=True)
+        solver.solve(*operator, f, x, reuse=True)
         best = min(best, (time.perf_counter() - begun) / solver.iterations)
     each = {name: (count - before[name]) / solves / solver.iterations
             for name, count in vars(domain.counters).items()}
@@ -62,7 +63,7 @@ def measure(cells, solves):
 
 
 def launched(ranks, threads, cells):
-    """The same in processes of their own."""
+    """Return the output of `measure` in processes of their own."""
     command = [sys.executable, __file__, "--measure", "--cells", str(cells)]
     if ranks > 1:
         command = ["mpiexec", "-n", str(ranks), *command]
@@ -73,19 +74,20 @@ def launched(ranks, threads, cells):
 
 
 def main():
+    """Print one line for both setups."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--measure", action="store_true", help="what each process does")
+    parser.add_argument("--measure", action="store_true", help="run as one of the ranks")
     options = parser.parse_args()
     if options.measure:
         return measure(options.cells, 3)
-    ways = {f"1 process, {options.ranks} threads": (1, options.ranks),
-            f"{options.ranks} processes, 1 thread": (options.ranks, 1)}
-    found = {name: [launched(*way, options.cells) for _ in range(options.repeats)]
-             for name, way in ways.items()}
-    for name, runs in found.items():
+    setups = {f"1 process, {options.ranks} threads": (1, options.ranks),
+              f"{options.ranks} processes, 1 thread": (options.ranks, 1)}
+    results = {name: [launched(*setup, options.cells) for _ in range(options.repeats)]
+               for name, setup in setups.items()}
+    for name, runs in results.items():
         best = min(runs, key=lambda run: run["seconds"])
         print(f"{name}: {best['seconds'] * 1e3:.2f} ms per iteration of {best['iterations']:.0f}; "
               f"{best['messages']:.0f} messages, {best['bytes'] / 1e6:.2f} MB, "

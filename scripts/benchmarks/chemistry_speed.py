@@ -1,4 +1,4 @@
-"""Voxels per second of the chemistry of the field case on one core, beside PHREEQC's.
+"""Speed of the chemistry of the field case on one core, in voxels per second, beside PHREEQC's.
 
     python scripts/benchmarks/chemistry_speed.py [--voxels N] [--write]
 
@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -32,7 +33,7 @@ REPEATS, PEER = 5, 200
 
 
 def clocked(work):
-    """(least processor time [s] of some repetitions, the last answer)."""
+    """Return the least processor time [s] of REPEATS calls, and the last result."""
     times = []
     for _ in range(REPEATS):
         begun = time.process_time()
@@ -42,11 +43,12 @@ def clocked(work):
 
 
 def measure(count):
-    """Rows of the table: (what, voxels per second, steps per voxel)."""
+    """Return rows of the table: (name, voxels per second, steps per voxel)."""
     rng = np.random.default_rng(61)
     chem = comparable(CHEM)
-    engine = EquilibriumSolver(chem)
-    engines = {"NumPy": engine, "compiled": EquilibriumSolver(chem, backend=choose_backend("cpp"))}
+    reference = EquilibriumSolver(chem)
+    solvers = {"NumPy": reference,
+               "compiled": EquilibriumSolver(chem, backend=choose_backend("cpp"))}
     total, sites = ore(rng, count)
 
     def moved(share):
@@ -54,19 +56,20 @@ def measure(count):
         near[H] = acidity_from_neutrality(chem, near, sites.cec)
         return near
 
-    slow, found = clocked(lambda: engine.solve(total, THETA, sites))
+    slow, found = clocked(lambda: reference.solve_numpy(total, THETA, sites))
     rows = [("ekm3d, without history (NumPy)", count / slow, found.iterations.mean())]
     for share in (1e-1, 1e-3, 1e-6, 0.0):
         near = moved(share) if share else total
-        for name, one in engines.items():
-            wall, after = clocked(lambda: one.solve(near, THETA, sites, found.warm_start))
+        for name, solver in solvers.items():
+            solve = partial(solver.solve_numpy, near, THETA, sites, found.warm_start)
+            wall, after = clocked(solve)
             rows.append((f"ekm3d, totals moved by {share:g} ({name})", count / wall,
                          after.iterations.mean()))
     return rows + beside(chem, total, sites, found)
 
 
 def beside(chem, total, sites, found):
-    """PHREEQC's rows: the first voxels again, from text, and kept as cells that something moves."""
+    """Return PHREEQC's rows: the first voxels from input text, and as stored cells that change."""
     litres, peers = 1e3 * THETA, min(PEER, total.shape[1])
     with tempfile.TemporaryDirectory() as folder:
         program = Phreeqc(chem, Path(folder))
@@ -89,18 +92,19 @@ def beside(chem, total, sites, found):
 
 
 def page(rows, count):
-    """The page's text."""
+    """Return the page's text."""
     peer = max(speed for name, speed, _ in rows if name.startswith("PHREEQC"))
     lines = [
         "# Speed of the chemistry", "",
         f"Field ore: {len(CHEM.components)} components, {len(CHEM.species)} species, "
         f"{len(CHEM.exchange)} exchange species on an exchanger of variable charge, "
         f"{len(CHEM.minerals)} minerals; {count} voxels, each varied by e^0.5. One core, "
-        f"processor time, the least of {REPEATS} repetitions, balances to 1e-12. Both programs "
-        "solve the same voxels in the same run; their answers agree to 1e-6 (tests/"
-        "test_chemistry.py). PHREEQC is given the exchanger's charge and finds pH from neutrality; "
-        "from its input it reads each voxel as text and solves a water first; cells that it keeps "
-        "it starts from where they were, as in a coupled run. Written by "
+        f"processor time, the shortest of {REPEATS} repetitions, balances to 1e-12. Both programs "
+        "solve the same voxels in the same run; their results agree to 1e-6 "
+        "(tests/chemistry/test_equilibrium.py). PHREEQC is given the exchanger's charge and finds "
+        'pH from neutrality. "Each from its input": it reads each voxel as text and solves for a '
+        'water first. "Cells it keeps": it starts from the last state of each cell, as in a '
+        "coupled run. Written by "
         "`python scripts/benchmarks/chemistry_speed.py --write`.", "",
         "| | voxels per second | steps per voxel | against PHREEQC's faster |",
         "|---|---:|---:|---:|"]

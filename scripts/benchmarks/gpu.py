@@ -1,16 +1,16 @@
-"""One call on a machine with a GPU: is it right, how fast is it, where does the time go.
+"""Tests, timings and profiles on a machine with a GPU, in one call.
 
     python scripts/benchmarks/gpu.py [--parts NAME ...] [--limit SECONDS] [--write FILE] [--small]
 
-    device      what is there                          kernels     share of the copy's bandwidth
-    tests       all that are marked `gpu`              elliptic    256^3, 384^3, 512^3
+    device      name, memory, bandwidth of a copy      kernels     share of that bandwidth
+    tests       all tests marked `gpu`                 elliptic    256^3, 384^3, 512^3
     steps       profile of a step, 5, 2 and 1 cm       chemistry   voxels per second
     hectare     100 x 100 x 10 m at 10 cm, 264 h       transport   ps per voxel, species and step
     verify      `ekm3d verify --backend cuda`          timeline    Nsight Systems, where installed
 
-in the order of PARTS, what matters most first. Each part is a process with its own limit, and its
-lines are written as they come, so that a call that is cut off leaves what there was until then.
-Ten minutes are enough for all but perhaps the last; `--parts` takes up where a call ended.
+Parts run in the order of PARTS, the most important first. Each part is a process with its own time
+limit, and its lines are written as they come, so that a call that is interrupted leaves the results
+up to then. Ten minutes are enough for all but perhaps the last; `--parts` continues such a call.
 """
 
 import argparse
@@ -44,7 +44,7 @@ STEPS = 5
 
 
 def waiting(cupy):
-    """Seconds on the wall once the device has done all that it was given."""
+    """Return a wall clock [s] that first waits until the device has finished all its work."""
     stream = cupy.cuda.get_current_stream()
 
     def clock():
@@ -54,7 +54,7 @@ def waiting(cupy):
 
 
 def copy_bandwidth(cupy, small):
-    """GB/s of a copy of 1 GB within the device, of bytes read and written."""
+    """Bandwidth [GB/s] of a copy of 1 GB within the device, bytes read and written."""
     count = 1000 if small else 125_000_000
     a, b = cupy.zeros(count), cupy.zeros(count)
     least = bench_kernels.best_of(waiting(cupy), shortest=2e-2)
@@ -62,11 +62,13 @@ def copy_bandwidth(cupy, small):
 
 
 def device(cupy, small):
+    """Yield the device, the commit and the bandwidth of a copy."""
     yield f"{CudaBackend('benchmark', cupy)}; {datetime.date.today()}, commit {checkout()[0][:12]}."
     yield f"\nCopy within the device: {copy_bandwidth(cupy, small):.0f} GB/s."
 
 
 def kernels(cupy, small):
+    """Yield the bandwidth of every kernel; CUDA graphs are off, so that each is launched alone."""
     spacing, n = (25, 16) if small else (2, 256)
     roof = copy_bandwidth(cupy, small)
     plain = bench_kernels.watched(CudaBackend)
@@ -76,6 +78,7 @@ def kernels(cupy, small):
 
 
 def elliptic(cupy, small):
+    """Yield unknowns per second of the elliptic solver."""
     yield "| voxels | cold, MDOF/s (iterations) | warm |\n|---|---|---|"
     on = CudaBackend("benchmark", cupy)
     for n in (16,) if small else (256, 384, 512):
@@ -87,6 +90,7 @@ def elliptic(cupy, small):
 
 
 def transport(cupy, small):
+    """Yield the time of transport per voxel and species."""
     yield "| voxels | problem | ps per voxel, species and step |\n|---|---|---|"
     on, least = CudaBackend("benchmark", cupy), bench_kernels.best_of(waiting(cupy))
     for n in (16,) if small else (128, 192):
@@ -96,7 +100,7 @@ def transport(cupy, small):
 
 
 def simulation(on, spacing):
-    """The field block on this very backend, three steps into its run."""
+    """Return the field block on the given backend, after three steps."""
     choose.BUILDERS["watched"] = lambda why: on
     case = Case.read(case_path("field_block"), [f"grid.spacing={spacing:g} cm"])
     sim = Simulation(case, "watched")
@@ -106,7 +110,7 @@ def simulation(on, spacing):
 
 
 def chemistry(cupy, small):
-    """Every total of the field block moved by 1e-3 of itself, solved from the last equilibrium."""
+    """Yield equilibria per second: totals of the field block changed by 1e-3, warm start."""
     yield "| voxels | per second |\n|---|---|"
     for spacing in (25,) if small else (5, 2):
         on = CudaBackend("benchmark", cupy)
@@ -123,7 +127,7 @@ def chemistry(cupy, small):
 
 
 def steps(cupy, small):
-    """Wall time of a step beside the events' time of its kernels; the rest is the host's share."""
+    """Yield wall time of a step and event time of its kernels; the difference is the host's."""
     for spacing in (50,) if small else (5, 2, 1):
         plain = simulation(CudaBackend("benchmark", cupy), spacing)
         clock = waiting(cupy)
@@ -150,11 +154,12 @@ def steps(cupy, small):
 
 
 def whole_hectare(cupy, small):
+    """Yield the lines of hectare.report."""
     yield from hectare.report(CudaBackend("benchmark", cupy), waiting(cupy), small)
 
 
 def told(*words):
-    """Lines of a program's output as they come; the last tells how it ended."""
+    """Yield the output lines of a program as they come; the last has its exit code."""
     yield "$ " + " ".join(map(str, words)) + "\n\n```"
     with subprocess.Popen(words, cwd=ROOT, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
@@ -163,17 +168,20 @@ def told(*words):
 
 
 def tests(cupy, small):
+    """Yield the output of the tests that need a device."""
     what = ["-k", "voxels_fills"] if small else ["-m", "gpu"]
-    yield from told(sys.executable, "-m", "pytest", "-q", *what, "tests/test_cuda.py" if small
-                    else "tests")
+    yield from told(sys.executable, "-m", "pytest", "-q", *what,
+                    "tests/backends/test_cuda.py" if small else "tests")
 
 
 def verify(cupy, small):
+    """Yield the output of the verification cases."""
     yield from told(sys.executable, "-m", "ekm3d", "verify", *(["--list"] if small else [
         "--backend", "cuda", "--jobs", "1"]))
 
 
 def timeline(cupy, small):
+    """Yield the output of a profile of the transport part by Nsight Systems."""
     if not shutil.which("nsys"):
         yield "nsys is not installed."
         return
@@ -181,7 +189,7 @@ def timeline(cupy, small):
                     sys.executable, __file__, "--part", "transport")
 
 
-# In the order of what they are worth; seconds that each may take.
+# The most important first; with the time limit of each [s].
 PARTS = {"device": (device, 40), "tests": (tests, 150), "kernels": (kernels, 80),
          "elliptic": (elliptic, 90), "steps": (steps, 80), "hectare": (whole_hectare, 200),
          "chemistry": (chemistry, 40), "transport": (transport, 30), "verify": (verify, 200),
@@ -189,7 +197,7 @@ PARTS = {"device": (device, 40), "tests": (tests, 150), "kernels": (kernels, 80)
 
 
 def in_turn(names, limit, say, small):
-    """Every part as a process of its own, ended when its time or all time is over."""
+    """Run each part as a process of its own, ended at its own or at the total time limit."""
     end = time.monotonic() + limit
     for name in names:
         allowed = min(PARTS[name][1], end - time.monotonic())
@@ -212,18 +220,19 @@ def in_turn(names, limit, say, small):
 
 
 def stop(process, over, allowed):
-    """End the part and all that it started, and say so in `over`."""
+    """Kill a part and all its child processes, and note it in `over`."""
     over.append(f"; cut off after {allowed:.0f} s")
     os.killpg(process.pid, 9)
 
 
 def main():
+    """Run the parts named on the command line; with --part, one of them in this process."""
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parse.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parse.add_argument("--limit", type=float, default=580, help="seconds for all of it")
     parse.add_argument("--write", type=Path, metavar="FILE")
-    parse.add_argument("--small", action="store_true", help="small sizes: does it run?")
-    parse.add_argument("--part", choices=PARTS, help="this one, in this very process")
+    parse.add_argument("--small", action="store_true", help="small sizes, to see that it runs")
+    parse.add_argument("--part", choices=PARTS, help="this one, in this process")
     given = parse.parse_args()
     if given.part:
         try:

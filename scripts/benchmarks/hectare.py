@@ -1,8 +1,8 @@
 """A hectare of ore, 100 x 100 x 10 m: rows of electrodes every 5 m, the field's chemistry.
 
-The largest block and the largest set of species that fit into the backend's memory are taken, some
-steps are measured, and the 264 h of the field are extrapolated from these: number of steps by the
-length of the last one, and so too low where fields steepen later.
+The finest grid and the largest set of species that fit into the backend's memory are chosen and
+some steps are timed. The time of the field's 264 h is extrapolated from these with the length of
+the last step, which underestimates the number of steps where gradients become steeper later.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from ekm3d.resources import case_path
 
 HOURS = 264
 GRADIENT = 30.0                                      # V/m
-# (name, overrides), the largest first; without one that follows they are the field's own
+# (name, overrides), the largest set first
 SETS = (
     ("all of the field's", ('ore.exchangeable={LREE="400 mg/kg", HREE="400 mg/kg", Al="400 mg/kg", '
                             'Ca="192 mg/kg", K="35 mg/kg", Na="10 mg/kg"}',)),
@@ -28,7 +28,7 @@ SETS = (
 
 
 def overrides(spacing, length, depth):
-    """The field block made as large as that [m], rows of electrodes every 5 m along x."""
+    """Overrides that enlarge the field block to a length and depth [m], rows every 5 m along x."""
     rows = [f'{{name="row {n}", strips={{x="{x:g} m", y=["{length / 2:g} m"], bottom="0 m", '
             f'top="{depth:g} m", width="{length:g} m", thickness="5 mm", facing="x"}}}}'
             for n, x in enumerate(np.arange(0.0, length + 1e-9, 5.0))]
@@ -40,7 +40,10 @@ def overrides(spacing, length, depth):
 
 
 def fitting(on, small):
-    """(spacing, name of the set, overrides): the largest block first, then the largest set."""
+    """Return (spacing [m], name of the set, overrides) of the first choice that fits into memory.
+
+    Finer grids are tried first, and for each the larger set of species.
+    """
     length, depth = (10, 5) if small else (100, 10)
     for spacing in (2.5,) if small else (0.1, 0.125, 0.2, 0.25):
         cells = tuple(round(n / spacing) for n in (length, length, depth))
@@ -53,14 +56,15 @@ def fitting(on, small):
 
 
 def report(on, clock, small=False):
-    """Lines of Markdown."""
+    """Yield the report as lines of Markdown; clock: function that returns seconds."""
     spacing, name, changes = fitting(on, small)
     case = Case.read(case_path("field_block"), changes)
     yield f"{np.prod(case.grid.cells):,} voxels of {spacing:g} m; species: {name}."
     choose.BUILDERS["watched"] = lambda why: on
     begun = clock()
     sim = Simulation(case, "watched")
-    yield f"\nSet up in {clock() - begun:.0f} s. {memory_estimate.text(case.grid, case.chemistry, on)}.\n"
+    memory = memory_estimate.text(case.grid, case.chemistry, on)
+    yield f"\nSet up in {clock() - begun:.0f} s. {memory}.\n"
     times = []
     for n in range(2 if small else 12):
         begun = clock()

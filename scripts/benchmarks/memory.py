@@ -1,9 +1,9 @@
-"""Peak memory of short runs, beside what `ekm3d check` predicts; the rules that fit best.
+"""Peak memory of short runs beside the prediction of `ekm3d check`, and the fitted rules.
 
     python scripts/benchmarks/memory.py [--backends numpy cpp] [--quick]
 
-Every run is a process of its own, a few steps long; Linux counts its maximum resident set.
-The last lines are what RULES in ekm3d/memory.py should hold.
+Every run is a process of its own and takes a few steps; Linux reports its maximum resident set.
+The last lines are the values for RULES in ekm3d/model/memory_estimate.py.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SLOW = ("ore.immobile={share=0.3, rate='1e-5 1/s'}",
 STAGE = ("schedule.stage=[{{name='short', duration='{} min', gradient='0.3 V/cm', "
          "anodes=['row 1'], cathodes=['row 2']}}]")
 BOX = "schedule.stage=[{name='short', duration='20 s'}]", "schedule.max_step=10 s"
-# VmHWM and not getrusage, which on Linux begins with the peak of the process that started this one.
+# VmHWM instead of getrusage, which on Linux starts from the peak of the parent process.
 PROCESS = """
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ lines = Path("/proc/self/status").read_text().splitlines()
 print(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 sys.exit(code)
 """
-# (case, overrides): the chemistry of the field, with slow parts too, and two ions in a box
+# (case, overrides): chemistry of the field, also with rate laws, and two ions in a box
 RUNS = {"field 10 cm": ("field_block", ("grid.spacing=10 cm", STAGE.format(90))),
         "field 5 cm": ("field_block", ("grid.spacing=5 cm", STAGE.format(60))),
         "field 2.5 cm": ("field_block", ("grid.spacing=2.5 cm", STAGE.format(6))),
@@ -45,7 +45,7 @@ RUNS = {"field 10 cm": ("field_block", ("grid.spacing=10 cm", STAGE.format(90)))
 
 
 def measured(case, overrides, backend):
-    """Bytes at the peak of a run in a process of its own; a compiler's are not among them."""
+    """Return the peak memory [bytes] of a run in its own process, without that of the compiler."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-c", PROCESS, "run", str(case_path(case)), "--out", folder,
                  "--force", "--quiet", "--backend", backend]
@@ -59,23 +59,24 @@ def measured(case, overrides, backend):
 
 
 def fitted(rows):
-    """Rule whose relative errors are least: peak = base + voxels (a state + b)."""
+    """Return the Rule with the least relative errors: peak = base + voxels (a state + b)."""
     peak, voxels, state = np.array(rows).T
     columns = np.stack([np.ones_like(peak), voxels * state, voxels], axis=1) / peak[:, None]
     return memory_estimate.Rule(*np.linalg.lstsq(columns, np.ones_like(peak), rcond=None)[0])
 
 
 def with_slow(rule, rows):
-    """The rule with what runs with slow parts take beyond it, per voxel and byte of state."""
+    """Return the rule with the additional memory of runs with slow parts, per byte of state."""
     return replace(rule, slow=float(np.mean([
         ((peak - rule.base) / voxels - rule.other) / state - rule.state
         for peak, voxels, state in rows])))
 
 
 def main():
+    """Measure all runs and print the table and the rules."""
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parse.add_argument("--backends", nargs="+", default=["numpy", "cpp"])
-    parse.add_argument("--quick", action="store_true", help="leave out the largest")
+    parse.add_argument("--quick", action="store_true", help="omit the largest")
     given = parse.parse_args()
     rules = {}
     print("| run | backend | voxels | measured, MiB | predicted, MiB | predicted / measured |\n"

@@ -1,12 +1,12 @@
-"""What many GPUs should gain: a model from what the program counts, and stated machine constants.
+"""Expected gain of many GPUs: a model from counted messages and stated machine constants.
 
     step = voxels' bytes / stream + messages latency + sent / bandwidth + reductions log2(P) hop
 
     python scripts/benchmarks/scaling.py            prints cases/verification/scaling.md
     python scripts/benchmarks/scaling.py --write    writes it
 
-The counts that the model is built on are compared with those of short runs of the field block on
-2, 4 and 8 processes (`ekm3d run --profile`), which needs the mpich extra.
+The page first lists the counts of short runs of the field block on 2, 4 and 8 processes (`ekm3d run
+--profile`), which needs the mpich extra.
 """
 
 import argparse
@@ -38,13 +38,13 @@ PER_STEP = 8 * 400    # bytes of a voxel that a step reads or writes besides the
 PER_ITERATION = 260   # the same of an iteration, multigrid's levels included
 FILLS = 4             # of ghosts on a level of multigrid in a cycle, single precision
 HEAD = ("GPUs", "10^6 voxels", "computing, ms", "sending, ms", "efficiency, %",
-        "one visit a level, %")
+        "one visit per level, %")
 
-WHOLE = 32768         # voxels of the level that every process has to itself
+WHOLE = 32768         # voxels of the level that every process holds as a whole
 
 
 def sent(side, species, iterations=ITERATIONS):
-    """Bytes that a box of side^3 voxels in the middle of others sends in a step.
+    """Bytes sent in a step by a box of side^3 voxels in the middle of others.
 
     Two layers of species, mobility, turnover and potential, and in every iteration FILLS layers on
     each level and one of the direction; levels are a quarter in area and visited twice as often.
@@ -54,8 +54,7 @@ def sent(side, species, iterations=ITERATIONS):
 
 
 def messages(side, count, iterations=ITERATIONS, twice=True):
-    """Messages of such a box in a step; twice: each level visits the next one twice, as it
-does."""
+    """Messages of such a box in a step; twice: W-cycle, each level visits the next one twice."""
     levels = max(math.ceil(math.log(max(side**3 * count / WHOLE, 1), 8)), 1)
     visits = 2**levels - 1 if twice else levels
     return 6 * (1 + iterations * (FILLS * visits + 1))
@@ -84,6 +83,7 @@ def counted(processes):
 
 
 def table(head, rows):
+    """Return a Markdown table; cells are text."""
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
@@ -105,36 +105,33 @@ def page():
         total = sum(step(side, p, species))
         strong.append((str(p), f"{side}", f"{1e3 * total:.1f}",
                        f"{sum(step(512, 1, species)) / total:.1f}"))
-    return f"""# Many processes: what they send, and what a model makes of it
+    return f"""# Many processes: counted messages, and a model of the gain
 
-Written by `scripts/benchmarks/scaling.py`. The first table is counted by the program, the others are a
-**model**: no run on more than one GPU stands behind them.
+Written by `scripts/benchmarks/scaling.py`. The first table is counted by the program; the others
+are results of a **model**: no run on more than one GPU confirms them.
 
 ## Counted
 
 The field block at 10 cm (6 000 voxels, {species} species), per step, on the process that sends the
-most (`ekm3d run --profile`). A gather at contacts, wells or points counts a message to every other
-process. Reductions do not depend on the number of processes, nor do iterations: the results are
-the same to the last bit.
+most (`ekm3d run --profile`). A gather at boundary faces, wells or points counts as one message to
+every other process. Neither the number of reductions nor that of iterations depends on the number
+of processes: the results are the same to the last bit.
 
 {table(("processes", "messages", "MB sent", "reductions"), counts)}
 
 ## Model
 
 A step takes the time to read and write its voxels once, {PER_STEP / 8:.0f} numbers of each and
-{PER_ITERATION} bytes in each of {ITERATIONS} iterations, at {STREAM / 1e12:g} TB/s (the data
-sheet of
-one GPU); {LATENCY * 1e6:g} microseconds for a message, which goes by way of the host;
-{BANDWIDTH / 1e9:g} GB/s for what is sent; {HOP * 1e6:g} microseconds for a reduction and
-doubling of
-the processes. Nothing overlaps. What the chemistry computes, beyond moving its numbers, is left
-out: it takes no messages and would only raise the shares below.
+{PER_ITERATION} bytes in each of {ITERATIONS} iterations, at
+{STREAM / 1e12:g} TB/s (data sheet of one GPU); {LATENCY * 1e6:g} microseconds for a message, which
+passes through the host; {BANDWIDTH / 1e9:g} GB/s for the data sent; {HOP * 1e6:g} microseconds for
+a reduction and doubling of the processes. Nothing overlaps. The computations of the chemistry,
+apart from its memory traffic, are left out: they need no messages and would only raise the
+efficiencies below.
 
-A box of n^3 voxels among others sends 6 n^2 x [16 (species + 3) + 4 x {2 * FILLS + 1} x
-iterations]
-bytes in a step: two layers of what moves, and single layers of multigrid's levels. For 256^3
-that is
-{sent(256, species) / 1e6:.0f} MB.
+A box of n^3 voxels among others sends 6 n^2 x [16 (species + 3) + 4 x {2 * FILLS + 1} x iterations]
+bytes in a step: two ghost layers of species, transport factor, pore turnover and potential, and
+single layers of multigrid's levels. For 256^3 voxels that is {sent(256, species) / 1e6:.0f} MB.
 
 Weak scaling, 256^3 voxels on each GPU:
 
@@ -144,18 +141,16 @@ Strong scaling of 512^3 voxels:
 
 {table(("GPUs", "voxels along a box's side", "step, ms", "speed-up"), strong)}
 
-By this model the latency of multigrid's coarse levels limits many GPUs, not the amount that is
-sent:
-every level visits the next one twice, so that messages double with each. The last column of the
-weak
-scaling has single visits at the same number of iterations, which would take more of them. Give
-each
-GPU as many voxels as its memory holds; several smaller runs side by side do better than one run on
-many GPUs with few voxels each.
+In this model the latency of multigrid's coarse levels limits the gain from many GPUs, not the
+amount of data: every level visits the next one twice, so that messages double with each level. The
+last column of the weak scaling has single visits with the same number of iterations, although more
+of them would be needed. Give each GPU as many voxels as its memory holds; several smaller runs side
+by side do better than one run on many GPUs with few voxels each.
 """
 
 
 def main():
+    """Print or write the page."""
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--write", action="store_true", help="write scaling.md")
     text = page()

@@ -1,11 +1,11 @@
-"""The cuda backend with an event before and behind every launch: what each kernel takes."""
+"""Timed cuda backend: an event before and behind every launch gives each kernel's time."""
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.cuda import CudaBackend
 
 
 class Watched(CudaBackend):
-    """A backend that notes when every launch begins and ends on the device: all one by one."""
+    """CUDA backend that records start and end of every launch; no CUDA graphs."""
 
     sequence = Backend.sequence
 
@@ -17,18 +17,18 @@ class Watched(CudaBackend):
         return Module(super().library(source, text, constants), self)
 
     def spent(self):
-        """{kernel: (launches, seconds)} since the last call."""
-        found = {}
+        """Return {kernel: (launches, seconds)} since the last call."""
+        result = {}
         for name, begun, ended in self.launches:
             ended.synchronize()
-            count, seconds = found.get(name, (0, 0.0))
-            found[name] = count + 1, seconds + 1e-3 * self.xp.cuda.get_elapsed_time(begun, ended)
+            count, seconds = result.get(name, (0, 0.0))
+            result[name] = count + 1, seconds + 1e-3 * self.xp.cuda.get_elapsed_time(begun, ended)
         self.launches.clear()
-        return found
+        return result
 
 
 class Module:
-    """A CuPy module whose kernels tell a Watched backend."""
+    """CuPy module whose kernels are timed."""
 
     def __init__(self, module, backend):
         self.module, self.backend = module, backend
@@ -38,7 +38,7 @@ class Module:
 
 
 class Kernel:
-    """A kernel with an event before and behind every launch."""
+    """Kernel with an event before and behind every launch."""
 
     def __init__(self, name, kernel, backend):
         self.name, self.kernel, self.backend = name, kernel, backend

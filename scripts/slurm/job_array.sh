@@ -1,18 +1,18 @@
 #!/bin/bash
-# Many small runs beside one another: one case at several voltages and pulses, as a job array.
+# Many small runs side by side: one case with several gradients and pulses, as a job array.
 #
 #   sbatch scripts/slurm/job_array.sh CASE RUNS     results: RUNS/0, RUNS/1, ... a directory each
 #
-# Lines that begin with #SBATCH are orders to Slurm, not comments. Every member of the array is a
-# job of its own that runs this script with its number in SLURM_ARRAY_TASK_ID. They need no MPI:
-# each is one process. Several small runs side by side get more done than one run cut into parts.
+# Lines that begin with #SBATCH are options for Slurm, not comments. Every member of the array is a
+# job of its own that runs this script with its number in SLURM_ARRAY_TASK_ID. MPI is not needed:
+# each member is one process. Small runs side by side are more efficient than one run on many tasks.
 
 #SBATCH --job-name=ekm3d-array
 #SBATCH --array=0-5%3                # members 0 to 5, at most three at a time
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=4            # cores, that is threads, of each run
 #SBATCH --time=02:00:00
-#SBATCH --output=ekm3d-%A-%a.log     # %A is the array's number, %a the member's
+#SBATCH --output=ekm3d-%A-%a.log     # %A is the number of the array, %a that of the member
 
 source "$HOME/ekm3d/.venv/bin/activate"
 

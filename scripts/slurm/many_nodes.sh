@@ -1,29 +1,29 @@
 #!/bin/bash
 # One large run on the GPUs of many computers of a cluster that has Slurm.
 #
-#   sbatch --nodes=64 scripts/slurm/many_nodes.sh CASE     numbers given here replace those below
+#   sbatch --nodes=64 scripts/slurm/many_nodes.sh CASE     options given here replace those below
 #
-# Lines that begin with #SBATCH are orders to Slurm, not comments. As on one computer there is one
-# task per GPU. What to expect of how many: cases/verification/scaling.md.
+# Lines that begin with #SBATCH are options for Slurm, not comments. As on one computer there is one
+# task per GPU. Expected gain from many GPUs: cases/verification/scaling.md.
 
 #SBATCH --job-name=ekm3d
 #SBATCH --nodes=16
 #SBATCH --ntasks-per-node=4          # processes on each computer: as many as it has GPUs
 #SBATCH --gpus-per-node=4            # some clusters want --gres=gpu:4 instead
 #SBATCH --cpus-per-task=8            # cores of each process
-#SBATCH --exclusive                  # nobody else on these computers: steady times
-#SBATCH --time=24:00:00              # ends the job after so long; runs cannot be resumed
-#SBATCH --output=ekm3d-%j.log        # what would be on the screen; %j is the job's number
+#SBATCH --exclusive                  # no other jobs on these computers: reproducible times
+#SBATCH --time=24:00:00              # time limit of the job; runs cannot be resumed
+#SBATCH --output=ekm3d-%j.log        # output of the job; %j is its number
 
-module load cuda openmpi             # what your cluster calls these, `module avail` tells
+module load cuda openmpi             # `module avail` lists the names on your cluster
 source "$HOME/ekm3d/.venv/bin/activate"
 
 case=${1:?"say which case: sbatch $0 CASE"}
-out=${2:-$case/out}                  # on the disk that all computers share
+out=${2:-$case/out}                  # on a disk shared by all computers
 
 export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
-export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK     # newer Slurm does not tell srun by itself
-export CUPY_CACHE_DIR=${TMPDIR:-/tmp}/cupy-$USER   # compiled kernels, on a disk of the computer
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK     # newer Slurm does not pass it on to srun
+export CUPY_CACHE_DIR=${TMPDIR:-/tmp}/cupy-$USER   # compiled kernels, on a local disk
 export HDF5_USE_FILE_LOCKING=FALSE   # shared disks (Lustre, NFS) often refuse HDF5's locks
 
 # Every task writes its own part of the fields; fields.vtkhdf shows all of them as one image.

@@ -1,8 +1,9 @@
-"""The field case beside the paper: a table in Markdown from the summaries of finished runs.
+"""Table of the field case beside the paper, in Markdown, from summaries of finished runs.
 
     python scripts/tools/field_table.py NAME=DIRECTORY [NAME=DIRECTORY ...]
 
-Each NAME heads a column; rows and the paper's numbers come from cases/field_block/paper.csv.
+Each NAME is the heading of a column; rows and the paper's numbers come from
+cases/field_block/paper.csv.
 """
 
 import csv
@@ -15,13 +16,13 @@ PAPER = Path(__file__).resolve().parents[2] / "cases" / "field_block" / "paper.c
 
 
 def rows():
-    """The lines of paper.csv as dictionaries."""
+    """Return the lines of paper.csv as dictionaries."""
     lines = [line for line in PAPER.read_text().splitlines() if not line.startswith("#")]
     return list(csv.DictReader(lines))
 
 
 def table(summaries):
-    """Markdown lines; summaries: {column name: summary}."""
+    """Yield the lines of the table; summaries: {column name: summary}."""
     yield "| quantity | paper | " + " | ".join(summaries) + " |"
     yield "|---" * (2 + len(summaries)) + "|"
     for row in rows():

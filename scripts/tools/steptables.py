@@ -1,13 +1,13 @@
-"""Tables of the accuracy studies: what runs with ever shorter steps say about one another."""
+"""Tables of the accuracy studies: errors and orders of runs with successively halved steps."""
 
 import numpy as np
 
-CUTS = (1, 2, 4, 8)            # what the default steps are divided by
-NOISE = 1e-7                   # changes below this share of the value tell no order
+CUTS = (1, 2, 4, 8)            # divisors of the default steps
+NOISE = 1e-7                   # relative changes below this give no order
 
 
 def limit(values, order=1):
-    """The value at no step at all, from the two shortest, each half of the one before.
+    """Return the value extrapolated to dt = 0 from the two shortest steps (Richardson).
 
     q(dt/2) + (q(dt/2) - q(dt))/(2^order - 1): exact for an error proportional to dt^order.
     """
@@ -15,7 +15,7 @@ def limit(values, order=1):
 
 
 def orders(values):
-    """Observed orders log2 of successive changes' ratio, one less than changes; nan in noise."""
+    """Observed orders, log2 of the ratio of successive changes; nan where these are noise."""
     change = np.abs(np.diff(values))
     sure = change > NOISE * np.abs(values[-1])
     ratio = np.divide(change[:-1], change[1:], out=np.full(change.size - 1, np.nan),
@@ -24,7 +24,7 @@ def orders(values):
 
 
 def table(head, rows):
-    """Markdown lines with an empty one on either side; cells are text."""
+    """Lines of a Markdown table, with an empty one before and after; cells are text."""
     yield ""
     yield "| " + " | ".join(head) + " |"
     yield "|---" * len(head) + "|"
@@ -34,9 +34,9 @@ def table(head, rows):
 
 
 def compared(runs, measure, order=1):
-    """(lines, {quantity: error of the first run in %}) of runs with ever shorter steps.
+    """Return (lines, {quantity: error of the first run in %}) of runs with halved steps.
 
-    order: of the steps, by which the value at none is extrapolated.
+    order: order of the steps, with which values are extrapolated to dt = 0.
     """
     found = [measure(run) for run in runs]
     rows, errors = [], {}
@@ -53,13 +53,13 @@ def compared(runs, measure, order=1):
 
 
 def verdict(errors, step, wanted=1.0):
-    """What the errors say about the default steps; step: mean of the first run [s]."""
+    """Sentence on the errors of the default steps; step: mean step of the first run [s]."""
     worst = max(errors, key=lambda name: abs(errors[name]))
     rest = [abs(e) for name, e in errors.items() if name != worst]
     longest = step * wanted / max(abs(errors[worst]), 1e-9)
-    text = (f"Worst: {worst}, {errors[worst]:+.2g} %; all others are within "
+    text = (f"Largest error: {worst}, {errors[worst]:+.2g} %; all others are within "
             f"{max(rest):.2g} %. ")
     if abs(errors[worst]) <= wanted:
-        return text + f"The default steps keep everything within {wanted:g} %."
+        return text + f"With the default steps all errors are within {wanted:g} %."
     return text + (f"Steps of about {longest:.0f} s, not {step:.0f} s, would bring it to "
                    f"{wanted:g} % if nothing but the step changes.")

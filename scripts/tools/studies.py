@@ -2,9 +2,9 @@
 
     python scripts/tools/studies.py [--quick] [--write] [NAME ...]
 
-Prints one Markdown section per study: cell, column, pulses, diffusion, field; all without a
-NAME. --quick takes shorter runs; --write puts the sections into cases/verification/studies.md,
-where those not run stay as they are.
+Prints one Markdown section per study: cell, column, pulses, diffusion, field; all of them without a
+NAME. --quick takes shorter runs; --write puts the sections into cases/verification/studies.md and
+leaves those of other studies unchanged.
 """
 
 import argparse
@@ -19,19 +19,20 @@ from threadpoolctl import threadpool_limits
 from ekm3d import Case, Simulation
 from ekm3d.constants import F_RT, HOUR
 from ekm3d.diagnostics.derived_fields import parts
+from ekm3d.diagnostics.summary import summary as summarise
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.grid.stencil import above, below, faces
-from ekm3d.physics.face_interpolation import face_conductance
+from ekm3d.physics.face_interpolation import geometric_conductance
 from ekm3d.physics.transport import dispersion
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 PAGE = CASES / "verification" / "studies.md"
-CELL, COLUMN, FIELD = "verification/e", "field_column", "field_block"
+CELL, COLUMN, FIELD = "verification/e_electrolysis_fronts", "field_column", "field_block"
 SECOND = "schedule.order=2"
 
 
 def march(case, hours, overrides=()):
-    """Run a case for some hours without writing; its Simulation, Monitor, steps and wall time."""
+    """Run a case for some hours without output; return it, its series, steps and wall time [s]."""
     begun = time.monotonic()
     sim = Simulation(Case.read(CASES / case, overrides))
     monitor, end, steps = TimeSeries(sim), hours * HOUR, []
@@ -45,13 +46,13 @@ def march(case, hours, overrides=()):
 
 
 def column_grid(h):
-    """Overrides that give the field column voxels of h [m]; the plates take one more each."""
+    """Overrides for a field column with voxels of h [m]; each plate takes one voxel more."""
     return [f"grid.origin=[{-h}, 0, 0]", f"grid.size=[{1 + 2 * h}, 1, 1]",
             f"grid.spacing=[{h}, 1, 1]"]
 
 
 def cell_grid(h):
-    """Overrides that give the 10 cm electrolysis cell voxels of h [m]."""
+    """Overrides for the 10 cm electrolysis cell with voxels of h [m]."""
     return [f"grid.origin=[{-h}, 0, 0]", f"grid.size=[{0.1 + 2 * h}, 1, 1]",
             f"grid.spacing=[{h}, 1, 1]",
             f"electrodes.row.0.plates=[[[{-h}, 0, 0], [0, 1, 1]]]",
@@ -59,19 +60,19 @@ def cell_grid(h):
 
 
 def finer(case, cut):
-    """Overrides that divide every step by `cut`: the longest one and the Courant number."""
+    """Overrides that divide every step by `cut`: longest step and Courant number."""
     plan = Case.read(CASES / case).schedule
     return [f"schedule.max_step={plan.max_step / cut}", f"schedule.cfl={plan.cfl / cut}"]
 
 
 def along_x(sim, values):
-    """(x, values) of the ore voxels of a column, from an inner array."""
+    """Return (x [m], values) of the ore voxels of a column from an inner array (1, 1, nx)."""
     ore = sim.electrodes.ore[0, 0]
     return sim.grid.centres(2)[ore], values[0, 0][ore]
 
 
 def crossing(x, values, level):
-    """Where a profile first passes a level, linear between voxels [m]; nan if it does not."""
+    """Return the first place [m] where a profile passes a level, linear between voxels, or nan."""
     over = values > level
     turns = np.flatnonzero(over[1:] != over[:-1])
     if not turns.size:
@@ -81,22 +82,22 @@ def crossing(x, values, level):
 
 
 def front(sim, pH):
-    """Where the pH first passes a value, seen from the anode [m]."""
+    """Return the first place, from the anode, where the pH passes a value [m]."""
     return crossing(*along_x(sim, sim.state.pH[sim.grid.inner]), pH)
 
 
 def dissolved(sim, label):
-    """(x, total of a component in the water of a column [mol/m3])."""
+    """Return (x [m], total of a component in the water [mol/m3]) of a column."""
     k = sim.chem.labels.index(label)
-    theta = np.where(sim.electrodes.ore, sim.rock["water_content"][sim.grid.inner], 1.0)
+    theta = np.where(sim.electrodes.ore, sim.rock.water_content[sim.grid.inner], 1.0)
     return along_x(sim, parts(sim, k)[0] / theta)
 
 
 def electrolysis(run):
-    """What the electrolysis cell is compared by."""
+    """Quantities by which runs of the electrolysis cell are compared."""
     sim = run.sim
     x, acid = along_x(sim, sim.state.totals[sim.chem.hydrogen][sim.grid.inner])
-    return {"voltage (V)": sim.terminal_voltage,
+    return {"voltage (V)": sim.boundary_values.terminal_voltage,
             "acid front, pH 3 (mm)": 1e3 * front(sim, 3.0),
             "base front, pH 11 (mm)": 1e3 * front(sim, 11.0),
             "acid in the cell (mol)": acid[acid > 0].sum() * sim.grid.voxel_volume,
@@ -104,9 +105,9 @@ def electrolysis(run):
 
 
 def mining(run):
-    """What a run of the field is compared by."""
-    sim, summary = run.sim, run.monitor.summary(run.wall)
-    into = sim.row_currents()
+    """Quantities by which runs of the field are compared."""
+    sim, summary = run.sim, summarise(run.monitor, run.wall)
+    into = sim.boundary_values.row_currents()
     return {"current at the end (A)": into[into > 0].sum() / sim.drive.duty,
             "charge (kC)": 1e-3 * summary["charge_C"],
             "energy (kWh)": summary["energy_kWh"],
@@ -124,7 +125,7 @@ def cell(quick):
     runs = [march(CELL, hours, [*cell_grid(h), *finer(CELL, cut)])
             for cut in CUTS[:3 if quick else 4]]
     lines, errors = compared(runs, electrolysis)
-    yield (f"Case `verification/e` with HSO4-, {1e3 * h:g} mm, after {hours:g} h. All steps are "
+    yield (f"Case `{CELL}` with HSO4-, {1e3 * h:g} mm, after {hours:g} h. All steps are "
            "divided alike, both `max_step` and `cfl`; here `cfl` sets them. The column dt = 0 "
            "extrapolates the two shortest with first order, and the error is taken from there.")
     yield from lines
@@ -147,10 +148,10 @@ def column(quick):
     sim = runs[0].sim
     renewed = sim.electrodes.volume[-1] / sim.flow.out.sum()
     yield (f"{verdict(errors, runs[0].steps.mean())} The catholyte is renewed every {renewed:.0f} "
-           "s, the quickest change there is: the plate feels it first. Recovery adds leachate "
-           "and plate; where their errors cancel its order tells nothing.")
+           "s, the fastest process of the run, and the error of the plate is the largest. Recovery "
+           "is the sum of leachate and plate; where their errors cancel, its order has no meaning.")
     yield ""
-    yield "One of the two limits alone, error against dt = 0 (%):"
+    yield "Each of the two limits alone, error relative to dt = 0 (%):"
     exact = {name: limit([mining(r)[name] for r in runs]) for name in errors}
     settings = [("30 min", 0.9), ("30 min", 0.45), ("15 min", 0.9), ("5 min", 0.9)]
     tried = [march(COLUMN, hours, [f"schedule.max_step={m}", f"schedule.cfl={c}"])
@@ -158,7 +159,7 @@ def column(quick):
     rows = [[name, *(f"{100 * (mining(run)[name] / value - 1):+.2g}" for run in tried)]
             for name, value in exact.items()]
     head = ["quantity", *(f"{m}, cfl {c}: {run.steps.size} steps"
-                          for (m, c), run in zip(settings, tried))]
+                          for (m, c), run in zip(settings, tried, strict=False))]
     yield from table(head, rows)
     yield "With `schedule.order` = 2 (catholytes stay first order within a step):"
     second = [march(COLUMN, hours, [*finer(COLUMN, cut), SECOND]) for cut in CUTS[:3]]
@@ -184,22 +185,24 @@ def pulses(quick):
         found = mining(run(period, "resolved"))
         rows.append([f"{period} min", *(f"{100 * (mean[n] / found[n] - 1):+.2g}" for n in names),
                      f"{mean['acid front, pH 4 (mm)'] - found['acid front, pH 4 (mm)']:+.2g}"])
-    yield (f"Case `field_column` with the power on for two thirds of the time, {hours} h, whole "
-           f"periods, steps of {step} s or less for both, so that the error of the steps nearly "
-           "cancels. Averaged minus resolved, in % of resolved; the front in mm. "
-           f"Averaged: {', '.join(f'{n} {mean[n]:.4g}' for n in mean)}.")
+    yield (f"Case `field_column` over {hours} h, whole periods, with the power on for two thirds "
+           f"of the time; steps of {step} s or less in both runs, so that their errors nearly "
+           "cancel. Averaged minus resolved, in % of resolved; the front in mm. "
+           f"Averaged run: {', '.join(f'{n} {mean[n]:.4g}' for n in mean)}.")
     head = ["period", *(n.split(" (")[0] for n in names), "acid front (mm)"]
     yield from table(head, rows)
     worst = {row[0]: max(abs(float(cell)) for cell in row[1:-1]) for row in rows}
-    yield "Largest in %: " + ", ".join(f"{v:.2g} at {period}" for period, v in worst.items()) + "."
+    yield "Largest difference in %: " + ", ".join(
+        f"{v:.2g} at {period}" for period, v in worst.items()) + "."
 
 
 def smearing(sim):
-    """{label: diffusivities (scheme, molecular, dispersion)} now, per area of rock [m2/s].
+    """Return {label: diffusivities (scheme, molecular, dispersion)} per area of rock [m2/s].
 
-    scheme: the model's flux minus the one with the mean of both sides at every face; molecular:
-    theta tau f D of all species; dispersion: alpha |q|. Each as D = -sum J dC / sum (A/h) dC^2
-    over all faces, dC the change of the component's total in the water across the face.
+    scheme: flux of the model minus the flux with the mean of both sides at every face (numerical
+    diffusion); molecular: theta tau f D of all species; dispersion: alpha |q|. Each is
+    D = -sum J dC / sum (A/h) dC^2 over all faces, with the change dC of the component's total in
+    the water across the face.
     """
     s, g, chem = sim.state, sim.grid, sim.chem
     sim.transport.keep_flux()
@@ -207,19 +210,19 @@ def smearing(sim):
     scale, drift = chem.diffusion[:, None, None, None], (chem.z * F_RT)[:, None, None, None]
     lost, norm = np.zeros((3, len(chem.components))), np.zeros(len(chem.components))
     for axis in range(3):
-        geometric = face_conductance(s.transport_factor, g, axis)
+        geometric = geometric_conductance(s.transport_factor, g, axis)
         low, high = below(s.c, axis), above(s.c, axis)
         middle, change = 0.5 * (low + high), (high - low) * (geometric > 0)
         drop = below(s.phi, axis) - above(s.phi, axis)
         central = (scale * geometric * drift * drop + faces(sim.flow.water[axis], axis)) * middle
-        spread = dispersion(sim.rock["dispersivity"], sim.flow.water, g, axis)
+        spread = dispersion(sim.rock.dispersivity, sim.flow.water, g, axis)
         molecular, dispersed, central, change = (
             np.tensordot(chem.nu.T, flux, 1)
             for flux in (-scale * geometric * change, -spread * change, central, change))
         scheme = faces(sim.transport.flux[axis], axis) - central - molecular - dispersed
         lost -= [(flux * change).sum((1, 2, 3)) for flux in (scheme, molecular, dispersed)]
-        norm += g.face_area(axis) / g.step(axis) * (change**2).sum((1, 2, 3))
-    return dict(zip(chem.labels, (lost / np.where(norm > 0, norm, 1.0)).T))
+        norm += g.face_area(axis) / g.spacing_along(axis) * (change**2).sum((1, 2, 3))
+    return dict(zip(chem.labels, (lost / np.where(norm > 0, norm, 1.0)).T, strict=True))
 
 
 DIFFUSIVITIES = ("scheme SO4", "scheme NH4", "scheme LREE", "scheme HCO3",
@@ -227,20 +230,21 @@ DIFFUSIVITIES = ("scheme SO4", "scheme NH4", "scheme LREE", "scheme HCO3",
 
 
 def diffusivities(sim):
-    """The cells of DIFFUSIVITIES."""
+    """Cells of the columns DIFFUSIVITIES."""
     d = smearing(sim)
     values = [d[k][0] for k in ("SO4", "NH4", "LREE", "HCO3")] + list(d["LREE"][1:])
     return [f"{v:.2e}" for v in values]
 
 
 def times_physical(rows):
-    """A line of what each run's scheme adds for LREE, in units of the physical diffusivities."""
+    """Sentence with the numerical diffusion of LREE in units of the physical diffusivities."""
     said = []
     for row in rows:
         scheme, molecular, dispersion = float(row[-4]), float(row[-2]), float(row[-1])
         said.append(f"{' '.join(row[:2])}: {scheme / molecular:.3g} and "
                     f"{scheme / dispersion:.2g}")
-    return "LREE, scheme in units of theta tau D and of alpha q: " + "; ".join(said) + "."
+    return ("Numerical diffusion of LREE in units of theta tau D and of alpha q: "
+            + "; ".join(said) + ".")
 
 
 def diffusion(quick):
@@ -253,7 +257,7 @@ def diffusion(quick):
     for h, scheme in plan:
         run = march(COLUMN, hours, [*column_grid(h), f"physics.scheme={scheme}",
                                     "schedule.max_step=10 min"])
-        sim, found = run.sim, run.monitor.summary(run.wall)
+        sim, found = run.sim, summarise(run.monitor, run.wall)
         x, c = dissolved(sim, "SO4")
         rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
                      f"{100 * found['removal_REE_mean']:.3f}",
@@ -261,11 +265,11 @@ def diffusion(quick):
                      f"{1e3 * (crossing(x, c, 0.75 * start) - crossing(x, c, 0.25 * start)):.0f}",
                      f"{1e3 * front(sim, 4.0):.1f}",
                      f"{1e3 * (front(sim, 4.5) - front(sim, 3.5)):.1f}", *diffusivities(sim)])
-    yield (f"Case `field_column` after {hours} h, steps of 10 min or less. SO4: where it has half "
-           "of its first value, and from 25 to 75 % of it; acid: pH 4, and from 3.5 to 4.5. "
-           "Diffusivities in m2/s per area of rock, as they act on the gradients at the end: "
-           "what the face concentrations add to central ones (HCO3 is CO2 here, which only "
-           "water moves), and the physical ones.")
+    yield (f"Case `field_column` after {hours} h, steps of 10 min or less. SO4: place of half the "
+           "initial value, width from 25 to 75 % of it; acid: place of pH 4, width from pH 3.5 to "
+           "4.5. Diffusivities in m2/s per area of rock, from the gradients at the end: numerical "
+           "diffusion of the scheme compared with central face concentrations (HCO3 is CO2 here, "
+           "which moves with the water only), and the physical diffusivities.")
     head = ["voxel", "scheme", "recovery (%)", "removal (%)", "SO4 at (mm)", "SO4 width (mm)",
             "acid at (mm)", "acid width (mm)", *DIFFUSIVITIES]
     yield from table(head, rows)
@@ -278,14 +282,14 @@ def field(quick):
     rows = []
     for scheme in ("upwind", "blended"):
         run = march(FIELD, hours, [f"grid.spacing={h}", f"physics.scheme={scheme}"])
-        found = run.monitor.summary(run.wall)
+        found = summarise(run.monitor, run.wall)
         rows.append([f"{100 * h:g} cm", scheme, f"{100 * found['recovery_REE']:.3f}",
                      f"{100 * found['removal_REE_mean']:.3f}",
                      f"{100 * found['removal_REE_max']:.2f}", f"{found['energy_kWh']:.4f}",
                      f"{found['impurity_mg_per_kg']:.3f}", f"{found['pH_min']:.2f}",
                      *diffusivities(run.sim)])
-    yield (f"Case `field_block` after {hours} h of stage 1, with its own steps. Diffusivities as "
-           "in the column.")
+    yield (f"Case `field_block` after {hours} h of stage 1, with the steps of the case. "
+           "Diffusivities as in the column.")
     head = ["voxel", "scheme", "recovery (%)", "removal, mean of points (%)",
             "removal, highest (%)", "energy (kWh)", "impurities (mg/kg)", "lowest pH",
             *DIFFUSIVITIES]
@@ -297,16 +301,17 @@ STUDIES = {study.__name__: study for study in (cell, column, pulses, diffusion, 
 
 
 def section(name, quick):
-    """Lines of a study's section."""
+    """Lines of the section of a study."""
     begun = time.monotonic()
     body = "\n".join(STUDIES[name](quick)).strip().splitlines()
     flag = " --quick" if quick else ""
     return [f"## {STUDIES[name].__doc__}", "", *body, "",
-            f"`python scripts/tools/studies.py{flag} {name}` ({time.monotonic() - begun:.0f} s)", ""]
+            f"`python scripts/tools/studies.py{flag} {name}` "
+            f"({time.monotonic() - begun:.0f} s)", ""]
 
 
 def merge(page, sections):
-    """The page's text with sections {heading: lines} put in, in the order of STUDIES."""
+    """Text of the page with sections {heading: lines} replaced, in the order of STUDIES."""
     kept, heading = {}, None
     for line in page.splitlines():
         heading = line if line.startswith("## ") else heading
@@ -315,7 +320,7 @@ def merge(page, sections):
     kept |= sections
     order = [f"## {study.__doc__}" for study in STUDIES.values()]
     lines = ["# Accuracy studies", "", "Written by `python scripts/tools/studies.py --write`; the "
-             "numbers are as they came.", ""]
+             "numbers are unedited.", ""]
     for heading in order:
         lines += kept.get(heading, [])
         if lines[-1]:

@@ -1,4 +1,4 @@
-"""Writes cases/verification/README.md: every family with its equations, numbers and pictures.
+"""Write cases/verification/README.md: every family with its equations, numbers and pictures.
 
     python scripts/tools/verification_pages.py [--quick] [NAMES]
 
@@ -13,9 +13,12 @@ from math import isnan
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ekm3d.verification import runner
+from ekm3d.cli.verify import line
+from ekm3d.verification.catalogue import chosen
+from ekm3d.verification.judge import Outcome, verify
 from ekm3d.verification.spec import Verification
 
 PAGE = Path(__file__).resolve().parents[2] / "cases" / "verification" / "README.md"
@@ -26,35 +29,35 @@ FAMILIES = {"potential": "Potential", "electrodes": "Electrodes",
             "reactions": "Reactions", "water": "Water driven by the field"}
 INTRODUCTION = """# Verification
 
-What `ekm3d verify` proves, each part against something that this program did not make: exact
-formulas, converged solutions of other codes, PHREEQC. Every case is a directory here: case.toml,
-runner.toml with the references, norms and required errors (and the reason for each), the data and
-their source.
+Results of `ekm3d verify`. Every case compares one part of the program with a reference that this
+program did not produce: an exact formula, a converged solution of another code, or PHREEQC. Each
+case is a directory here, with case.toml, with verify.toml (references, norms, allowed errors, and
+a reason for each), and with the reference data and their source.
 
-    ekm3d verify                 the quick grids, a few minutes on two cores
-    ekm3d verify --full          the grids that convergence needs, half an hour
-    ekm3d verify c1 e            some cases
-    ekm3d verify --list          what each proves
+    ekm3d verify                 quick grids, a few minutes on two cores
+    ekm3d verify --full          grids fine enough to show convergence, half an hour
+    ekm3d verify c1 e            some cases, by the whole name or the part before "_"
+    ekm3d verify --list          one sentence per case
 
-Errors are largest differences over the largest expected value unless runner.toml says otherwise.
-The order is observed between the last two grids (or steps). This page and its pictures are written
-by `scripts/tools/verification_pages.py`.
+An error is the largest difference divided by the largest expected value unless verify.toml says
+otherwise. The order is observed between the last two grids (or time steps). This page and its
+pictures are written by `scripts/tools/verification_pages.py`.
 """
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     args = parser.parse_args()
-    paths = runner.chosen(args.names)
+    paths = chosen(args.names)
     which = "quick" if args.quick else "full"
     PICTURES.mkdir(exist_ok=True)
     sections = kept() if args.names else {}
-    for path, outcomes in zip(paths, runner.verify(paths, which, args.backend, args.jobs)):
-        print("\n".join(map(runner.line, outcomes)), flush=True)
+    for path, outcomes in zip(paths, verify(paths, which, args.backend, args.jobs), strict=True):
+        print("\n".join(map(line, outcomes)), flush=True)
         sections[path.name] = section(path.name, Verification.read(path), outcomes)
         picture(path.name, outcomes)
     PAGE.write_text(page(sections, which))
@@ -62,31 +65,32 @@ def main():
 
 # ---- the page --------------------------------------------------------------------------------
 
-def kept():
-    """{case: its section} of the page as it is."""
+def kept() -> dict[str, str]:
+    """Return {case: its section} of the present page."""
     parts = re.split(r"^(?=##+ )", PAGE.read_text() if PAGE.exists() else "", flags=re.M)
     names = [re.search(r"^!\[(\w+)\]", part, flags=re.M) for part in parts]
-    return {name[1]: part.rstrip("\n") + "\n" for name, part in zip(names, parts) if name}
+    return {name[1]: part.rstrip("\n") + "\n"
+            for name, part in zip(names, parts, strict=True) if name}
 
 
-def page(sections, which):
-    """The whole text; sections: {case: its text}."""
+def page(sections: dict[str, str], which: str) -> str:
+    """Return the whole text; sections: {case: its text}."""
     cases = {name: Verification.read(PAGE.parent / name) for name in sorted(sections)}
-    results = [line for text in sections.values() for line in text.splitlines()
-               if line.startswith("| ") and not line.startswith("| what")]
-    passed = sum(line.endswith("| pass |") for line in results)
+    results = [row for text in sections.values() for row in text.splitlines()
+               if row.startswith("| ") and not row.startswith("| what")]
+    passed = sum(row.endswith("| pass |") for row in results)
     text = [INTRODUCTION, f"{passed} of {len(results)} comparisons pass on the {which} grids.\n"]
     families = dict.fromkeys([*FAMILIES, *(v.file.family for v in cases.values())])
     for family in families:
-        mine = [name for name, v in cases.items() if v.file.family == family]
-        if mine:
+        members = [name for name, v in cases.items() if v.file.family == family]
+        if members:
             text.append(f"## {FAMILIES.get(family, family.capitalize())}\n")
-            text += [sections[name] for name in mine]
+            text += [sections[name] for name in members]
     return "\n".join(text).rstrip() + "\n"
 
 
-def section(name, verification, outcomes):
-    """One case: what it proves, its equations, its table and its picture."""
+def section(name: str, verification: Verification, outcomes: list[Outcome]) -> str:
+    """Return the text of one case: its claim, equations, table and picture."""
     title, body = (PAGE.parent / name / "README.md").read_text().split("\n", 1)
     equations = body.split("\nFiles:")[0].strip("\n")
     rows = ["| what is compared | cells | error | allowed | order | least | |",
@@ -99,8 +103,8 @@ def section(name, verification, outcomes):
                       f"![{name}](pictures/{name}.png)", ""])
 
 
-def row(o):
-    """One line of a table."""
+def row(o: Outcome) -> str:
+    """Return one line of a table."""
     if o.failure:
         return f"| {o.what} | | | | | | {o.failure} |"
     cells = " x ".join(str(n) for n in o.cells[-1] if n > 1)
@@ -113,8 +117,8 @@ def row(o):
 
 # ---- the pictures ----------------------------------------------------------------------------
 
-def picture(name, outcomes):
-    """Left: the last run on its reference; right: errors of all runs against their size."""
+def picture(name: str, outcomes: list[Outcome]) -> None:
+    """Draw the last run and its reference (left), errors over voxel size or step (right)."""
     shown = [o for o in outcomes if o.pairs]
     if not shown:
         return
@@ -128,46 +132,50 @@ def picture(name, outcomes):
     figure.savefig(PICTURES / f"{name}.png", dpi=70)
 
 
-def axis_of(outcome):
-    """The coordinate along which the places of a comparison form a line, or None."""
-    places = outcome.pairs[0].places
-    if not places:
+def axis_of(outcome: Outcome) -> str | None:
+    """Return the coordinate along which the points of a comparison form a line, or None."""
+    coordinates = outcome.pairs[0].coordinates
+    if not coordinates:
         return None
-    varying = [c for c, v in places.items() if np.ptp(v) > 0]
-    return varying[0] if len(varying) == 1 and outcome.pairs[0].found.size > 4 else None
+    varying = [c for c, v in coordinates.items() if np.ptp(v) > 0]
+    return varying[0] if len(varying) == 1 and outcome.pairs[0].computed.size > 4 else None
 
 
-def profile(axes, outcome):
-    """Found (dots) and expected (lines), along a line, over time, or one against the other."""
+def profile(axes: Axes, outcome: Outcome) -> None:
+    """Draw computed values (dots) and expected ones (lines).
+
+    Along a line, over time, or one against the other.
+    """
     along, pairs = axis_of(outcome), outcome.pairs
     names = list(dict.fromkeys(p.quantity for p in pairs))[:4]
     times = len({p.time for p in pairs})
     for n, name in enumerate(names):
-        mine, colour = [p for p in pairs if p.quantity == name], f"C{n}"
+        same, colour = [p for p in pairs if p.quantity == name], f"C{n}"
         if along:
-            for p in mine:
-                axes.plot(p.places[along], p.expected, "-", color=colour, lw=0.8)
-                axes.plot(p.places[along], p.found, ".", color=colour, ms=3)
-        elif mine[0].places is None and times > 1:
-            t = [p.time for p in mine]
-            axes.plot(t, [p.expected[0] for p in mine], "-", color=colour, lw=0.8)
-            axes.plot(t, [p.found[0] for p in mine], ".", color=colour, ms=4)
+            for p in same:
+                x = (p.coordinates or {})[along]
+                axes.plot(x, p.expected, "-", color=colour, lw=0.8)
+                axes.plot(x, p.computed, ".", color=colour, ms=3)
+        elif same[0].coordinates is None and times > 1:
+            t = [p.time for p in same]
+            axes.plot(t, [p.expected[0] for p in same], "-", color=colour, lw=0.8)
+            axes.plot(t, [p.computed[0] for p in same], ".", color=colour, ms=4)
         else:
-            found, expected = (np.concatenate([getattr(p, key) for p in mine])
-                               for key in ("found", "expected"))
-            axes.plot(expected, found, ".", color=colour, ms=3)
+            computed = np.concatenate([p.computed for p in same])
+            expected = np.concatenate([p.expected for p in same])
+            axes.plot(expected, computed, ".", color=colour, ms=3)
             ends = [expected.min(), expected.max()]
             axes.plot(ends, ends, "k-", lw=0.5)
         axes.plot([], [], ".", color=colour, label=name)
-    axes.set_xlabel(f"{along} [m]" if along else "t [s]" if pairs[0].places is None and times > 1
-                    else "expected")
+    over_time = pairs[0].coordinates is None and times > 1
+    axes.set_xlabel(f"{along} [m]" if along else "t [s]" if over_time else "expected")
     axes.set_title(f"{outcome.what}: dots this program, lines reference", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=6)
 
 
-def errors(axes, outcomes):
-    """Error against the size of a voxel or of a step, both relative to the first run's."""
+def errors(axes: Axes, outcomes: list[Outcome]) -> None:
+    """Draw errors over the size of a voxel or of a step, both relative to the first run's."""
     for o in outcomes:
         size = np.array(o.lengths) / o.lengths[0]
         axes.plot(size, o.errors, "o-", ms=3, lw=0.8, label=o.what[:34])

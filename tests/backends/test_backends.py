@@ -1,4 +1,4 @@
-"""Choosing a backend, compiling and caching kernels, and the checks before a compiled call."""
+"""Choice of a backend, compilation and cache of kernels, and the checks before a compiled call."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from ekm3d.backends.cpp import CppBackend
 from ekm3d.backends.cpp_compiler import FLAGS
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Grid
-from ekm3d.physics.divergence import collect
+from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.potential import face_conductance
 from ekm3d.solvers.elliptic import apply_operator
 
@@ -40,15 +40,15 @@ def arguments(grid=GRID):
 
 # ---- choice ------------------------------------------------------------------------------
 
-def test_numbers_and_small_tables_are_numpy_s(backend):
-    """Counted in the integers that kernels read; a table is there already."""
+def test_arange_and_cached_are_numpy_arrays_on_the_host(backend):
+    """Integers of the type that kernels read; a table is not copied."""
     table = np.array([1.0, 2.0])
     assert backend.arange(4).tolist() == [0, 1, 2, 3] and backend.arange(0).dtype == np.int64
     assert backend.cached(table) is table
 
 
 def test_auto_takes_the_compiler_and_says_so(cpp):
-    """A run's log must tell why it is slow or fast; the second backend finds the libraries kept."""
+    """A run's log gives the reason for its speed; the second backend finds the cached libraries."""
     taken = choose_backend("auto")
     assert taken.name == "cpp" and "chosen by auto" in taken.why
     assert "compiled" not in repr(choose_backend("auto"))
@@ -70,8 +70,8 @@ def test_auto_falls_back_to_numpy_and_says_why(compiler, reason, monkeypatch, tm
     assert "slower" in taken.why and reason in taken.why and "\n" not in taken.why
 
 
-def test_compiling_is_mentioned(monkeypatch, tmp_path):
-    """The line that names the backend tells how long compiling took, when it did."""
+def test_compile_time_is_printed(monkeypatch, tmp_path):
+    """In the line that names the backend, if anything was compiled."""
     monkeypatch.setenv("EKM3D_CACHE", str(tmp_path))
     assert re.search(r"kernels compiled, once, in \d+\.\d s", repr(choose_backend("auto")))
 
@@ -82,8 +82,8 @@ def test_numpy_runs_the_reference_itself():
     assert choose_backend("numpy").bind(face_conductance, NS=3) is face_conductance
 
 
-def test_cuda_is_refused_with_a_reason_and_a_way_out():
-    """Asked for and not to be had: an error, never a slower run in silence."""
+def test_cuda_is_refused_with_a_reason_and_an_alternative():
+    """Asked for and not available: an error, never a silent slower run."""
     with pytest.raises(BackendError, match="cuda.*cannot run.*--backend numpy or cpp"):
         choose_backend("cuda")
 
@@ -102,13 +102,13 @@ def test_cpp_without_a_compiler_says_so(monkeypatch, tmp_path):
 
 
 def test_a_compiler_named_by_CXX_must_exist(monkeypatch):
-    """The user's wish is not replaced by another compiler."""
+    """The user's choice is not replaced by another compiler."""
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BackendError, match="no-such-compiler not found"):
         choose_backend("cpp")
 
 
-def test_arrays_come_as_zeros_and_go_as_numpy(backend):
+def test_zeros_and_to_numpy(backend):
     zeros = backend.zeros((2, 3), np.uint8)
     assert zeros.dtype == np.uint8 and zeros.shape == (2, 3) and not zeros.any()
     assert isinstance(backend.to_numpy(zeros), np.ndarray)
@@ -154,7 +154,7 @@ def test_a_missing_compile_time_constant_is_named(cpp):
         cpp.bind(face_conductance)
 
 
-def test_a_library_is_compiled_once_and_again_when_anything_changes(cpp, monkeypatch, tmp_path):
+def test_library_is_compiled_again_only_when_an_input_changes(cpp, monkeypatch, tmp_path):
     """The file's name is a digest of text, options, compiler and CPU; nothing else is left."""
     monkeypatch.setenv("EKM3D_CACHE", str(tmp_path / "deep" / "cache"))
     cpp.bind(apply_operator)
@@ -171,7 +171,8 @@ def test_a_library_is_compiled_once_and_again_when_anything_changes(cpp, monkeyp
 def test_a_header_that_a_kernel_needs_is_pasted_before_it(cpp, monkeypatch, tmp_path):
     """And a change of the header makes another library: its text is part of the digest."""
     own = "// needs sums.cuh\nKERNEL nothing(Grid g, real* y) { EKM_VOXELS(i, j, k, g) y[0] = 1; }"
-    texts = {"ekm.cuh": kernel_signature.kernel_text("ekm.cuh"), "sums.cuh": "// sums\n", "own.cu": own}
+    texts = {"ekm.cuh": kernel_signature.kernel_text("ekm.cuh"), "sums.cuh": "// sums\n",
+             "own.cu": own}
     monkeypatch.setattr(kernel_signature, "kernel_text", texts.__getitem__)
     monkeypatch.setenv("EKM3D_CACHE", str(tmp_path))
 
@@ -237,12 +238,13 @@ def test_nan_and_infinity_survive_a_kernel(cpp):
 # ---- the checks before a call --------------------------------------------------------------
 
 def wrong(index, value):
-    given = arguments()
-    given[index] = value(given[index])
-    return given
+    """Arguments of the operator, one of them replaced."""
+    values = arguments()
+    values[index] = value(values[index])
+    return values
 
 
-@pytest.mark.parametrize("given, error, message", [
+@pytest.mark.parametrize("values, error, message", [
     (wrong(4, lambda x: x.astype("f4")), TypeError, "x should be .* of float64, not float32"),
     (wrong(3, lambda b: 1.0), TypeError, "b should be .* of float64, not float"),
     (wrong(0, lambda a: a[:, :, ::2]), ValueError, "ax should be contiguous"),
@@ -250,24 +252,24 @@ def wrong(index, value):
     (wrong(4, lambda x: np.ones(GRID.shape)), ValueError, r"x has .* should be \(6, 7, 8\)"),
     (arguments()[:-1], TypeError, "takes 7 arguments, 6 were given"),
 ])
-def test_wrong_arguments_are_refused(cpp, given, error, message):
+def test_wrong_arguments_are_refused(cpp, values, error, message):
     """C would read or write beyond the array, or take bits of one type for another."""
     with pytest.raises(error, match=message):
-        cpp.bind(apply_operator)(GRID, *given)
+        cpp.bind(apply_operator)(GRID, *values)
 
 
 def test_an_output_may_not_be_an_input(cpp):
-    """The pointers are __restrict__; and a stencil cannot work in place."""
+    """The pointers are __restrict__, and a stencil cannot work in place."""
     ax, ay, az, b, x, _ = arguments()
     with pytest.raises(ValueError, match="output y overlaps x"):
         cpp.bind(apply_operator)(GRID, ax, ay, az, b, x, x)
 
 
 def test_a_read_only_output_is_refused(cpp):
-    given = arguments()
-    given[-1].flags.writeable = False
+    values = arguments()
+    values[-1].flags.writeable = False
     with pytest.raises(ValueError, match="writeable"):
-        cpp.bind(apply_operator)(GRID, *given)
+        cpp.bind(apply_operator)(GRID, *values)
 
 
 def test_the_number_of_species_is_checked(cpp):
@@ -301,33 +303,32 @@ def test_declarations_are_read(declaration, kind, array, output, table, each):
 
 
 @pytest.mark.parametrize("declaration", ["float x", "const real& x", "real** x", "", "a::b n"])
-def test_declarations_out_of_the_ordinary_are_refused(declaration):
+def test_unsupported_declarations_are_refused(declaration):
     with pytest.raises(BackendError, match="kernel k: cannot read the parameter"):
         kernel_signature.parameter("k", declaration)
 
 
-def test_comments_hide_kernels():
-    """A kernel that is spoken about is not a kernel."""
+def test_kernels_in_comments_are_ignored():
     text = "// KERNEL one(Grid g) {\n/* KERNEL two(Grid g)\n{ */ KERNEL three(Grid g, real* y)\n{ }"
     assert kernel_signature.kernel_names(text) == ["three"]
     assert kernel_signature.signature(text, "one") is None
     assert [p.name for p in kernel_signature.signature(text, "three")] == ["g", "y"]
 
 
-def test_the_arrays_of_the_call_before_are_not_checked_again(cpp, rng, monkeypatch):
-    """Scalars are taken from every call; one other array, and all of them are looked at."""
-    looked = []
-    look = CompiledOperator._addresses
-    monkeypatch.setattr(CompiledOperator, "_addresses",
-                        lambda self, values: (looked.append(1), look(self, values))[1])
-    collected = cpp.bind(collect, NK=1)
+def test_arrays_of_an_earlier_call_are_not_checked_again(cpp, rng, monkeypatch):
+    """Scalars are taken from every call; with one other array all of them are checked."""
+    checks = []
+    check = CompiledOperator._arguments
+    monkeypatch.setattr(CompiledOperator, "_arguments",
+                        lambda self, values: (checks.append(1), check(self, values))[1])
+    collected = cpp.bind(accumulate, NK=1)
     gained, total = rng.random((1, *GRID.padded)), np.zeros((1, *GRID.padded))
     for share in (1.0, 2.0, 4.0):
         collected(GRID, gained, share, total)
-    assert len(looked) == 1
+    assert len(checks) == 1
     np.testing.assert_allclose(total[GRID.inner], 7.0 * gained[GRID.inner], rtol=1e-15)
     collected(GRID, 2 * gained, 1.0, total)
-    assert len(looked) == 2
+    assert len(checks) == 2
     np.testing.assert_allclose(total[GRID.inner], 9.0 * gained[GRID.inner], rtol=1e-15)
     for wrong in (gained[:, 1:], gained.astype("f4"), total):
         with pytest.raises((TypeError, ValueError), match="gained|overlaps"):
@@ -336,6 +337,6 @@ def test_the_arrays_of_the_call_before_are_not_checked_again(cpp, rng, monkeypat
         collected(Grid((2, 3, 4), (0.1, 0.1, 0.1)), gained, 1.0, total)
     with pytest.raises(TypeError, match="takes 4 arguments"):
         collected(GRID, gained, 1.0)
-    kept = weakref.ref(gained)
+    reference = weakref.ref(gained)
     del gained, wrong
-    assert kept() is None               # nothing is kept in memory for the sake of a check
+    assert reference() is None          # the cache of checks does not keep arrays alive

@@ -1,6 +1,6 @@
-"""The cuda backend: what it launches, what it refuses, and whole steps on the stand-in device.
+"""The cuda backend: launches, refused arguments, and whole steps on the stand-in device.
 
-Kernels beside their twins, launched block by block, are in test_twins and test_multigrid_kernels.
+Kernels beside their twins, launched block by block, are in test_twins and test_multigrid.
 """
 
 import sys
@@ -15,6 +15,7 @@ from ekm3d import Case, Simulation
 from ekm3d.backends import choose, kernel_signature
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cuda import CudaBackend, blocks, loop, packed
+from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Grid
@@ -23,7 +24,7 @@ from ekm3d.parallel.reproducible_sum import ENTRIES
 from ekm3d.physics import transport
 from ekm3d.resources import case_path, kernel_text
 from ekm3d.solvers import multigrid
-from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, redirect
+from ekm3d.solvers.elliptic import EllipticSolver, apply_operator, update_direction
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 RUNS = {"salt": (), "ore": ORE, "slow": (*ORE, *SLOW, STILL, MEDIUM),
@@ -39,13 +40,14 @@ def on_device(rng, count, shape=GRID.padded, backend=None):
 # ---- launches ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("source, name, word, over", [
-    ("solvers/elliptic.cu", "apply_operator", "EKM_VOXELS", 0), ("solvers/elliptic.cu", "advance", "EKM_ROWS", 0),
+    ("solvers/elliptic.cu", "apply_operator", "EKM_VOXELS", 0),
+    ("solvers/elliptic.cu", "update_solution", "EKM_ROWS", 0),
     ("solvers/multigrid.cu", "restrict_residual", "EKM_ROWS", 1),
     ("solvers/multigrid.cu", "prolong", "EKM_ROWS", 0),
     ("solvers/multigrid.cu", "small_cycle", "EKM_BLOCK_ROWS", 0),
     ("physics/transport.cu", "component_gain", "EKM_VOXELS", 0)])
-def test_the_word_of_a_kernel_says_how_it_is_launched(source, name, word, over):
-    """Rows of the grid that the word names, be it the second; what is in helpers are voxels."""
+def test_loop_macro_of_a_kernel_decides_its_launch(source, name, word, over):
+    """Rows of the grid that the macro names, first or second; by default a thread per voxel."""
     text = kernel_text(source)
     assert loop(text, name, kernel_signature.signature(text, name)) == (word, over)
 
@@ -60,11 +62,11 @@ def test_a_launch_reaches_every_voxel_row_and_lower_face(cuda, cells, rng):
     grid = Grid(cells, (1.0, 1.0, 1.0))
     full = on_device(rng, 6, grid.padded, cuda)
     grids, block, _ = cuda.bind(apply_operator)._launch((grid, *full))
-    assert all(g * b > n for g, b, n in zip(grids, block, cells))
-    assert all((g - 1) * b <= n for g, b, n in zip(grids, block, cells))
+    assert all(g * b > n for g, b, n in zip(grids, block, cells, strict=True))
+    assert all((g - 1) * b <= n for g, b, n in zip(grids, block, cells, strict=True))
     assert np.prod(block) == 128 and block[0] % 32 == 0
     z, p = (cuda.zeros(grid.padded, np.float32) for _ in range(2))
-    grids, block, _ = cuda.bind(redirect)._launch((grid, z, 0.5, p))
+    grids, block, _ = cuda.bind(update_direction)._launch((grid, z, 0.5, p))
     assert (grids[0], *block) == (1, 32, 4, 1)
     assert grids[1] * block[1] >= cells[1] and grids[2] * block[2] >= cells[2]
 
@@ -85,7 +87,7 @@ def test_the_grid_travels_by_value():
 
 
 def test_scalars_keep_the_type_of_their_declaration(cuda):
-    """A Python float would travel as a double where the kernel reads a float."""
+    """A Python float would be passed as a double where the kernel reads a float."""
     level = multigrid.Level(GRID, cuda.zeros((8 * int(np.prod(GRID.padded)),), np.float32))
     bound = cuda.bind(multigrid.smooth)
     _, _, given = bound._launch((GRID, *level.operator, level.b, level.x, 0.7, level.y))
@@ -94,12 +96,12 @@ def test_scalars_keep_the_type_of_their_declaration(cuda):
 
 def test_a_prepared_launch_is_checked_once_and_sees_later_values(cuda):
     z, p = (cuda.zeros(GRID.padded, np.float32) for _ in range(2))
-    call = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
+    call = cuda.prepare(cuda.bind(update_direction), GRID, z, 0.5, p)
     z[GRID.inner], p[GRID.inner] = 3.0, 4.0
     call()
     assert (p.get()[GRID.inner] == 5.0).all()
     with pytest.raises(ValueError, match="output p overlaps z"):
-        cuda.prepare(cuda.bind(redirect), GRID, p, 0.5, p)
+        cuda.prepare(cuda.bind(update_direction), GRID, p, 0.5, p)
 
 
 @pytest.mark.parametrize("index, value, error, message", [
@@ -108,7 +110,7 @@ def test_a_prepared_launch_is_checked_once_and_sees_later_values(cuda):
     (0, lambda a: a[:, :, ::2], ValueError, "ax should be contiguous"),
     (3, lambda a: a[1:], ValueError, r"b has shape \(5, 7, 8\), it should be \(6, 7, 8\)")])
 def test_wrong_arguments_are_refused(cuda, rng, index, value, error, message):
-    """A launch cannot say what was wrong with its pointers: it is said before."""
+    """A launch cannot report wrong pointers: they are refused before."""
     given = on_device(rng, 6, backend=cuda)
     given[index] = value(given[index])
     with pytest.raises(error, match=message):
@@ -120,13 +122,13 @@ def test_tables_come_from_the_host_and_are_copied_once(cuda):
     still = [cuda.zeros(GRID.padded) for _ in range(6)]
     still[4][...] = 1.0
     fastest = np.array([[1.0, 0.0, 0.0], [0.5, 3.0, 0.0]])
-    bound = cuda.bind(transport.emptying, NS=1, NK=1, NF=2)
+    bound = cuda.bind(transport.outflow_rate, NS=1, NK=1, NF=2)
     still[0][...], still[2][...] = 2.0, 5.0
-    known = len(cuda.known)
+    cached = len(cuda.cache)
     for table, rate in ((fastest, 16.0), (fastest.copy(), 16.0), (2 * fastest, 32.0)):
         bound(GRID, *still[:5], table, still[5])
         assert (still[5].get()[GRID.inner] == rate).all()
-    assert len(cuda.known) == known + 2
+    assert len(cuda.cache) == cached + 2
     with pytest.raises(TypeError, match="fastest should be a NumPy array"):
         bound(GRID, *still[:5], cuda.from_numpy(fastest), still[5])
 
@@ -134,28 +136,28 @@ def test_tables_come_from_the_host_and_are_copied_once(cuda):
 # ---- places --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
-def test_places_are_read_and_added_to_as_on_the_host(cuda, rng, lead):
-    """Voxels that come twice get both values, added up in the same order on every device."""
+def test_gather_and_add_at_agree_with_the_host(cuda, rng, lead):
+    """Voxels that come twice get both values, summed in the same order on every device."""
     array, values = rng.random((*lead, *GRID.padded)), rng.random((*lead, 5))
     voxel = np.array([130, 7, 130, 9, 7])
-    there = cuda.from_numpy(array)
+    device = cuda.from_numpy(array)
     host = choose_backend("numpy")
-    assert np.array_equal(cuda.gather(there, voxel), host.gather(array, voxel))
-    cuda.add_at(there, voxel, values)
+    assert np.array_equal(cuda.gather(device, voxel), host.gather(array, voxel))
+    cuda.add_at(device, voxel, values)
     host.add_at(array, voxel, values)
-    np.testing.assert_allclose(there.get(), array, rtol=4e-16)
+    np.testing.assert_allclose(device.get(), array, rtol=4e-16)
     assert np.array_equal(host.gather(array, voxel[:1])[..., 0], array.reshape(*lead, -1)[..., 130])
 
 
-def test_what_is_remembered_does_not_grow_for_ever(cuda, monkeypatch):
-    monkeypatch.setattr("ekm3d.backends.cuda.REMEMBERED", 3)
+def test_cache_of_small_arrays_is_bounded(cuda, monkeypatch):
+    monkeypatch.setattr("ekm3d.backends.cuda.CACHED_ARRAYS", 3)
     for n in range(20):
         assert cuda.cached(np.array([n])).get() == n
-    assert len(cuda.known) <= 3
+    assert len(cuda.cache) <= 3
 
 
-def test_one_process_has_the_whole_grid_on_the_device(cuda, rng):
-    """Multigrid asks for it in every cycle: copies there, nothing by way of the host."""
+def test_one_process_assembles_the_whole_grid_on_the_device(cuda, rng):
+    """Multigrid needs it in every cycle: copies on the device, none by way of the host."""
     domain, array = Domain(GRID, cuda), rng.random((3, *GRID.padded))
     part, whole, back = cuda.from_numpy(array), cuda.zeros(array.shape), cuda.zeros(array.shape)
     cuda_stand_in.crossed.largest = 0
@@ -181,7 +183,7 @@ def test_cuda_without_cupy_is_refused(monkeypatch):
 @pytest.mark.parametrize("place, reason", [("getDeviceCount", "no device"),
                                            ("getDeviceProperties", "driver too old")])
 def test_cuda_without_a_device_that_answers_is_refused(monkeypatch, place, reason):
-    """CuPy's own words, the first line of them."""
+    """With the first line of CuPy's message."""
     def fail(*_):
         raise RuntimeError(f"{reason}\nand more")
     monkeypatch.setitem(sys.modules, "cupy", cuda_stand_in)
@@ -191,7 +193,7 @@ def test_cuda_without_a_device_that_answers_is_refused(monkeypatch, place, reaso
 
 
 def test_a_device_that_cannot_compile_is_refused(monkeypatch):
-    """NVRTC may be missing where a device answers: a kernel is tried before the run begins."""
+    """NVRTC may be missing where a device answers: a trial kernel runs before the first step."""
     def fail(**_):
         raise OSError("libnvrtc.so: not found")
     monkeypatch.setitem(sys.modules, "cupy", cuda_stand_in)
@@ -201,7 +203,7 @@ def test_a_device_that_cannot_compile_is_refused(monkeypatch):
     assert choose_backend("auto").name == "cpp"
 
 
-def test_auto_takes_a_device_that_answers_once_it_is_let(monkeypatch):
+def test_auto_takes_cuda_only_if_it_is_a_candidate(monkeypatch):
     """A backend that has not run on a device is taken by its name only."""
     monkeypatch.setitem(sys.modules, "cupy", cuda_stand_in)
     assert choose_backend("auto").name != "cuda"
@@ -258,7 +260,7 @@ def test_the_field_block_takes_the_same_steps_and_tells_the_same(monkeypatch):
         cuda_stand_in.crossed.largest = 0
         rows.append(monitor.row())
         largest = cuda_stand_in.crossed.largest
-        rows[-1] |= monitor.summary(1.0)
+        rows[-1] |= summary(monitor, 1.0)
     assert largest == ENTRIES * len(sim.chem.species) < sim.voxels.index.size
     assert rows[0].keys() == rows[1].keys()
     for name, value in rows[0].items():
@@ -298,16 +300,16 @@ def test_what_crosses_to_the_host_in_a_step_is_nothing_of_the_chemistry(monkeypa
     to NumPy, which is empty."""
     _, sim = pair(monkeypatch, Case.read(salt_case(tmp_path), ORE), cuda_stand_in)
     sim.step()
-    before, spent, settle = cuda_stand_in.crossed.times, [], sim.engine.settle
+    before, spent, solve = cuda_stand_in.crossed.times, [], sim.engine.solve
 
     def watched(cells, where, elapsed=None):
         begun = cuda_stand_in.crossed.numbers, cuda_stand_in.crossed.times
-        effort = settle(cells, where, elapsed)
+        effort = solve(cells, where, elapsed)
         spent.append((where.size, cuda_stand_in.crossed.numbers - begun[0],
                       cuda_stand_in.crossed.times - begun[1]))
         return effort
 
-    monkeypatch.setattr(sim.engine, "settle", watched)
+    monkeypatch.setattr(sim.engine, "solve", watched)
     sim.step()
     iterations = sim.potential.iterations + sim.flow.iterations
     assert cuda_stand_in.crossed.times - before < 2 * iterations + 60

@@ -1,4 +1,4 @@
-"""The stand-in for a device: what it refuses, and the streams, copies and graphs that it plays."""
+"""Stand-in for CuPy: operations that it refuses, and its streams, copies and graphs."""
 
 import importlib
 
@@ -8,16 +8,16 @@ from helpers import cuda_stand_in
 
 from ekm3d.backends.cuda import CudaBackend, CudaGraph
 from ekm3d.grid.grid import Grid
-from ekm3d.solvers.elliptic import redirect
+from ekm3d.solvers.elliptic import update_direction
 
 GRID = Grid((4, 3, 2), (0.1, 0.2, 0.3))
 
 
 def graph(cuda):
-    """z, p and a sequence that makes p = z + 0.5 p twice."""
+    """z, p and a sequence that sets p = z + 0.5 p twice."""
     z, p = (cuda.zeros(GRID.padded, np.float32) for _ in range(2))
     z[...] = 1.0
-    return z, p, cuda.sequence([cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)] * 2)
+    return z, p, cuda.sequence([cuda.prepare(cuda.bind(update_direction), GRID, z, 0.5, p)] * 2)
 
 
 def test_a_sequence_becomes_one_launch(cuda, monkeypatch):
@@ -44,28 +44,28 @@ def test_a_graph_sees_later_values_and_keeps_its_arrays_alive(cuda):
     assert (p.get()[GRID.inner] == 4.5).all()                    # 3 + 3 / 2
 
 
-def test_what_is_no_launch_stays_between_the_graphs(cuda, monkeypatch):
-    """p = 1 + p / 2, then doubled on the way of the host, then once more: 1.5 p + 3 ... by hand.
+def test_calls_that_are_no_launch_stay_between_the_graphs(cuda, monkeypatch):
+    """p = 1 + p / 2, then doubled by way of the host, then once more: 1.5 p + 3 ... by hand.
 
-    From 0: 1, 2, 2; from 2: 2, 4, 3; from 3: 2.5, 5, 3.5; and None is nothing.
+    From 0: 1, 2, 2; from 2: 2, 4, 3; from 3: 2.5, 5, 3.5; None is left out.
     """
     z, p, _ = graph(cuda)
     recorded, record = [], CudaGraph._record
     monkeypatch.setattr(CudaGraph, "_record", lambda self: recorded.append(1) or record(self))
-    launch = cuda.prepare(cuda.bind(redirect), GRID, z, 0.5, p)
+    launch = cuda.prepare(cuda.bind(update_direction), GRID, z, 0.5, p)
 
     def double():
         p[...] = cuda.from_numpy(2 * p.get())
 
     call = cuda.sequence([launch, None, double, launch])
-    for wanted in (2.0, 3.0, 3.5, 3.75):
+    for value in (2.0, 3.0, 3.5, 3.75):
         call()
-        assert (p.get()[GRID.inner] == wanted).all()
+        assert (p.get()[GRID.inner] == value).all()
     assert recorded == [1, 1]
 
 
-def test_what_cannot_be_recorded_is_refused(cuda):
-    """A copy to the host, array expressions and waiting are no launches; the stream survives."""
+def test_calls_that_cannot_be_recorded_are_refused(cuda):
+    """Copies to the host, array expressions and waiting; the stream is usable afterwards."""
     z, _, _ = graph(cuda)
     for wrong in (z.get, lambda: z + 1.0, lambda: cuda.from_numpy(np.ones(3)),
                   cuda_stand_in.stream.synchronize):
@@ -79,7 +79,7 @@ def test_what_cannot_be_recorded_is_refused(cuda):
 
 
 def test_a_backend_leaves_a_stream_of_its_own_in_use(monkeypatch):
-    """The default stream cannot be recorded; one that somebody has chosen stays."""
+    """The default stream cannot be recorded; another current stream stays."""
     monkeypatch.setattr(cuda_stand_in, "stream", default := cuda_stand_in.Stream())
     default.ptr = 0
     CudaBackend("test", cuda_stand_in)
@@ -89,18 +89,18 @@ def test_a_backend_leaves_a_stream_of_its_own_in_use(monkeypatch):
     assert cuda_stand_in.stream is chosen
 
 
-def test_what_is_brought_to_the_host_is_as_it_was_then(cuda, rng):
+def test_asynchronous_copies_have_the_values_of_their_start(cuda, rng):
     """Later changes on the device, made before the copy is waited for, do not show."""
-    there = cuda.from_numpy(rng.random(GRID.padded))
-    wanted = there.get()
+    device = cuda.from_numpy(rng.random(GRID.padded))
+    expected = device.get()
     buffer = cuda.host_buffer(GRID.shape, np.float32)
     buffer[...] = -1.0
-    cuda.copy_to_host_async(there[GRID.inner], buffer)
+    cuda.copy_to_host_async(device[GRID.inner], buffer)
     wait = cuda.copies_done()
-    there[...] = 7.0
+    device[...] = 7.0
     assert (buffer == -1.0).all()
     wait()
-    assert np.array_equal(buffer, wanted[GRID.inner].astype("f4"))
+    assert np.array_equal(buffer, expected[GRID.inner].astype("f4"))
 
 
 @pytest.mark.parametrize("mix", [
@@ -109,11 +109,11 @@ def test_what_is_brought_to_the_host_is_as_it_was_then(cuda, rng):
     lambda d, h: d[np.array([0])], lambda d, h: np.asarray(d), lambda d, h: np.add.at(d, d, 1.0),
     lambda d, h: np.max(d, initial=0.0), lambda d, h: np.isin(d, d), lambda d, h: h.__iadd__(d),
     lambda d, h: h.__setitem__(0, d)])
-def test_the_stand_in_refuses_to_mix(mix):
-    """Each of these fails or copies in silence with CuPy."""
+def test_host_and_device_arrays_do_not_mix(mix):
+    """Each of these fails, or copies silently, with CuPy."""
     with pytest.raises((TypeError, ValueError)):
         mix(cuda_stand_in.ndarray(np.ones(3)), np.ones(3))
 
 
-def test_the_stand_in_is_no_part_of_the_package():
+def test_stand_in_is_not_part_of_the_package():
     assert importlib.util.find_spec("ekm3d.device") is None

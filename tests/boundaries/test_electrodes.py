@@ -5,10 +5,11 @@ import pytest
 from helpers.case_files import FIELD, copy
 from helpers.salt_medium import row
 
-from ekm3d.boundaries.electrodes import Electrodes, rasterise
+from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.case.case import Case
 from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.rasterise import rasterise
 
 GRID = Grid((6, 5, 4), (0.1, 0.2, 0.5), (1.0, -2.0, 10.0))
 
@@ -82,7 +83,7 @@ def test_the_field_s_strips_at_every_spacing(field, h, along_y, along_z):
     found = [[cells(rasterise(box, case.grid)) for box in r.boxes] for r in case.electrodes.rows]
     nx = case.grid.cells[0]
     for n, i in enumerate((0, nx // 2, nx - 1)):
-        for strip, y in zip(found[n], along_y):
+        for strip, y in zip(found[n], along_y, strict=True):
             y = y if isinstance(y, tuple) else (y, y)
             assert strip == [(i, i), y, along_z]
     electrodes = Electrodes(case.grid, case.electrodes.rows, 2.5)
@@ -122,7 +123,7 @@ def test_a_face_knows_the_ore_voxel_behind_it():
     electrodes = block()
     f = electrodes.faces
     where = np.stack(np.unravel_index(f.voxel, GRID.padded), axis=1) - GHOST
-    for place, strip, axis in zip(where, f.strip, f.axis):
+    for place, strip, axis in zip(where, f.strip, f.axis, strict=True):
         assert (place >= 0).all() and (place < GRID.shape).all()
         assert electrodes.ore[tuple(place)]
         beside = []
@@ -175,7 +176,10 @@ def test_sums_per_strip_and_per_row(rng):
     """Against plain loops; both in the order of the case, strips of a row together."""
     electrodes = block()
     values = rng.normal(size=electrodes.faces.strip.size)
-    strips = [sum(v for v, s in zip(values, electrodes.faces.strip) if s == n) for n in range(3)]
+    strips = [
+        sum(v for v, s in zip(values, electrodes.faces.strip, strict=True) if s == n)
+        for n in range(3)
+    ]
     np.testing.assert_allclose(electrodes.per_strip(values), strips, rtol=1e-12)
     np.testing.assert_allclose(electrodes.per_row(np.array(strips)),
                                [strips[0] + strips[1], strips[2]], rtol=1e-12)

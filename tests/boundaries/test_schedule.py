@@ -116,7 +116,7 @@ stages = st.lists(st.builds(stage, st.floats(10.0, 20_000.0), seconds,
 @settings(max_examples=60, deadline=None)
 @given(stages, st.booleans(), st.lists(st.floats(200.0, 4000.0), min_size=1, max_size=30))
 def test_any_walk_meets_every_switch_and_ends_at_the_end(stages, averaged, steps):
-    """Whatever stages, pulses and wanted steps: no step crosses a switch of the drive.
+    """No step crosses a switch of the drive, for any stages, pulses and step lengths.
 
     The switches are laid out here by adding up durations. Every one must be the start of a
     step to 1e-8 of the run (the schedule's own slack is 1e-9); no step may be longer than
@@ -161,5 +161,5 @@ def _on(s, averaged):
 def test_a_constant_wish_never_ends_in_a_sliver(duration, wanted):
     """The last step is at least half of the one before: halved where less than two were left."""
     taken, _ = walk(Schedule((stage(duration),), True), [max(wanted, duration / 500)])
-    for (_, before, _), (_, after, _) in zip(taken, taken[1:]):
+    for (_, before, _), (_, after, _) in zip(taken, taken[1:], strict=False):
         assert after >= 0.5 * before * (1 - 1e-6)

@@ -1,10 +1,10 @@
-"""The chemistry of a case: from a file or written in the case, chosen from, made ideal."""
+"""[chemistry]: databases in files and in the case, choices from them, ideal activities."""
 
 import tomllib
 
 import numpy as np
 import pytest
-from helpers.case_files import FIELD, OPEN, ROOT, SMALL, complaints, copy, told
+from helpers.case_files import FIELD, OPEN, ROOT, SMALL, complaints, copy, told, told_with_line
 
 from ekm3d.case.case import Case
 from ekm3d.thermodata.build import DatabaseError, build, read_database
@@ -17,7 +17,7 @@ def opened(tmp_path_factory):
     return copy(tmp_path_factory.mktemp("open"), OPEN)
 
 
-def test_tables_in_the_case_are_a_database(opened):
+def test_inline_tables_equal_a_database_file(opened):
     """The field's database written into the case gives the very same chemistry."""
     case = copy(opened / "field", SMALL)
     data = (case / "database.toml").read_text().replace("[meta]", "[chemistry.inline.meta]")
@@ -34,13 +34,13 @@ def test_tables_in_the_case_are_a_database(opened):
         assert np.array_equal(same, value) or np.array_equal(same, value, equal_nan=True), name
 
 
-def test_components_are_chosen_from_tables_in_the_case(opened):
+def test_components_are_chosen_from_inline_tables(opened):
     chem = Case.read(opened, ["chemistry.components=['Cl-', 'Na+']", "electrodes.row=[]",
                               "schedule.stage=[{name='a', duration=9}]"]).chemistry
     assert chem.species == ("Cl-", "Na+") and chem.hydrogen is None
 
 
-def test_activities_may_be_switched_off(opened):
+def test_ideal_activity(opened):
     """Coefficients and the activity of water become 1; the rest of the data stays."""
     ideal = Case.read(opened).chemistry
     assert (ideal.debye_A, ideal.linear.any(), ideal.water_activity) == (0.0, False, 0.0)
@@ -51,7 +51,7 @@ def test_activities_may_be_switched_off(opened):
 
 
 def _toml(value):
-    """Parsed TOML as inline TOML again."""
+    """Return parsed TOML as inline TOML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f'"{k}" = {_toml(v)}' for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -59,7 +59,7 @@ def _toml(value):
     return repr(value)
 
 
-def test_a_case_has_one_source_of_chemistry(opened, tmp_path):
+def test_chemistry_has_one_source(opened, tmp_path):
     both = "needs either database = \"database.toml\", a file in the case directory, or the same"
     told(opened, "chemistry", both, "chemistry.database=database.toml")
     told(copy(tmp_path), "chemistry", both, "chemistry={}")
@@ -84,7 +84,7 @@ def test_a_case_has_one_source_of_chemistry(opened, tmp_path):
      "molar_mass = 1e-09, must be at most 1e+06 and not below 0.001"),
     ("log_k = -14.0", "log_k = 1e9", "chemistry.inline.species.0", "must be at most 300"),
 ])
-def test_a_wrong_record_in_the_case_has_its_line(tmp_path, old, new, key, message):
+def test_wrong_inline_record_is_refused_with_its_line(tmp_path, old, new, key, message):
     """The line of the record's header, or of its table."""
     case = copy(tmp_path, OPEN, (old, new))
     line = told(case, key, message)
@@ -92,7 +92,7 @@ def test_a_wrong_record_in_the_case_has_its_line(tmp_path, old, new, key, messag
     assert shown.startswith("[") and key.split(".")[2] in shown
 
 
-def test_a_mistake_in_a_file_keeps_the_files_name(tmp_path):
+def test_wrong_database_file_is_refused_by_its_name(tmp_path):
     case = copy(tmp_path)
     text = (case / "database.toml").read_text()
     (case / "database.toml").write_text(text.replace("charge = 1\n", "charge = 'one'\n", 1))
@@ -101,7 +101,7 @@ def test_a_mistake_in_a_file_keeps_the_files_name(tmp_path):
     assert "database.toml: 'utf-8'" in complaints(case)[0]
 
 
-def test_diffusion_may_be_zero():
+def test_zero_diffusion_is_permitted():
     """A column in which water alone moves things; only below zero is refused."""
     parts = [record | {"diffusion": 0} for record in TABLES["component"]]
     chem = build(TABLES | {"component": parts})
@@ -109,7 +109,7 @@ def test_diffusion_may_be_zero():
 
 
 @pytest.mark.parametrize("garbage", [[], {}, "x", -1, True, 10**400, float("nan"), [[1]], 1e-320])
-def test_no_database_leads_to_a_traceback(garbage):
+def test_garbage_in_a_database_is_refused_without_traceback(garbage):
     """Garbage in place of every table, record and value in turn: a Chemistry or DatabaseError."""
     def spoilt(node):
         for key in node if isinstance(node, dict) else range(len(node)):
@@ -130,13 +130,13 @@ def test_no_database_leads_to_a_traceback(garbage):
 
 
 def package(choice="", **replaced):
-    """Override that takes the open case's chemistry from the package's database."""
+    """Return an override that takes the open case's chemistry from the package's database."""
     keys = {"database": "'package'", "components": "['H+', 'Na', 'Cl-']", "minerals": "[]"}
     keys |= {key: value for key, value in replaced.items()}
     return "chemistry={" + ", ".join(f"{k}={v}" for k, v in keys.items() if v) + choice + "}"
 
 
-def test_the_package_gives_what_a_case_names(opened):
+def test_package_database_is_narrowed_to_the_named_parts(opened):
     """Components by name or label, in the case's order; what they form; the named minerals."""
     chem = Case.read(opened, [package(components="['H+', 'Na', 'Cl', 'La', 'NO3']",
                                       minerals="['La(OH)3(am)']")]).chemistry
@@ -147,11 +147,11 @@ def test_the_package_gives_what_a_case_names(opened):
     assert np.isnan(chem.volume_m[0])
 
 
-def test_components_alone_mean_the_package(opened):
+def test_components_without_database_select_the_package(opened):
     assert Case.read(opened, [package(database="")]).chemistry.components == ("H+", "Na+", "Cl-")
 
 
-def test_of_the_package_components_and_minerals_must_be_named(opened):
+def test_package_database_requires_components_and_minerals(opened):
     """Its minerals include polymorphs and slow ones: no default would be right."""
     told(opened, "chemistry.components", "is missing: name those of the database that take part, "
          "of H+, NH4+", package(components=""))
@@ -177,11 +177,11 @@ def test_of_the_package_components_and_minerals_must_be_named(opened):
     ("database", "'no.dat'", "chemistry.database", "cannot read 'no.dat': No such file"),
     ("extend", "5", "chemistry.extend", "should be a list in brackets, not 5"),
 ])
-def test_what_is_wrong_with_a_choice_is_told(opened, key, value, place, message):
+def test_wrong_choice_is_refused_by_its_key(opened, key, value, place, message):
     told(opened, place, message, package(**{key: value}))
 
 
-def test_gases_come_with_their_pressures(opened):
+def test_gases_are_read_with_their_pressures(opened):
     """In atm, whatever the unit; in the database's order."""
     chem = Case.read(opened, [package(
         components="['H+', 'Na', 'Cl-', 'CO3', 'NH4']",
@@ -192,7 +192,7 @@ def test_gases_come_with_their_pressures(opened):
     assert chem.water_g.tolist() == [-1, 0]
 
 
-def test_exchange_may_be_restricted(opened):
+def test_exchange_species_are_chosen(opened):
     chem = Case.read(opened, [package(exchange="['HX']")]).chemistry
     assert chem.exchange == ("HX",) and chem.exchangers == ("X-",)
     assert Case.read(opened, [package(exchange="[]")]).chemistry.exchangers == ()
@@ -207,7 +207,7 @@ def test_constants_at_another_temperature(opened, text):
     assert cold == pytest.approx(288.15 / 298.15 * 0.8901 / 1.138, rel=3e-3)
 
 
-def test_own_files_override_and_add(opened, tmp_path):
+def test_extensions_override_and_add_records(opened, tmp_path):
     """Later files win; a record that overrides replaces the whole one."""
     case = copy(tmp_path, OPEN)
     head = '[[exchange]]\nname = "HX"\nreaction = { "H+" = 1, "X-" = 1 }\nsource = "own"\n'
@@ -223,7 +223,7 @@ def test_own_files_override_and_add(opened, tmp_path):
     assert chem.log_k_x[chem.exchange.index("HX")] == 2.5
 
 
-def test_a_mistake_in_an_extension_is_told_by_its_name(tmp_path):
+def test_wrong_extension_is_refused_by_its_name(tmp_path):
     case = copy(tmp_path, OPEN)
     (case / "own.toml").write_text('[[mineral]]\nname = "NaCl"\nreaction = { "Na+" = 1 }\n'
                                    'log_k = 1.6\nsource = "own"\n')
@@ -233,7 +233,7 @@ def test_a_mistake_in_an_extension_is_told_by_its_name(tmp_path):
     told(case, "chemistry.extend.0", "own.toml: ", package(extend="'own.toml'"))
 
 
-def test_an_extension_of_tables_in_the_case(tmp_path):
+def test_extension_of_inline_tables(tmp_path):
     """The case's own tables with a file on top; mistakes are told where they are."""
     case = copy(tmp_path, OPEN)
     (case / "own.toml").write_text('[[species]]\nname = "NaCl"\nreaction = { "Na+" = 1, "Cl-" = 1 '
@@ -246,7 +246,7 @@ def test_an_extension_of_tables_in_the_case(tmp_path):
          "chemistry.extend=own.toml")
 
 
-def test_a_phreeqc_database_in_a_case(tmp_path):
+def test_phreeqc_database_in_a_case(tmp_path):
     """small.dat by its name; its minerals, too, must be named."""
     case = copy(tmp_path, OPEN)
     (case / "small.dat").write_text((ROOT / "tests" / "data" / "small.dat").read_text())
@@ -259,3 +259,30 @@ def test_a_phreeqc_database_in_a_case(tmp_path):
     (case / "small.dat").write_text("nothing")
     told(case, "chemistry.database", "small.dat: no SOLUTION_MASTER_SPECIES",
          package(database="'small.dat'"))
+
+
+# Line of the small case that is replaced, its replacement, key, message.
+WRONG = [
+    ('database = "database.toml"', 'database = "data.toml"', "chemistry.database",
+     "cannot read 'data.toml'"),
+    ('database = "database.toml"', 'database = "points.csv"', "chemistry.database", "points.csv"),
+    ('database = "database.toml"', 'database = "database.toml"\ncomponents = ["H+", "Fe+3"]',
+     "chemistry.components.1", "the database has no component 'Fe+3'"),
+    ('database = "database.toml"', 'database = "database.toml"\nminerals = ["CaCO4"]',
+     "chemistry.minerals.0", "the database has no mineral 'CaCO4'; did you mean 'CaCO3'?"),
+]
+
+
+@pytest.mark.parametrize("old, new, key, message", WRONG,
+                         ids=[f"{case[2]}-{n}" for n, case in enumerate(WRONG)])
+def test_wrong_choice_of_database_is_refused_with_line_and_key(tmp_path, old, new, key, message):
+    told_with_line(tmp_path, old, new, key, message)
+
+
+def test_components_and_minerals_are_chosen_from_the_database(tmp_path):
+    """By name or label; what is left out takes its species along."""
+    chosen = '["H+", "NH4", "SO4", "Na+", "Ca", "LREE+3", "Al"]'
+    case = Case.read(copy(tmp_path), [f"chemistry.components={chosen}",
+                                      'chemistry.minerals=["Al(OH)3"]'])
+    assert case.chemistry.components == ("H+", "NH4+", "SO4-2", "Na+", "Ca+2", "LREE+3", "Al+3")
+    assert case.chemistry.minerals == ("Al(OH)3",) and "KX" not in case.chemistry.exchange

@@ -1,28 +1,38 @@
-"""Processes switched on and off, and what they ask of the rest of a case."""
+"""Switches of the processes, and contradictions between sections of a case."""
 
 import warnings
+from dataclasses import fields
 
 import pytest
 from helpers.case_files import OPEN, SMALL, complaints, copy, told
 
 from ekm3d.case.case import Case, CaseError
+from ekm3d.case.case_data import Output, Physics
+from ekm3d.case.schema import OutputEntry, PhysicsEntry
 from ekm3d.case.toml_text import key_lines
 
 BARE = ["electrodes.row=[]", "side=[]", "schedule.stage=[{name='rest', duration=9}]"]
 
 
-def test_everything_takes_part_unless_switched_off(tmp_path):
+def test_all_processes_are_on_by_default(tmp_path):
     physics = Case.read(copy(tmp_path)).physics
     assert (physics.potential, physics.flow, physics.transport, physics.chemistry) == (True,) * 4
     assert physics.scheme == "blended" and Case.read(OPEN).physics.scheme == "upwind"
 
 
-def test_each_process_has_its_switch():
+def test_each_process_can_be_switched_off():
     for name in ("potential", "flow", "transport"):
         case = Case.read(OPEN, [f"physics.{name}=false"])
         assert [getattr(case.physics, n) for n in ("potential", "flow", "transport", "chemistry")] \
             == [n != name for n in ("potential", "flow", "transport", "chemistry")]
         assert f"  off                  {name}\n" in case.describe()
+
+
+@pytest.mark.parametrize("entry, data, elsewhere", [
+    (PhysicsEntry, Physics, {"medium", "mobility"}), (OutputEntry, Output, set())])
+def test_no_key_of_a_section_is_read_and_dropped(entry, data, elsewhere):
+    """Every key of [physics] and [output] is a field of its data, or has a reader of its own."""
+    assert set(entry.model_fields) - elsewhere == {field.name for field in fields(data)}
 
 
 @pytest.mark.parametrize("override, key, message", [
@@ -32,11 +42,11 @@ def test_each_process_has_its_switch():
     ("physics.scheme=central", "physics.scheme", "should be 'blended' or 'upwind', not 'central'"),
     ("physics=3", "physics", "should be a table, not 3"),
 ])
-def test_a_wrong_switch_is_explained(override, key, message):
+def test_wrong_switch_is_refused(override, key, message):
     told(OPEN, key, message, override)
 
 
-def test_without_chemistry_the_components_form_nothing(tmp_path):
+def test_chemistry_off_requires_free_components(tmp_path):
     """H+ forms OH-: named. Na+ and Cl- alone form nothing. Nor may there be minerals."""
     told(OPEN, "physics.chemistry", "is off, but the chosen components form OH-; take a database "
          "without species, exchange and minerals", "physics.chemistry=false")
@@ -47,7 +57,7 @@ def test_without_chemistry_the_components_form_nothing(tmp_path):
          "physics.chemistry=false")
 
 
-def test_storage_and_transport_exclude_each_other():
+def test_storage_excludes_transport():
     """Transport takes the water content as constant, storage changes it. Zero changes nothing."""
     told(OPEN, "ore.storage", "is above 0, and the water content of a case with transport does "
          "not change; set physics.transport = false", "ore.storage=1e-4 1/m")
@@ -55,7 +65,7 @@ def test_storage_and_transport_exclude_each_other():
     told(OPEN, "ore.storage", "it must be at least 0 1/m", "ore.storage=-1")
 
 
-def test_electrodes_need_acidity_only_where_ions_move():
+def test_electrodes_require_H_only_with_transport():
     """A potential alone asks for no chemistry of electrodes."""
     chosen = "chemistry.components=['Na+', 'Cl-']"
     assert ["H+ is missing" in line for line in complaints(OPEN, chosen)] == [True]
@@ -67,7 +77,7 @@ GARBAGE = ["[]", "{}", "text", "[[1]]", "1e300", "1e-320", "{formula='1/0',unit=
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-def test_no_value_leads_to_a_traceback(garbage):
+def test_garbage_in_the_open_case_is_refused_without_traceback(garbage):
     """Garbage for every key of the open case in turn: a Case or a CaseError, without warnings."""
     for path in key_lines((OPEN / "case.toml").read_text()):
         dotted = ".".join(f'"{p}"' if isinstance(p, str) else str(p) for p in path)
@@ -77,3 +87,9 @@ def test_no_value_leads_to_a_traceback(garbage):
                 assert Case.read(OPEN, [f"{dotted}={garbage}"]).describe()
             except CaseError as error:
                 assert error.lines and all(error.lines)
+
+
+def test_electrodes_require_H(tmp_path):
+    """The current leaves electrodes as H+ and OH-, which only a system with H+ can carry."""
+    lines = complaints(copy(tmp_path), 'chemistry.components=["NH4", "SO4", "Na", "LREE", "Ca"]')
+    assert any("H+ is missing" in line for line in lines)

@@ -1,4 +1,4 @@
-"""Formulas: what they give, what they refuse and how, and that nothing else can run."""
+"""Expressions: values, refusals with their part of the text, and no execution of code."""
 
 import math
 import warnings
@@ -14,7 +14,7 @@ X, Y, Z = np.linspace(-1, 2, 4), np.linspace(0, 1, 3)[:, None], np.array([[[0.25
 
 
 def at(text, x=0.0, y=0.0, z=0.0):
-    """The formula's value at one point."""
+    """Return the expression's value at one point."""
     return float(evaluate(text, x, y, z))
 
 
@@ -26,19 +26,19 @@ def at(text, x=0.0, y=0.0, z=0.0):
     ("sqrt(z + 2)", 2.0), ("sin(pi*x) + cos(pi*z)", 2.0), ("tan(pi/4)", 1.0),
     ("cosh(x)**2 - sinh(x)**2", 1.0), ("tanh(x)", math.tanh(0.5)), ("1e-3*1_000", 1.0),
     ("x *\n  (y +\n y)", 3.0)])
-def test_a_formula_means_what_it_says(text, value):
+def test_expression_values(text, value):
     """By hand at x, y, z = 0.5, 3, 2; 4 roundings at most."""
     assert at(text, 0.5, 3.0, 2.0) == pytest.approx(value, rel=1e-15)
 
 
-def test_values_have_the_shape_of_the_places():
+def test_expression_has_the_shape_of_the_coordinates():
     """[k, j, i], x fastest; a formula of one variable fills all of it."""
     values = evaluate("x + 10*y + 100*z", X, Y, Z)
     assert values.shape == (2, 3, 4) and values[1, 2, 3] == 312.0 and values[0, 1, 0] == 29.0
     assert evaluate("3", X, Y, Z).shape == (2, 3, 4) and evaluate("z", X, Y, Z)[1, 0, 0] == 3.0
 
 
-def test_the_branch_not_taken_neither_warns_nor_counts():
+def test_where_ignores_the_other_branch():
     """log and 1/x of what is below zero would be nan, inf and a warning; none of it is asked."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -53,7 +53,7 @@ def test_the_branch_not_taken_neither_warns_nor_counts():
     ("9**9**9**9", "gives inf"), ("1e400", "gives inf"), ("1" + 400 * "0", "gives inf"),
     ("(0/0)**0", "gives nan"), ("where(log(x) > 0, 1, 2)", "gives nan at (-1, 0, 0.25) m"),
     ("min(1, 0/0)", "gives nan"), ("log(x) < 0", "gives nan")])
-def test_what_is_not_finite_is_refused_with_its_place(text, message):
+def test_value_that_is_not_finite_is_refused_with_its_place(text, message):
     """x is -1, 0, 1, 2 and varies fastest. What is undefined stays so, even as a condition."""
     x = X if text != "1/x" else X + 1.0
     with pytest.raises(ValueError) as caught:
@@ -85,7 +85,7 @@ def test_what_is_not_finite_is_refused_with_its_place(text, message):
     ("(" * 500, "too many nested"), ("-" * 9000 + "x", "nested too deeply"),
     ("x+" * 5000 + "x", "nested too deeply"), ("9" * 5000, "cannot be read"),
     ("x" * 20001, "20001 characters")])
-def test_what_is_no_formula_is_refused_by_its_part(text, message):
+def test_forbidden_syntax_is_refused_by_its_part(text, message):
     with pytest.raises(ValueError) as caught:
         evaluate(text, X, Y, Z)
     assert message in str(caught.value) and len(str(caught.value)) < 400
@@ -97,7 +97,7 @@ TOKENS = st.sampled_from("x y z pi 2 .5 1e9 + - * / ** ( ) , < >= == where( min(
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(TOKENS, max_size=14).map("".join) | st.text(max_size=30))
-def test_any_text_gives_finite_numbers_or_a_reason(text):
+def test_any_text_gives_finite_numbers_or_value_error(text):
     """Nothing but values or a ValueError; no warning on the way."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""cases/README.md, the page that lists every key of a case: neither more nor less than is true.
+"""Format page cases/README.md: it lists every key of the schema, and no other.
 
 Keys are compared with the pydantic models of the schema, both ways; defaults and examples are read
 by these models; snippets and overrides are put into the small case of the page and read as a case.
@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from itertools import pairwise
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin
 
@@ -19,6 +20,7 @@ from helpers.case_files import ROOT
 
 from ekm3d.case import expressions
 from ekm3d.case.case import Case
+from ekm3d.case.problems import Problems
 from ekm3d.case.schema import (
     ArraySource,
     CaseFile,
@@ -29,7 +31,6 @@ from ekm3d.case.schema import (
     TableSource,
 )
 from ekm3d.case.toml_tables import Table, parse
-from ekm3d.case.toml_text import Problems
 from ekm3d.cli.main import main
 from ekm3d.thermodata import records
 from ekm3d.verification.spec import Verification, VerifyFile
@@ -46,7 +47,7 @@ HEAD = ["key", "meaning", "example", "default"]
 # ---- the page --------------------------------------------------------------------------------
 
 def sections(text):
-    """[(brackets, dotted table, its key rows, its other rows)] by heading of a part of the page."""
+    """Return [(brackets, dotted table, key rows, other rows)] by heading of a part of the page."""
     found = [("", "", [], [])]
     head = None
     for line in FENCE.sub("", text).splitlines():
@@ -64,7 +65,7 @@ def sections(text):
 
 
 def rows(text):
-    """{dotted path of a key: cells of its row} of a part of the page."""
+    """Return {dotted path of a key: cells of its row} of a part of the page."""
     found = {}
     for _, table, keys, _ in sections(text):
         for cells in keys:
@@ -76,18 +77,18 @@ def rows(text):
 
 
 def headings(text):
-    """{dotted table: brackets} of the headings."""
+    """Return {dotted table: brackets} of the headings."""
     return {table: brackets for brackets, table, _, _ in sections(text) if table}
 
 
 def other_rows(title):
-    """Rows of the table under a heading that is not one of keys."""
+    """Return the rows of a table that does not list keys, by its heading."""
     start = PAGE.index(title)
     return sections(PAGE[start:PAGE.index("\n#", start + 1)])[1][3]
 
 
 def snippets():
-    """TOML blocks of the page: (those of a case, {name: those that are another file})."""
+    """Return the TOML blocks of the page: (those of a case, {name: those of another file})."""
     blocks = [text for language, text in FENCE.findall(PAGE) if language == "toml"]
     named = {match[1]: b for b in blocks if (match := re.match(r"# (\S+\.toml)\n", b))}
     return [b for b in blocks if b not in named.values()], named
@@ -96,7 +97,7 @@ def snippets():
 # ---- the schema ------------------------------------------------------------------------------
 
 def tables_in(annotation):
-    """(model, whether a list of it) of an annotation, or None."""
+    """Return (model, True for a list of it) of an annotation, or None."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return (annotation, False) if issubclass(annotation, Table) else None
     inner = next((t for a in get_args(annotation) if (t := tables_in(a))), None)
@@ -105,7 +106,7 @@ def tables_in(annotation):
 
 
 def fields(model, path=()):
-    """{dotted path: (model, field, (model below, whether a list) or None)} of all that can be."""
+    """Return {dotted path: (model, field, (model below, True for a list) or None)}."""
     found = {}
     for key, field in model.model_fields.items():
         below = tables_in(field.annotation)
@@ -116,14 +117,14 @@ def fields(model, path=()):
 
 
 def options(annotation):
-    """The texts and numbers that a Literal allows."""
+    """Return the texts and numbers that a Literal allows."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     return [o for a in get_args(annotation) for o in options(a)]
 
 
 def value_read(model, key, text):
-    """The value that the model makes of `key = text`; fails where it complains of that."""
+    """Return the model's value of `key = text`; fail if the text is refused."""
     problems = Problems()
     table = parse(model, tomllib.loads(f"{key} = {text}"), problems)
     wrong = [line for line in problems.texts if f": {key}" in line and "missing" not in line]
@@ -134,14 +135,14 @@ def value_read(model, key, text):
 # ---- keys, defaults, examples ----------------------------------------------------------------
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_page_has_every_key_in_its_section_and_no_other(part):
+def test_page_lists_exactly_the_keys_of_the_schema(part):
     """Both sets of dotted paths, from the models and from the page, must be the same."""
     text, model = PARTS[part]
     assert set(rows(text)) | set(headings(text)) - {"chemistry.inline"} == set(fields(model))
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_double_brackets_head_lists_of_tables(part):
+def test_page_double_brackets_mark_lists_of_tables(part):
     text, model = PARTS[part]
     known = fields(model)
     lists = {path: known[path][2] for path in headings(text) if path != "chemistry.inline"}
@@ -150,7 +151,7 @@ def test_double_brackets_head_lists_of_tables(part):
 
 
 @pytest.mark.parametrize("part, path", [(p, path) for p in PARTS for path in rows(PARTS[p][0])])
-def test_defaults_examples_and_choices_are_those_of_the_schema(part, path):
+def test_page_defaults_examples_and_choices_match_the_schema(part, path):
     """A default in code is read by the model and must give its own; "required" is required.
 
     What only the reader requires says when ("required with ..."), which the models cannot see.
@@ -176,19 +177,19 @@ def test_defaults_examples_and_choices_are_those_of_the_schema(part, path):
 
 # ---- other tables ----------------------------------------------------------------------------
 
-def test_the_sources_have_their_keys():
+def test_page_lists_the_keys_of_sources():
     """Of a layer or a source, less the key that chooses it."""
     models = {"layers": Layer, ".csv": TableSource, ".npy": ArraySource, ".h5": DatasetSource,
               "formula": FormulaSource, "samples": SamplesSource}
     found = other_rows("### Values that differ")
     assert len(found) == len(models)
-    for (source, keys, _), (name, model) in zip(found, models.items()):
+    for (source, keys, _), (name, model) in zip(found, models.items(), strict=True):
         assert name in source
         chooses = WORD.findall(source)[0]
         assert set(WORD.findall(keys)) == set(model.model_fields) - {chooses}
 
 
-def test_the_records_of_a_database_have_their_keys():
+def test_page_lists_the_keys_of_database_records():
     found = {WORD.match(name)[1]: tuple(set(re.findall(r"`([^`]+)`", cell)) for cell in cells)
              for name, *cells in other_rows("### `[chemistry.inline]`")}
     assert found == records.KEYS
@@ -198,7 +199,7 @@ def test_the_records_of_a_database_have_their_keys():
         assert f"`{word}`" in PAGE
 
 
-def test_the_page_names_what_a_formula_knows():
+def test_page_lists_the_functions_of_expressions():
     paragraph = PAGE[PAGE.index("A formula knows"):]
     words = set(re.findall(r"`(\w+)[(`]", paragraph[:paragraph.index("\n\n")]))
     assert words == set(expressions.KNOWN)
@@ -207,7 +208,7 @@ def test_the_page_names_what_a_formula_knows():
 # ---- snippets --------------------------------------------------------------------------------
 
 def toml(value):
-    """A value as one line of TOML."""
+    """Return a value as one line of TOML."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):
@@ -216,7 +217,7 @@ def toml(value):
 
 
 def put_into(base, snippet):
-    """The tables of `base` with those of a snippet: tables merge, everything else is replaced."""
+    """Merge the tables of a snippet into those of `base`; other values are replaced."""
     for key, value in snippet.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
             put_into(base[key], value)
@@ -226,7 +227,7 @@ def put_into(base, snippet):
 
 
 def with_snippet(text):
-    """The small case of the page with a snippet in it, as TOML."""
+    """Return the small case of the page with a snippet merged in, as TOML."""
     base, snippet = tomllib.loads(snippets()[1]["case.toml"]), tomllib.loads(text)
     if "water" in snippet:
         del base["water"]                  # compositions do not mix
@@ -245,7 +246,7 @@ def folder(tmp_path):
     shape = (6, 4, 12)
     z, y, x = (0.05 + 0.1 * index for index in np.indices(shape))
     lines = [f"{a:.9g},{b:.9g},{c:.9g},{0.5 + 0.1 * c:.9g}"
-             for a, b, c in zip(x.flat, y.flat, z.flat)]
+             for a, b, c in zip(x.flat, y.flat, z.flat, strict=True)]
     (tmp_path / "voxels.csv").write_text("x,y,z,porosity\n" + "\n".join(lines))
     np.save(tmp_path / "voxels.npy", 0.4 + 0.05 * x)
     with h5py.File(tmp_path / "voxels.h5", "w") as file:
@@ -259,27 +260,27 @@ NAMED = [line.strip() for block in snippets()[0] for line in block.splitlines()[
 
 
 @pytest.mark.parametrize("text", snippets()[0], ids=NAMED)
-def test_every_snippet_is_part_of_a_case_that_takes_a_step(folder, text):
+def test_every_snippet_of_the_page_runs_one_step(folder, text):
     """`ekm3d check` reads the case and makes one step."""
     (folder / "case.toml").write_text(with_snippet(text))
     assert main(["check", str(folder), "--backend", "numpy"]) == 0
 
 
-def test_every_override_of_the_page_is_taken(folder):
+def test_every_override_of_the_page_is_accepted(folder):
     commands = [line for language, block in FENCE.findall(PAGE) if language == "sh"
                 for line in block.splitlines()]
     assert commands
     for command in commands:
         words = shlex.split(command)
         assert words[:3] == ["ekm3d", "check", "CASE"]
-        Case.read(folder, [w for w, before in zip(words[3:], words[2:]) if before == "-o"])
+        Case.read(folder, [w for before, w in pairwise(words[2:]) if before == "-o"])
 
 
-def test_the_verification_of_the_page_passes(folder):
+def test_verification_of_the_page_passes(folder):
     assert len(Verification.read(folder).file.compare) == 1
     assert main(["verify", str(folder), "--backend", "numpy", "--jobs", "1"]) == 0
 
 
-def test_lines_of_text_fit_a_screen():
+def test_page_lines_fit_a_screen():
     """Tables need their columns; the rest does not exceed 120."""
     assert [line for line in PAGE.splitlines() if len(line) > 120 and line[0] != "|"] == []

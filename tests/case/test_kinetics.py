@@ -1,4 +1,4 @@
-"""[[chemistry.kinetics]] and [ore.immobile]: what is read, and what is said of mistakes."""
+"""[[chemistry.kinetics]] and [ore.immobile]: rate laws, immobile water, mistakes."""
 
 import numpy as np
 import pytest
@@ -16,13 +16,13 @@ def case(tmp_path_factory):
     return copy(tmp_path_factory.mktemp("case"))
 
 
-def test_without_the_tables_there_is_nothing(case):
+def test_without_the_tables_there_are_no_rates(case):
     rates = Case.read(case).rates
     assert (rates.laws, rates.slow_sites, rates.immobile) == ({}, None, None)
     assert "rates" not in Case.read(case).describe()
 
 
-def test_what_is_written_is_read(case):
+def test_rate_laws_and_slow_sites_in_si(case):
     """12 m2/g of Al(OH)3: 26.98 + 3 x 18.015 - 3 x 1.008 = 78.0 g/mol make 936 m2/mol.
 
     1 mmol/kg of seed in ore of the case's density.
@@ -45,13 +45,13 @@ def test_what_is_written_is_read(case):
         assert text in shown
 
 
-def test_an_area_can_be_per_mol(case):
+def test_area_per_mol(case):
     law = Case.read(case, (LAW(HYDROXIDE.replace("12 m2/g", "936 m2/mol")
                                + ', neutral={rate="1e-12 mol/m2/s"}'),)).rates.laws["Al(OH)3"]
     assert law.area == 936.0 and law.exponent == pytest.approx(2 / 3) and not law.seed.any()
 
 
-def test_immobile_water_may_vary(case):
+def test_immobile_water_from_a_formula(case):
     """A formula of x: a source like any of [ore]."""
     read = Case.read(case, ('ore.immobile={share={formula="0.1+0.2*(x>0)"}, rate="1e-6 1/s"}',))
     share, rate = read.rates.immobile
@@ -85,7 +85,7 @@ def test_immobile_water_may_vary(case):
     (HYDROXIDE + ', neutral={rate=1e-9}, seed="1 m"', "0.seed", "400 mg/kg"),
     (HYDROXIDE + ", neutral={rates=1e-9}", "0.neutral.rates", "did you mean 'rate'?"),
 ])
-def test_mistakes_in_a_law_are_told(case, law, key, message):
+def test_wrong_rate_law_is_refused(case, law, key, message):
     told(case, f"chemistry.kinetics.{key}", message, LAW(law))
 
 
@@ -95,11 +95,11 @@ def test_mistakes_in_a_law_are_told(case, law, key, message):
     ("{share=0.2}", "ore.immobile.rate", "is missing; write e.g."),
     ("0.3", "ore.immobile", "should be a table"),
 ])
-def test_mistakes_in_immobile_water_are_told(case, immobile, key, message):
+def test_wrong_immobile_water_is_refused(case, immobile, key, message):
     told(case, key, message, f"ore.immobile={immobile}")
 
 
-def test_they_need_the_processes_that_they_slow(case):
+def test_slow_processes_require_chemistry_and_transport(case):
     off = ("physics.transport=false", "physics.potential=false")
     told(case, "chemistry.kinetics.0", "needs physics.chemistry and physics.transport",
          LAW('mineral="CaCO3", rate="1e-6 1/s"'), *off)

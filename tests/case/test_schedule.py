@@ -1,7 +1,7 @@
-"""Stages: control by current, its limit, floating rows, steps of one length, dry cathodes."""
+"""[schedule]: gradient, voltage, current and its limit, floating rows, fixed time steps."""
 
 import pytest
-from helpers.case_files import OPEN, SMALL, copy, told
+from helpers.case_files import OPEN, SMALL, complaints, copy, told, told_with_line
 
 from ekm3d.case.case import Case
 
@@ -11,7 +11,7 @@ def opened(tmp_path_factory):
     return copy(tmp_path_factory.mktemp("open"), OPEN)
 
 
-def test_a_stage_may_hold_a_current(opened):
+def test_stage_with_a_current_and_a_limit(opened):
     """1.5 A up to 60 V; the voltage of such a stage is not given, and 0 says so."""
     drive, rest = Case.read(opened).schedule.stages
     assert (drive.current, drive.limit, drive.voltage) == (1.5, 60.0, 0.0)
@@ -21,20 +21,20 @@ def test_a_stage_may_hold_a_current(opened):
     assert (free.current, free.limit, free.floating) == (pytest.approx(0.015), None, ())
 
 
-def test_a_stage_under_voltage_has_no_current(tmp_path):
+def test_stage_with_a_voltage_has_no_current(tmp_path):
     drive, rest = Case.read(copy(tmp_path, SMALL)).schedule.stages
     assert (drive.current, drive.limit, drive.floating) == (None, None, ())
     assert drive.voltage == pytest.approx(13.5) and rest.floating == ()
 
 
-def test_floating_rows_come_in_groups(opened):
+def test_floating_rows_are_read_as_groups(opened):
     """Each entry a group of its own, joined rows by +, blanks as you like."""
     drive, rest = Case.read(opened).schedule.stages
     assert drive.floating == (("middle",),)
     assert rest.floating == (("left", "middle"), ("right",))
 
 
-def test_a_plus_may_be_part_of_a_name(opened):
+def test_row_name_with_a_plus(opened):
     """"a+b" is the row of that name where there is one."""
     case = Case.read(opened, ["electrodes.row.1.name=a+b", "schedule.stage.0.floating=['a+b']",
                               "schedule.stage.1.floating=['a+b', 'left+right']"])
@@ -75,29 +75,22 @@ REST = "schedule.stage.0={name='drive', duration=9, %s}"
     (REST % "floating='left'", "floating", "should be a list in brackets, not 'left'"),
     (REST % "floating=[['left']]", "floating.0", "should be text in quotes, not ['left']"),
 ])
-def test_a_wrong_stage_is_explained(opened, stage, key, message):
+def test_wrong_stage_is_refused(opened, stage, key, message):
     told(opened, "schedule.stage.0" + f".{key}" * bool(key), message, stage)
 
 
-def test_steps_may_have_one_length(opened):
+def test_fixed_step(opened):
     """10 s in the file; without it, as long as may be."""
     assert Case.read(opened).schedule.fixed_step == 10.0
     assert Case.read(opened, ["schedule.fixed_step=1 min"]).schedule.fixed_step == 60.0
     told(opened, "schedule.fixed_step", "must be above 0 s", "schedule.fixed_step=0 s")
 
 
-def test_only_a_case_that_names_a_fixed_step_has_one(tmp_path):
+def test_fixed_step_is_none_by_default(tmp_path):
     assert Case.read(copy(tmp_path, SMALL)).schedule.fixed_step is None
 
 
-def test_a_cathode_may_do_without_a_tank(opened):
-    """0 l: the base enters the ore at once; less than nothing is refused."""
-    assert [row.catholyte_volume for row in Case.read(opened).electrodes.rows] == [0.0] * 3
-    told(opened, "electrodes.catholyte_volume", "must be at least 0 m3",
-         "electrodes.catholyte_volume=-1 l")
-
-
-def test_the_description_tells_how_stages_are_driven(opened):
+def test_report_of_driven_stages(opened):
     lines = Case.read(opened).describe().splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("  stage "))
     assert lines[first].endswith("at most V  pulse min   floating")
@@ -105,3 +98,51 @@ def test_the_description_tells_how_stages_are_driven(opened):
     assert drive == ["drive", "0", "2", "left", "right", "1.5", "60", "continuous", "middle"]
     assert rest == ["rest", "2", "2.5", "0", "off", "left+middle,", "right"]
     assert "steps of 10 s" in "\n".join(lines)
+
+
+# Line of the small case that is replaced, its replacement, key, message.
+WRONG = [
+    ('gradient = "0.3 V/cm"', 'gradient = "0.3 A"', "schedule.stage.0.gradient",
+     "cannot read '0.3 A' as V/m: Cannot convert from 'ampere'"),
+    ('name = "rest"', 'name = "drive"', "schedule.stage.1.name", "also the name of stage 0"),
+    ('name = "rest"', 'name = "a/b"', "schedule.stage.1.name", "must not be empty or hold"),
+    ('cathodes = ["right"]', "", "schedule.stage.0", "drives anodes (left) without cathodes"),
+    ('anodes = ["left"]', "", "schedule.stage.0", "drives cathodes (right) without anodes"),
+    ('anodes = ["left"]', 'anodes = ["lift"]', "schedule.stage.0.anodes.0",
+     "no electrode row 'lift'; did you mean 'left'?"),
+    ('anodes = ["left"]', 'anodes = ["left", "right"]', "schedule.stage.0",
+     "row 'right' is anode and cathode at once"),
+    ('gradient = "0.3 V/cm"', "", "schedule.stage.0", "needs gradient"),
+    ('gradient = "0.3 V/cm"', 'gradient = "0.3 V/cm"\nvoltage = "3 V"', "schedule.stage.0",
+     "has both gradient and voltage"),
+    ('duration = "30 min"', 'duration = "0 min"', "schedule.stage.1.duration",
+     "'0 min' is out of range; it must be above 0 s"),
+    ('duration = "30 min"', 'duration = "-3 min"', "schedule.stage.1.duration", "above 0 s"),
+    ('duration = "30 min"', "", "schedule.stage.1.duration",
+     'is missing; write e.g. duration = "132 h"'),
+    ('off = "10 min"', 'of = "10 min"', "schedule.stage.0.pulse.of", "did you mean 'off'?"),
+    ('pulses = "resolved"', 'pulses = "solved"', "schedule.pulses", "'averaged' or 'resolved'"),
+]
+
+
+@pytest.mark.parametrize("old, new, key, message", WRONG,
+                         ids=[f"{case[2]}-{n}" for n, case in enumerate(WRONG)])
+def test_wrong_schedule_is_refused_with_line_and_key(tmp_path, old, new, key, message):
+    told_with_line(tmp_path, old, new, key, message)
+
+
+def test_empty_schedule_is_refused(opened):
+    for override in ("schedule={}", "schedule.stage=[]"):
+        assert any("the schedule is empty; add at least one [[schedule.stage]]" in line
+                   for line in complaints(opened, override))
+
+
+def test_gradient_times_distance_of_the_rows_is_the_voltage(tmp_path):
+    """From the middle of the strips at x = 0, cut at the side, to the plate's at 0.45 m: 13.5 V."""
+    small = copy(tmp_path)
+    drive, rest = Case.read(small).schedule.stages
+    assert drive.voltage == pytest.approx(13.5) and (drive.on, drive.off) == (1200.0, 600.0)
+    assert (rest.voltage, rest.off, rest.anodes) == (0.0, 0.0, ())
+    other = Case.read(small, ["schedule.stage.0={name='a', duration=9, anodes=['left'], "
+                              "cathodes=['right'], voltage='4 V'}"])
+    assert other.schedule.stages[0].voltage == 4.0 and other.schedule.stages[0].off == 0.0

@@ -1,4 +1,4 @@
-"""The sides of the block: what they hold, how it is refused, and where water must be able to go."""
+"""[[side]]: reservoirs, potentials, currents and fluxes; balance of current and water."""
 
 import numpy as np
 import pytest
@@ -15,11 +15,11 @@ def opened(tmp_path_factory):
     return copy(tmp_path_factory.mktemp("open"), OPEN)
 
 
-def test_a_case_without_sides_has_none(tmp_path):
+def test_sides_are_empty_by_default(tmp_path):
     assert Case.read(copy(tmp_path)).sides == ()
 
 
-def test_every_key_of_a_side_in_si(opened):
+def test_all_keys_of_a_side_in_si(opened):
     """tests/data/case_open by hand; x+ has 0.8 x 3 = 2.4 m2, 3.6 mmol/m2/h is 1e-6 mol/m2/s."""
     left, right, top = Case.read(opened).sides
     assert [(s.face, s.axis, s.upper) for s in (left, right, top)] == \
@@ -37,7 +37,7 @@ def test_every_key_of_a_side_in_si(opened):
     ("y-", (6, 5), lambda x, y, z: 100 * z + 10 * x), ("y+", (6, 5),
                                                        lambda x, y, z: 100 * z + 10 * x + 0.8),
     ("z-", (4, 5), lambda x, y, z: y + 10 * x), ("z+", (4, 5), lambda x, y, z: 300 + y + 10 * x)])
-def test_a_potential_formula_is_taken_at_the_face_centres(opened, face, shape, expected):
+def test_potential_formula_is_evaluated_at_face_centres(opened, face, shape, expected):
     """100 z + y + 10 x mV in the plane of the face, the other two axes in the order z, y, x."""
     case = Case.read(opened, [f"side=[{{face='{face}', potential={{formula='100*z + y + 10*x', "
                               "unit='mV'}}]", "physics.transport=false"])
@@ -51,7 +51,7 @@ def test_a_potential_formula_is_taken_at_the_face_centres(opened, face, shape, e
 @pytest.mark.parametrize("text, face, amperes", [
     ("'10 A/m2'", "x+", 24.0), ("'10 A/m2'", "y-", 15.0), ("'1 mA/cm2'", "z+", 4.0),
     ("'-2 A'", "x+", -2.0), ("1.5", "x+", 1.5), ("0", "x+", 0.0)])
-def test_a_current_is_given_whole_or_per_area(opened, text, face, amperes):
+def test_side_current_in_A_or_per_area(opened, text, face, amperes):
     """The block has 0.5 x 0.8 x 3 m: sides of 2.4 m2 (x), 1.5 m2 (y), 0.4 m2 (z)."""
     case = Case.read(opened, [f"side=[{{face='{face}', current={text}, composition={{}}}}]"])
     assert case.sides[0].current == pytest.approx(amperes)
@@ -97,11 +97,11 @@ def test_a_current_is_given_whole_or_per_area(opened, text, face, amperes):
     ("{face='x-', component_flux={'Na+'='1 mol/m3', 'Cl-'='1 mol/m2/s'}}",
      "side.0.component_flux.Na+", "as mol/m2/s"),
 ])
-def test_a_wrong_side_is_explained(opened, side, key, message):
+def test_wrong_side_is_refused(opened, side, key, message):
     told(opened, key, message, f"side=[{side}]")
 
 
-def test_places_in_the_file_are_told_by_line(tmp_path):
+def test_wrong_side_is_refused_with_its_line(tmp_path):
     """The flux of the third [[side]], whose line can be counted."""
     case = copy(tmp_path, OPEN, (SODIUM, SODIUM.replace('"Cl-"', '"Cl"')))
     line = (OPEN / "case.toml").read_text()[:(OPEN / "case.toml").read_text().index(SODIUM)]
@@ -109,7 +109,7 @@ def test_places_in_the_file_are_told_by_line(tmp_path):
                                 "unknown component; did you mean 'Cl-'?",)
 
 
-def test_a_flux_may_leave_the_block_and_carry_acid(opened):
+def test_component_flux_of_either_sign(opened):
     """Amounts of either sign; H+ and Cl- out, by mass: 35.45 g/mol."""
     flux = "{'H+'='-1 mol/m2/s', 'Cl-'='-35.45 g/m2/s'}"
     side, = Case.read(opened, [f"side=[{{face='x-', component_flux={flux}}}]"]).sides
@@ -119,7 +119,7 @@ def test_a_flux_may_leave_the_block_and_carry_acid(opened):
 # --- what carries the current -----------------------------------------------------------------
 
 @pytest.mark.parametrize("key", ["potential='1 V'", "current='1 A'"])
-def test_a_current_is_carried_by_ions_or_a_conductivity(opened, key):
+def test_side_current_requires_ions_or_conductivity(opened, key):
     """Three ways out: a reservoir, a given conductivity, a case that moves no ions."""
     bare = f"side=[{{face='x-', {key}}}]"
     told(opened, f"side.0.{key.split('=')[0]}", "needs a composition on the same side", bare)
@@ -130,7 +130,7 @@ def test_a_current_is_carried_by_ions_or_a_conductivity(opened, key):
     Case.read(opened, [f"side=[{{face='x-', {key}, composition={{}}}}]"])
 
 
-def test_currents_of_the_sides_balance(tmp_path):
+def test_side_currents_must_balance(tmp_path):
     """Without electrodes: 10 A/m2 through 2.4 m2 in, 24 A out; or a potential takes up the rest."""
     case = copy(tmp_path, OPEN)
     bare = ["electrodes.row=[]", "schedule.stage=[{name='rest', duration=9}]"]
@@ -151,12 +151,12 @@ CLOSED = "water is injected but cannot leave"
 
 @pytest.mark.parametrize("sides", ["", f"{{{IN}}}, {{{OUT}}}", f"{{{IN}}}, {{face='z-', head=0}}",
                                    f"{{{OUT}}}, {{face='z-', head=0}}"])
-def test_water_that_balances_is_accepted(opened, sides):
+def test_balanced_water_is_accepted(opened, sides):
     """Nothing moves, as much leaves as enters (2.4 m2 both), or a head takes or gives the rest."""
     assert len(Case.read(opened, [f"side=[{sides}]"]).sides) == sides.count("face")
 
 
-def test_water_that_cannot_leave_or_enter_is_told_of_every_stage(opened):
+def test_unbalanced_water_is_refused_in_every_stage(opened):
     """1e-6 m/s through 2.4 m2, in the drive and at rest; half of it may leave by y+ (1.5 m2)."""
     lines = complaints(opened, f"side=[{{{IN}}}]")
     assert [CLOSED in line for line in lines] == [True, True]
@@ -168,7 +168,7 @@ def test_water_that_cannot_leave_or_enter_is_told_of_every_stage(opened):
          "'rest')", f"side=[{{{OUT}}}]")
 
 
-def test_wells_follow_the_stages(tmp_path):
+def test_water_balance_follows_wells_that_open_with_stages(tmp_path):
     """The feed at the anodes is closed at rest; without the sump it has no outlet in the drive.
 
     A collector at the cathodes opens with the feed, one at a named row always; a feed in a box

@@ -1,8 +1,8 @@
-"""Compositions that differ from voxel to voxel: sources, regions, and charge balance in each."""
+"""[water]: compositions that differ from voxel to voxel, regions, charge balance, pH."""
 
 import numpy as np
 import pytest
-from helpers.case_files import OPEN, SMALL, copy, told
+from helpers.case_files import OPEN, SMALL, copy, told, told_with_line
 
 from ekm3d.case.case import Case
 from ekm3d.case.water import mixed, shares
@@ -14,20 +14,20 @@ WATER = ('composition = { "Na+" = { formula = "1 + x", unit = "mmol/l" }, '
 BOX = 'box = [["25 cm", "0 m", "0 m"], ["1 m", "0.8 m", "3 m"]]'
 
 
-def test_a_composition_without_sources_stays_plain_numbers(tmp_path):
+def test_composition_without_sources_is_floats(tmp_path):
     water = Case.read(copy(tmp_path)).water
     assert all(isinstance(v, float) for v in (*water.composition.values(),
                                               *water.prewetting.values()))
 
 
-def test_a_region_replaces_the_water_in_its_box():
+def test_region_replaces_the_water_in_its_box():
     """1 + x mmol/l, and 20 mmol/l from x = 0.25 m on: half and half in the voxel from 0.2 m."""
     sodium = Case.read(OPEN).water.composition["Na+"]
     assert sodium.shape == (6, 4, 5)
     assert sodium[2, 1] == pytest.approx([1.05, 1.15, 0.5 * 1.25 + 10, 20, 20], rel=1e-14)
 
 
-def test_what_a_region_does_not_name_is_not_in_it(tmp_path):
+def test_region_holds_only_its_own_components(tmp_path):
     """A region with another salt: none of the old one is left, none of the new one outside."""
     case = copy(tmp_path, OPEN, ('"Na+" = "20 mmol/l", "Cl-"', '"H+" = "20 mmol/l", "Cl-"'))
     water = Case.read(case).water.composition
@@ -35,7 +35,7 @@ def test_what_a_region_does_not_name_is_not_in_it(tmp_path):
     assert water["H+"][0, 0] == pytest.approx([0, 0, 10, 20, 20], abs=0.0)
 
 
-def test_every_mole_is_where_it_was_written_on_any_grid():
+def test_moles_of_a_region_do_not_depend_on_the_grid():
     """10 mol/m3 in a box of 0.07 x 0.31 x 1.3 m and 2 in the rest of 1 m3, spacings from the whole
     block to 1/40: 10 x 0.02821 + 2 x 0.97179 mol."""
     box = ((0.11, 0.13, 0.05), (0.18, 0.44, 1.35))
@@ -45,7 +45,7 @@ def test_every_mole_is_where_it_was_written_on_any_grid():
         assert values.sum() * grid.voxel_volume == pytest.approx(0.2821 + 1.94358, rel=1e-12)
 
 
-def test_later_regions_win_within_a_voxel_too(rng):
+def test_later_region_replaces_earlier_within_a_voxel(rng):
     """Two boxes that meet inside a voxel, at 40 % of it: 0.4 and 0.6, nothing is left between.
 
     For any boxes the shares add up to one, and a box that covers all leaves nothing.
@@ -65,7 +65,7 @@ def test_later_regions_win_within_a_voxel_too(rng):
     assert parts[-1].sum() * grid.voxel_volume == pytest.approx(np.prod(high - low), rel=1e-12)
 
 
-def test_the_edge_of_a_voxel_is_exact():
+def test_region_edge_on_a_voxel_face_is_exact():
     """A step at 0.3 m on a grid of 0.1 m: 3 x 0.1 is not 0.3, yet no voxel takes 1e-16 of it."""
     grid = Grid((10, 1, 1), (0.1, 1.0, 1.0))
     values = mixed(grid, {"a": 1.0}, [((((0.3, 0, 0), (1, 1, 1))), {"b": 1.0})])
@@ -73,7 +73,7 @@ def test_the_edge_of_a_voxel_is_exact():
     assert (values["b"][0, 0] == [0] * 3 + [1] * 7).all()
 
 
-def test_the_inventory_counts_water_voxel_by_voxel():
+def test_inventory_sums_water_over_voxels():
     """Na: 1 + x mmol/l up to 0.25 m, 20 beyond, in water contents of 0.3 + y/10 (z < 1.5 m) or
     0.3 + x/10: summed here voxel by voxel of 10 l."""
     case, total = Case.read(OPEN), 0.0
@@ -84,7 +84,7 @@ def test_the_inventory_counts_water_voxel_by_voxel():
     assert case.inventory()["Na+"] == pytest.approx((0.0, 0.0, total))
 
 
-def test_prewetting_may_be_a_source(tmp_path):
+def test_prewetting_from_a_formula(tmp_path):
     """1 + z mmol/kg on 1500 kg/m3, 10 l a voxel: 20 voxels x 15 kg x sum(1 + z), z to 2.75 m."""
     case = copy(tmp_path, SMALL, ('"NH4+" = "22.5 meq/kg", "SO4-2" = "22.5 meq/kg"',
                                   '"NH4+" = { formula = "1 + z", unit = "meq/kg" }, '
@@ -96,7 +96,7 @@ def test_alkaline_water_has_negative_acidity(tmp_path):
     """2 mmol/l NaOH in NaCl: less than no H+, and the charges balance; other ions stay positive."""
     alkaline = 'composition = { "Na+" = "3 mmol/l", "Cl-" = "1 mmol/l", "H+" = "-2 mmol/l" }'
     case = copy(tmp_path, OPEN, (WATER, alkaline))
-    sides = "side=[{face='x-', %s}]" % alkaline.replace("composition", "head=0, composition")
+    sides = f"side=[{{face='x-', head=0, {alkaline}}}]"
     case = Case.read(case, ["water.region=[]", sides])
     assert case.water.composition["H+"] == case.sides[0].composition["H+"] == -2.0
 
@@ -109,7 +109,7 @@ def test_alkaline_water_has_negative_acidity(tmp_path):
     (WATER.replace("Na+", "Na"), "water.composition.Na", "unknown component; did you mean 'Na+'?"),
     (WATER.replace("mmol/l", "V", 1), "water.composition.Na+", "unit 'V' does not fit"),
 ])
-def test_a_wrong_composition_is_explained_with_its_voxel(tmp_path, new, key, message):
+def test_wrong_composition_is_refused_with_its_voxel(tmp_path, new, key, message):
     """Sodium in excess above 2 m: in the two upper layers, of 20 voxels each, 0.25 and 0.75."""
     told(copy(tmp_path, OPEN, (WATER, new)), key, message)
 
@@ -126,7 +126,7 @@ def test_a_wrong_composition_is_explained_with_its_voxel(tmp_path, new, key, mes
      "unknown component; did you mean 'Na+'?"),
     (BOX, BOX + "\nweight = 3", "water.region.0.weight", "unknown key; known: box, composition"),
 ])
-def test_a_wrong_region_is_explained(tmp_path, old, new, key, message):
+def test_wrong_region_is_refused(tmp_path, old, new, key, message):
     told(copy(tmp_path, OPEN, (old, new)), key, message)
 
 
@@ -140,7 +140,7 @@ def stated(text):
     return SALTY, SALTY[:-2] + f", {text} }}"
 
 
-def test_a_pH_sets_the_acidity_and_an_ion_balances(tmp_path):
+def test_pH_sets_the_acidity_and_balance_closes_the_charge(tmp_path):
     """pH 4.5 with sulfate to adjust: neutral, and the water found again has that pH.
 
     2 mmol/l of Na take 1 mmol/l of SO4, and the acid of 0.03 mmol/l half of its own besides.
@@ -149,7 +149,8 @@ def test_a_pH_sets_the_acidity_and_an_ion_balances(tmp_path):
     chem, water = case.chemistry, case.water.composition
     total = np.array([water.get(name, 0.0) for name in chem.components])
     assert abs(chem.charge @ total) < 1e-12
-    assert EquilibriumSolver(chem).solve(total[:, None], np.ones(1)).pH[0] == pytest.approx(4.5, abs=1e-9)
+    result = EquilibriumSolver(chem).solve_numpy(total[:, None], np.ones(1))
+    assert result.pH[0] == pytest.approx(4.5, abs=1e-9)
     assert 1.01 < water["SO4-2"] < 1.03 and water["Na+"] == pytest.approx(2.0)
 
 
@@ -164,7 +165,7 @@ def test_a_pH_sets_the_acidity_and_an_ion_balances(tmp_path):
     ('pH = 4.5, "H+" = "1 mmol/l"', "", "both pH and an amount of H+"),
     ('pH = 2, balance = "Na+"', "", "which takes an anion"),
 ])
-def test_what_a_pH_needs(tmp_path, text, key, message):
+def test_wrong_pH_is_refused(tmp_path, text, key, message):
     case = copy(tmp_path, SMALL, stated(text))
     where = "water.composition" + f".{key}" * bool(key)
     if message is None:
@@ -173,9 +174,24 @@ def test_what_a_pH_needs(tmp_path, text, key, message):
         told(case, where, message)
 
 
-def test_a_pH_belongs_to_litres_that_are_alike(tmp_path):
+def test_pH_requires_uniform_amounts_per_litre(tmp_path):
     """Prewetting is per kg of ore, and amounts that differ between voxels have no one pH."""
     told(copy(tmp_path / "a", SMALL, ('prewetting = { ', 'prewetting = { pH = 4, ')),
          "water.prewetting.pH", "needs amounts per litre")
     told(copy(tmp_path / "b", OPEN, ('"Cl-" = "20 mmol/l"', '"Cl-" = "20 mmol/l", pH = 4'),
               ), "water.region.0.composition.pH", "do not balance")
+
+
+# Line of the small case that is replaced, its replacement, key, message.
+WRONG = [
+    ('"Na+" = "2 mmol/l"', '"Na+" = "2.2 mmol/l"', "water.composition",
+     "the ions do not balance: +0.2 eq/m3 in all; add 0.2 eq/m3 of anions"),
+    ('prewetting = { "NH4+" = "22.5', 'prewetting = { "NH5+" = "22.5', "water.prewetting.NH5+",
+     "unknown component; did you mean 'NH4+'?"),
+]
+
+
+@pytest.mark.parametrize("old, new, key, message", WRONG,
+                         ids=[f"{case[2]}-{n}" for n, case in enumerate(WRONG)])
+def test_wrong_water_is_refused_with_line_and_key(tmp_path, old, new, key, message):
+    told_with_line(tmp_path, old, new, key, message)

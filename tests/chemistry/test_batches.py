@@ -1,8 +1,8 @@
-"""The chemistry of a voxel does not depend, to the last bit, on what is solved beside it.
+"""Independence of voxels: the result of one is bit-identical whichever others are solved with it.
 
 Otherwise a run would have other digits on other numbers of ranks. BLAS and NumPy's own sums group
-additions by the shape of an array; chunks, packs of lanes and lists of arrangements depend on
-the company, too.
+additions by the shape of an array; chunks, packs of lanes and pivot orders depend on the other
+voxels, too.
 """
 
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ from helpers.random_systems import (
 from ekm3d import errors
 from ekm3d.backends import cpp
 from ekm3d.backends.cuda import CudaBackend
-from ekm3d.backends.fixed_order_sum import WeightedSum, added
+from ekm3d.backends.fixed_order_sum import WeightedSum, sum_rows
 from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites
 
 MADE = {"numpy": lambda: None, "cpp": lambda: cpp.CppBackend("test"),
@@ -41,7 +41,7 @@ N = sum(SIZES)
 
 
 def drawn(name, rng):
-    """(chemistry, total, theta, sites) of N voxels."""
+    """Return (system, total, theta, sites) of N voxels."""
     if name in DRAWN:
         chem = DRAWN[name]
         total, site = totals(chem, rng, N)
@@ -52,15 +52,16 @@ def drawn(name, rng):
 
 
 def solve(engine, system, warm_start, voxels):
-    """Result of some voxels only."""
+    """Return the Result of some voxels only."""
     _, total, theta, sites = system
     cec, slope = (np.asarray(v)[..., voxels] for v in (sites.cec, sites.slope))
-    return engine.solve(total[:, voxels], theta[voxels], Sites(cec, slope, sites.reference_pH),
-                        None if warm_start is None else warm_start[:, voxels])
+    return engine.solve_numpy(total[:, voxels], theta[voxels],
+                              Sites(cec, slope, sites.reference_pH),
+                              None if warm_start is None else warm_start[:, voxels])
 
 
-def same(one, other, voxels):
-    """Whether the voxels of a Result are, to the bit, those of another."""
+def differences(one, other, voxels):
+    """Return the names of arrays of a Result that differ from the voxels of another in any bit."""
     return [name for name, value in vars(one).items()
             if not np.array_equal(np.asarray(value), np.asarray(getattr(other, name))[..., voxels],
                                   equal_nan=value.dtype.kind == "f")]
@@ -68,11 +69,11 @@ def same(one, other, voxels):
 
 @pytest.mark.parametrize("name", ["ore", "anything", *DRAWN])
 @pytest.mark.parametrize("kind", MADE)
-def test_a_voxel_is_solved_the_same_in_any_company(kind, name, rng):
+def test_result_of_a_voxel_does_not_depend_on_the_batch(kind, name, rng):
     """Sizes 1 to 100, permuted, with and without history: equal bits, of steps and restarts too.
 
-    Every system with compiled code is asked for in it; some voxels there arrive from far, some
-    lack components and some are started anew.
+    Systems covered by compiled code run in it; some voxels there start far away, some lack
+    components and some are restarted cold.
     """
     system = drawn(name, rng)
     chem, total = system[:2]
@@ -89,27 +90,28 @@ def test_a_voxel_is_solved_the_same_in_any_company(kind, name, rng):
     for start in starts:
         whole = solve(engine, system, start, np.arange(N))
         for part in np.split(rng.permutation(N), np.cumsum(SIZES)[:-1]):
-            assert not same(solve(engine, system, start, part), whole, part)
+            assert not differences(solve(engine, system, start, part), whole, part)
 
 
-def test_the_draws_reach_compiled_code_and_leave_some_to_numpy(rng):
-    """Of the systems above those with one arrangement and no Vanselow exchanger are compiled."""
+def test_compiled_code_covers_systems_with_one_pivot_order():
+    """Systems above with one pivot order and no Vanselow exchanger are compiled."""
     host = SimpleNamespace(kernel=lambda *_, **__: True)
-    covered = {name for name, chem in DRAWN.items() if EquilibriumSolver(chem, backend=host).compiled}
+    covered = {name for name, chem in DRAWN.items()
+               if EquilibriumSolver(chem, backend=host).compiled}
     assert covered == {"drawn sizes", "gapon", "open"}
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 64])
-def test_ordered_sums_are_sums_one_after_the_other(rng, n):
+def test_weighted_sum_adds_terms_in_order(rng, n):
     """Written out as loops over numbers, to the bit; columns of an array without rows are 0."""
     weights, array = rng.normal(size=(6, 23)), rng.normal(size=(23, n)) * 10.0**rng.integers(9)
     weights[rng.random(weights.shape) < 0.4] = 0.0
     weights[2] = 0.0
-    found, whole = WeightedSum(weights)(array), added(array)
+    found, whole = WeightedSum(weights)(array), sum_rows(array)
     for column in range(n):
         for row in range(6):
             total = 0.0
-            for by, value in zip(weights[row], array[:, column]):
+            for by, value in zip(weights[row], array[:, column], strict=True):
                 total += by * value
             assert found[row, column] == total
         total = 0.0

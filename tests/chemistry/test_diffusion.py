@@ -14,13 +14,13 @@ CHEM = build(dict(TABLES, species=[
 
 
 def changed(factors):
-    """{species: new over old diffusion} of those that changed."""
+    """Return {species: new over old diffusion} of those that changed."""
     ratio = with_factors(CHEM, factors).diffusion / CHEM.diffusion
-    return {name: pytest.approx(r) for name, r in zip(CHEM.species, ratio) if r != 1.0}
+    return {name: pytest.approx(r) for name, r in zip(CHEM.species, ratio, strict=True) if r != 1.0}
 
 
 def test_a_factor_holds_for_an_ion_and_its_complexes():
-    """M and what it forms; OH- and MOH+ hold no proton, they lack one: H+ leaves them alone."""
+    """M and its complexes; OH- and MOH+ hold no proton, they lack one: H+ leaves them alone."""
     assert changed({"M+2": 1.2}) == {"M+2": 1.2, "MCl+": 1.2, "MOH+": 1.2}
     assert changed({"H+": 0.5}) == {"H+": 0.5}
     assert changed({}) == {}

@@ -1,4 +1,4 @@
-"""The equations of equilibrium and their solution: properties that hold whatever the totals."""
+"""Equations of equilibrium and their solution: properties that hold for any totals."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_any_system_is_solved_and_balances(seed):
     sum z_k total_k - cec, because the exchanger's protons count in total_H.
     """
     total, sites = anything(np.random.default_rng(seed), 30)
-    found = ENGINE.solve(total, THETA, sites)
+    found = ENGINE.solve_numpy(total, THETA, sites)
     assert found.converged.all()
     check(CHEM, total, THETA, sites, found)
     charge = THETA * CHEM.z @ found.c + (CHEM.nu_x @ CHEM.charge) @ found.exchanged - found.site
@@ -31,7 +31,7 @@ def test_any_system_is_solved_and_balances(seed):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_the_start_does_not_matter(seed):
+def test_equilibrium_does_not_depend_on_the_start(seed):
     """From another voxel's state, from a perturbed one, or from none: the same equilibrium.
 
     1e-7: where a component sits almost wholly in one mineral or on the exchanger, residuals of
@@ -39,25 +39,25 @@ def test_the_start_does_not_matter(seed):
     """
     rng = np.random.default_rng(seed)
     total, sites = ore(rng, 20)
-    found = ENGINE.solve(total, THETA, sites)
+    found = ENGINE.solve_numpy(total, THETA, sites)
     others = found.warm_start[:, rng.permutation(20)]
     shaken = found.warm_start + 0.3 * rng.normal(size=found.warm_start.shape)
     for warm_start in (others, shaken):
-        again = ENGINE.solve(total, THETA, sites, warm_start)
+        again = ENGINE.solve_numpy(total, THETA, sites, warm_start)
         assert again.c == pytest.approx(found.c, rel=1e-7, abs=1e-15)
         assert again.solid == pytest.approx(found.solid, rel=1e-7, abs=1e-9)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_an_equilibrium_stays(seed):
+def test_solving_again_takes_no_step(seed):
     """Solving again from the solution takes no step and changes no unknown, not by a bit.
 
     (Species may differ by the rounding of a matrix product of another width.)
     """
     total, sites = ore(np.random.default_rng(seed), 20)
-    found = ENGINE.solve(total, THETA, sites)
-    again = ENGINE.solve(total, THETA, sites, found.warm_start)
+    found = ENGINE.solve_numpy(total, THETA, sites)
+    again = ENGINE.solve_numpy(total, THETA, sites, found.warm_start)
     assert not again.iterations.any()
     assert np.array_equal(again.warm_start, found.warm_start)
     assert again.c == pytest.approx(found.c, rel=1e-12)
@@ -67,19 +67,20 @@ def test_the_order_of_components_does_not_matter(rng):
     """Components reversed: rows move, values stay."""
     reverse = read_database(FIELD, CHEM.components[::-1])
     total, sites = ore(rng, 20)
-    found = ENGINE.solve(total, THETA, sites)
-    turned = EquilibriumSolver(reverse).solve(total[::-1], THETA, sites)
+    found = ENGINE.solve_numpy(total, THETA, sites)
+    turned = EquilibriumSolver(reverse).solve_numpy(total[::-1], THETA, sites)
     rows = [reverse.species_index(name) for name in CHEM.species]
     assert turned.c[rows] == pytest.approx(found.c, rel=1e-7, abs=1e-15)
     assert turned.solid == pytest.approx(found.solid, rel=1e-7, abs=1e-9)
 
 
-def test_voxels_do_not_see_each_other(rng):
+def test_chunk_size_does_not_matter(rng):
     """Alone, in company, or at a chunk's end: the same to rounding."""
     total, sites = ore(rng, 30)
     engine = EquilibriumSolver(CHEM)
     engine.chunk = 7
-    together, apart = ENGINE.solve(total, THETA, sites), engine.solve(total, THETA, sites)
+    together = ENGINE.solve_numpy(total, THETA, sites)
+    apart = engine.solve_numpy(total, THETA, sites)
     assert apart.c == pytest.approx(together.c, rel=1e-7, abs=1e-15)
 
 
@@ -87,7 +88,8 @@ def test_a_bulk_twice_as_large_holds_twice_as_much(rng):
     """Totals, water and exchanger doubled: the same concentrations."""
     total, sites = ore(rng, 10)
     double = Sites(2 * sites.cec, 2 * sites.slope, sites.reference_pH)
-    found, more = ENGINE.solve(total, 0.3, sites), ENGINE.solve(2 * total, 0.6, double)
+    found = ENGINE.solve_numpy(total, 0.3, sites)
+    more = ENGINE.solve_numpy(2 * total, 0.6, double)
     assert more.c == pytest.approx(found.c, rel=1e-7, abs=1e-15)
     assert more.exchanged == pytest.approx(2 * found.exchanged, rel=1e-7, abs=1e-12)
 
@@ -97,10 +99,10 @@ def test_a_bulk_twice_as_large_holds_twice_as_much(rng):
 def test_a_small_change_takes_few_steps(rng):
     """Totals moved by 1 %: Newton is quadratic, so three steps reach 1e-12 in most voxels."""
     total, sites = ore(rng, 300)
-    warm_start = ENGINE.solve(total, THETA, sites).warm_start
+    warm_start = ENGINE.solve_numpy(total, THETA, sites).warm_start
     moved = total * (1 + 0.01 * rng.uniform(-1, 1, total.shape))
     moved[H] = acidity_from_neutrality(CHEM, moved, sites.cec)
-    found = ENGINE.solve(moved, THETA, sites, warm_start)
+    found = ENGINE.solve_numpy(moved, THETA, sites, warm_start)
     assert np.median(found.iterations) <= 3 and np.percentile(found.iterations, 95) <= 5
 
 
@@ -112,11 +114,11 @@ def test_the_jacobian_is_the_derivative(rng):
     """
     equations = Equations(CHEM)
     total, sites = ore(rng, 40)
-    found = ENGINE.solve(total, THETA, sites)
+    found = ENGINE.solve_numpy(total, THETA, sites)
     y = found.warm_start + 0.05 * rng.normal(size=found.warm_start.shape)
     y[13:] = np.where(found.solid > 0, y[13:], 0.0)
     active = found.solid > 0
-    voxels = ENGINE._voxels(total, THETA, sites)
+    voxels = ENGINE._inputs(total, THETA, sites)
     at = equations.residual(y, voxels)
     d = equations.step(y, active, voxels, at)
     d *= 1e-5 / np.abs(d).max(axis=0)

@@ -52,7 +52,7 @@ def test_heterovalent_exchange_by_hand(convention):
     total = np.zeros((len(chem.components), 1))
     total[[NA, CA, AL], 0] = 1e3 * (free + held)
     total[chem.hydrogen] = 1e-4               # no OH- here: acid of its own, 1e-7 mol/l
-    found = EquilibriumSolver(chem).solve(total, 1.0, Sites(1e3 * X))
+    found = EquilibriumSolver(chem).solve_numpy(total, 1.0, Sites(1e3 * X))
     assert found.c[[NA, CA, AL], 0] / 1e3 == pytest.approx(free, rel=1e-9)
     assert found.exchanged[rows, 0] / 1e3 == pytest.approx(held, rel=1e-9)
 
@@ -64,7 +64,8 @@ def test_equal_charges_need_no_convention():
         total[BATCH.components.index(name)] = 20.0
     total[BATCH.components.index("Cl-")] = 35.0
     total[BATCH.hydrogen] = acidity_from_neutrality(BATCH, total, 25.0)
-    results = [EquilibriumSolver(with_exchangers(BATCH, name)).solve(total, 1.0, Sites(25.0)).exchanged
+    results = [EquilibriumSolver(with_exchangers(BATCH, name)).solve_numpy(
+        total, 1.0, Sites(25.0)).exchanged
                for name in CONVENTIONS]
     assert results[1] == pytest.approx(results[0], rel=1e-10)
     assert results[2] == pytest.approx(results[0], rel=1e-10)
@@ -78,8 +79,8 @@ def test_gapon_may_be_written_by_the_equivalent(rng):
     halves = replace(chem, nu_x=chem.nu_x / z[:, None], z_x=np.ones_like(z),
                      log_k_x=chem.log_k_x / z)
     total, site = (1e3 * v for v in totals(chem, rng, 8))
-    whole = EquilibriumSolver(chem).solve(total, 1.0, Sites(site))
-    parts = EquilibriumSolver(halves).solve(total, 1.0, Sites(site))
+    whole = EquilibriumSolver(chem).solve_numpy(total, 1.0, Sites(site))
+    parts = EquilibriumSolver(halves).solve_numpy(total, 1.0, Sites(site))
     assert parts.exchanged == pytest.approx(whole.exchanged * z[:, None], rel=1e-9, abs=1e-12)
     assert parts.c == pytest.approx(whole.c, rel=1e-8, abs=1e-12)
 
@@ -91,8 +92,9 @@ def test_two_exchangers_of_one_kind_are_one(convention, rng):
     two = with_exchangers(BATCH, convention, convention)
     two = replace(two, log_k_x=np.tile(one.log_k_x, 2))
     total, site = (1e3 * v for v in totals(one, rng, 8))
-    whole = EquilibriumSolver(one).solve(total, 1.0, Sites(site))
-    split = EquilibriumSolver(two).solve(total, 1.0, Sites(np.vstack([0.3 * site, 0.7 * site])))
+    whole = EquilibriumSolver(one).solve_numpy(total, 1.0, Sites(site))
+    split = EquilibriumSolver(two).solve_numpy(
+        total, 1.0, Sites(np.vstack([0.3 * site, 0.7 * site])))
     assert split.c == pytest.approx(whole.c, rel=1e-8, abs=1e-12)
     E = len(one.exchange)
     assert split.exchanged[:E] == pytest.approx(0.3 * whole.exchanged, rel=1e-8, abs=1e-12)
@@ -109,15 +111,15 @@ def test_charges_of_several_exchangers_follow_pH(rng):
     two = Sites(cec, np.broadcast_to([[sites.slope], [3.0]], (2, 30)), [[5.3], [8.0]])
     total[H] = acidity_from_neutrality(kinds, total, sites.cec)
     engine = EquilibriumSolver(kinds)
-    found = engine.solve(total, THETA, two)
+    found = engine.solve_numpy(total, THETA, two)
     assert found.site.shape == (2, 30) and np.ptp(found.pH) > 4
     check(kinds, total, THETA, two, found)
     assert len(found.warm_start) == kinds.unknowns == CHEM.unknowns + 2
-    again = engine.solve(total, THETA, two, found.warm_start)
+    again = engine.solve_numpy(total, THETA, two, found.warm_start)
     assert not again.iterations.any()
     moved = total * (1 + 1e-3 * rng.uniform(-1, 1, total.shape))
     moved[H] = acidity_from_neutrality(kinds, moved, sites.cec)
-    warm_start = engine.solve(moved, THETA, two, found.warm_start)
+    warm_start = engine.solve_numpy(moved, THETA, two, found.warm_start)
     check(kinds, moved, THETA, two, warm_start)
     assert not warm_start.restarts.any() and np.percentile(warm_start.iterations, 90) <= 4
 
@@ -127,8 +129,8 @@ def test_an_exchanger_without_charge_is_as_if_it_were_not_there(rng):
     kinds = with_exchangers(CHEM, "gaines-thomas", "vanselow")
     total, sites = ore(rng, 6)
     cec = np.vstack([np.full(6, sites.cec), np.zeros(6)])
-    found = EquilibriumSolver(kinds).solve(total, THETA, Sites(cec, cec * 0.08, 5.3))
-    alone = ENGINE.solve(total, THETA, Sites(cec[0], cec[0] * 0.08, 5.3))
+    found = EquilibriumSolver(kinds).solve_numpy(total, THETA, Sites(cec, cec * 0.08, 5.3))
+    alone = ENGINE.solve_numpy(total, THETA, Sites(cec[0], cec[0] * 0.08, 5.3))
     E = len(CHEM.exchange)
     assert found.c == pytest.approx(alone.c, rel=1e-8, abs=1e-15)
     assert found.exchanged[:E] == pytest.approx(alone.exchanged, rel=1e-8, abs=1e-12)
@@ -154,10 +156,10 @@ def test_an_unknown_convention_is_refused():
 def test_several_exchangers_need_a_capacity_each():
     chem = with_exchangers(BATCH, "gapon", "vanselow")
     with pytest.raises(ValueError, match="cec: there are 2 exchangers, give a row for each"):
-        EquilibriumSolver(chem).solve(np.ones((18, 3)), 1.0, Sites(np.ones(3)))
+        EquilibriumSolver(chem).solve_numpy(np.ones((18, 3)), 1.0, Sites(np.ones(3)))
 
 
 def test_an_exchanger_without_species_is_refused_where_it_has_charge():
     chem = replace(BATCH, exchangers=("clay", "humus"), conventions=("gapon", "gapon"))
     with pytest.raises(ValueError, match="an exchanger 'humus' .* no exchange species for it"):
-        EquilibriumSolver(chem).solve(np.ones((18, 3)), 1.0, Sites(np.ones((2, 3))))
+        EquilibriumSolver(chem).solve_numpy(np.ones((18, 3)), 1.0, Sites(np.ones((2, 3))))

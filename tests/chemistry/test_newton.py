@@ -1,4 +1,4 @@
-"""Newton's method in compiled code beside that of NumPy, on the chemistry's own test systems."""
+"""Newton's method in compiled code against the NumPy reference, on the chemistry's test systems."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,11 +11,12 @@ from helpers.field_voxels import CHEM, ENGINE, THETA, H, anything, check, ore
 from ekm3d import errors
 from ekm3d.backends import base, cpp
 from ekm3d.backends.cuda import CudaBackend
+from ekm3d.backends.kernel_constants import constants_header
 from ekm3d.chemistry import newton
 from ekm3d.chemistry.equilibrium import (
     ChemistryError,
     EquilibriumSolver,
-    _Found,
+    _Solution,
     acidity_from_neutrality,
 )
 from ekm3d.resources import kernel_text
@@ -28,7 +29,7 @@ COMPILED = {"cpp": lambda: cpp.CppBackend("test"),
 @pytest.fixture(scope="module", params=["cpp", "launched",
                                         pytest.param("gpu", marks=pytest.mark.gpu)])
 def there(request):
-    """Backends with compiled code; "launched": as CUDA reads it, thread by thread on the host."""
+    """Backends with compiled code; "launched": CUDA launches emulated on the host."""
     try:
         return COMPILED[request.param]()
     except errors.BackendError as error:
@@ -42,27 +43,28 @@ def engine(there):
     return made
 
 
-def moved_there(engine, total, sites, warm_start):
-    """(total, theta, sites, warm) of `Engine.settled`, where the engine's backend keeps arrays."""
-    move, given = engine.backend.from_numpy, engine._voxels(total, THETA, sites)
-    lists = map(move, (given.cec, given.slope, given.reference_pH))
-    return (move(given.total), move(np.full(total.shape[1], THETA)),
-            replace(sites, **dict(zip(("cec", "slope", "reference_pH"), lists))), move(warm_start))
+def on_backend(engine, total, sites, warm_start):
+    """Return the arguments of `EquilibriumSolver.solve_list` on the backend of `engine`."""
+    move, given = engine.backend.from_numpy, engine._inputs(total, THETA, sites)
+    moved_sites = replace(sites, cec=move(given.cec), slope=move(given.slope),
+                          reference_pH=move(given.reference_pH))
+    return (move(given.total), move(np.full(total.shape[1], THETA)), moved_sites,
+            move(warm_start))
 
 
 def run(engine, total, sites, start):
-    """(Cells, steps, done) of the kernel alone, as NumPy's, from the states `start` (U, n)."""
+    """Return (ChemicalState, steps, done) of the kernel alone in NumPy, from `start` (U, n)."""
     n, there = total.shape[1], engine.backend
-    given = moved_there(engine, total, sites, start[:CHEM.unknowns])
-    cells = engine.cells(*given)
-    steps, done = engine.compiled(cells, there.arange(n), engine.tolerance, 0.0)
-    found = {name: there.to_numpy(value) for name, value in vars(cells).items()
+    given = on_backend(engine, total, sites, start[:CHEM.unknowns])
+    state = engine.allocate_state(*given)
+    steps, done = engine.compiled(state, there.arange(n), engine.tolerance, 0.0)
+    found = {name: there.to_numpy(value) for name, value in vars(state).items()
              if name != "limits"}
     return SimpleNamespace(**found), there.to_numpy(steps), there.to_numpy(done).astype(bool)
 
 
 def moved(rng, total, sites, by):
-    """Totals changed by a relative `by`, neutral again."""
+    """Return totals changed by a relative `by`, neutral again."""
     total = total * np.exp(by * rng.normal(size=total.shape))
     total[H] = acidity_from_neutrality(CHEM, total, sites.cec)
     return total
@@ -70,7 +72,7 @@ def moved(rng, total, sites, by):
 
 @pytest.mark.parametrize("by", [0.0, 1e-6, 1e-3, 0.3])
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 700])
-def test_both_take_the_same_way(engine, rng, by, n):
+def test_compiled_newton_takes_the_steps_of_numpy(engine, rng, by, n):
     """The same steps to the same equilibrium: field ore moved by nothing, a little and a lot.
 
     Equal iterations in every voxel mean equal residuals, active minerals and derivatives: a wrong
@@ -78,10 +80,10 @@ def test_both_take_the_same_way(engine, rng, by, n):
     1e-12 of their terms; nearly always they do to 1e-13.
     """
     total, sites = ore(rng, n)
-    start = ENGINE.solve(total, THETA, sites)
+    start = ENGINE.solve_numpy(total, THETA, sites)
     total = moved(rng, total, sites, by)
-    wanted = ENGINE.solve(total, THETA, sites, start.warm_start)
-    found = engine.solve(total, THETA, sites, start.warm_start)
+    wanted = ENGINE.solve_numpy(total, THETA, sites, start.warm_start)
+    found = engine.solve_numpy(total, THETA, sites, start.warm_start)
     assert (found.iterations == wanted.iterations).mean() > 0.98
     for name in ("c", "exchanged", "site", "ionic_strength", "water_activity", "pH"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-9,
@@ -97,16 +99,16 @@ def steep(rng, n):
 
 
 @pytest.mark.parametrize("make", [ore, anything, steep])
-def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
+def test_compiled_newton_converges_from_far_in_the_voxels_of_numpy(engine, rng, make):
     """From another voxel's equilibrium: exchangers at their limits, terms cut off, minerals that
     come and go, rounding that forbids 1e-12, and voxels that do not arrive in 25 steps at all.
 
     These paths are long, and a rounding might send one another way; all but two must agree in the
-    number of steps, in whether they arrived, and in the equilibrium. (All do, to 2e-11.)
+    number of steps, in convergence, and in the equilibrium. (All do, to 2e-11.)
     """
     total, sites = make(rng, 800)
-    start = ENGINE.solve(total, THETA, sites).warm_start[:, rng.permutation(800)]
-    given, wanted = ENGINE._voxels(total, THETA, sites), _Found(ENGINE.equations, 800)
+    start = ENGINE.solve_numpy(total, THETA, sites).warm_start[:, rng.permutation(800)]
+    given, wanted = ENGINE._inputs(total, THETA, sites), _Solution(ENGINE.equations, 800)
     with np.errstate(all="ignore"):
         ENGINE._newton(given, np.arange(800), start.copy(), wanted)
     found, steps, done = run(engine, total, sites, start)
@@ -121,21 +123,22 @@ def test_both_arrive_from_far_in_the_same_voxels(engine, rng, make):
 def test_a_solution_stays_what_it_is(engine, rng):
     """Unchanged totals take no step, and the unknowns keep every bit."""
     total, sites = ore(rng, 50)
-    start = engine.solve(total, THETA, sites, engine.solve(total, THETA, sites).warm_start)
-    again = engine.solve(total, THETA, sites, start.warm_start)
+    cold = engine.solve_numpy(total, THETA, sites)
+    start = engine.solve_numpy(total, THETA, sites, cold.warm_start)
+    again = engine.solve_numpy(total, THETA, sites, start.warm_start)
     assert not again.iterations.any() and np.array_equal(again.warm_start, start.warm_start)
 
 
-def test_lists_are_settled_where_they_lie(engine, rng):
-    """What `settled` finds of the backend's lists is what `solve` finds of NumPy's, to the last
-    bit: without history, and from it, which is left as it was."""
+def test_solve_list_gives_what_solve_numpy_gives(engine, rng):
+    """Bit-identical results of `solve_list` on the backend and `solve_numpy`, cold and warm; the
+    warm start is not changed."""
     total, sites = ore(rng, 30)
-    there, start = engine.backend, engine.solve(total, THETA, sites)
+    there, start = engine.backend, engine.solve_numpy(total, THETA, sites)
     later = moved(rng, total, sites, 0.1)
-    warm_start = moved_there(engine, later, sites, start.warm_start)
-    for given, wanted in ((moved_there(engine, total, sites, start.warm_start)[:3], start),
-                          (warm_start, engine.solve(later, THETA, sites, start.warm_start))):
-        found = engine.settled(*given)
+    warm_start = on_backend(engine, later, sites, start.warm_start)
+    for given, wanted in ((on_backend(engine, total, sites, start.warm_start)[:3], start),
+                          (warm_start, engine.solve_numpy(later, THETA, sites, start.warm_start))):
+        found = engine.solve_list(*given)
         for name in ("c", "exchanged", "solid", "gas", "warm_start", "pH"):
             assert np.array_equal(there.to_numpy(getattr(found, name)), getattr(wanted, name)), name
         assert np.array_equal(there.to_numpy(found.strength), wanted.ionic_strength)
@@ -146,11 +149,11 @@ def test_lists_are_settled_where_they_lie(engine, rng):
 def test_the_voxels_without_an_equilibrium_are_named(engine, rng, history):
     """By their numbers in the lists: those whose water is gone, wherever the lists lie."""
     total, sites = ore(rng, 12)
-    start = ENGINE.solve(total, THETA, sites).warm_start
-    total, theta, sites, warm_start = moved_there(engine, total, sites, start)
+    start = ENGINE.solve_numpy(total, THETA, sites).warm_start
+    total, theta, sites, warm_start = on_backend(engine, total, sites, start)
     theta[3] = theta[10] = 0.0
     with pytest.raises(ChemistryError, match="no water") as error:
-        engine.settled(total, theta, sites, warm_start if history else None)
+        engine.solve_list(total, theta, sites, warm_start if history else None)
     assert list(error.value.voxels) == [3, 10]
 
 
@@ -160,8 +163,8 @@ def test_wild_systems_from_wild_starts(engine, rng):
     Where the compiled Newton does not arrive, a start without history takes over.
     """
     total, sites = anything(rng, 200)
-    start = engine.solve(total, THETA, sites)
-    found = engine.solve(total, THETA, sites, start.warm_start[:, rng.permutation(200)])
+    start = engine.solve_numpy(total, THETA, sites)
+    found = engine.solve_numpy(total, THETA, sites, start.warm_start[:, rng.permutation(200)])
     assert 0 < np.count_nonzero(found.restarts) < 200
     check(CHEM, total, THETA, sites, found)
 
@@ -174,14 +177,14 @@ def test_voxels_may_lack_components(engine, rng):
     lanthanides, aluminium = CHEM.group("REE"), CHEM.index("Al")
     total[aluminium] *= 3.0
     total[H] = acidity_from_neutrality(CHEM, total, sites.cec) - 60.0
-    whole = ENGINE.solve(total, THETA, sites)
+    whole = ENGINE.solve_numpy(total, THETA, sites)
     assert whole.solid.any(axis=0).sum() > 20
     some = total.copy()
     some[np.ix_(lanthanides, range(0, 40, 3))] = 0.0
     some[aluminium, ::4] = 1e-260
     start = whole.warm_start
     for now in (some, some, total):
-        wanted = ENGINE.solve(now, THETA, sites, start)
+        wanted = ENGINE.solve_numpy(now, THETA, sites, start)
         found, steps, done = run(engine, now, sites, start)
         assert (steps[done] == wanted.iterations[done]).mean() > 0.95
         assert np.array_equal(done, wanted.restarts == 0) and done.sum() >= 20
@@ -193,31 +196,48 @@ def test_voxels_may_lack_components(engine, rng):
 
 
 @pytest.mark.parametrize("n, unsound", [(40, [0, 17, 39])])
-def test_what_does_not_converge_is_said_and_not_written(engine, rng, n, unsound):
+def test_voxels_that_do_not_converge_are_flagged_and_not_written(engine, rng, n, unsound):
     """A start of NaN never arrives; done tells, and the others are not disturbed."""
     total, sites = ore(rng, n)
-    start = ENGINE.solve(total, THETA, sites).warm_start
+    start = ENGINE.solve_numpy(total, THETA, sites).warm_start
     start[:, unsound] = np.nan
     found, steps, done = run(engine, total, sites, start)
     assert np.array_equal(np.flatnonzero(~done), unsound)
-    assert (steps[unsound] == newton.STEPS).all() and not steps[done].any()
+    assert (steps[unsound] == newton.MAX_STEPS).all() and not steps[done].any()
     assert np.isnan(found.warm_start[:, unsound]).all() and not found.c[:, unsound].any()
     assert found.c[:, done].all() and found.strength[done].all()
 
 
 def test_constants_are_those_of_the_reference():
-    """Steps, length of a step, and the numbers that the kernel's text repeats."""
-    from ekm3d.chemistry import equations, equilibrium
-    text = kernel_text("chemistry/newton.cuh") + kernel_text("chemistry/newton.cu")
-    assert (newton.STEPS, newton.LONGEST) == (EquilibriumSolver.newton_steps, EquilibriumSolver.longest)
-    assert equations.TRACE == 1e-250 and equations.LITRES == 1000
-    for said in ("real(1e-250)", "LITRES = 1000", "LN10 = real(2.302585092994045684)",
-                 f"MISSING = {equations.MISSING:.0f}",
-                 f"LARGEST = {equations.LARGEST:.0f}", "? real(1e-100) :",
-                 "SATURATED = real(1e-10)"):
-        assert said in text
-    assert np.log(10) == 2.302585092994045684
-    assert (equations.SMALLEST, equilibrium.SATURATED) == (1e-100, 1e-10)
+    """Steps, length of a step, and the numbers that the kernel's text is given."""
+    from ekm3d.chemistry import equations
+    assert (newton.MAX_STEPS, newton.MAX_LOG_CHANGE) == (EquilibriumSolver.newton_steps,
+                                                         EquilibriumSolver.max_log_change)
+    header = constants_header(["chemistry/newton.cu"])
+    for name, value in (("LN10", np.log(10)), ("LITRES", 1000.0), ("MISSING", -1e4),
+                        ("LARGEST", 60.0), ("SATURATED", 1e-10), ("LEAST_PIVOT", 1e-100),
+                        ("ABSENT", 1e-250)):
+        assert f"constexpr REAL {name} = REAL({float(value)!r});" in header
+    assert (equations.TRACE, equations.SMALLEST) == (1e-250, 1e-100)
+
+
+def test_tables_are_named_as_the_parameters_of_the_kernel():
+    """Names, types and shapes of NewtonTables are those of the declaration's tables."""
+    from ekm3d.backends.kernel_signature import KINDS, signature
+    bound = {}
+
+    class Recorder:
+        def kernel(self, source, name, **constants):
+            bound.update(constants)
+            return True
+
+    tables = newton.Newton(ENGINE.equations, Recorder()).tables
+    declared = signature(kernel_text(newton.SOURCE), newton.KERNEL)
+    parameters = {p.name: p for p in declared if p.table}
+    assert parameters.keys() == vars(tables).keys()
+    for name, table in vars(tables).items():
+        assert table.shape == tuple(bound[count] for count in parameters[name].table), name
+        assert table.dtype == KINDS[parameters[name].kind], name
 
 
 def test_numpy_and_uncovered_systems_have_none(there):

@@ -50,7 +50,7 @@ def beside(chem, total, site, folder):
     Its redox anchor of 1e-6 mol/l of O2 moves a_w by 3e-8 and I not at all; both programs solve
     to 1e-10 or better; 1e-6 is a hundredth of what Davies' numbers are asked to agree to.
     """
-    found = EquilibriumSolver(chem).solve(1e3 * total, 1.0, Sites(1e3 * site))
+    found = EquilibriumSolver(chem).solve_numpy(1e3 * total, 1.0, Sites(1e3 * site))
     program = phreeqc.Phreeqc(chem, folder)
     for i in range(total.shape[1]):
         factor = np.ones(len(chem.exchange))

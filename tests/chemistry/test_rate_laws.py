@@ -12,7 +12,7 @@ def law(terms=(ACID, NEUTRAL, BASE), area=6.0, exponent=2 / 3, seed=0.0, p=1.0, 
     return TransitionState(terms, area, exponent, np.asarray(seed, float), p, q)
 
 
-def test_first_order_does_not_ask_where_it_is():
+def test_first_order_lambda_is_constant():
     """lambda = k whatever the amounts and the water."""
     n, other = np.array([3.0, 0.0]), np.array([1.0, 2.0])
     np.testing.assert_array_equal(FirstOrder(7e-6).constant(n, other, other, None, None), 7e-6)
@@ -69,7 +69,7 @@ def test_a_seed_is_the_least_surface():
     np.testing.assert_allclose(found, [1.2, 4.8, 1.2, 0.0], rtol=1e-14)
 
 
-def test_lambda_is_the_rate_over_the_distance():
+def test_lambda_is_the_rate_over_the_distance_to_equilibrium():
     """r/(n - n_eq), the same from above and below, 0 at the target, never below 0."""
     n, target = np.array([5.0, 5.0, 5.0, 5.0]), np.array([3.0, 6.0, 5.0, 3.0])
     saturation = np.array([-1.0, 0.7, 0.3, 0.4])       # the last has the wrong sign: rounding
@@ -86,7 +86,7 @@ def test_seeds_are_those_of_the_ore_voxels():
     assert FirstOrder(1e-6).at(None) == FirstOrder(1e-6)
 
 
-def test_a_relaxation_stays_between_now_and_then():
+def test_relaxation_stays_between_amount_and_target():
     """Half-way after ln 2, at the target after ever so long, where it was after no time."""
     n, target = np.array([4.0, 0.0]), np.array([1.0, 2.0])
     np.testing.assert_allclose(relaxed(n, target, np.log(2.0)), [2.5, 1.0], rtol=1e-15)

@@ -1,4 +1,4 @@
-"""Water: the constants of handbooks at four temperatures, and what follows from them."""
+"""Properties of water against handbooks at four temperatures, and Debye-Hueckel's A and B."""
 
 import pytest
 
@@ -24,6 +24,6 @@ def test_debye_hueckel_coefficients():
     A, B = debye_hueckel(298.15)
     assert A == pytest.approx(0.51002, abs=2e-5) and B == pytest.approx(0.3285, abs=1e-4)
     rho, strength = 988.04 / 997.05, (69.88 * 323.15) / (78.38 * 298.15)
-    warm_start = debye_hueckel(323.15)
-    assert warm_start[0] / A == pytest.approx(rho**0.5 * strength**-1.5, rel=5e-4)
-    assert warm_start[1] / B == pytest.approx(rho**0.5 * strength**-0.5, rel=5e-4)
+    A_50, B_50 = debye_hueckel(323.15)
+    assert A_50 / A == pytest.approx(rho**0.5 * strength**-1.5, rel=5e-4)
+    assert B_50 / B == pytest.approx(rho**0.5 * strength**-0.5, rel=5e-4)

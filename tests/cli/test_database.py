@@ -1,4 +1,4 @@
-"""`ekm3d database`: what it prints of the package, of own files and PHREEQC's, how it refuses."""
+"""`ekm3d database`: reports on the package, own files and PHREEQC's, and refusals."""
 
 import tomllib
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_kind_is_listed_whole(said):
 
 
 def test_a_record_is_shown_with_every_number_and_its_source(said):
-    """Any case of letters, labels of components too; all that the file says is printed."""
+    """Upper and lower case, labels of components too; every key and value is printed."""
     printed = said("calcite", "la", "PbHEdta-")
     for name, kind in (("Calcite", "mineral"), ("La+3", "component"), ("PbHEdta-", "species")):
         assert f"{name}: {kind}" in printed
@@ -65,7 +65,7 @@ def test_a_record_is_shown_with_every_number_and_its_source(said):
     assert "cm3/mol" in printed and "g/mol" in printed
 
 
-def test_what_components_form(said):
+def test_records_that_components_form(said):
     """Only records that need nothing else; water and the sites are always there."""
     printed = said("--components", "La", "so4-2", "H+")
     assert "3 components" in printed and "8 species" in printed and "2 exchange species" in printed
@@ -74,7 +74,7 @@ def test_what_components_form(said):
 
 
 def test_toml_can_be_copied_into_a_file_of_its_own(said, tmp_path):
-    """What is printed is the very record, and extends the package when read back."""
+    """Printed TOML equals the record, and extends the package when read back."""
     tables = load.combined(load.PACKAGE)[0]
     printed = said("--toml", "LaX3", "Calcite", "Edta-4")
     again = tomllib.loads(printed)
@@ -90,7 +90,7 @@ def test_toml_can_be_copied_into_a_file_of_its_own(said, tmp_path):
         len(tables["species"])
 
 
-def test_files_complete_in_themselves_are_shown_as_they_are(said):
+def test_complete_files_are_shown_without_the_package(said):
     printed = said("--file", FIELD, "--kind", "component")
     assert "10 components" in printed and "La+3" not in printed
     printed = said("--file", SMALL)

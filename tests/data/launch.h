@@ -1,6 +1,6 @@
-// What NVRTC's text needs to run on the host as it would on a GPU: blocks and threads one after
-// another. Threads that wait for each other (shuffles, __syncthreads) are contexts of their own,
-// resumed in turn; when none can go on, the program says so and ends.
+// Emulation of a kernel launch on the host: NVRTC text, with blocks and threads one after another.
+// Threads that wait for each other (shuffles, __syncthreads) are contexts of their own, resumed in
+// turn; on a deadlock the program aborts with a message.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static std::vector<Thread> threads;
 static std::vector<Barrier> warps;
 static std::vector<double> slots;
 static Barrier block;
-static int now = -1, moved = 0;          // the thread that runs; -1: threads do not wait
+static int now = -1, moved = 0;          // the running thread; -1: threads cannot wait
 static void (*body)(void**);
 static void** arguments;
 
@@ -64,7 +64,7 @@ static void enter()
     swapcontext(&threads[now].context, &scheduler);
 }
 
-// One block whose threads may wait for each other.
+// Run one block whose threads may wait for each other.
 static void together()
 {
     const unsigned count = blockDim.x * blockDim.y * blockDim.z;

@@ -51,11 +51,13 @@ class Box:
         water = sum(p * s.c[n][sim.grid.inner] for n, p in enumerate(self.per[0]))
         ore = water * sim.case.ore.water_content + cec
         for amounts, per in ((s.exchanged, self.per[1]), (s.solid, self.per[2])):
-            ore = ore + sum((p * a[sim.grid.inner] for a, p in zip(amounts, per)), 0.0 * ore)
+            ore = ore + sum(
+                (p * a[sim.grid.inner] for a, p in zip(amounts, per, strict=True)), 0.0 * ore
+            )
         strips = sim.electrodes.strip_row == self.row
         h = sim.chem.index("H+")
-        return (ore[cut].sum() * sim.grid.voxel_volume + s.catholyte_totals[strips, h].sum()
-                + s.plate_totals[strips, h].sum())
+        return (ore[cut].sum() * sim.grid.voxel_volume + s.catholyte_totals[h, strips].sum()
+                + s.plate_totals[h, strips].sum())
 
     def watch(self, dt):
         """Add up a step: current at the row's faces, acid through the wall, in the feed."""
@@ -69,7 +71,7 @@ class Box:
             self.passed -= 2.0 * 2e-8 * dt
 
     def error(self, drained=0.0):
-        """What is missing of Faraday's acid, as a share of the charge passed."""
+        """Missing share of Faraday's acid, over the charge passed."""
         return abs(self.acid() - self.start + self.passed + drained - self.made) / self.charge
 
 
@@ -115,11 +117,11 @@ def half_the_acid(sim):
 
 
 def no_base(sim):
-    sim.transport.tank[:, sim.chem.index("H+")] -= np.minimum(sim.transport.acid, 0.0)
+    sim.transport.tank[sim.chem.index("H+")] -= np.minimum(sim.transport.acid, 0.0)
 
 
 def acid_at_the_cathode(sim):
-    sim.transport.tank[:, sim.chem.index("H+")] -= 2.0 * np.minimum(sim.transport.acid, 0.0)
+    sim.transport.tank[sim.chem.index("H+")] -= 2.0 * np.minimum(sim.transport.acid, 0.0)
 
 
 def sabotage(sim, spoil, monkeypatch):
@@ -195,8 +197,13 @@ def stock(sim):
     s, total = sim.state, 0.0
     for k in range(sim.grid.shape[0]):
         total = total + s.totals[:, GHOST + k, GHOST:-GHOST, GHOST:-GHOST].sum((1, 2))
-    return (total * sim.grid.voxel_volume + s.catholyte_totals.sum(0) + s.plate_totals.sum(0) + s.leachate
-            + s.drained)
+    return (
+        total * sim.grid.voxel_volume
+        + s.catholyte_totals.sum(1)
+        + s.plate_totals.sum(1)
+        + s.leachate
+        + s.drained
+    )
 
 
 @CHEMISTRIES
@@ -231,7 +238,7 @@ def test_every_step_keeps_mass_charge_and_current(folder, chemistry):
         ore = sim.electrodes.ore
         worst = max(worst, np.abs(rho[ore] / ions[ore]).max())
         assert np.abs(pore[ore] / ions[ore]).max() < 1e-8
-        currents = sim.row_currents()
+        currents = sim.boundary_values.row_currents()
         assert currents[0] > 0.5 and currents[2] == 0.0
         assert abs(currents.sum()) < 1e-9 * currents[0]
         through = FARADAY * chem.charge @ through_wall(sim, 3, sim.transport.flux[2])

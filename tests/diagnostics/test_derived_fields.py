@@ -1,4 +1,4 @@
-"""What a snapshot shows, from a state whose every number is its own."""
+"""Fields of a snapshot, from a state in which every number is different."""
 
 import numpy as np
 import pytest
@@ -38,10 +38,12 @@ def sim(tmp_path, rng):
 def test_phases_are_the_sums_over_all_stores(sim):
     """nu^T c theta and what rests in immobile water; nu_x^T and nu_m^T of three stores each."""
     s, chem, inner = sim.state, sim.chem, sim.grid.inner
-    theta = sim.rock["water_content"]
-    wanted = [np.einsum("sk,s...->k...", chem.nu, s.c) * theta + s.immobile_water,
-              np.einsum("sk,s...->k...", chem.nu_x, s.exchanged + s.slow_sites + s.immobile_exchanged),
-              np.einsum("sk,s...->k...", chem.nu_m, s.solid + s.kinetic_minerals + s.immobile_solid)]
+    theta = sim.rock.water_content
+    wanted = [
+        np.einsum("sk,s...->k...", chem.nu, s.c) * theta + s.immobile_water,
+        np.einsum("sk,s...->k...", chem.nu_x, s.exchanged + s.slow_sites + s.immobile_exchanged),
+        np.einsum("sk,s...->k...", chem.nu_m, s.solid + s.kinetic_minerals + s.immobile_solid),
+    ]
     for k in range(len(chem.components)):
         for found, sums in zip(parts(sim, k), wanted, strict=True):
             np.testing.assert_allclose(found, sums[k][inner], rtol=1e-14, atol=1e-14)
@@ -72,7 +74,7 @@ def test_a_snapshot_shows_every_declared_field_once(sim):
     water, _, _ = parts(sim, 0)
     ore, label = sim.electrodes.ore, sim.chem.labels[0]
     assert np.isnan(shown["pH"][~ore]).all() and np.isfinite(shown["pH"][ore]).all()
-    np.testing.assert_allclose((shown[f"{label}_dissolved"] * sim.rock["water_content"][
+    np.testing.assert_allclose((shown[f"{label}_dissolved"] * sim.rock.water_content[
         sim.grid.inner])[ore], water[ore], rtol=1e-14)
 
 

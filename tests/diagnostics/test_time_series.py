@@ -1,4 +1,4 @@
-"""What is reported: equations (1) to (5) of the paper, on a block small enough to do by hand."""
+"""Reported quantities: equations (1) to (5) of the paper, on a block small enough to do by hand."""
 
 from types import SimpleNamespace
 
@@ -10,6 +10,7 @@ from helpers.salt_medium import row
 from ekm3d.backends.choose import choose_backend
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
+from ekm3d.diagnostics.summary import summary as summarise
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
@@ -36,13 +37,28 @@ def block():
     electrodes = Electrodes(grid, (row("c", ((0, 0, 0), (0.5, 1, 1))),), 0.0)
     padded = grid.padded
     s = SimpleNamespace(
-        time=7200.0, step=4, c=np.zeros((5, *padded)), exchanged=np.zeros((2, *padded)),
-        solid=np.zeros((1, *padded)), pH=np.zeros(padded), catholyte_totals=np.zeros((1, 5)),
-        plate_totals=np.zeros((1, 5)), leachate=np.zeros(5), drained=np.zeros(5), injected=np.zeros(5),
-        catholyte_pH=np.array([11.0]), leachate_volume=0.0, injected_volume=0.0, drained_volume=0.0,
-        kinetic_minerals=np.zeros((1, *padded)), slow_sites=np.zeros((2, *padded)),
-        immobile_water=np.zeros((5, *padded)), immobile_solid=np.zeros((1, *padded)),
-        immobile_exchanged=np.zeros((2, *padded)), mix=PLAIN.weighted_sum)
+        time=7200.0,
+        step=4,
+        c=np.zeros((5, *padded)),
+        exchanged=np.zeros((2, *padded)),
+        solid=np.zeros((1, *padded)),
+        pH=np.zeros(padded),
+        catholyte_totals=np.zeros((5, 1)),
+        plate_totals=np.zeros((5, 1)),
+        leachate=np.zeros(5),
+        drained=np.zeros(5),
+        injected=np.zeros(5),
+        catholyte_pH=np.array([11.0]),
+        leachate_volume=0.0,
+        injected_volume=0.0,
+        drained_volume=0.0,
+        kinetic_minerals=np.zeros((1, *padded)),
+        slow_sites=np.zeros((2, *padded)),
+        immobile_water=np.zeros((5, *padded)),
+        immobile_solid=np.zeros((1, *padded)),
+        immobile_exchanged=np.zeros((2, *padded)),
+        mix=PLAIN.weighted_sum,
+    )
     theta = np.zeros(padded)
     theta[grid.inner] = 0.4 * electrodes.ore
     ore = np.where(electrodes.ore, 1.0, 0.0)
@@ -50,17 +66,32 @@ def block():
         for k, value in enumerate(values):
             array[k][grid.inner] = value * ore
     s.pH[grid.inner] = [5.0, 4.0, 9.0]
-    s.catholyte_totals[0, 1] = 0.25
+    s.catholyte_totals[1, 0] = 0.25
     audit = SimpleNamespace(mass_errors=lambda: np.array([1e-15, 3e-15]), charge_max=2e-12,
                             faraday_error=lambda: 4e-11, water_max=5e-11)
     case = SimpleNamespace(title="by hand", ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
                            sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
-    return SimpleNamespace(grid=grid, chem=CHEM, state=s, electrodes=electrodes, case=case, dt=60.0,
-                           domain=Domain(grid), ore=case.ore, holds_ore=electrodes.ore,
-                           backend=PLAIN, rock={"water_content": theta}, drive=OFF, balances=audit,
-                           row_currents=lambda: np.array([-1.0]),
-                           strip_currents=lambda: np.zeros(electrodes.strips))
+    return SimpleNamespace(
+        grid=grid,
+        chem=CHEM,
+        state=s,
+        electrodes=electrodes,
+        case=case,
+        dt=60.0,
+        domain=Domain(grid),
+        ore=case.ore,
+        holds_ore=electrodes.ore,
+        backend=PLAIN,
+        rock=SimpleNamespace(water_content=theta),
+        drive=OFF,
+        balances=audit,
+        boundary_values=SimpleNamespace(
+            row_currents=lambda: np.array([-1.0]),
+            terminal_voltage=0.0,
+            strip_currents=lambda: np.zeros(electrodes.strips),
+        ),
+    )
 
 
 @pytest.fixture
@@ -79,8 +110,8 @@ def washed():
     s.exchanged[1][inner][0, 0, 2] -= 0.5
     s.solid[0][inner][0, 0, 2] = 0.5
     s.leachate[:] = 0.0, 1.0, 0.1, 0.2, 0.3
-    s.plate_totals[0, 2] = 0.05
-    s.catholyte_totals[0, 1] = 0.75
+    s.plate_totals[2, 0] = 0.05
+    s.catholyte_totals[1, 0] = 0.75
     s.injected[1] = 0.5
     s.drained[1] = 0.125
     s.leachate_volume, s.injected_volume, s.drained_volume = 0.03, 0.04, 0.002
@@ -94,7 +125,7 @@ LREE0, HREE0 = 3.4 * 140.0, 0.8 * 110.0
 def test_amounts_per_kg_of_dry_ore(washed):
     """(1), (2): what was collected over the mass of ore; electrodes do not count as ore."""
     assert washed.mass == 1000.0 and washed.volume == 1.0
-    summary = washed.summary(12.5)
+    summary = summarise(washed, 12.5)
     assert summary["ore_kg"] == 1000.0 and summary["ore_m3"] == 1.0 and summary["cells"] == 3
     assert summary["REE_leachate_mg_per_kg"] == pytest.approx(0.1 * 140 + 0.2 * 110)
     assert summary["REE_plate_mg_per_kg"] == pytest.approx(0.05 * 140)
@@ -105,7 +136,7 @@ def test_amounts_per_kg_of_dry_ore(washed):
 
 def test_recovery_is_leachate_and_plate_over_the_ore_s_content(washed):
     """(3), by mass for REE as a whole and by element."""
-    summary = washed.summary(1.0)
+    summary = summarise(washed, 1.0)
     assert summary["recovery_REE"] == pytest.approx((0.15 * 140 + 0.2 * 110) / (LREE0 + HREE0))
     assert summary["recovery_LREE"] == pytest.approx(0.15 / 3.4)
     assert summary["recovery_HREE"] == pytest.approx(0.2 / 0.8)
@@ -122,7 +153,7 @@ def test_removal_is_what_the_samples_have_lost_of_ion_exchangeable_ree(washed):
     The series has the block as a whole: half of voxel 1's loss, and half of voxel 2's 0.5 mol/m3,
     which is hydroxide now and no longer ion-exchangeable.
     """
-    summary = washed.summary(1.0)
+    summary = summarise(washed, 1.0)
     expected = 2.2 * 140 / (LREE0 + HREE0)
     for key in ("mean", "min", "max"):
         assert summary[f"removal_REE_{key}"] == pytest.approx(expected)
@@ -140,7 +171,7 @@ def test_without_sampling_points_all_ore_is_sampled():
     monitor = TimeSeries(sim)
     sim.state.c[2:4, 2, 2, 3] = 0.0
     sim.state.exchanged[1, 2, 2, 3] = 0.0
-    summary = monitor.summary(1.0)
+    summary = summarise(monitor, 1.0)
     assert summary["removal_REE_mean"] == pytest.approx(0.5)
     assert (summary["removal_REE_min"], summary["removal_REE_max"]) == pytest.approx((0.0, 1.0))
     assert summary["removal_points_above_90_percent"] == 1
@@ -152,7 +183,7 @@ def test_the_ammonium_budget(washed):
     N in mg per kg of dry ore at the sample: 2 mol/m3 of pore water, 8 on clay, x 14.007 g/mol
     over 1000 kg/m3.
     """
-    row, summary = washed.row(), washed.summary(1.0)
+    row, summary = washed.row(), summarise(washed, 1.0)
     assert row["NH4_added[mol]"] == summary["nh4_added_mol"] == pytest.approx(10.5)
     assert row["NH4_in_pore_water[mol]"] == pytest.approx(2.0)
     assert row["NH4_on_clay[mol]"] == pytest.approx(8.0)
@@ -171,10 +202,10 @@ def test_charge_and_energy_are_those_at_the_terminals():
     on, end = Drive(0, ("a",), ("c",), 30.0, 2 / 3, 1.0), Drive(1, ("a",), ("c",), 24.0, 1.0, 1.0)
     for drive, amperes, dt in ((on, 2.0, 0.0), (on, 2.0, 100.0), (OFF, 0.0, 50.0),
                                (end, 1.0, 10.0)):
-        sim.drive, sim.row_currents = drive, lambda a=amperes: np.array([a, -a])
+        sim.drive, sim.boundary_values.row_currents = drive, lambda a=amperes: np.array([a, -a])
         monitor.record(dt)
     assert monitor.charge == pytest.approx(210.0) and monitor.energy == pytest.approx(6240.0)
-    summary = monitor.summary(1.0)
+    summary = summarise(monitor, 1.0)
     assert summary["charge_C"] == pytest.approx(210.0)
     assert summary["energy_kWh"] == pytest.approx(6240.0 / 3.6e6)
     assert summary["energy_kWh_per_m3"] == pytest.approx(6240.0 / 3.6e6)
@@ -194,7 +225,7 @@ def test_a_row_of_the_series(washed):
     assert row["current_c[A]"] == 0.0
     assert (row["mass_balance[1]"], row["charge_balance[1]"]) == (3e-15, 2e-12)
     assert (row["faraday_error[1]"], row["water_balance[1]"]) == (4e-11, 5e-11)
-    summary = washed.summary(12.5)
+    summary = summarise(washed, 12.5)
     assert (summary["pH_min"], summary["pH_max"], summary["wall_s"]) == (4.0, 9.0, 12.5)
 
 
@@ -216,12 +247,14 @@ def test_budgets_of_a_run_close(tmp_path):
         sums[:] += current * dt, 20.0 * current * dt
 
     advance(sim, 7200.0, watch)
-    row, summary = monitor.row(), monitor.summary(1.0)
+    row, summary = monitor.row(), summarise(monitor, 1.0)
     parts = sum(row[f"NH4_{part}[mol]"] for part in ("in_pore_water", "on_clay", "out"))
     assert parts == pytest.approx(row["NH4_added[mol]"], rel=1e-12)
     assert row["charge[C]"] == pytest.approx(sums[0], rel=1e-12)
     assert row["energy[kWh]"] == pytest.approx(sums[1] / 3.6e6, rel=1e-12)
-    assert row["current_left[A]"] == pytest.approx(1.5 * sim.row_currents()[0], rel=1e-12)
+    assert row["current_left[A]"] == pytest.approx(
+        1.5 * sim.boundary_values.row_currents()[0], rel=1e-12
+    )
     assert row["current_left[A]"] == pytest.approx(-row["current_right[A]"], rel=1e-9)
     assert 0.0 < row["recovery_K[1]"] <= row["removal_K[1]"] < 1.0
     assert summary["leachate_L"] == pytest.approx(1e3 * 2e-8 * 7200.0, rel=1e-8)

@@ -1,17 +1,16 @@
-"""A stand-in for CuPy that runs on the host: arrays that refuse to mix with NumPy's, and launches.
+"""Stand-in for CuPy on the host: arrays that refuse to mix with NumPy's, launches, streams, graphs.
 
-`CudaBackend("stand-in", device)` executes what a GPU would be given: the kernels as CUDA reads
-them, thread by thread, in the very grid of blocks (tests/data/launch.h). An array of the stand-in
-knows only those functions of NumPy that CuPy 14 answers for its own arrays, and raises
-where CuPy would: at a NumPy array beside it, as an index or to be stored in it, and at np.asarray.
-What crosses to the host is counted in `crossed`, and how large the largest was of all that crossed
-either way.
+`CudaBackend("stand-in", cuda_stand_in)` executes the kernels as CUDA compiles them, thread by
+thread, in the same grid of blocks (tests/data/launch.h). An array of the stand-in has only those
+NumPy functions that CuPy 14 has for its own arrays, and raises where CuPy would: at a NumPy array
+as an operand, as an index or to be stored in it, and at np.asarray. `crossed` counts transfers to
+the host and the numbers in them; `largest` is the largest transfer in either direction.
 
-Launches are done at once, one after the other; copies that nobody waits for are done as late as
-CUDA allows, when an event behind them or their stream is waited for, so that whoever reads too
-early finds old numbers. A graph holds launches with the arguments they were recorded with; all
-else is refused while it is recorded. It cannot show what only a GPU does: speed and rounding, how
-much of all that goes on at once, the memory it has, how long loading a kernel takes.
+Launches are executed at once, one after the other; asynchronous copies as late as CUDA allows, when
+an event behind them or their stream is synchronised, so that a read too early finds old values. A
+graph holds launches with the arguments they were recorded with; everything else is refused while it
+is recorded. Not shown are properties of a GPU itself: speed, rounding, concurrency, memory, the
+time to load a kernel.
 """
 
 import ctypes
@@ -27,12 +26,12 @@ from ekm3d.grid.grid import PackedGrid
 
 __version__ = "0 (stand-in)"
 MOST = 128              # threads of a block
-# -Bsymbolic: a kernel may be called as a function of the C library is.
+# -Bsymbolic: a kernel may have the name of a function of the C library.
 FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-ffp-contract=off", "-x",
          "c++")
 LAUNCH = Path(__file__).parents[1] / "data" / "launch.h"
 
-# Functions that NumPy hands on, with the keywords that CuPy knows.
+# NumPy functions dispatched to the array, with the keywords that CuPy has.
 FUNCTIONS = {
     "abs": "", "all": "axis keepdims", "any": "axis keepdims", "broadcast_to": "",
     "concatenate": "axis", "copyto": "where", "count_nonzero": "axis", "einsum": "dtype",
@@ -48,7 +47,7 @@ crossed = SimpleNamespace(times=0, numbers=0, largest=0)
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array on the device; `host` is where it really lies."""
+    """Array on the device; `host` is the memory behind it."""
 
     def __init__(self, host):
         self.host = np.asarray(host)
@@ -145,7 +144,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def hosted(value):
-    """What lies behind an argument; TypeError for one that belongs to the host."""
+    """Memory behind an argument; TypeError for an array of the host."""
     if isinstance(value, ndarray):
         return value.host
     if isinstance(value, (tuple, list)) and any(isinstance(v, (ndarray, np.ndarray))
@@ -158,7 +157,7 @@ def hosted(value):
 
 
 def devised(result):
-    """Results are device arrays, single numbers too."""
+    """Result as a device array, single numbers included."""
     if isinstance(result, tuple):
         return tuple(map(devised, result))
     return ndarray(result) if isinstance(result, (np.ndarray, np.generic)) else result
@@ -173,7 +172,7 @@ def arange(stop, dtype=None):
 
 
 def asarray(array):
-    """Always a copy, as between two memories."""
+    """Copy, as between two memories."""
     stream.refuse_while_recording("a copy to the device")
     crossed.largest = max(crossed.largest, np.size(array))
     return ndarray(np.array(array, order="C"))
@@ -198,7 +197,7 @@ runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0, setDevi
 
 
 class Copy:
-    """One that is made when it is waited for."""
+    """Asynchronous copy, made when it is waited for."""
 
     def __init__(self, values, out):
         self.values, self.out = values, out
@@ -209,7 +208,7 @@ class Copy:
 
 
 class Stream:
-    """The copies on their way to the host, and the launches of a graph that is recorded."""
+    """Stream: pending copies to the host, and the launches of a graph that is recorded."""
 
     ptr = 1
 
@@ -240,7 +239,7 @@ class Stream:
 
 
 class Event:
-    """What lies before it in its stream."""
+    """Event: the copies queued before it in its stream."""
 
     def __init__(self, block=False, disable_timing=False):
         self.copies = None
@@ -273,7 +272,7 @@ def library(text, options):
 
 
 class RawModule:
-    """The kernels of a text, compiled as CUDA sees them."""
+    """Kernels of a text, compiled as for CUDA."""
 
     libraries = {}
 
@@ -295,7 +294,7 @@ class RawModule:
 
 
 class RawKernel:
-    """Launches a kernel; refuses what a GPU would misread."""
+    """Kernel that can be launched; arguments that a GPU would misread are refused."""
 
     max_threads_per_block = MOST
 
@@ -308,7 +307,7 @@ class RawKernel:
         assert np.prod(block) <= MOST and max(grid[1:]) <= 65535 and min(*grid, *block) > 0
         assert len(given) == len(self.parameters)
         places = []
-        for p, value in zip(self.parameters, given):
+        for p, value in zip(self.parameters, given, strict=True):
             wanted = (np.dtype(PackedGrid) if p.kind == "Grid" else np.dtype(np.uint64) if p.array
                       else kernel_signature.KINDS[p.kind])
             assert value.dtype == wanted and value.size == 1, f"{self.name}: {p.name}"
@@ -316,7 +315,7 @@ class RawKernel:
         sizes = [(ctypes.c_uint * 3)(*three) for three in (grid, block)]
         pointers = (ctypes.c_void_p * len(places))(*(a.ctypes.data for a in places))
 
-        def launch(kept=places):
+        def launch(places=places):
             self.function(*sizes, ctypes.c_int(self.waits), pointers)
 
         if stream.launches is None:
@@ -326,7 +325,7 @@ class RawKernel:
 
 
 class Carried(base.Backend):
-    """NumPy arrays that go to a device for every call of a kernel, and come back."""
+    """NumPy arrays that are copied to a device for every call of a kernel, and back."""
 
     def __init__(self, on):
         super().__init__(on.why)
@@ -337,9 +336,9 @@ class Carried(base.Backend):
 
         def call(*values):
             moved = [self.on.from_numpy(v) if p.array and not p.table else v
-                     for p, v in zip(bound.parameters, values)]
+                     for p, v in zip(bound.parameters, values, strict=True)]
             bound(*moved)
-            for p, home, away in zip(bound.parameters, values, moved):
+            for p, home, away in zip(bound.parameters, values, moved, strict=True):
                 if p.output:
                     home[...] = self.on.to_numpy(away)
         return call

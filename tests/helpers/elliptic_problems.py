@@ -7,55 +7,57 @@ from ekm3d.grid.grid import GHOST
 from ekm3d.grid.stencil import above, below, faces
 
 
-def conductances(rng, grid, contrast, isolated=0):
-    """(ax, ay, az) padded face conductances, log-uniform over `contrast`; outer faces closed.
+def padded(grid, values):
+    """Return inner values as a padded array with zero ghosts."""
+    return np.pad(np.reshape(values, grid.shape), GHOST)
 
-    `isolated`: so many voxels at random lose all their faces; their mask (inner) comes along.
+
+def conductances(rng, grid, contrast, isolated=0):
+    """Return ((ax, ay, az), mask): padded face conductances, log-uniform over `contrast`.
+
+    Outer faces are closed. isolated: number of random voxels that lose all their faces; mask:
+    these voxels, inner.
     """
-    padded = np.zeros((3, *grid.padded))
-    dead = np.zeros(grid.padded, bool)
+    face = np.zeros((3, *grid.padded))
+    inactive = np.zeros(grid.padded, bool)
     flat = rng.choice(np.prod(grid.shape), isolated, replace=False)
-    dead[grid.inner][np.unravel_index(flat, grid.shape)] = True
+    inactive[grid.inner][np.unravel_index(flat, grid.shape)] = True
     inside = np.zeros(grid.padded, bool)
     inside[grid.inner] = True
     for axis in range(3):
-        shape = faces(padded[axis], axis).shape
+        shape = faces(face[axis], axis).shape
         values = contrast ** rng.uniform(-0.5, 0.5, shape)
-        live = inside & ~dead
-        faces(padded[axis], axis)[...] = values * (below(live, axis) & above(live, axis))
-    az, ay, ax = padded
-    return (ax, ay, az), dead[grid.inner]
+        active = inside & ~inactive
+        faces(face[axis], axis)[...] = values * (below(active, axis) & above(active, axis))
+    az, ay, ax = face
+    return (ax, ay, az), inactive[grid.inner]
+
+
+def couplings(rng, grid, share):
+    """Return couplings to fixed values, 0.1 to 10, at a share of the voxels; padded."""
+    return padded(grid, rng.uniform(0.1, 10, grid.shape) * (rng.random(grid.shape) < share))
 
 
 def matrix(grid, a, b):
-    """The operator as a sparse matrix over the inner voxels, one face after the other."""
+    """Return the operator as a sparse matrix over the inner voxels, assembled face by face."""
     number = np.full(grid.padded, -1)
     number[grid.inner] = np.arange(np.prod(grid.shape)).reshape(grid.shape)
     rows, columns, values = [], [], []
-    for axis, padded in zip((2, 1, 0), a):
-        face = faces(padded, axis).ravel()
+    for axis, conductance in zip((2, 1, 0), a, strict=True):
+        face = faces(conductance, axis).ravel()
         low, high = below(number, axis).ravel(), above(number, axis).ravel()
         for n in np.flatnonzero(face):
             p, q = low[n], high[n]
             rows += [p, q, p, q]
             columns += [p, q, q, p]
             values += [face[n], face[n], -face[n], -face[n]]
-    every = np.arange(number[grid.inner].size)
-    rows, columns = np.append(rows, every), np.append(columns, every)
+    all_rows = np.arange(number[grid.inner].size)
+    rows, columns = np.append(rows, all_rows), np.append(columns, all_rows)
     return coo_matrix((np.append(values, b[grid.inner].ravel()), (rows, columns))).tocsr()
 
 
-def padded(grid, values):
-    return np.pad(np.reshape(values, grid.shape), GHOST)
-
-
-def links(rng, grid, share):
-    """Links to fixed values at a share of the voxels; padded."""
-    return padded(grid, rng.uniform(0.1, 10, grid.shape) * (rng.random(grid.shape) < share))
-
-
 def correlated(rng, shape, voxels):
-    """A Gaussian random field without mean, of variance 1, correlated over so many voxels."""
+    """Return a Gaussian random field of mean 0, variance 1 and correlation length `voxels`."""
     field = rng.standard_normal(shape)
     waves = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij", sparse=True)
     filtered = np.exp(-2 * (np.pi * voxels)**2 * sum(w**2 for w in waves))
@@ -64,10 +66,10 @@ def correlated(rng, shape, voxels):
 
 
 def ore(grid, sigma, stretch=1.0):
-    """((ax, ay, az), b, f) of a body of conductivity sigma (inner), three rows of electrodes in it.
+    """Return ((ax, ay, az), b, f) of a body of conductivity sigma (inner), three electrode rows.
 
     Harmonic means between voxels; electrode voxels conduct nothing themselves, their neighbours
-    are linked to -1, 1 and -1 V. Conductances along z are multiplied by `stretch`.
+    are coupled to -1, 1 and -1 V. Conductances along z are multiplied by `stretch`.
     """
     nz, ny, nx = grid.shape
     level = np.zeros(grid.shape)
@@ -83,8 +85,8 @@ def ore(grid, sigma, stretch=1.0):
         g = 2 * sigma[low] * sigma[high] / np.where(both > 0, both, 1)
         g = g * (stretch if axis == 0 else 1.0)
         faces[axis][grid.inner][low] = g * ~(metal[low] | metal[high])
-        for here, there in ((low, high), (high, low)):
-            link = g * (~metal[here] & metal[there])
-            b[grid.inner][here] += link
-            f[grid.inner][here] += link * level[there]
+        for here, neighbour in ((low, high), (high, low)):
+            coupling = g * (~metal[here] & metal[neighbour])
+            b[grid.inner][here] += coupling
+            f[grid.inner][here] += coupling * level[neighbour]
     return tuple(faces[::-1]), b, f

@@ -1,4 +1,4 @@
-"""Voxels for the tests of the chemistry: field ore, anything at all, and what must hold there."""
+"""Voxels for the tests of the chemistry: field ore, random totals, and checks of the equations."""
 
 from pathlib import Path
 
@@ -15,7 +15,10 @@ H = CHEM.hydrogen
 
 
 def ore(rng, n, spread=0.5):
-    """Totals [mol/m3] of n neutral voxels of prewetted field ore, each varied by e^spread."""
+    """Return totals [mol/m3] and Sites of n neutral voxels of prewetted field ore.
+
+    Each amount is varied by e^spread.
+    """
     inventory = {"NH4": 22.5, "SO4": 11.25, "LREE": 4.2, "HREE": 2.5, "Al": 14.8, "Ca": 4.8,
                  "K": 0.9, "Na": 0.43, "HCO3": 0.02}                          # mol/t
     total = np.zeros((len(CHEM.components), n))
@@ -27,7 +30,7 @@ def ore(rng, n, spread=0.5):
 
 
 def anything(rng, n):
-    """Totals from 1e-12 to 5 mol/l, acidity of either sign, one voxel in three neutral."""
+    """Return totals from 1e-12 to 5 mol/l and Sites; acidity of any sign, every third neutral."""
     litres = 1e3 * THETA
     total = litres * 10 ** rng.uniform(-12, np.log10(5), (len(CHEM.components), n))
     cec = 10 ** rng.uniform(-1.3, 2.2, n)
@@ -39,22 +42,22 @@ def anything(rng, n):
 
 
 def imbalance(chem, total, theta, sites, found):
-    """Largest error of every equation, each written out from its definition, without logarithms.
+    """Return the largest error of every equation, each from its definition, without logarithms.
 
     Balances relative to the sum of their absolute terms; mass action, exchange and saturation
     as relative errors of the activities.
     """
     log_a = found.warm_start[:len(chem.components)] / np.log(10)
     log_aw = np.log10(found.water_activity)
-    m, I = found.c / 1e3, found.ionic_strength
-    root = np.sqrt(I)
-    gamma = 10 ** (chem.linear[:, None] * I - chem.debye_A * chem.z[:, None] ** 2 * root / (
+    m, strength = found.c / 1e3, found.ionic_strength
+    root = np.sqrt(strength)
+    gamma = 10 ** (chem.linear[:, None] * strength - chem.debye_A * chem.z[:, None] ** 2 * root / (
         1 + chem.size[:, None] * root))
-    there = (chem.nu != 0) @ (log_a < -1000) == 0
+    present = (chem.nu != 0) @ (log_a < -1000) == 0
     worst = {}
     action = 1e-300 + 10 ** (chem.log_k[:, None] + chem.nu @ log_a + np.outer(chem.water, log_aw))
-    worst["mass action"] = np.max(np.abs(gamma * m / action - 1)[there & (action > 1e-200)])
-    worst["ionic strength"] = np.max(np.abs(0.5 * chem.z**2 @ m / I - 1))
+    worst["mass action"] = np.max(np.abs(gamma * m / action - 1)[present & (action > 1e-200)])
+    worst["ionic strength"] = np.max(np.abs(0.5 * chem.z**2 @ m / strength - 1))
     worst["water"] = np.max(np.abs(1 - chem.water_activity * m.sum(axis=0) - found.water_activity))
 
     site = np.atleast_2d(found.site)
@@ -99,6 +102,7 @@ def imbalance(chem, total, theta, sites, found):
 
 
 def check(chem, total, theta, sites, found):
+    """Assert that all equations hold to 1e-10, mass action to 1e-9."""
     for equation, error in imbalance(chem, total, theta, sites, found).items():
         # In brines I, known to 1e-12 of up to 30 mol/l, moves ln gamma by 3 z^2/9 per mol/l.
         assert error < (1e-9 if equation == "mass action" else 1e-10), equation

@@ -58,26 +58,26 @@ class World:
         self.c[rng.random(self.c.shape) < 0.2] *= 1 + 1e-9          # plateaus, and almost
         if growth:                          # upstream / own is growth, or 1 / growth
             self.c = growth ** np.indices(shape).sum(0) * rng.uniform(0.9, 1.1, (ns, 1, 1, 1))
-        self.mobility = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) >= closed)
+        self.transport_factor = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) >= closed)
         for axis in range(3):               # closed two layers out, but not next to the box
-            np.moveaxis(self.mobility, axis, 0)[[0, -1]] = 0.0
+            np.moveaxis(self.transport_factor, axis, 0)[[0, -1]] = 0.0
         self.phi = rng.normal(0, drop, shape)
-        self.lag = np.where(rng.random(shape) < 0.9, self.phi, rng.normal(0, drop, shape))
-        self.turnover = rng.uniform(0, turn, shape)
-        self.safe = (rng.random((3, *shape)) < 0.1).astype(np.uint8)
-        self.safe[..., shape[2] // 2:] = 0                          # strips without any, too
+        self.previous_phi = np.where(rng.random(shape) < 0.9, self.phi, rng.normal(0, drop, shape))
+        self.pore_turnover = rng.uniform(0, turn, shape)
+        self.use_smaller_side = (rng.random((3, *shape)) < 0.1).astype(np.uint8)
+        self.use_smaller_side[..., shape[2] // 2:] = 0          # strips without any, too
         self.water = rng.normal(0, water, (3, *shape)) * (rng.random((3, *shape)) < 0.8)
         self.dispersivity = rng.uniform(0, dispersivity, shape)
         self.z = np.array([1.0, 0.0, -2.0, 3.0, -1.0, 2.0, 1.0])
         self.diffusion = rng.uniform(0.6e-9, 9.3e-9, ns)
         self.nu = rng.integers(-4, 3, (ns, nk)) * (rng.random((ns, nk)) < 0.5) * 1.0
-        for name in ("still", "swept", "plus", "minus", "pores"):
+        for name in ("diffusive", "advective", "cation_drift", "anion_drift", "pore_volume"):
             setattr(self, name, 10.0 ** rng.uniform(-12, 0, shape) * (rng.random(shape) < 0.8))
         self.fastest = rng.uniform(0, 1e-8, (nf, 3))
-        self.water_content, self.conductivity = (          # some voxels without
+        self.water_content, self.hydraulic_conductivity = (          # some voxels without
             rng.random(shape) * (rng.random(shape) >= closed) for _ in range(2))
         self.exchanged = self.c[:nx] * (rng.random(shape) < 0.5)
-        self.held = np.append(rng.integers(1, 4, nx).astype(float), 0.0)
+        self.exchange_charge = np.append(rng.integers(1, 4, nx).astype(float), 0.0)
         for name in ("amount", "given", "charge", "electroosmosis", "head"):
             setattr(self, name, rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 3, shape))
         self.flow = rng.normal(size=(3, *shape))
@@ -106,7 +106,7 @@ class World:
         """Sum of the absolute terms of every species' flux; (species, faces)."""
         both, z, d = self.of_face(self.c, axis), *(
             v[:, None, None, None] for v in (self.z, self.diffusion))
-        conductance = transport.face_conductance(self.mobility, self.grid, axis)
+        conductance = transport.geometric_conductance(self.transport_factor, self.grid, axis)
         drift = abs(z) * F_RT * self.of_face(self.phi, axis)
         flow = abs(faces(self.water[axis], axis))
         spread = transport.dispersion(self.dispersivity, self.water, self.grid, axis)
@@ -128,7 +128,7 @@ def conductance_scale(w):
     """Of the conductance, and of the diffusion current."""
     out = np.zeros((2, 3, *w.grid.padded))
     for axis in range(3):
-        geometric = FARADAY * transport.face_conductance(w.mobility, w.grid, axis)
+        geometric = FARADAY * transport.geometric_conductance(w.transport_factor, w.grid, axis)
         both = w.of_face(w.c, axis)
         faces(out[0, axis], axis)[...] = F_RT * geometric * np.tensordot(
             w.z**2 * w.diffusion, both, 1)
@@ -141,7 +141,7 @@ def leaving_scale(w):
     """Of the four parts: sums over six faces."""
     out = np.zeros((4, *w.grid.padded))
     for axis in range(3):
-        geometric = transport.face_conductance(w.mobility, w.grid, axis)
+        geometric = transport.geometric_conductance(w.transport_factor, w.grid, axis)
         drift = 2 * F_RT * geometric * w.of_face(w.phi, axis)
         water = 2 * abs(faces(w.water[axis], axis)) + transport.dispersion(
             w.dispersivity, w.water, w.grid, axis)
@@ -152,8 +152,8 @@ def leaving_scale(w):
 
 def emptying_scale(w):
     """Of the rate: its terms are all positive."""
-    return [np.divide(w.still + w.swept + w.plus + w.minus, w.pores,
-                      out=np.zeros_like(w.pores), where=w.pores > 0)]
+    return [np.divide(w.diffusive + w.advective + w.cation_drift + w.anion_drift, w.pore_volume,
+                      out=np.zeros_like(w.pore_volume), where=w.pore_volume > 0)]
 
 
 def source_scale(w):
@@ -172,8 +172,8 @@ def of_the_reference(twin):
 def water_scale(w):
     """Of the flow that a head drives, beside what flows already; of that by electro-osmosis."""
     moved, by_voltage = abs(w.water), np.zeros_like(w.water)
-    thrust = np.divide(w.electroosmosis, w.conductivity, out=np.zeros_like(w.sigma),
-                       where=w.conductivity > 0)
+    thrust = np.divide(w.electroosmosis, w.hydraulic_conductivity, out=np.zeros_like(w.sigma),
+                       where=w.hydraulic_conductivity > 0)
     for axis in range(3):
         conductance = faces(w.conductance[axis], axis)
         faces(moved[axis], axis)[...] += conductance * w.of_face(w.head, axis)
@@ -187,11 +187,11 @@ TWINS = {
     potential.face_conductance: (conductance_scale, (FACES, FACES)),
     transport.component_flux: (flux_scale, (FACES, VOXELS)),
     transport.component_gain: (lambda w: flux_scale(w)[1:], (VOXELS,)),
-    transport.leaving: (leaving_scale, (VOXELS,) * 4),
-    transport.emptying: (emptying_scale, (VOXELS,)),
-    potential.doubtful: (lambda w: [np.zeros((3, *w.grid.padded))], (FACES,)),
-    divergence.net_source: (source_scale, (VOXELS,)),
-    divergence.collect: (lambda w: [abs(w.total) + abs(w.share * w.gained)], (VOXELS,)),
+    transport.outflow_coefficients: (leaving_scale, (VOXELS,) * 4),
+    transport.outflow_rate: (emptying_scale, (VOXELS,)),
+    potential.flag_drift_changes: (lambda w: [np.zeros((3, *w.grid.padded))], (FACES,)),
+    divergence.source_minus_divergence: (source_scale, (VOXELS,)),
+    divergence.accumulate: (lambda w: [abs(w.total) + abs(w.share * w.gained)], (VOXELS,)),
     electrolyte.electrolyte: (of_the_reference(electrolyte.electrolyte), (VOXELS,) * 2),
     electrolyte.imbalance: (of_the_reference(electrolyte.imbalance), (VOXELS,)),
     flow.rock_conductance: (of_the_reference(flow.rock_conductance), (FACES,)),
@@ -199,12 +199,15 @@ TWINS = {
     flow.darcy: (lambda w: water_scale(w)[:1], (FACES,)),
 }
 # Outputs that a kernel adds to: they start as the world has them, elsewhere as poison.
-ADDED = {divergence.collect: "total", flow.darcy: "water"}
+ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
 
 
 def compared(twin, bound, w):
     """[(what the reference, what the bound kernel made of poison)] of all outputs in order."""
     parameters = kernel_signature.signature(kernel_text(twin.source), twin.__name__)
+    unknown = [p.name for p in parameters[1:] if not p.output and not hasattr(w, p.name)]
+    assert not unknown, (f"World has no {unknown}: add them to World.__init__, just before "
+                         "self.poison(), or use names that it has")
     inputs = [getattr(w, p.name) for p in parameters[1:] if not p.output]
     made = []
     for body in (twin, bound):
@@ -219,7 +222,7 @@ def poison(w, p, added):
     """An output as it starts: NaN, or 99 where that is none; what is added to, there already."""
     kind = kernel_signature.KINDS[p.kind]
     out = np.full((*(int(COUNTS.get(n, n)) for n in p.each), *w.grid.padded),
-                  np.nan if kind == np.float64 else 99, kind)
+                  np.nan if kind == np.dtype(float) else 99, kind)
     if p.name == added:
         mask = entries(w.grid, FACES if p.each == ("3",) else VOXELS, out.shape)
         out[mask] = getattr(w, added)[mask]
@@ -227,7 +230,7 @@ def poison(w, p, added):
 
 
 def entries(grid, where, shape):
-    """Which entries of an output are to be written; faces: (3, ..., padded)."""
+    """Mask of the entries of an output that are to be written; faces: (3, ..., padded)."""
     mask = np.zeros(shape, bool)
     if where == VOXELS:
         mask[grid.inner] = True

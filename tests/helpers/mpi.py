@@ -1,4 +1,4 @@
-"""Real MPI processes for tests: the launcher that lies beside this Python, or a visible skip."""
+"""MPI processes for tests, by the launcher beside this Python; a visible skip without one."""
 
 import os
 import subprocess
@@ -13,18 +13,19 @@ PATIENCE = 900.0         # s; as much for a busy machine, and only for what woul
 
 
 def start(count, *words, folder=None, **environ):
-    """Start `count` processes of Python with these words; a Popen with its output as text."""
+    """Start `count` processes of Python with these arguments; return a Popen with text output."""
     pytest.importorskip("mpi4py", exc_type=ImportError)
     if not MPIEXEC.is_file():
         pytest.skip(f"there is no launcher {MPIEXEC}: pip install 'ekm3d[mpich]'")
     return subprocess.Popen(
         [MPIEXEC, "-n", str(count), sys.executable, *map(str, words)], text=True, cwd=folder,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **environ})
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1",
+             "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **environ})
 
 
 def run(count, *words, seconds=PATIENCE, **options):
-    """(exit code, standard output, standard error) of such processes, ended after `seconds`."""
+    """Return (exit code, standard output, standard error); the test fails after `seconds`."""
     job = start(count, *words, **options)
     try:
         out, errors = job.communicate(timeout=seconds)
@@ -36,10 +37,10 @@ def run(count, *words, seconds=PATIENCE, **options):
 
 
 def script(count, text, **options):
-    """The same for the text of a Python script."""
+    """Run the text of a Python script on `count` processes, as `run` does."""
     return run(count, "-c", text, **options)
 
 
 def ekm3d(count, *words, **options):
-    """The same for the command line."""
+    """Run the command line on `count` processes, as `run` does."""
     return run(count, "-m", "ekm3d", *words, **options)

@@ -1,4 +1,4 @@
-"""PHREEQC as an oracle: turns a `Chemistry` into PHREEQC's database text and solves one voxel.
+"""PHREEQC as a reference: database text of a ChemicalSystem, and the solution of one voxel.
 
 PHREEQC reads the composition of a species off its formula. So that any database can be
 translated, every component becomes an element of its own, `Ea`, `Eb`, ..., which carries two
@@ -24,13 +24,13 @@ ANCHOR = 1e-6              # mol O2 per kg of water, keeps PHREEQC's redox calcu
 
 
 def comparable(chem):
-    """The same chemistry with PHREEQC's constant in Davies' equation."""
+    """Return the system with PHREEQC's constant in Davies' equation."""
     linear = chem.linear + 0.3 * (DAVIES_A - chem.debye_A) * chem.z**2
     return dataclasses.replace(chem, debye_A=DAVIES_A, linear=linear)
 
 
 def database_text(chem):
-    """PHREEQC database of the chemistry (size 1: ions Davies, neutral species 0.1 I)."""
+    """Return the PHREEQC database of a system (size 1: ions Davies, neutral species 0.1 I)."""
     lines = ["SOLUTION_MASTER_SPECIES", "H H+ -1 H 1.008", "H(0) H2 0 H", "H(1) H+ -1 0 1",
              "E e- 1 0 0", "O H2O 0 O 16", "O(0) O2 0 O", "O(-2) H2O 0 0"]
     free = [k for k in range(len(chem.components)) if k != chem.hydrogen]
@@ -67,11 +67,12 @@ class Phreeqc:
         self.program.load_database(str(path))
 
     def solve(self, total, site=0.0, factor=1.0):
-        """Equilibrium of a neutral voxel: total (K,) and sites X (N,) in mol and eq per litre of
-        water; factor (E,) that multiplies the exchange constants.
+        """Return the equilibrium of a neutral voxel.
 
-        site includes the variable charge. The row of H+ is not used: PHREEQC finds acidity from
-        neutrality. Returns species, exchange species, minerals [mol/l], pH and gas taken up.
+        total (K,) and sites X (N,) in mol and eq per litre of water; factor (E,) that multiplies
+        the exchange constants. site includes the variable charge. The row of H+ is not used:
+        PHREEQC finds acidity from neutrality. Returns species, exchange species, minerals
+        [mol/l], pH and gas taken up.
         """
         water, site = 1.0, np.broadcast_to(site, max(1, len(self.chem.exchangers)))
         for _ in range(6):            # reactions make and use water: end with 1 kg of it
@@ -91,16 +92,16 @@ class Phreeqc:
         return np.array(c), exchanged, np.array(solid), row["pH"], np.array(gas)
 
     def neutral(self, k):
-        """Formula of component k as a neutral reactant."""
+        """Return the formula of component k as a neutral reactant."""
         return _neutral(self.chem, k)
 
     def _run(self, total, site, water, factor):
         self.program.run_string(self.input(total, site, water, factor))
         heads, *rows = self.program.get_selected_output_array()
-        return dict(zip(heads, rows[-1]))
+        return dict(zip(heads, rows[-1], strict=True))
 
     def input(self, total, site, water=1.0, factor=1.0):
-        """Text that makes PHREEQC solve one voxel with `water` kg at the start; see `solve`."""
+        """Return PHREEQC input of one voxel with `water` kg at the start; see `solve`."""
         chem = self.chem
         present = total > 0
         present[np.any(chem.nu_g.reshape(-1, total.size) != 0, axis=0)] = True
@@ -147,7 +148,7 @@ def _charge(z):
 
 
 def _formula(chem, nu, water, z, tail=""):
-    """Formula of nu components and some water, charge z."""
+    """Return the formula of nu components and some water, charge z."""
     text, hydrogen, oxygen = "", 2 * water, water
     for k, n in enumerate(nu):
         if k == chem.hydrogen:
@@ -166,14 +167,14 @@ def _species(chem, s):
 
 
 def _gamma(chem, s):
-    """The line of a species' own ion size and linear coefficient, if it has them."""
+    """Return the line of a species' own ion size and linear coefficient, if it has them."""
     if chem.size[s] == 1:
         return []
     return [f" -gamma {chem.size[s] / DEBYE_B:.15g} {chem.linear[s]:.15g}"]
 
 
 def _per(chem, e):
-    """Formula units that stand for one mole of an exchange species."""
+    """Return the formula units per mole of an exchange species."""
     return chem.z_x[e] if chem.conventions[chem.site_of[e]] == "gapon" else 1.0
 
 
@@ -184,7 +185,7 @@ def _exchange(chem, e):
 
 
 def _half_reactions(chem, factor):
-    """EXCHANGE_SPECIES with the constants times factor (E,)."""
+    """Return the lines of EXCHANGE_SPECIES with the constants times factor (E,)."""
     lines = ["EXCHANGE_SPECIES"] + [f"{x}- = {x}-" for x in SITES[:len(chem.exchangers)]]
     for e in range(len(chem.exchange)):
         per = _per(chem, e)
@@ -202,7 +203,7 @@ def _phase(chem, name, nu, water, log_k):
 
 
 def _neutral(chem, k):
-    """Component k as a neutral reactant: a cation with OH-, an anion with H+."""
+    """Return component k as a neutral reactant: a cation with OH-, an anion with H+."""
     nu = np.zeros(len(chem.components))
     nu[k] = 1
     z = chem.charge[k]
@@ -212,7 +213,7 @@ def _neutral(chem, k):
 
 
 def _reaction(chem, nu, water, product, also=""):
-    """components + water = product, every coefficient on the side where it is positive."""
+    """Return "components + water = product", coefficients on the side where they are positive."""
     left, right = [], [product]
     for k, n in enumerate(nu):
         name = "H+" if k == chem.hydrogen else _species(chem, k)

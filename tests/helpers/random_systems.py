@@ -15,14 +15,14 @@ BATCH = comparable(read_database(Path(__file__).parents[1] / "data" / "chemistry
 
 
 def with_sizes(chem, rng):
-    """Extended Debye-Hueckel: ion sizes 3 to 9 Angstrom, linear coefficients -0.1 to 0.2."""
+    """Return the system with extended Debye-Hueckel: sizes 3 to 9 angstrom, linear -0.1 to 0.2."""
     count = len(chem.species)
     return replace(chem, size=DEBYE_B * rng.choice([3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 9.0], count),
                    linear=rng.uniform(-0.1, 0.2, count).round(4))
 
 
 def with_exchangers(chem, *conventions):
-    """The exchanger of the data once per convention, constants moved by half a unit each."""
+    """Return the system with one exchanger per convention, constants half a unit apart."""
     count, copies = len(chem.exchange), len(conventions)
     return replace(
         chem, exchangers=tuple(f"clay {i}" for i in range(copies)), conventions=conventions,
@@ -34,16 +34,19 @@ def with_exchangers(chem, *conventions):
 
 
 def with_minerals(chem, *records):
-    """More minerals: (name, {component: coefficient}, water, log K of dissolution)."""
+    """Return the system with more minerals.
+
+    records: (name, {component: coefficient}, water, log K of dissolution) each.
+    """
     nu = [[parts.get(name, 0.0) for name in chem.components] for _, parts, _, _ in records]
-    names, _, water, log_k = zip(*records)
+    names, _, water, log_k = zip(*records, strict=True)
     return replace(chem, minerals=chem.minerals + names, nu_m=np.vstack([chem.nu_m, nu]),
                    water_m=np.append(chem.water_m, water), log_k_m=np.append(chem.log_k_m, log_k),
                    volume_m=np.append(chem.volume_m, np.full(len(names), np.nan)))
 
 
 def with_gas(chem, name, parts, water, log_k, pressure):
-    """One more gas, kept at a pressure [atm]."""
+    """Return the system with one more gas at a fixed pressure [atm]."""
     nu = [[parts.get(component, 0.0) for component in chem.components]]
     return replace(chem, gases=chem.gases + (name,), water_g=np.append(chem.water_g, water),
                    nu_g=np.vstack([chem.nu_g.reshape(-1, len(chem.components)), nu]),
@@ -60,8 +63,10 @@ CARBON_DIOXIDE = "CO2(g)", {"CO3-2": 1, "H+": 2}, -1, -18.149
 
 
 def totals(chem, rng, n, spare=("Na+", "Cl-")):
-    """(total (K, n), site (N, n)) in mol and eq per litre: neutral, pH 1 to 13, some components
-    absent but those of `spare`, exchangers never short of cations."""
+    """Return (total (K, n), site (N, n)) in mol and eq per litre: neutral, pH 1 to 13.
+
+    Some components are absent, none of `spare`; exchangers are never short of cations.
+    """
     K, H = len(chem.components), chem.hydrogen
     total = 10 ** rng.uniform(-5, -0.6, (K, n)) * (rng.random((K, n)) < 0.75)
     salt = [chem.components.index(name) for name in spare]

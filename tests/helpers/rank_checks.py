@@ -1,7 +1,7 @@
-"""What the processes of an MPI run check together: python together.py backend, under mpiexec.
+"""Checks of domains on the ranks of an MPI run: mpiexec -n N python rank_checks.py BACKEND.
 
-Every process knows the whole block from the same random numbers, works on its box, and compares
-with the whole, to the last bit.
+Every rank makes the whole block from the same random numbers, works on its box, and compares with
+the whole, to the last bit.
 """
 
 import sys
@@ -15,9 +15,10 @@ from ekm3d.backends.cuda import CudaBackend
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.parallel.decomposition import factorisations
-from ekm3d.parallel.domain import Domain, MpiDomain
+from ekm3d.parallel.domain import Domain
+from ekm3d.parallel.mpi_domain import MpiDomain
 from ekm3d.parallel.team import join
-from ekm3d.solvers import multigrid
+from ekm3d.solvers import agglomeration
 from ekm3d.solvers.elliptic import EllipticSolver
 
 SPACING = (0.1, 0.2, 0.3)
@@ -25,18 +26,19 @@ COMM = join(asked=True).comm
 
 
 def random_planes(rng, shape, count, unit):
-    """Planes anywhere that cut a grid into `count` boxes; None where none do."""
+    """Random planes that divide a grid into `count` boxes; None where none do."""
     limits = (*shape[:2], -(-shape[2] // unit))
-    parts = [p for p in factorisations(count) if all(n <= m for n, m in zip(p, limits))]
+    parts = [p for p in factorisations(count) if all(
+        n <= m for n, m in zip(p, limits, strict=True))]
     if not parts:
         return None
     chosen = parts[rng.integers(len(parts))]
     return [[0, *(u * np.sort(rng.choice(np.arange(1, m), p - 1, replace=False))).tolist(), n]
-            for p, m, n, u in zip(chosen, limits, shape, (1, 1, unit))]
+            for p, m, n, u in zip(chosen, limits, shape, (1, 1, unit), strict=True)]
 
 
 def boxes(rng, count, backend, number):
-    """(whole grid, its MpiDomain) for odd and thin shapes, cut at random."""
+    """(whole grid, its MpiDomain) for odd and thin shapes, divided at random."""
     for _ in range(number):
         shape = rng.integers(1, rng.choice([3, 9, 15], 3)).tolist()
         unit = int(rng.choice([1, 1, 4]))
@@ -47,9 +49,9 @@ def boxes(rng, count, backend, number):
 
 
 def own(domain, whole_array):
-    """This process's part of a padded array of the whole, ghosts and all."""
+    """Part of a padded array of the whole in this rank's box, ghosts included."""
     return whole_array[(Ellipsis, *(slice(a, b + 2 * GHOST) for a, b in zip(
-        domain.box.start, domain.box.stop)))].copy()
+        domain.box.start, domain.box.stop, strict=True)))].copy()
 
 
 def inside(grid):
@@ -59,12 +61,12 @@ def inside(grid):
 
 
 def numbered(whole):
-    """Every cell, ghosts too, has its own number."""
+    """Padded array in which every cell, ghosts included, has its own number."""
     return np.arange(np.prod(whole.padded), dtype=float).reshape(whole.padded)
 
 
 def check_halos(rng, backend):
-    """Ghosts carry the numbers of the voxels that they stand for; those of the border their own.
+    """Ghosts get the numbers of the voxels that they copy; those of the border keep their own.
 
     Two arrays of three and of one field, of 8 bytes and of 1, travel together.
     """
@@ -72,7 +74,7 @@ def check_halos(rng, backend):
         cells = np.stack([numbered(whole), -numbered(whole), numbered(whole) ** 2])
         flags = rng.integers(0, 200, whole.padded).astype(np.uint8)
         mine, few = own(domain, cells), own(domain, flags)
-        ghosts = own(domain, inside(whole)) & ~inside(domain.grid)     # that somebody else holds
+        ghosts = own(domain, inside(whole)) & ~inside(domain.grid)     # held by other ranks
         blank = mine.copy()
         blank[:, ghosts] = np.nan
         mine[:, ghosts], few[ghosts] = np.nan, 255
@@ -85,7 +87,7 @@ def check_halos(rng, backend):
         most = sum(rounds[n // 2] for n, other in enumerate(sides) if other is not None)
         least = 6 - sides.count(None)
         assert least <= domain.counters.messages - counted <= most
-        domain.filler(blank)()
+        domain.ghost_updater(blank)()
         for axis, up in product(range(3), (False, True)):
             index = [slice(GHOST, -GHOST)] * 3
             index[axis] = slice(-GHOST, -GHOST + 1) if up else slice(GHOST - 1, GHOST)
@@ -93,7 +95,7 @@ def check_halos(rng, backend):
 
 
 def check_device(rng, backend):
-    """Ghosts and sums of arrays on a device: what they are on the host (the stand-in's device)."""
+    """Ghosts and sums of arrays on the stand-in's device: the same as on the host."""
     if backend.name == "numpy":
         return                                  # one launch with the stand-in, which is compiled
     on = CudaBackend("test", cuda_stand_in)
@@ -101,14 +103,14 @@ def check_device(rng, backend):
         cells = np.stack([numbered(whole), -numbered(whole)])
         blank = own(domain, cells)
         blank[:, own(domain, inside(whole)) & ~inside(domain.grid)] = np.nan
-        there = on.from_numpy(blank)
-        domain.fill(there)
-        assert np.array_equal(on.to_numpy(there), own(domain, cells))
-        assert domain.sum(there[1]) == Domain(whole).sum(cells[1])
+        device = on.from_numpy(blank)
+        domain.fill(device)
+        assert np.array_equal(on.to_numpy(device), own(domain, cells))
+        assert domain.sum(device[1]) == Domain(whole).sum(cells[1])
 
 
 def check_sums(rng, backend):
-    """Sums, products, maxima: what one process finds, to the last bit."""
+    """Sums, products, maxima: the same as on one rank, to the last bit."""
     for whole, domain in boxes(rng, COMM.size, backend, 15):
         alone = Domain(whole, backend)
         a, b = rng.normal(size=(2, *whole.padded)) * 10.0 ** rng.uniform(-9, 9, whole.padded)
@@ -123,33 +125,33 @@ def check_sums(rng, backend):
         assert np.isnan(domain.max(inner))
 
 
-def check_places(rng, backend):
-    """Voxels by their number, some twice: what they hold, and what is added to them."""
+def check_points(rng, backend):
+    """Values of voxels by their index, some twice, and additions to them."""
     for whole, domain in boxes(rng, COMM.size, backend, 15):
         alone = Domain(whole, backend)
         a = rng.normal(size=(2, 3, *whole.padded))
         mine = own(domain, a)
         chosen = rng.integers(0, np.prod(whole.shape), 9)
         voxel = numbered(whole)[whole.inner].ravel()[chosen].astype(int)
-        places, wanted = domain.points(voxel), alone.points(voxel)
-        assert np.array_equal(places.gather(mine), wanted.gather(a))
+        points, expected = domain.points(voxel), alone.points(voxel)
+        assert np.array_equal(points.gather(mine), expected.gather(a))
         flags = (a[0, 0] > 0).astype(np.uint8)
-        assert np.array_equal(places.gather(own(domain, flags)), flags.ravel()[voxel])
+        assert np.array_equal(points.gather(own(domain, flags)), flags.ravel()[voxel])
         values = rng.normal(size=(2, 3, 9))
-        places.add(mine, values)
-        wanted.add(a, values)
+        points.add(mine, values)
+        expected.add(a, values)
         assert np.array_equal(mine[domain.grid.inner], own(domain, a)[domain.grid.inner])
 
 
 def check_whole(rng, backend):
-    """Cuts, slabs and the whole array put together again."""
+    """Views, slabs and the whole array assembled again."""
     for whole, domain in boxes(rng, COMM.size, backend, 15):
         a = rng.normal(size=(2, *whole.padded)).astype(np.float32)
         mine, inner = own(domain, a), a[whole.inner]
         assert np.array_equal(domain.local_view(inner), mine[domain.grid.inner])
         lower = [max(n - 1, 0) for n in domain.start]
         assert np.array_equal(domain.local_view(inner, halo=1), inner[(..., *(
-            slice(n, stop + 1) for n, stop in zip(lower, domain.box.stop)))])
+            slice(n, stop + 1) for n, stop in zip(lower, domain.box.stop, strict=True)))])
         put, back = np.zeros_like(a), np.zeros_like(mine)
         domain.assemble(mine, put)
         assert np.array_equal(put[whole.inner], inner)
@@ -164,7 +166,7 @@ def check_whole(rng, backend):
 
 
 def medium(rng, grid, contrast, linked, dead, uneven):
-    """(ax, ay, az, b, f), padded: faces over `contrast`, links and closed voxels at a share."""
+    """(ax, ay, az, b, f), padded: faces over `contrast`, shares of links and of closed voxels."""
     face, live = np.zeros((3, *grid.padded)), inside(grid)
     live[grid.inner] &= rng.random(grid.shape) >= dead
     for axis in range(3):
@@ -194,12 +196,12 @@ PROBLEMS = {
 }
 
 
-def solved(backend, domain, given):
-    """x of three sources that grow, put together; iterations and what solve told."""
+def solved(backend, domain, arrays):
+    """(x of the last of three growing sources, assembled; residual and iterations of each)."""
     grid, told = domain.grid, []
-    ax, ay, az, b, f = (own(domain, a) for a in given)
+    ax, ay, az, b, f = (own(domain, a) for a in arrays)
     for a in (b, f):
-        a[~inside(grid)] = 0.0                  # what others hold of them is not needed
+        a[~inside(grid)] = 0.0                  # values of other ranks are not needed
     x, trend = np.zeros((2, *grid.padded))
     solver = EllipticSolver(grid, backend, domain, 1e-11)
     for n in range(3):
@@ -208,27 +210,27 @@ def solved(backend, domain, given):
     whole = np.zeros(domain.whole.padded)
     domain.assemble(x, whole)
     own_faces = own(domain, whole)
-    for axis in range(3):                       # the first ghosts are there
+    for axis in range(3):                       # the first ghost layer is updated
         assert np.array_equal(below(x, axis), below(own_faces, axis))
         assert np.array_equal(above(x, axis), above(own_faces, axis))
     return whole, told
 
 
 def check_elliptic(rng, backend):
-    """The same x, iterations and residuals as one process finds; two reductions an iteration."""
+    """The same x, iterations and residuals as on one rank; two reductions an iteration."""
     for name, (cells, small, *how) in PROBLEMS.items():
         if COMM.size > max(cells):
             continue
-        multigrid.SMALL = small
+        agglomeration.SMALL = small
         whole = Grid(cells, SPACING, segment=32 if name in ("segments", "large") else 0)
-        given = medium(rng, whole, *how)
+        arrays = medium(rng, whole, *how)
         planes = None
         if name == "odd planes":                # none of which a coarser grid could have
             planes = [[0, *range(1, 2 * COMM.size - 2, 2), 21], [0, 6], [0, 7]]
         domain = MpiDomain(whole, backend, COMM, planes)
-        x, told = solved(backend, Domain(whole, backend), given)
+        x, told = solved(backend, Domain(whole, backend), arrays)
         counted = domain.counters.reductions
-        mine, same = solved(backend, domain, given)
+        mine, same = solved(backend, domain, arrays)
         assert told == same, f"{name}: {told} alone, {same} together"
         assert np.array_equal(x, mine), f"{name}: off by {abs(x - mine).max()}"
         sums = domain.counters.reductions - counted

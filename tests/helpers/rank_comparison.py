@@ -1,4 +1,4 @@
-"""Runs by many processes beside the same run by one: all files that users read are compared."""
+"""Comparison of runs on many ranks with a run on one: all files that users read."""
 
 import json
 
@@ -17,26 +17,26 @@ def options(overrides):
 
 
 def results(folder):
-    """(summary but for the time it took, series as text, {name: bytes} of all fields)."""
+    """(summary without the wall time, series as text, {name: bytes} of all fields)."""
     summary = json.loads((folder / "summary.json").read_text())
     del summary["wall_s"]
-    found = {}
+    fields = {}
     with h5py.File(folder / "fields.vtkhdf") as file:
         file["VTKHDF"].visititems(
-            lambda name, node: found.update({name: node[()].tobytes()})
+            lambda name, node: fields.update({name: node[()].tobytes()})
             if isinstance(node, h5py.Dataset) else None)
-    return summary, (folder / "series.csv").read_text(), found
+    return summary, (folder / "series.csv").read_text(), fields
 
 
 def compare(folder, case, counts, overrides, *words):
-    """Run a case by one process and by many; all results are to be equal."""
+    """Run a case on one rank and on many, and assert that all results are equal."""
     words = ["run", case, "--quiet", *words, *options(overrides)]
     assert main([*map(str, words), "--out", str(folder / "1")]) == 0
-    wanted = results(folder / "1")
-    assert len(wanted[2]) > 20 and len(wanted[1].splitlines()) > 1
+    expected = results(folder / "1")
+    assert len(expected[2]) > 20 and len(expected[1].splitlines()) > 1
     for count in counts:
         code, out, errors = mpi.ekm3d(count, *words, "--out", folder / str(count))
         assert (code, errors) == (0, "")
         assert out.count("charge_balance_max") == 1                  # the table, printed once
-        for mine, other in zip(results(folder / str(count)), wanted):
-            assert mine == other
+        for result, single in zip(results(folder / str(count)), expected, strict=True):
+            assert result == single

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
-from helpers.salt_medium import row
+from helpers.salt_medium import options, rock_of, row
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
@@ -61,24 +61,23 @@ class Block:
         self.grid = grid = Grid(cells, spacing)
         backend, domain = backend or choose_backend("numpy"), Domain(grid)
         names = tuple(ions)
-        z, diffusion = (np.array(v, dtype=float) for v in zip(*ions.values()))
+        z, diffusion = (np.array(v, dtype=float) for v in zip(*ions.values(), strict=True))
         self.chem = SimpleNamespace(
             components=names, species=names, z=z, diffusion=diffusion,
             nu=np.eye(len(names)) if nu is None else np.array(nu, dtype=float),
             z_x=np.zeros(0), hydrogen=names.index("H+") if "H+" in names else None)
         self.electrodes = Electrodes(grid, rows, overpotential)
         self.contacts = BoundaryFaces(grid, self.electrodes, sides, given)
-        self.rock = {name: self.padded(value) for name, value in (
+        self.rock = rock_of(**{name: self.padded(value) for name, value in (
             ("water_content", theta), ("dispersivity", dispersivity),
-            ("conductivity", conductivity), ("electroosmosis", osmosis), ("storage", 0.0))}
-        options = SimpleNamespace(
-            overpotential=overpotential, tolerance=1e-12, blend=blend, sweeps=1, cfl=cfl,
-            conductivity=None, source=None)
+            ("hydraulic_conductivity", conductivity), ("electroosmosis", osmosis),
+            ("storage", 0.0))})
+        numerics = options(overpotential=overpotential, blend=blend, cfl=cfl)
         self.wells = Wells(grid, wells, self.contacts, np.array(feeds, dtype=float))
-        self.potential = Potential(grid, backend, domain, self.chem, self.contacts, options)
+        self.potential = Potential(grid, backend, domain, self.chem, self.contacts, numerics)
         self.flow = Flow(grid, backend, domain, self.rock, self.contacts, self.wells, 1e-12)
         self.transport = Transport(grid, backend, domain, self.chem, self.rock, self.contacts,
-                                   self.wells, options)
+                                   self.wells, numerics)
         self.transport.keep_flux()
         n, strips = len(names), self.electrodes.strips
         self.electrolyte = Electrolyte(grid, backend, domain, self.chem, self.rock)
@@ -87,7 +86,8 @@ class Block:
         self.state = SimpleNamespace(
             time=0.0, transport_factor=self.padded(mobility), totals=np.zeros((n, *grid.padded)),
             c=np.zeros((n, *grid.padded)), exchanged=np.zeros((0, *grid.padded)),
-            catholyte_totals=np.zeros((strips, n)), reservoir_species=np.zeros((n, strips + len(sides))), **zeros)
+            catholyte_totals=np.zeros((n, strips)),
+            reservoir_species=np.zeros((n, strips + len(sides))), **zeros)
 
     def padded(self, value):
         """A rock property with ghosts, zero there and inside electrodes."""
@@ -97,29 +97,29 @@ class Block:
         """Concentrations of the ions [mol/m3]: in the pores (inner arrays or numbers), in tanks."""
         s = self.state
         for n, c in enumerate(water):
-            s.totals[n] = self.padded(c) * self.rock["water_content"]
+            s.totals[n] = self.padded(c) * self.rock.water_content
         if tank is not None:
-            s.catholyte_totals[...] = self.electrodes.volume[:, None] * np.array(tank)
+            s.catholyte_totals[...] = np.reshape(tank, (len(s.totals), -1)) * self.electrodes.volume
         self.settle()
 
     def settle(self):
         """Species from totals, as chemistry does in a run."""
-        s, theta = self.state, self.rock["water_content"]
+        s, theta = self.state, self.rock.water_content
         np.divide(s.totals, theta, out=s.c, where=theta > 0)
         s.charge[...] = np.tensordot(self.chem.z, s.totals, 1)
         strips = self.electrodes.strips
-        s.reservoir_species[:, :strips] = (s.catholyte_totals / self.electrodes.volume[:, None]).T
+        s.reservoir_species[:, :strips] = s.catholyte_totals / self.electrodes.volume
 
     def field(self, axis, drop):
         """Set the potential to fall by `drop` [V] per voxel along an axis, known beforehand."""
         shape = [1, 1, 1]
         shape[axis] = -1
         self.state.phi[...] = -drop * np.arange(self.grid.padded[axis]).reshape(shape)
-        self.potential.lag[...] = self.state.phi
+        self.potential.previous_phi[...] = self.state.phi
 
     def time(self, dt):
         """Set the step [s] that the face concentrations are chosen for; 0: none."""
-        pores = self.rock["water_content"] * self.grid.voxel_volume
+        pores = self.rock.water_content * self.grid.voxel_volume
         np.divide(dt, pores, out=self.state.pore_turnover, where=pores > 0)
 
     def stream(self, axis, rate):

@@ -1,5 +1,6 @@
 """Small media for tests of the operators: a salt with a given conductivity, and its state."""
 
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +10,12 @@ from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST
 from ekm3d.parallel.domain import Domain
+from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.potential import Potential
+from ekm3d.physics.rock import Rock
 
 SALT = SimpleNamespace(z=np.array([1.0, -1.0]), diffusion=np.array([1e-9, 1e-9]))
-UNIT = FARADAY * F_RT * 2e-9    # S/m of 1 mol/m3 of the salt at mobility 1
+UNIT = FARADAY * F_RT * 2e-9    # S/m of 1 mol/m3 of the salt at transport factor 1
 
 
 def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
@@ -23,17 +26,26 @@ def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
 
 def options(**given):
     """Numerical options of potential and transport, blended scheme unless said otherwise."""
-    return SimpleNamespace(**{"overpotential": 0.0, "tolerance": 1e-12, "cfl": 0.9, "blend": 1.0,
-                              "sweeps": 1, "conductivity": None, "source": None, **given})
+    return NumericalOptions(**{"overpotential": 0.0, "tolerance": 1e-12, "cfl": 0.9, "blend": 1.0,
+                               "sweeps": 1} | given)
+
+
+def rock_of(**arrays):
+    """A Rock of some properties, all others None: a test that reads one of these fails."""
+    return Rock(**{field.name: None for field in fields(Rock)} | arrays)
 
 
 def salt_state(grid, conductivity, strips=0):
-    """1 mol/m3 of salt everywhere, its mobility set so that sigma [S/m] is as given (inner)."""
+    """Return a state of 1 mol/m3 of salt with transport factors that give sigma [S/m] (inner)."""
     c = np.zeros((2, *grid.padded))
     c[grid.inner] = 1.0
-    mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
-    zeros = {name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "pore_turnover")}
-    return SimpleNamespace(c=c, transport_factor=mobility, time=0.0, reservoir_species=np.ones((2, strips)), **zeros)
+    factor = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
+    zeros = {
+        name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "pore_turnover")
+    }
+    return SimpleNamespace(
+        c=c, transport_factor=factor, time=0.0, reservoir_species=np.ones((2, strips)), **zeros
+    )
 
 
 def salt_potential(grid, backend, rows=(), overpotential=0.0, tolerance=1e-11):

@@ -1,4 +1,4 @@
-"""Overrides that give the salt block slow parts: rate laws, immobile water, porosity feedback."""
+"""Overrides for the salt block: kinetics, slow sites, immobile water, a responding medium."""
 
 LIME = 'ore.minerals={CaCO3="0.02 mol/kg"}'
 SLOW = ('chemistry.kinetics=[{mineral="CaCO3", rate="1e-5 1/s"}, {sites=0.4, rate="2e-5 1/s"}]',

@@ -8,6 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+from helpers.salt_medium import rock_of
 
 from ekm3d.backends.base import Backend
 from ekm3d.chemistry.equilibrium import EquilibriumSolver
@@ -60,9 +61,9 @@ def voxels(chem, total, laws=None, theta=0.4, cec=0.0, slope=0.0, slow=None,
         return backend.from_numpy(array)
 
     fast, kinds = 1 - (slow[0] if slow else 0.0), np.shape(cec)[:-1]
-    rock = {"water_content": padded(theta), "cec": padded(fast * cec, *kinds),
-            "cec_slope": padded(fast * slope, *kinds), "whole_cec": padded(cec, *kinds),
-            "whole_slope": padded(slope, *kinds), "reference_pH": 7.0}
+    rock = rock_of(water_content=padded(theta), cec=padded(fast * cec, *kinds),
+                   cec_slope=padded(fast * slope, *kinds), whole_cec=padded(cec, *kinds),
+                   whole_slope=padded(slope, *kinds), reference_pH=7.0)
     s = SimpleNamespace(step=0, totals=padded(total, len(chem.components)),
                         kinetic_minerals=padded(0.0, len(chem.minerals)),
                         slow_sites=padded(0.0, len(chem.exchange)))
@@ -76,6 +77,6 @@ def total_of(kinetics, s, k):
     held = take(s.slow_sites)
     amount = take(s.totals)[k] + chem.nu_m[:, k] @ take(s.kinetic_minerals) + chem.nu_x[:, k] @ held
     if k == chem.hydrogen:
-        slow = take(kinetics.rock["whole_cec"]) - take(kinetics.rock["cec"])
+        slow = take(kinetics.rock.whole_cec) - take(kinetics.rock.cec)
         amount = amount - (chem.z_x @ held - slow)
     return amount

@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from ekm3d.case.case import Case
 from ekm3d.constants import HOUR
+from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path
@@ -56,23 +57,23 @@ def field(request):
                 ore = sim.state.totals[sim.grid.inner][:, sim.electrodes.ore]
                 least = min(least, np.delete(ore, sim.chem.hydrogen, 0).min())
             taken += [voxel(sim, index) for index in voxels]
-    return SimpleNamespace(sim=sim, hours=times[-1], summary=monitor.summary(0.0), taken=taken,
+    return SimpleNamespace(sim=sim, hours=times[-1], summary=summary(monitor, 0.0), taken=taken,
                            worst=worst, least=least)
 
 
 def charge_of_voxels(sim):
     """|net charge of all phases| / dissolved ionic charge of every ore voxel, from its species."""
     s, chem, inner, ore = sim.state, sim.chem, sim.grid.inner, sim.electrodes.ore
-    theta = sim.rock["water_content"][inner]
+    theta = sim.rock.water_content[inner]
     ions = np.tensordot(np.abs(chem.z), s.c[inner], 1) * theta
-    net = np.tensordot(chem.charge, s.totals[inner], 1) - sim.rock["cec"][inner]
+    net = np.tensordot(chem.charge, s.totals[inner], 1) - sim.rock.cec[inner]
     return np.abs(net[ore]) / ions[ore]
 
 
 def voxel(sim, index):
     """Totals, species, exchange species, minerals and pH of one voxel, per litre of water."""
     s, inner = sim.state, sim.grid.inner
-    theta = sim.rock["water_content"][inner][index]
+    theta = sim.rock.water_content[inner][index]
     pick = (slice(None), *index)
     exchanged = s.exchanged[inner][pick]
     litres = 1e3 * theta

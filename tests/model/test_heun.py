@@ -60,7 +60,7 @@ def test_the_stages_use_the_same_drive(folder):
 
 
 def test_a_step_too_long_for_its_end_stays_explicit(folder, monkeypatch):
-    """Where the second stage could empty a voxel the first stands, and is counted."""
+    """The first stage stands, and is counted, where the second could empty a voxel."""
     both = simulation(folder, SECOND)
     prepare, calls = both.transport.prepare, []
 

@@ -1,4 +1,4 @@
-"""How much memory a run takes: what is predicted, what is measured, and what is refused."""
+"""Memory of a run: predicted, measured, and refused where it does not fit."""
 
 import importlib
 

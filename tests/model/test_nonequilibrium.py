@@ -37,7 +37,7 @@ def test_every_mole_and_every_charge_is_found(folder, more):
     assert sim.balances.charge_max < 1e-9
     assert sim.balances.faraday_error() < 1e-9
     strength = 0.5e-3 * np.tensordot(sim.chem.z**2, sim.state.c, 1)
-    expected = sim.rock["water_content"] * sim.rock["tortuosity"] * sim.chem.mobility(strength)
+    expected = sim.rock.water_content * sim.rock.tortuosity * sim.chem.mobility(strength)
     np.testing.assert_allclose(inner(sim, sim.state.transport_factor), inner(sim, expected),
                                rtol=1e-12)
 
@@ -139,7 +139,7 @@ def test_pores_that_open_let_more_water_through():
         'physics.medium={porosity=true, molar_volume={"La(OH)3"="2e-2 m3/mol"}, '
         'permeability="kozeny-carman"}')
     sim = Simulation(Case.read(FRONT, overrides), "numpy")
-    first = sim.fields() and sim.side_water()["x-"]
+    first = sim.fields() and sim.boundary_values.side_water()["x-"]
     assert first == pytest.approx(1e-5 * 0.05 / 0.5, rel=1e-9)
     start = sim.state.solid[0][sim.grid.inner][0, 0].copy()
     while sim.state.time < 1.2e5:
@@ -148,17 +148,17 @@ def test_pores_that_open_let_more_water_through():
     n = 0.4 + 2e-2 * (start - sim.state.solid[0][sim.grid.inner][0, 0])
     assert n[0] == pytest.approx(0.5, rel=1e-3) and n[-1] == pytest.approx(0.4, rel=1e-4)
     K = 1e-5 * (n / 0.4)**3 * (0.6 / (1 - n))**2
-    assert sim.side_water()["x-"] == pytest.approx(0.05 / (0.02 / K).sum(), rel=1e-6)
-    assert sim.side_water()["x-"] > 1.2 * first
+    last = sim.boundary_values.side_water()["x-"]
+    assert last == pytest.approx(0.05 / (0.02 / K).sum(), rel=1e-6) and last > 1.2 * first
     shown = dict(snapshot(sim))
     assert {field.name for field in dynamic_fields(sim)} == set(shown)
     assert "porosity" not in {field.name for field in static_fields(sim)}
     np.testing.assert_allclose(shown["porosity"][0, 0], n, rtol=1e-6)
     np.testing.assert_allclose(shown["hydraulic_conductivity"][0, 0], K, rtol=1e-5)
-    theta = sim.rock["water_content"][sim.grid.inner][0, 0]
+    theta = sim.rock.water_content[sim.grid.inner][0, 0]
     np.testing.assert_allclose(theta, n, rtol=1e-6)     # what its own change dissolves is next
-    np.testing.assert_array_equal(sim.transport.pores,
-                                  sim.rock["water_content"] * sim.grid.voxel_volume)
+    np.testing.assert_array_equal(sim.transport.pore_volume,
+                                  sim.rock.water_content * sim.grid.voxel_volume)
     assert sim.reactions.skip is None  # every voxel is solved: its rock may change
     assert sim.balances.mass_errors().max() < 1e-13
 

@@ -27,7 +27,7 @@ def test_the_coarse_field_case_on_2_and_4_processes(tmp_path, backend):
 
 def test_the_electrode_rows_of_d4_on_2_and_4_processes(tmp_path):
     """The reference solution of the potential between rows: solver, contacts and probes alone."""
-    compare(tmp_path, case_path("verification/d4"), (2, 4), (), "--backend", "cpp")
+    compare(tmp_path, case_path("verification/d4_electrode_rows"), (2, 4), (), "--backend", "cpp")
 
 
 def test_one_file_of_each_process_holds_the_same(tmp_path):
@@ -50,7 +50,7 @@ def test_every_array_of_every_step_is_the_same(tmp_path, backend, count):
 
 @pytest.mark.parametrize("case, steps", [
     ("verification/dual_porosity", 3), ("verification/slow_dissolution", 3),
-    ("verification/osmosis", 2), ("verification/e", 3)])
+    ("verification/osmosis", 2), ("verification/e_electrolysis_fronts", 3)])
 def test_columns_with_sides_rates_and_immobile_water(case, steps):
     """100 x 1 x 1 voxels and the like, which three processes cut across x."""
     code, out, errors = mpi.run(3, LOCKSTEP, "cpp", steps, case_path(case))
@@ -123,13 +123,13 @@ import sys
 import numpy as np
 from ekm3d.cli.main import main
 from ekm3d.chemistry.equilibrium import ChemistryError, EquilibriumSolver
-settle = EquilibriumSolver.settle
+solve = EquilibriumSolver.solve
 def broken(self, cells, where, elapsed):
     from mpi4py import MPI
     if MPI.COMM_WORLD.rank == 1 and elapsed:
         raise ChemistryError("no equilibrium", ["Na"], np.array([where[0]]), np.ones((1, 1)))
-    return settle(self, cells, where, elapsed)
-EquilibriumSolver.settle = broken
+    return solve(self, cells, where, elapsed)
+EquilibriumSolver.solve = broken
 sys.exit(main(["run", {str(salt_case(tmp_path))!r}, "--quiet", "--backend", "numpy"]))
 """
     code, out, errors = mpi.script(3, text)

@@ -30,8 +30,7 @@ def test_the_start_is_the_case_s_inventory(folder):
     np.testing.assert_allclose(s.totals[so4][sim.grid.inner][ore], 21.0, rtol=1e-13)
     assert np.abs(s.totals[h]).max() < 1e-12
     assert not s.totals[sim.grid.inner][:, ~ore].any()
-    np.testing.assert_allclose(s.catholyte_totals[:, na],
-                               100.0 * np.array([2e-3, 2e-3, 1e-3, 2e-3]))
+    np.testing.assert_allclose(s.catholyte_totals[na], 100.0 * np.array([2e-3, 2e-3, 1e-3, 2e-3]))
     ammonium = simulation(folder, *ORE)
     nh4 = ammonium.chem.index("NH4+")
     np.testing.assert_allclose(ammonium.state.totals[nh4][ammonium.grid.inner][ore], 0.0225 * 1500)
@@ -55,7 +54,7 @@ def test_averaged_pulses_stand_for_resolved_ones(folder):
                              "schedule.max_step=120")
             passed = 0.0
             while sim.state.time < 5400.0 * (1 - 1e-9):
-                passed += sim.step(5400.0) * sim.row_currents()[0]
+                passed += sim.step(5400.0) * sim.boundary_values.row_currents()[0]
             ends.append((passed, sim.state.totals[sim.grid.inner]))
         charge[pulse] = abs(ends[0][0] / ends[1][0] - 1)
         difference, size = ends[0][1] - ends[1][1], ends[1][1]
@@ -70,7 +69,8 @@ def test_resolved_pulses_rest_between_the_switches(folder):
     """20 min on, 10 min off: every step lies in one of them, currents 0 in the pauses."""
     sim = simulation(folder, PULSE.format(20, 10), "schedule.pulses=resolved")
     found = []
-    advance(sim, 3600.0, lambda dt: found.append((sim.state.time, sim.row_currents()[0])))
+    advance(sim, 3600.0, lambda dt: found.append(
+        (sim.state.time, sim.boundary_values.row_currents()[0])))
     for end, current in found:
         on = (end - 1.0) % 1800.0 < 1200.0
         assert (current > 0.5) if on else (current == 0.0)
@@ -94,7 +94,7 @@ def test_in_a_pause_the_diffusion_potential_stays_and_carries_no_current(folder)
     carried = sim.chem.charge * through_wall(sim, 3, sim.transport.flux[2])
     assert np.abs(carried).max() > 0 and abs(carried.sum()) < 1e-9 * np.abs(carried).sum()
     # The cathode's tank drains on.
-    assert (sim.state.catholyte_totals[[0, 1, 3]] == tanks[[0, 1, 3]]).all()
+    assert (sim.state.catholyte_totals[:, [0, 1, 3]] == tanks[:, [0, 1, 3]]).all()
 
 
 def test_an_idle_row_is_insulated(folder):
@@ -104,7 +104,7 @@ def test_an_idle_row_is_insulated(folder):
     middle = sim.electrodes.strip_row[sim.electrodes.faces.strip] == 2
     advance(sim, 3600.0)
     assert not sim.potential.into_ore[middle].any() and sim.state.electrode_acid[3] == 0.0
-    assert (sim.state.catholyte_totals[3] == before[3]).all()
+    assert (sim.state.catholyte_totals[:, 3] == before[:, 3]).all()
     x_faces = sim.potential.conductance[2][sim.grid.inner][0, 0, 2:4]
     assert not x_faces.any()                           # nor through the metal itself
 
@@ -114,7 +114,7 @@ def test_below_the_overpotential_nothing_flows(folder, volts, flows):
     """2.5 V are needed before the first coulomb passes; less never drives a current backwards."""
     sim = simulation(folder, f"schedule.stage.0.voltage={volts}")
     sim.step()
-    assert (sim.row_currents()[0] > 1e-3) == flows
+    assert (sim.boundary_values.row_currents()[0] > 1e-3) == flows
     assert sim.potential.into_ore.any() == flows and np.abs(sim.state.electrode_acid).any() == flows
 
 
@@ -169,7 +169,7 @@ def test_the_longest_step_keeps_everything_positive(folder):
     lowest = []
     advance(sim, 6 * 3600.0, lambda dt: lowest.append(
         min(sim.state.c[sim.grid.inner].min(), sim.state.totals[sim.grid.inner][1:].min(),
-            sim.state.catholyte_totals[:, 1:].min())))
+            sim.state.catholyte_totals[1:].min())))
     assert min(lowest) >= 0.0 and sim.balances.mass_errors().max() < 1e-12
 
 
@@ -188,7 +188,7 @@ def test_what_is_not_a_number_stops_the_run(folder, name):
     """In a total, a species, phi, head or a tank: it reaches some total within the step."""
     sim = advance(simulation(folder), 600.0)
     place = (GHOST + 1, GHOST + 1, GHOST + 2) if name in ("totals", "c", "phi", "head") else (2,)
-    where = {"catholyte_totals": (2, 1), "catholyte_species": (1, 2)}.get(name, (..., *place))
+    where = {"catholyte_totals": (1, 2), "catholyte_species": (1, 2)}.get(name, (..., *place))
     getattr(sim.state, name)[where] = np.nan
     with pytest.raises(RuntimeError, match="nan|not a number"):
         sim.step()
@@ -201,7 +201,7 @@ def test_a_total_that_is_wrong_is_told_with_its_place(folder):
     with pytest.raises(ChemistryError, match=r"at \(0.250, 0.225, 0.300\) m"):
         sim.step()
     sim = advance(simulation(folder), 600.0)
-    sim.state.catholyte_totals[2, 1] = -1e4
+    sim.state.catholyte_totals[1, 2] = -1e4
     with pytest.raises(ChemistryError, match="catholyte.* 2"):
         sim.step()
 
@@ -211,5 +211,5 @@ def test_without_a_potential_nothing_drives(folder):
     what it carries go on."""
     sim = simulation(folder, "physics.potential=false")
     advance(sim, 1800.0)
-    assert sim.terminal_voltage == 0.0 and not sim.drive.on
+    assert sim.boundary_values.terminal_voltage == 0.0 and not sim.drive.on
     assert not sim.state.electrode_acid.any() and sim.state.leachate_volume > 0

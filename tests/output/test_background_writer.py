@@ -1,4 +1,4 @@
-"""The writer's thread: order, errors, and a run whose snapshots it writes while the run goes on."""
+"""Background writer: order, errors, and snapshots written while the run goes on."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from helpers.salt_block import ORE, salt_case, simulation
 from ekm3d import Case, Simulation, open_results
 from ekm3d.backends.choose import choose_backend
 from ekm3d.cli.main import main
-from ekm3d.output.background_writer import Writer
+from ekm3d.output.background_writer import BackgroundWriter
 from ekm3d.output.run_directory import RunDirectory
 from ekm3d.output.vtkhdf import Snapshots
 
@@ -24,9 +24,9 @@ HOUR = "schedule.stage.0.duration=1 h"
 OFTEN = "output.snapshot_every=10 min"
 
 
-def test_one_piece_at_a_time_in_the_order_given():
+def test_one_task_at_a_time_in_the_order_given():
     """Each begins when the one before has ended, in another thread than the run's."""
-    writer, told = Writer(), []
+    writer, told = BackgroundWriter(), []
 
     def work(n):
         told.append((n, "begins"))
@@ -40,9 +40,9 @@ def test_one_piece_at_a_time_in_the_order_given():
     assert told == [(n, what) for n in range(3) for what in ("begins", "ends")]
 
 
-def test_the_run_goes_on_meanwhile():
+def test_the_caller_is_not_blocked():
     """Work that only ends once the caller has gone on would never end if it were waited for."""
-    writer, gone_on = Writer(), threading.Event()
+    writer, gone_on = BackgroundWriter(), threading.Event()
     writer.start(lambda: gone_on.wait(900.0) or pytest.fail("the caller was kept"))
     writer.check()
     gone_on.set()
@@ -50,10 +50,10 @@ def test_the_run_goes_on_meanwhile():
 
 
 @pytest.mark.parametrize("meet", ["check", "wait", "start"])
-def test_what_went_wrong_is_raised_once_where_the_run_meets_its_writer(meet):
-    writer = Writer()
+def test_an_error_is_raised_once_by_the_next_call(meet):
+    writer = BackgroundWriter()
     writer.start(lambda: 1 / 0)
-    while not writer.work.done():
+    while not writer.task.done():
         time.sleep(0.001)
     with pytest.raises(ZeroDivisionError):
         getattr(writer, meet)(*[print] * (meet == "start"))
@@ -62,8 +62,8 @@ def test_what_went_wrong_is_raised_once_where_the_run_meets_its_writer(meet):
     writer.wait()
 
 
-def held(monkeypatch, gate):
-    """Snapshots wait for the gate before they are written."""
+def hold(monkeypatch, gate):
+    """Make snapshots wait for the gate before they are written."""
     append = Snapshots.append
 
     def late(self, now, arrays):
@@ -73,12 +73,12 @@ def held(monkeypatch, gate):
     monkeypatch.setattr(Snapshots, "append", late)
 
 
-def test_steps_are_taken_while_a_snapshot_waits_for_the_disk(tmp_path, monkeypatch):
+def test_steps_go_on_while_a_snapshot_waits_for_the_disk(tmp_path, monkeypatch):
     """Three steps; the file then holds the block as it was, not as it is: pH in float32."""
     sim, gate = simulation(salt_case(tmp_path), *ORE), threading.Event()
     sim.fields()
     outputs = RunDirectory(sim, tmp_path / "out")
-    held(monkeypatch, gate)
+    hold(monkeypatch, gate)
     then = sim.backend.to_numpy(sim.state.pH)[sim.grid.inner].copy()
     outputs.snapshot()
     for _ in range(3):
@@ -99,7 +99,7 @@ def test_the_next_snapshot_waits_for_the_one_before(tmp_path, monkeypatch):
     sim, gate = simulation(salt_case(tmp_path), *ORE), threading.Event()
     sim.fields()
     outputs, heads = RunDirectory(sim, tmp_path / "out"), []
-    held(monkeypatch, gate)
+    hold(monkeypatch, gate)
     for _ in range(2):
         threading.Timer(0.2, gate.set).start()
         heads.append(sim.state.totals[0][sim.grid.inner].sum())
@@ -112,8 +112,8 @@ def test_the_next_snapshot_waits_for_the_one_before(tmp_path, monkeypatch):
     assert len(open_results(tmp_path / "out").times) == 2
 
 
-def failing(monkeypatch, at):
-    """No room on the disk when snapshot number `at` is written."""
+def fill_disk(monkeypatch, at):
+    """Leave no room on the disk for snapshot number `at`."""
     append, count = Snapshots.append, [0]
 
     def full(self, now, arrays):
@@ -126,11 +126,11 @@ def failing(monkeypatch, at):
 
 
 @pytest.mark.parametrize("at, time_s", [(1, "0"), (3, "1200"), (7, "3600")])
-def test_a_disk_that_is_full_ends_the_run_with_its_reason(tmp_path, monkeypatch, capsys, at,
+def test_a_full_disk_ends_the_run_with_its_reason(tmp_path, monkeypatch, capsys, at,
                                                           time_s):
     """First, middle and last snapshot: exit code 3, file and time named, status and log too."""
     folder = salt_case(tmp_path)
-    failing(monkeypatch, at)
+    fill_disk(monkeypatch, at)
     assert main(["run", str(folder), "-o", HOUR, "-o", OFTEN, "--quiet", "--backend",
                  "numpy"]) == 3
     told = capsys.readouterr().err
@@ -143,11 +143,11 @@ def test_a_disk_that_is_full_ends_the_run_with_its_reason(tmp_path, monkeypatch,
     assert not (folder / "out" / "summary.json").exists()
 
 
-def test_a_run_that_fails_waits_for_its_writer_and_tells_both_reasons(tmp_path, monkeypatch):
+def test_a_failed_run_waits_for_its_writer_and_keeps_both_reasons(tmp_path, monkeypatch):
     """A step fails while the snapshot is on its way, and then the disk is full as well."""
     case, gate = Case.read(salt_case(tmp_path), [HOUR]), threading.Event()
-    held(monkeypatch, gate)
-    failing(monkeypatch, 1)
+    hold(monkeypatch, gate)
+    fill_disk(monkeypatch, 1)
 
     def broken(self, until=None):
         threading.Timer(0.2, gate.set).start()
@@ -163,13 +163,13 @@ def test_a_run_that_fails_waits_for_its_writer_and_tells_both_reasons(tmp_path, 
 def test_a_finished_run_has_all_its_snapshots(tmp_path, monkeypatch):
     """The last one is slow: status "done" and the summary come after it."""
     case, gate = Case.read(salt_case(tmp_path), [HOUR, OFTEN]), threading.Event()
-    held(monkeypatch, gate)
+    hold(monkeypatch, gate)
     threading.Timer(0.3, gate.set).start()
     results = Simulation(case, "numpy").run(quiet=True)
     assert results.times.tolist() == pytest.approx([600.0 * n for n in range(7)])
 
 
-def test_a_run_that_is_killed_leaves_a_file_that_opens(tmp_path):
+def test_a_killed_run_leaves_a_readable_file(tmp_path):
     """SIGKILL in the midst of many snapshots: whole snapshots, as many times as there are rows."""
     folder = salt_case(tmp_path)
     code = f"""
@@ -194,7 +194,7 @@ def test_a_run_that_is_killed_leaves_a_file_that_opens(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["numpy", "cpp"])
-def test_what_is_brought_is_a_copy(name, rng):
+def test_an_asynchronous_copy_to_the_host_is_a_copy(name, rng):
     backend = choose_backend(name)
     array, buffer = rng.random((3, 4)), backend.host_buffer((3, 4), np.float32)
     backend.copy_to_host_async(array, buffer)
@@ -205,7 +205,7 @@ def test_what_is_brought_is_a_copy(name, rng):
 
 
 def test_a_sequence_makes_its_calls_in_turn():
-    """Those it was made of: the list may change afterwards."""
+    """Calls of the list as it was: later changes of it have no effect."""
     told = []
     calls = [lambda: told.append("a"), None, lambda: told.append("b")]
     run = choose_backend("numpy").sequence(calls)

@@ -1,10 +1,8 @@
-"""The result directory of a run: what is in it, what protects it, and how a run is followed."""
+"""Result directory of a run: its files, their protection, and runs that fail."""
 
 import csv
-import io
 import json
 import os
-import sys
 
 import h5py
 import numpy as np
@@ -13,9 +11,7 @@ from helpers.salt_block import ORE, salt_case, simulation
 
 from ekm3d import Case, Simulation, open_results
 from ekm3d.errors import OutputError
-from ekm3d.model.simulation import Interval
-from ekm3d.output import progress, run_directory
-from ekm3d.output.progress import Progress
+from ekm3d.output import run_directory
 from ekm3d.output.run_directory import check_directory, table, write_atomically
 
 KEYS = ("time_h steps wall_s energy_kWh charge_C current_start_A current_end_A leachate_L "
@@ -36,16 +32,16 @@ def folder(run):
     return run[1].directory
 
 
-# --- what is in it ------------------------------------------------------------------------------
+# --- contents ------------------------------------------------------------------------------
 
-def test_the_five_files_and_nothing_else(run, folder):
+def test_a_run_leaves_five_files(run, folder):
     """In CASE/out by default; no drafts are left behind."""
     assert folder == run[0].case.path / "out"
     assert sorted(p.name for p in folder.iterdir()) == ["fields.vtkhdf", "log.txt", "series.csv",
                                                         "status.json", "summary.json"]
 
 
-def test_vtk_s_own_reader_finds_the_block_at_every_time(run, folder):
+def test_vtk_reads_the_block_at_every_time(run, folder):
     """6 x 3 x 4 voxels are 7 x 4 x 5 points; 0, 3 and 6 h in seconds; the last is the state now.
 
     float32 in the file, so 1e-6 of the value; pH and phi differ in every voxel of ore.
@@ -83,7 +79,7 @@ def test_vtk_s_own_reader_finds_the_block_at_every_time(run, folder):
     np.testing.assert_allclose(total[ore], sim.state.totals[free][inner][ore], rtol=1e-6)
 
 
-def test_current_and_water_in_the_file_are_those_of_the_run(run):
+def test_current_and_water_flux_in_the_file_equal_those_of_the_run(run):
     """A voxel's vector is the mean over its two faces: sections without electrode faces add up.
 
     At i = 2 and 3 everything passes that the anodes give: the sum of x components times the area
@@ -93,7 +89,7 @@ def test_current_and_water_in_the_file_are_those_of_the_run(run):
     current, flux = results.field("current_density"), results.field("water_flux")
     for i in (2, 3):
         passed = 0.15 * 0.2 * current[:, :, i, 0].astype(float).sum()
-        assert passed == pytest.approx(sim.row_currents()[0], rel=1e-6)
+        assert passed == pytest.approx(sim.boundary_values.row_currents()[0], rel=1e-6)
         assert 0.15 * 0.2 * flux[:, :, i, 0].astype(float).sum() == pytest.approx(2e-8, rel=1e-6)
     assert results.fields["current_density"] == "A/m2" and results.fields["water_flux"] == "m/s"
 
@@ -127,7 +123,7 @@ def test_the_summary_has_every_promised_key(run):
     assert summary["faraday_error"] < 1e-10
 
 
-def test_the_log_tells_the_case_and_the_outcome(run, folder):
+def test_the_log_has_the_case_and_the_summary(run, folder):
     text = (folder / "log.txt").read_text()
     for part in ("salt\nstarted 20", "backend numpy (asked for)", "6 x 3 x 4 = 72", "overpotential",
                  table(run[1].summary)):
@@ -142,7 +138,7 @@ def test_the_status_is_running_from_the_first_second_and_done_at_the_end(run, tm
     assert status["of_s"] == 21600.0 and status["step"] == run[0].state.step
 
 
-def test_the_fields_say_where_they_come_from(run, folder):
+def test_fields_hold_their_provenance(run, folder):
     """Case text, overrides, versions and times, inside the file that gets passed around."""
     with h5py.File(folder / "fields.vtkhdf") as file:
         facts = dict(file["provenance"].attrs)
@@ -154,7 +150,7 @@ def test_the_fields_say_where_they_come_from(run, folder):
     assert "salt.toml" in json.loads(facts["case_files_sha256"])
 
 
-# --- what protects it ---------------------------------------------------------------------------
+# --- protection ---------------------------------------------------------------------------
 
 def test_a_finished_run_is_left_alone_unless_forced(tmp_path):
     """Refused before anything is touched; forced, the new run has its files to itself."""
@@ -173,8 +169,8 @@ def test_a_finished_run_is_left_alone_unless_forced(tmp_path):
     assert (out / "log.txt").read_text().count("started") == 1
 
 
-def test_where_nothing_can_be_written(tmp_path):
-    """Below a file, in place of a file, in a folder without permission: said, nothing created."""
+def test_unwritable_paths_are_refused(tmp_path):
+    """Below a file or in place of one: refused with the reason, nothing created."""
     (tmp_path / "file").write_text("text")
     for path, reason in ((tmp_path / "file", "is a file; --out takes a directory"),
                          (tmp_path / "file" / "out", "cannot write to .*file: Not a directory")):
@@ -185,14 +181,14 @@ def test_where_nothing_can_be_written(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0,
                     reason="root may write everywhere")
-def test_a_folder_without_permission(tmp_path):
+def test_a_folder_without_permission_is_refused(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(OutputError, match="cannot write to .*locked: Permission denied"):
         check_directory(tmp_path / "locked" / "out")
 
 
-def test_files_are_replaced_as_a_whole(tmp_path, monkeypatch):
-    """Whoever reads status.json meanwhile finds the old text or the new, never half of one."""
+def test_files_are_replaced_atomically(tmp_path, monkeypatch):
+    """Readers of status.json find the old text or the new, never half of one."""
     path = tmp_path / "status.json"
     write_atomically(path, "old")
 
@@ -230,61 +226,7 @@ def test_a_failed_run_leaves_its_reason_and_may_be_repeated(tmp_path, monkeypatc
     assert Simulation(case, "numpy").run(quiet=True).status["state"] == "done"
 
 
-# --- how it is followed -------------------------------------------------------------------------
-
-def test_a_clock_rings_once_for_everything_that_was_due():
-    """Every 10 s: at 10, not again at 10 + rounding, once for 20 and 30, and at the end anyway."""
-    clock = Interval(10.0)
-    assert not clock.due(9.9, False) and clock.due(10.0 * (1 - 1e-15), False) and clock.next == 20
-    assert not clock.due(10.0, False) and clock.due(34.0, False) and clock.next == 40
-    assert clock.due(35.0, True)
-
-
-class Stream(io.StringIO):
-    """A standard output that counts how often it is flushed; perhaps a terminal."""
-
-    flushed, terminal = 0, False
-
-    def flush(self):
-        self.flushed += 1
-
-    def isatty(self):
-        return self.terminal
-
-
-def test_without_a_terminal_progress_is_plain_lines_flushed_at_once(monkeypatch):
-    """Into a file or a queue's log: one line now and then, each on its way before the next step.
-
-    A quarter of the run in 30 s: 90 s are left.
-    """
-    stream, now = Stream(), [1000.0]
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with Progress(40 * 3600.0) as shown:
-        for spent, at in ((5.0, 1.0), (30.0, 10.0), (31.0, 11.0), (60.0, 20.0)):
-            now[0] = 1000.0 + spent
-            shown.update(at * 3600.0, int(at), "dt 600 s")
-    lines = stream.getvalue().splitlines()
-    assert len(lines) == 2 and stream.flushed == 2
-    assert lines[0].split() == "10.00 h of 40 25.0 % step 10 dt 600 s 90 s left".split()
-
-
-def test_on_a_terminal_there_is_a_bar(monkeypatch):
-    """With hours, percent and the note; quiet says nothing at all."""
-    stream = Stream()
-    stream.terminal = True
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setenv("TERM", "xterm")
-    with Progress(7200.0) as shown:
-        shown.update(3600.0, 6, "dt 600 s")
-    assert "1.00 h" in stream.getvalue() and "50 %" in stream.getvalue()
-    length = len(stream.getvalue())
-    with Progress(7200.0, quiet=True) as shown:
-        shown.update(3600.0, 6, "dt 600 s")
-    assert len(stream.getvalue()) == length
-
-
-def test_a_run_of_no_electrodes_is_reported_too(tmp_path):
+def test_a_run_without_electrodes_has_a_full_summary(tmp_path):
     """Water through closed ore: no current, no rows, and every key of the summary still there."""
     sim = simulation(salt_case(tmp_path), "electrodes={overpotential=0, contact_resistance=0, "
                      "catholyte_volume=1}", "well=[]", "schedule.stage=[{name='rest', "

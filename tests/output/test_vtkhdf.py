@@ -1,11 +1,8 @@
-"""Snapshots, provenance and results: what was written is what VTK, pyvista and Python read."""
+"""Snapshots: VTK and pyvista read the values, times and geometry that were written."""
 
-import json
-import shutil
 import subprocess
 import sys
 import textwrap
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -21,22 +18,20 @@ from helpers.vtkhdf_block import (
     TIMES,
     block,
     static,
+    stored,
+    vtk_reader,
+    written,
 )
 
-from ekm3d.backends.choose import choose_backend
 from ekm3d.diagnostics.output_field import OutputField
-from ekm3d.output import provenance
-from ekm3d.output.results import ResultsError, open_results
+from ekm3d.output.results import open_results
 from ekm3d.output.vtkhdf import Snapshots
 
 
 @pytest.fixture
 def snapshots(tmp_path):
     """A file with three snapshots, ready for more."""
-    snapshots = Snapshots(tmp_path / "fields.vtkhdf", GRID, static(), [PHI, CALCIUM, FLUX])
-    for n, time in enumerate(TIMES):
-        snapshots.append(time, block(n))
-    return snapshots
+    return written(tmp_path)
 
 
 @pytest.fixture
@@ -45,25 +40,7 @@ def path(snapshots):
     return snapshots.path
 
 
-def stored(array):
-    """The array in the file's precision."""
-    return np.asarray(array, "f4")
-
-
 # ---- other programs' readers -----------------------------------------------------------------
-
-def vtk_reader(path):
-    """VTK's own reader of this format; its times."""
-    hdf = pytest.importorskip("vtkmodules.vtkIOHDF", exc_type=ImportError,
-                              reason="VTK's reader cannot be imported: pip install vtk")
-    reader = hdf.vtkHDFReader()
-    reader.SetFileName(str(path))
-    reader.UpdateInformation()
-    information = reader.GetOutputInformation(0)
-    from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline as pipeline
-    key = pipeline.TIME_STEPS()
-    return reader, [information.Get(key, n) for n in range(information.Length(key))]
-
 
 def vtk_array(image, name):
     """A cell array of a VTK image as (nz, ny, nx[, 3])."""
@@ -139,7 +116,7 @@ def test_a_file_without_snapshots_is_already_readable(tmp_path):
     assert vtk_reader(tmp_path / "fields.vtkhdf")[1] == []
 
 
-# ---- crashes and onlookers -------------------------------------------------------------------
+# ---- crashes and other readers -------------------------------------------------------------------
 
 def test_a_half_written_step_is_invisible_and_written_over(snapshots, path):
     """The process dies when the fields are on the disk and the time is not, as by kill -9.
@@ -174,7 +151,7 @@ def test_a_half_written_step_is_invisible_and_written_over(snapshots, path):
     assert np.array_equal(vtk_array(reader.GetOutput(), "phi"), stored(block(3)["phi"]))
 
 
-def test_someone_looking_on_does_not_stop_the_run(snapshots, path):
+def test_a_reader_does_not_stop_the_run(snapshots, path):
     """Another process holds the file open, with HDF5's shared lock, while a snapshot is added."""
     watcher = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(f"""
@@ -190,7 +167,7 @@ def test_someone_looking_on_does_not_stop_the_run(snapshots, path):
     assert list(open_results(path.parent).times) == [*TIMES, 7200.0]
 
 
-def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path):
+def test_a_file_that_cannot_be_created_leaves_nothing(tmp_path):
     """The second static field has a wrong shape: no file, no draft; an older file stays."""
     (tmp_path / "fields.vtkhdf").write_text("an older result")
     with pytest.raises(ValueError, match=r"'porosity' has shape \(2, 2\)"):
@@ -214,12 +191,12 @@ def test_a_wrong_snapshot_is_refused_and_the_file_stays(snapshots, path, change,
 
 
 @pytest.mark.parametrize("name, message", [("c/Ca", "without '/'"), ("phi", "declared twice")])
-def test_names_that_no_reader_can_tell_are_refused(tmp_path, name, message):
+def test_ambiguous_field_names_are_refused(tmp_path, name, message):
     with pytest.raises(ValueError, match=message):
         Snapshots(tmp_path / "fields.vtkhdf", GRID, {}, [PHI, OutputField(name, "1", "")])
 
 
-# ---- what the file says about itself ---------------------------------------------------------
+# ---- attributes and layout ---------------------------------------------------------
 
 def test_every_field_states_its_unit_and_meaning(path):
     """Attributes of each dataset, readable without this program."""
@@ -231,7 +208,7 @@ def test_every_field_states_its_unit_and_meaning(path):
         assert file["VTKHDF/Steps/Values"].attrs["units"] == "s"
 
 
-def test_the_layout_is_the_one_that_most_readers_know(path):
+def test_the_layout_is_that_of_vtkhdf_2_0(path):
     """Version 2.0, a fixed ASCII type, gzip with shuffle, and HDF5's default file version.
 
     libver "latest" needs HDF5 2.0 to read, VTK carries 1.14; its superblock would be 3.
@@ -245,124 +222,3 @@ def test_the_layout_is_the_one_that_most_readers_know(path):
             assert (data.compression, data.compression_opts, data.shuffle) == ("gzip", 1, True)
             assert data.dtype == {"ore": "u1", "layer": "i4"}.get(name, "f4")
     assert path.read_bytes()[8] == 0
-
-
-def test_provenance_tells_program_case_machine_and_times(path, tmp_path):
-    """Written at the start, and again with the end's time; the case's text in full."""
-    folder = tmp_path / "case"
-    folder.mkdir()
-    (folder / "points.csv").write_text("x,y\n")
-    text = "title = 'x'\n" + "# a comment\n" * 10_000          # above the 64 kB of an attribute
-    case = SimpleNamespace(path=folder, text=text, overrides=("grid.spacing=5 cm",))
-    backend = choose_backend("numpy")
-    started = provenance.now()
-    provenance.write_provenance(path, case, backend, started)
-    provenance.write_provenance(path, case, backend, started, ended="2031-05-06T07:08:09+00:00")
-    with h5py.File(path) as file:
-        facts = dict(file["provenance"].attrs)
-        assert file["provenance/case.toml"].asstr()[()] == text
-    assert facts["ekm3d"] == provenance.__version__
-    assert json.loads(facts["overrides"]) == ["grid.spacing=5 cm"]
-    assert json.loads(facts["packages"])["numpy"] == np.__version__
-    assert list(json.loads(facts["case_files_sha256"])) == ["points.csv"]
-    assert facts["backend"] == "numpy" and facts["backend_why"] == "asked for"
-    assert facts["started_utc"] == started and started.endswith("+00:00")
-    assert facts["ended_utc"] == "2031-05-06T07:08:09+00:00"
-    assert facts["host"]
-    assert len(vtk_reader(path)[1]) == 3                       # and ParaView does not mind
-
-
-needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
-
-@needs_git
-def test_only_the_programs_own_checkout_counts(tmp_path, monkeypatch):
-    """A package installed within a repository of something else has no commit of its own."""
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "venv" / "ekm3d" / "provenance.py"))
-    (tmp_path / "venv").mkdir()
-    assert provenance.checkout() == ("", False)
-
-
-@needs_git
-def test_a_checkout_is_named_by_commit_and_whether_it_was_changed(tmp_path, monkeypatch):
-    """Clean after a commit, dirty once a tracked file has changed."""
-    def git(*words):
-        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b",
-                        *words], check=True, capture_output=True)
-
-    (tmp_path / "ekm3d").mkdir()
-    (tmp_path / "ekm3d" / "provenance.py").write_text("1\n")
-    git("init")
-    git("add", ".")
-    git("commit", "-m", "one")
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "ekm3d" / "provenance.py"))
-    commit, dirty = provenance.checkout()
-    assert len(commit) == 40 and not dirty
-    (tmp_path / "ekm3d" / "provenance.py").write_text("2\n")
-    assert provenance.checkout() == (commit, True)
-
-
-# ---- results ---------------------------------------------------------------------------------
-
-def test_results_read_fields_back(path):
-    results = open_results(path.parent)
-    assert list(results.times) == list(TIMES)
-    assert results.grid == GRID
-    assert results.fields["c_Ca+2"] == "mol/m3" and results.fields["ore"] == "1"
-    for n in (0, 1, 2):
-        for name, array in block(n).items():
-            assert np.array_equal(results.field(name, n), stored(array))
-        assert np.array_equal(results.field("ore", n), static()[ORE])
-    assert np.array_equal(results.field("phi"), stored(block(2)["phi"]))
-    assert "3 snapshots" in repr(results)
-
-
-def test_results_read_series_summary_and_status(path):
-    """Units leave the header for `units`; an empty cell is NaN; a line cut short is left out."""
-    (path.parent / "series.csv").write_text(
-        "time[h],current row 1 [A],recovery_REE[1],pH\n0,1.5,0,\n1,1.25,0.01,4.5\n2,1.2")
-    (path.parent / "summary.json").write_text('{"time_h": 264, "recovery_REE": 0.5}')
-    (path.parent / "status.json").write_text('{"state": "finished"}')
-    results = open_results(path.parent)
-    assert results.units == {"time": "h", "current row 1": "A", "recovery_REE": "1", "pH": ""}
-    assert list(results.series["time"]) == [0, 1]
-    assert list(results.series["current row 1"]) == [1.5, 1.25]
-    assert np.isnan(results.series["pH"][0]) and results.series["pH"][1] == 4.5
-    assert results.summary == {"time_h": 264, "recovery_REE": 0.5}
-    assert results.status["state"] == "finished"
-
-
-@pytest.mark.parametrize("ask, message", [
-    (lambda r: r.field("Phi"), "no field 'Phi'; did you mean 'phi'"),
-    (lambda r: r.field("zzzz"), "no field 'zzzz'; there are c_Ca"),
-    (lambda r: r.field("phi", 3), "no snapshot 3; there are 3"),
-    (lambda r: r.field("phi", -4), "no snapshot -4; there are 3"),
-    (lambda r: r.summary, "summary.json does not exist: the run has not come that far"),
-    (lambda r: r.series, "series.csv does not exist or is empty"),
-])
-def test_what_is_not_there_is_named(path, ask, message):
-    with pytest.raises(ResultsError, match=message):
-        ask(open_results(path.parent))
-
-
-def test_a_damaged_summary_or_series_is_named(path):
-    (path.parent / "summary.json").write_text("{")
-    (path.parent / "series.csv").write_text("time[h]\nsoon\n")
-    with pytest.raises(ResultsError, match="summary.json is not JSON"):
-        open_results(path.parent).summary
-    with pytest.raises(ResultsError, match="column 'time': could not convert.*'soon'"):
-        open_results(path.parent).series
-
-
-def test_a_directory_without_results_is_refused_with_a_hint(path, tmp_path):
-    """Nothing there; nothing run yet; or the case directory was meant by its out/."""
-    with pytest.raises(ResultsError, match="no such directory"):
-        open_results(tmp_path / "nowhere")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ResultsError, match="run `ekm3d run CASE` first"):
-        open_results(tmp_path / "empty")
-    (tmp_path / "case" / "out").mkdir(parents=True)
-    path.rename(tmp_path / "case" / "out" / "fields.vtkhdf")
-    with pytest.raises(ResultsError, match="did you mean .*case/out"):
-        open_results(tmp_path / "case")

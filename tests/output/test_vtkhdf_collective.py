@@ -1,6 +1,6 @@
-"""One file that many processes write together: it holds what one process writes.
+"""One file written by many processes together: equal to that of one process.
 
-As a script under mpiexec: what each process does for these tests.
+As a script under mpiexec: the work of each process for these tests.
 """
 
 import shutil
@@ -18,7 +18,8 @@ from ekm3d.grid.grid import Grid
 from ekm3d.output.vtkhdf import Snapshots
 from ekm3d.output.vtkhdf_collective import PARALLEL, Collective
 from ekm3d.output.vtkhdf_per_rank import snapshots
-from ekm3d.parallel.domain import NUMPY, MpiDomain
+from ekm3d.parallel.domain import NUMPY
+from ekm3d.parallel.mpi_domain import MpiDomain
 from ekm3d.parallel.team import join
 from ekm3d.resources import case_path
 
@@ -34,7 +35,7 @@ FLUX = OutputField("flux", "m/s", "Darcy velocity", components=3)
 
 @pytest.fixture(autouse=True)
 def launcher(monkeypatch):
-    """That of the MPI library which HDF5 was built for, where none lies beside this Python."""
+    """Use the launcher of the MPI that HDF5 was built for, if none lies beside this Python."""
     if not mpi.MPIEXEC.is_file() and shutil.which("mpiexec"):
         monkeypatch.setattr(mpi, "MPIEXEC", Path(shutil.which("mpiexec")))
     for name in ("OMPI_MCA_rmaps_base_oversubscribe", "OMPI_ALLOW_RUN_AS_ROOT",
@@ -77,7 +78,7 @@ def write(folder):
     put, where = h5py.Dataset.__setitem__, Path(folder) / "fields.vtkhdf"
     part = {field: cut(domain, array) for field, array in static().items()}
     file = snapshots(where, domain, part, [PHI, FLUX])
-    assert isinstance(file, Collective) and file.sends
+    assert isinstance(file, Collective) and file.communicates
 
     def broken(data, index, values):
         put(data, index, values)
@@ -96,7 +97,7 @@ def write(folder):
                 assert seen["VTKHDF/Steps/Values"][:].tolist() == [0.0, 3600.0]
             domain.barrier()
         file.append(time, arrays)
-        file.settle()
+        file.publish()
 
 
 def cut(domain, array):
@@ -105,7 +106,7 @@ def cut(domain, array):
 
 def watch(folder):
     """By each process: the file has no name yet when all that is known at first is in it."""
-    show, seen = Snapshots._show, []
+    show, seen = Snapshots._rename, []
 
     def shown(file, draft):
         found = everything(draft)
@@ -113,13 +114,13 @@ def watch(folder):
                      .astype("i4").tobytes(), "CellData/flux" in found))
         show(file, draft)
 
-    Snapshots._show = shown
+    Snapshots._rename = shown
     write(folder)
     assert len({tuple(seen)} | {((False, True, True),), ()}) == 2
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
-def test_the_file_is_that_of_one_process(tmp_path, count):
+def test_the_file_equals_that_of_one_process(tmp_path, count):
     """Values, types, chunks, filters, attributes and times, to the last bit.
 
     The numbers are drawn for the whole block and every process gives its box of them. A snapshot

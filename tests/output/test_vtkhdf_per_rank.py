@@ -1,4 +1,4 @@
-"""Snapshots from many boxes: one file or one of each, they hold what a single process writes."""
+"""Snapshots of many boxes, in one file or one of each: equal to those of a single process."""
 
 import shutil
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ FIELDS = [PHI, CALCIUM, FLUX]
 
 
 class Letters:
-    """A communicator whose messages lie in a box until they are fetched."""
+    """A communicator whose messages are kept until they are received."""
 
     def __init__(self, rank, mail):
         self.rank, self.mail = rank, mail
@@ -34,16 +34,19 @@ class Letters:
 
 
 def domains():
-    """The domains of all boxes, the leading one last: what it waits for has been done by then."""
+    """Return the domains of all boxes, rank 0 last: what it receives has been sent by then."""
     mail, found = {}, []
     for rank in (1, 2, 3, 0):
         lower, upper = BOXES[rank]
-        origin = tuple(x + d * n for x, d, n in zip(GRID.origin, GRID.spacing, lower[::-1]))
-        part = Grid(tuple(b - a for a, b in zip(lower, upper))[::-1], GRID.spacing, origin)
+        corner = zip(GRID.origin, GRID.spacing, lower[::-1], strict=True)
+        origin = tuple(x + d * n for x, d, n in corner)
+        cells = tuple(b - a for a, b in zip(lower, upper, strict=True))[::-1]
+        part = Grid(cells, GRID.spacing, origin)
         d = SimpleNamespace(whole=GRID, grid=part, start=lower, boxes=BOXES, is_root=rank == 0,
                             comm=Letters(rank, mail), barrier=lambda: None)
         d.slabs = lambda array, d=d: slabs(d, array, 2)
-        d.local_view = lambda array, lower=lower, upper=upper: array[tuple(map(slice, lower, upper))]
+        box = tuple(map(slice, lower, upper))
+        d.local_view = lambda array, box=box: array[box]
         found.append(d)
     return found
 
@@ -71,7 +74,7 @@ def write(folder, mode):
     everyone = domains()
     folder.mkdir()
     path = folder / "fields.vtkhdf"
-    # The leading process makes the folder; with nobody else to wait for it, it goes first, too.
+    # Rank 0 creates the folder; ranks run one after the other here, so that it is made first.
     if mode == "per-rank":
         (folder / "fields").mkdir()
     writers = []
@@ -82,15 +85,15 @@ def write(folder, mode):
         if d.is_root and mode == "per-rank":
             put_back(folder)
     for n, time in enumerate(TIMES):
-        for d, writer in zip(everyone, writers):
+        for d, writer in zip(everyone, writers, strict=True):
             writer.append(time, parts(d, block(n)))
         for writer in writers:
-            writer.settle()
+            writer.publish()
     return path
 
 
 def keep(folder):
-    """The leading process clears the folder: what the others, too early here, put there is kept."""
+    """Keep the files of the other ranks, which wrote before rank 0 clears the folder."""
     shutil.copytree(folder / "fields", folder / "kept")
 
 
@@ -115,7 +118,7 @@ def everything(path):
     return found
 
 
-def test_h5py_finds_in_them_what_one_process_writes(single, written):
+def test_contents_equal_those_of_one_process(single, written):
     """All values, times, offsets, units and the geometry: equal, not only close."""
     mine, other = everything(written), everything(single)
     assert mine.keys() == other.keys() and len(mine) > 30
@@ -123,7 +126,7 @@ def test_h5py_finds_in_them_what_one_process_writes(single, written):
         np.testing.assert_array_equal(mine[name], value, err_msg=name)
 
 
-def test_vtk_opens_both_as_one_image_with_its_times(single, written):
+def test_vtk_reads_both_as_one_image_with_its_times(single, written):
     """By pyvista's reader, which is VTK's: one ImageData, always equal to the single file's."""
     pyvista = pytest.importorskip("pyvista")
 
@@ -137,7 +140,7 @@ def test_vtk_opens_both_as_one_image_with_its_times(single, written):
 
     mine, other = list(images(written)), list(images(single))
     assert len(mine) == len(other) == 3
-    for a, b in zip(mine, other):
+    for a, b in zip(mine, other, strict=True):
         assert isinstance(a, pyvista.ImageData) and a.dimensions == (6, 5, 4)
         assert a.bounds == b.bounds and a.array_names == b.array_names
         for name in b.array_names:
@@ -178,21 +181,21 @@ def test_provenance_outlives_the_next_snapshot(tmp_path):
     with h5py.File(file.path, "r+") as master:
         master.create_group("provenance").attrs["host"] = "here"
     file.append(10.0, parts(domain, {"phi": block(1)["phi"]}))
-    file.settle()
+    file.publish()
     with h5py.File(file.path) as master:
         assert master["provenance"].attrs["host"] == "here"
         assert master["VTKHDF/Steps/Values"][:] == [10.0]
 
 
-def test_what_is_left_of_another_run_goes(tmp_path):
-    """Boxes that were cut otherwise would stay for ever."""
+def test_files_of_an_earlier_run_are_removed(tmp_path):
+    """Files of boxes of another decomposition would stay for ever."""
     (tmp_path / "fields").mkdir()
     (tmp_path / "fields" / "z0009_y0000_x0000.vtkhdf").write_text("old")
     PerRankFiles(tmp_path / "fields.vtkhdf", domains()[-1], {}, [PHI])
     assert [p.name for p in (tmp_path / "fields").iterdir()] == ["z0000_y0000_x0000.vtkhdf"]
 
 
-def test_the_leading_process_holds_a_slab_at_most():
+def test_rank_0_holds_one_slab_at_a_time():
     """Of 3 layers, 2 and then 1 come, the second when the first is done with; others get none."""
     everyone = domains()
     for d in everyone[:-1]:
@@ -203,9 +206,10 @@ def test_the_leading_process_holds_a_slab_at_most():
     assert not any(leader.comm.mail.values())
 
 
-def test_every_process_is_asked_for_the_same_fields(tmp_path):
-    """A field that is missing in a process that only sends is an error there, too."""
-    share = Sender(tmp_path / "fields.vtkhdf", domains()[0], {ORE: domains()[0].local_view(static()[ORE])},
-                  [PHI])
+def test_a_sender_needs_all_fields(tmp_path):
+    """A missing field is an error on a rank that only sends, too."""
+    domain = domains()[0]
+    sender = Sender(tmp_path / "fields.vtkhdf", domain, {ORE: domain.local_view(static()[ORE])},
+                    [PHI])
     with pytest.raises(ValueError, match="a snapshot without .'phi'."):
-        share.append(0.0, {})
+        sender.append(0.0, {})

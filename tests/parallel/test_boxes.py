@@ -1,7 +1,7 @@
-"""What a voxel gets does not depend on the box that it lies in: every stencil, to the last bit.
+"""Invariance of every stencil under decomposition: a voxel's result has the same bits in any box.
 
-Compiled as for users, fused multiply-adds and all: a compiler's vectors and what is left over at
-the end of a row must round alike, or the number of processes would show.
+Compiled as for users, with fused multiply-add: a compiler's vectors and the remainder of a row must
+round alike, or results would depend on the number of ranks.
 """
 
 import numpy as np
@@ -17,16 +17,18 @@ from ekm3d.resources import kernel_text
 from ekm3d.solvers import elliptic, multigrid
 
 OPERATORS = [*kernel_worlds.TWINS, elliptic.apply_operator, elliptic.apply_to_direction,
-             elliptic.residual, elliptic.reduce_residual, elliptic.redirect, elliptic.advance,
-             elliptic.lift, multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
-             multigrid.convert, multigrid.invert_diagonal]
+             elliptic.residual, elliptic.scale_residual, elliptic.update_direction,
+             elliptic.update_solution, elliptic.remove_mean_residual, multigrid.smooth_from_zero,
+             multigrid.smooth, multigrid.smooth_and_sum, multigrid.scale_operator,
+             multigrid.invert_diagonal]
 CELLS = 75, 6, 5
-SCALARS = {"blend": 1.0, "shift": 0.3, "scale": 1.7, "keep": 0.45, "way": -0.8, "weight": 0.6}
+SCALARS = {"blend": 1.0, "source_mean": 0.3, "scale": 1.7, "beta": 0.45, "alpha": -0.8,
+           "constant": -0.8, "weight": 0.6}
 
 
 class Values:
-    """Random values for every parameter by its name; positive, and a share of zeros, where the
-    physics has it so."""
+    """Random values for every parameter by its name; conductances positive, a share of them zero.
+    """
 
     def __init__(self, rng):
         self.world = kernel_worlds.World(CELLS, rng, **kernel_worlds.WORLDS["both"])
@@ -36,20 +38,21 @@ class Values:
         if not parameter.array:
             return SCALARS.get(parameter.name, getattr(self.world, parameter.name, None))
         counts = tuple(int(kernel_worlds.COUNTS.get(n, n)) for n in parameter.each)
-        given = getattr(self.world, parameter.name, None)
-        if parameter.table or (given is not None and given.shape == (*counts, *self.grid.padded)):
-            return given
+        array = getattr(self.world, parameter.name, None)
+        if parameter.table or (array is not None and array.shape == (*counts, *self.grid.padded)):
+            return array
         values = self.rng.normal(size=(*counts, *self.grid.padded))
-        if parameter.name in ("ax", "ay", "az", "face", "link", "inverse"):
+        if parameter.name in ("ax", "ay", "az", "face", "coupling", "inverse_diagonal"):
             values = abs(values) * (self.rng.random(values.shape) < 0.7)
         return values.astype(KINDS[parameter.kind])
 
 
 def part(values, start, stop, padded):
-    """The same of a box, where it is a voxel array of the whole."""
+    """Part of a voxel array of the whole in a box; other values as they are."""
     if not isinstance(values, np.ndarray) or values.shape[-3:] != padded:
         return values
-    return values[(Ellipsis, *(slice(a, b + 2 * GHOST) for a, b in zip(start, stop)))].copy()
+    return values[(Ellipsis, *(slice(a, b + 2 * GHOST) for a, b in zip(
+        start, stop, strict=True)))].copy()
 
 
 @pytest.mark.parametrize("name", ["numpy", "cpp"])
@@ -57,7 +60,7 @@ def part(values, start, stop, padded):
 @settings(max_examples=6, deadline=None)
 @given(ends=st.tuples(*(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))
                         for n in reversed(CELLS))), seed=st.integers(0, 2**32))
-def test_a_voxel_gets_the_same_in_every_box(op, name, ends, seed):
+def test_stencils_have_the_same_bits_in_every_box(op, name, ends, seed):
     """Boxes with their corners anywhere, single voxels too, out of 75 x 6 x 5 voxels.
 
     Faces on the lower side of the box are compared as well, and sums over segments of one voxel.
@@ -66,24 +69,24 @@ def test_a_voxel_gets_the_same_in_every_box(op, name, ends, seed):
     start = [min(pair) for pair in ends]
     stop = [max(pair) + 1 for pair in ends]
     whole = Grid(CELLS, v.grid.spacing, segment=1)
-    box = whole.part(start, [b - a for a, b in zip(start, stop)])
+    box = whole.part(start, [b - a for a, b in zip(start, stop, strict=True)])
     parameters = signature(kernel_text(op.source), op.__name__)[1:]
     values = [v.of(p) if p.shape[0] == "ON" else np.zeros(
         (*(int(n) for n in p.each), *whole.shape)) for p in parameters]
     few = [part(a, start, stop, whole.padded) for a in values]
     few = [np.zeros((*a.shape[:-3], *box.shape)) if p.shape[0] == "SEGMENTS" else a
-           for p, a in zip(parameters, few)]
+           for p, a in zip(parameters, few, strict=True)]
     bound = choose.choose_backend(name).bind(op, **kernel_worlds.COUNTS)
     values = [a.copy() if isinstance(a, np.ndarray) else a for a in values]
     with np.errstate(all="ignore"):
         bound(whole, *values)
         bound(box, *few)
-    for p, all_, own in zip(parameters, values, few):
+    for p, all_, own in zip(parameters, values, few, strict=True):
         if not p.output:
             continue
         if p.shape[0] == "SEGMENTS":
-            wanted = all_[(Ellipsis, *map(slice, start, stop))]
+            expected = all_[(Ellipsis, *map(slice, start, stop))]
         else:
-            wanted = part(all_, start, stop, whole.padded)[box.inner]
+            expected = part(all_, start, stop, whole.padded)[box.inner]
             own = own[box.inner]
-        assert np.array_equal(own, wanted, equal_nan=True), p.name
+        assert np.array_equal(own, expected, equal_nan=True), p.name

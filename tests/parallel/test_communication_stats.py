@@ -1,4 +1,4 @@
-"""What processes send one another, counted by the program and by hand."""
+"""Messages and bytes per step, counted by the program and by hand."""
 
 import sys
 
@@ -10,7 +10,7 @@ from ekm3d.parallel.communication_stats import CommunicationStats
 from ekm3d.parallel.domain import Domain
 
 sys.path.insert(0, str(mpi.TESTS.parent / "scripts" / "benchmarks"))
-import scaling  # noqa: E402
+import scaling
 
 STEPS = """
 from ekm3d import Case, Simulation
@@ -19,29 +19,29 @@ from ekm3d.parallel.communication_stats import CommunicationStats
 sim = Simulation(Case.read({case!r}, ["physics.potential=false", "physics.flow=false"]), "numpy",
                  join())
 sim.step()
-traffic = CommunicationStats(sim.domain)
+stats = CommunicationStats(sim.domain)
 sim.balances.boxes = []                    # without current there is no Faraday box
 for _ in range(3):
     sim.step()
-found = traffic.per_step(3)
+result = stats.per_step(3)
 fill = CommunicationStats(sim.domain)
 s = sim.state
 sim.domain.fill(s.c, s.transport_factor, s.pore_turnover, s.phi)
-print(found["messages"], found["bytes"], *fill.per_step(1).values(), len(s.c), sim.domain.boxes)
+print(result["messages"], result["bytes"], *fill.per_step(1).values(), len(s.c), sim.domain.boxes)
 """
 
 
 def test_one_process_sends_nothing():
-    traffic = CommunicationStats(Domain(Grid((4, 3, 2), (1.0, 1.0, 1.0))))
-    assert traffic.per_step(5) == {"messages": 0.0, "bytes": 0.0, "reductions": 0.0}
-    assert traffic.text(5).startswith("1 process, per step: 0.0 messages, 0 MB")
+    stats = CommunicationStats(Domain(Grid((4, 3, 2), (1.0, 1.0, 1.0))))
+    assert stats.per_step(5) == {"messages": 0.0, "bytes": 0.0, "reductions": 0.0}
+    assert stats.text(5).startswith("1 process, per step: 0.0 messages, 0 MB")
 
 
-def test_a_fill_is_what_the_formula_says(tmp_path):
+def test_bytes_of_a_halo_exchange_are_those_of_the_formula(tmp_path):
     """Boxes of 2 and 4 x 3 x 4 voxels: one neighbour across x, two layers of 3 x 4 voxels.
 
-    2 x 12 voxels x (species + mobility + turnover + phi) x 8 bytes, in one message; a step without
-    potential and flow sends just that, and gathers at contacts and wells.
+    2 x 12 voxels x (species + transport_factor + pore_turnover + phi) x 8 bytes, in one message; a
+    step without potential and flow sends just that, and gathers at boundary faces and wells.
     """
     code, out, errors = mpi.script(2, STEPS.format(case=str(salt_case(tmp_path))))
     assert (code, errors) == (0, "")
@@ -54,7 +54,7 @@ def test_a_fill_is_what_the_formula_says(tmp_path):
 
 
 def test_profile_is_printed_and_logged(tmp_path):
-    """Once, with the number of processes; more is sent than the ghosts of one field."""
+    """One line, with the number of processes; more is sent than the ghosts of one field."""
     code, out, errors = mpi.ekm3d(2, "run", salt_case(tmp_path), "--profile", "--quiet",
                                     "--backend", "numpy", "-o", "schedule.stage.0.duration=20 min")
     assert (code, errors) == (0, "")

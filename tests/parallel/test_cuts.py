@@ -1,9 +1,8 @@
-"""A face is worked out twice where two tiles or two ranks meet: both must find the same bits.
+"""Face fluxes are computed twice where two tiles or two ranks meet: both have the same bits.
 
-What a voxel gains may not depend on the tile, the lane or the box that it lies in, nor on what
-else is in its strip: limiters, faces in doubt, water. So the same field is cut in different ways.
+A voxel's gain must not depend on its tile, lane or box, nor on the other faces of its strip:
+limiters, flagged faces, water. So the same field is divided in different ways.
 """
-
 
 import numpy as np
 import pytest
@@ -32,7 +31,7 @@ def cpp():
 
 
 def called(bound, op, w, grid):
-    """Outputs of a bound operator on a world's fields, NaN where nothing is written."""
+    """Outputs of a bound operator on a world's fields, nan where nothing is written."""
     parameters = bound.parameters[1:]
     inputs = [getattr(w, p.name) for p in parameters if not p.output]
     outputs = [np.full((*(int(COUNTS.get(n, n)) for n in p.each), *grid.padded), np.nan)
@@ -42,7 +41,7 @@ def called(bound, op, w, grid):
 
 
 class Part:
-    """The box of a world between voxels (i0, i1, j0, j1, k0, k1), ghosts and all."""
+    """Box of a world between voxels (i0, i1, j0, j1, k0, k1), ghosts included."""
 
     def __init__(self, w, cut):
         i0, i1, j0, j1, k0, k1 = cut
@@ -55,57 +54,57 @@ class Part:
 
 
 def whole(rng, settings):
-    """A world whose water and doubtful faces fill only parts of it, so that strips differ."""
+    """World whose water and flagged faces fill only parts of it, so that strips differ."""
     w = World(CELLS, rng, **settings)
     w.water[..., :9, :, :] = 0.0
-    w.safe[..., 30:] = 0
+    w.use_smaller_side[..., 30:] = 0
     return w
 
 
 @pytest.mark.parametrize("world", ["mixed", "both", "central", "wild", "traces", "upwind"])
 @pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
-def test_a_box_cut_out_of_another_has_the_same_bits(op, world, cpp, rng):
+def test_fluxes_of_a_box_cut_out_of_another_have_the_same_bits(op, world, cpp, rng):
     """Tiles, lanes and neighbours in a strip change with the box; numbers must not.
 
-    Edges of the whole are NaN where no stencil may read; a part has numbers there, or NaN.
+    Edges of the whole are nan where no stencil may read; a part has numbers there, or nan.
     """
     w = whole(rng, MIXED if world == "mixed" else WORLDS[world])
     bound = cpp.bind(op, **COUNTS)
     full = called(bound, op, w, w.grid)
     for cut in CUTS:
         part = Part(w, cut)
-        for mine, theirs in zip(called(bound, op, part, part.grid), full):
+        for mine, theirs in zip(called(bound, op, part, part.grid), full, strict=True):
             theirs, written = theirs[part.window], ~np.isnan(mine)
             assert written[..., GHOST:-GHOST, GHOST:-GHOST, GHOST:-GHOST].all()
             assert np.array_equal(mine[written], theirs[written])
 
 
 @pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
-def test_the_length_of_a_strip_changes_no_bit(op, cpp, rng):
-    """Strips of at most 16 and of 128 voxels: other tiles, other lanes, other company."""
+def test_fluxes_do_not_depend_on_the_strip_length(op, cpp, rng):
+    """Strips of at most 16 and of 128 voxels: other tiles, other lanes, other neighbours."""
     w = whole(rng, MIXED)
     usual = called(cpp.bind(op, **COUNTS), op, w, w.grid)
     short = called(cpp.bind(op, **COUNTS, LANES=16), op, w, w.grid)
-    for a, b in zip(usual, short):
+    for a, b in zip(usual, short, strict=True):
         assert np.array_equal(a, b, equal_nan=True)
 
 
 @pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
-def test_the_compiler_finds_nothing_to_contract(op, cpp, rng):
-    """a b + c rounded once or twice: the compiler may choose, loop by loop, where the text lets it.
+def test_fluxes_do_not_depend_on_contraction_by_the_compiler(op, cpp, rng):
+    """a b + c may be rounded once or twice: the compiler chooses, loop by loop.
 
-    So every such sum is a call of `fused`: with contraction forbidden the bits are the same.
+    So every such sum is a call of `fused`, and with contraction forbidden the bits are the same.
     """
     strict = CppBackend("test", (*cpp_compiler.FLAGS, "-ffp-contract=off"))
     for world in (MIXED, WORLDS["sharp"], WORLDS["drift"]):
         w = whole(rng, world)
         usual, other = (called(b.bind(op, **COUNTS), op, w, w.grid) for b in (cpp, strict))
-        for a, b in zip(usual, other):
+        for a, b in zip(usual, other, strict=True):
             assert np.array_equal(a, b, equal_nan=True)
 
 
 def test_neighbouring_boxes_agree_on_the_face_between_them(cpp, rng):
-    """Two ranks: what one lets out through the common face is what the other lets in, bit for bit.
+    """Two ranks: outflow of one through the common face is inflow of the other, bit for bit.
 
     Along x, where the face is the last lane of one strip and the first of the other's.
     """

@@ -1,4 +1,4 @@
-"""Many processes, one answer: together.py under mpiexec; and a process that is alone."""
+"""Domains of many ranks against one process: rank_checks.py under mpiexec; and one process."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.solvers.elliptic import EllipticSolver
 
-TOGETHER = Path(__file__).resolve().parents[1] / "helpers" / "rank_checks.py"
+CHECKS = Path(__file__).resolve().parents[1] / "helpers" / "rank_checks.py"
 SLOW = pytest.mark.slow
 
 
@@ -20,10 +20,10 @@ SLOW = pytest.mark.slow
     ("numpy", 1), ("numpy", 2), ("cpp", 2), ("numpy", 3), ("cpp", 4),
     pytest.param("cpp", 3, marks=SLOW), pytest.param("numpy", 4, marks=SLOW),
     pytest.param("numpy", 8, marks=SLOW), pytest.param("cpp", 8, marks=SLOW)])
-def test_processes_find_what_one_alone_finds(name, count):
-    """Ghosts by number, sums, places, slabs, elliptic problems of every kind: the same bits.
+def test_ranks_agree_with_one_process(name, count):
+    """Ghosts by number, sums, points, slabs, elliptic problems of every kind: the same bits.
 
-    What is compared with what is said in together.py. Kernels are compiled here, once, beforehand.
+    The comparisons are in rank_checks.py. Kernels are compiled here, once, beforehand.
     """
     grid = Grid((2, 2, 2), (1.0, 1.0, 1.0))
     try:
@@ -31,27 +31,27 @@ def test_processes_find_what_one_alone_finds(name, count):
     except BackendError as error:
         pytest.skip(str(error))
     EllipticSolver(grid, backend, Domain(grid, backend))
-    code, out, errors = mpi.run(count, TOGETHER, name, seconds=400, OMP_NUM_THREADS="1")
+    code, out, errors = mpi.run(count, CHECKS, name, seconds=400, OMP_NUM_THREADS="1")
     assert code == 0 and "6 checks passed on" in out, errors
 
 
 # ---- one process ---------------------------------------------------------------------------
 
-def test_a_process_alone_holds_everything(rng):
+def test_one_process_holds_the_whole_block(rng):
     """Its part is the whole: views of it, nothing copied, nothing sent."""
     grid = Grid((5, 4, 3), (0.1, 0.2, 0.3))
     d, a = Domain(grid), rng.normal(size=(2, *grid.padded))
     before = a.copy()
     d.fill(a)
-    d.filler(a)()
+    d.ghost_updater(a)()
     assert np.array_equal(a, before) and d.grid == d.whole == grid and d.is_root
     inner = a[grid.inner]
     assert np.shares_memory(d.local_view(inner), inner) and d.local_view(inner).shape == inner.shape
     assert vars(d.counters) == {"messages": 0, "bytes": 0, "reductions": 0}
 
 
-def test_places_lie_within_the_block():
-    """A ghost is nobody's: its number is refused."""
+def test_points_outside_the_block_are_refused():
+    """A ghost beyond the block belongs to no rank."""
     grid = Grid((5, 4, 3), (0.1, 0.2, 0.3))
     inside = np.ravel_multi_index((GHOST, GHOST, GHOST + 4), grid.padded)
     assert Domain(grid).points([inside]).voxel == [inside]
@@ -59,7 +59,7 @@ def test_places_lie_within_the_block():
         Domain(grid).points([inside, inside + 1])
 
 
-def test_maxima_and_counts_of_nothing():
+def test_maximum_and_count_of_an_empty_array():
     d = Domain(Grid((2, 2, 2), (1.0, 1.0, 1.0)))
-    none = np.zeros(0)
-    assert d.max(none) == -np.inf and not d.any(none) and d.count(none) == 0
+    empty = np.zeros(0)
+    assert d.max(empty) == -np.inf and not d.any(empty) and d.count(empty) == 0

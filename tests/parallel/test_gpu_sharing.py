@@ -1,4 +1,4 @@
-"""GPUs and processes: who takes which, who is refused, and messages from a device's memory."""
+"""GPUs and ranks: choice of a device, refusal to share one, messages from a device's memory."""
 
 from types import SimpleNamespace
 
@@ -14,21 +14,21 @@ from ekm3d.parallel.gpu_sharing import refuse_sharing, sends_from_device
 from ekm3d.parallel.halo_exchange import Message
 
 
-def test_a_process_takes_the_gpu_of_its_number():
-    """Counted round, as where every process sees but one GPU, its own; untouched without one."""
+def test_a_rank_takes_the_gpu_of_its_number():
+    """Modulo their number, as where every rank sees only its own; None without a number or GPU."""
     assert [chosen(4, {"EKM3D_DEVICE": str(n)}) for n in range(5)] == [0, 1, 2, 3, 0]
     assert chosen(4, {}) is None and chosen(0, {"EKM3D_DEVICE": "1"}) is None
 
 
 def processes(*names):
-    """What refuse_sharing needs of a communicator and of a backend: all on one computer."""
+    """Communicator and backend as `refuse_sharing` uses them, all ranks on one computer."""
     here = gpu_sharing.platform.node()
     gathered = [name and (here, name) for name in names]
     return SimpleNamespace(allgather=lambda value: gathered), SimpleNamespace(device=names[0])
 
 
-def test_two_processes_on_one_gpu_are_refused():
-    """Unless asked for; processes without a GPU share nothing."""
+def test_two_ranks_on_one_gpu_are_refused():
+    """Unless asked for; ranks without a GPU share nothing."""
     refuse_sharing(*processes(b"a", b"b", b"c"), {})
     refuse_sharing(*processes(None, None), {})
     with pytest.raises(LaunchError, match="3 processes work on 2 GPUs.*EKM3D_SHARE_GPU=1"):
@@ -40,20 +40,21 @@ def test_two_processes_on_one_gpu_are_refused():
     ("pass", True), ("import os; os.kill(os.getpid(), 11)", False), ("assert False", False),
     ("import os; assert not {'PMI_RANK', 'PMI_FD', 'OMPI_COMM_WORLD_RANK'} & {*os.environ}", True),
     ("import time; time.sleep(60)", False)])
-def test_memory_of_a_gpu_goes_to_mpi_only_where_a_trial_has_shown_it(trial, works, monkeypatch):
-    """A crash of the trial is an answer; the trial is no process of the job; default is off."""
+def test_gpu_memory_is_given_to_mpi_only_after_a_trial(trial, works, monkeypatch):
+    """A crash of the trial means no; the trial is not part of the job; the default is off."""
     monkeypatch.setattr(gpu_sharing, "SECONDS", 5 if "sleep" in trial else 900)
-    launched = gpu_sharing.os.environ | {"PMI_RANK": "0", "PMI_FD": "5", "OMPI_COMM_WORLD_RANK": "0"}
+    launched = gpu_sharing.os.environ | {"PMI_RANK": "0", "PMI_FD": "5",
+                                         "OMPI_COMM_WORLD_RANK": "0"}
     assert sends_from_device(launched | {"EKM3D_GPU_AWARE": "auto"}, trial) == works
     assert not sends_from_device(launched, trial)
 
 
 @pytest.mark.parametrize("direct", [False, True])
 def test_a_message_travels_between_device_and_host(rng, monkeypatch, direct):
-    """Slabs of arrays on the device go out in one buffer and come back into other arrays.
+    """Slabs of device arrays are packed in one buffer and unpacked into other arrays.
 
-    What has been packed on the host is overwritten before it is unpacked: it must be the buffer
-    that travels. Direct, the buffer itself is the device's.
+    The device buffer is overwritten in between: the host buffer must carry the values. With
+    GPU-aware MPI (direct) the two are one buffer on the device.
     """
     on = CudaBackend("test", cuda_stand_in)
     monkeypatch.setattr(halo_exchange, "gpu_aware", lambda: direct)
@@ -71,10 +72,10 @@ def test_a_message_travels_between_device_and_host(rng, monkeypatch, direct):
         message.device_buffer[...] = 0
         message.host_buffer[...] = travelled
     on.to_device_buffer(message.device_buffer, message.host_buffer)
-    there = on.zeros(b.shape, np.uint8), on.zeros(a.shape)
-    for part, values in message.pairs(there):
+    results = on.zeros(b.shape, np.uint8), on.zeros(a.shape)
+    for part, values in message.pairs(results):
         values[...] = part
-    for sent, got in zip((b, a), map(on.to_numpy, there)):
-        wanted = np.zeros_like(sent)
-        wanted[(Ellipsis, *slab)] = sent[(Ellipsis, *slab)]
-        assert np.array_equal(got, wanted)
+    for sent, received in zip((b, a), map(on.to_numpy, results), strict=True):
+        expected = np.zeros_like(sent)
+        expected[(Ellipsis, *slab)] = sent[(Ellipsis, *slab)]
+        assert np.array_equal(received, expected)

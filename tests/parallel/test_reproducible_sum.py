@@ -1,4 +1,4 @@
-"""Sums that do not depend on who adds up what: against exact ones, shared out in every way."""
+"""Reproducible sums: against exact sums, and for every distribution of the numbers."""
 
 import math
 
@@ -8,9 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekm3d.grid.grid import GHOST, Grid
-from ekm3d.parallel import reproducible_sum
 from ekm3d.parallel.domain import Domain
-from ekm3d.parallel.reproducible_sum import ENTRIES, ReproducibleSums, finish
+from ekm3d.parallel.reproducible_sum import (
+    ENTRIES,
+    ReproducibleSums,
+    bin_values,
+    dot_segments,
+    finish,
+    merge_bins,
+    segments,
+    sum_segments,
+)
 
 SPACING = (0.1, 0.2, 0.3)
 GRIDS = [Grid(cells, SPACING, segment=segment) for cells, segment in (
@@ -19,7 +27,7 @@ GRIDS = [Grid(cells, SPACING, segment=segment) for cells, segment in (
 
 
 def wide(rng, shape, decades=12):
-    """Numbers of both signs over so many decades."""
+    """Random numbers of both signs over so many decades."""
     return rng.normal(size=shape) * 10.0 ** rng.uniform(-decades, 0, shape)
 
 
@@ -27,66 +35,66 @@ def binned(values):
     """Bins of numbers (layers, n), by the reference."""
     bins = np.zeros(ENTRIES * len(values))
     grid = Grid((values.shape[1], 1, len(values)), SPACING)
-    reproducible_sum.collect(grid, values.reshape(-1), values.size, bins.size, bins)
+    bin_values(grid, values.reshape(-1), values.size, bins.size, bins)
     return bins.reshape(-1, ENTRIES)
 
 
 def merged(bins):
-    """The bins of all layers (layers, ENTRIES) as one, (ENTRIES,), by the reference."""
+    """Bins (ENTRIES,) merged from those of all layers (layers, ENTRIES), by the reference."""
     out = np.full(ENTRIES, np.nan)
-    reproducible_sum.merge(Grid((len(bins), 1, 1), SPACING), bins.reshape(-1), bins.size, out.size, out)
+    merge_bins(Grid((len(bins), 1, 1), SPACING), bins.reshape(-1), bins.size, out.size, out)
     return out
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.segment}")
-def test_kernels_add_up_as_their_twins_to_the_last_bit(host, rng, grid):
+def test_kernels_have_the_bits_of_their_twins(host, rng, grid):
     """A segment is the same tree of halves in NumPy, over lanes of a warp, and in vectors.
 
-    Products are rounded once each, so nothing is left that could differ; bins are exact.
+    Products are rounded once each, so nothing else could differ; bins are exact.
     """
     a, b = wide(rng, (2, *grid.padded))
     found = np.full((2, 2, *grid.shape[:2], grid.segments), np.nan)
     for n, do in enumerate((lambda op: op, host.bind)):
-        do(reproducible_sum.sum_segments)(grid, a, found[n, 0])
-        do(reproducible_sum.dot_segments)(grid, a, b, found[n, 1])
+        do(sum_segments)(grid, a, found[n, 0])
+        do(dot_segments)(grid, a, b, found[n, 1])
     assert np.array_equal(found[0], found[1])
     layers = Grid((grid.shape[1] * grid.segments, 1, grid.shape[0]), SPACING)
     for numbers in (found[0, 0], np.zeros_like(found[0, 0]), 1e-300 * found[0, 0],
                     1e290 * found[0, 0]):
         bins = np.full((2, ENTRIES * grid.shape[0]), np.nan)
         for n, do in enumerate((lambda op: op, host.bind)):
-            do(reproducible_sum.collect)(layers, numbers.reshape(-1), numbers.size, bins[n].size, bins[n])
+            do(bin_values)(layers, numbers.reshape(-1), numbers.size, bins[n].size, bins[n])
         assert np.array_equal(bins[0], bins[1])
         ends = np.full((2, ENTRIES), np.nan)
         rows = Grid((grid.shape[0], 1, 1), SPACING)
         for n, do in enumerate((lambda op: op, host.bind)):
-            do(reproducible_sum.merge)(rows, bins[n], bins[n].size, ENTRIES, ends[n])
+            do(merge_bins)(rows, bins[n], bins[n].size, ENTRIES, ends[n])
         assert np.array_equal(ends[0], ends[1])
 
 
-@pytest.mark.parametrize("wrong", [None, np.nan, np.inf, -np.inf])
-def test_layers_of_all_heights_merge_as_in_the_twin(host, rng, wrong):
+@pytest.mark.parametrize("invalid", [None, np.nan, np.inf, -np.inf])
+def test_layers_of_all_magnitudes_merge_as_in_the_twin(host, rng, invalid):
     """Three sums of 50 layers over 160 decades: many lie below the last bin of the highest.
 
-    What is no number is told in its own sum, even in the lowest layer, and in no other.
+    nan or inf makes its own sum nan, even in the lowest layer, and no other.
     """
     values = wide(rng, (150, 7), 8) * 10.0 ** rng.uniform(-160, 0, (150, 1))
     bins = binned(values)
-    if wrong is not None:
-        bins[50 + bins[50:100, 0].argmin(), 3] = wrong
+    if invalid is not None:
+        bins[50 + bins[50:100, 0].argmin(), 3] = invalid
     found = np.full((2, 3, ENTRIES), np.nan)
     for n, do in enumerate((lambda op: op, host.bind)):
-        do(reproducible_sum.merge)(Grid((50, 1, 3), SPACING), bins.reshape(-1), bins.size, found[n].size,
+        do(merge_bins)(Grid((50, 1, 3), SPACING), bins.reshape(-1), bins.size, found[n].size,
                        found[n].reshape(-1))
     assert np.array_equal(found[0], found[1], equal_nan=True)
-    assert np.isnan(found[0, :, 1:]).any(axis=1).tolist() == [False, wrong is not None, False]
+    assert np.isnan(found[0, :, 1:]).any(axis=1).tolist() == [False, invalid is not None, False]
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.cells} by {g.segment}")
-def test_sums_are_right(backend, rng, grid):
-    """Against math.fsum, which rounds once: 6 roundings within a segment of 32, none between segments.
+def test_sums_are_exact_but_for_roundings_within_segments(backend, rng, grid):
+    """Against math.fsum, which rounds once: 6 roundings within a segment of 32, none between.
 
-    All terms' absolute values times 6 half units in the last place bound the error.
+    Bound of the error: the sum of absolute values times 6 half units in the last place.
     """
     a, b = wide(rng, (2, *grid.padded), decades=3)
     domain = Domain(grid, backend)
@@ -98,42 +106,42 @@ def test_sums_are_right(backend, rng, grid):
     assert domain.sums(np.zeros((0, *grid.padded))).shape == (0,)
 
 
-def test_a_span_is_a_tree_of_halves(rng):
-    """32 numbers, (x0 + x16) + (x8 + x24), ... in this very order; a short segment ends in zeros."""
+def test_a_segment_is_a_tree_of_halves(rng):
+    """32 numbers, (x0 + x16) + (x8 + x24), ... in this order; a short segment ends in zeros."""
     grid = Grid((45, 1, 1), SPACING, segment=32)
     x = rng.normal(size=45)
     lanes = np.append(x, np.zeros(19)).reshape(2, 32)
     for half in 16, 8, 4, 2, 1:
         lanes = np.array([[row[n] + row[n + half] for n in range(half)] for row in lanes])
-    assert np.array_equal(reproducible_sum.segments(grid, x.reshape(1, 1, -1)).ravel(), lanes.ravel())
+    assert np.array_equal(segments(grid, x.reshape(1, 1, -1)).ravel(), lanes.ravel())
 
 
 @settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), decades=st.sampled_from([1, 9, 30, 200]),
        scale=st.sampled_from([1e-300, 1e-100, 1.0, 2.0**26, 1e95]))
-def test_whoever_adds_up_finds_the_same_bits(seed, decades, scale):
-    """400 numbers over up to 200 decades, dealt out anew to layers, layers to processes.
+def test_sums_do_not_depend_on_the_distribution(seed, decades, scale):
+    """400 numbers over up to 200 decades, distributed anew over layers, layers over ranks.
 
-    And it is the exact sum but for what lies 77 bits below the largest: the bound below is 400
-    such leftovers and one rounding.
+    The sum is exact but for parts 77 bits below the largest number: the bound is 400 such parts
+    and one rounding.
     """
     rng = np.random.default_rng(seed)
     x = scale * wide(rng, 400, decades)
     found = set()
-    for layers, processes in ((1, 1), (4, 1), (4, 2), (16, 5), (80, 8)):
+    for layers, ranks in ((1, 1), (4, 1), (4, 2), (16, 5), (80, 8)):
         dealt = rng.permutation(x).reshape(layers, -1)
-        owner = rng.integers(0, processes, layers)
-        parts = [merged(binned(dealt[owner == p])) for p in range(processes) if (owner == p).any()]
+        owner = rng.integers(0, ranks, layers)
+        parts = [merged(binned(dealt[owner == p])) for p in range(ranks) if (owner == p).any()]
         found.add(finish(np.array(parts)))
     assert len(found) == 1
     exact = math.fsum(x)
     assert abs(found.pop() - exact) <= 2.0**-53 * abs(exact) + 400 * 2.0**-77 * abs(x).max()
 
 
-def test_what_falls_below_the_bins_does_so_for_everyone():
-    """2^60 - 2^60 + 2^-40: the last is below the fourth bin of the first, whoever holds which.
+def test_numbers_below_the_last_bin_are_lost_for_any_distribution():
+    """2^60 - 2^60 + 2^-40: the last is below the fourth bin of the first, on any rank.
 
-    And 2^-20 is within it.
+    2^-20 is within it.
     """
     for small, left in ((2.0**-40, 0.0), (2.0**-20, 2.0**-20)):
         values = np.array([[2.0**60, -2.0**60], [small, 0.0]])
@@ -143,7 +151,7 @@ def test_what_falls_below_the_bins_does_so_for_everyone():
 
 @pytest.mark.parametrize("bits", range(0, 27))
 def test_numbers_on_the_border_between_bins(bits):
-    """Half units round to even, and a number that fills its bin is in no other one twice.
+    """Half units round to even, and a number that fills its bin is not in another one as well.
 
     2^bits - 1, its negative, its half and its double, and a large one in another layer.
     """
@@ -154,24 +162,24 @@ def test_numbers_on_the_border_between_bins(bits):
     assert finish(np.array([merged(binned(values[:1])), merged(binned(values[1:]))])) == exact
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_what_is_no_number_is_told(backend, rng, wrong):
+@pytest.mark.parametrize("invalid", [np.nan, np.inf, -np.inf])
+def test_a_sum_with_nan_or_inf_is_nan(backend, rng, invalid):
     grid = GRIDS[4]
     a = rng.normal(size=grid.padded)
-    a[GHOST + 1, GHOST, GHOST + 40] = wrong
+    a[GHOST + 1, GHOST, GHOST + 40] = invalid
     assert math.isnan(Domain(grid, backend).sum(a))
 
 
-def test_nothing_adds_up_to_nothing(backend):
-    """Nor do ghosts count."""
+def test_a_sum_of_zeros_is_zero(backend):
+    """Ghosts do not count."""
     grid = GRIDS[3]
     a = np.full(grid.padded, np.nan)
     a[grid.inner] = 0.0
     assert Domain(grid, backend).sum(a) == 0.0
 
 
-def test_the_bins_of_boxes_are_those_of_the_whole(backend, rng):
-    """Cut at segments, boxes fill the same bins: top bins may be lower, nothing else differs."""
+def test_bins_of_boxes_are_those_of_the_whole(backend, rng):
+    """Divided at segments, boxes fill the same bins; only their top bins may be lower."""
     whole = Grid((100, 6, 5), SPACING, segment=32)
     a = wide(rng, whole.padded, 30)
     parts = []

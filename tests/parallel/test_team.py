@@ -1,4 +1,4 @@
-"""Several processes of one job: how they find one another, and how they end when one fails."""
+"""Ranks of one job: recognition of a launcher, start of MPI, and the end when a rank fails."""
 
 import subprocess
 import sys
@@ -15,9 +15,9 @@ HYDRA = {"PMI_SIZE": "4", "PMI_RANK": "3"}
 OPEN_MPI = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}
 
 
-# --- who is there -------------------------------------------------------------------------------
+# --- start -------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("environ, found", [
+@pytest.mark.parametrize("environ, result", [
     ({}, (0, 1)), (HYDRA, (3, 4)), (OPEN_MPI, (1, 2)),
     ({"PMI_SIZE": "1", "PMI_RANK": "0"}, (0, 1)),
     ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "7", "SLURM_NTASKS": "8"}, (7, 8)),
@@ -27,9 +27,9 @@ OPEN_MPI = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}
     ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", **HYDRA}, (3, 4)),
     ({"PMI_SIZE": "many", "PMI_RANK": "3"}, (0, 1)),
 ])
-def test_launchers_are_known_by_what_they_tell(environ, found):
-    """(number, count): what each launcher's documentation says it sets."""
-    assert launched(environ) == found
+def test_launchers_are_recognised_by_their_variables(environ, result):
+    """(rank, number of processes), as each launcher's documentation has its variables."""
+    assert launched(environ) == result
 
 
 def test_one_process_needs_no_mpi():
@@ -44,7 +44,7 @@ def test_one_process_needs_no_mpi():
 
 
 def imitation(monkeypatch, size, vendor="MPICH"):
-    """Let mpi4py be an imitation whose world has `size` processes."""
+    """Replace mpi4py by an imitation whose world has `size` processes."""
     mpi = ModuleType("mpi4py.MPI")
     mpi.COMM_WORLD = SimpleNamespace(size=size)
     mpi.Get_library_version = lambda: f"{vendor}   Version: 7\0\nmore"
@@ -57,7 +57,7 @@ def imitation(monkeypatch, size, vendor="MPICH"):
 
 
 def test_many_processes_without_mpi_are_refused(monkeypatch):
-    """Four silent copies of one run would overwrite one another."""
+    """Four independent copies of one run would overwrite one another's files."""
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(LaunchError, match="^4 processes were started, but MPI cannot be used: .*"
                        r"pip install 'ekm3d\[mpich\]'"):
@@ -74,63 +74,66 @@ def test_a_launcher_of_another_mpi_is_refused(monkeypatch):
         join(environ=HYDRA)
 
 
-def test_open_mpi_s_launcher_with_mpich_is_refused_before_mpich_ends_the_process(monkeypatch):
+def test_mpich_under_open_mpi_s_launcher_is_refused(monkeypatch):
+    """Before MPICH ends the process without a message."""
     imitation(monkeypatch, 2)
     with pytest.raises(LaunchError, match="started by Open MPI's launcher, but mpi4py found MPICH"):
         join(environ=OPEN_MPI)
 
 
-def test_cores_are_shared_by_those_who_may_use_them():
-    """8 cores: two unbound processes take 4 each, two bound to halves their own; a wish stands."""
-    everything, low, high = (frozenset(range(*ends)) for ends in ((0, 8), (0, 4), (4, 8)))
-    for cores, number, threads in (([everything], 0, "8"), ([everything] * 2, 1, "4"),
-                                   ([low, high], 1, "4"), ([everything] * 3, 2, "2"),
+def test_cores_are_divided_among_the_processes_of_a_computer():
+    """8 cores: two unbound processes take 4 each, two bound to halves their own; a setting stands.
+    """
+    all_cores, low, high = (frozenset(range(*ends)) for ends in ((0, 8), (0, 4), (4, 8)))
+    for cores, rank, threads in (([all_cores], 0, "8"), ([all_cores] * 2, 1, "4"),
+                                   ([low, high], 1, "4"), ([all_cores] * 3, 2, "2"),
                                    ([frozenset([5])] * 4, 3, "1")):
         environ = {}
-        share_cores(cores, number, environ)
+        share_cores(cores, rank, environ)
         assert environ == {"OMP_NUM_THREADS": threads}
-    share_cores([everything], 0, wish := {"OMP_NUM_THREADS": "3"})
-    assert wish == {"OMP_NUM_THREADS": "3"}
+    share_cores([all_cores], 0, setting := {"OMP_NUM_THREADS": "3"})
+    assert setting == {"OMP_NUM_THREADS": "3"}
 
 
-def test_alone_an_error_is_only_its_own(capsys):
+def test_a_single_process_prints_its_failure(capsys):
     assert ALONE.failed("why", 3) == 3 and capsys.readouterr().err == "why\n"
     assert (ALONE.size, ALONE.is_root, ALONE.comm) == (1, True, None)
 
 
-# --- how they end -------------------------------------------------------------------------------
+# --- end -------------------------------------------------------------------------------
 
-def test_an_unforeseen_error_on_one_ends_all_with_its_traceback():
-    """The others wait in a barrier, for ever if nobody told them."""
+def test_an_unexpected_error_of_one_rank_ends_all_with_its_traceback():
+    """The others wait in a barrier, for ever if the job were not ended."""
     code, out, errors = mpi.script(3, "from ekm3d.parallel.team import join\nteam = join()\n"
                                      "print('hello', flush=True)\n"
-                                     "team.comm.Barrier()\n"       # then it has been said
-                                     "if team.number == 2:\n"
+                                     "team.comm.Barrier()\n"       # then it has been printed
+                                     "if team.rank == 2:\n"
                                      "    import time; time.sleep(1.0); {}['no such key']\n"
                                      "team.comm.Barrier()")
     assert code != 0
     assert "ekm3d: process 2 of 3 fails:\nTraceback" in errors and "no such key" in errors
-    assert out == "hello\n"                       # of the first process alone
+    assert out == "hello\n"                       # of rank 0 alone
 
 
-def test_a_failure_of_all_is_said_once():
-    """Exit code 3 of each and so of the job, no word of the library about an abort."""
-    code, out, errors = mpi.script(3, "import sys\nfrom ekm3d.parallel.team import join\nteam = join()\n"
+def test_a_failure_of_all_ranks_is_printed_once():
+    """Exit code 3 of each and so of the job, no message of the library about an abort."""
+    code, out, errors = mpi.script(3, "import sys\nfrom ekm3d.parallel.team import join\n"
+                                     "team = join()\n"
                                      "sys.exit(team.failed('no outlet', 3))")
     assert (code, out, errors) == (3, "", "no outlet\n")
 
 
 def test_a_failure_of_one_ends_the_others():
-    """It waits a little for the others to fail as well, and then ends them."""
+    """It waits PATIENCE for the others to fail as well, and then ends the job."""
     code, _, errors = mpi.script(3, "import sys\nfrom ekm3d.parallel import team\n"
-                                   "launch.PATIENCE = 0.2\nteam = team.join()\n"
-                                   "if team.number == 1: sys.exit(team.failed('my disk', 3))\n"
+                                   "team.PATIENCE = 0.2\nteam = team.join()\n"
+                                   "if team.rank == 1: sys.exit(team.failed('my disk', 3))\n"
                                    "team.comm.Barrier()")
     assert code == 3 and "process 1 of 3: my disk\n" in errors
 
 
-def test_together_an_error_of_one_is_everyone_s():
-    """Numbers 1 and 2 of 3 fail: all raise, number 0 what the first of them said."""
+def test_collective_errors_raise_on_all_ranks():
+    """Ranks 1 and 2 of 3 fail: all raise, rank 0 with the message of the first of them."""
     code, out, errors = mpi.script(3, """
 import sys
 from ekm3d.parallel.team import collective_errors, join
@@ -139,8 +142,8 @@ with collective_errors(team.comm, ValueError):
     pass
 try:
     with collective_errors(team.comm, ValueError):
-        if team.number:
-            raise ValueError(f"voxel of {team.number}")
+        if team.rank:
+            raise ValueError(f"voxel of {team.rank}")
 except ValueError as error:
     text = f"own: {error}"
 except RuntimeError as error:
@@ -152,27 +155,27 @@ print(team.comm.gather(text))""")
 
 # --- the command line ---------------------------------------------------------------------------
 
-def test_bad_input_is_said_once(tmp_path):
-    """By one of three processes, exit code 2, nothing written."""
+def test_bad_input_is_reported_once(tmp_path):
+    """By one of three ranks, exit code 2, nothing written."""
     case = salt_case(tmp_path)
     code, out, errors = mpi.ekm3d(3, "run", case, "-o", "grid.spacing=1 A")
     assert (code, out) == (2, "") and not (case / "out").exists()
     assert errors.count("cannot read '1 A' as m") == 1 and len(errors.splitlines()) == 1
 
 
-def test_a_wrong_command_line_is_said_once(tmp_path):
+def test_a_wrong_command_line_is_reported_once(tmp_path):
     code, out, errors = mpi.ekm3d(3, "run", tmp_path, "--quite")
     assert (code, out) == (2, "") and errors.count("unrecognized arguments: --quite") == 1
 
 
-def test_what_is_work_for_one_is_done_by_one(tmp_path):
+def test_check_runs_on_one_rank(tmp_path):
     """ekm3d check under a launcher prints its page once."""
     code, out, errors = mpi.ekm3d(2, "check", salt_case(tmp_path), "--backend", "numpy")
     assert (code, errors) == (0, "")
     assert out.count("6 x 3 x 4 = 72 of 0.1") == 1 and out.count("expected: about") == 1
 
 
-def test_without_mpi_two_processes_say_so_once(tmp_path):
+def test_missing_mpi_is_reported_once(tmp_path):
     """The launcher is real, mpi4py is hidden."""
     (tmp_path / "mpi4py.py").write_text("raise ImportError('libmpi.so.12: cannot open')\n")
     code, out, errors = mpi.ekm3d(2, "run", salt_case(tmp_path),

@@ -1,4 +1,4 @@
-"""The catholyte: what the drain takes, what the plate captures and what settles on it."""
+"""Catholyte: drainage, capture of REE by the plate, settling of suspended solids."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ CAPTURE = 1.84e-8       # m/s per A/m2
 
 def tanks(volume, salt=100.0, lree=5.0, hree=2.0, al=3.0, base=0.0, capture=CAPTURE,
           deposition=0.0):
-    """(Cathodes, state): tanks of `volume` [m3] with sulfates [mol/m3], `base` mol/m3 of OH-."""
+    """(Catholytes, state): tanks of `volume` [m3] with sulfates [mol/m3], `base` mol/m3 of OH-."""
     volume = np.atleast_1d(np.asarray(volume, float))
     content = np.zeros(len(CHEM.components))
     content[[NA, LREE, HREE, AL]] = 2 * salt, lree, hree, al
@@ -29,9 +29,15 @@ def tanks(volume, salt=100.0, lree=5.0, hree=2.0, al=3.0, base=0.0, capture=CAPT
     content[NA] += base
     n, m = volume.size, len(CHEM.minerals)
     k, s = len(CHEM.components), len(CHEM.species)
-    state = SimpleNamespace(catholyte_totals=volume[:, None] * content, plate_totals=np.zeros((n, k)),
-                            leachate=np.zeros(k), drained=np.zeros(k), catholyte_species=np.zeros((s, n)),
-                            catholyte_pH=np.zeros(n), catholyte_warm_start=np.zeros((k + 3 + m, n)))
+    state = SimpleNamespace(
+        catholyte_totals=content[:, None] * volume,
+        plate_totals=np.zeros((k, n)),
+        leachate=np.zeros(k),
+        drained=np.zeros(k),
+        catholyte_species=np.zeros((s, n)),
+        catholyte_pH=np.zeros(n),
+        catholyte_warm_start=np.zeros((k + 3 + m, n)),
+    )
     cathodes = Catholytes(CHEM, EquilibriumSolver(CHEM), volume, capture, deposition)
     cathodes.start(state)
     return cathodes, state
@@ -45,10 +51,10 @@ def advance(cathodes, s, dt, drained=0.0, collected=True, current=0.0):
 
 def held(s):
     """mol of every component, wherever it is."""
-    return s.catholyte_totals.sum(0) + s.plate_totals.sum(0) + s.leachate + s.drained
+    return s.catholyte_totals.sum(1) + s.plate_totals.sum(1) + s.leachate + s.drained
 
 
-def test_the_drain_takes_the_share_of_a_mixed_tank():
+def test_drain_takes_the_share_of_a_mixed_tank():
     """Water of constant volume, c = c0 exp(-Q t / V): exact, and the same in one step or in ten.
 
     2 l, 1e-6 m3/s, 1000 s: 1 - exp(-0.5) of everything, suspended hydroxide included.
@@ -59,20 +65,20 @@ def test_the_drain_takes_the_share_of_a_mixed_tank():
         for _ in range(steps):
             advance(cathodes, s, 1000.0 / steps, drained=1e-6)
         share = 1.0 - np.exp(-1e-6 * 1000.0 / 2e-3)
-        np.testing.assert_allclose(s.leachate, share * before[0], rtol=1e-12)
+        np.testing.assert_allclose(s.leachate, share * before[:, 0], rtol=1e-12)
         np.testing.assert_allclose(s.catholyte_totals, (1 - share) * before, rtol=1e-12)
 
 
-def test_what_leaves_counts_as_leachate_only_where_it_is_collected():
-    """Two tanks, one with a collector, one with a drain; `left` tells what each gave."""
+def test_only_collected_drainage_counts_as_leachate():
+    """Two tanks, one with a collector, one with a drain; `left` is the amount from each."""
     cathodes, s = tanks([1e-3, 3e-3])
     cathodes.advance(s, 600.0, np.array([1e-7, 2e-7]), np.array([True, False]), np.zeros(2))
-    np.testing.assert_allclose(s.leachate, cathodes.left[0], rtol=1e-15)
-    np.testing.assert_allclose(s.drained, cathodes.left[1], rtol=1e-15)
+    np.testing.assert_allclose(s.leachate, cathodes.left[:, 0], rtol=1e-15)
+    np.testing.assert_allclose(s.drained, cathodes.left[:, 1], rtol=1e-15)
     assert s.leachate[LREE] > 0 and s.drained[LREE] > 0
 
 
-def test_capture_far_below_faraday_s_cap():
+def test_capture_rate_far_below_faraday_limit():
     """d n/dt = k_pl (I/A) c A = k_pl I n/V: n(t) = n0 exp(-k_pl I t / V), the same for both REE.
 
     A strong base current and little REE: 1e-3 mol/m3 in 2 l under 1 A for an hour would need
@@ -84,33 +90,35 @@ def test_capture_far_below_faraday_s_cap():
     share = 1.0 - np.exp(-CAPTURE * 1.0 * 3600.0 / 2e-3)
     assert 0.03 < share < 0.04
     for k in (LREE, HREE):
-        assert s.plate_totals[0, k] == pytest.approx(share * before[0, k], rel=1e-12)
-    assert s.plate_totals[0, AL] == s.plate_totals[0, NA] == 0.0
+        assert s.plate_totals[k, 0] == pytest.approx(share * before[k, 0], rel=1e-12)
+    assert s.plate_totals[AL, 0] == s.plate_totals[NA, 0] == 0.0
 
 
-def test_capture_takes_three_hydroxides_for_every_ree():
+def test_capture_takes_three_hydroxides_per_ree():
     """Faraday: what is captured is the metal with 3 OH-, so the plate's acidity is -3 per mol."""
     cathodes, s = tanks(2e-3)
     advance(cathodes, s, 60.0, current=0.1)
-    assert s.plate_totals[0, LREE] > 0
-    assert s.plate_totals[0, H] == pytest.approx(-3 * (s.plate_totals[0, LREE] + s.plate_totals[0, HREE]), rel=1e-12)
-    assert abs(CHEM.charge @ s.plate_totals[0]) < 1e-12 * s.plate_totals[0, LREE]
+    assert s.plate_totals[LREE, 0] > 0
+    assert s.plate_totals[H, 0] == pytest.approx(
+        -3 * (s.plate_totals[LREE, 0] + s.plate_totals[HREE, 0]), rel=1e-12
+    )
+    assert abs(CHEM.charge @ s.plate_totals[:, 0]) < 1e-12 * s.plate_totals[LREE, 0]
 
 
 @pytest.mark.parametrize("current", [1e-3, 0.3, 3.0])
-def test_capture_never_exceeds_the_base_that_the_current_made(current):
+def test_capture_never_exceeds_base_made_by_current(current):
     """I t / F mol of OH-, 3 per mol of REE: with 1e5 times the usual k_pl the cap always binds.
 
     Then exactly I t / 3F is captured, shared out by what is there: LREE to HREE as 5 to 2.
     """
     cathodes, s = tanks(2e-3, lree=500.0, hree=200.0, capture=1e5 * CAPTURE)
     advance(cathodes, s, 60.0, current=current)
-    captured = s.plate_totals[0, LREE] + s.plate_totals[0, HREE]
+    captured = s.plate_totals[LREE, 0] + s.plate_totals[HREE, 0]
     assert captured == pytest.approx(current * 60.0 / FARADAY / 3.0, rel=1e-12)
-    assert s.plate_totals[0, LREE] / s.plate_totals[0, HREE] == pytest.approx(2.5, rel=1e-12)
+    assert s.plate_totals[LREE, 0] / s.plate_totals[HREE, 0] == pytest.approx(2.5, rel=1e-12)
 
 
-def test_nothing_is_captured_without_current():
+def test_no_capture_without_current():
     """Power off, or no plate capture in the case: what is dissolved stays so."""
     for current, capture in ((0.0, CAPTURE), (1.0, 0.0)):
         cathodes, s = tanks(2e-3, capture=capture)
@@ -126,17 +134,19 @@ def test_suspended_hydroxide_settles_at_its_rate():
     the step are those that the engine itself finds in the same totals.
     """
     cathodes, s = tanks(2e-3, base=28.0, deposition=0.034)
-    solid = cathodes.engine.solve(s.catholyte_totals.T / 2e-3, np.ones(1)).solid[:, 0] * 2e-3
+    solid = cathodes.engine.solve_numpy(s.catholyte_totals / 2e-3, np.ones(1)).solid[:, 0] * 2e-3
     assert solid[CHEM.minerals.index("Al(OH)3")] > 0.9 * 3.0 * 2e-3
     advance(cathodes, s, 20.0)
     share = 1.0 - np.exp(-0.034 * 20.0)
     for mineral, k in (("Al(OH)3", AL), ("LREE(OH)3", LREE), ("HREE(OH)3", HREE)):
         amount = share * solid[CHEM.minerals.index(mineral)]
-        assert s.plate_totals[0, k] == pytest.approx(amount, rel=1e-9, abs=1e-15)
-    assert s.plate_totals[0, H] == pytest.approx(-3 * s.plate_totals[0, [AL, LREE, HREE]].sum(), rel=1e-9)
+        assert s.plate_totals[k, 0] == pytest.approx(amount, rel=1e-9, abs=1e-15)
+    assert s.plate_totals[H, 0] == pytest.approx(
+        -3 * s.plate_totals[[AL, LREE, HREE], 0].sum(), rel=1e-9
+    )
 
 
-def test_nothing_is_lost_and_nothing_charged(rng):
+def test_mass_and_charge_are_conserved(rng):
     """Ten steps with everything going on: tanks, plates, leachate and drains hold what was there.
 
     1e-13 relative: only additions. What leaves is neutral, as the tank was: a tank that is as
@@ -149,12 +159,12 @@ def test_nothing_is_lost_and_nothing_charged(rng):
                          np.array([0.7, 0.2, 0.0]))
     np.testing.assert_allclose(held(s), before, rtol=1e-13)
     ions = np.abs(CHEM.charge) @ before
-    for part in (s.catholyte_totals.sum(0), s.plate_totals.sum(0), s.leachate, s.drained):
+    for part in (s.catholyte_totals.sum(1), s.plate_totals.sum(1), s.leachate, s.drained):
         assert abs(CHEM.charge @ part) < 1e-13 * ions
-    assert (s.catholyte_totals[:, [NA, LREE, HREE, AL]] >= 0).all()
+    assert (s.catholyte_totals[[NA, LREE, HREE, AL]] >= 0).all()
 
 
-def test_the_tank_turns_alkaline_as_current_makes_base():
+def test_tank_turns_alkaline_with_current():
     """1 A for 60 s makes 6.2e-4 mol of OH-, in 2 l of 0.1 M Na2SO4: 0.31 mM more every time.
 
     The first batch in water that was near neutral: log10(3.1e-4) + 14 = 10.49 by concentration,
@@ -166,8 +176,8 @@ def test_the_tank_turns_alkaline_as_current_makes_base():
     assert pH[0] == pytest.approx(7.0, abs=0.5)
     for _ in range(5):
         made = 60.0 / FARADAY
-        s.catholyte_totals[0, H] -= made
-        s.catholyte_totals[0, NA] += made
+        s.catholyte_totals[H, 0] -= made
+        s.catholyte_totals[NA, 0] += made
         advance(cathodes, s, 60.0, current=1.0)
         pH.append(s.catholyte_pH[0])
     assert pH[1] == pytest.approx(10.35, abs=0.02)
@@ -179,4 +189,4 @@ def test_a_block_without_electrodes_has_no_tanks():
     state = SimpleNamespace()
     cathodes.start(state)
     cathodes.advance(state, 10.0, np.zeros(0), np.zeros(0, bool), np.zeros(0))
-    assert cathodes.left.shape == (0, len(CHEM.components))
+    assert cathodes.left.shape == (len(CHEM.components), 0)

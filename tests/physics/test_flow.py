@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.salt_medium import row
+from helpers.salt_medium import rock_of, row
 
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
@@ -29,9 +29,9 @@ def flow_cell(backend, wells, cells=(12, 3, 2), conductivity=1e-6, osmosis=0.0):
     plates = [((x, 0, 0), (x + 0.1, cells[1] * 0.1, cells[2] * 0.1)) for x in (0.0, end - 0.1)]
     electrodes = Electrodes(grid, (row("a", plates[0]), row("c", plates[1])), 0.0)
     ore = electrodes.ore
-    rock = {"conductivity": np.pad(np.where(ore, conductivity, 0.0), GHOST),
-            "electroosmosis": np.pad(np.where(ore, osmosis, 0.0), GHOST),
-            "storage": np.zeros(grid.padded)}
+    rock = rock_of(hydraulic_conductivity=np.pad(np.where(ore, conductivity, 0.0), GHOST),
+                   electroosmosis=np.pad(np.where(ore, osmosis, 0.0), GHOST),
+                   storage=np.zeros(grid.padded))
     contacts = BoundaryFaces(grid, electrodes)
     places = Wells(grid, wells, contacts, np.zeros((len(wells), 1)))
     flow = Flow(grid, backend, Domain(grid), rock, contacts, places, 1e-12)
@@ -94,7 +94,7 @@ def test_water_balance_closes_in_every_voxel(backend, rng):
     assert flow.out.sum() == pytest.approx(3e-6, rel=1e-9)
 
 
-def test_a_drain_never_admits_water(backend):
+def test_drain_never_admits_water(backend):
     """A drain whose head stands above the ore's stays dry; all water goes to the lower one."""
     wells = (well("injection", box=((0.5, 0, 0), (0.6, 0.3, 0.2)), rate=1e-6),
              well("drain", "anodes", head=50.0), well("collector", "cathodes", head=0.0))
@@ -104,7 +104,7 @@ def test_a_drain_never_admits_water(backend):
     assert flow.wells[2][1].sum() == pytest.approx(-1e-6, rel=1e-9)
 
 
-def test_an_inlet_gives_no_more_than_its_supply(backend):
+def test_inlet_is_limited_to_max_rate(backend):
     """A head of 100 m would push 100 times its supply: exactly max_rate enters."""
     wells = (well("head", "anodes", head=100.0, max_rate=6e-8),
              well("collector", "cathodes", head=0.0))
@@ -120,7 +120,7 @@ def test_injection_without_an_outlet_is_refused(backend):
         flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
 
 
-def test_layers_across_the_flow_push_like_pumps_in_series(backend):
+def test_osmosis_across_layers_in_series(backend):
     """One face between voxels of K 1e-6 and 4e-6 m/s, k_e 1e-8 and 3e-8 m2/V/s, sigma 1 and 9 S/m.
 
     6 V over it: 5.4 V in the first half, 0.6 V in the second, the parts of the resistances. Each
@@ -140,15 +140,15 @@ def test_layers_across_the_flow_push_like_pumps_in_series(backend):
     assert np.count_nonzero(water) == 1
 
 
-def test_an_operator_that_stays_is_taken_up_once(backend, monkeypatch):
+def test_unchanged_operator_is_set_once(backend, monkeypatch):
     """Rock and openings as they were: the multigrid stands. New rock or a drain that closes: anew.
 
     Heads 3 and 1 m, then 5 and 1: the operator is the same, the water doubles. Then K doubles.
     """
     wells = (well("head", "anodes", head=3.0), well("head", "cathodes", head=1.0))
     _, flow, s = flow_cell(backend, wells)
-    taken, take = [], flow.elliptic.multigrid.take
-    monkeypatch.setattr(flow.elliptic.multigrid, "take",
+    taken, take = [], flow.elliptic.multigrid.set_operator
+    monkeypatch.setattr(flow.elliptic.multigrid, "set_operator",
                         lambda *given: (taken.append(1), take(*given)))
 
     def through():
@@ -160,8 +160,8 @@ def test_an_operator_that_stays_is_taken_up_once(backend, monkeypatch):
     assert through() == (pytest.approx(first, rel=1e-9), 1)
     wells[0].head = 5.0
     assert through() == (pytest.approx(2 * first, rel=1e-9), 1)
-    flow.rock["conductivity"] *= 2
-    flow.take_up_rock()
+    flow.rock.hydraulic_conductivity *= 2
+    flow.update_rock()
     assert through() == (pytest.approx(4 * first, rel=1e-9), 2)
     wells[1].kind, wells[1].head = "drain", 50.0     # open as before, then closed: no water
     assert through() == (pytest.approx(0.0, abs=1e-9 * first), 3)

@@ -1,9 +1,10 @@
-"""The medium follows its minerals and its water, against numbers by hand."""
+"""Porosity feedback of minerals and pore water, against numbers by hand."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.salt_medium import rock_of
 from helpers.slow_voxels import chemistry
 
 from ekm3d.case.medium import Response, Zeta
@@ -12,11 +13,16 @@ from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.porosity_feedback import EPSILON_ETA, LEAST, PorosityFeedback, kozeny_carman
 
 VOLUMES = np.array([3e-5, 2e-5])       # m3/mol
-FIRST = {"water_content": 0.3, "tortuosity": 0.5, "conductivity": 2e-6, "electroosmosis": 0.0}
+FIRST = {
+    "water_content": 0.3,
+    "tortuosity": 0.5,
+    "hydraulic_conductivity": 2e-6,
+    "electroosmosis": 0.0,
+}
 
 
 def medium(response, n=3, amounts=0.0):
-    """(Medium, state, value of a rock array) of n voxels of porosity 0.4 with both minerals."""
+    """Return (PorosityFeedback, state, value of a rock array) for n voxels of porosity 0.4."""
     chem = chemistry("salt", "base")
     grid = Grid((n, 1, 1), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0))
     ore = OreVoxels(grid, np.ones(grid.shape, bool))
@@ -26,16 +32,16 @@ def medium(response, n=3, amounts=0.0):
         ore.put(array, value)
         return array
 
-    rock = {name: padded(value) for name, value in FIRST.items()}
+    rock = rock_of(**{name: padded(value) for name, value in FIRST.items()})
     s = SimpleNamespace(solid=padded(amounts, 2), kinetic_minerals=padded(500.0, 2),
                         immobile_solid=padded(100.0, 2), c=padded(0.0, len(chem.species)),
                         pH=padded(7.0))
     made = PorosityFeedback(ore, chem, rock, padded(0.4), response)
     made.start(s)
-    return made, s, lambda name: ore.take(rock[name])
+    return made, s, lambda name: ore.take(getattr(rock, name))
 
 
-def test_kozeny_and_carman():
+def test_kozeny_carman():
     """n^3/(1 - n)^2: from 0.4 to 0.2 by (1/2)^3 (0.6/0.8)^2 = 0.0703125; 1 where n stays."""
     assert kozeny_carman(0.2, 0.4) == pytest.approx(0.0703125, rel=1e-15)
     assert kozeny_carman(0.37, 0.37) == 1.0
@@ -58,7 +64,7 @@ def test_minerals_fill_the_pores(law, K):
     np.testing.assert_allclose(made.porosity, 0.2, rtol=1e-14)
     np.testing.assert_allclose(value("water_content"), 0.15, rtol=1e-14)
     np.testing.assert_allclose(value("tortuosity"), 0.5 * 2**-0.33, rtol=1e-14)
-    np.testing.assert_allclose(value("conductivity"), 2e-6 * K, rtol=1e-14)
+    np.testing.assert_allclose(value("hydraulic_conductivity"), 2e-6 * K, rtol=1e-14)
     s.kinetic_minerals[0] -= 1000.0
     s.kinetic_minerals[1] -= 5000.0
     s.immobile_solid[1] -= 500.0
@@ -75,15 +81,15 @@ def test_pores_never_close():
     made.advance(s)
     assert made.closed == 1
     np.testing.assert_allclose(np.sort(value("water_content")), [LEAST * 0.3, 0.3, 0.3])
-    assert (value("conductivity") > 0).all()
+    assert (value("hydraulic_conductivity") > 0).all()
 
 
-def test_nothing_moves_without_volumes():
+def test_rock_is_unchanged_without_volumes():
     """Minerals come and go; the rock stays to the bit where the porosity is off."""
     made, s, value = medium(Response(zeta=Zeta(np.array([3.0]), np.array([-0.02]))))
     s.solid += 1000.0
     made.advance(s)
-    for name in ("water_content", "tortuosity", "conductivity"):
+    for name in ("water_content", "tortuosity", "hydraulic_conductivity"):
         np.testing.assert_array_equal(value(name), FIRST[name])
 
 
@@ -92,14 +98,15 @@ def test_nothing_moves_without_volumes():
 def test_zeta_between_and_beyond_its_points():
     """0 mV at pH 3, -40 at 9: -20 in the middle, the ends beyond; a tenfold I takes off 30 %."""
     zeta = Zeta(np.array([3.0, 9.0]), np.array([0.0, -0.04]), -0.3, 0.01)
-    I = np.full(4, 0.01)
-    np.testing.assert_allclose(zeta(np.array([2.0, 6.0, 9.0, 12.0]), I), [0, -0.02, -0.04, -0.04])
+    strength = np.full(4, 0.01)
+    np.testing.assert_allclose(zeta(np.array([2.0, 6.0, 9.0, 12.0]), strength),
+                               [0, -0.02, -0.04, -0.04])
     strengths = np.array([0.001, 0.1, 0.01 * 10**4])
     np.testing.assert_allclose(zeta(np.full(3, 6.0), strengths), [-0.026, -0.014, 0.0], atol=1e-15)
     assert np.isfinite(zeta(6.0, 0.0))
 
 
-def test_smoluchowski_s_permeability():
+def test_smoluchowski_permeability():
     """k_e = -(epsilon/eta) zeta theta tau; epsilon/eta = 78.4 x 8.854e-12/0.890e-3 m2/s/V2.
 
     -30 mV in 0.3 of water and tau = 0.5: +3.51e-9 m2/V/s, towards the cathode. I of 20 mol/m3 of

@@ -1,4 +1,4 @@
-"""Chemistry in the run: which voxels are solved, what that does to mass, what is told of it."""
+"""Equilibrium chemistry of a run: skipped voxels, mass conservation, error reports."""
 
 from types import SimpleNamespace
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.field_voxels import CHEM, ENGINE, FIELD, THETA, H, ore
 from helpers.random_systems import CARBON_DIOXIDE, with_gas
+from helpers.salt_medium import rock_of
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.choose import choose_backend
@@ -19,7 +20,7 @@ from ekm3d.errors import BackendError
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import flat
 from ekm3d.physics.ore_voxels import OreVoxels
-from ekm3d.physics.reactions import Reactions, follow, moved
+from ekm3d.physics.reactions import Reactions, needs_solve, update_dependents
 from ekm3d.thermodata.build import read_database
 
 PLAIN = Backend("plain arrays")
@@ -35,13 +36,18 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
     inside[GRID.inner] = place
     total, sites = ore(rng, 22)
     total[H] = acidity_from_neutrality(chem, total, sites.cec)
-    rock = {name: np.where(inside, value, 0.0) for name, value in (
+    rock = rock_of(**{name: np.where(inside, value, 0.0) for name, value in (
         ("water_content", THETA), ("tortuosity", 0.6), ("cec", sites.cec),
-        ("cec_slope", sites.slope))}
-    rock["reference_pH"] = 5.3
-    counts = {"totals": len(chem.components), "totals_at_last_solve": len(chem.components), "c": len(chem.species),
-              "exchanged": len(chem.exchange), "solid": len(chem.minerals),
-              "warm_start": chem.unknowns, "warm_start_rate": chem.unknowns - len(chem.minerals)}
+        ("cec_slope", sites.slope))}, reference_pH=5.3)
+    counts = {
+        "totals": len(chem.components),
+        "totals_at_last_solve": len(chem.components),
+        "c": len(chem.species),
+        "exchanged": len(chem.exchange),
+        "solid": len(chem.minerals),
+        "warm_start": chem.unknowns,
+        "warm_start_rate": chem.unknowns - len(chem.minerals),
+    }
     s = SimpleNamespace(step=0, time=0.0, gas_uptake=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "transport_factor", "charge")})
@@ -57,12 +63,12 @@ def at(array, voxels):
 
 
 def test_species_are_the_equilibrium_of_the_totals(rng):
-    """What a call leaves behind is what the engine says of the same voxels, to the bit; ghosts
+    """Results of a call equal those of the solver for the same voxels, to the bit; ghosts
     and electrodes stay empty; the charge is sum z T - CEC."""
     reactions, s, voxels = block(rng)
-    cec = at(reactions.rock["cec"], voxels)
-    found = ENGINE.solve(at(s.totals, voxels), np.full(22, THETA),
-                         Sites(cec, at(reactions.rock["cec_slope"], voxels), 5.3))
+    cec = at(reactions.rock.cec, voxels)
+    found = ENGINE.solve_numpy(at(s.totals, voxels), np.full(22, THETA),
+                         Sites(cec, at(reactions.rock.cec_slope, voxels), 5.3))
     for name in ("c", "exchanged", "solid", "warm_start", "pH"):
         assert np.array_equal(at(getattr(s, name), voxels), getattr(found, name))
     assert np.array_equal(at(s.transport_factor, voxels),
@@ -74,7 +80,7 @@ def test_species_are_the_equilibrium_of_the_totals(rng):
     assert at(s.charge, voxels)[4] == pytest.approx(3.0, rel=1e-10)
 
 
-def test_totals_keep_every_digit_whatever_the_tolerance(rng):
+def test_totals_are_untouched_for_any_tolerance(rng):
     """The engine's remainder is in the species: at a tolerance of 1e-4 it is seen there, and the
     totals, which are what is transported and counted, are the same to the bit."""
     reactions, s, voxels = block(rng, engine=EquilibriumSolver(CHEM, tolerance=1e-4))
@@ -88,7 +94,7 @@ def test_totals_keep_every_digit_whatever_the_tolerance(rng):
     assert 1e-12 < off.max() < 2e-4
 
 
-def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
+def test_skipping_keeps_its_bound(rng):
     """Random walks of all totals by 4e-8 a step, skip = 1e-7, 20 steps: always each total lies
     within 1e-7 of the one that its voxel was solved for, whose equilibrium the species are.
 
@@ -97,7 +103,7 @@ def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
     skip = 1e-7
     reactions, s, voxels = block(rng, skip)
     often = np.zeros(22, int)
-    sites = Sites(at(reactions.rock["cec"], voxels), at(reactions.rock["cec_slope"], voxels), 5.3)
+    sites = Sites(at(reactions.rock.cec, voxels), at(reactions.rock.cec_slope, voxels), 5.3)
     for _ in range(20):
         flat(s.totals)[:, voxels] *= 1 + 4e-8 * rng.choice([-1, 1], (10, 22))
         before = at(s.totals_at_last_solve, voxels).copy()
@@ -107,13 +113,13 @@ def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
         anew = np.any(solved != before, axis=0)
         assert np.array_equal(solved[:, anew], total[:, anew])
         often += anew
-        found = ENGINE.solve(solved, np.full(22, THETA), sites)
+        found = ENGINE.solve_numpy(solved, np.full(22, THETA), sites)
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-8, abs=1e-15)
     assert often.min() >= 1 and often.max() <= 10
     assert reactions.asked == 20 * 22 and reactions.skipped == 20 * 22 - often.sum()
 
 
-def test_a_drift_is_noticed_though_no_step_is(rng):
+def test_skipped_changes_are_summed(rng):
     """One total of one voxel grows by 0.4 of the bound a step: solved in every third."""
     reactions, s, voxels = block(rng, 1e-6)
     solved = []
@@ -125,7 +131,7 @@ def test_a_drift_is_noticed_though_no_step_is(rng):
     assert solved == [0, 0, 1] * 3
 
 
-def test_what_is_absent_may_be_skipped_and_is_noticed_when_it_comes(rng):
+def test_absent_component_is_skipped_until_it_appears(rng):
     """Total 0 that stays 0 is unmoved; any trace of it is a change of more than any share."""
     reactions, s, voxels = block(rng, 1e-6)
     flat(s.totals)[CHEM.index("Al"), voxels] = 0.0
@@ -138,7 +144,7 @@ def test_what_is_absent_may_be_skipped_and_is_noticed_when_it_comes(rng):
     assert reactions.skipped == 22 + 21
 
 
-def test_without_skipping_every_voxel_is_solved_and_nothing_is_remembered(rng):
+def test_skip_none_solves_every_voxel(rng):
     """skip = None: unmoved voxels too; one call more changes no unknown, to the bit."""
     reactions, s, voxels = block(rng, None)
     before = at(s.warm_start, voxels).copy()
@@ -147,7 +153,7 @@ def test_without_skipping_every_voxel_is_solved_and_nothing_is_remembered(rng):
     assert np.array_equal(at(s.warm_start, voxels), before)
 
 
-def test_a_skip_of_0_leaves_what_did_not_move_at_all(rng):
+def test_skip_0_leaves_unchanged_voxels(rng):
     """One total of one voxel moves by its last digit: that voxel is solved and no other, and the
     block is what it would be if all had been, but for the rounding of products of other sizes."""
     (some, s, voxels), (every, all_s, _) = (block(np.random.default_rng(77), skip)
@@ -161,7 +167,7 @@ def test_a_skip_of_0_leaves_what_did_not_move_at_all(rng):
         np.testing.assert_allclose(getattr(s, name), getattr(all_s, name), rtol=1e-12, err_msg=name)
 
 
-def test_what_gases_give_enters_the_totals_and_the_books(rng):
+def test_gas_uptake_enters_totals_and_balances(rng):
     """Open to CO2: the totals gain what was taken up, the charge nothing, and `absorbed` is its
     sum over the voxels times their volume; once more, and nothing moves."""
     name, parts, water, log_k = CARBON_DIOXIDE
@@ -184,7 +190,7 @@ def test_what_gases_give_enters_the_totals_and_the_books(rng):
     assert reactions.skipped == 22 and np.array_equal(s.gas_uptake, before)
 
 
-def test_a_voxel_that_cannot_be_solved_is_named_by_its_place(rng):
+def test_unsolvable_voxel_is_named_by_its_place(rng):
     """A negative total, which no transport makes: the message gives the centre of the voxel, its
     number among the ore's and its totals, though all the others were skipped."""
     reactions, s, voxels = block(rng, 1e-9)
@@ -199,7 +205,7 @@ def test_a_voxel_that_cannot_be_solved_is_named_by_its_place(rng):
     assert caught.value.voxels.tolist() == [9]
 
 
-def test_the_hardest_voxel_is_remembered(rng):
+def test_hardest_voxel_is_recorded(rng):
     """A voxel whose aluminium is multiplied takes the most steps; a call without history does
     not count, and a record stays until it is beaten."""
     reactions, s, voxels = block(rng, 1e-9)
@@ -234,7 +240,7 @@ def engines():
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["numpy", "cpp"])
-def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
+def test_extrapolated_start_saves_iterations(rng, which):
     """Totals that grow by the same factor every 60 s: the logarithms of dilute ore move almost
     straight, and starts carried on take about half the steps to the same equilibrium, to 1e-9.
 
@@ -258,14 +264,14 @@ def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
             assert np.abs(change).max() > 1e-6
         else:
             assert not s.warm_start_rate.any()
-        found = engine.solve(at(s.totals, voxels), np.full(22, THETA), Sites(
-            at(reactions.rock["cec"], voxels), at(reactions.rock["cec_slope"], voxels), 5.3))
+        found = engine.solve_numpy(at(s.totals, voxels), np.full(22, THETA), Sites(
+            at(reactions.rock.cec, voxels), at(reactions.rock.cec_slope, voxels), 5.3))
         assert at(s.c, voxels) == pytest.approx(found.c, rel=1e-9, abs=1e-15)
     assert max(steps[60.0][2:]) < min(steps[0.0][2:])
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["numpy", "cpp"])
-def test_what_would_be_carried_too_far_stays(rng, which):
+def test_large_changes_are_not_extrapolated(rng, which):
     """A logarithm that would move by 1.01 is not carried on, nor are the others of its voxel: the
     unmoved solution is met without a step. By 0.99 it is, and Newton has to come back."""
     if which >= len(engines()):
@@ -283,7 +289,7 @@ def test_what_would_be_carried_too_far_stays(rng, which):
             assert np.array_equal(at(s.warm_start, voxels), before) and not s.warm_start_rate.any()
 
 
-def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
+def test_compiled_and_numpy_agree_over_many_calls(rng):
     """Ten moves of 1e-3 with starts carried on, some voxels without aluminium: equal steps and
     the same state to 1e-9, ghosts and electrodes untouched."""
     if len(engines()) < 2:
@@ -300,21 +306,38 @@ def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
             taken.append(reactions.iterations)
         outside = np.ones(flat(s.c).shape[1], bool)
         outside[voxels] = False
-        assert not any(flat(getattr(s, name))[..., outside].any()
-                       for name in ("c", "exchanged", "warm_start", "warm_start_rate", "totals_at_last_solve", "transport_factor"))
+        assert not any(
+            flat(getattr(s, name))[..., outside].any()
+            for name in (
+                "c",
+                "exchanged",
+                "warm_start",
+                "warm_start_rate",
+                "totals_at_last_solve",
+                "transport_factor",
+            )
+        )
         runs.append((s, taken, reactions.restarted))
     (one, *mine), (other, *theirs) = runs
     assert mine == theirs
-    for name in ("c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals_at_last_solve"):
+    for name in (
+        "c",
+        "exchanged",
+        "solid",
+        "pH",
+        "transport_factor",
+        "charge",
+        "totals_at_last_solve",
+    ):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name, value", [("totals", -1.0), ("totals", np.inf), ("rock", 0.0)])
-def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
+def test_compiled_code_raises_the_same_errors(rng, name, value):
     """A negative or infinite total, no water: one voxel is named, as in NumPy, not solved."""
     for backend, engine in engines():
         reactions, s, voxels = block(np.random.default_rng(518), None, CHEM, engine, backend)
-        array = s.totals[3] if name == "totals" else reactions.rock["water_content"]
+        array = s.totals[3] if name == "totals" else reactions.rock.water_content
         array.reshape(-1)[voxels[9]] = value
         with pytest.raises(ChemistryError, match="a negative total, no water.*voxel 9 with"):
             reactions.advance(s, 10.0)
@@ -324,8 +347,8 @@ def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
 
 @pytest.mark.parametrize("cells", [(7, 5, 3), (1, 6, 4), (1, 1, 1), (37, 28, 30)], ids=str)
 def test_kernels_are_their_twins(host, rng, cells):
-    """moved: the same flags, where totals lie on the bound, are 0, or are no numbers. follow: to
-    twelve roundings of the sum of absolute terms. Ghosts keep what they held."""
+    """Same flags of needs_solve where totals lie on the bound, are 0, or are no numbers;
+    update_dependents to twelve roundings of the sum of absolute terms. Ghosts are not written."""
     grid, counts = Grid(cells, (0.1, 0.2, 0.3)), dict(NK=5, NX=2)
     solved = rng.normal(0, 3, (5, *grid.padded)) * (rng.random(grid.padded) < 0.8)
     total = solved * (1 + 1e-3 * rng.choice([0, 0, 0, 0, 0.9, 1.1], solved.shape))
@@ -333,7 +356,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     total[1][rng.random(grid.padded) < 0.05] = 1e-20
     for skip in (0.0, 1e-3):
         flags = []
-        for body in (moved, host.bind(moved, **counts)):
+        for body in (needs_solve, host.bind(needs_solve, **counts)):
             flags.append(np.full(grid.padded, 7, np.uint8))
             body(grid, total, solved, skip, flags[-1])
         assert np.array_equal(*flags)
@@ -343,7 +366,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     anew = (rng.random(grid.padded) < 0.5).astype(np.uint8)
     cec, (theta, tau, strength) = rng.random((2, *grid.padded)), rng.random((3, *grid.padded))
     z, made = np.array([1.0, -1, 3, 0, -2]), []
-    for body in (follow, host.bind(follow, **counts)):
+    for body in (update_dependents, host.bind(update_dependents, **counts)):
         outputs = [solved.copy(), *np.full((2, *grid.padded), np.nan)]
         body(grid, anew, total, cec, theta, tau, strength, z, 0.7, *outputs)
         made.append(outputs)
@@ -352,7 +375,7 @@ def test_kernels_are_their_twins(host, rng, cells):
     assert np.array_equal(one[grid.inner],
                           np.where(anew[grid.inner], total[grid.inner], solved[grid.inner]))
     terms = np.tensordot(abs(z), abs(total), 1) + cec.sum(0)
-    for wanted, given, size in zip((mobility, charge), rest, (mobility, terms)):
+    for wanted, given, size in zip((mobility, charge), rest, (mobility, terms), strict=True):
         inside = np.isfinite(wanted)
         assert np.array_equal(inside, np.isfinite(given)) and inside.sum() == np.prod(cells)
         assert (abs(wanted - given)[inside] <= 12 * 2.3e-16 * size[inside]).all()

@@ -26,7 +26,7 @@ def spike(block, axis, at, height=1.0, background=0.0):
 
 # ---- inside the ore ----------------------------------------------------------------------
 
-def test_a_salt_spreads_by_2_D_t_along_every_axis():
+def test_salt_variance_grows_by_2_D_t_along_every_axis():
     """Variance of a cloud grows by 2 D tau f t along x, y and z alike, whatever the spacing.
 
     Equal D: no potential. theta 0.4 and m = theta tau f = 0.12. From one voxel of a block of
@@ -73,7 +73,7 @@ def test_ions_drift_with_the_field(axis, way):
     """
     ions = {"Na+": (1, 1e-9), "SO4-2": (-2, 0.7e-9)}
     block = column(axis, 17, ions, theta=0.4, mobility=0.12)
-    h = block.grid.step(axis)
+    h = block.grid.spacing_along(axis)
     block.fill(*[spike(block, axis, 8)] * 2)
     block.field(axis, 0.5 * RT_F * way)
     t = block.march(5)
@@ -84,7 +84,7 @@ def test_ions_drift_with_the_field(axis, way):
         assert variance == pytest.approx(2 * d * 0.3 * t - speed**2 * t * t / 5, rel=1e-11)
 
 
-def test_a_tracer_drifts_in_a_supporting_electrolyte():
+def test_tracer_drift_in_a_supporting_electrolyte():
     """Through the solver: a trace of sulfate moves by 2 (F/RT) D E t, with E = i/sigma of the salt.
 
     10 V over 40 voxels between plates; sigma = F (F/RT) m D (1 + 1). The current of each step
@@ -113,7 +113,7 @@ def test_a_tracer_drifts_in_a_supporting_electrolyte():
 @BOTH_WAYS
 @pytest.mark.parametrize("driver", ["water", "field"])
 @pytest.mark.parametrize("timed", [False, True])
-def test_a_steep_front_is_carried_sharply(axis, way, driver, timed):
+def test_steep_front_stays_sharp(axis, way, driver, timed):
     """A step at a cell Peclet number of 1000 moves by q t/theta, or u t, and stays a step.
 
     Far behind the front the flux is that of c = 1, so the amount beyond a face there is exact.
@@ -123,7 +123,11 @@ def test_a_steep_front_is_carried_sharply(axis, way, driver, timed):
     the explicit step squeezes the front; 1.45 and 0.7 h are allowed.
     """
     block = column(axis, 120, {"NH4+": (1, 1e-9)}, theta=0.4, mobility=0.12)
-    h, area, volume = block.grid.step(axis), block.grid.face_area(axis), block.grid.voxel_volume
+    h, area, volume = (
+        block.grid.spacing_along(axis),
+        block.grid.face_area(axis),
+        block.grid.voxel_volume,
+    )
     upstream = np.arange(120) < 80 if way > 0 else np.arange(120) >= 40
     block.fill(spike(block, axis, 0, 0.0) + np.where(upstream, 1.0, 0.0).reshape(
         [-1 if a == axis else 1 for a in range(3)]))
@@ -158,7 +162,7 @@ def test_flowing_water_disperses(axis, way, timed):
     """
     block = column(axis, 160, {"NH4+": (1, 0.0)}, theta=0.4, mobility=0.12,
                    dispersivity=2 * UNEVEN[2 - axis])
-    h, x = block.grid.step(axis), np.arange(160)
+    h, x = block.grid.spacing_along(axis), np.arange(160)
     block.fill(np.exp(-0.5 * ((x - 79.5 + way * 10) / 10.0)**2).reshape(
         [-1 if a == axis else 1 for a in range(3)]))
     _, mean, variance = block.moments(0, axis)
@@ -175,7 +179,7 @@ def test_flowing_water_disperses(axis, way, timed):
     assert wider - variance == pytest.approx(expected, rel=3e-3)
 
 
-def test_dispersivity_of_a_face_is_the_mean_of_its_sides():
+def test_face_dispersivity_is_the_mean_of_its_sides():
     """alpha |Q|/h (c_a - c_b) between voxels of 1 and 5 mm, dispersivity alone.
 
     The difference that dispersivity makes to the flux of c = 3, 1 with Q = -2e-9 m3/s.
@@ -190,7 +194,7 @@ def test_dispersivity_of_a_face_is_the_mean_of_its_sides():
     assert moved[1] - moved[0] == pytest.approx(3e-3 * 2e-9 / 1e-3 * 2.0, rel=1e-12)
 
 
-def test_a_complex_carries_its_components():
+def test_complex_carries_its_components():
     """One mol of a neutral complex A B2 is one of A and two of B: J_k = sum_s nu_sk J_s."""
     ions = {"A+2": (2, 1e-9), "B-": (-1, 2e-9), "AB2": (0, 3e-9)}
     block = column(2, 2, ions, nu=[[1, 0, 0], [0, 1, 0], [1, 2, 0]])
@@ -234,13 +238,13 @@ def test_current_makes_acid_at_the_anode_and_base_in_the_tank():
         10.0 / (36.0 + 4e-2 / AREA / (FARADAY * F_RT * 0.12e-9 * carry.sum())), rel=1e-9)
     near_anode = block.gained[..., 1].sum((1, 2))
     np.testing.assert_allclose(near_anode, made - by_ion, rtol=1e-8, atol=1e-20)
-    np.testing.assert_allclose(block.transport.tank[1], by_ion - made, rtol=1e-8, atol=1e-20)
+    np.testing.assert_allclose(block.transport.tank[:, 1], by_ion - made, rtol=1e-8, atol=1e-20)
     np.testing.assert_allclose(block.gained[..., 2:].sum((1, 2)), 0.0, atol=1e-9 * made[0])
     np.testing.assert_allclose(block.transport.acid, [made[0], -made[0]], rtol=1e-8)
-    assert not block.transport.tank[0].any()
+    assert not block.transport.tank[:, 0].any()
 
 
-def test_an_averaged_pulse_drives_with_its_share():
+def test_averaged_pulse_scales_the_current_by_duty():
     """I = duty (V - V_ov)/R: ore as uniform as its tank is a resistor, and nothing else."""
     currents = []
     for overpotential, duty in ((0.0, 1.0), (2.5, 1.0), (2.5, 2 / 3)):
@@ -251,7 +255,7 @@ def test_an_averaged_pulse_drives_with_its_share():
     np.testing.assert_allclose(np.array(currents) / currents[0], [1, 0.75, 0.5], rtol=1e-9)
 
 
-def test_a_drive_too_weak_to_go_forwards_does_not_go_backwards():
+def test_weak_drive_passes_no_reverse_current():
     """1 mV against the diffusion potential of ore at 3 and tank at 1 mol/m3, Cl- ahead: 10 mV.
 
     Electrolysis cannot run in reverse, so no current flows; the salt still diffuses, as neutral
@@ -264,7 +268,7 @@ def test_a_drive_too_weak_to_go_forwards_does_not_go_backwards():
     block.prepare()
     assert block.potential.drop[6:].min() > 5e-3
     assert not block.potential.into_ore.any() and not block.transport.acid.any()
-    moved = block.transport.tank[1]
+    moved = block.transport.tank[:, 1]
     assert moved[1] > 0 and moved[2] == pytest.approx(moved[1], rel=1e-12)
 
 
@@ -282,16 +286,18 @@ def test_salt_diffuses_into_the_tank():
     block.prepare()
     ore, tank = 3.0, 1.0
     expected = AREA * 0.12 / HALF * 4e-9 / 3 * (ore - tank)
-    np.testing.assert_allclose(block.transport.tank, [[0, 0], [expected] * 2], rtol=1e-12)
+    np.testing.assert_allclose(block.transport.tank, [[0, expected]] * 2, rtol=1e-12)
     np.testing.assert_allclose(block.gained[..., 4].sum((1, 2)), -expected, rtol=1e-12)
     assert not block.gained[..., 1:4].any()
     block.transport.advance(block.state, 60.0)
-    np.testing.assert_allclose(block.state.catholyte_totals[1], 1e-3 * tank + 60.0 * expected, rtol=1e-14)
+    np.testing.assert_allclose(
+        block.state.catholyte_totals[:, 1], 1e-3 * tank + 60.0 * expected, rtol=1e-14
+    )
     np.testing.assert_allclose(
         block.T[..., 4], 0.4 * ore - 60.0 * expected / 6 / block.grid.voxel_volume, rtol=1e-14)
 
 
-def test_ions_meet_the_tank_upwind():
+def test_ions_cross_to_the_tank_upwind():
     """With the field, cations drift at the ore's concentration and anions at the tank's.
 
     c* = c_up + (c_down - c_up)/(2 |z u|) for |z u| > 1, u = F/RT (phi_ore - phi_tank), makes
@@ -305,7 +311,7 @@ def test_ions_meet_the_tank_upwind():
     drive = Drive(0, ("a",), ("c",), 0.2, 1.0, np.inf)
     block.solve(drive)
     block.prepare()
-    assert block.transport.tank[1, 3] <= 0 <= block.transport.tank[1, 4]
+    assert block.transport.tank[3, 1] <= 0 <= block.transport.tank[4, 1]
     for _ in range(30):
         block.solve(drive)
     block.prepare()
@@ -314,13 +320,13 @@ def test_ions_meet_the_tank_upwind():
     g = AREA * 0.12 / HALF * 1e-9
     current = -block.electrodes.per_strip(block.potential.into_ore)[1]
     expected = g * np.array([0.0, 0.6 + u[0] * 1.2, 2 * (0.45 - u[0] * 0.1), -0.05, 0.05])
-    found = block.transport.tank[1]
+    found = block.transport.tank[:, 1]
     assert found @ block.chem.z == pytest.approx(0.0, abs=1e-11 * current / FARADAY)
     expected[0] = -current / FARADAY
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_water_takes_its_salt_through_wells_and_tanks():
+def test_water_carries_salt_through_wells_and_tanks():
     """Level concentrations, no voltage: every opening passes rate x c, its own feed when it enters.
 
     2e-9 m3/s with twice the salt enter at the anode, 1e-9 with half of it in one voxel, 0.5e-9
@@ -338,7 +344,7 @@ def test_water_takes_its_salt_through_wells_and_tanks():
     block.prepare()
     brought = np.array([2e-9 * 6, 1e-9 * 1.5, -0.5e-9 * 3, 0.0])
     np.testing.assert_allclose(block.transport.wells_in, np.array([brought] * 2).T, rtol=1e-9)
-    np.testing.assert_allclose(block.transport.tank, [[0, 0], [2.5e-9 * 3] * 2], rtol=1e-9)
+    np.testing.assert_allclose(block.transport.tank, [[0, 2.5e-9 * 3]] * 2, rtol=1e-9)
     gained = np.zeros(block.grid.shape)
     gained[..., 1] = 2e-9 * (6 - 3) / 6
     gained[0, 0, 2] = 1e-9 * (1.5 - 3)
@@ -346,7 +352,7 @@ def test_water_takes_its_salt_through_wells_and_tanks():
 
 
 @pytest.mark.parametrize("roles", [(("a",), ("c",)), (("c",), ("a",)), ((), ())])
-def test_a_drain_takes_the_salt_of_its_water_at_any_row(roles):
+def test_drain_takes_the_salt_of_its_water_at_any_row(roles):
     """2e-9 m3/s of level salt leave at row a, be it cathode, anode or idle: 6e-9 mol/s with them.
 
     They pass the strip's tank; the ore, which is fed with its own salt at row c, stays level.
@@ -358,7 +364,7 @@ def test_a_drain_takes_the_salt_of_its_water_at_any_row(roles):
     block.solve(drive)
     block.prepare()
     np.testing.assert_allclose(block.gained, 0.0, atol=1e-16)
-    np.testing.assert_allclose(block.transport.tank, [[6e-9] * 2, [0.0] * 2], atol=1e-16)
+    np.testing.assert_allclose(block.transport.tank, [[6e-9, 0.0]] * 2, atol=1e-16)
 
 
 @pytest.mark.parametrize("contact", ["diffusive", "advective"])

@@ -15,7 +15,7 @@ from ekm3d.backends.cpp import CppBackend
 from ekm3d.backends.kernel_signature import kernel_names
 from ekm3d.grid.grid import Grid
 from ekm3d.resources import folder
-from ekm3d.solvers.elliptic import advance
+from ekm3d.solvers.elliptic import update_solution
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
     for name, size, ms, _, share in rows:
         assert float(ms) == 1000.0
         assert float(share) == pytest.approx(1e-3 * float(size) / 0.5e-3, abs=0.2), name
-    # p, image, x, r, small of 16^3 voxels in 20^3 with ghosts: 3 x 8 + 2 x 4 bytes each; sums
-    size = dict((row[0], float(row[1])) for row in rows)["advance"]
+    # p, Ap, x, r, scaled_r of 16^3 voxels in 20^3 with ghosts: 3 x 8 + 2 x 4 bytes each; sums
+    size = dict((row[0], float(row[1])) for row in rows)["update_solution"]
     assert size == pytest.approx(1e-6 * (20**3 * 32 + 16**3 * 8), abs=0.06)
 
 
@@ -55,13 +55,13 @@ def test_the_largest_call_of_a_kernel_is_the_one_that_is_kept(script):
     """Not the first, not the last; arguments as they were given."""
     kernels = script("bench_kernels")
     on = kernels.watched(CppBackend)("test")
-    bound = on.bind(advance)
+    bound = on.bind(update_solution)
     for n in (2, 5, 3):
         grid = Grid((n, n, n), (1.0, 1.0, 1.0))
         wide, thin = (on.zeros((4, *grid.padded), kind) for kind in (float, np.float32))
         on.prepare(bound, grid, thin[0], wide[0], 0.5, 1.0, wide[1], wide[2], thin[1],
                    on.zeros((*grid.shape[:2], grid.segments)))
-    assert on.calls["advance"][2][0].cells == (5, 5, 5)
+    assert on.calls["update_solution"][2][0].cells == (5, 5, 5)
 
 
 def test_the_clock_is_looked_at_less_often_than_short_calls_are_made(script):
@@ -105,7 +105,7 @@ def test_the_longer_parts_run_on_the_stand_in(script, part):
 
 
 def test_a_part_that_takes_too_long_is_ended_and_the_next_one_runs(script, monkeypatch, tmp_path):
-    """What it had said stays; a child of its own does not outlive it; what follows has its turn."""
+    """Its output so far stays; its child process ends with it; the next part runs."""
     gpu = script("gpu")
     (tmp_path / "parts.py").write_text(
         "import subprocess, sys\nname = sys.argv[2]\nprint(name, 'begins', flush=True)\n"

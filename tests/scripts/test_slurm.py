@@ -98,7 +98,7 @@ def test_orders_to_slurm_come_first_and_add_up(script):
 
 
 def test_the_readme_s_command_for_many_processes_is_one_that_ekm3d_takes():
-    """What stands behind the launcher."""
+    """The words behind the launcher are a command of ekm3d."""
     line = next(line for line in (ROOT / "README.md").read_text().splitlines()
                 if "mpiexec -n 4" in line)
     args = parser().parse_args(line.split("bin/ekm3d ", 1)[1].split())

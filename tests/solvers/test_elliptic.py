@@ -1,10 +1,10 @@
-"""The elliptic solver against a sparse direct one that is put together here, face by face."""
+"""Elliptic solver against a sparse direct solver, its matrix assembled face by face."""
 
 import re
 
 import numpy as np
 import pytest
-from helpers.elliptic_problems import conductances, links, matrix, padded
+from helpers.elliptic_problems import conductances, couplings, matrix, padded
 from scipy.sparse.linalg import spsolve
 
 from ekm3d.errors import ConvergenceError
@@ -17,40 +17,39 @@ GRID = Grid((7, 5, 6), (0.1, 0.1, 0.1))
 
 
 @pytest.mark.parametrize("contrast", [1.0, 1e3, 1e6])
-def test_linked_problems_agree_with_a_direct_solver(backend, rng, contrast):
-    """Random conductances over six decades, links at a fifth of the voxels, random sources.
+def test_coupled_problems_agree_with_a_direct_solver(backend, rng, contrast):
+    """Random conductances over six decades, couplings at a fifth of the voxels, random sources.
 
     The error of x is bounded by cond(A) |r|/|b|: 1e-13 of the source is asked for, and the
-    condition number of these matrices is below 1e8 (Gershgorin, links from 0.1 to 10 against
+    condition number of these matrices is below 1e8 (Gershgorin, couplings from 0.1 to 10 against
     conductances up to 1e3 and paths down to 1e-3): 1e-6 is held, the residual itself to 1e-12.
     """
     a, _ = conductances(rng, GRID, contrast)
-    b, f = links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
+    b, f = couplings(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
     x = padded(GRID, rng.normal(size=GRID.shape))
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-13)
-    told = solver.solve(*a, b, f, x)
+    relative = solver.solve(*a, b, f, x)
     A = matrix(GRID, a, b)
     source = f[GRID.inner].ravel()
     exact = spsolve(A.tocsc(), source)
     np.testing.assert_allclose(x[GRID.inner].ravel(), exact, atol=1e-6 * np.abs(exact).max())
     residual = np.linalg.norm(source - A @ x[GRID.inner].ravel()) / np.linalg.norm(source)
-    assert told <= 1e-13 and residual < 1e-12
+    assert relative <= 1e-13 and residual < 1e-12
     assert not x[:GHOST].any() and not x[..., -GHOST:].any()
 
 
-def test_the_diagonal_is_the_matrix_s(rng):
-    """What contrast is told by and columns are solved with, ghosts zero."""
+def test_diagonal_equals_that_of_the_matrix(rng):
+    """Ghosts are zero; conductance contrast and column solver depend on it."""
     a, _ = conductances(rng, GRID, 1e4, isolated=5)
-    b = links(rng, GRID, 0.3)
-    found = diagonal(GRID, *a, b)
-    np.testing.assert_allclose(found[GRID.inner].ravel(), matrix(GRID, a, b).diagonal(),
-                               rtol=1e-14)
-    found[GRID.inner] = 0.0
-    assert not found.any()
+    b = couplings(rng, GRID, 0.3)
+    d = diagonal(GRID, *a, b)
+    np.testing.assert_allclose(d[GRID.inner].ravel(), matrix(GRID, a, b).diagonal(), rtol=1e-14)
+    d[GRID.inner] = 0.0
+    assert not d.any()
 
 
-def test_without_links_the_mean_is_taken_out_and_pinned(backend, rng):
-    """Singular: only a source without mean has a solution, and it has any mean; ours is zero.
+def test_singular_problem_removes_the_mean_of_source_and_solution(backend, rng):
+    """No coupling: only a source of mean zero has a solution, fixed up to its mean, here zero.
 
     The direct solution is of the least-squares kind: A plus the constant's projector. The
     start has a mean of 5, which must not survive.
@@ -68,90 +67,90 @@ def test_without_links_the_mean_is_taken_out_and_pinned(backend, rng):
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_isolated_voxels_keep_their_value(backend, rng, share):
-    """Nothing reaches a voxel without conductance: its value stays, whatever its source says.
+    """A voxel without conductance keeps its value for any source in it.
 
-    Even 1e9 times the others' source must not loosen what is asked of the rest. With links only
-    where voxels conduct; without any, source and mean are those of the rest.
+    Even 1e9 times the others' source must not loosen the tolerance of the rest. Couplings only in
+    active voxels; without any, source and mean are those of the active voxels.
     """
-    a, dead = conductances(rng, GRID, 1e2, isolated=9)
-    b = np.where(padded(GRID, ~dead), links(rng, GRID, share), 0.0)
-    f = padded(GRID, rng.normal(size=GRID.shape) * np.where(dead, 1e9, 1.0))
+    a, inactive = conductances(rng, GRID, 1e2, isolated=9)
+    b = np.where(padded(GRID, ~inactive), couplings(rng, GRID, share), 0.0)
+    f = padded(GRID, rng.normal(size=GRID.shape) * np.where(inactive, 1e9, 1.0))
     x = padded(GRID, rng.normal(size=GRID.shape))
-    before = x[GRID.inner][dead].copy()
+    before = x[GRID.inner][inactive].copy()
     EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-13).solve(*a, b, f, x)
-    assert (x[GRID.inner][dead] == before).all()
-    live = ~dead.ravel()
-    A = matrix(GRID, a, b)[live][:, live].toarray()
-    source = f[GRID.inner].ravel()[live]
+    assert (x[GRID.inner][inactive] == before).all()
+    active = ~inactive.ravel()
+    A = matrix(GRID, a, b)[active][:, active].toarray()
+    source = f[GRID.inner].ravel()[active]
     if not share:
         source = source - source.mean()
-        A = A + 1.0 / live.sum()
-    np.testing.assert_allclose(x[GRID.inner].ravel()[live], np.linalg.solve(A, source), atol=1e-7)
+        A = A + 1.0 / active.sum()
+    np.testing.assert_allclose(x[GRID.inner].ravel()[active], np.linalg.solve(A, source), atol=1e-7)
 
 
-def test_what_flows_in_flows_out(backend, rng):
-    """The sum of sources is what the links take, sum b x: to 1e-14 at a tolerance of 1e-4.
+def test_balance_of_sources_and_couplings_closes(backend, rng):
+    """The sum of sources equals the sum of b x to 1e-14 at a tolerance of 1e-4.
 
-    The residual is there (1e-6 to 1e-4 of the source), but its sum is not.
+    The residual is 1e-6 to 1e-4 of the source, but its sum is zero.
     """
-    a, dead = conductances(rng, GRID, 1e3, isolated=9)
-    b = np.where(padded(GRID, ~dead), links(rng, GRID, 0.2), 0.0)
-    f = np.where(padded(GRID, ~dead), padded(GRID, rng.normal(size=GRID.shape)), 0.0)
+    a, inactive = conductances(rng, GRID, 1e3, isolated=9)
+    b = np.where(padded(GRID, ~inactive), couplings(rng, GRID, 0.2), 0.0)
+    f = np.where(padded(GRID, ~inactive), padded(GRID, rng.normal(size=GRID.shape)), 0.0)
     solver, x = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-4), np.zeros(GRID.padded)
     assert 1e-6 < solver.solve(*a, b, f, x) < 1e-4 and solver.iterations > 1
-    left = f - b * x
-    assert abs(left.sum()) < 1e-14 * (abs(f) + abs(b * x)).sum()
-    assert not x[GRID.inner][dead].any()
+    imbalance = f - b * x
+    assert abs(imbalance.sum()) < 1e-14 * (abs(f) + abs(b * x)).sum()
+    assert not x[GRID.inner][inactive].any()
 
 
-def test_putting_the_balance_right_does_not_spoil_the_residual(backend, rng):
-    """The constant added last changes the residual: should it pass the tolerance, on it goes.
+def test_closing_the_balance_keeps_the_residual_within_tolerance(backend, rng):
+    """The constant added last changes the residual: above the tolerance, iterations go on.
 
-    Here more is added, once: a bump, and what it does to r. What is told is the true residual,
-    within the tolerance.
+    Here a bump is added once, with its change of r. The returned residual is the true one, within
+    the tolerance.
     """
     a, _ = conductances(rng, GRID, 1e2)
-    b, f = links(rng, GRID, 0.1), padded(GRID, rng.normal(size=GRID.shape))
+    b, f = couplings(rng, GRID, 0.1), padded(GRID, rng.normal(size=GRID.shape))
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-6)
-    lift, image, calls = solver.do["lift"], np.zeros(GRID.padded), []
+    remove_mean, A_bump, calls = solver.do["remove_mean_residual"], np.zeros(GRID.padded), []
 
-    def spoiled(g, b, inverse, way, x, r, sums):
-        lift(g, b, inverse, way, x, r, sums)
+    def with_bump(g, b, inverse_diagonal, constant, x, r, sums):
+        remove_mean(g, b, inverse_diagonal, constant, x, r, sums)
         if not calls:
             bump = padded(GRID, rng.normal(size=GRID.shape))
-            apply_operator(GRID, *a, b, bump, image)
+            apply_operator(GRID, *a, b, bump, A_bump)
             x += bump
-            r -= image
+            r -= A_bump
             sums[...] = (r * r)[GRID.inner]               # segments of this grid are single voxels
-        calls.append(way)
+        calls.append(constant)
 
-    solver.do["lift"], x = spoiled, np.zeros(GRID.padded)
-    told = solver.solve(*a, b, f, x)
-    apply_operator(GRID, *a, b, x, image)
-    assert told == pytest.approx(np.linalg.norm(f - image) / np.linalg.norm(f), rel=1e-6)
-    assert told <= 1e-6 and len(calls) == 2
+    solver.do["remove_mean_residual"], x, Ax = with_bump, *np.zeros((2, *GRID.padded))
+    relative = solver.solve(*a, b, f, x)
+    apply_operator(GRID, *a, b, x, Ax)
+    assert relative == pytest.approx(np.linalg.norm(f - Ax) / np.linalg.norm(f), rel=1e-6)
+    assert relative <= 1e-6 and len(calls) == 2
 
 
-def test_without_a_source_links_to_zero_pull_everything_to_zero(backend, rng):
-    """x = 0 exactly solves it; the stop is measured against A x at the start."""
+def test_zero_source_gives_the_zero_solution(backend, rng):
+    """x = 0 exactly solves it; the tolerance is relative to A x at the start."""
     a, _ = conductances(rng, GRID, 10.0)
     x = padded(GRID, rng.normal(size=GRID.shape))
     start = np.abs(x).max()
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-12)
-    told = solver.solve(*a, links(rng, GRID, 0.3), np.zeros(GRID.padded), x)
-    assert 0 < told <= 1e-12 and np.abs(x).max() < 1e-9 * start
+    relative = solver.solve(*a, couplings(rng, GRID, 0.3), np.zeros(GRID.padded), x)
+    assert 0 < relative <= 1e-12 and np.abs(x).max() < 1e-9 * start
     assert 0 < solver.iterations < 30
 
 
-def test_nothing_to_do_is_done_at_once(backend, rng):
+def test_solved_problems_take_no_iterations(backend, rng):
     """No source from a zero start, a start that is the solution, no conductance: 0 iterations."""
     a, _ = conductances(rng, GRID, 10.0)
     zero = np.zeros(GRID.padded)
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-10)
     x = zero.copy()
-    assert solver.solve(*a, links(rng, GRID, 0.3), zero, x) == 0.0 and not x.any()
+    assert solver.solve(*a, couplings(rng, GRID, 0.3), zero, x) == 0.0 and not x.any()
     assert solver.iterations == 0
-    b, f = links(rng, GRID, 0.3), padded(GRID, rng.normal(size=GRID.shape))
+    b, f = couplings(rng, GRID, 0.3), padded(GRID, rng.normal(size=GRID.shape))
     solver.solve(*a, b, f, x)
     again = x.copy()
     solver.solve(*a, b, f, x)
@@ -159,10 +158,10 @@ def test_nothing_to_do_is_done_at_once(backend, rng):
     assert solver.solve(zero, zero, zero, zero, f, x) == 0.0 and (x == again).all()
 
 
-def test_a_warm_start_saves_iterations(backend, rng):
+def test_warm_start_saves_iterations(backend, rng):
     """The source changed by 1e-3: fewer iterations than from zero, the same answer."""
     a, _ = conductances(rng, GRID, 1e3)
-    b, f = links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
+    b, f = couplings(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-10)
     cold, warm_start = np.zeros(GRID.padded), np.zeros(GRID.padded)
     solver.solve(*a, b, f, warm_start)
@@ -174,34 +173,36 @@ def test_a_warm_start_saves_iterations(backend, rng):
     np.testing.assert_allclose(warm_start, cold, atol=1e-6 * np.abs(cold).max())
 
 
-def test_the_multigrid_of_an_operator_is_used_again(backend, rng):
-    """same=True: another source with nothing set up anew, and the answer of a fresh solver."""
+def test_multigrid_hierarchy_is_reused(backend, rng):
+    """reuse=True: another source without any set-up, and the solution of a fresh solver."""
     a, _ = conductances(rng, GRID, 1e3)
-    b = links(rng, GRID, 0.2)
+    b = couplings(rng, GRID, 0.2)
     first, second = (padded(GRID, rng.normal(size=GRID.shape)) for _ in range(2))
     solver, calls = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-11), []
-    take, build = solver.multigrid.do["convert"], solver.multigrid.do["coarsen"]
-    solver.multigrid.do["convert"] = lambda *given: (calls.append("convert"), take(*given))
-    solver.multigrid.do["coarsen"] = lambda *given: (calls.append("coarsen"), build(*given))
+    do = solver.multigrid.do
+    scale, coarsen = do["scale_operator"], do["coarsen"]
+    do["scale_operator"] = lambda *values: (calls.append("scale_operator"), scale(*values))
+    do["coarsen"] = lambda *values: (calls.append("coarsen"), coarsen(*values))
     solver.solve(*a, b, first, np.zeros(GRID.padded))
-    assert calls.count("convert") == 1 and calls.count("coarsen") == len(solver.multigrid.cells)
-    told, x, fresh = len(calls), np.zeros(GRID.padded), np.zeros(GRID.padded)
-    solver.solve(*a, b, second, x, same=True)
-    assert len(calls) == told and solver.iterations > 0
+    assert calls.count("scale_operator") == 1
+    assert calls.count("coarsen") == len(solver.multigrid.cells)
+    count, x, fresh = len(calls), np.zeros(GRID.padded), np.zeros(GRID.padded)
+    solver.solve(*a, b, second, x, reuse=True)
+    assert len(calls) == count and solver.iterations > 0
     EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-11).solve(*a, b, second, fresh)
     assert (x == fresh).all()
     solver.solve(*a, b, first, x)
-    assert len(calls) == 2 * told
+    assert len(calls) == 2 * count
 
 
-def test_another_operator_takes_all_of_the_solver(backend, rng):
-    """Well connected along x first, then along z, then what an overflow may have left behind.
+def test_another_operator_leaves_no_trace_of_the_last_one(backend, rng):
+    """Strongly connected along x first, then along z; NaN left in p as by an overflow.
 
-    Levels of other shapes, and the answer of a fresh solver to the last bit.
+    Levels of other shapes, and the solution of a fresh solver to the last bit.
     """
     grid = Grid((12, 10, 11), (1.0, 1.0, 1.0))
     (ax, ay, az), _ = conductances(rng, grid, 1e2)
-    b, f = links(rng, grid, 0.1), padded(grid, rng.normal(size=grid.shape))
+    b, f = couplings(rng, grid, 0.1), padded(grid, rng.normal(size=grid.shape))
     solver = EllipticSolver(grid, backend, Domain(grid), tolerance=1e-11)
     solver.solve(30 * ax, ay, az, b, f, np.zeros(grid.padded))
     assert solver.multigrid.cells[0] == (6, 10, 11)
@@ -213,34 +214,34 @@ def test_another_operator_takes_all_of_the_solver(backend, rng):
     assert (x == fresh).all()
 
 
-def test_units_of_any_size_are_the_same_to_single_precision(backend, rng):
-    """Conductances, links and source in units 2^-300 as large: x is the same to the last bit.
+def test_units_of_any_size_give_the_same_solution(backend, rng):
+    """Conductances, couplings and source in units of 2^-300: x is the same to the last bit.
 
     float32 ends at 2^-149; the levels are kept in units of the mean conductance, and a power of
     two rounds nothing.
     """
     a, _ = conductances(rng, GRID, 1e3)
-    b, f = links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
-    answers = []
+    b, f = couplings(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
+    solutions = []
     for unit in 1.0, 2.0**-300, 2.0**300:
         x = np.zeros(GRID.padded)
         EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-11).solve(
             *(unit * face for face in a), unit * b, unit * f, x)
-        answers.append(x)
-    assert (answers[0] == answers[1]).all() and (answers[0] == answers[2]).all()
+        solutions.append(x)
+    assert (solutions[0] == solutions[1]).all() and (solutions[0] == solutions[2]).all()
 
 
-@pytest.mark.parametrize("linked", [True, False])
-def test_a_start_along_the_trend_saves_iterations(backend, rng, linked):
+@pytest.mark.parametrize("coupled", [True, False])
+def test_extrapolated_start_saves_iterations(backend, rng, coupled):
     """Sources that grow evenly: the third solution lies on the line through two, exactly.
 
-    x(t) = x0 + t x1 needs no iteration from the second step on, for the start along the trend is
+    x(t) = x0 + t x1 needs no iteration from the second step on, for the extrapolated start is
     the solution to the tolerance of the earlier ones; without it the same solve iterates. A
-    source that turns round is found as well: the trend is followed backwards, for what it does
-    to the error decides.
+    source that turns round is found as well, by extrapolating backwards: the step minimises the
+    error.
     """
     a, _ = conductances(rng, GRID, 1e2)
-    b = links(rng, GRID, 0.2 * linked)
+    b = couplings(rng, GRID, 0.2 * coupled)
     f0, f1 = (padded(GRID, rng.normal(size=GRID.shape)) for _ in range(2))
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-12)
     x, trend = np.zeros(GRID.padded), np.zeros(GRID.padded)
@@ -258,8 +259,8 @@ def test_a_start_along_the_trend_saves_iterations(backend, rng, linked):
         np.testing.assert_allclose(trend, x - before, atol=1e-15)
 
 
-def test_a_constant_trend_of_a_floating_problem_is_followed_nowhere(backend, rng):
-    """It does nothing to the error (0 / 0): the solution is that without a trend."""
+def test_constant_trend_of_a_singular_problem_has_no_effect(backend, rng):
+    """It does not change the error (0 / 0): the solution is that without a trend."""
     a, _ = conductances(rng, GRID, 1e2)
     f, zero = padded(GRID, rng.normal(size=GRID.shape)), np.zeros(GRID.padded)
     x, plain = np.zeros(GRID.padded), np.zeros(GRID.padded)
@@ -269,15 +270,15 @@ def test_a_constant_trend_of_a_floating_problem_is_followed_nowhere(backend, rng
     np.testing.assert_allclose(x, plain, atol=1e-9 * np.abs(plain).max())
 
 
-def test_a_start_that_was_good_enough_leaves_no_trend(backend, rng):
-    """What is left then is the rounding of x, by and by a constant, which leads astray.
+def test_start_within_tolerance_leaves_no_trend(backend, rng):
+    """The change of x is rounding then, in time a constant, which would mislead.
 
     A column is solved directly, a box from its own solution: no iteration, the trend is zero, and
     another source is solved as without one.
     """
     for grid in (Grid((13, 1, 1), (1.0, 1.0, 1.0)), GRID):
         a = [np.zeros(grid.padded) for _ in range(3)]
-        for axis, face in zip((2, 1, 0), a):
+        for axis, face in zip((2, 1, 0), a, strict=True):
             faces(face, axis)[...] = 1.0
             for outer in (0, -1):
                 np.moveaxis(faces(face, axis), axis, 0)[outer] = 0.0
@@ -295,28 +296,30 @@ def test_a_start_that_was_good_enough_leaves_no_trend(backend, rng):
         np.testing.assert_allclose(x, plain, atol=1e-9 * np.abs(plain).max())
 
 
-def test_giving_up_is_told_with_what_was_being_solved(backend, rng):
-    """Three iterations do not solve 210 unknowns: the message has the field and what is left."""
+def test_error_names_the_quantity_and_the_residual(backend, rng):
+    """Three iterations do not solve 210 unknowns: the message has the field and the residual."""
     a, _ = conductances(rng, GRID, 1e6)
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-10, max_iterations=3)
-    with pytest.raises(ConvergenceError, match="head: .*after 3 iterations.*required 1e-10.*contrast"):
-        solver.solve(*a, links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape)),
+    with pytest.raises(ConvergenceError,
+                       match="head: .*after 3 iterations.*required 1e-10.*contrast"):
+        solver.solve(*a, couplings(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape)),
                      np.zeros(GRID.padded), "head")
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 5, 9])
-def test_the_residual_that_is_told_on_the_way_is_the_true_one(backend, rng, iterations):
-    """Worked out from sums taken before the step, |r - w q|: no less |f - A x| for that.
+def test_residual_between_iterations_is_the_true_one(backend, rng, iterations):
+    """Computed from sums taken before the step, |r - alpha A p| still equals |f - A x|.
 
     The message has two digits of it: 5 per cent.
     """
     a, _ = conductances(rng, GRID, 1e3)
-    b, f = links(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
+    b, f = couplings(rng, GRID, 0.2), padded(GRID, rng.normal(size=GRID.shape))
     x = np.zeros(GRID.padded)
     solver = EllipticSolver(GRID, backend, Domain(GRID), tolerance=1e-12, max_iterations=iterations)
-    with pytest.raises(ConvergenceError) as told:
+    with pytest.raises(ConvergenceError) as error:
         solver.solve(*a, b, f, x)
-    image = np.zeros(GRID.padded)
-    apply_operator(GRID, *a, b, x, image)
-    left = np.linalg.norm((f - image)[GRID.inner]) / np.linalg.norm(f[GRID.inner])
-    assert float(re.search("residual of ([^ ]+)", str(told.value))[1]) == pytest.approx(left, 0.05)
+    Ax = np.zeros(GRID.padded)
+    apply_operator(GRID, *a, b, x, Ax)
+    relative = np.linalg.norm((f - Ax)[GRID.inner]) / np.linalg.norm(f[GRID.inner])
+    stated = float(re.search("residual of ([^ ]+)", str(error.value))[1])
+    assert stated == pytest.approx(relative, 0.05)

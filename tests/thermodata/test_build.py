@@ -1,4 +1,4 @@
-"""The thermodynamic database: what is read, and that every mistake is named at once."""
+"""Thermodynamic database: arrays of a file, and all of its mistakes reported at once."""
 
 import copy
 import re
@@ -37,12 +37,13 @@ def test_the_field_block_holds_its_whole_system():
     assert chem.z[aluminate] == -1 and chem.water[aluminate] == 4
     assert chem.nu[aluminate, chem.index("Al")] == 1 and chem.nu[aluminate, chem.hydrogen] == -4
     assert chem.water[carbonic] == -1 and chem.z[carbonic] == 0
-    assert dict(zip(chem.exchange, chem.log_k_x)) == {
+    assert dict(zip(chem.exchange, chem.log_k_x, strict=True)) == {
         "NaX": 0.0, "NH4X": 0.60, "KX": 1.14, "CaX2": 0.82, "AlX3": 2.62, "LREEX3": 2.68,
         "HREEX3": 2.58, "HX": 1.08}
-    assert dict(zip(chem.minerals, chem.log_k_m)) == {
+    assert dict(zip(chem.minerals, chem.log_k_m, strict=True)) == {
         "Al(OH)3": 9.7, "LREE(OH)3": 20.3, "HREE(OH)3": 18.0, "CaCO3": 1.85}
-    formation = dict(zip(chem.species, zip(chem.log_k, np.round(chem.diffusion * 1e9, 6))))
+    diffusion = np.round(chem.diffusion * 1e9, 6)
+    formation = {name: (chem.log_k[s], diffusion[s]) for s, name in enumerate(chem.species)}
     assert {name: formation[name] for name in chem.species[10:]} == {
         "OH-": (-14.0, 5.273), "HSO4-": (1.99, 1.385), "NH3": (-9.25, 1.64),
         "NH4SO4-": (1.03, 1.10), "CO3-2": (-10.33, 0.923), "CO2(aq)": (6.35, 1.91),
@@ -76,7 +77,7 @@ def test_names_show_the_charge_that_reactions_give():
     """The sign and number a name ends in, "LREE(SO4)2-", "AlOH+2", none: any one coefficient of a
     charged component that were wrong would change it."""
     chem = read_database(FIELD)
-    for name, z in zip(chem.species, chem.z):
+    for name, z in zip(chem.species, chem.z, strict=True):
         ending = re.search(r"([+-])(\d?)$", name)
         assert z == (int(ending[1] + (ending[2] or "1")) if ending else 0), name
 

@@ -1,4 +1,4 @@
-"""Chemical formulas: elements and charge, lumps, states, and what differs between two."""
+"""Chemical formulas: elements and charge, lumps, states, and differences between two."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A PHREEQC database as ours: what is read, rewritten, rejected, and PHREEQC's own answer to it."""
+"""Import of PHREEQC databases: records read, rewritten, rejected, and PHREEQC's own results."""
 
 import importlib.util
 import os
@@ -56,7 +56,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def spoilt(tmp_path_factory):
-    """(reading, lines) of the same with entries that cannot be taken over."""
+    """Return (reading, lines) of the same with entries that cannot be imported."""
     path = tmp_path_factory.mktemp("dat") / "spoilt.dat"
     path.write_text(SMALL.read_text() + REJECTED)
     return read_phreeqc(path), path.read_text().splitlines()
@@ -268,7 +268,7 @@ SOLUTIONS = {
 
 
 def speciation(path, solution, celsius=25.0):
-    """(Chemistry, molalities by IPhreeqc with the file, by our engine with the file)."""
+    """Return (system, molalities by IPhreeqc, by ekm3d), all with the same file."""
     pytest.importorskip("phreeqpy")
     from phreeqpy.iphreeqc.phreeqc_dll import IPhreeqc
 
@@ -280,10 +280,10 @@ def speciation(path, solution, celsius=25.0):
         f"{solution}SELECTED_OUTPUT 1\n -reset false\n -high_precision true\n -molalities "
         + " ".join(chem.species) + "\nEND\n")
     heads, *rows = program.get_selected_output_array()
-    row = dict(zip(heads, rows[-1]))
+    row = dict(zip(heads, rows[-1], strict=True))
     theirs = np.array([row[f"m_{name}(mol/kgw)"] for name in chem.species])
     total = 1000 * chem.nu.T @ theirs
-    ours = EquilibriumSolver(chem).solve(total[:, None], np.ones(1)).c[:, 0] / 1000
+    ours = EquilibriumSolver(chem).solve_numpy(total[:, None], np.ones(1)).c[:, 0] / 1000
     return chem, theirs, ours
 
 

@@ -1,4 +1,4 @@
-"""Records of a database: the balance of charge and mass, every key, and what the arrays become."""
+"""Records of a database: the balance of charge and mass, every key, and the resulting arrays."""
 
 import copy
 import tomllib
@@ -173,14 +173,14 @@ def test_molar_volumes_are_si(rich):
 def test_constants_follow_temperature(rich):
     """At 25 C exactly the file's. At 40 C: OH- by van 't Hoff, 55.8 kJ/mol gives +0.468; HCO3-
     by its analytic expression, A3 (1/T - 1/T0); Portlandite, which has neither, stays."""
-    warm_start, T, T0 = build(rich, temperature=313.15), 313.15, 298.15
-    at = warm_start.species.index
+    hot, T, T0 = build(rich, temperature=313.15), 313.15, 298.15
+    at = hot.species.index
     heat = 55800 / (8.314462618 * np.log(10)) * (1 / T0 - 1 / T)
     assert heat == pytest.approx(0.468, abs=1e-3)
-    assert warm_start.log_k[at("OH-")] == pytest.approx(-14 + heat, abs=1e-12)
-    assert warm_start.log_k[at("HCO3-")] == pytest.approx(10.33 + 1788.9 * (1 / T - 1 / T0), abs=1e-12)
-    assert warm_start.log_k_m.tolist() == [-8.48, 22.8]
-    assert warm_start.log_k_x[0] == pytest.approx(0.8 + 7.2 / 55.8 * heat)
+    assert hot.log_k[at("OH-")] == pytest.approx(-14 + heat, abs=1e-12)
+    assert hot.log_k[at("HCO3-")] == pytest.approx(10.33 + 1788.9 * (1 / T - 1 / T0), abs=1e-12)
+    assert hot.log_k_m.tolist() == [-8.48, 22.8]
+    assert hot.log_k_x[0] == pytest.approx(0.8 + 7.2 / 55.8 * heat)
     assert build(rich, temperature=313.15, gases={"CO2(g)": 1.0}).log_k_g[0] == pytest.approx(
         -18.15 - 4 / 55.8 * heat)
     assert build(rich).log_k[at("HCO3-")] == 10.33
@@ -197,17 +197,17 @@ def test_the_analytic_expression_has_six_terms():
 
 def test_diffusion_follows_the_viscosity_of_water(rich):
     """Stokes-Einstein: D eta/T is constant. At 40 C water has 0.6527 mPa s, at 25 C 0.8901."""
-    warm_start = build(rich, temperature=313.15).diffusion / build(rich).diffusion
-    assert warm_start == pytest.approx(313.15 / 298.15 * 0.8901 / 0.6527, rel=2e-3)
-    assert np.ptp(warm_start) < 1e-12 and diffusion_factor(298.15) == 1.0
+    hot = build(rich, temperature=313.15).diffusion / build(rich).diffusion
+    assert hot == pytest.approx(313.15 / 298.15 * 0.8901 / 0.6527, rel=2e-3)
+    assert np.ptp(hot) < 1e-12 and diffusion_factor(298.15) == 1.0
 
 
 def test_debye_hueckel_follows_temperature(rich):
     """The file's A at 25 C, scaled as that of water; sizes by B at the temperature."""
-    warm_start, (A0, _), (A, B) = build(rich, temperature=313.15), debye_hueckel(298.15), \
+    hot, (A0, _), (A, B) = build(rich, temperature=313.15), debye_hueckel(298.15), \
         debye_hueckel(313.15)
-    assert warm_start.debye_A == pytest.approx(0.51 * A / A0)
-    assert warm_start.size[0] == pytest.approx(9 * B)
+    assert hot.debye_A == pytest.approx(0.51 * A / A0)
+    assert hot.size[0] == pytest.approx(9 * B)
 
 
 def test_a_mistake_is_headed_by_the_file_it_comes_from(rich):

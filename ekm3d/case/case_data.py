@@ -1,0 +1,88 @@
+"""Data of a case: all that case.toml and its files say, checked, in SI units."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ekm3d.case.electrodes import ElectrodeData
+from ekm3d.case.kinetics import Rates
+from ekm3d.case.medium import Response
+from ekm3d.case.ore import OreBody
+from ekm3d.case.points import Point
+from ekm3d.case.schedule import ScheduleData
+from ekm3d.case.sides import Side
+from ekm3d.case.water import WaterData
+from ekm3d.case.wells import Well
+from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.grid.grid import Grid
+
+
+@dataclass(frozen=True)
+class Physics:
+    """Processes that take part, and the numerical treatment of concentrations."""
+
+    potential: bool = True
+    flow: bool = True
+    transport: bool = True
+    chemistry: bool = True      # False: the ions do not react
+    scheme: str = "blended"     # of face concentrations: blended | upwind
+    skip: float = 0.0           # relative change of totals [1] up to which equilibrium is kept
+
+
+@dataclass(frozen=True)
+class Output:
+    """Intervals and mode of the files written."""
+
+    snapshot_every: float   # s
+    series_every: float     # s
+    mode: str = "gathered"  # gathered: one file | per-rank: one of each process beside it
+
+
+@dataclass(frozen=True)
+class CaseData:
+    """Input of a simulation as checked plain data, in SI units: m, s, mol, kg, V, A.
+
+    Voxel arrays have the shape (nz, ny, nx), without ghost layers.
+    """
+
+    path: Path                      # of the directory
+    text: str                       # of case.toml, before the overrides
+    overrides: tuple[str, ...]      # "key=value", in the order of application
+    title: str
+    description: str
+    physics: Physics                # processes that take part
+    grid: Grid                      # cells, spacing [m], origin [m] in the order x, y, z
+    chemistry: ChemicalSystem       # K components, S species, ... chosen from the database
+    ore: OreBody                    # rock and inventory: arrays (nz, ny, nx), per m3 of bulk
+    water: WaterData                # component -> mol/m3 (pore water), mol/kg of ore (prewetting)
+    electrodes: ElectrodeData       # rows: boxes [m], resistance [ohm], catholyte [m3]
+    wells: tuple[Well, ...]         # rate [m3/s], head [m], composition [mol/m3]
+    sides: tuple[Side, ...]         # sides of the block that are not closed
+    schedule: ScheduleData          # stages [s, V, A] and control of the time step
+    sampling: tuple[Point, ...]     # points over which the summary takes the removal
+    probes: tuple[Point, ...]       # points of the time series
+    output: Output                  # intervals [s]
+    rates: Rates                    # processes that are not at equilibrium
+    response: Response | None       # of the medium to minerals and water
+    mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
+
+    @property
+    def mass(self) -> float:
+        """Mass of the dry ore in the block [kg]."""
+        return float(self.ore.density.sum() * self.grid.voxel_volume)
+
+    @property
+    def pore_volume(self) -> float:
+        """Volume of the block's pores [m3]."""
+        return float(self.ore.porosity.sum() * self.grid.voxel_volume)
+
+    def inventory(self) -> dict[str, tuple[float, float, float]]:
+        """Return {component: (exchangeable, prewetting, first pore water)} in the block [mol]."""
+        def moles(amount, per=1.0):
+            return float(np.sum(amount * per) * self.grid.voxel_volume)
+
+        return {name: (moles(self.ore.exchangeable.get(name, 0.0)),
+                       moles(self.water.prewetting.get(name, 0.0), self.ore.density),
+                       moles(self.water.composition.get(name, 0.0), self.ore.water_content))
+                for name in self.chemistry.components}

@@ -1,0 +1,156 @@
+"""Electrode rows of a case, read from [electrodes]: strips or plates, contacts, catholyte.
+
+Rows that do not fit (a strip outside the block, two electrodes in one voxel) are added to the
+problems.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.schedule import ScheduleData
+from ekm3d.case.schema import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
+from ekm3d.grid.grid import Grid
+from ekm3d.grid.rasterise import rasterise
+
+
+@dataclass(frozen=True)
+class Row:
+    """Electrodes that are wired together."""
+
+    name: str
+    boxes: tuple[Box, ...]       # corners (x, y, z), (x, y, z) [m], one box per strip or plate
+    contact_resistance: float    # ohm per strip
+    catholyte_volume: float      # m3 per strip
+    centre: Corner               # x, y, z [m], mean of the strips' centres
+
+
+@dataclass(frozen=True)
+class ElectrodeData:
+    """All electrode rows and the properties that they share."""
+
+    overpotential: float = 0.0   # V, subtracted from the voltage at the terminals of a driven stage
+    rows: tuple[Row, ...] = ()
+    plate_capture: float = 0.0   # m/s per A/m2: velocity at which REE is caught on cathodes
+    deposition: float = 0.0      # 1/s: rate at which suspended hydroxides deposit on the cathode
+
+
+class ElectrodeReader:
+    """Reader of [electrodes] for a grid; problems go to `problems`."""
+
+    def __init__(self, grid: Grid, problems: Problems):
+        self.grid, self.problems = grid, problems
+
+    def read(self, section: ElectrodeRows | None) -> ElectrodeData:
+        """Return the ElectrodeData of a validated [electrodes]; strips end at the block's sides."""
+        if section is None:
+            return ElectrodeData()
+        path = ("electrodes", "row")
+        self.problems.attempt(self.problems.check_names, section.row, path, "row")
+        rows = [self.problems.attempt(self._row, n, row, section)
+                for n, row in enumerate(section.row)]
+        return ElectrodeData(section.overpotential, tuple(rows), section.plate_capture,
+                             section.deposition)
+
+    def check_overlaps(self, electrodes: ElectrodeData, schedule: ScheduleData) -> None:
+        """Check that no voxel belongs to two electrodes; the message names the roles they have."""
+        rows = electrodes.rows
+        strips = [(n, row.name, s, rasterise(box, self.grid)) for n, row in enumerate(rows)
+                  if row is not MISSING for s, box in enumerate(row.boxes, 1)]
+        roles = _roles(schedule)
+        owner, told = np.full(self.grid.shape, -1), set()
+        size = " x ".join(f"{d:g}" for d in self.grid.spacing)
+        for m, (n, name, s, place) in enumerate(strips):
+            for other, first, t, _ in (strips[o] for o in np.unique(owner[place]) if o >= 0):
+                if (n, other) in told:
+                    continue
+                told.add((n, other))
+                self.problems.add(("electrodes", "row", n), (
+                    f"electrode {s} of {roles.get(name, '')}{name!r} overlaps electrode {t} of "
+                    f"{roles.get(first, '')}{first!r} on the grid of {size} m; move them apart or "
+                    "take a finer grid.spacing"))
+            owner[place] = m
+
+    def _row(self, n: int, row: ElectrodeRow, section: ElectrodeRows) -> Row:
+        """Return the Row of one [[electrodes.row]], with the section's values for absent ones."""
+        path = ("electrodes", "row", n)
+        if row.name in ("anodes", "cathodes"):
+            self.problems.add((*path, "name"), f"{row.name!r} stands for the rows that a stage "
+                              "drives; give the row another name")
+        if (row.strips is None) == (row.plates is None):
+            self.problems.add(path, f"row {row.name!r} needs either strips or plates")
+            raise MissingValue
+        key = "plates" if row.strips is None else "strips"
+        boxes: Any = row.plates if row.strips is None else self._strips((*path, key), row.strips)
+        centres = np.mean(np.array(boxes), axis=1)
+        if row.strips is not None:
+            boxes = [self._clip(box, row.strips.facing) for box in boxes]
+        inside = [self._check_inside((*path, key), row.name, s, box)
+                  for s, box in enumerate(boxes, 1)]
+        if not all(inside):
+            raise MissingValue
+        own = [row.contact_resistance, row.catholyte_volume]
+        common = [section.contact_resistance, section.catholyte_volume]
+        contact, tank = (c if o is None else o for o, c in zip(own, common, strict=True))
+        x, y, z = map(float, centres.mean(axis=0))
+        return Row(row.name, tuple(boxes), contact, tank, (x, y, z))
+
+    def _strips(self, path: KeyPath, strips: Strips) -> list[Box]:
+        """Return the boxes of upright strips before they are clipped."""
+        count = max(len(strips.x), len(strips.y))
+        if min(len(strips.x), len(strips.y)) not in (1, count):
+            self.problems.add(path, f"{len(strips.x)} centres x and {len(strips.y)} centres y; "
+                              "give as many, or one of either for all")
+            raise MissingValue
+        if strips.top <= strips.bottom:
+            self.problems.add((*path, "top"), f"{strips.top:g} m is not above the bottom "
+                              f"{strips.bottom:g} m; z points up, 0 is the block's bottom")
+            raise MissingValue
+        half = [strips.thickness / 2, strips.width / 2][::1 if strips.facing == "x" else -1]
+        return [((x - half[0], y - half[1], strips.bottom), (x + half[0], y + half[1], strips.top))
+                for x, y in zip(np.broadcast_to(strips.x, count).tolist(),
+                                np.broadcast_to(strips.y, count).tolist(), strict=True)]
+
+    def _clip(self, box, facing):
+        """Return a strip clipped to the block along `facing`, if its middle lies in the block.
+
+        Such a strip may stick out by half its thickness; any other is returned as it is.
+        """
+        d = "xy".index(facing)
+        low, high = self.grid.origin[d], self.grid.origin[d] + self.grid.size[d]
+        middle = 0.5 * (box[0][d] + box[1][d])
+        slack = 1e-9 * self.grid.size[d]
+        if not low - slack <= middle <= high + slack:
+            return box
+        ends = [list(corner) for corner in box]
+        ends[0][d], ends[1][d] = max(box[0][d], low), min(box[1][d], high)
+        return tuple(map(tuple, ends))
+
+    def _check_inside(self, path, row, strip, box):
+        """Return True if a box lies in the grid; otherwise add a problem and return False."""
+        try:
+            rasterise(box, self.grid)
+        except ValueError as e:
+            self.problems.add(path, f"electrode {strip} of row {row!r}: {e}; move or shorten it")
+            return False
+        return True
+
+
+def rows_by_name(section: ElectrodeRows | None, rows: Sequence[Row]) -> dict[str, Row]:
+    """Return {name: Row} of [electrodes]; a Row may be MISSING, one without a name is left out."""
+    entries = section.row if section is not None else ()
+    return {entry.name: row for entry, row in zip(entries, rows, strict=True)
+            if entry.name is not MISSING}
+
+
+def _roles(schedule):
+    """Return {row: "anode " or "cathode "} of the rows that any stage drives."""
+    roles = {}
+    for stage in schedule.stages:
+        if stage is not MISSING:
+            roles |= dict.fromkeys(stage.anodes, "anode ")
+            roles |= dict.fromkeys(stage.cathodes, "cathode ")
+    return roles

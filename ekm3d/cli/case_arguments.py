@@ -1,0 +1,14 @@
+"""Arguments of the commands that read a case: `ekm3d run` and `ekm3d check`."""
+
+import argparse
+
+from ekm3d.backends.choose import BACKENDS
+
+
+def add_case_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add CASE, -o KEY=VALUE and --backend."""
+    parser.add_argument("case", metavar="CASE", help="directory that holds case.toml")
+    parser.add_argument("-o", dest="overrides", action="append", default=[],
+                        metavar="KEY=VALUE", help="replace a value of case.toml, e.g. "
+                        '-o grid.spacing="5 cm"; may be given again')
+    parser.add_argument("--backend", choices=BACKENDS, default="auto")

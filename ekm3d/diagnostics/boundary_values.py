@@ -1,0 +1,57 @@
+"""Currents, voltages and water flows at electrodes and open sides during the present step."""
+
+import numpy as np
+
+from ekm3d.diagnostics.run_view import BoundaryView
+
+
+class BoundaryValues:
+    """Sums over the boundary faces of a run: by row, strip or side of the block."""
+
+    def __init__(self, run: BoundaryView):
+        self.run = run
+
+    def _per_side(self, values: np.ndarray) -> dict[str, float]:
+        """Sum of a value per boundary face over each open side, by the name of its face."""
+        run = self.run
+        sums = run.contacts.per_place(values)[run.electrodes.strips:]
+        return {side.face: value for side, value in zip(run.case.sides, sums, strict=True)}
+
+    def row_currents(self) -> np.ndarray:
+        """Mean current from every row into the ore during the step [A]; (rows,)."""
+        return self.run.electrodes.per_row(self.strip_currents())
+
+    def strip_currents(self) -> np.ndarray:
+        """Mean current from every strip into the ore during the step [A]; (strips,)."""
+        run = self.run
+        return run.contacts.per_place(run.potential.into_ore)[:run.electrodes.strips]
+
+    def side_currents(self) -> dict[str, float]:
+        """Current into the block through each open side [A]."""
+        return self._per_side(self.run.potential.into_ore)
+
+    def side_potentials(self) -> dict[str, float]:
+        """Mean potential behind each open side [V]."""
+        run = self.run
+        behind = run.potential.phi_at_faces(run.state.phi) - run.potential.drop
+        return {side.face: float(behind[run.contacts.of_side(n)].mean())
+                for n, side in enumerate(run.case.sides)}
+
+    def side_water(self) -> dict[str, float]:
+        """Water into the block through each open side [m3/s]."""
+        return {face: -water for face, water in self._per_side(self.run.flow.out).items()}
+
+    @property
+    def side_flux(self) -> np.ndarray:
+        """Flow of every component into the block through each open side [mol/s]; (sides, K)."""
+        return self.run.transport.side
+
+    @property
+    def terminal_voltage(self) -> float:
+        """Voltage at the supply's terminals while it is on [V]; 0 while it is off."""
+        run = self.run
+        anodes = run.contacts.of_rows(run.drive.anodes)
+        if not run.drive.on or not anodes.size:
+            return 0.0
+        level = run.potential.boundary_state.level[anodes[0]]
+        return float(level / run.drive.duty + run.electrodes.overpotential)

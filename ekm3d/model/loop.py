@@ -1,0 +1,69 @@
+"""Loop of a run: steps, rows of the series, snapshots and status, to the end of the schedule."""
+
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from threadpoolctl import threadpool_limits
+
+from ekm3d.diagnostics.run_view import RunView
+from ekm3d.diagnostics.summary import summary
+from ekm3d.diagnostics.time_series import TimeSeries
+from ekm3d.output.intervals import Interval
+from ekm3d.output.progress import Progress
+from ekm3d.output.results import Results, open_results
+from ekm3d.output.run_directory import open_outputs
+from ekm3d.parallel.communication_stats import CommunicationStats
+from ekm3d.physics.reactions import Reactions
+
+
+class Steps(RunView, Protocol):
+    """Run that can be advanced step by step."""
+
+    reactions: Reactions
+
+    def fields(self) -> Any:
+        """Solve for potential and water flow of the present state."""
+
+    def step(self, until: float | None = None) -> float:
+        """Advance by one step, at most to the time `until` [s]; return dt [s]."""
+
+
+def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
+        profile: bool = False) -> Results:
+    """Run to the end of the schedule and write the results into `out`; return them.
+
+    profile: print the messages between ranks, which the log has in any case.
+    """
+    begun, s, plan = time.monotonic(), sim.state, sim.case.output
+    end = sim.schedule.end - sim.schedule.slack
+    outputs = open_outputs(sim, out, force)
+    series = TimeSeries(sim)
+    snapshots, rows = Interval(plan.snapshot_every), Interval(plan.series_every)
+    try:
+        with threadpool_limits(1, "blas"), Progress(sim.schedule.end, quiet) as progress:
+            sim.fields()
+            traffic = CommunicationStats(sim.domain)
+            series.record(0.0)
+            outputs.series(series.row())
+            outputs.snapshot()
+            while s.time < end:
+                dt = sim.step(min(snapshots.next, rows.next))
+                series.record(dt)
+                last = s.time >= end
+                if rows.due(s.time, last):
+                    outputs.series(series.row())
+                    outputs.status("running")
+                if snapshots.due(s.time, last):
+                    sim.fields()                     # phi and water of the same moment
+                    outputs.snapshot()
+                progress.update(s.time, s.step, f"dt {dt:6.0f} s")
+        sent = traffic.text(s.step)
+        outputs.finish(summary(series, time.monotonic() - begun),
+                       f"{sim.reactions.report()}\n{sent}")
+        if profile:
+            print(sent)
+    except BaseException as error:
+        outputs.failed(error)
+        raise
+    return open_results(outputs.path)

@@ -1,0 +1,37 @@
+"""[electrodes]: rows of strips and plates in SI, overlaps, and mistakes."""
+
+import pytest
+from helpers.case_files import OPEN, copy, told, told_with_line
+
+from ekm3d.case.case import Case
+
+# Line of the small case that is replaced, its replacement, key, message.
+WRONG = [
+    ('x = "0 m", y', 'x = "-1 cm", y', "electrodes.row.0.strips",
+     "electrode 1 of row 'left': x from -0.0125 to -0.0075 m lies outside the grid (0 to 0.5 m)"),
+    ('top = "3 m", width', 'top = "3.1 m", width', "electrodes.row.0.strips",
+     "z from 1 to 3.1 m lies outside the grid (0 to 3 m)"),
+    ('top = "3 m", width', 'top = "90 cm", width', "electrodes.row.0.strips.top",
+     "0.9 m is not above the bottom 1 m"),
+    ('x = "0 m", y', 'x = "0.4 m", y', "electrodes.row.1",
+     "electrode 1 of cathode 'right' overlaps electrode 1 of anode 'left' on the grid of"),
+    ('x = "0 m", y', 'x = ["0 m", "0 m", "0.1 m"], y', "electrodes.row.0.strips",
+     "3 centres x and 2 centres y"),
+    ('plates = [[[', 'plates = [[["1 m"], [', "electrodes.row.1.plates",
+     "two opposite corners, [[x0, y0, z0], [x1, y1, z1]]"),
+    ('name = "right"', 'name = "left"', "electrodes.row.1.name", "also the name of row 0"),
+]
+
+
+@pytest.mark.parametrize("old, new, key, message", WRONG,
+                         ids=[f"{case[2]}-{n}" for n, case in enumerate(WRONG)])
+def test_wrong_electrodes_are_refused_with_line_and_key(tmp_path, old, new, key, message):
+    told_with_line(tmp_path, old, new, key, message)
+
+
+def test_catholyte_volume_may_be_zero(tmp_path):
+    """0 l: the base enters the ore at once; less than nothing is refused."""
+    opened = copy(tmp_path, OPEN)
+    assert [row.catholyte_volume for row in Case.read(opened).electrodes.rows] == [0.0] * 3
+    told(opened, "electrodes.catholyte_volume", "must be at least 0 m3",
+         "electrodes.catholyte_volume=-1 l")

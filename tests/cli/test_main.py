@@ -1,0 +1,83 @@
+"""Grammar of the command line, exit codes of errors, and the same work from Python."""
+
+import numpy as np
+import pytest
+from helpers.command_line import call
+from helpers.salt_block import salt_case
+
+import ekm3d
+from ekm3d import Case, Simulation, open_results
+from ekm3d.cli.main import main
+from ekm3d.errors import (
+    BackendError,
+    ConvergenceError,
+    Ekm3dError,
+    InputError,
+    LaunchError,
+    OutputError,
+)
+
+
+@pytest.fixture
+def case(tmp_path):
+    return salt_case(tmp_path)
+
+
+@pytest.mark.parametrize("words, said", [
+    (("run", "CASE", "--backend", "gpu"), "invalid choice: 'gpu' (choose from"),
+    (("walk", "CASE"), "invalid choice: 'walk'"),
+    (("run",), "the following arguments are required: CASE"),
+    ((), "the following arguments are required: COMMAND"),
+    (("check", "CASE", "--force"), "unrecognized arguments: --force")])
+def test_wrong_usage_prints_the_grammar_and_exits_with_2(capsys, words, said):
+    code, text, errors = call(capsys, *words)
+    assert (code, text) == (2, "") and said in errors and errors.startswith("usage: ekm3d")
+
+
+def test_version(capsys):
+    assert call(capsys, "--version")[:2] == (0, f"ekm3d {ekm3d.__version__}\n")
+
+
+FAILED = "ekm3d: the run failed: "
+
+
+@pytest.mark.parametrize("error, code, said", [
+    (InputError("text"), 2, "text"), (BackendError("text"), 2, "text"),
+    (LaunchError("text"), 2, "text"), (OutputError("text"), 2, "text"),
+    (Ekm3dError("text"), 2, "text"), (ConvergenceError("text"), 3, FAILED + "text"),
+    (RuntimeError("text"), 3, FAILED + "text"), (OSError("text"), 3, FAILED + "text"),
+    (KeyboardInterrupt(), 130, "ekm3d: interrupted"),
+    (MemoryError("text"), 2, "CASE: the memory is exhausted (text); larger voxels take less, and "
+                             "`ekm3d check` tells how much")])
+def test_exit_code_and_message_of_every_error_class(capsys, monkeypatch, error, code, said):
+    """`ekm3d run` whose case cannot be read for these reasons: one line, no traceback."""
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("ekm3d.cli.run.Case.read", fails)
+    assert call(capsys, "run", "CASE") == (code, "", said + "\n")
+
+
+def test_a_programming_error_keeps_its_traceback(monkeypatch):
+    """Errors that no user can cause are not caught."""
+    monkeypatch.setattr("ekm3d.cli.run.Case.read", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["run", "CASE"])
+
+
+# --- the same from Python ------------------------------------------------------------------------
+
+def test_the_three_names_of_the_python_interface(case, tmp_path, capsys):
+    """Case.read, Simulation.run and open_results do the work of the command line, quietly.
+
+    Without an output directory results go to CASE/out; `run` returns the same results that
+    open_results reads later.
+    """
+    data = Case.read(str(case), overrides=["schedule.stage.0.duration=20 min"])
+    results = Simulation(data).run(quiet=True)
+    assert capsys.readouterr().out == ""
+    again = open_results(case / "out")
+    assert again.summary == results.summary and list(again.times) == [0.0, 1200.0]
+    np.testing.assert_array_equal(again.field("pH"), results.field("pH"))
+    assert again.series["charge"][-1] == pytest.approx(again.summary["charge_C"])
+    assert Simulation(data).run(tmp_path / "b", quiet=True).summary["steps"] == 2

@@ -1,0 +1,51 @@
+"""Every verification case on its quick grids, and its description."""
+
+import pytest
+from helpers.verification_copy import CASES, with_studies
+
+from ekm3d.cli.verify import line
+from ekm3d.verification.judge import verify
+from ekm3d.verification.spec import Verification
+
+# Of eight junctions those with three ions, with a steep profile and with an ion of charge 3.
+SOME_STUDIES = {
+    "c4_junction_potential": ("HCl 10 to KCl 10", "KCl 100 to 1", "LaCl3 10 to 1")}
+
+
+def passing_outcomes(directory):
+    """Outcomes of a case on its quick grids, all of which have to pass."""
+    (outcomes,) = verify([directory])
+    assert outcomes
+    missed = [line(o) for o in outcomes if not o.passed]
+    assert not missed, "\n".join(missed)
+    return outcomes
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in SOME_STUDIES)) for name in CASES])
+def test_case_passes_on_its_quick_grids(name, quick_kernels):
+    """Errors and orders as verify.toml requires, each with its reason there."""
+    passing_outcomes(CASES[name])
+
+
+@pytest.mark.parametrize("name", SOME_STUDIES)
+def test_some_studies_of_a_case_pass(name, tmp_path, quick_kernels):
+    """Studies of a case that proves the same of many solutions; all are in the slow suite."""
+    studies = SOME_STUDIES[name]
+    assert len(passing_outcomes(with_studies(name, tmp_path, studies))) == len(studies)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case_states_reasons_and_sources(name):
+    """Every number has a reason, every case a README that names the source."""
+    v = Verification.read(CASES[name])
+    assert len(v.file.proves) > 20 and v.file.family
+    assert all(len(compare.reason) > 30 for compare in v.file.compare)
+    readme = (CASES[name] / "README.md").read_text()
+    assert "Source" in readme and "Accuracy" in readme
+
+
+def test_two_processes_give_the_same_errors():
+    """The runs of a case in two processes, in the order that the table needs."""
+    one, two = (next(verify([CASES["plates"]], jobs=jobs)) for jobs in (1, 2))
+    assert [o.errors for o in one] == [o.errors for o in two]
