@@ -24,6 +24,7 @@ from importlib.resources import files
 from ekm3d.resources import case_path, kernel_text
 assert "EKM_VOXELS" in files("ekm3d.kernels").joinpath("ekm.cuh").read_text()
 assert "KERNEL apply_operator" in kernel_text("solvers/elliptic.cu")
+assert files("ekm3d").joinpath("py.typed").is_file()
 print(case_path("field_block"))
 """
 
