@@ -8,8 +8,8 @@
 //     }
 //
 // The body is the loop body: one thread per voxel on the GPU, a loop over rows of voxels on the
-// host. EKM_FACES also visits index -1: the voxels that own a face on the lower side of the box, as
-// a face is stored with the voxel below it. A launch covers (nx + 1, ny + 1, nz + 1) threads.
+// host. Faces are visited by EKM_FACE_ROWS of grid/faces.cuh; a face is stored with the voxel below
+// it, so that a launch covers (nx + 1, ny + 1, nz + 1) threads.
 // EKM_ROWS visits rows of voxels instead, EKM_ALONG the voxels of one row: on the GPU the 32 lanes
 // of a warp (blockDim.x is 32, gridDim.x 1), on the host a loop. Sums go segment by segment:
 //
@@ -175,7 +175,6 @@ static inline __attribute__((always_inline)) real of_segment(Segment& sum)
 #endif
 
 #define EKM_VOXELS(i, j, k, g) EKM_BOX(i, j, k, g, 0)
-#define EKM_FACES(i, j, k, g) EKM_BOX(i, j, k, g, -1)
 #define EKM_SEGMENTS(s, g) for (int s = 0; s < segments(g); s++)
 
 struct Grid {

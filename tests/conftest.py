@@ -19,8 +19,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 QUICK = tuple("-O1" if flag == "-O3" else flag for flag in FLAGS)
 
-# Files whose tests take longest, longest first: what is left for the end are short ones.
-LONGEST = ()
+# Files whose tests take longest, longest first: what is left for the end are short ones. First of
+# all those with one long run for several tests, which two workers would make twice.
+LONGEST = ("test_field_case.py", "test_backends_agree.py", "test_runner.py", "test_cuda.py",
+           "test_batches.py", "test_ranks.py", "test_memory_estimate.py", "test_phases.py",
+           "test_conservation.py", "test_initial_guess.py", "test_heun.py",
+           "test_nonequilibrium.py", "test_dual_porosity.py", "test_benchmarks.py",
+           "test_counter_diffusion.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,5 +1,7 @@
 """Report of a resolved case as text, printed by `ekm3d check`."""
 
+from dataclasses import fields
+
 import numpy as np
 
 from ekm3d.case.case_data import CaseData
@@ -38,7 +40,7 @@ def _amounts(table):
 def _physics(case):
     """Processes that are on and off."""
     p = case.physics
-    names = ("potential", "flow", "transport", "chemistry")
+    names = [f.name for f in fields(p) if isinstance(f.default, bool)]
     on, off = (", ".join(n for n in names if getattr(p, n) is state) or "nothing"
                for state in (True, False))
     kept = f"moved by no more than {p.skip:g} of themselves" if p.skip else "did not move"

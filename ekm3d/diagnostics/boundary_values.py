@@ -32,8 +32,8 @@ class BoundaryValues:
 
     def side_potentials(self) -> dict[str, float]:
         """Mean potential behind each open side [V]."""
-        run, faces = self.run, self.run.contacts.faces
-        behind = run.domain.gather(run.state.phi, faces.voxel) - run.potential.drop
+        run = self.run
+        behind = run.potential.phi_at_faces(run.state.phi) - run.potential.drop
         return {side.face: float(behind[run.contacts.of_side(n)].mean())
                 for n, side in enumerate(run.case.sides)}
 

@@ -24,7 +24,7 @@ from ekm3d.boundaries.boundary_faces import (
 )
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.constants import F_RT, FARADAY
-from ekm3d.grid.grid import Array, Grid
+from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.face_interpolation import from_reservoir
 from ekm3d.solvers.elliptic import EllipticSolver
@@ -61,9 +61,39 @@ class ElectricalBoundary:
         self.into_ore, self.drop, self.level, self.previous_drop = (np.zeros(n) for _ in range(4))
         self.use_smaller_side, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
         self.kinds = np.full(n, CLOSED)
+        self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
+        self.metal_phi = np.zeros(self.metal_faces.size)
         self.groups: list = []
         self.controlled_level: dict[int, float] = {}
         self.responses: dict[int, Array] = {}
+
+    @staticmethod
+    def _metal_faces(contacts):
+        """Faces of sides that an electrode covers, which have no area; number of each electrode."""
+        covered = np.flatnonzero(contacts.faces.area == 0)
+        electrode = np.zeros(covered.size, int)
+        for n, mask in enumerate(contacts.electrodes.masks):
+            electrode[np.pad(mask, GHOST).ravel()[contacts.faces.voxel[covered]]] = n
+        return covered, electrode
+
+    def electrode_potential(self) -> np.ndarray:
+        """Return the potential of every strip, then of every side [V]; 0 for one without faces."""
+        level = np.zeros(self.contacts.count)
+        level[self.contacts.faces.strip] = self.level
+        return level
+
+    def phi_at_faces(self, phi: Array) -> np.ndarray:
+        """Return phi [V] of the voxel at every face; in metal that of the last complete solution.
+
+        phi: padded. Faces in metal pass nothing, but their drop takes part in `drift_changes`.
+        """
+        at_face = self.domain.gather(phi, self.contacts.faces.voxel)
+        at_face[self.metal_faces] = self.metal_phi
+        return at_face
+
+    def finish(self) -> None:
+        """Take the potential of the metal over from a complete solution."""
+        self.metal_phi = self.electrode_potential()[self.metal_electrode]
 
     @property
     def state(self) -> BoundaryState:
@@ -151,7 +181,7 @@ class ElectricalBoundary:
         iterations = elliptic.iterations
         if controlled:
             iterations += self._control(elliptic, conductance, coupling, source, phi, controlled)
-        at_face = self.domain.gather(phi, voxel)
+        at_face = self.phi_at_faces(phi)
         self.into_ore = np.where(
             driven, coupling * (self.level - at_face) - self.offset * self.share, 0.0)
         resting = np.divide(-self.offset, self.conductance, out=np.zeros_like(coupling),

@@ -17,7 +17,7 @@ from ekm3d.boundaries.schedule import Drive
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.errors import ConvergenceError
-from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.divergence import source_minus_divergence
@@ -143,9 +143,14 @@ class Potential:
 
     def metal_potential(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (voxels, values): flat padded indices of electrode voxels, their potential [V]."""
-        level = np.zeros(self.contacts.count)
-        level[self.contacts.faces.strip] = self.boundary.level
-        return self.metal_voxels, level[self.metal_electrode]
+        return self.metal_voxels, self.boundary.electrode_potential()[self.metal_electrode]
+
+    def phi_at_faces(self, phi: Array) -> np.ndarray:
+        """Return phi [V] of the voxel at every boundary face, of metal where it is an electrode's.
+
+        phi: padded, of the last solution.
+        """
+        return self.boundary.phi_at_faces(phi)
 
     def solve(self, s: State, drive: Drive, dt: float) -> None:
         """Solve for phi from the species at time t; dt [s]: coming step, for feedback of charge.
@@ -191,3 +196,4 @@ class Potential:
                 f"potential: the direction of drift did not settle in {MAX_SOLVES} solves at "
                 f"t = {s.time:g} s ({self.domain.count(self.flagged)} faces); a smaller "
                 "schedule.max_step may help")
+        boundary.finish()

@@ -4,8 +4,9 @@
 
 The "weak" problem of bench_transport.py, ns per voxel, species and step. plain_transport.cpp is
 that part of component_gain which the problem needs, without kernels/ekm.cuh, compiled with the same
-options; both give the same numbers to 1e-12, or this ends. They take turns within one process: the
-least of all turns, by the process's clock on one thread, else by the wall's. PROGRAM: see there.
+options; both give the same numbers to 1e-12, or the script exits. They take turns within one
+process: the least of all turns, in process time on one thread, else in wall time. PROGRAM: see
+there.
 """
 
 import argparse
@@ -26,8 +27,8 @@ SECONDS = 6.0                           # of taking turns
 
 
 def by_hand(folder, arguments):
-    """The hand-written twin as a call without arguments, and the array that it writes."""
-    grid, c, mobility, phi, _, turnover, _, _, _, z, diffusion = arguments[:11]
+    """Return the hand-written twin as a call without arguments, and the array that it writes."""
+    grid, c, transport_factor, phi, _, pore_turnover, _, _, _, z, diffusion = arguments[:11]
     gained = np.zeros_like(arguments[-1])
     path = Path(folder) / "plain_transport.so"
     compile_library(find_compiler()[0], FLAGS,
@@ -35,13 +36,13 @@ def by_hand(folder, arguments):
     function = ctypes.CDLL(str(path)).plain_gain
     function.restype = None
     arrays = [ctypes.c_void_p(a.ctypes.data) for a in
-              (c, mobility, phi, turnover, z, diffusion, gained)]
+              (c, transport_factor, phi, pore_turnover, z, diffusion, gained)]
     counts = [*grid.cells, (grid.padded[0] - grid.cells[2]) // 2]
     return lambda: function(*counts, ctypes.c_double(0.25), len(c), *arrays), gained
 
 
 def compare(n, threads):
-    """(ns of the kernel, ns of the hand-written one)."""
+    """Return (ns of the kernel, ns of the hand-written one)."""
     species, components = bench_transport.PROBLEMS["weak"]
     arguments = bench_transport.problem(n, "weak")
     backend = choose_backend("cpp")

@@ -19,15 +19,15 @@ from ekm3d.resources import case_path, folder
 
 
 def watched(kind):
-    """A kind of backend whose `calls` hold {kernel: (bytes, operator, arguments)}."""
+    """Return a kind of backend whose `calls` hold {kernel: (bytes, operator, arguments)}."""
 
     class Watched(kind):
 
         def kernel(self, source, name, **constants):
             bound = super().kernel(source, name, **constants)
             if bound is not None:
-                given = bound._addresses
-                bound._addresses = lambda values: self.note(bound, values) or given(values)
+                given = bound._arguments
+                bound._arguments = lambda values: self.note(bound, values) or given(values)
             return bound
 
         def note(self, bound, values):
@@ -41,7 +41,7 @@ def watched(kind):
 
 
 def calls(backend, spacing, n):
-    """{kernel: (bytes, operator, arguments)} of a Watched backend.
+    """Return {kernel: (bytes, operator, arguments)} of a Watched backend.
 
     Three steps of the field block of `spacing` [cm] and two of second order on a coarse one, the
     last of each with all fluxes, and the elliptic problem of n^3 voxels.
@@ -65,7 +65,7 @@ def calls(backend, spacing, n):
 
 
 def table(backend, roof, least, spacing, n):
-    """Lines of Markdown; roof [GB/s]; least(call): seconds of a call, the least of some."""
+    """Yield lines of Markdown; roof [GB/s]; least(call): least seconds of some calls."""
     found = calls(backend, spacing, n)
     yield "| kernel | MB | ms | GB/s | share of the bandwidth |\n|---|---:|---:|---:|---:|"
     for name, (size, bound, values) in sorted(found.items(), key=lambda item: -item[1][0]):
@@ -81,7 +81,7 @@ def table(backend, roof, least, spacing, n):
 
 
 def best_of(clock, repeats=7, shortest=2e-3):
-    """A `least`: as many calls between two looks at the clock as take at least `shortest` s."""
+    """Return a `least`, which times batches of calls that take at least `shortest` s."""
     def least(call):
         begun = clock()
         call()

@@ -1,7 +1,7 @@
 """Nanoseconds per voxel, species and step of `component_gain`, for two problems.
 
-"weak": drift below a thermal voltage per voxel and no water, every species its own component,
-which is what a hand-written program does (called as PROGRAM N SPECIES STEPS FILE; it prints
+"weak": drift below a thermal voltage per voxel and no water, every species its own component, as
+in a hand-written program (called as PROGRAM N SPECIES STEPS FILE; it prints
 {"peer": "cpp_fused", "ns_min": ...}, first-order upwind). "field": drift of many thermal voltages,
 water and dispersion, 24 species of 10 components, so that every limiter works.
 """
@@ -21,19 +21,19 @@ PROBLEMS = {"weak": (12, 12), "field": (24, 10)}            # species, component
 
 
 def least(threads, repeats, call):
-    """Least seconds of a call: one thread by the process's clock, several by the wall's."""
+    """Return the least seconds of a call: process time for one thread, wall time for several."""
     return best(time.process_time if threads == 1 else time.perf_counter, repeats, call)[0]
 
 
 def problem(n, name, seed=7):
-    """Grid, arguments of component_gain and its output, for n^3 voxels of 0.25 m."""
+    """Return the grid, arguments of component_gain and its output, for n^3 voxels of 0.25 m."""
     species, components = PROBLEMS[name]
     strong = name == "field"
     rng, grid = np.random.default_rng(seed), Grid((n, n, n), (0.25, 0.25, 0.25))
     inside = np.zeros(grid.padded)
     inside[grid.inner] = 1.0
     c = (1 + rng.random((species, *grid.padded))) * inside
-    mobility = (0.05 + 0.4 * rng.random(grid.padded)) * inside
+    transport_factor = (0.05 + 0.4 * rng.random(grid.padded)) * inside
     _, j, i = np.indices(grid.padded)
     phi = (1.0 if strong else 1e-3) * (2 * i + j)
     water = 1e-9 * strong * rng.normal(size=(3, *grid.padded))
@@ -41,23 +41,23 @@ def problem(n, name, seed=7):
     for s in range(species):
         nu[s, s % components] = 1.0
         nu[s, rng.integers(components)] += s >= components
-    return (grid, c, mobility, phi, phi.copy(), 1e3 * inside,
+    return (grid, c, transport_factor, phi, phi.copy(), 1e3 * inside,
             np.zeros(water.shape, np.uint8), water, 0.05 * strong * inside,
             np.arange(species) % 5 - 2.0, 1e-9 * (1 + 0.1 * np.arange(species)), nu, 1.0,
             np.zeros((components, *grid.padded)))
 
 
 def bound(backend, n, name):
-    """The call, its arrays where the backend works."""
+    """Return the call, bound to its arrays on the backend's device."""
     species, components = PROBLEMS[name]
     call = backend.bind(component_gain, NS=species, NK=components, NF=1)
     grid, *arguments = problem(n, name)
-    moved = [backend.from_numpy(a) if np.ndim(a) > 2 else a for a in arguments]
-    return backend.prepare(call, grid, *moved)
+    on_device = [backend.from_numpy(a) if np.ndim(a) > 2 else a for a in arguments]
+    return backend.prepare(call, grid, *on_device)
 
 
 def speed(n, name, backend, threads):
-    """ns per voxel, species and step."""
+    """Return ns per voxel, species and step."""
     call = bound(backend, n, name)
     call()
     species, _ = PROBLEMS[name]

@@ -1,5 +1,5 @@
-// What component_gain does where no drift needs a limiter and no water flows, written by hand
-// without kernels/ekm.cuh: how much the shared text costs. See bench_transport.py.
+// component_gain without limited drift and water, written by hand without kernels/ekm.cuh: measures
+// the cost of the shared text. See bench_header.py.
 //
 //     J = D ( z G (F/RT) (phi_a - phi_b) c* - G (c_b - c_a) ),    c* = c_up + k (c_down - c_up)
 //     k = max(1 - z^2 u^2 |z| D s, 0) / 2,      u = (F/RT) (phi_a - phi_b),  s = |u| G dt/(theta V)

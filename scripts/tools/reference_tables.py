@@ -115,6 +115,7 @@ def main(arguments: list[str] | None = None, page: Path = PAGE) -> int:
     new = updated(old)
     if not options.check:
         page.write_text(new)
+        print(f"{page}: {'written' if new != old else 'up to date'}")
     elif new != old:
         print(f"{page} is out of date: run python scripts/tools/reference_tables.py")
         return 1

@@ -1,7 +1,11 @@
 // Emulation of a kernel launch on the host: NVRTC text, with blocks and threads one after another.
 // Threads that wait for each other (shuffles, __syncthreads) are contexts of their own, resumed in
-// turn; on a deadlock the program aborts with a message.
+// turn; on a deadlock the program aborts with a message. A context is made once and serves all
+// later blocks; _setjmp and _longjmp change between them without a call of the system, and their
+// check for jumps within one stack, which these are not, is left out.
+#undef _FORTIFY_SOURCE
 #include <math.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +29,27 @@ struct Barrier {
     int arrived = 0, phase = 0, expected = 0;
 };
 struct Thread {
-    ucontext_t context;
     std::vector<char> stack;
+    jmp_buf place;
     Dim index;
     bool done;
 };
-static ucontext_t scheduler;
-static std::vector<Thread> threads;
+constexpr unsigned MOST = 1024;          // threads of a block
+static jmp_buf scheduler;
+static Thread threads[MOST];
 static std::vector<Barrier> warps;
 static std::vector<double> slots;
 static Barrier block;
 static int now = -1, moved = 0;          // the running thread; -1: threads cannot wait
 static void (*body)(void**);
 static void** arguments;
+
+// Let the scheduler go on, until it resumes this thread.
+static void pause(Thread& t)
+{
+    if (_setjmp(t.place) == 0)
+        _longjmp(scheduler, 1);
+}
 
 static void wait(Barrier& barrier)
 {
@@ -53,36 +65,52 @@ static void wait(Barrier& barrier)
         return;
     }
     while (barrier.phase == phase)
-        swapcontext(&threads[now].context, &scheduler);
+        pause(threads[now]);
 }
 
+// Of one thread: the kernel of every block that it takes part in.
 static void enter()
 {
-    body(arguments);
-    threads[now].done = true;
-    moved = 1;
-    swapcontext(&threads[now].context, &scheduler);
+    for (;;) {
+        body(arguments);
+        threads[now].done = true;
+        moved = 1;
+        pause(threads[now]);
+    }
+}
+
+// Run a thread until it pauses; a new one begins on a stack of its own.
+static void resume(Thread& t)
+{
+    if (_setjmp(scheduler))
+        return;
+    if (!t.stack.empty())
+        _longjmp(t.place, 1);
+    t.stack.resize(1 << 16);
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = t.stack.data();
+    context.uc_stack.ss_size = t.stack.size();
+    context.uc_link = nullptr;
+    makecontext(&context, enter, 0);
+    setcontext(&context);
 }
 
 // Run one block whose threads may wait for each other.
 static void together()
 {
     const unsigned count = blockDim.x * blockDim.y * blockDim.z;
-    if (threads.size() < count)
-        threads.resize(count);
+    if (count > MOST) {
+        fprintf(stderr, "a block of %u threads\n", count);
+        abort();
+    }
     warps.assign((count + 31) / 32, Barrier{0, 0, 32});
-    slots.assign(count, 0);
+    slots.assign(2 * count, 0);
     block = Barrier{0, 0, int(count)};
     for (unsigned n = 0; n < count; n++) {
-        Thread& t = threads[n];
-        t.stack.resize(1 << 16);
-        t.done = false;
-        t.index = {n % blockDim.x, n / blockDim.x % blockDim.y, n / blockDim.x / blockDim.y};
-        getcontext(&t.context);
-        t.context.uc_stack.ss_sp = t.stack.data();
-        t.context.uc_stack.ss_size = t.stack.size();
-        t.context.uc_link = nullptr;
-        makecontext(&t.context, enter, 0);
+        threads[n].done = false;
+        threads[n].index = {n % blockDim.x, n / blockDim.x % blockDim.y,
+                            n / blockDim.x / blockDim.y};
     }
     for (bool all = false; !all;) {
         all = true, moved = 0;
@@ -90,7 +118,7 @@ static void together()
             if (threads[n].done)
                 continue;
             now = n, threadIdx = threads[n].index;
-            swapcontext(&scheduler, &threads[n].context);
+            resume(threads[n]);
             all = all && threads[n].done;
         }
         if (!all && !moved) {
@@ -142,15 +170,15 @@ static To bits(From value)
 
 }   // namespace device
 
+// Lanes that go on to the next exchange write to the other half of the slots: none is two ahead.
 static inline double __shfl_xor_sync(unsigned, double value, int far)
 {
     using namespace device;
     const int me = now;
-    slots[me] = value;
+    double* half = slots.data() + warps[me / 32].phase % 2 * (slots.size() / 2);
+    half[me] = value;
     wait(warps[me / 32]);
-    const double other = slots[me ^ far];
-    wait(warps[me / 32]);
-    return other;
+    return half[me ^ far];
 }
 static inline void __syncthreads() { device::wait(device::block); }
 static inline double __longlong_as_double(long long v) { return device::bits<double>(v); }

@@ -205,6 +205,9 @@ ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
 def compared(twin, bound, w):
     """[(what the reference, what the bound kernel made of poison)] of all outputs in order."""
     parameters = kernel_signature.signature(kernel_text(twin.source), twin.__name__)
+    unknown = [p.name for p in parameters[1:] if not p.output and not hasattr(w, p.name)]
+    assert not unknown, (f"World has no {unknown}: add them to World.__init__, just before "
+                         "self.poison(), or use names that it has")
     inputs = [getattr(w, p.name) for p in parameters[1:] if not p.output]
     made = []
     for body in (twin, bound):

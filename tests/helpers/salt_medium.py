@@ -15,7 +15,7 @@ from ekm3d.physics.potential import Potential
 from ekm3d.physics.rock import Rock
 
 SALT = SimpleNamespace(z=np.array([1.0, -1.0]), diffusion=np.array([1e-9, 1e-9]))
-UNIT = FARADAY * F_RT * 2e-9    # S/m of 1 mol/m3 of the salt at mobility 1
+UNIT = FARADAY * F_RT * 2e-9    # S/m of 1 mol/m3 of the salt at transport factor 1
 
 
 def row(name, *boxes, contact_resistance=0.0, catholyte_volume=1e-3):
@@ -36,15 +36,15 @@ def rock_of(**arrays):
 
 
 def salt_state(grid, conductivity, strips=0):
-    """1 mol/m3 of salt everywhere, its mobility set so that sigma [S/m] is as given (inner)."""
+    """Return a state of 1 mol/m3 of salt with transport factors that give sigma [S/m] (inner)."""
     c = np.zeros((2, *grid.padded))
     c[grid.inner] = 1.0
-    mobility = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
+    factor = np.pad(np.broadcast_to(conductivity, grid.shape) / UNIT, GHOST)
     zeros = {
         name: np.zeros(grid.padded) for name in ("phi", "phi_trend", "charge", "pore_turnover")
     }
     return SimpleNamespace(
-        c=c, transport_factor=mobility, time=0.0, reservoir_species=np.ones((2, strips)), **zeros
+        c=c, transport_factor=factor, time=0.0, reservoir_species=np.ones((2, strips)), **zeros
     )
 
 

@@ -125,7 +125,9 @@ def test_kernels_hold_to_the_rules_of_shared_sources(source):
     if source == "ekm.cuh":         # one word of the header is a barrier: for a whole block alone
         text = text.replace("#define BLOCK_WAIT() __syncthreads()", "")
     assert not re.search(r"#\s*include|__shared__|__syncthreads|atomic", text)
-    assert not re.search(r"\d\.\d*", re.sub(r"\breal\([^()]*\)", "", text))
+    bare = [f"{source}: {number} is a double, write real({number})" for number in re.findall(
+        r"\d+\.\d*", re.sub(r"\breal\([^()]*\)", "", text))]
+    assert bare == []
 
 
 @pytest.mark.parametrize("source", SOURCES)

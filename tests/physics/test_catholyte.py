@@ -1,4 +1,4 @@
-"""The catholyte: what the drain takes, what the plate captures and what settles on it."""
+"""Catholyte: drainage, capture of REE by the plate, settling of suspended solids."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ CAPTURE = 1.84e-8       # m/s per A/m2
 
 def tanks(volume, salt=100.0, lree=5.0, hree=2.0, al=3.0, base=0.0, capture=CAPTURE,
           deposition=0.0):
-    """(Cathodes, state): tanks of `volume` [m3] with sulfates [mol/m3], `base` mol/m3 of OH-."""
+    """(Catholytes, state): tanks of `volume` [m3] with sulfates [mol/m3], `base` mol/m3 of OH-."""
     volume = np.atleast_1d(np.asarray(volume, float))
     content = np.zeros(len(CHEM.components))
     content[[NA, LREE, HREE, AL]] = 2 * salt, lree, hree, al
@@ -54,7 +54,7 @@ def held(s):
     return s.catholyte_totals.sum(1) + s.plate_totals.sum(1) + s.leachate + s.drained
 
 
-def test_the_drain_takes_the_share_of_a_mixed_tank():
+def test_drain_takes_the_share_of_a_mixed_tank():
     """Water of constant volume, c = c0 exp(-Q t / V): exact, and the same in one step or in ten.
 
     2 l, 1e-6 m3/s, 1000 s: 1 - exp(-0.5) of everything, suspended hydroxide included.
@@ -69,8 +69,8 @@ def test_the_drain_takes_the_share_of_a_mixed_tank():
         np.testing.assert_allclose(s.catholyte_totals, (1 - share) * before, rtol=1e-12)
 
 
-def test_what_leaves_counts_as_leachate_only_where_it_is_collected():
-    """Two tanks, one with a collector, one with a drain; `left` tells what each gave."""
+def test_only_collected_drainage_counts_as_leachate():
+    """Two tanks, one with a collector, one with a drain; `left` is the amount from each."""
     cathodes, s = tanks([1e-3, 3e-3])
     cathodes.advance(s, 600.0, np.array([1e-7, 2e-7]), np.array([True, False]), np.zeros(2))
     np.testing.assert_allclose(s.leachate, cathodes.left[:, 0], rtol=1e-15)
@@ -78,7 +78,7 @@ def test_what_leaves_counts_as_leachate_only_where_it_is_collected():
     assert s.leachate[LREE] > 0 and s.drained[LREE] > 0
 
 
-def test_capture_far_below_faraday_s_cap():
+def test_capture_rate_far_below_faraday_limit():
     """d n/dt = k_pl (I/A) c A = k_pl I n/V: n(t) = n0 exp(-k_pl I t / V), the same for both REE.
 
     A strong base current and little REE: 1e-3 mol/m3 in 2 l under 1 A for an hour would need
@@ -94,7 +94,7 @@ def test_capture_far_below_faraday_s_cap():
     assert s.plate_totals[AL, 0] == s.plate_totals[NA, 0] == 0.0
 
 
-def test_capture_takes_three_hydroxides_for_every_ree():
+def test_capture_takes_three_hydroxides_per_ree():
     """Faraday: what is captured is the metal with 3 OH-, so the plate's acidity is -3 per mol."""
     cathodes, s = tanks(2e-3)
     advance(cathodes, s, 60.0, current=0.1)
@@ -106,7 +106,7 @@ def test_capture_takes_three_hydroxides_for_every_ree():
 
 
 @pytest.mark.parametrize("current", [1e-3, 0.3, 3.0])
-def test_capture_never_exceeds_the_base_that_the_current_made(current):
+def test_capture_never_exceeds_base_made_by_current(current):
     """I t / F mol of OH-, 3 per mol of REE: with 1e5 times the usual k_pl the cap always binds.
 
     Then exactly I t / 3F is captured, shared out by what is there: LREE to HREE as 5 to 2.
@@ -118,7 +118,7 @@ def test_capture_never_exceeds_the_base_that_the_current_made(current):
     assert s.plate_totals[LREE, 0] / s.plate_totals[HREE, 0] == pytest.approx(2.5, rel=1e-12)
 
 
-def test_nothing_is_captured_without_current():
+def test_no_capture_without_current():
     """Power off, or no plate capture in the case: what is dissolved stays so."""
     for current, capture in ((0.0, CAPTURE), (1.0, 0.0)):
         cathodes, s = tanks(2e-3, capture=capture)
@@ -146,7 +146,7 @@ def test_suspended_hydroxide_settles_at_its_rate():
     )
 
 
-def test_nothing_is_lost_and_nothing_charged(rng):
+def test_mass_and_charge_are_conserved(rng):
     """Ten steps with everything going on: tanks, plates, leachate and drains hold what was there.
 
     1e-13 relative: only additions. What leaves is neutral, as the tank was: a tank that is as
@@ -164,7 +164,7 @@ def test_nothing_is_lost_and_nothing_charged(rng):
     assert (s.catholyte_totals[[NA, LREE, HREE, AL]] >= 0).all()
 
 
-def test_the_tank_turns_alkaline_as_current_makes_base():
+def test_tank_turns_alkaline_with_current():
     """1 A for 60 s makes 6.2e-4 mol of OH-, in 2 l of 0.1 M Na2SO4: 0.31 mM more every time.
 
     The first batch in water that was near neutral: log10(3.1e-4) + 14 = 10.49 by concentration,

@@ -63,7 +63,7 @@ def steps(block, drives=(*DRIVES, *WEAK)):
 
 
 @pytest.mark.parametrize("seed", [3, 17, 211])
-def test_nothing_is_lost_and_nothing_negative(seed, backend):
+def test_mass_conservation_and_positivity(seed, backend):
     """Eight steps of the full length allowed, each under another drive, from wild states.
 
     At cfl = 1 the step is the longest that can be proved safe. Sums close to 1e-14: every face
@@ -88,7 +88,7 @@ def test_nothing_is_lost_and_nothing_negative(seed, backend):
 
 
 @pytest.mark.parametrize("seed", [5, 29])
-def test_the_charge_that_moves_is_the_current(seed, backend):
+def test_species_flux_carries_the_solved_current(seed, backend):
     """On every face sum z F J_s = S (phi_a - phi_b) + I_d, the current that the solver balanced.
 
     Water and dispersion add nothing, as every voxel is neutral. So the charge that a voxel
@@ -112,7 +112,7 @@ def test_the_charge_that_moves_is_the_current(seed, backend):
         assert np.ptp(phi) > 0.01
 
 
-def test_charge_left_behind_is_gone_after_one_step():
+def test_residual_charge_is_removed_in_one_step():
     """F rho V/dt is a source of the potential: a voxel's net charge leaves it within the step.
 
     1e-6 of the ions of one voxel too much; after the step nothing but the solver's tolerance.
@@ -132,7 +132,7 @@ def test_charge_left_behind_is_gone_after_one_step():
 
 
 @pytest.mark.parametrize("seed", [11, 59])
-def test_faces_are_chosen_for_the_drift_that_moves(seed):
+def test_face_concentrations_match_the_final_drift(seed):
     """Condition for positivity: c* belongs to the direction of the drift, and to its size.
 
     On every face that conducts and every charge: the potential that c* was chosen by has the
@@ -160,7 +160,7 @@ def test_faces_are_chosen_for_the_drift_that_moves(seed):
         assert (np.abs(u) <= 2 * np.maximum(np.abs(old), 1)).all()
 
 
-def test_a_field_that_turns_draws_nothing_from_where_it_is_not():
+def test_reversing_field_draws_no_absent_species():
     """Two reservoirs at 1.5, 5, -5, no and again 1.5 thermal voltages: c* turns with the field.
 
     Na+ is beyond one side only and enters there; never does the ore, which has none at first,
@@ -181,7 +181,7 @@ def test_a_field_that_turns_draws_nothing_from_where_it_is_not():
             assert (t.drop * t.previous_drop > 0).all()
 
 
-def test_neutral_water_carries_no_current(rng):
+def test_advection_of_neutral_water_carries_no_current(rng):
     """Still diffusion, wild concentrations, water and dispersion: charge fluxes are rounding."""
     block = wild(rng)
     block.state.transport_factor *= 1e-30
@@ -201,7 +201,7 @@ def test_neutral_water_carries_no_current(rng):
 IONS = {"K+": (1, 1e-9), "SO4-2": (-2, 0.7e-9)}
 
 
-def test_step_of_diffusion():
+def test_step_limit_of_diffusion():
     """dt = theta / (2 D m (1/dx2 + 1/dy2 + 1/dz2)) of the fastest ion, times cfl.
 
     At cfl = 1 a voxel amid empty ones gives away all it has, and nothing more.
@@ -219,7 +219,7 @@ def test_step_of_diffusion():
 
 
 @pytest.mark.parametrize("u", [0.5, -0.5, 4.0, -4.0])
-def test_step_of_drift(u):
+def test_step_limit_of_drift(u):
     """dt = theta h2 / (m D (2 + 2 |z u|)): a limited face may carry twice the upwind value.
 
     At u = 0.5 K+ is the quicker of the two, 3e-9 against 2.8e-9; at u = 4 SO4-2: 12.6 and 10.
@@ -231,7 +231,7 @@ def test_step_of_drift(u):
     assert block.prepare() == pytest.approx(0.9 * 0.4 * 1e-6 / (0.12 * rate), rel=1e-12)
 
 
-def test_step_of_drift_belongs_to_the_voxel_that_loses():
+def test_step_limit_of_drift_depends_on_the_losing_voxel():
     """Two voxels, theta 0.4 and 0.1: u > 0 takes K+ out of the first, SO4-2 out of the second.
 
     Rates D m/h2 (1 + 2 |z u|) of the ion that leaves through the face, D m/h2 of the other.
@@ -246,7 +246,7 @@ def test_step_of_drift_belongs_to_the_voxel_that_loses():
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("way", [1, -1])
-def test_step_of_water(axis, way):
+def test_step_limit_of_water(axis, way):
     """dt = theta V / (2 Q + 2 alpha Q/h): twice the upwind value, dispersion through both faces."""
     block = Block(tuple(4 if d == 2 - axis else 1 for d in range(3)), (1e-3, 2e-3, 3e-3),
                   {"K+": (1, 0.0)}, theta=0.4, mobility=0.12, dispersivity=5e-3)
@@ -256,7 +256,7 @@ def test_step_of_water(axis, way):
     assert block.prepare() == pytest.approx(0.9 * 0.4 * 6e-9 / rate, rel=1e-12)
 
 
-def test_step_of_a_drained_voxel():
+def test_step_limit_of_a_drained_voxel():
     """dt = theta V / Q where water leaves through a well inside the ore: it takes c itself."""
     wells = [well(kind, box=((x, 0, 0), (x + 1e-3, 2e-3, 3e-3)), rate=rate)
              for kind, x, rate in (("injection", 0.0, 3e-9), ("injection", 0.0, -3e-9))]
@@ -269,7 +269,7 @@ def test_step_of_a_drained_voxel():
 
 @pytest.mark.parametrize("volume", [1e-2, 1e-9])
 @pytest.mark.parametrize("voltage", [0.05, 5.0])
-def test_step_at_a_cathode(volume, voltage):
+def test_step_limit_at_a_cathode(volume, voltage):
     """Ore and tank meet at G = A m/(h/2), upwind: rates D (G + z F/RT G drop), once, not twice.
 
     One voxel of ore between two plates, level salt: cations empty the voxel through the one
@@ -289,7 +289,7 @@ def test_step_at_a_cathode(volume, voltage):
     assert block.prepare() == pytest.approx(0.9 / max(ore, tank), rel=1e-9)
 
 
-def test_step_between_reservoirs():
+def test_step_limit_between_reservoirs():
     """One voxel with a reservoir at either end: cations leave through one, anions the other.
 
     Rates D (2 G + |z| G u) per ion, each half voxel with half of the 6 thermal voltages: SO4-2
@@ -315,7 +315,7 @@ def test_step_between_reservoirs():
         assert block.prepare() == pytest.approx(0.9 / rate, rel=1e-9)
 
 
-def test_step_of_water_into_a_tank():
+def test_step_limit_of_water_into_a_tank():
     """dt = theta V / Q of a voxel that a collector drains through the cathode's face."""
     cells, spacing = (3, 1, 1), (1e-3, 2e-3, 3e-3)
     block = Block(cells, spacing, {"K+": (1, 0.0), "Cl-": (-1, 0.0)}, theta=0.4,
@@ -328,7 +328,7 @@ def test_step_of_water_into_a_tank():
     assert block.prepare() == pytest.approx(0.9 * 0.4 * 6e-9 / 3e-9, rel=1e-9)
 
 
-def test_the_step_is_that_of_the_worst_ion(rng):
+def test_step_limit_is_that_of_the_fastest_ion(rng):
     """Any list of ions: the step is the shortest that one of them alone would need.
 
     The last list is headed by a molecule without charge that outruns all drift.

@@ -64,7 +64,7 @@ def test_counter_diffusion_converges():
 
 
 @pytest.mark.slow
-def test_counter_diffusion_converges_further():
+def test_counter_diffusion_converges_on_fine_grids():
     """The same from 50 to 100 voxels, 7 600 steps: measured 4.4e-5, 1e-4 asked for."""
     assert worst(100) < 1e-4, errors(100)
     assert np.log2(worst(50) / worst(100)) > 1.3
@@ -79,7 +79,7 @@ def database(folder, coefficient):
     return f'chemistry.database="{file}"'
 
 
-def test_ions_move_by_theta_tau_f_in_rock(tmp_path):
+def test_ions_diffuse_with_theta_tau_f_in_rock(tmp_path):
     """Salt in rock spreads with 2 D+ D-/(D+ + D-) tau f(I): theta 0.4, tau 0.5, I = 0.1 mol/l.
 
     m = theta tau/(1 + 0.7 sqrt I) = 0.1637. A pulse of NaCl, a 1e-4th of what is there, in one

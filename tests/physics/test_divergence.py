@@ -9,7 +9,7 @@ from ekm3d.physics.divergence import accumulate, source_minus_divergence
 GRID = Grid((5, 4, 3), (0.1, 0.2, 0.3))
 
 
-def test_a_voxel_is_left_with_what_flows_in_less_what_flows_out(backend):
+def test_source_minus_divergence_of_one_voxel(backend):
     """Six faces of one voxel carry six primes up their axes: 2 - 3 + 5 - 7 + 11 - 13 = -5 stays.
 
     With 4 x 1.5 held and 0.25 given: 1.25, exactly. Neighbours lose or gain just their face.
@@ -29,7 +29,7 @@ def test_a_voxel_is_left_with_what_flows_in_less_what_flows_out(backend):
     assert np.count_nonzero(f) == 7
 
 
-def test_all_voxels_together_are_left_with_what_enters_the_block(backend, rng):
+def test_source_minus_divergence_sums_to_boundary_flux(backend, rng):
     """Faces inside cancel: the sum of f is what the outer faces let in. 1e-13 of 200 terms of 1."""
     amount, given, f = rng.normal(size=(3, *GRID.padded))
     flow = rng.normal(size=(3, *GRID.padded))
@@ -41,7 +41,7 @@ def test_all_voxels_together_are_left_with_what_enters_the_block(backend, rng):
     assert abs(f[GRID.inner].sum() - entered) < 1e-13 * f[GRID.inner].size
 
 
-def test_every_component_is_collected_and_ghosts_are_left_alone(backend, rng):
+def test_accumulate_every_component_but_no_ghosts(backend, rng):
     """total + share x gained, component by component; three roundings at most."""
     gained, total = rng.normal(size=(2, 3, *GRID.padded))
     before = total.copy()

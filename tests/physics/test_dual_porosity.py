@@ -75,7 +75,7 @@ SALT = [[0.0], [4.0], [0.0], [4.0]]     # NaCl
 
 
 @pytest.mark.parametrize("steps", [[9e4], [1e3, 5e4, 3.9e4], 30 * [3e3]])
-def test_two_boxes_are_exact_in_any_steps(steps):
+def test_exchange_of_two_waters_is_exact_for_any_step(steps):
     """C and C_im differ by D = D_0 exp(-omega (1 + theta_im/theta) t), their mean stays.
 
     omega = 7e-6 1/s, 9e4 s; half, a tenth and none of the water immobile. 3 mol/m3 of NaCl are
@@ -96,7 +96,7 @@ def test_two_boxes_are_exact_in_any_steps(steps):
 
 
 @pytest.mark.parametrize("dt", [1.0, 1e5, 1e30])
-def test_both_waters_stay_neutral_and_positive(dt):
+def test_waters_stay_neutral_and_positive(dt):
     """Acid meets base across the boundary, with clay of variable charge: charge and mass of each.
 
     H+ enters the moving water as HCl. z T of the moving part is its cec, that of the immobile
@@ -119,7 +119,7 @@ def test_both_waters_stay_neutral_and_positive(dt):
     np.testing.assert_allclose(parts[1:], still[1:], rtol=1e-10)
 
 
-def test_in_the_end_both_are_alike():
+def test_waters_become_alike_in_the_end():
     """Shares of a uniform whole: immobile totals are 0.35/0.65 of the moving ones again."""
     chem, cec = chemistry(exchange=True), 50.0
     total = np.array([[0.0], [60.0], [15.0], [70.0]])
@@ -130,7 +130,7 @@ def test_in_the_end_both_are_alike():
     np.testing.assert_allclose(both.of("immobile"), 0.35 / 0.65 * both.of("totals"), rtol=1e-8)
 
 
-def test_a_store_that_was_put_there_is_equilibrated_first():
+def test_immobile_totals_set_from_outside_are_equilibrated_first():
     """A run that is resumed has the totals of both waters only: it goes on as it would have."""
     one, other = (Voxels(chemistry(), SALT, 0.4, 7e-6) for _ in range(2))
     one.add([0.0, 3.0, 0.0, 3.0])
@@ -144,7 +144,7 @@ def test_a_store_that_was_put_there_is_equilibrated_first():
     np.testing.assert_array_equal(other.of("immobile"), one.of("immobile"))
 
 
-def test_clay_holds_the_exchange_back_and_dt_converges():
+def test_clay_retards_exchange_and_dt_converges():
     """M with clay in both parts, against an ODE of the totals with the solver as its right side.
 
     d T_im/dt = omega theta_im (C - C_im) with omega = 2e-5 1/s over 4e4 s (LSODA, 1e-9). The
@@ -223,7 +223,7 @@ def talbot(transform, t, terms=24):
     return r / terms * (0.5 * np.exp(r * t) * transform(r + 0j).real + inside)
 
 
-def test_a_column_breaks_through_early_and_tails(tmp_path):
+def test_column_breakthrough_is_early_and_tails(tmp_path):
     """Salt fed to a column with 40 % immobile water, against the Laplace solution.
 
     Moving water of 0.24 at q = 1e-6 m/s, D = 8e-9 m2/s in it (both ions alike), omega = 1e-5

@@ -29,7 +29,7 @@ def water(backend, chem=CHEM, theta=0.4, **given):
                        **given), s
 
 
-def test_the_conductivity_of_potassium_chloride_is_the_measured_one(backend):
+def test_conductivity_of_potassium_chloride(backend):
     """149.8 S cm2/mol at infinite dilution (Kohlrausch; CRC Handbook, ions 73.5 and 76.3).
 
     1 mol/m3 in water alone: 14.98 mS/m to the digits of the table, 1e-3. The neutral species
@@ -45,7 +45,7 @@ def test_the_conductivity_of_potassium_chloride_is_the_measured_one(backend):
     assert (s.pore_turnover[GRID.inner] == 7.0).all()               # asking changes nothing
 
 
-def test_what_the_exchanger_holds_slows_the_turnover(backend):
+def test_exchanger_retards_the_turnover(backend):
     """10 mol/m3 of KCl in theta = 0.4 are 4 eq/m3 of cations; 3 of K and 3 x 3 of La held: R = 4.
 
     dt/(theta V R) = 100 s / (0.4 x 0.01 m3 x 4) = 6250 s/m3; without the clay 25 000; where nothing
@@ -67,7 +67,7 @@ def test_what_the_exchanger_holds_slows_the_turnover(backend):
     assert not s.pore_turnover[GRID.inner].any()
 
 
-def test_without_an_exchanger_nothing_slows(backend):
+def test_no_retardation_without_exchanger(backend):
     """No exchange species at all: R = 1."""
     ions, s = water(backend, SimpleNamespace(**(vars(CHEM) | {"z_x": np.zeros(0)})))
     s.c[:] = 2.0
@@ -75,7 +75,7 @@ def test_without_an_exchanger_nothing_slows(backend):
     np.testing.assert_allclose(s.pore_turnover[GRID.inner], 2000.0, rtol=1e-14)
 
 
-def test_a_given_conductivity_stands(backend, rng):
+def test_given_conductivity_replaces_that_of_ions(backend, rng):
     """The ions' own is not asked for, whatever they are."""
     given = rng.random(GRID.padded)
     ions, s = water(backend, given=given)
@@ -83,7 +83,7 @@ def test_a_given_conductivity_stands(backend, rng):
     assert ions.conductivity(s) is given and ions.sigma is given
 
 
-def test_net_charge_is_told_as_a_share_of_the_dissolved_ions(backend):
+def test_imbalance_is_relative_to_dissolved_ions(backend):
     """-1e-3 mol/m3 of rock beside 0.4 x (1 + 3) mol/m3 of charges: 6.25e-4, the largest of all.
 
     Neutral species do not count; where nothing is dissolved there is nothing to compare with.

@@ -46,7 +46,7 @@ def textbook_van_leer(up, own):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_face_conductance_is_two_half_voxels_in_series(axis):
+def test_geometric_conductance_is_two_half_voxels_in_series(axis):
     """Two layers of h/2 on area A: G = 1/(h/2 A m_a + h/2 A m_b); nothing through a closed one.
 
     Unequal spacings: A and h belong to the axis. Mobilities 0.3 and 3e-5: the smaller rules.
@@ -66,7 +66,7 @@ def test_face_conductance_is_two_half_voxels_in_series(axis):
     np.testing.assert_allclose(found[tuple(cut)], [0, expected, 0, 0], rtol=1e-14)
 
 
-def test_differences_know_their_neighbours_and_closed_faces():
+def test_upstream_differences_at_neighbours_and_closed_faces():
     """Ghosts 0 1, voxels 4 9, ghosts 16 25: differences 1 3 5 7 9, those between ghosts as well.
 
     Across the border of a box of voxels its neighbours go on. The face that is closed, between 9
@@ -81,7 +81,7 @@ def test_differences_know_their_neighbours_and_closed_faces():
         np.testing.assert_array_equal([f[0, 0, 0] for f in found], expected)
 
 
-def test_the_limiter_is_van_leers():
+def test_van_leer_limiter():
     """phi(r)/2 of van Leer (1974): 0 for r <= 0, 1/2 at r = 1, towards 1 for large r.
 
     It also reads phi/2 = r/(1 + r): any ratio, both signs, is compared with the textbook form.
@@ -93,7 +93,7 @@ def test_the_limiter_is_van_leers():
     assert van_leer(np.zeros(2), np.array([0.0, 1.0])).tolist() == [0.0, 0.0]
 
 
-def test_a_limiter_does_not_mind_how_little_there_is():
+def test_limiters_at_trace_concentrations():
     """r = 1/3 of differences of 1e-200, whose product is 0 in double precision: 1/4 and 1/3."""
     own, up = np.array([3e-200, -3e-200]), np.array([1e-200, -1e-200])
     np.testing.assert_allclose(van_leer(own, up), 0.25, rtol=1e-15)
@@ -101,14 +101,14 @@ def test_a_limiter_does_not_mind_how_little_there_is():
 
 
 @pytest.mark.parametrize("u", [0.0, 1e-6, 0.5, -0.5, 1.0, -1.0])
-def test_diffusion_makes_it_central(u):
+def test_face_is_central_where_diffusion_rules(u):
     """For |u| <= 1, w = 1: the mean of both sides, extremum or not."""
     values = [5.0, 1.0, 8.0, 2.0, 2.0, 9.0]
     np.testing.assert_allclose(on_faces(line(values), u), [[4.5, 5.0, 2.0]], rtol=1e-15)
 
 
 @pytest.mark.parametrize("u", [1.5, 4.0, -4.0, 300.0])
-def test_drift_makes_it_limited_upwind(u):
+def test_face_is_limited_upwind_where_drift_rules(u):
     """c* = c_up + (w/2 + (1 - w) phi/2)(c_down - c_up), w = 1/|u|, by hand on the middle face.
 
     Voxels 1 2 | 5 11: from below r = 1/3, from above r = 6/3. u is that of the ion, z included.
@@ -123,7 +123,7 @@ def test_drift_makes_it_limited_upwind(u):
 
 
 @pytest.mark.parametrize("courant", [0.25, 0.75, 1.0, 3.0])
-def test_an_explicit_step_needs_less_of_the_slope(courant):
+def test_courant_number_reduces_the_slope(courant):
     """Lax and Wendroff: k times 1 - nu, nu the Courant number of the ion, none from nu = 1 on.
 
     The front moves while the step lasts, so the face meets c_up + (1 - nu)/2 of the difference
@@ -143,7 +143,7 @@ def test_an_explicit_step_needs_less_of_the_slope(courant):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_face_has_no_preferred_side(axis, rng):
+def test_face_is_symmetric_in_direction_and_charge(axis, rng):
     """Turning the line and the field round gives the same c*; so does turning charge and field."""
     values, z = rng.uniform(0, 1, (3, 9)), np.array([1.0, -2.0, 3.0])
     u = rng.normal(0, 3, 6)
@@ -156,7 +156,7 @@ def test_a_face_has_no_preferred_side(axis, rng):
     np.testing.assert_array_equal(forth, anti)
 
 
-def test_a_face_stays_between_its_sides_and_below_twice_the_upwind(rng):
+def test_face_bounds_that_keep_concentrations_positive(rng):
     """Concentrations over 8 decades, u over 6: min <= c* <= max, and the bounds of positivity.
 
     The limited part of c* is at most 2 c_up (van Leer's TVD bound); the voxel beyond adds to
@@ -174,7 +174,7 @@ def test_a_face_stays_between_its_sides_and_below_twice_the_upwind(rng):
     assert (sharp <= 2 * up * slack).all()
 
 
-def test_safe_faces_take_the_smaller_side():
+def test_flagged_faces_take_the_smaller_side():
     """For any drift, and only where the face is marked."""
     c = line([[5.0, 1.0, 8.0, 2.0, 3.0, 9.0], [1.0, 2.0, 1.0, 4.0, 2.0, 1.0]])
     z = np.array([1.0, -1.0])
@@ -185,7 +185,7 @@ def test_safe_faces_take_the_smaller_side():
         np.testing.assert_array_equal(found[:, 1], on_faces(c, u, z)[:, 1])
 
 
-def test_the_compressive_limiter_is_roes_superbee():
+def test_superbee_limiter():
     """phi(r) = max(0, min(2 r, 1), min(r, 2)), Roe (1986), halved: any ratio and both signs."""
     r = np.array([-1.0, 0.0, 0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 9.0])
     textbook = np.maximum.reduce([0 * r, np.minimum(2 * r, 1), np.minimum(r, 2)])
@@ -196,7 +196,7 @@ def test_the_compressive_limiter_is_roes_superbee():
 
 
 @pytest.mark.parametrize("peclet, share", [(0.1, 0.0), (10.0, 0.0), (20.0, 0.5), (1000.0, 0.99)])
-def test_water_that_outruns_diffusion_keeps_jumps(peclet, share):
+def test_superbee_share_at_high_peclet_number(peclet, share):
     """phi between van Leer's and superbee by 1 - 10/Pe, Pe = |Q| / spreading; by hand, r = 1/3.
 
     phi/2: 1/4 of van Leer, 1/3 of superbee.
@@ -208,7 +208,7 @@ def test_water_that_outruns_diffusion_keeps_jumps(peclet, share):
 
 
 @pytest.mark.parametrize("flow", [2e-9, -2e-9])
-def test_water_takes_all_species_by_one_limiter(flow):
+def test_advection_limits_all_species_alike(flow):
     """The smallest phi/2 of the moving species; one that is level on the face has no say.
 
     Voxels 1 2 | 5 11 have r = 1/3 from below and 2 from above; those of the second species,
@@ -226,7 +226,7 @@ def test_water_takes_all_species_by_one_limiter(flow):
     np.testing.assert_allclose(found, expected, rtol=1e-15)
 
 
-def test_an_extremum_of_one_species_makes_all_first_order():
+def test_advection_is_first_order_at_an_extremum():
     """r <= 0 of one species: k = 0 for all; level in every species: either side, the same."""
     c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 3.0, 1.0, 2.0, 4.0, 0.0]])
     found = advected(c, 1.0, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
@@ -236,7 +236,7 @@ def test_an_extremum_of_one_species_makes_all_first_order():
     assert (advected(level, 1.0, 0.0, WIDE, 1.0, differences, 2) == 4.0).all()
 
 
-def test_without_blend_all_is_first_order_upwind():
+def test_blend_0_is_first_order_upwind():
     """blend = 0: the upstream voxel itself, for ions and for water, whatever the slope."""
     c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 10.0, 12.0, 13.0, 13.25, 0.0]])
     z = np.array([1.0, -1.0])
@@ -247,7 +247,7 @@ def test_without_blend_all_is_first_order_upwind():
         np.testing.assert_array_equal(found[:, 0, 0, 1], expected)
 
 
-def test_a_tank_is_met_half_way_or_upwind():
+def test_reservoir_face_is_central_or_upwind():
     """c* = c_up + (c_down - c_up) / (2 max(|z u|, 1)); where the drift is unsure, the smaller side.
 
     Rows: z = 1 and -2; ore 5, tank 3; u = 4: 5 - 2/8 and 3 + 2/16; u = -4: 3 + 2/8 and 5 - 2/16.

@@ -94,7 +94,7 @@ def test_water_balance_closes_in_every_voxel(backend, rng):
     assert flow.out.sum() == pytest.approx(3e-6, rel=1e-9)
 
 
-def test_a_drain_never_admits_water(backend):
+def test_drain_never_admits_water(backend):
     """A drain whose head stands above the ore's stays dry; all water goes to the lower one."""
     wells = (well("injection", box=((0.5, 0, 0), (0.6, 0.3, 0.2)), rate=1e-6),
              well("drain", "anodes", head=50.0), well("collector", "cathodes", head=0.0))
@@ -104,7 +104,7 @@ def test_a_drain_never_admits_water(backend):
     assert flow.wells[2][1].sum() == pytest.approx(-1e-6, rel=1e-9)
 
 
-def test_an_inlet_gives_no_more_than_its_supply(backend):
+def test_inlet_is_limited_to_max_rate(backend):
     """A head of 100 m would push 100 times its supply: exactly max_rate enters."""
     wells = (well("head", "anodes", head=100.0, max_rate=6e-8),
              well("collector", "cathodes", head=0.0))
@@ -120,7 +120,7 @@ def test_injection_without_an_outlet_is_refused(backend):
         flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
 
 
-def test_layers_across_the_flow_push_like_pumps_in_series(backend):
+def test_osmosis_across_layers_in_series(backend):
     """One face between voxels of K 1e-6 and 4e-6 m/s, k_e 1e-8 and 3e-8 m2/V/s, sigma 1 and 9 S/m.
 
     6 V over it: 5.4 V in the first half, 0.6 V in the second, the parts of the resistances. Each
@@ -140,7 +140,7 @@ def test_layers_across_the_flow_push_like_pumps_in_series(backend):
     assert np.count_nonzero(water) == 1
 
 
-def test_an_operator_that_stays_is_taken_up_once(backend, monkeypatch):
+def test_unchanged_operator_is_set_once(backend, monkeypatch):
     """Rock and openings as they were: the multigrid stands. New rock or a drain that closes: anew.
 
     Heads 3 and 1 m, then 5 and 1: the operator is the same, the water doubles. Then K doubles.

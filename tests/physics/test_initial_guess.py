@@ -1,4 +1,4 @@
-"""The few voxels that a run's first equilibria start from: where they lie, what comes of it."""
+"""Representative voxels that a run's first equilibria start from: places and results."""
 
 from types import SimpleNamespace
 
@@ -28,7 +28,7 @@ def ore(rng):
     return mask
 
 
-def test_every_part_with_ore_has_one_seed(rng):
+def test_every_part_with_ore_has_one_representative(rng):
     """31 x 4 x 19 voxels in 8 x 4 x 8 parts, of which the lowest is empty: 7 x 4 x 8 seeds.
 
     Parts are 3 or 4 voxels high and 2 or 3 wide; the seed is the first ore voxel of its part.
@@ -47,7 +47,7 @@ def test_every_part_with_ore_has_one_seed(rng):
         assert before[own] and not before[:own].any()
 
 
-def test_all_voxels_of_a_part_get_what_its_seed_has_however_the_block_is_cut(rng):
+def test_spread_is_the_same_for_any_decomposition(rng):
     """Numbers by place, spread over the whole and over 12 boxes; ghosts are left alone."""
     mask = ore(rng)
     whole = RepresentativeVoxels(Domain(GRID), mask)
@@ -70,7 +70,7 @@ def test_all_voxels_of_a_part_get_what_its_seed_has_however_the_block_is_cut(rng
         assert np.isnan(part).sum() == part.size - cut.size + np.isnan(wanted).sum()
 
 
-def test_small_blocks_have_none():
+def test_small_blocks_have_no_representatives():
     """A voxel's part is hardly larger than itself: nothing is gained."""
     for cells, count in (((8, 8, 8), 0), ((13, 13, 13), 512), ((12, 13, 13), 0), ((32, 1, 1), 8),
                          ((1, 1, 1), 0)):
@@ -91,7 +91,7 @@ def runs(request):
 @pytest.mark.parametrize(
     "name", ["c", "exchanged", "solid", "pH", "transport_factor", "charge", "totals"]
 )
-def test_it_does_not_matter_where_an_equilibrium_was_started_from(runs, name):
+def test_equilibria_do_not_depend_on_the_start(runs, name):
     """There is one equilibrium; both are within 1e-12 of balance, so of one another, or nearly.
 
     A trace's concentration is known to that share of the balances, not of itself.
@@ -121,7 +121,7 @@ def test_hardly_a_voxel_begins_cold_start(monkeypatch):
 
 
 @pytest.mark.parametrize("place", ["seed", "other"])
-def test_what_has_no_equilibrium_is_still_told_with_its_place(monkeypatch, place):
+def test_voxel_without_equilibrium_is_named_by_its_place(monkeypatch, place):
     """Totals below zero, in a seed or beside one: the voxel's own centre is named."""
     sim = Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
     sim.reactions.begun = False
@@ -136,7 +136,7 @@ def test_what_has_no_equilibrium_is_still_told_with_its_place(monkeypatch, place
 
 
 @pytest.mark.parametrize("backend", ["numpy", "cpp"])
-def test_many_processes_begin_alike(backend):
+def test_ranks_start_alike(backend):
     """To the last bit: 3 boxes, none of which is a whole number of parts."""
     code, out, errors = mpi.run(3, LOCKSTEP, backend, 1, case_path("field_block"), *FIELD)
     assert (code, errors) == (0, ""), out + errors

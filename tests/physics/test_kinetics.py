@@ -46,7 +46,7 @@ def run(kinetics, s, steps):
 # --- first order ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("steps", [[5000.0], [1.0, 999.0, 3700.0, 300.0], 50 * [100.0]])
-def test_first_order_is_exact_in_any_steps(steps):
+def test_first_order_law_is_exact_for_any_step(steps):
     """Salt dissolving, growing from water with too much of it, and absent: n_eq + d exp(-k t).
 
     k = 3e-4 1/s, 5000 s. n_eq by hand from K = M Cl^2. Tolerance 1e-11: that of the equilibrium.
@@ -63,7 +63,7 @@ def test_first_order_is_exact_in_any_steps(steps):
 
 
 @pytest.mark.parametrize("dt", [1e-9, 1.0, 1e4, 1e9, 1e30])
-def test_no_step_is_too_long(dt):
+def test_long_steps_never_overshoot(dt):
     """Two minerals that share M, one of them stiff: amounts and totals stay at 0 or above.
 
     The longest steps end at the equilibrium of both, found by the solver with both of them free.
@@ -83,7 +83,7 @@ def test_no_step_is_too_long(dt):
         np.testing.assert_allclose(found, free, rtol=1e-9)
 
 
-def test_minerals_that_share_an_ion_converge_in_dt():
+def test_minerals_with_a_common_ion_converge_in_dt():
     """Salt and base dissolve together, k = 1e-4 and 3e-4 1/s, 8000 s, against 1024 steps.
 
     Turning the order round makes pairs of steps symmetric: the error falls at least as dt^1.7.
@@ -106,7 +106,7 @@ def surface_law(rate=2e-7, exponent=2 / 3, seed=0.0, p=1.0, q=1.0):
     return TransitionState((Term(rate),), 6.0, exponent, np.asarray(seed, float), p, q)
 
 
-def test_a_grain_far_from_equilibrium_shrinks_evenly():
+def test_grain_far_from_equilibrium_shrinks_evenly():
     """A ~ n^(2/3) and Omega ~ 0: n^(1/3) falls linearly, n = n_0 (1 - A_0 k t/3)^3.
 
     6 m2/mol x 2e-7 mol/m2/s: half of it in radius after 1.25e6 s. The mineral's K is raised to
@@ -124,7 +124,7 @@ def test_a_grain_far_from_equilibrium_shrinks_evenly():
 
 
 @pytest.mark.parametrize("beside, m, end", [(30.0, 0.0, 2e6), (5.0, 30.0, 2e4)])
-def test_transition_state_is_of_second_order(beside, m, end):
+def test_transition_state_law_is_second_order(beside, m, end):
     """Salt towards saturation from below and above, against an ODE solved to 1e-11.
 
     dn/dt = -A k (1 - Omega), Omega = M Cl^2/K in ideal water, the ODE written without any of the
@@ -149,7 +149,7 @@ def test_transition_state_is_of_second_order(beside, m, end):
 
 @pytest.mark.parametrize("q", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("dt", [1.0, 1e6, 1e15])
-def test_transition_state_never_overshoots(q, dt):
+def test_transition_state_law_never_overshoots(q, dt):
     """From both sides, any step: always nearer to the equilibrium and never past it."""
     m = np.array([0.0, 40.0])
     kinetics, s = with_amounts(voxels(chemistry("salt"), [0 * m, 0 * m, m, 2 * m],
@@ -164,7 +164,7 @@ def test_transition_state_never_overshoots(q, dt):
     assert (np.diff(np.abs(sides), axis=0) <= slack).all()
 
 
-def test_what_is_not_there_needs_a_seed():
+def test_absent_mineral_needs_a_seed():
     """Water ten times above saturation: nothing forms without a seed, all of it with one."""
     m = np.full(2, 40.0)
     kinetics, s = with_amounts(
@@ -174,7 +174,7 @@ def test_what_is_not_there_needs_a_seed():
     np.testing.assert_allclose(found, [0.0, salt_left(40.0, 80.0)], rtol=1e-6)
 
 
-def test_a_mineral_goes_to_the_equilibrium_beside_the_others_as_they_are():
+def test_mineral_relaxes_with_the_others_frozen():
     """Salt reacts, base does not at all: salt sees all M of the water and none of the base.
 
     In acid water base would dissolve, in alkaline water form, and salt would end elsewhere, as
@@ -193,7 +193,7 @@ def test_a_mineral_goes_to_the_equilibrium_beside_the_others_as_they_are():
     assert both[1, 0] < 4.9 and both[1, 1] > 5.1 and (np.abs(both[0] - alone) > 0.1).all()
 
 
-def test_rounding_of_a_flood_takes_no_more_than_there_is():
+def test_rounding_of_minerals_leaves_totals_positive():
     """1e4 to 1e6 mol/m3 of salt, 1e-9 to 1e-3 of M in the water, all of which wants to join it.
 
     The target's rounding, 1e-16 of the salt, can exceed what is dissolved: totals stay above 0.
@@ -209,7 +209,7 @@ def test_rounding_of_a_flood_takes_no_more_than_there_is():
     np.testing.assert_allclose(total_of(kinetics, s, 2), beside + m, rtol=1e-15)
 
 
-def test_a_flood_of_mineral_leaves_no_total_below_zero():
+def test_large_mineral_change_leaves_totals_positive():
     """1e5 mol/m3 of a base with next to no M in water, rates to take all of it: mass and sign.
 
     The equilibrium's own rounding, 1e-12 of 1e5, exceeds what is dissolved; nothing is overdrawn.
@@ -233,7 +233,7 @@ def exchanger(share, rate, slope=0.0):
     return (*voxels(chem, total, cec=cec, slope=slope, slow=(share, rate)), total)
 
 
-def test_slow_sites_start_where_the_others_are():
+def test_slow_sites_start_in_equilibrium():
     """At rest all sites are alike: the parts make up the equilibrium of the whole exchanger."""
     kinetics, s, total = exchanger(0.3, 1e-5, slope=4.0)
     kinetics.start(s)
@@ -268,7 +268,7 @@ def test_slow_sites_relax_with_one_rate(share, slope):
         np.testing.assert_allclose(total_of(kinetics, s, k), total[k] + salt[k], atol=1e-11)
 
 
-def test_rounding_of_sites_takes_no_more_than_there_is():
+def test_rounding_of_sites_leaves_totals_positive():
     """All sites slow and bound to take every M there is (K = 10^30): totals stay above 0."""
     chem = chemistry(exchange=True)
     chem = replace(chem, log_k_x=np.where(np.array(chem.exchange) == "MX2", 30.0, chem.log_k_x))
@@ -285,7 +285,7 @@ def test_rounding_of_sites_takes_no_more_than_there_is():
         assert (kinetics.voxels.take(s.totals)[1:] > 0).all()
 
 
-def test_slow_sites_and_a_slow_mineral_end_at_the_equilibrium_of_all():
+def test_slow_sites_and_mineral_reach_full_equilibrium():
     """Base beside an exchanger of variable charge, both slow: the solver's equilibrium of all."""
     chem, cec = chemistry("base", exchange=True), 50.0
     total = np.array([[0.0], [88.0], [15.0], [70.0]])
@@ -300,7 +300,7 @@ def test_slow_sites_and_a_slow_mineral_end_at_the_equilibrium_of_all():
     np.testing.assert_allclose(kinetics.voxels.take(s.slow_sites), 0.4 * free.exchanged, rtol=1e-9)
 
 
-def test_saturation_counts_the_water():
+def test_saturation_includes_water_activity():
     """Base in brine, a_w below 0.9: water that has been in equilibrium with it has Omega = 1."""
     chem = replace(chemistry("base"), water_activity=0.017)
     total = np.array([[-4.0], [1400.0], [12.0], [1420.0]])
@@ -327,7 +327,7 @@ def there(request):
 
 @pytest.mark.parametrize("conventions", [("gaines-thomas",), ("gaines-thomas", "gapon"),
                                          ("gaines-thomas", "vanselow")])
-def test_lists_may_lie_anywhere(there, rng, conventions):
+def test_kinetics_on_the_device(there, rng, conventions):
     """Both laws, slow sites on one exchanger or two: the amounts are those of NumPy's arrays.
 
     Five voxels, some without a mineral but for its seed. What does not change with the backend are

@@ -1,4 +1,4 @@
-"""Lists of the ore voxels: taken out of padded arrays and put back, wherever these lie."""
+"""Gather and scatter of the ore voxels of padded arrays, on host and device."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def there(request):
 
 
 @pytest.mark.parametrize("lead", [(), (1,), (3,), (0,)])
-def test_lists_hold_the_ore_in_its_order_and_nothing_crosses(there, rng, lead):
+def test_take_and_put_without_host_copies(there, rng, lead):
     """x fastest, as in the mask; what is put back leaves electrodes and ghosts as they were."""
     voxels, array = OreVoxels(GRID, ORE, there), rng.random((*lead, *GRID.padded))
     placed, before = there.from_numpy(array.copy()), cuda_stand_in.crossed.times
@@ -36,7 +36,7 @@ def test_lists_hold_the_ore_in_its_order_and_nothing_crosses(there, rng, lead):
     assert whole.sum() == pytest.approx(array.sum() + inner[..., ORE].sum(), rel=1e-13)
 
 
-def test_exchangers_by_the_names_of_their_arrays(there, rng):
+def test_sites_of_slow_exchangers(there, rng):
     """Two of them in 22 voxels; the reference pH is a number of each, brought there once."""
     voxels = OreVoxels(GRID, ORE, there)
     cec, slope = rng.random((2, 2, *GRID.padded))

@@ -1,4 +1,4 @@
-"""The medium follows its minerals and its water, against numbers by hand."""
+"""Porosity feedback of minerals and pore water, against numbers by hand."""
 
 from types import SimpleNamespace
 
@@ -22,7 +22,7 @@ FIRST = {
 
 
 def medium(response, n=3, amounts=0.0):
-    """(Medium, state, value of a rock array) of n voxels of porosity 0.4 with both minerals."""
+    """Return (PorosityFeedback, state, value of a rock array) for n voxels of porosity 0.4."""
     chem = chemistry("salt", "base")
     grid = Grid((n, 1, 1), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0))
     ore = OreVoxels(grid, np.ones(grid.shape, bool))
@@ -41,7 +41,7 @@ def medium(response, n=3, amounts=0.0):
     return made, s, lambda name: ore.take(getattr(rock, name))
 
 
-def test_kozeny_and_carman():
+def test_kozeny_carman():
     """n^3/(1 - n)^2: from 0.4 to 0.2 by (1/2)^3 (0.6/0.8)^2 = 0.0703125; 1 where n stays."""
     assert kozeny_carman(0.2, 0.4) == pytest.approx(0.0703125, rel=1e-15)
     assert kozeny_carman(0.37, 0.37) == 1.0
@@ -84,7 +84,7 @@ def test_pores_never_close():
     assert (value("hydraulic_conductivity") > 0).all()
 
 
-def test_nothing_moves_without_volumes():
+def test_rock_is_unchanged_without_volumes():
     """Minerals come and go; the rock stays to the bit where the porosity is off."""
     made, s, value = medium(Response(zeta=Zeta(np.array([3.0]), np.array([-0.02]))))
     s.solid += 1000.0
@@ -106,7 +106,7 @@ def test_zeta_between_and_beyond_its_points():
     assert np.isfinite(zeta(6.0, 0.0))
 
 
-def test_smoluchowski_s_permeability():
+def test_smoluchowski_permeability():
     """k_e = -(epsilon/eta) zeta theta tau; epsilon/eta = 78.4 x 8.854e-12/0.890e-3 m2/s/V2.
 
     -30 mV in 0.3 of water and tau = 0.5: +3.51e-9 m2/V/s, towards the cathode. I of 20 mol/m3 of

@@ -1,10 +1,12 @@
-"""Charge conservation against solutions that this program did not make."""
+"""Charge conservation against independent solutions: manufactured, tabulated, analytic."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import salt_columns
+from helpers.salt_columns import Block, side
 from helpers.salt_medium import SALT, options, row, salt_potential, salt_state
 
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
@@ -41,7 +43,7 @@ def manufactured(shape):
     return grid, *formulas(x, y, z)
 
 
-def test_the_manufactured_source_is_the_reference_s():
+def test_manufactured_source_equals_the_reference():
     """Our formulas reproduce the 200 tabulated points of d1 to their printed 12 digits."""
     table = np.genfromtxt(DATA / "d1" / "points.csv", delimiter=",", names=True)
     found = formulas(table["x_m"], table["y_m"], table["z_m"])
@@ -164,7 +166,7 @@ def test_only_inner_faces_conduct(backend):
     (0.5, 0.9, False),                 # 2.7 from 1.5: below twice
     (-0.5, -1.1, True),                # 3.3
     (5.0, 0.1, False)])                # weaker
-def test_faces_in_doubt(backend, then, now, bad):
+def test_flag_drift_changes(backend, then, now, bad):
     """u = (F/RT) drop of c* then and now, of ions of charge 3: told on the one face that counts.
 
     The same drift across faces that are safe already, or do not conduct, is in nobody's way.
@@ -184,7 +186,7 @@ def test_faces_in_doubt(backend, then, now, bad):
     assert not flagged.any()
 
 
-def test_a_given_source_flows_to_its_sink(backend):
+def test_given_source_flows_to_its_sink(backend):
     """2 A/m3 in voxel 1 of ten, -2 in voxel 8, insulated: 2 mA between them, 0.2 V per voxel.
 
     Voxels of 0.1 m and 0.1 S/m: 2e-3 A x 0.1 m / (0.1 S/m x 0.01 m2); solved directly, 1e-12.
@@ -200,3 +202,22 @@ def test_a_given_source_flows_to_its_sink(backend):
     potential.solve(s, OFF, 1.0)
     drops = -np.diff(s.phi[grid.inner][0, 0])
     np.testing.assert_allclose(drops, [0.0] + [0.2] * 7 + [0.0], atol=1e-12)
+
+
+def test_metal_potential_is_kept_apart_from_phi(backend):
+    """An anode at 7 V that covers half of an open side: its voxel and the side's face there.
+
+    phi is the solution in the ore and stays 0 in metal; the closed face reads 7 V, exactly.
+    """
+    rows = (row("a", ((0.0, 0.0, 0.0), (0.1, 0.1, 0.1))),
+            row("c", ((0.4, 0.0, 0.0), (0.5, 0.2, 0.1))))
+    block = Block((5, 2, 1), (0.1, 0.1, 0.1), salt_columns.SALT, rows=rows, backend=backend,
+                  sides=[side(False, composition={}, potential=0.0)], given=np.zeros((1, 2)))
+    block.fill(1.0, 1.0, tank=[1.0, 1.0])
+    block.state.reservoir_species[:, -1] = 1.0
+    block.solve(Drive(0, ("a",), ("c",), 7.0, 1.0, np.inf))
+    potential, phi = block.potential, block.state.phi
+    voxels, values = potential.metal_potential()
+    assert values.tolist() == [7.0, 0.0, 0.0] and not phi.ravel()[voxels].any()
+    covered, opened = potential.phi_at_faces(phi)[block.contacts.of_side(0)]
+    assert covered == 7.0 and opened == phi[GHOST, GHOST + 1, GHOST] != 0.0

@@ -1,4 +1,4 @@
-"""Chemistry in the run: which voxels are solved, what that does to mass, what is told of it."""
+"""Equilibrium chemistry of a run: skipped voxels, mass conservation, error reports."""
 
 from types import SimpleNamespace
 
@@ -80,7 +80,7 @@ def test_species_are_the_equilibrium_of_the_totals(rng):
     assert at(s.charge, voxels)[4] == pytest.approx(3.0, rel=1e-10)
 
 
-def test_totals_keep_every_digit_whatever_the_tolerance(rng):
+def test_totals_are_untouched_for_any_tolerance(rng):
     """The engine's remainder is in the species: at a tolerance of 1e-4 it is seen there, and the
     totals, which are what is transported and counted, are the same to the bit."""
     reactions, s, voxels = block(rng, engine=EquilibriumSolver(CHEM, tolerance=1e-4))
@@ -94,7 +94,7 @@ def test_totals_keep_every_digit_whatever_the_tolerance(rng):
     assert 1e-12 < off.max() < 2e-4
 
 
-def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
+def test_skipping_keeps_its_bound(rng):
     """Random walks of all totals by 4e-8 a step, skip = 1e-7, 20 steps: always each total lies
     within 1e-7 of the one that its voxel was solved for, whose equilibrium the species are.
 
@@ -119,7 +119,7 @@ def test_unmoved_voxels_are_skipped_and_the_bound_holds(rng):
     assert reactions.asked == 20 * 22 and reactions.skipped == 20 * 22 - often.sum()
 
 
-def test_a_drift_is_noticed_though_no_step_is(rng):
+def test_skipped_changes_are_summed(rng):
     """One total of one voxel grows by 0.4 of the bound a step: solved in every third."""
     reactions, s, voxels = block(rng, 1e-6)
     solved = []
@@ -131,7 +131,7 @@ def test_a_drift_is_noticed_though_no_step_is(rng):
     assert solved == [0, 0, 1] * 3
 
 
-def test_what_is_absent_may_be_skipped_and_is_noticed_when_it_comes(rng):
+def test_absent_component_is_skipped_until_it_appears(rng):
     """Total 0 that stays 0 is unmoved; any trace of it is a change of more than any share."""
     reactions, s, voxels = block(rng, 1e-6)
     flat(s.totals)[CHEM.index("Al"), voxels] = 0.0
@@ -144,7 +144,7 @@ def test_what_is_absent_may_be_skipped_and_is_noticed_when_it_comes(rng):
     assert reactions.skipped == 22 + 21
 
 
-def test_without_skipping_every_voxel_is_solved_and_nothing_is_remembered(rng):
+def test_skip_none_solves_every_voxel(rng):
     """skip = None: unmoved voxels too; one call more changes no unknown, to the bit."""
     reactions, s, voxels = block(rng, None)
     before = at(s.warm_start, voxels).copy()
@@ -153,7 +153,7 @@ def test_without_skipping_every_voxel_is_solved_and_nothing_is_remembered(rng):
     assert np.array_equal(at(s.warm_start, voxels), before)
 
 
-def test_a_skip_of_0_leaves_what_did_not_move_at_all(rng):
+def test_skip_0_leaves_unchanged_voxels(rng):
     """One total of one voxel moves by its last digit: that voxel is solved and no other, and the
     block is what it would be if all had been, but for the rounding of products of other sizes."""
     (some, s, voxels), (every, all_s, _) = (block(np.random.default_rng(77), skip)
@@ -167,7 +167,7 @@ def test_a_skip_of_0_leaves_what_did_not_move_at_all(rng):
         np.testing.assert_allclose(getattr(s, name), getattr(all_s, name), rtol=1e-12, err_msg=name)
 
 
-def test_what_gases_give_enters_the_totals_and_the_books(rng):
+def test_gas_uptake_enters_totals_and_balances(rng):
     """Open to CO2: the totals gain what was taken up, the charge nothing, and `absorbed` is its
     sum over the voxels times their volume; once more, and nothing moves."""
     name, parts, water, log_k = CARBON_DIOXIDE
@@ -190,7 +190,7 @@ def test_what_gases_give_enters_the_totals_and_the_books(rng):
     assert reactions.skipped == 22 and np.array_equal(s.gas_uptake, before)
 
 
-def test_a_voxel_that_cannot_be_solved_is_named_by_its_place(rng):
+def test_unsolvable_voxel_is_named_by_its_place(rng):
     """A negative total, which no transport makes: the message gives the centre of the voxel, its
     number among the ore's and its totals, though all the others were skipped."""
     reactions, s, voxels = block(rng, 1e-9)
@@ -205,7 +205,7 @@ def test_a_voxel_that_cannot_be_solved_is_named_by_its_place(rng):
     assert caught.value.voxels.tolist() == [9]
 
 
-def test_the_hardest_voxel_is_remembered(rng):
+def test_hardest_voxel_is_recorded(rng):
     """A voxel whose aluminium is multiplied takes the most steps; a call without history does
     not count, and a record stays until it is beaten."""
     reactions, s, voxels = block(rng, 1e-9)
@@ -240,7 +240,7 @@ def engines():
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["numpy", "cpp"])
-def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
+def test_extrapolated_start_saves_iterations(rng, which):
     """Totals that grow by the same factor every 60 s: the logarithms of dilute ore move almost
     straight, and starts carried on take about half the steps to the same equilibrium, to 1e-9.
 
@@ -271,7 +271,7 @@ def test_a_steady_change_is_carried_on_and_costs_fewer_steps(rng, which):
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["numpy", "cpp"])
-def test_what_would_be_carried_too_far_stays(rng, which):
+def test_large_changes_are_not_extrapolated(rng, which):
     """A logarithm that would move by 1.01 is not carried on, nor are the others of its voxel: the
     unmoved solution is met without a step. By 0.99 it is, and Newton has to come back."""
     if which >= len(engines()):
@@ -289,7 +289,7 @@ def test_what_would_be_carried_too_far_stays(rng, which):
             assert np.array_equal(at(s.warm_start, voxels), before) and not s.warm_start_rate.any()
 
 
-def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
+def test_compiled_and_numpy_agree_over_many_calls(rng):
     """Ten moves of 1e-3 with starts carried on, some voxels without aluminium: equal steps and
     the same state to 1e-9, ghosts and electrodes untouched."""
     if len(engines()) < 2:
@@ -333,7 +333,7 @@ def test_compiled_and_numpy_take_the_same_way_through_many_calls(rng):
 
 
 @pytest.mark.parametrize("name, value", [("totals", -1.0), ("totals", np.inf), ("rock", 0.0)])
-def test_compiled_code_refuses_what_the_reference_refuses(rng, name, value):
+def test_compiled_code_raises_the_same_errors(rng, name, value):
     """A negative or infinite total, no water: one voxel is named, as in NumPy, not solved."""
     for backend, engine in engines():
         reactions, s, voxels = block(np.random.default_rng(518), None, CHEM, engine, backend)

@@ -26,7 +26,7 @@ def spike(block, axis, at, height=1.0, background=0.0):
 
 # ---- inside the ore ----------------------------------------------------------------------
 
-def test_a_salt_spreads_by_2_D_t_along_every_axis():
+def test_salt_variance_grows_by_2_D_t_along_every_axis():
     """Variance of a cloud grows by 2 D tau f t along x, y and z alike, whatever the spacing.
 
     Equal D: no potential. theta 0.4 and m = theta tau f = 0.12. From one voxel of a block of
@@ -84,7 +84,7 @@ def test_ions_drift_with_the_field(axis, way):
         assert variance == pytest.approx(2 * d * 0.3 * t - speed**2 * t * t / 5, rel=1e-11)
 
 
-def test_a_tracer_drifts_in_a_supporting_electrolyte():
+def test_tracer_drift_in_a_supporting_electrolyte():
     """Through the solver: a trace of sulfate moves by 2 (F/RT) D E t, with E = i/sigma of the salt.
 
     10 V over 40 voxels between plates; sigma = F (F/RT) m D (1 + 1). The current of each step
@@ -113,7 +113,7 @@ def test_a_tracer_drifts_in_a_supporting_electrolyte():
 @BOTH_WAYS
 @pytest.mark.parametrize("driver", ["water", "field"])
 @pytest.mark.parametrize("timed", [False, True])
-def test_a_steep_front_is_carried_sharply(axis, way, driver, timed):
+def test_steep_front_stays_sharp(axis, way, driver, timed):
     """A step at a cell Peclet number of 1000 moves by q t/theta, or u t, and stays a step.
 
     Far behind the front the flux is that of c = 1, so the amount beyond a face there is exact.
@@ -179,7 +179,7 @@ def test_flowing_water_disperses(axis, way, timed):
     assert wider - variance == pytest.approx(expected, rel=3e-3)
 
 
-def test_dispersivity_of_a_face_is_the_mean_of_its_sides():
+def test_face_dispersivity_is_the_mean_of_its_sides():
     """alpha |Q|/h (c_a - c_b) between voxels of 1 and 5 mm, dispersivity alone.
 
     The difference that dispersivity makes to the flux of c = 3, 1 with Q = -2e-9 m3/s.
@@ -194,7 +194,7 @@ def test_dispersivity_of_a_face_is_the_mean_of_its_sides():
     assert moved[1] - moved[0] == pytest.approx(3e-3 * 2e-9 / 1e-3 * 2.0, rel=1e-12)
 
 
-def test_a_complex_carries_its_components():
+def test_complex_carries_its_components():
     """One mol of a neutral complex A B2 is one of A and two of B: J_k = sum_s nu_sk J_s."""
     ions = {"A+2": (2, 1e-9), "B-": (-1, 2e-9), "AB2": (0, 3e-9)}
     block = column(2, 2, ions, nu=[[1, 0, 0], [0, 1, 0], [1, 2, 0]])
@@ -244,7 +244,7 @@ def test_current_makes_acid_at_the_anode_and_base_in_the_tank():
     assert not block.transport.tank[:, 0].any()
 
 
-def test_an_averaged_pulse_drives_with_its_share():
+def test_averaged_pulse_scales_the_current_by_duty():
     """I = duty (V - V_ov)/R: ore as uniform as its tank is a resistor, and nothing else."""
     currents = []
     for overpotential, duty in ((0.0, 1.0), (2.5, 1.0), (2.5, 2 / 3)):
@@ -255,7 +255,7 @@ def test_an_averaged_pulse_drives_with_its_share():
     np.testing.assert_allclose(np.array(currents) / currents[0], [1, 0.75, 0.5], rtol=1e-9)
 
 
-def test_a_drive_too_weak_to_go_forwards_does_not_go_backwards():
+def test_weak_drive_passes_no_reverse_current():
     """1 mV against the diffusion potential of ore at 3 and tank at 1 mol/m3, Cl- ahead: 10 mV.
 
     Electrolysis cannot run in reverse, so no current flows; the salt still diffuses, as neutral
@@ -297,7 +297,7 @@ def test_salt_diffuses_into_the_tank():
         block.T[..., 4], 0.4 * ore - 60.0 * expected / 6 / block.grid.voxel_volume, rtol=1e-14)
 
 
-def test_ions_meet_the_tank_upwind():
+def test_ions_cross_to_the_tank_upwind():
     """With the field, cations drift at the ore's concentration and anions at the tank's.
 
     c* = c_up + (c_down - c_up)/(2 |z u|) for |z u| > 1, u = F/RT (phi_ore - phi_tank), makes
@@ -326,7 +326,7 @@ def test_ions_meet_the_tank_upwind():
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_water_takes_its_salt_through_wells_and_tanks():
+def test_water_carries_salt_through_wells_and_tanks():
     """Level concentrations, no voltage: every opening passes rate x c, its own feed when it enters.
 
     2e-9 m3/s with twice the salt enter at the anode, 1e-9 with half of it in one voxel, 0.5e-9
@@ -352,7 +352,7 @@ def test_water_takes_its_salt_through_wells_and_tanks():
 
 
 @pytest.mark.parametrize("roles", [(("a",), ("c",)), (("c",), ("a",)), ((), ())])
-def test_a_drain_takes_the_salt_of_its_water_at_any_row(roles):
+def test_drain_takes_the_salt_of_its_water_at_any_row(roles):
     """2e-9 m3/s of level salt leave at row a, be it cathode, anode or idle: 6e-9 mol/s with them.
 
     They pass the strip's tank; the ore, which is fed with its own salt at row c, stays level.
