@@ -198,7 +198,7 @@ class CudaBackend(Backend):
         return copy
 
     def _cached_by_content(self, array):
-        """Return the copy on the device of an array that is seen for the first time or may change."""
+        """Return the copy on the device of an array that is new or may change."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self.cache:
             if len(self.cache) >= CACHED_ARRAYS:

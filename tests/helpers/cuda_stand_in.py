@@ -5,8 +5,9 @@ thread, in the same grid of blocks (tests/data/launch.h). An array of the stand-
 NumPy functions that CuPy 14 has for its own arrays, and raises where CuPy would: at a NumPy array
 as an operand, as an index or to be stored in it, at np.asarray, and at `where` of a ufunc. It keeps
 CuPy 14's order of axes (asarray keeps Fortran order) and its stack of streams: `get` of an array
-that is not contiguous makes the default stream current (cupy issue 8377). `crossed` counts transfers to
-the host and the numbers in them; `largest` is the largest transfer in either direction.
+that is not contiguous makes the default stream current (cupy issue 8377). `crossed` counts
+transfers to the host and the numbers in them; `largest` is the largest transfer in either
+direction.
 
 Launches are executed at once, one after the other; asynchronous copies as late as CUDA allows, when
 an event behind them or their stream is synchronised, so that a read too early finds old values. A
