@@ -20,6 +20,7 @@ of page-locked host memory, filled asynchronously.
 """
 
 import re
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -58,7 +59,9 @@ class CudaBackend(Backend):
     def __init__(self, why: str, cupy: Any, options: Sequence[str] = OPTIONS) -> None:
         """cupy: the module; BackendError with the reason if it finds no device that works."""
         self.xp, self.options = cupy, options
-        self.cache: dict[tuple, Array] = {}         # of `cached`
+        self.cache: dict[tuple, Array] = {}         # of `cached`, by content
+        self.by_identity: dict[int, tuple] = {}     # of `cached`, read-only arrays
+        self.unique: dict[int, tuple] = {}          # of `_without_repeats`
         super().__init__(f"{why}; {self._open_device()}")
 
     def _open_device(self):
@@ -70,8 +73,10 @@ class CudaBackend(Backend):
                 cuda.runtime.setDevice(number)
             number = cuda.runtime.getDevice()
             about = cuda.runtime.getDeviceProperties(number)
-            if not cuda.get_current_stream().ptr:               # the default one
-                cuda.Stream(non_blocking=True).use()
+            self.stream = cuda.get_current_stream()
+            if not self.stream.ptr:                             # the default one
+                self.stream = cuda.Stream(non_blocking=True)
+                self.stream.use()
             self._run_trial()
         except Exception as error:       # CuPy's own, of many classes; missing libraries
             first = (str(error).strip().split("\n") or [""])[0]
@@ -109,6 +114,7 @@ class CudaBackend(Backend):
 
     def sequence(self, calls: Iterable[Callable[[], Any] | None]) -> Callable[[], None]:
         """Return one function for these calls; launches in a row become a CUDA graph."""
+        self.check_stream()
         present = [call for call in calls if call is not None]
         groups = [(launched, super(CudaBackend, self).sequence(part))
                   for launched, part in groupby(present, lambda call: hasattr(call, "launch"))]
@@ -129,9 +135,10 @@ class CudaBackend(Backend):
         return np.frombuffer(memory, dtype, count).reshape(shape)
 
     def copy_to_host_async(self, array: Array, buffer: np.ndarray) -> None:
-        array.astype(buffer.dtype, order="C", copy=False).get(out=buffer, blocking=False)
+        self._contiguous(array.astype(buffer.dtype, copy=False)).get(out=buffer, blocking=False)
 
     def copies_done(self) -> Callable[[], None]:
+        self.check_stream()
         event = self.xp.cuda.Event(block=True, disable_timing=True)
         event.record()
         return event.synchronize
@@ -154,14 +161,44 @@ class CudaBackend(Backend):
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """Return a copy on the host, complete on return."""
-        return self.xp.asnumpy(array)
+        return self._contiguous(array).get() if isinstance(array, self.xp.ndarray) else array
 
     def from_numpy(self, array: np.ndarray) -> Array:
-        """Return a copy on the device."""
-        return self.xp.asarray(array)
+        """Return a copy on the device, in C order: kernels refuse any other."""
+        return self.xp.asarray(np.ascontiguousarray(array))
+
+    def _contiguous(self, array):
+        """Return the array, or a copy in C order.
+
+        CuPy's `get` of any other enters `with stream:`, and leaving that makes the default stream
+        current instead of the one in use (cupy issue 8377): launches would lose their order.
+        """
+        return self.xp.ascontiguousarray(array)
+
+    def check_stream(self) -> None:
+        """Raise BackendError where another stream than this backend's has become current."""
+        if self.xp.cuda.get_current_stream().ptr != self.stream.ptr:
+            raise BackendError("backend 'cuda': another CUDA stream has become current, so that "
+                               "launches would not keep their order")
 
     def cached(self, array: np.ndarray) -> Array:
-        """Return the copy of a small NumPy array on the device, made once per content."""
+        """Return the copy of a small NumPy array on the device, made once per content.
+
+        The very array of an earlier call is recognised without a look at its content where it is
+        read-only: indices of faces and wells, which repeat from step to step.
+        """
+        own = self.by_identity.get(id(array))
+        if own is not None and own[0]() is array and not array.flags.writeable:
+            return own[1]
+        copy = self._cached_by_content(array)
+        if not array.flags.writeable:
+            if len(self.by_identity) >= CACHED_ARRAYS:
+                self.by_identity.clear()
+            self.by_identity[id(array)] = weakref.ref(array), copy
+        return copy
+
+    def _cached_by_content(self, array):
+        """Return the copy on the device of an array that is new or may change."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self.cache:
             if len(self.cache) >= CACHED_ARRAYS:
@@ -177,11 +214,22 @@ class CudaBackend(Backend):
 
     def add_at(self, array: Array, voxel: np.ndarray, values: np.ndarray) -> None:
         """Add values; repeats are summed on the host first: the device adds in no fixed order."""
-        voxels, number = np.unique(voxel, return_inverse=True)
+        voxels, number = self._without_repeats(voxel)
         sums = np.zeros((*values.shape[:-1], voxels.size))
         for index in np.ndindex(values.shape[:-1]):
             np.add.at(sums[index], number, values[index])
         flat(array)[..., self.cached(voxels)] += self.from_numpy(sums)
+
+    def _without_repeats(self, voxel):
+        """Return (voxels, number of each entry's voxel), kept for a read-only array of indices."""
+        kept = self.unique.get(id(voxel))
+        if kept is not None and kept[0]() is voxel:
+            return kept[1]
+        voxels, number = np.unique(voxel, return_inverse=True)
+        voxels.setflags(write=False)
+        if not voxel.flags.writeable:
+            self.unique[id(voxel)] = weakref.ref(voxel), (voxels, number)
+        return voxels, number
 
 
 class CudaGraph:

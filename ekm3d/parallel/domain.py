@@ -26,6 +26,10 @@ from ekm3d.parallel.voxel_sets import PointSet, Subregion
 NUMPY = Backend("reference")
 
 
+def nothing_to_do() -> None:
+    """Update of ghosts where no other rank holds them; `Domain.sequence` leaves it out."""
+
+
 class Domain:
     """One process with the whole block. Its ghosts are closed: `fill` has nothing to do.
 
@@ -79,11 +83,11 @@ class Domain:
 
     def ghost_updater(self, *arrays: Array) -> Callable[[], None]:
         """Return a function that updates one ghost layer (no corners) of exactly these arrays."""
-        return lambda: None
+        return nothing_to_do
 
     def sequence(self, calls: Iterable[Callable[[], Any]]) -> Callable[[], None]:
         """Return one function for calls without arguments that are always made in this order."""
-        return self.backend.sequence(calls)
+        return self.backend.sequence(call for call in calls if call is not nothing_to_do)
 
     # ---- sums and maxima ----
 

@@ -71,6 +71,7 @@ class PointSet:
         self.here = np.flatnonzero(((index >= low) & (index < high)).all(axis=0))
         local = index[:, self.here] - low + GHOST
         self.voxel = np.ravel_multi_index(tuple(local), domain.grid.padded)
+        self.voxel.setflags(write=False)             # backends may keep a copy of it
         sizes = domain.allgather_array([self.here.size]).ravel().tolist()
         if sum(sizes) != self.count:
             raise ValueError("places: a voxel lies outside the block")

@@ -297,5 +297,5 @@ class Transport:
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]
         tanks = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
-        quickest = max(self.domain.max(self.rate[g.inner]), self.domain.max(tanks))
+        quickest = max(self.domain.max(self.rate), self.domain.max(tanks))
         return self.options.cfl / quickest if quickest > 0 else np.inf

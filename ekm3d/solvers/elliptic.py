@@ -181,7 +181,7 @@ class EllipticSolver:
             if multigrid.coupling_sum:
                 residual_norm = self._remove_mean_residual(b, x)
         if singular:
-            np.subtract(x, self._mean(x), out=x, where=multigrid.finest.inverse_diagonal > 0)
+            x -= np.where(multigrid.finest.inverse_diagonal > 0, self._mean(x), 0.0)
         self.domain.ghost_updater(x)()
         if trend is not None and improved:
             trend += x

@@ -35,7 +35,8 @@ KERNEL update_dependents(Grid g, const Flag* __restrict__ solved,
         for (int n = 0; n < NK; n++) {
             const Offset b = n * volume(g) + a;
             sum += z[n] * total[b];
-            totals_at_last_solve[b] = solved[a] ? total[b] : totals_at_last_solve[b];
+            if (solved[a])
+                totals_at_last_solve[b] = total[b];
         }
         for (int n = 0; n < NX; n++)
             fixed += cec[n * volume(g) + a];

@@ -142,7 +142,7 @@ def header_cost(library, backend, grid, arrays, clock, repeats):
 
 def solve(grid, backend, arrays, changed, clock, repeats):
     """Return {cold, warm: (seconds, iterations)} of one thread count."""
-    solver = EllipticSolver(grid, backend, Domain(grid), tolerance=1e-8)
+    solver = EllipticSolver(grid, backend, Domain(grid, backend), tolerance=1e-8)
 
     def run(problem, x):
         solver.solve(*problem, x)

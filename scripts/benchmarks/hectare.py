@@ -15,7 +15,9 @@ from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path
 
 HOURS = 264
-GRADIENT = 30.0                                      # V/m
+ROW_SPACING, GRADIENT = 5.0, 30.0                    # m between rows of opposite sign, V/m
+STRIP_AREA = 0.1 * 1.1                               # m2, of a strip of the field block
+OHM, LITRES = 18.0, 2.0                              # contact and catholyte of such a strip
 # (name, overrides), the largest set first
 SETS = (
     ("all of the field's", ('ore.exchangeable={LREE="400 mg/kg", HREE="400 mg/kg", Al="400 mg/kg", '
@@ -28,15 +30,22 @@ SETS = (
 
 
 def overrides(spacing, length, depth):
-    """Overrides that enlarge the field block to a length and depth [m], rows every 5 m along x."""
+    """Overrides that enlarge the field block to a length and depth [m], rows every 5 m along x.
+
+    An electrode has the contact resistance and the catholyte of as many strips of the field block
+    as its area holds; the step is bounded by transport alone.
+    """
+    strips = length * depth / STRIP_AREA
     rows = [f'{{name="row {n}", strips={{x="{x:g} m", y=["{length / 2:g} m"], bottom="0 m", '
             f'top="{depth:g} m", width="{length:g} m", thickness="5 mm", facing="x"}}}}'
-            for n, x in enumerate(np.arange(0.0, length + 1e-9, 5.0))]
+            for n, x in enumerate(np.arange(0.0, length + 1e-9, ROW_SPACING))]
     anodes, cathodes = ([f"row {n}" for n in range(start, len(rows), 2)] for start in (0, 1))
     return (f'grid.size=["{length:g} m", "{length:g} m", "{depth:g} m"]',
             f'grid.spacing="{spacing:g} m"', f"electrodes.row=[{', '.join(rows)}]",
             f'schedule.stage=[{{name="all", duration="{HOURS} h", anodes={anodes}, '
-            f'cathodes={cathodes}, gradient="{GRADIENT:g} V/m"}}]', "probe=[]")
+            f'cathodes={cathodes}, voltage="{GRADIENT * ROW_SPACING:g} V"}}]', "probe=[]",
+            f'electrodes.contact_resistance="{OHM / strips:g} ohm"',
+            f'electrodes.catholyte_volume="{LITRES * strips:g} l"', 'schedule.max_step="1 h"')
 
 
 def fitting(on, small):

@@ -3,8 +3,11 @@
 `CudaBackend("stand-in", cuda_stand_in)` executes the kernels as CUDA compiles them, thread by
 thread, in the same grid of blocks (tests/data/launch.h). An array of the stand-in has only those
 NumPy functions that CuPy 14 has for its own arrays, and raises where CuPy would: at a NumPy array
-as an operand, as an index or to be stored in it, and at np.asarray. `crossed` counts transfers to
-the host and the numbers in them; `largest` is the largest transfer in either direction.
+as an operand, as an index or to be stored in it, at np.asarray, and at `where` of a ufunc. It keeps
+CuPy 14's order of axes (asarray keeps Fortran order) and its stack of streams: `get` of an array
+that is not contiguous makes the default stream current (cupy issue 8377). `crossed` counts
+transfers to the host and the numbers in them; `largest` is the largest transfer in either
+direction.
 
 Launches are executed at once, one after the other; asynchronous copies as late as CUDA allows, when
 an event behind them or their stream is synchronised, so that a read too early finds old values. A
@@ -40,6 +43,7 @@ FUNCTIONS = {
     "min": "axis keepdims", "moveaxis": "", "nan_to_num": "", "ones_like": "dtype",
     "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
     "tensordot": "axes", "where": "", "zeros_like": "dtype"}
+NEW_ARRAYS = {"concatenate", "stack", "take", "tensordot", "where"}     # returned in C order
 METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "repeat", "reshape",
            "sum", "take", "transpose", "view")
 
@@ -66,11 +70,10 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         stream.refuse_while_recording(ufunc.__name__)
-        if method != "__call__" or set(options) - {"out", "where", "dtype", "casting"}:
+        if method != "__call__" or set(options) - {"out", "dtype", "casting"}:     # no `where`
             raise TypeError(f"np.{ufunc.__name__}.{method}({', '.join(options)}) on a device array")
-        options["out"] = tuple(hosted(a) for a in options.get("out", ())) or None
-        return devised(ufunc(*map(hosted, inputs), **{k: hosted(v) if k == "where" else v
-                                                      for k, v in options.items()}))
+        out = options["out"] = tuple(hosted(a) for a in options.get("out", ())) or None
+        return devised(ufunc(*map(hosted, inputs), **options), fresh=out is None)
 
     def __array_function__(self, function, types, given, options):
         name = function.__name__
@@ -79,10 +82,13 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(f"np.{name}({', '.join(unknown)}) is not there for device arrays")
         if name == "interp" and not given[0].flags.c_contiguous:
             raise NotImplementedError("np.interp of an array that is not contiguous")
-        return devised(function(*map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
+        return devised(function(*map(hosted, given), **{k: hosted(v) for k, v in options.items()}),
+                       fresh=name in NEW_ARRAYS)
 
     def __getitem__(self, index):
-        return ndarray(self.host[hosted(index)])
+        parts = index if isinstance(index, tuple) else (index,)
+        return devised(self.host[hosted(index)],
+                       fresh=any(isinstance(part, ndarray) for part in parts))
 
     def __setitem__(self, index, value):
         self.host[hosted(index)] = hosted(value)
@@ -107,6 +113,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         now.refuse_while_recording("a copy to the host")
         crossed.times, crossed.numbers = crossed.times + 1, crossed.numbers + self.size
         crossed.largest = max(crossed.largest, self.size)
+        if not self.host.flags.c_contiguous and self.size:
+            default_stream.use()        # `with stream:` ends with the top of CuPy's stack
         if out is None:
             now.synchronize()
             return self.host.copy()
@@ -156,11 +164,13 @@ def hosted(value):
     return value
 
 
-def devised(result):
-    """Result as a device array, single numbers included."""
+def devised(result, fresh=False):
+    """Result as a device array, single numbers included; fresh: in C order, as CuPy allocates."""
     if isinstance(result, tuple):
         return tuple(map(devised, result))
-    return ndarray(result) if isinstance(result, (np.ndarray, np.generic)) else result
+    if not isinstance(result, (np.ndarray, np.generic)):
+        return result
+    return ndarray(np.ascontiguousarray(result) if fresh and result.ndim else result)
 
 
 def zeros(shape, dtype=float):
@@ -172,10 +182,15 @@ def arange(stop, dtype=None):
 
 
 def asarray(array):
-    """Copy, as between two memories."""
+    """Copy, as between two memories; a Fortran-ordered array stays one."""
     stream.refuse_while_recording("a copy to the device")
     crossed.largest = max(crossed.largest, np.size(array))
-    return ndarray(np.array(array, order="C"))
+    return ndarray(np.array(array, order="K"))
+
+
+def ascontiguousarray(array):
+    """Array in C order, the same one if it is already."""
+    return array if array.flags.c_contiguous else ndarray(np.ascontiguousarray(array.host))
 
 
 def get_default_memory_pool():
@@ -252,7 +267,7 @@ class Event:
             copy()
 
 
-stream = Stream()
+stream = default_stream = Stream()
 stream.ptr = 0              # CUDA's default stream
 cuda = SimpleNamespace(
     runtime=runtime, get_current_stream=lambda: stream, Stream=Stream, Event=Event,
