@@ -74,6 +74,7 @@ class Team(Alone):
         stderr: Any = sys.__stderr__      # this rank's own: rank 0 may be the one that hangs
         stderr.write(text)
         stderr.flush()
+        time.sleep(0.2)                   # an abort too soon makes the launcher drop the text
         self.comm.Abort(code)
 
 
