@@ -14,7 +14,6 @@ are absent. Minerals do not form, but the saturation index of each is reported.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
 
 from ekm3d.chemistry.activity import LN10
 from ekm3d.chemistry.equilibrium import EquilibriumSolver, acidity_from_neutrality
@@ -170,4 +169,7 @@ def _neutral_amount(chem, solve, total, ion, pH, place):
                 f"{place}: no amount of {name} makes it neutral at pH {pH:g}: without {name} its "
                 f"charge is {without:.4g} eq/m3, which takes "
                 f"{'an anion' if without > 0 else 'a cation'} to balance")
-    return brentq(charge, 0.0, step, xtol=1e-15, rtol=1e-14) if step else 0.0
+    if not step:
+        return 0.0
+    from scipy.optimize import brentq  # imported here: it costs 0.3 s
+    return brentq(charge, 0.0, step, xtol=1e-15, rtol=1e-14)
