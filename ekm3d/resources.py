@@ -4,10 +4,12 @@ The folders `kernels/` and `cases/` are installed as ekm3d.kernels and ekm3d.cas
 checkout (nothing installed) they lie beside the package instead; both are found here.
 """
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 
+@cache
 def folder(name: str) -> Path:
     """Return the shipped folder "kernels" or "cases"."""
     try:

@@ -5,6 +5,8 @@ here and nowhere else.
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
 from ekm3d.cli import check, database, run, verify
@@ -13,7 +15,7 @@ from ekm3d.parallel.launcher_env import launched
 from ekm3d.parallel.team import ALONE, join, silence
 from ekm3d.version import __version__
 
-FAILED, INTERRUPTED = ConvergenceError.exit_code, 130
+FAILED, INTERRUPTED, PIPE_CLOSED = ConvergenceError.exit_code, 130, 141
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     0 done, 1 a verification case missed, 2 bad input and nothing written, 3 the computation
-    failed, 130 interrupted. `arguments`: those of the process by default. SystemExit(2) for a
-    line that is no command.
+    failed, 130 interrupted, 141 nobody reads the output any more (`| head`). `arguments`: those of
+    the process by default. SystemExit(2) for a line that is no command.
     """
     rank, _ = launched()
     if rank:
@@ -49,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Ekm3dError as error:
         return team.failed(_failure(error) if error.exit_code == FAILED else str(error),
                            error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except (RuntimeError, OSError) as error:
         return team.failed(_failure(error), FAILED)
     except KeyboardInterrupt:

@@ -1,5 +1,9 @@
 """Grammar of the command line, exit codes of errors, and the same work from Python."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from helpers.command_line import call
@@ -32,6 +36,16 @@ def case(tmp_path):
 def test_wrong_usage_prints_the_grammar_and_exits_with_2(capsys, words, said):
     code, text, errors = call(capsys, *words)
     assert (code, text) == (2, "") and said in errors and errors.startswith("usage: ekm3d")
+
+
+def test_output_that_nobody_reads_ends_without_a_message():
+    """`ekm3d verify --list` into a pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        done = subprocess.run([sys.executable, "-m", "ekm3d", "verify", "--list"], stdout=output,
+                              stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_version(capsys):

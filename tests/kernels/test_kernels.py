@@ -26,23 +26,22 @@ from ekm3d.solvers import elliptic, multigrid
 
 SOURCES = sorted(path.relative_to(folder("kernels")).as_posix()
                  for path in folder("kernels").rglob("*.cu"))
-TWINS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
-         elliptic.scale_residual, elliptic.update_direction, elliptic.update_solution,
-         elliptic.remove_mean_residual, elliptic.extrapolate,
-         multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
-         multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle,
-         multigrid.sum_coefficients, multigrid.scale_operator, multigrid.coarsen,
-         multigrid.invert_diagonal, reactions.needs_solve, reactions.update_dependents,
-         reproducible_sum.sum_segments, reproducible_sum.dot_segments, reproducible_sum.bin_values,
-         reproducible_sum.merge_bins,
-         *PHYSICS]
+OPERATORS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
+             elliptic.scale_residual, elliptic.update_direction, elliptic.update_solution,
+             elliptic.remove_mean_residual, elliptic.extrapolate,
+             multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
+             multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle,
+             multigrid.sum_coefficients, multigrid.scale_operator, multigrid.coarsen,
+             multigrid.invert_diagonal, reactions.needs_solve, reactions.update_dependents,
+             reproducible_sum.sum_segments, reproducible_sum.dot_segments,
+             reproducible_sum.bin_values, reproducible_sum.merge_bins,
+             *PHYSICS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}
-COUNTS = [f"-D{name}=12" for name in
+DEFINES = [f"-D{name}=12" for name in
           "NS NE NK NX NX1 NP NM NT NT1 NP1 NP2 NU1 ND ND1".split()] + [
     "-DNF=4", "-DNG=2", "-DNGAS=0", "-DNB=26", "-DNW=38", "-DNU=38", "-DNACTION=90", "-DNSUM=90",
     "-DNDIRECT=90", "-DNFILL=90", "-DNMOVE=90", "-DNBELOW=90", "-DNTARGET=90"]
-
 
 
 # ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
@@ -97,7 +96,7 @@ def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
     """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""
     text = kernel_text(source)
     code, log = cubin(nvrtc, kernel_signature.pasted(source, text), source,
-                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *COUNTS, "--fmad=false"])
+                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *DEFINES, "--fmad=false"])
     assert code is not None, log
     assert code.startswith(b"\x7fELF")
     for name in kernel_signature.kernel_names(text):
@@ -133,11 +132,11 @@ def test_kernels_hold_to_the_rules_of_shared_sources(source):
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_kernel_has_a_twin_that_is_tested_here(source):
     """A kernel without a reference has no specification."""
-    tested = {twin.__name__ for twin in TWINS if twin.source == source}
+    tested = {twin.__name__ for twin in OPERATORS if twin.source == source}
     assert set(kernel_signature.kernel_names(kernel_text(source))) - ELSEWHERE == tested
 
 
-@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.__name__)
+@pytest.mark.parametrize("twin", OPERATORS, ids=lambda twin: twin.__name__)
 def test_inputs_are_const_and_outputs_come_last(twin):
     """The order (grid, inputs, scalars, outputs), with __restrict__ on every pointer."""
     parameters = kernel_signature.signature(kernel_text(twin.source), twin.__name__)
