@@ -36,6 +36,7 @@ DRAWN = {"drawn sizes": with_sizes(BATCH, np.random.default_rng(7719)),
          "three exchangers": with_exchangers(BATCH, "gaines-thomas", "vanselow", "gapon"),
          "rivals": RIVALS, "open rivals": with_gas(RIVALS, *CARBON_DIOXIDE, 4e-4),
          "open": with_gas(BATCH, *CARBON_DIOXIDE, 4e-4)}
+FROM_COLD = ("ore", "anything", "open rivals")    # systems that are solved without a start, too
 SIZES = (1, 2, 3, 7, 100)
 N = sum(SIZES)
 
@@ -87,7 +88,7 @@ def test_result_of_a_voxel_does_not_depend_on_the_batch(kind, name, rng):
     starts = [first]
     if name not in DRAWN:
         starts.append(first[:, np.roll(np.arange(N), 5)])
-    if kind == "numpy":
+    if kind == "numpy" and name in FROM_COLD:
         starts.append(None)
     total *= np.exp(1e-4 * rng.normal(size=total.shape))
     for start in starts:

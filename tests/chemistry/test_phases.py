@@ -284,7 +284,7 @@ def test_a_gas_leaves_acid_and_enters_base():
     check(OPEN, total, 1.0, Sites(), found)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_open_system_of_rivals_is_solved(seed):
     """Totals over twelve decades, acidity of either sign, polymorphs, CO2 and two exchangers of
@@ -303,7 +303,7 @@ def test_any_open_system_of_rivals_is_solved(seed):
     check(chem, total, 1.0, Sites(cec), found)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_neither_the_start_nor_the_order_of_components_matters(seed):
     """Another voxel's state, or a shaken one in which all minerals at once have amounts (which

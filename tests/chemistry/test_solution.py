@@ -52,7 +52,7 @@ def test_pH_of_a_buffer_is_met():
     assert carbonates[0] == pytest.approx(carbonates[1], rel=1e-8)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.floats(0.0, 14.0), st.integers(0, 2**32 - 1))
 def test_acidity_found_for_a_pH_gives_back_that_pH(pH, seed):
     """Any dissolved mixture: the totals, solved as any other without minerals, have this pH."""

@@ -19,7 +19,7 @@ from helpers.salt_block import ORE, salt_case
 from ekm3d.resources import case_path
 
 
-@pytest.mark.parametrize("backend", ["numpy", "cpp"])
+@pytest.mark.parametrize("backend", [pytest.param("numpy", marks=pytest.mark.slow), "cpp"])
 def test_the_coarse_field_case_on_2_and_4_processes(tmp_path, backend):
     """8 x 6 x 8 voxels, both stages, electrodes, wells and sampling points on every border."""
     compare(tmp_path, case_path("field_block"), (2, 4), FIELD, "--backend", backend)
@@ -39,8 +39,9 @@ def test_one_file_of_each_process_holds_the_same(tmp_path):
     assert len(list((tmp_path / "1" / "fields").iterdir())) == 1
 
 
-@pytest.mark.parametrize("count", [3, 8])
-@pytest.mark.parametrize("backend", ["numpy", "cpp"])
+@pytest.mark.parametrize("backend, count", [
+    ("numpy", 3), ("cpp", 8), *(pytest.param(*pair, marks=pytest.mark.slow)
+                                for pair in (("numpy", 8), ("cpp", 3)))])
 def test_every_array_of_every_step_is_the_same(tmp_path, backend, count):
     """Exchange, minerals, wells, an idle row: 72 voxels, boxes of 9 of them."""
     code, out, errors = mpi.run(count, LOCKSTEP, backend, 4, salt_case(tmp_path), *ORE)
@@ -48,17 +49,18 @@ def test_every_array_of_every_step_is_the_same(tmp_path, backend, count):
     assert out == f"4 steps by {count} processes, (6, 3, 4): the same\n"
 
 
-@pytest.mark.parametrize("case, steps", [
-    ("verification/dual_porosity", 3), ("verification/slow_dissolution", 3),
-    ("verification/osmosis", 2), ("verification/e_electrolysis_fronts", 3)])
-def test_columns_with_sides_rates_and_immobile_water(case, steps):
+@pytest.mark.parametrize("backend, case, steps", [
+    ("numpy", "verification/dual_porosity", 3), ("numpy", "verification/slow_dissolution", 3),
+    ("cpp", "verification/osmosis", 2), ("cpp", "verification/e_electrolysis_fronts", 3)])
+def test_columns_with_sides_rates_and_immobile_water(backend, case, steps):
     """100 x 1 x 1 voxels and the like, which three processes cut across x."""
-    code, out, errors = mpi.run(3, LOCKSTEP, "cpp", steps, case_path(case))
+    code, out, errors = mpi.run(3, LOCKSTEP, backend, steps, case_path(case))
     assert (code, errors) == (0, ""), out + errors
     assert out.endswith("the same\n")
 
 
-@pytest.mark.parametrize("seed", [271, 828, 1845, 9045])
+@pytest.mark.parametrize("seed", [271, 9045, *(pytest.param(seed, marks=pytest.mark.slow)
+                                               for seed in (828, 1845))])
 def test_odd_shapes_in_any_number_of_boxes(tmp_path, seed):
     """The salt block on a grid at random, 5 to 12 by 3 or 5 by 4 to 8, in 2 to 6 boxes.
 

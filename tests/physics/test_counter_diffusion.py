@@ -51,6 +51,15 @@ def worst(n):
     return max(errors(n).values())
 
 
+def test_counter_diffusion_agrees_with_converged_profiles():
+    """c1 at 25 voxels; measured 7.6e-4 of the largest value, half as much again allowed.
+
+    With first-order upwind faces it is off by 1.2e-2. The order is that of the verification case.
+    """
+    assert worst(25) < 1.2e-3, errors(25)
+
+
+@pytest.mark.slow
 def test_counter_diffusion_converges():
     """c1 at 25 and 50 voxels against its converged profiles: order at least 1.3.
 
@@ -58,7 +67,6 @@ def test_counter_diffusion_converges():
     7.6e-4 and 1.4e-4 of the largest value, with half as much again and twice as much allowed.
     With first-order upwind faces the same runs are off by 1.2e-2 and 6.0e-3.
     """
-    assert worst(25) < 1.2e-3, errors(25)
     assert worst(50) < 3e-4, errors(50)
     assert np.log2(worst(25) / worst(50)) > 1.3
 

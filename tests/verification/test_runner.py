@@ -7,9 +7,11 @@ from ekm3d.cli.verify import line
 from ekm3d.verification.judge import verify
 from ekm3d.verification.spec import Verification
 
-# Of eight junctions those with three ions, with a steep profile and with an ion of charge 3.
+# Of eight junctions those with three ions and with a steep profile of an ion of charge 3.
 SOME_STUDIES = {
-    "c4_junction_potential": ("HCl 10 to KCl 10", "KCl 100 to 1", "LaCl3 10 to 1")}
+    "c4_junction_potential": ("HCl 10 to KCl 10", "LaCl3 10 to 1")}
+# Processes that tests/physics compares with exact solutions, too; both take half a minute.
+SLOW = {*SOME_STUDIES, "dual_porosity", "slow_dissolution"}
 
 
 def passing_outcomes(directory):
@@ -22,7 +24,7 @@ def passing_outcomes(directory):
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[pytest.mark.slow] * (name in SOME_STUDIES)) for name in CASES])
+    pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES])
 def test_case_passes_on_its_quick_grids(name, quick_kernels):
     """Errors and orders as verify.toml requires, each with its reason there."""
     passing_outcomes(CASES[name])
