@@ -18,7 +18,7 @@ def solve_column(domain: Domain, backend: Backend, face: Array, diagonal: Array,
     coupling anywhere, the first active voxel is held at 0. x stays as it is where the matrix
     has no Cholesky factor, as of a column whose parts are not connected, or the residual is large.
     """
-    from scipy.linalg import solveh_banded     # imported here: it costs 0.3 s
+    from scipy.linalg import solveh_banded  # imported here: it costs 0.3 s
 
     column = backend.zeros((4, *domain.whole.padded))
     for part, whole in zip((diagonal, f, x, face), column, strict=True):
