@@ -11,7 +11,7 @@ their meaning from the docstring of the NumPy twin.
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -91,12 +91,12 @@ def kernels() -> str:
 TABLES = {"fields": fields, "kernels": kernels}
 
 
-def updated(text: str) -> str:
-    """Return the text of the page with its tables made anew.
+def updated(text: str, tables: Mapping[str, Callable[[], str]] = TABLES) -> str:
+    """Return the text of a page with its tables made anew, each by the function of its name.
 
     Raises ValueError where the page lacks the comments of a table.
     """
-    for name, make in TABLES.items():
+    for name, make in tables.items():
         begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
@@ -106,18 +106,19 @@ def updated(text: str) -> str:
     return text
 
 
-def main(arguments: list[str] | None = None, page: Path = PAGE) -> int:
-    """Write the tables, or with --check compare them; return the exit code."""
+def main(arguments: list[str] | None = None, page: Path = PAGE,
+         tables: Mapping[str, Callable[[], str]] = TABLES) -> int:
+    """Write the tables of a page, or with --check compare them; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="exit with 1 if out of date")
     options = parser.parse_args(arguments)
     old = page.read_text()
-    new = updated(old)
+    new = updated(old, tables)
     if not options.check:
         page.write_text(new)
         print(f"{page}: {'written' if new != old else 'up to date'}")
     elif new != old:
-        print(f"{page} is out of date: run python scripts/tools/reference_tables.py")
+        print(f"{page} is out of date: run this script without --check")
         return 1
     return 0
 
