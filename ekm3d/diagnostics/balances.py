@@ -9,7 +9,7 @@ from ekm3d.diagnostics.inventory import by_total
 from ekm3d.diagnostics.run_view import BalanceView
 from ekm3d.grid.grid import Array
 from ekm3d.physics.catholyte import sum_over_strips
-from ekm3d.state import components, minerals, on_clay
+from ekm3d.state import components, minerals, on_clay, stores
 
 
 class FaradayBox:
@@ -42,7 +42,8 @@ class FaradayBox:
         inner = sim.grid.inner
         theta = sim.rock.water_content[inner][self.window.part]
         water = s.weighted_sum(chem.nu[:, h], s.c[inner][cut]) * theta
-        water += s.immobile_water[h][inner][self.window.part]
+        for still in stores(s, "immobile_water"):
+            water += still[h][inner][self.window.part]
         on_sites = s.weighted_sum(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
         solid = s.weighted_sum(chem.nu_m[:, h], minerals(s)[inner][cut])
         fixed = sim.rock.cec[inner][(Ellipsis, *self.window.part)]

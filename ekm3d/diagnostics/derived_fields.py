@@ -11,7 +11,7 @@ from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, flat
-from ekm3d.state import clay_stores, mineral_stores
+from ekm3d.state import clay_stores, mineral_stores, stores
 
 MG = 1e6     # mg per kg
 ROCK = {     # properties that a medium may change in response to its chemistry
@@ -74,7 +74,9 @@ def parts(sim: StateView, k: int) -> tuple[Array, Array, Array]:
                 total += nu[n, k] * array[n][inner]
         return total
 
-    water = amount(chem.nu, s.c) * sim.rock.water_content[inner] + s.immobile_water[k][inner]
+    water = amount(chem.nu, s.c) * sim.rock.water_content[inner]
+    for still in stores(s, "immobile_water"):
+        water += still[k][inner]
     return water, amount(chem.nu_x, *clay_stores(s)), amount(chem.nu_m, *mineral_stores(s))
 
 

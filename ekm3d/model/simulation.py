@@ -60,7 +60,8 @@ class Simulation:
         self.case, self.chem, self.backend = case, case.chemistry, choose_backend(backend)
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, self.physics = self.domain.grid, case.physics
-        memory_estimate.require(case.path, self.grid, self.chem, self.backend, case.rates.any)
+        memory_estimate.require(case.path, self.grid, self.chem, self.backend,
+                                case.rates.processes)
         self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         self._bind_boundaries()
         self._bind_chemistry()
@@ -134,7 +135,8 @@ class Simulation:
     def _initial_state(self) -> State:
         """State at t = 0: ore wetted and in equilibrium, tanks and reservoirs filled."""
         case, chem = self.case, self.chem
-        s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides))
+        s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides),
+                  case.rates.processes)
         totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
                                         keep_acidity=not self.physics.potential)
         s.totals[...] = self._padded(totals)

@@ -29,7 +29,7 @@ import numpy as np
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import above, below, faces
-from ekm3d.state import components, minerals, on_clay
+from ekm3d.state import components, minerals, on_clay, stores
 from ekm3d.suggest import suggest
 
 AXES = {"z": 0, "y": 1, "x": 2}
@@ -139,9 +139,15 @@ def _equivalent_fraction(sim: Simulation, n: int) -> np.ndarray:
     return np.divide(charges[n], total, out=np.zeros_like(total), where=total > 0)
 
 
+def _immobile(sim: Simulation, n: int) -> Any:
+    """Return the total of component n in immobile water, 0 in a case without it."""
+    return sum((still[n] for still in stores(sim.state, "immobile")),
+               sim.backend.zeros(sim.grid.padded))[sim.grid.inner]
+
+
 LIST_VALUES: dict[str, Callable[[Simulation, int], Any]] = {
     "total": lambda sim, n: components(sim.state, sim.chem)[sim.grid.inner][n],
-    "immobile": lambda sim, n: _inner(sim, "immobile")[n],
+    "immobile": _immobile,
     "dissolved": lambda sim, n: sim.state.weighted_sum(sim.chem.nu[:, n], _inner(sim, "c")),
     "species": lambda sim, n: _inner(sim, "c")[n],
     "exchanged": lambda sim, n: on_clay(sim.state)[sim.grid.inner][n],

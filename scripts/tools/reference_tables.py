@@ -19,7 +19,7 @@ from ekm3d.backends.base import Backend
 from ekm3d.backends.kernel_signature import kernel_names
 from ekm3d.grid.grid import Grid
 from ekm3d.resources import folder
-from ekm3d.state import FIELDS, State
+from ekm3d.state import FIELDS, PROCESSES, State
 
 PAGE = Path(__file__).resolve().parents[2] / "ekm3d" / "README.md"
 STRIPS, SIDES, AXES = 70, 30, 40      # lengths that differ, so that a shape can be read back
@@ -36,7 +36,7 @@ def shapes() -> dict[str, str]:
     counts = {axis: AXES + n for n, axis in enumerate(axes)}
     names = {length: axis for axis, length in counts.items()}
     names |= {STRIPS: "strips", STRIPS + SIDES: "places"}
-    state = State(grid, Backend("reference tables"), counts, STRIPS, SIDES)
+    state = State(grid, Backend("reference tables"), counts, STRIPS, SIDES, PROCESSES)
     found = {}
     for name in FIELDS:
         shape = getattr(state, name).shape
@@ -62,9 +62,10 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def fields() -> str:
     """Return the table of state fields."""
     shape = shapes()
-    return table(["field", "unit", "shape", "meaning", "needed for restart"],
+    return table(["field", "unit", "shape", "meaning", "only with", "needed for restart"],
                  [[f"`{name}`", field.unit, shape[name], field.meaning,
-                   "yes" if field.restart else "no"] for name, field in FIELDS.items()])
+                   field.process or "any case", "yes" if field.restart else "no"]
+                  for name, field in FIELDS.items()])
 
 
 def kernel_rows() -> Iterator[list[str]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import cuda_stand_in
 from helpers.salt_block import ORE, salt_case, simulation
+from helpers.slow_options import SLOW, STILL
 
 from ekm3d import Case, Simulation
 from ekm3d.backends import choose
@@ -20,15 +21,15 @@ from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import faces
 from ekm3d.output.results import open_results
 from ekm3d.output.run_directory import RunDirectory
-from ekm3d.state import FIELDS, components
+from ekm3d.state import components
 
 
 @pytest.fixture
 def sim(tmp_path, rng):
-    """The ore block, its state on voxels random."""
-    sim = simulation(salt_case(tmp_path), *ORE)
+    """The ore block with all stores, its state on voxels random."""
+    sim = simulation(salt_case(tmp_path), *ORE, *SLOW, STILL)
     sim.fields()
-    for name, field in FIELDS.items():
+    for name, field in sim.state.fields.items():
         if field.where == "voxels":
             array = getattr(sim.state, name)
             array[...] = rng.uniform(1.0, 2.0, array.shape)

@@ -17,7 +17,6 @@ from ekm3d.cli.main import main
 from ekm3d.grid.grid import Grid
 from ekm3d.model import memory_estimate
 from ekm3d.resources import case_path
-from ekm3d.state import FIELDS
 
 MANY = ("-o", "grid.spacing=['1 cm', '1 cm', '1 cm']")
 
@@ -41,7 +40,7 @@ def test_the_peak_is_predicted_within_15_percent(monkeypatch, backend, run):
     peaks = bench(monkeypatch)
     where, overrides = peaks.RUNS[run]
     case = Case.read(case_path(where), overrides)
-    wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, case.rates.any)
+    wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, case.rates.processes)
     assert wanted == pytest.approx(peaks.measured(where, overrides, backend), rel=0.15)
 
 
@@ -68,7 +67,8 @@ def test_the_rule_is_fitted_to_what_is_measured(monkeypatch):
 def test_the_state_is_counted_as_it_is_allocated(tmp_path):
     """Bytes of state per voxel times voxels with ghosts: the arrays of a State on voxels."""
     sim = simulation(salt_case(tmp_path))
-    arrays = [getattr(sim.state, name) for name, f in FIELDS.items() if f.where == "voxels"]
+    arrays = [getattr(sim.state, name) for name, field in sim.state.fields.items()
+              if field.where == "voxels"]
     state, whole = memory_estimate.per_voxel(sim.chem, "numpy")
     assert sum(a.nbytes for a in arrays) == state * np.prod(sim.grid.padded) and whole > state
 
