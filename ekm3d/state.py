@@ -23,6 +23,7 @@ class Field:
     #                           "logarithms": the unknowns but for minerals
     where: str = "voxels"     # "voxels", "strips", "places" (strips, then sides) or "run"
     restart: bool = True
+    last_of: str = ""         # field whose last rows these are: not stored by itself
     process: str = ""         # one of PROCESSES, without which there is no such field; "": always
 
 
@@ -42,7 +43,13 @@ FIELDS = {
     "exchanged": Field(
         "mol/m3", "exchangeable species, per volume of rock", "exchange", restart=False
     ),
-    "solid": Field("mol/m3", "minerals, per volume of rock", "minerals", restart=False),
+    "solid": Field(
+        "mol/m3",
+        "minerals, per volume of rock",
+        "minerals",
+        restart=False,
+        last_of="warm_start",
+    ),
     "kinetic_minerals": Field(
         "mol/m3", "minerals with a rate law, per volume of rock", "minerals", process=KINETICS
     ),
@@ -159,6 +166,8 @@ class State:
         self.fields = fields_of(processes)
         for name, field in self.fields.items():
             lead = (counts[field.axis],) if field.axis else ()
+            if field.last_of:
+                continue
             if field.where == "voxels":
                 array = backend.zeros((*lead, *grid.padded))
             elif field.where in ("strips", "places"):
@@ -166,6 +175,10 @@ class State:
             else:
                 array = np.zeros(lead)
             setattr(self, name, array)
+        for name, field in self.fields.items():
+            if field.last_of:
+                whole = getattr(self, field.last_of)
+                setattr(self, name, whole[len(whole) - counts[field.axis]:])
         self.catholyte_species = self.reservoir_species[:, :strips]
 
 
@@ -184,23 +197,23 @@ def mineral_stores(s: State) -> list:
     return stores(s, "solid", "kinetic_minerals", "immobile_solid")
 
 
-def on_clay(s: State) -> Any:
-    """All exchangeable species, per volume of rock."""
-    return sum(clay_stores(s))
+def on_clay(s: State, part: Any = ...) -> Any:
+    """All exchangeable species, per volume of rock; part: index of the voxels, all if left out."""
+    return sum(store[part] for store in clay_stores(s))
 
 
-def minerals(s: State) -> Any:
-    """All minerals, per volume of rock."""
-    return sum(mineral_stores(s))
+def minerals(s: State, part: Any = ...) -> Any:
+    """All minerals, per volume of rock; part: index of the voxels, all if left out."""
+    return sum(store[part] for store in mineral_stores(s))
 
 
-def components(s: State, chem: Any) -> Any:
-    """All component totals, per volume of rock; acidity without that of the bare slow sites."""
-    total = sum(stores(s, "totals", "immobile"))
+def component(s: State, chem: Any, k: int) -> Any:
+    """Total of component k, per volume of rock; acidity without that of the bare slow sites."""
+    total = sum(array[k] for array in stores(s, "totals", "immobile"))
     for minerals_apart in stores(s, "kinetic_minerals"):
-        total += s.weighted_sum(chem.nu_m.T, minerals_apart)
+        total += s.weighted_sum(chem.nu_m[:, k], minerals_apart)
     for held in stores(s, "slow_sites"):
-        total += s.weighted_sum(chem.nu_x.T, held)
-        if chem.hydrogen is not None:
-            total[chem.hydrogen] -= s.weighted_sum(chem.z_x, held)
+        total += s.weighted_sum(chem.nu_x[:, k], held)
+        if k == chem.hydrogen:
+            total -= s.weighted_sum(chem.z_x, held)
     return total

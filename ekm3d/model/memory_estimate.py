@@ -51,7 +51,7 @@ def per_voxel(chem: ChemicalSystem, name: str,
     """
     lengths, rule = {"": 1, **counts(chem)}, RULES[name]
     state = 8 * sum(lengths[f.axis] for f in fields_of(processes).values()
-                    if f.where == "voxels")
+                    if f.where == "voxels" and not f.last_of)
     return state, (rule.state + rule.slow * bool(processes)) * state + rule.other
 
 

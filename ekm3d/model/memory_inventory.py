@@ -37,7 +37,7 @@ def inventory(sim: Any) -> list[KeptArrays]:
     """Return what a simulation keeps, the largest first; sim: a Simulation."""
     device, counted = sim.backend.xp.ndarray, _Ranges()
     found: dict[tuple[str, bool], int] = {}
-    arrays = sorted(_arrays(sim, device), key=lambda named: (-_span(named[1]), named[0]))
+    arrays = sorted(_arrays(sim, device), key=_by_size)
     for name, array in arrays:
         on_device = isinstance(array, device) and not name.startswith(HOST)
         key = name, on_device
@@ -49,6 +49,13 @@ def inventory(sim: Any) -> list[KeptArrays]:
 def device_bytes(sim: Any) -> int:
     """Return the bytes that a simulation keeps where its backend has its arrays."""
     return sum(one.bytes for one in inventory(sim) if one.on_device)
+
+
+def _by_size(named: tuple[str, Any]) -> tuple:
+    """Order in which arrays are counted: large first, what is shared as scratch before its users.
+    """
+    name, array = named
+    return -_span(array), not name.startswith("scratch"), name
 
 
 def _arrays(sim: Any, device: Any) -> Iterator[tuple[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.backends.choose import choose_backend
+from ekm3d.backends.scratch import Scratch
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive, Schedule
@@ -38,6 +39,7 @@ from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
 from ekm3d.physics.rock import Rock
 from ekm3d.physics.transport import Transport
+from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State, counts
 
 GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
@@ -110,10 +112,14 @@ class Simulation:
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(self.ore.electric_conductivity),
             source=self._padded(self.ore.current_source))
-        self.potential = Potential(*bound, self.chem, self.contacts, options)
-        self.flow = Flow(*bound, self.rock, self.contacts, self.wells, plan.tolerance)
-        self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options)
-        self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity)
+        self.scratch = Scratch(self.grid, self.backend)
+        elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
+        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
+        self.flow = Flow(*bound, self.rock, self.contacts, self.wells, plan.tolerance, elliptic)
+        self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
+                                   self.scratch)
+        self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
+                                       self.scratch)
         self.storing = self.physics.flow and self.flow.storing
 
     def _padded(self, values: Any) -> Any:
@@ -128,7 +134,7 @@ class Simulation:
         """Rock of the case as padded arrays, before slow parts are taken out."""
         ore = self.ore
         return Rock(**{name: self._padded(getattr(ore, name)) for name in ROCK},
-                    storage=self._padded(0.0 if ore.storage is None else ore.storage),
+                    storage=self._padded(ore.storage),
                     reference_pH=ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
                         ore.reference_pH, (-1, 1)))
 
@@ -139,7 +145,8 @@ class Simulation:
                   case.rates.processes)
         totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
                                         keep_acidity=not self.physics.potential)
-        s.totals[...] = self._padded(totals)
+        for k, total in enumerate(totals):
+            s.totals[k] = self._padded(total)
         for m, amount in kinetic.items():
             s.kinetic_minerals[m] = self._padded(amount)
         fill_reservoirs(s, chem, self.engine, self.electrodes, case.water.composition, case.sides)
