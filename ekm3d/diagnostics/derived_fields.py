@@ -65,8 +65,7 @@ def dynamic_fields(sim: FieldView) -> list[OutputField]:
 
 def parts(sim: StateView, k: int) -> tuple[Array, Array, Array]:
     """Amounts (dissolved, exchanged, solid) of component k [mol per m3 of rock]; (nz, ny, nx)."""
-    return dissolved(sim, k), exchanged(sim, k), _amount(
-        sim, sim.chem.nu_m[:, k], mineral_stores(sim.state))
+    return dissolved(sim, k), exchanged(sim, k), solid(sim, k)
 
 
 def dissolved(sim: StateView, k: int) -> Array:
@@ -82,6 +81,11 @@ def dissolved(sim: StateView, k: int) -> Array:
 def exchanged(sim: StateView, k: int) -> Array:
     """Amount of component k on all clay, (nz, ny, nx) [mol per m3 of rock]."""
     return _amount(sim, sim.chem.nu_x[:, k], clay_stores(sim.state))
+
+
+def solid(sim: StateView, k: int) -> Array:
+    """Amount of component k in all minerals, (nz, ny, nx) [mol per m3 of rock]."""
+    return _amount(sim, sim.chem.nu_m[:, k], mineral_stores(sim.state))
 
 
 def _amount(sim: StateView, nu: np.ndarray, arrays: Iterable[Array]) -> Array:
@@ -110,7 +114,9 @@ def vectors(grid: Grid, backend: Backend, flows: Iterable[Array]) -> Array:
     out = backend.zeros((*grid.shape, 3))
     for axis, flow in enumerate(flows):
         lower, upper = ends(flow, axis)
-        out[..., 2 - axis] = 0.5 / grid.face_area(axis) * (lower + upper)
+        mean = lower + upper
+        mean *= 0.5 / grid.face_area(axis)
+        out[..., 2 - axis] = mean
     return out
 
 
@@ -124,9 +130,10 @@ def potential(sim: FieldView) -> Array:
 
 def current(sim: FieldView, axis: int, phi: Array) -> Array:
     """Current across the faces of an axis now [A]; phi: padded [V]."""
-    p = sim.potential
-    return faces(p.current[axis], axis) + faces(p.conductance[axis], axis) * (
-        below(phi, axis) - above(phi, axis))
+    p, flow = sim.potential, below(phi, axis) - above(phi, axis)
+    flow *= faces(p.conductance[axis], axis)
+    flow += faces(p.current[axis], axis)
+    return flow
 
 
 def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
@@ -141,6 +148,7 @@ def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
         faces(sim.flow.water[axis], axis) for axis in range(3)))
     yield "current_density", vectors(grid, sim.backend, (
         current(sim, axis, phi) for axis in range(3)))
+    del phi                                        # nothing is kept longer than it is needed
     yield "conductivity", sim.electrolyte.conductivity(s)[inner]
     yield "net_charge", s.charge[inner]
     if sim.nonequilibrium.media:
@@ -148,11 +156,13 @@ def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
     theta = np.where(ore, sim.nonequilibrium.water_content()[inner], 1.0)
     hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
     for k, label in enumerate(chem.labels):
-        water, clay, solid = parts(sim, k)
+        yield f"{label}_dissolved", dissolved(sim, k) / theta
+        yield f"{label}_exchanged", exchanged(sim, k)
+        amount = solid(sim, k)
         if chem.groups[k] == "REE":
-            hydroxide += chem.molar_mass[k] * solid
-        yield f"{label}_dissolved", water / theta
-        yield f"{label}_exchanged", clay
-        yield f"{label}_solid", solid
+            hydroxide += chem.molar_mass[k] * amount
+        yield f"{label}_solid", amount
+        del amount
+    del theta
     yield "REE_mg_per_kg", exchangeable_mg_per_kg(sim, "REE")
     yield "REE_hydroxide_mg_per_kg", MG * hydroxide / sim.backend.from_numpy(sim.ore.density)

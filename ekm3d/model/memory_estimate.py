@@ -3,15 +3,18 @@
     bytes = BASE + voxels (8 A S + B)          voxels: ghosts included
 
 S numbers per voxel are the state's (`state.fields_of`: components, species, ...). A is above 1 for
-temporaries per species, B is for all that does not depend on the chemistry: rock, two elliptic
-solvers with their hierarchies, coefficients, a snapshot's copy. BASE is Python with its libraries.
-Slow parts of the ore add L to A: lists of their equilibria's inputs and results. All are measured,
-per backend, by scripts/benchmarks/memory.py. A `cuda` run is taken to need on the device what
-`cpp` needs without BASE; no GPU has shown it yet.
+what grows with them, B is for all that does not depend on the chemistry: rock, coefficients, the
+elliptic solver with its hierarchy, a snapshot's copy. On `numpy` A is mostly temporaries, which
+grow faster than the state: B and L are negative. BASE is Python with its libraries. Slow parts of
+the ore add L to A: lists of their equilibria's inputs and results. Rules of `numpy` and `cpp` are
+fitted to resident sets by scripts/benchmarks/memory.py. On `cuda` the arrays on the device count:
+those of `memory_inventory` (ekm3d/memory.md) and, at the peak, some 55 bytes per voxel of a
+snapshot's vectors, or of an equilibrium's lists; BASE is the memory that a driver reserves for the
+stack of the kernel `newton`.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +38,8 @@ class Rule:
     slow: float = 0.0
 
 
-RULES = {"numpy": Rule(1.14e8, 4.13, 24.5, 0.95), "cpp": Rule(1.23e8, 1.48, 414.0, 1.86)}
-RULES["cuda"] = replace(RULES["cpp"], base=0.0)
+RULES = {"numpy": Rule(1.17e8, 6.54, -509.0, -1.29), "cpp": Rule(1.19e8, 1.79, 145.0, 1.55),
+         "cuda": Rule(7e8, 1.13, 345.0, 1.57)}
 
 
 class InsufficientMemory(InputError):

@@ -193,7 +193,7 @@ def test_bins_of_boxes_are_those_of_the_whole(backend, rng):
 
 
 def test_many_sums_are_the_single_ones_and_take_little_memory(backend, rng):
-    """Twenty arrays, with a factor and without: bins of each alone; segments of AT_ONCE are kept."""
+    """Twenty arrays, with a factor and without: bins of each alone, AT_ONCE segments are kept."""
     grid = GRIDS[3]
     sums = ReproducibleSums(grid, backend)
     arrays, factor = wide(rng, (20, *grid.padded)), wide(rng, grid.padded)
