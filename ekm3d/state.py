@@ -1,10 +1,12 @@
 """State of a run: one table of all fields, and the arrays themselves.
 
-Each field is declared once: unit, meaning, leading axis, and whether a restart needs it. Arrays on
-voxels are padded with ghosts.
+Each field is declared once: unit, meaning, leading axis, the process that it belongs to, and
+whether a restart needs it. Arrays on voxels are padded with ghosts. A state holds the fields of the
+processes of its case and no others; what adds up over several stores asks `stores` for those that
+are there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,11 @@ class Field:
     #                           "logarithms": the unknowns but for minerals
     where: str = "voxels"     # "voxels", "strips", "places" (strips, then sides) or "run"
     restart: bool = True
+    last_of: str = ""         # field whose last rows these are: not stored by itself
+    process: str = ""         # one of PROCESSES, without which there is no such field; "": always
 
+
+KINETICS, SLOW_SITES, IMMOBILE = PROCESSES = "kinetic minerals", "slow sites", "immobile water"
 
 FIELDS = {
     "totals_at_last_solve": Field(
@@ -37,30 +43,48 @@ FIELDS = {
     "exchanged": Field(
         "mol/m3", "exchangeable species, per volume of rock", "exchange", restart=False
     ),
-    "solid": Field("mol/m3", "minerals, per volume of rock", "minerals", restart=False),
-    "kinetic_minerals": Field("mol/m3", "minerals with a rate law, per volume of rock", "minerals"),
+    "solid": Field(
+        "mol/m3",
+        "minerals, per volume of rock",
+        "minerals",
+        restart=False,
+        last_of="warm_start",
+    ),
+    "kinetic_minerals": Field(
+        "mol/m3", "minerals with a rate law, per volume of rock", "minerals", process=KINETICS
+    ),
     "slow_sites": Field(
-        "mol/m3", "exchangeable species on slow sites, per volume of rock", "exchange"
+        "mol/m3",
+        "exchangeable species on slow sites, per volume of rock",
+        "exchange",
+        process=SLOW_SITES,
     ),
     "immobile": Field(
         "mol/m3",
         "component totals of the immobile water and its clay, per volume of rock",
         "components",
+        process=IMMOBILE,
     ),
     "immobile_water": Field(
         "mol/m3",
         "components dissolved in immobile water, per volume of rock",
         "components",
         restart=False,
+        process=IMMOBILE,
     ),
     "immobile_exchanged": Field(
         "mol/m3",
         "exchangeable species on the clay of immobile water, per volume of rock",
         "exchange",
         restart=False,
+        process=IMMOBILE,
     ),
     "immobile_solid": Field(
-        "mol/m3", "minerals in immobile water, per volume of rock", "minerals", restart=False
+        "mol/m3",
+        "minerals in immobile water, per volume of rock",
+        "minerals",
+        restart=False,
+        process=IMMOBILE,
     ),
     "warm_start": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
     "warm_start_rate": Field(
@@ -115,10 +139,17 @@ def counts(chem: Any) -> dict[str, int]:
             "logarithms": chem.unknowns - len(chem.minerals)}
 
 
+def fields_of(processes: Collection[str]) -> dict[str, Field]:
+    """Fields of a run in which these PROCESSES take part."""
+    return {name: field for name, field in FIELDS.items()
+            if not field.process or field.process in processes}
+
+
 class State:
     """Arrays of FIELDS as attributes, the clock, and the volumes of water that have passed.
 
-    time: s; step: number of steps taken; leachate_volume, drained_volume, injected_volume: m3.
+    fields: those of FIELDS that it holds; time: s; step: number of steps taken; leachate_volume,
+    drained_volume, injected_volume: m3.
     """
 
     if TYPE_CHECKING:
@@ -126,13 +157,17 @@ class State:
             """Array of the field of that name."""
 
     def __init__(self, grid: Any, backend: Any, counts: Mapping[str, int], strips: int,
-                 sides: int):
+                 sides: int, processes: Collection[str] = ()):
         """grid: this rank's Grid; backend: where voxel arrays live; counts: length of every leading
-        axis by name; strips, sides: numbers of electrode strips and of open sides."""
+        axis by name; strips, sides: numbers of electrode strips and of open sides; processes: of
+        PROCESSES, those that take part."""
         self.time, self.step, self.weighted_sum = 0.0, 0, backend.weighted_sum
         self.leachate_volume = self.drained_volume = self.injected_volume = 0.0     # m3
-        for name, field in FIELDS.items():
+        self.fields = fields_of(processes)
+        for name, field in self.fields.items():
             lead = (counts[field.axis],) if field.axis else ()
+            if field.last_of:
+                continue
             if field.where == "voxels":
                 array = backend.zeros((*lead, *grid.padded))
             elif field.where in ("strips", "places"):
@@ -140,33 +175,45 @@ class State:
             else:
                 array = np.zeros(lead)
             setattr(self, name, array)
+        for name, field in self.fields.items():
+            if field.last_of:
+                whole = getattr(self, field.last_of)
+                setattr(self, name, whole[len(whole) - counts[field.axis]:])
         self.catholyte_species = self.reservoir_species[:, :strips]
 
 
-def clay_stores(s: State) -> tuple:
+def stores(s: State, *names: str) -> list:
+    """Arrays of those of these fields that the state holds."""
+    return [getattr(s, name) for name in names if hasattr(s, name)]
+
+
+def clay_stores(s: State) -> list:
     """Exchangeable species, per volume of rock: on fast sites, on slow ones, in immobile water."""
-    return s.exchanged, s.slow_sites, s.immobile_exchanged
+    return stores(s, "exchanged", "slow_sites", "immobile_exchanged")
 
 
-def mineral_stores(s: State) -> tuple:
+def mineral_stores(s: State) -> list:
     """Minerals, per volume of rock: in equilibrium, with a rate law, in immobile water."""
-    return s.solid, s.kinetic_minerals, s.immobile_solid
+    return stores(s, "solid", "kinetic_minerals", "immobile_solid")
 
 
-def on_clay(s: State) -> Any:
-    """All exchangeable species, per volume of rock."""
-    return sum(clay_stores(s))
+def on_clay(s: State, part: Any = ...) -> Any:
+    """All exchangeable species, per volume of rock; part: index of the voxels, all if left out."""
+    return sum(store[part] for store in clay_stores(s))
 
 
-def minerals(s: State) -> Any:
-    """All minerals, per volume of rock."""
-    return sum(mineral_stores(s))
+def minerals(s: State, part: Any = ...) -> Any:
+    """All minerals, per volume of rock; part: index of the voxels, all if left out."""
+    return sum(store[part] for store in mineral_stores(s))
 
 
-def components(s: State, chem: Any) -> Any:
-    """All component totals, per volume of rock; acidity without that of the bare slow sites."""
-    total = (s.totals + s.immobile + s.weighted_sum(chem.nu_m.T, s.kinetic_minerals)
-             + s.weighted_sum(chem.nu_x.T, s.slow_sites))
-    if chem.hydrogen is not None:
-        total[chem.hydrogen] -= s.weighted_sum(chem.z_x, s.slow_sites)
+def component(s: State, chem: Any, k: int) -> Any:
+    """Total of component k, per volume of rock; acidity without that of the bare slow sites."""
+    total = sum(array[k] for array in stores(s, "totals", "immobile"))
+    for minerals_apart in stores(s, "kinetic_minerals"):
+        total += s.weighted_sum(chem.nu_m[:, k], minerals_apart)
+    for held in stores(s, "slow_sites"):
+        total += s.weighted_sum(chem.nu_x[:, k], held)
+        if k == chem.hydrogen:
+            total -= s.weighted_sum(chem.z_x, held)
     return total

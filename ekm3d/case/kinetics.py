@@ -16,6 +16,7 @@ from ekm3d.case.units import QuantityKind, factor, per_kg, positive
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.state import PROCESSES
 from ekm3d.suggest import suggest
 
 SHARE = QuantityKind("", "0.3", 0.0, 1.0, below=True)
@@ -33,9 +34,10 @@ class Rates:
     # exchange with the moving water [1/s] of every voxel, (nz, ny, nx) each
 
     @property
-    def any(self) -> bool:
-        """True if any process is away from equilibrium."""
-        return bool(self.laws) or self.slow_sites is not None or self.immobile is not None
+    def processes(self) -> tuple[str, ...]:
+        """Those of `state.PROCESSES` that take part."""
+        there = bool(self.laws), self.slow_sites is not None, self.immobile is not None
+        return tuple(name for name, used in zip(PROCESSES, there, strict=True) if used)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (process, rate) of every process, for a report."""

@@ -121,11 +121,14 @@ class SourceReader:
         self._tables: dict[str, CsvTable] = {}
 
     def field(self, path: KeyPath, source: Any, kind: QuantityKind) -> Any:
-        """Return the values (nz, ny, nx) of a source in SI, or MISSING."""
+        """Return the values (nz, ny, nx) of a source in SI, or MISSING.
+
+        Those of a constant share the memory of one number and cannot be written to.
+        """
         value = self.value(path, source, kind)
         if not isinstance(value, float):
             return value
-        return self.problems.attempt(lambda: np.full(self.grid.shape, value))
+        return self.problems.attempt(lambda: np.broadcast_to(value, self.grid.shape))
 
     def value(self, path: KeyPath, source: Any, kind: QuantityKind) -> Any:
         """Return the float of a constant, (nz, ny, nx) of any other source, or MISSING."""

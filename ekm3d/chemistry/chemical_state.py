@@ -28,10 +28,14 @@ class ChemicalState:
     rate: Array                  # (B, m) change of the logarithms between the last two, 1/s
     c: Array                     # (S, m) species, mol/m3 of water
     exchanged: Array             # (E, m) exchange species, mol/m3 of bulk
-    solid: Array                 # (M, m) minerals, mol/m3 of bulk
     gas: Array                   # (G, m) taken up from the gases, mol/m3 of bulk
     pH: Array                    # (m,)
     strength: Array              # (m,) ionic strength, mol/l
+
+    @property
+    def solid(self) -> Array:
+        """(M, m) minerals, mol/m3 of bulk: the unknowns that are no logarithms."""
+        return self.warm_start[len(self.rate):]
 
 
 def extrapolate_warm_start(warm_start: np.ndarray, rate: np.ndarray,

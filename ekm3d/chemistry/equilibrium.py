@@ -106,7 +106,7 @@ class EquilibriumSolver(VoxelSolver):
         except ChemistryError as error:
             raise ChemistryError(error.reason, self.chem.components,
                                  backend.to_numpy(index)[error.voxels], error.total) from None
-        for name in ("c", "exchanged", "solid", "gas", "warm_start", "pH"):
+        for name in ("c", "exchanged", "gas", "warm_start", "pH"):
             getattr(state, name)[..., index] = backend.from_numpy(getattr(result, name))
         state.strength[index] = backend.from_numpy(result.ionic_strength)
         if elapsed:

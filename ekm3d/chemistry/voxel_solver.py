@@ -113,4 +113,4 @@ class VoxelSolver:
             reference_pH=reference_pH, limits=sites.limits,
             warm_start=array(chem.unknowns, n, values=warm_start),
             rate=array(chem.unknowns - M, n), c=array(S, n), exchanged=array(E, n),
-            solid=array(M, n), gas=array(G, n), pH=array(n), strength=array(n))
+            gas=array(G, n), pH=array(n), strength=array(n))

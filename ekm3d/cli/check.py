@@ -24,7 +24,7 @@ def command(args: argparse.Namespace) -> int:
     case = Case.read(args.case, args.overrides)
     print(case.describe())
     backend = choose_backend(args.backend)
-    print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.any))
+    print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.processes))
     print(estimate(Simulation(case, args.backend, ALONE)))
     return 0
 

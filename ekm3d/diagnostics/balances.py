@@ -7,9 +7,9 @@ import numpy as np
 
 from ekm3d.diagnostics.inventory import by_total
 from ekm3d.diagnostics.run_view import BalanceView
-from ekm3d.grid.grid import Array
+from ekm3d.grid.grid import GHOST, Array
 from ekm3d.physics.catholyte import sum_over_strips
-from ekm3d.state import components, minerals, on_clay
+from ekm3d.state import component, minerals, on_clay, stores
 
 
 class FaradayBox:
@@ -27,6 +27,7 @@ class FaradayBox:
         self.window = sim.domain.subregion([
             (max(w.min() - 1, 0), min(w.max() + 2, n))
             for w, n in zip(where, sim.domain.whole.shape, strict=True)])
+        self.cut = Ellipsis, *(slice(p.start + GHOST, p.stop + GHOST) for p in self.window.part)
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
         self.start = self.inside()
@@ -38,14 +39,13 @@ class FaradayBox:
     def inside(self) -> float:
         """Acid in the box [mol]: pore water, exchanger, minerals, tanks and plates."""
         sim, s, chem = self.sim, self.sim.state, self.sim.chem
-        h, cut = chem.hydrogen, (slice(None), *self.window.part)
-        inner = sim.grid.inner
-        theta = sim.rock.water_content[inner][self.window.part]
-        water = s.weighted_sum(chem.nu[:, h], s.c[inner][cut]) * theta
-        water += s.immobile_water[h][inner][self.window.part]
-        on_sites = s.weighted_sum(chem.nu_x[:, h] - chem.z_x, on_clay(s)[inner][cut])
-        solid = s.weighted_sum(chem.nu_m[:, h], minerals(s)[inner][cut])
-        fixed = sim.rock.cec[inner][(Ellipsis, *self.window.part)]
+        h, cut = chem.hydrogen, self.cut
+        water = s.weighted_sum(chem.nu[:, h], s.c[cut]) * sim.rock.water_content[cut]
+        for still in stores(s, "immobile_water"):
+            water += still[h][cut]
+        on_sites = s.weighted_sum(chem.nu_x[:, h] - chem.z_x, on_clay(s, cut))
+        solid = s.weighted_sum(chem.nu_m[:, h], minerals(s, cut))
+        fixed = sim.rock.cec[cut]
         ore = self._sum(water + on_sites + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
         return ore + s.catholyte_totals[h, self.strips].sum() + s.plate_totals[h, self.strips].sum()
 
@@ -63,7 +63,7 @@ class FaradayBox:
         sim, h = self.sim, self.sim.chem.hydrogen
         self.passed += sim.catholytes.left[h, self.strips].sum()
         if sim.chem.gases:
-            self.passed -= self._sum(sim.reactions.taken[h][sim.grid.inner][self.window.part])
+            self.passed -= self._sum(sim.reactions.taken[h][self.cut])
             self.passed -= sim.catholytes.absorbed[h, self.strips].sum()
 
     def error(self) -> float:
@@ -84,7 +84,9 @@ class Balances:
         self.sim = sim
         s = sim.state
         self.initial = self.stored()
-        self.scale = sim.domain.sums(np.abs(components(s, sim.chem))) * sim.grid.voxel_volume
+        self.scale = sim.grid.voxel_volume * np.array([
+            sim.domain.sum(np.abs(component(s, sim.chem, k)))
+            for k in range(len(sim.chem.components))])
         charged = sim.physics.potential and sim.chem.hydrogen is not None
         self.boxes = [FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))
                       if charged and not sim.case.sides]

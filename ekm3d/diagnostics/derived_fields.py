@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from ekm3d.backends.base import Backend
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, flat
-from ekm3d.state import clay_stores, mineral_stores
+from ekm3d.state import clay_stores, mineral_stores, stores
 
 MG = 1e6     # mg per kg
 ROCK = {     # properties that a medium may change in response to its chemistry
@@ -64,36 +65,59 @@ def dynamic_fields(sim: FieldView) -> list[OutputField]:
 
 def parts(sim: StateView, k: int) -> tuple[Array, Array, Array]:
     """Amounts (dissolved, exchanged, solid) of component k [mol per m3 of rock]; (nz, ny, nx)."""
-    s, chem, inner = sim.state, sim.chem, sim.grid.inner
+    return dissolved(sim, k), exchanged(sim, k), solid(sim, k)
 
-    def amount(nu, *stores):
-        """Sum of nu[n, k] store[n] over species n and stores."""
-        total = sim.backend.zeros(sim.grid.shape)
-        for array in stores:
-            for n in np.flatnonzero(nu[:, k]):
-                total += nu[n, k] * array[n][inner]
-        return total
 
-    water = amount(chem.nu, s.c) * sim.rock.water_content[inner] + s.immobile_water[k][inner]
-    return water, amount(chem.nu_x, *clay_stores(s)), amount(chem.nu_m, *mineral_stores(s))
+def dissolved(sim: StateView, k: int) -> Array:
+    """Amount of component k in all water, (nz, ny, nx) [mol per m3 of rock]."""
+    inner = sim.grid.inner
+    water = _amount(sim, sim.chem.nu[:, k], [sim.state.c])
+    water *= sim.rock.water_content[inner]
+    for still in stores(sim.state, "immobile_water"):
+        water += still[k][inner]
+    return water
+
+
+def exchanged(sim: StateView, k: int) -> Array:
+    """Amount of component k on all clay, (nz, ny, nx) [mol per m3 of rock]."""
+    return _amount(sim, sim.chem.nu_x[:, k], clay_stores(sim.state))
+
+
+def solid(sim: StateView, k: int) -> Array:
+    """Amount of component k in all minerals, (nz, ny, nx) [mol per m3 of rock]."""
+    return _amount(sim, sim.chem.nu_m[:, k], mineral_stores(sim.state))
+
+
+def _amount(sim: StateView, nu: np.ndarray, arrays: Iterable[Array]) -> Array:
+    """Sum of nu[n] array[n] over species n and arrays (species, padded); (nz, ny, nx)."""
+    total = sim.backend.zeros(sim.grid.shape)
+    for array in arrays:
+        for n in np.flatnonzero(nu):
+            total += nu[n] * array[n][sim.grid.inner]
+    return total
 
 
 def exchangeable_mg_per_kg(sim: FieldView, group: str) -> Array:
     """Mass of a group of components, dissolved and on clay, per kg of dry ore; (nz, ny, nx)."""
     chem, mass = sim.chem, sim.backend.zeros(sim.grid.shape)
     for k in (k for k, g in enumerate(chem.groups) if g == group):
-        water, clay, _ = parts(sim, k)
-        mass += chem.molar_mass[k] * (water + clay)
-    return MG * mass / sim.backend.from_numpy(sim.ore.density)
+        amount = dissolved(sim, k)
+        amount += exchanged(sim, k)
+        mass += chem.molar_mass[k] * amount
+    mass *= MG
+    mass /= sim.backend.from_numpy(sim.ore.density)
+    return mass
 
 
-def vectors(grid: Grid, flows: Iterable[Array]) -> Array:
+def vectors(grid: Grid, backend: Backend, flows: Iterable[Array]) -> Array:
     """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across the faces of axis z, y and x."""
-    means = []
+    out = backend.zeros((*grid.shape, 3))
     for axis, flow in enumerate(flows):
         lower, upper = ends(flow, axis)
-        means.append(0.5 / grid.face_area(axis) * (lower + upper))
-    return np.stack(means[::-1], axis=-1)
+        mean = lower + upper
+        mean *= 0.5 / grid.face_area(axis)
+        out[..., 2 - axis] = mean
+    return out
 
 
 def potential(sim: FieldView) -> Array:
@@ -106,9 +130,10 @@ def potential(sim: FieldView) -> Array:
 
 def current(sim: FieldView, axis: int, phi: Array) -> Array:
     """Current across the faces of an axis now [A]; phi: padded [V]."""
-    p = sim.potential
-    return faces(p.current[axis], axis) + faces(p.conductance[axis], axis) * (
-        below(phi, axis) - above(phi, axis))
+    p, flow = sim.potential, below(phi, axis) - above(phi, axis)
+    flow *= faces(p.conductance[axis], axis)
+    flow += faces(p.current[axis], axis)
+    return flow
 
 
 def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
@@ -119,8 +144,11 @@ def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
     yield "phi", phi[inner]
     yield "head", s.head[inner]
     yield "pH", np.where(ore, s.pH[inner], np.nan)
-    yield "water_flux", vectors(grid, (faces(sim.flow.water[axis], axis) for axis in range(3)))
-    yield "current_density", vectors(grid, (current(sim, axis, phi) for axis in range(3)))
+    yield "water_flux", vectors(grid, sim.backend, (
+        faces(sim.flow.water[axis], axis) for axis in range(3)))
+    yield "current_density", vectors(grid, sim.backend, (
+        current(sim, axis, phi) for axis in range(3)))
+    del phi                                        # nothing is kept longer than it is needed
     yield "conductivity", sim.electrolyte.conductivity(s)[inner]
     yield "net_charge", s.charge[inner]
     if sim.nonequilibrium.media:
@@ -128,11 +156,13 @@ def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
     theta = np.where(ore, sim.nonequilibrium.water_content()[inner], 1.0)
     hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
     for k, label in enumerate(chem.labels):
-        water, clay, solid = parts(sim, k)
+        yield f"{label}_dissolved", dissolved(sim, k) / theta
+        yield f"{label}_exchanged", exchanged(sim, k)
+        amount = solid(sim, k)
         if chem.groups[k] == "REE":
-            hydroxide += chem.molar_mass[k] * solid
-        yield f"{label}_dissolved", water / theta
-        yield f"{label}_exchanged", clay
-        yield f"{label}_solid", solid
+            hydroxide += chem.molar_mass[k] * amount
+        yield f"{label}_solid", amount
+        del amount
+    del theta
     yield "REE_mg_per_kg", exchangeable_mg_per_kg(sim, "REE")
     yield "REE_hydroxide_mg_per_kg", MG * hydroxide / sim.backend.from_numpy(sim.ore.density)

@@ -2,15 +2,19 @@
 
     bytes = BASE + voxels (8 A S + B)          voxels: ghosts included
 
-S numbers per voxel are the state's (`state.FIELDS`: components, species, ...). A is above 1 for
-temporaries per species, B is for all that does not depend on the chemistry: rock, two elliptic
-solvers with their hierarchies, coefficients, a snapshot's copy. BASE is Python with its libraries.
-Slow parts of the ore add L to A: lists of their equilibria's inputs and results. All are measured,
-per backend, by scripts/benchmarks/memory.py. A `cuda` run is taken to need on the device what
-`cpp` needs without BASE; no GPU has shown it yet.
+S numbers per voxel are the state's (`state.fields_of`: components, species, ...). A is above 1 for
+what grows with them, B is for all that does not depend on the chemistry: rock, coefficients, the
+elliptic solver with its hierarchy, a snapshot's copy. On `numpy` A is mostly temporaries, which
+grow faster than the state: B and L are negative. BASE is Python with its libraries. Slow parts of
+the ore add L to A: lists of their equilibria's inputs and results. Rules of `numpy` and `cpp` are
+fitted to resident sets by scripts/benchmarks/memory.py. On `cuda` the arrays on the device count:
+those of `memory_inventory` (ekm3d/memory.md) and, at the peak, some 55 bytes per voxel of a
+snapshot's vectors, or of an equilibrium's lists; BASE is the memory that a driver reserves for the
+stack of the kernel `newton`.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +23,7 @@ from ekm3d.backends.base import Backend
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
-from ekm3d.state import FIELDS, counts
+from ekm3d.state import counts, fields_of
 
 GIB = 2**30
 
@@ -34,60 +38,65 @@ class Rule:
     slow: float = 0.0
 
 
-RULES = {"numpy": Rule(1.14e8, 4.13, 24.5, 0.95), "cpp": Rule(1.23e8, 1.48, 414.0, 1.86)}
-RULES["cuda"] = replace(RULES["cpp"], base=0.0)
+RULES = {"numpy": Rule(1.17e8, 6.54, -509.0, -1.29), "cpp": Rule(1.19e8, 1.79, 145.0, 1.55),
+         "cuda": Rule(7e8, 1.13, 345.0, 1.57)}
 
 
 class InsufficientMemory(InputError):
     """The run does not fit; the message says how much it takes, is free, and would fit."""
 
 
-def per_voxel(chem: ChemicalSystem, name: str, slow: bool = False) -> tuple[int, float]:
+def per_voxel(chem: ChemicalSystem, name: str,
+              processes: Collection[str] = ()) -> tuple[int, float]:
     """Bytes (of state, of everything) per voxel, ghosts included, on backend `name`.
 
-    slow: parts of the ore are not in equilibrium.
+    processes: of `state.PROCESSES`, those that take part.
     """
     lengths, rule = {"": 1, **counts(chem)}, RULES[name]
-    state = 8 * sum(lengths[f.axis] for f in FIELDS.values() if f.where == "voxels")
-    return state, (rule.state + rule.slow * slow) * state + rule.other
+    state = 8 * sum(lengths[f.axis] for f in fields_of(processes).values()
+                    if f.where == "voxels" and not f.last_of)
+    return state, (rule.state + rule.slow * bool(processes)) * state + rule.other
 
 
-def predicted(grid: Grid, chem: ChemicalSystem, name: str, slow: bool = False) -> float:
+def predicted(grid: Grid, chem: ChemicalSystem, name: str,
+              processes: Collection[str] = ()) -> float:
     """Bytes at the peak of a run."""
-    return RULES[name].base + float(np.prod(grid.padded)) * per_voxel(chem, name, slow)[1]
+    return RULES[name].base + float(np.prod(grid.padded)) * per_voxel(chem, name, processes)[1]
 
 
 def fitting(grid: Grid, chem: ChemicalSystem, name: str, free: float,
-            slow: bool = False) -> float | None:
+            processes: Collection[str] = ()) -> float | None:
     """Edge of the smallest voxels, in units of the present ones, for which `free` bytes suffice.
 
     None if not even one voxel along an axis would fit.
     """
     room = free - RULES[name].base
-    longer = (predicted(grid, chem, name, slow) - RULES[name].base) / room if room > 0 else np.inf
+    needed = predicted(grid, chem, name, processes) - RULES[name].base
+    longer = needed / room if room > 0 else np.inf
     edge = np.ceil(1e2 * longer ** (1 / 3)) / 1e2
     return edge if edge < max(grid.cells) else None
 
 
-def text(grid: Grid, chem: ChemicalSystem, backend: Backend, slow: bool = False) -> str:
+def text(grid: Grid, chem: ChemicalSystem, backend: Backend,
+         processes: Collection[str] = ()) -> str:
     """Prediction as a line of `ekm3d check`."""
-    state, whole = per_voxel(chem, backend.name, slow)
+    state, whole = per_voxel(chem, backend.name, processes)
     free = backend.free_memory()
     known = "" if free is None else f", {free / GIB:.2f} GiB are free here"
-    return (f"memory: {predicted(grid, chem, backend.name, slow) / GIB:.2f} GiB at the peak, "
+    return (f"memory: {predicted(grid, chem, backend.name, processes) / GIB:.2f} GiB at the peak, "
             f"{whole:.0f} bytes for every voxel and ghost ({state} of them state){known}")
 
 
 def require(path: str | Path, grid: Grid, chem: ChemicalSystem, backend: Backend,
-            slow: bool = False) -> None:
+            processes: Collection[str] = ()) -> None:
     """Raise InsufficientMemory if the run does not fit into the device's free memory.
 
     path: case directory, for the message.
     """
-    free, needed = backend.free_memory(), predicted(grid, chem, backend.name, slow)
+    free, needed = backend.free_memory(), predicted(grid, chem, backend.name, processes)
     if free is None or needed <= free:
         return
-    edge = fitting(grid, chem, backend.name, free, slow)
+    edge = fitting(grid, chem, backend.name, free, processes)
     spacing = edge and " x ".join(f"{edge * d:.3g}" for d in grid.spacing)
     hint = f"voxels of {spacing} m would fit" if edge else "no grid would fit"
     raise InsufficientMemory(

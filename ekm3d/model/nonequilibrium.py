@@ -42,10 +42,11 @@ class NonEquilibrium:
         self.media: list[PorosityFeedback] = []
         self.laws = {chem.minerals.index(name): law.at(self._take_whole)
                      for name, law in rates.laws.items()}
-        moving = np.ones(voxels.grid.padded)
+        self.moving: Any = 1.0                # share of the water and of its clay: number or array
         if rates.immobile is not None:
+            moving = np.ones(voxels.grid.padded)
             moving[voxels.grid.inner] -= voxels.domain.local_view(rates.immobile[0])
-        self.moving = self.backend.from_numpy(moving)    # share of the water and of its clay
+            self.moving = self.backend.from_numpy(moving)
 
     def _take_whole(self, array: np.ndarray) -> Array:
         """(n,) of a property of the ore on the whole grid, (nz, ny, nx)."""

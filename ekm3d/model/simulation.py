@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.backends.choose import choose_backend
+from ekm3d.backends.scratch import Scratch
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive, Schedule
@@ -38,6 +39,7 @@ from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
 from ekm3d.physics.rock import Rock
 from ekm3d.physics.transport import Transport
+from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State, counts
 
 GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
@@ -60,7 +62,8 @@ class Simulation:
         self.case, self.chem, self.backend = case, case.chemistry, choose_backend(backend)
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, self.physics = self.domain.grid, case.physics
-        memory_estimate.require(case.path, self.grid, self.chem, self.backend, case.rates.any)
+        memory_estimate.require(case.path, self.grid, self.chem, self.backend,
+                                case.rates.processes)
         self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         self._bind_boundaries()
         self._bind_chemistry()
@@ -109,10 +112,14 @@ class Simulation:
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(self.ore.electric_conductivity),
             source=self._padded(self.ore.current_source))
-        self.potential = Potential(*bound, self.chem, self.contacts, options)
-        self.flow = Flow(*bound, self.rock, self.contacts, self.wells, plan.tolerance)
-        self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options)
-        self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity)
+        self.scratch = Scratch(self.grid, self.backend)
+        elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
+        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
+        self.flow = Flow(*bound, self.rock, self.contacts, self.wells, plan.tolerance, elliptic)
+        self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
+                                   self.scratch)
+        self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
+                                       self.scratch)
         self.storing = self.physics.flow and self.flow.storing
 
     def _padded(self, values: Any) -> Any:
@@ -127,17 +134,19 @@ class Simulation:
         """Rock of the case as padded arrays, before slow parts are taken out."""
         ore = self.ore
         return Rock(**{name: self._padded(getattr(ore, name)) for name in ROCK},
-                    storage=self._padded(0.0 if ore.storage is None else ore.storage),
+                    storage=self._padded(ore.storage),
                     reference_pH=ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
                         ore.reference_pH, (-1, 1)))
 
     def _initial_state(self) -> State:
         """State at t = 0: ore wetted and in equilibrium, tanks and reservoirs filled."""
         case, chem = self.case, self.chem
-        s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides))
+        s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides),
+                  case.rates.processes)
         totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
                                         keep_acidity=not self.physics.potential)
-        s.totals[...] = self._padded(totals)
+        for k, total in enumerate(totals):
+            s.totals[k] = self._padded(total)
         for m, amount in kinetic.items():
             s.kinetic_minerals[m] = self._padded(amount)
         fill_reservoirs(s, chem, self.engine, self.electrodes, case.water.composition, case.sides)

@@ -89,6 +89,7 @@ class NonRootOutput:
         self.finish_snapshot()
         for name, array in snapshot(self.sim):
             self.sim.backend.copy_to_host_async(array, self.copies[name])
+            del array                # before the next one is made
         time, wait_for_copies = self.sim.state.time, self.sim.backend.copies_done()
         if self.snapshots.communicates:
             self._write(time, wait_for_copies)

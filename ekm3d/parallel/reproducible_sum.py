@@ -21,6 +21,7 @@ from ekm3d.grid.grid import Array, Grid
 
 WIDTH, BINS = 26, 4
 LOWEST, HIGHEST = -38, 37        # top bins whose powers of two are representable
+AT_ONCE = 8                      # sums that are added up together
 ENTRIES = BINS + 1               # of a layer: its top bin's number, and the contents of its bins
 EMPTY = np.array([LOWEST, *[0.0] * BINS])      # bins of an empty sum
 
@@ -145,10 +146,16 @@ class ReproducibleSums:
         return self.bins_of_segments()
 
     def of_many(self, arrays: Array, factor: Array | None = None) -> np.ndarray:
-        """Return the bins (n, ENTRIES) of the sums of arrays (n, padded), each times `factor`."""
+        """Return the bins (n, ENTRIES) of the sums of arrays (n, padded), each times `factor`.
+
+        AT_ONCE of them at a time, so that their segments take little memory.
+        """
+        parts = [self._bins_of_few(arrays[n:n + AT_ONCE], factor)
+                 for n in range(0, len(arrays), AT_ONCE)]
+        return np.concatenate([np.zeros((0, ENTRIES)), *parts])
+
+    def _bins_of_few(self, arrays, factor):
         n = len(arrays)
-        if not n:
-            return np.zeros((0, ENTRIES))
         if n not in self.rows:
             rows = self.backend.zeros((n, *self.segments.shape))
             self.rows[n] = [rows[i] for i in range(n)], self.binner(rows)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.backends.base import Backend
+from ekm3d.backends.scratch import RESPONSE, SOURCES, Scratch
 from ekm3d.boundaries.boundary_faces import (
     ANODE,
     BARE_CATHODE,
@@ -24,7 +24,7 @@ from ekm3d.boundaries.boundary_faces import (
 )
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.constants import F_RT, FARADAY
-from ekm3d.grid.grid import GHOST, Array, Grid
+from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.face_interpolation import from_reservoir
 from ekm3d.solvers.elliptic import EllipticSolver
@@ -50,13 +50,14 @@ class ElectricalBoundary:
     {number of a group: last level found for its current [V]}.
     """
 
-    def __init__(self, grid: Grid, backend: Backend, domain: Domain, contacts: BoundaryFaces,
+    def __init__(self, scratch: Scratch, domain: Domain, contacts: BoundaryFaces,
                  z: np.ndarray, diffusion: np.ndarray, overpotential: float):
-        """z, diffusion [m2/s]: (species,); overpotential [V]: of anode and cathode together."""
+        """scratch: the solver's; z, diffusion [m2/s]: (species,); overpotential [V]: of anode and
+        cathode together."""
         self.domain, self.contacts, self.overpotential = domain, contacts, overpotential
         self.z, self.diffusion = z, diffusion
-        self.coupling, self.source, self.response_source = (
-            backend.zeros(grid.padded) for _ in range(3))
+        self.scratch = scratch
+        _, self.source, self.coupling = scratch[SOURCES]
         n = contacts.faces.strip.size
         self.into_ore, self.drop, self.level, self.previous_drop = (np.zeros(n) for _ in range(4))
         self.use_smaller_side, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
@@ -202,9 +203,10 @@ class ElectricalBoundary:
         responses = []
         for n, active in controlled:
             u = self.responses.setdefault(n, np.zeros_like(phi))
-            self.response_source[...] = 0.0
-            self.domain.add_at(self.response_source, voxel[active], coupling[active])
-            elliptic.solve(sx, sy, sz, self.coupling, self.response_source, u, "unit response",
+            response_source, = self.scratch[RESPONSE]
+            response_source[...] = 0.0
+            self.domain.add_at(response_source, voxel[active], coupling[active])
+            elliptic.solve(sx, sy, sz, self.coupling, response_source, u, "unit response",
                            reuse=True)
             iterations += elliptic.iterations
             responses.append(u)

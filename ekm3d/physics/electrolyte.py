@@ -12,6 +12,7 @@ import numpy as np
 
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
+from ekm3d.backends.scratch import OUTFLOW, Scratch
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
@@ -60,7 +61,7 @@ class Electrolyte:
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
-                 rock: Rock, given: Array | None = None):
+                 rock: Rock, given: Array | None = None, scratch: Scratch | None = None):
         """given: padded conductivity [S/m] in place of that of the ions."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.rock, self.given = rock, given
@@ -70,7 +71,8 @@ class Electrolyte:
         counts = {"NS": len(self.z), "NX": len(chem.z_x), "NX1": len(self.exchange_charge)}
         self._electrolyte, self._imbalance = (
             backend.bind(op, **counts) for op in (electrolyte, imbalance))
-        self.own, self.ratio = (backend.zeros(grid.padded) for _ in range(2))
+        self.own = backend.zeros(grid.padded)
+        self.ratio = (scratch or Scratch(grid, backend))[OUTFLOW][0]
         self.sigma = self.own if given is None else given
 
     def update(self, s: State, dt: float) -> None:

@@ -9,6 +9,7 @@ where given, is implicit in time. Wells and their limits: see `well_control`.
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
+from ekm3d.backends.scratch import SOURCES
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.wells import Openings, Wells
@@ -73,15 +74,17 @@ class Flow:
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, rock: Rock,
-                 contacts: BoundaryFaces, wells: Wells, tolerance: float):
-        """tolerance: relative residual of the solver; ghosts of rock must be up to date."""
+                 contacts: BoundaryFaces, wells: Wells, tolerance: float,
+                 elliptic: EllipticSolver | None = None):
+        """tolerance: relative residual of the solver; elliptic: the solver, one of its own if None;
+        ghosts of rock must be up to date."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.rock, self.sources = rock, wells
-        self.elliptic = EllipticSolver(grid, backend, domain, tolerance)
+        self.elliptic = elliptic or EllipticSolver(grid, backend, domain, tolerance)
         self.conductance, self.water = (backend.zeros((3, *grid.padded)) for _ in range(2))
-        self.stored, self.kept, self.source, self.coupling, self.fixed = (
-            backend.zeros(grid.padded) for _ in range(5))
-        self.storing = domain.any(rock.storage)
+        self.source, self.fixed, _ = self.elliptic.scratch[SOURCES]
+        self.coupling = backend.zeros(grid.padded)      # kept: the operator may stay as it is
+        self.storing = rock.storage is not None and domain.any(rock.storage)
         self.rock_conductance, self.osmosis, self.darcy = (
             backend.bind(op) for op in (rock_conductance, osmosis, darcy))
         self.source_minus_divergence = backend.bind(source_minus_divergence, NK=1)
@@ -110,17 +113,18 @@ class Flow:
         """
         g, rock, control = self.grid, self.rock, self.control
         self.domain.fill(sigma)
+        self.fixed[...] = 0.0
         if self.storing:
-            np.multiply(rock.storage, g.voxel_volume / dt, out=self.stored)
-            np.multiply(self.stored, s.head, out=self.kept)
+            self._set_stored(self.fixed, dt)
+            self.fixed *= s.head
         self.osmosis(g, sigma, rock.hydraulic_conductivity, rock.electroosmosis,
                      self.conductance, s.phi, self.water)
-        self.source_minus_divergence(g, s.head, self.kept, self.water, 0.0, self.source)
+        self.source_minus_divergence(g, s.head, self.fixed, self.water, 0.0, self.source)
         control.start(drive, drop)
         self.iterations, trend = 0, s.head_trend
         for _ in range(2 * len(control.openings) + 20):
             conditions = control.conditions()
-            self._solve(s, conditions, trend)
+            self._solve(s, conditions, trend, dt)
             trend = None
             self.wells = []
             changed = False
@@ -143,7 +147,11 @@ class Flow:
                       np.maximum(-inflow[at_face], 0.0) if is_well else -inflow[at_face])
         del self.wells[len(self.sources):]
 
-    def _solve(self, s, conditions, trend):
+    def _set_stored(self, out, dt):
+        """Set `out` to the water that a voxel stores per head and time  [m2/s]."""
+        np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
+
+    def _solve(self, s, conditions, trend, dt):
         """One solution for the head; conditions: (coupling, inflow at head zero) of openings."""
         openings = self.control.openings
         linked = self.storing or any(coupling.any() for coupling, _ in conditions)
@@ -157,7 +165,9 @@ class Flow:
             self.domain.add_at(self.fixed, place.voxel, inflow)
         same = self._same_operator(conditions)
         if not same:
-            np.copyto(self.coupling, self.stored)
+            self.coupling[...] = 0.0
+            if self.storing:
+                self._set_stored(self.coupling, dt)
             for place, (coupling, _) in zip(openings, conditions, strict=True):
                 self.domain.add_at(self.coupling, place.voxel, coupling)
         sz, sy, sx = self.conductance
@@ -166,10 +176,11 @@ class Flow:
         self.iterations += self.elliptic.iterations
 
     def _same_operator(self, conditions):
-        """True if rock and openings conduct just as in the last solution."""
+        """True if the solver still has the operator, and rock and openings conduct as in it."""
         couplings = [values for place, (coupling, _) in zip(self.control.openings, conditions,
                                                             strict=True)
                      for values in (place.voxel, coupling)]
         last, self.last_couplings = self.last_couplings, None if self.storing else couplings
-        return last is not None and len(last) == len(couplings) and all(
-            map(np.array_equal, last, couplings))
+        if last is None or self.elliptic.operator_of != "head":
+            return False
+        return len(last) == len(couplings) and all(map(np.array_equal, last, couplings))

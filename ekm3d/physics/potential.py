@@ -12,6 +12,7 @@ import numpy as np
 
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
+from ekm3d.backends.scratch import SOURCES
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.chemistry.system import ChemicalSystem
@@ -89,8 +90,10 @@ class Potential:
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
-                 contacts: BoundaryFaces, options: NumericalOptions):
-        """chem: with z and diffusion [m2/s] of the species."""
+                 contacts: BoundaryFaces, options: NumericalOptions,
+                 elliptic: EllipticSolver | None = None):
+        """chem: with z and diffusion [m2/s] of the species; elliptic: solver, one of its own if
+        None."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
         metal = [np.flatnonzero(np.pad(domain.local_view(mask), GHOST))
@@ -100,16 +103,17 @@ class Potential:
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
                                   for a in (chem.z, chem.diffusion))
         self.highest = float(np.abs(self.z).max(initial=0.0))
-        self.elliptic = EllipticSolver(grid, backend, domain, options.tolerance)
-        self.boundary = ElectricalBoundary(grid, backend, domain, contacts, self.z, self.diffusion,
-                                           options.overpotential)
+        self.elliptic = elliptic or EllipticSolver(grid, backend, domain, options.tolerance)
+        self.source = self.elliptic.scratch[SOURCES][0]
+        self.boundary = ElectricalBoundary(self.elliptic.scratch, domain, contacts, self.z,
+                                           self.diffusion, options.overpotential)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.use_smaller_side, self.flagged = (
             backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
-        self.previous_phi, self.source = (backend.zeros(grid.padded) for _ in range(2))
-        self.given = backend.zeros(grid.padded)                     # current source, A per voxel
+        self.previous_phi = backend.zeros(grid.padded)
+        self.given = None                                           # current source, A per voxel
         if options.source is not None:
-            self.given += grid.voxel_volume * options.source
+            self.given = grid.voxel_volume * options.source
         self.iterations = 0
         self.source_minus_divergence = backend.bind(source_minus_divergence, NK=1)
         self.flag_drift_changes = backend.bind(flag_drift_changes, NS=len(self.z))
@@ -169,7 +173,7 @@ class Potential:
                                       s.pore_turnover, self.use_smaller_side, self.z,
                                       self.diffusion, self.options.blend, self.conductance,
                                       self.current)
-            self.source_minus_divergence(g, s.charge, self.given, self.current,
+            self.source_minus_divergence(g, s.charge, self._given_source(), self.current,
                                          FARADAY * g.voxel_volume / dt, self.source)
             boundary.connect(given is None)
             self.iterations += boundary.solve(self.elliptic, self.conductance, self.source, s.phi,
@@ -197,3 +201,11 @@ class Potential:
                 f"t = {s.time:g} s ({self.domain.count(self.flagged)} faces); a smaller "
                 "schedule.max_step may help")
         boundary.finish()
+
+    def _given_source(self):
+        """Padded current source of the case [A]; zeros, in an array that is free, without one."""
+        if self.given is not None:
+            return self.given
+        free = self.boundary.source
+        free[...] = 0.0
+        return free

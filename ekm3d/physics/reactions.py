@@ -140,6 +140,10 @@ class Reactions:
         except ChemistryError:
             return None                     # that voxel raises again below, with its place
         seeds.spread(found.warm_start, s.warm_start)
+        minerals = s.warm_start[len(s.warm_start_rate):]    # they are amounts: none in electrodes
+        in_ore = self.voxels.take(minerals)
+        minerals[...] = 0.0
+        self.voxels.put(minerals, in_ore)
         return 0.0
 
     def _by_exchanger(self, array):
@@ -151,8 +155,7 @@ class Reactions:
         return ChemicalState(*map(flat, (
             s.totals, self.rock.water_content, self._by_exchanger(self.rock.cec),
             self._by_exchanger(self.rock.cec_slope), self.reference_pH)), Sites.limits, *map(flat, (
-                s.warm_start, s.warm_start_rate, s.c, s.exchanged, s.solid, self.gas, s.pH,
-                self.strength)))
+                s.warm_start, s.warm_start_rate, s.c, s.exchanged, self.gas, s.pH, self.strength)))
 
     def _solve(self, cells, where, elapsed):
         with self.domain.collective_errors(ChemistryError):

@@ -23,7 +23,7 @@ class Rock:
     dispersivity: Array               # longitudinal, alpha_L                              [m]
     hydraulic_conductivity: Array     # Darcy's K                                          [m/s]
     electroosmosis: Array             # electro-osmotic permeability k_e                   [m2/V/s]
-    storage: Array                    # specific storage S_s                               [1/m]
+    storage: Array | None             # specific storage S_s; None: none stored            [1/m]
     reference_pH: Any                 # of the capacities: a number, or (exchangers, 1)    [1]
     whole_cec: Array | None = None    # cec with slow exchange sites included; None: not divided
     whole_slope: Array | None = None  # their slope with pH

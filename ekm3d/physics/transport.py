@@ -11,6 +11,7 @@ import numpy as np
 
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
+from ekm3d.backends.scratch import OUTFLOW, Scratch
 from ekm3d.boundaries.boundary_faces import METAL, PASSING, TANK, BoundaryFaces
 from ekm3d.boundaries.wells import Wells
 from ekm3d.chemistry.system import ChemicalSystem
@@ -134,7 +135,8 @@ class Transport:
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
-                 rock: Rock, contacts: BoundaryFaces, wells: Wells, options: NumericalOptions):
+                 rock: Rock, contacts: BoundaryFaces, wells: Wells, options: NumericalOptions,
+                 scratch: Scratch | None = None):
         """contacts: with the steady fluxes through sides; ghosts of rock must be up to date."""
         self.grid, self.domain, self.chem, self.rock = grid, domain, chem, rock
         self.backend, self.flux = backend, None
@@ -154,8 +156,7 @@ class Transport:
         self.accumulate = backend.bind(accumulate, NK=k)
         self.watched: list[Subregion] = []
         self.entered = np.zeros(0)
-        self.outflow = [backend.zeros(grid.padded) for _ in range(4)]    # outflow_coefficients
-        self.rate = backend.zeros(grid.padded)
+        *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
 

@@ -18,6 +18,7 @@ which loses as many digits as the square falls by; below MIN_DECREASE r.r it is 
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
+from ekm3d.backends.scratch import SOLVER, Scratch
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.domain import Domain
@@ -120,25 +121,28 @@ def extrapolate(g, A_trend, alpha, trend, x, r):
 class EllipticSolver:
     """Preconditioned conjugate gradients on one grid; all arrays are allocated once.
 
-    tolerance: of the residual, relative to the source. iterations: of the last solve.
+    One solver serves several problems, one after the other. tolerance: of the residual, relative
+    to the source. iterations: of the last solve; operator_of: the quantity whose operator was set
+    last; scratch: arrays that it shares with other phases of a step.
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, tolerance: float = 1e-11,
-                 max_iterations: int = 20000) -> None:
+                 max_iterations: int = 20000, scratch: Scratch | None = None) -> None:
         self.grid, self.backend, self.domain = grid, backend, domain
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.multigrid = Multigrid(grid, backend, domain)
         operators = (apply_operator, apply_to_direction, residual, scale_residual,
                      update_direction, update_solution, remove_mean_residual, extrapolate)
         self.do = {op.__name__: backend.bind(op) for op in operators}
-        self.Ap, self.r = (backend.zeros(grid.padded) for _ in range(2))
+        self.scratch = scratch or Scratch(grid, backend)
+        self.Ap, self.r = self.scratch[SOLVER]
         self.p = backend.zeros(grid.padded, np.float32)
         self.fill_direction = domain.ghost_updater(self.p)
         sums = backend.zeros((4, *grid.shape[:2], grid.segments))
         self.rr_sums, self.product_sums, self.residual_sums = sums[0], sums[1:], sums[:3]
         self.add_rr, self.add_all, self.add_residual = map(
             domain.segment_reducer, (sums[:1], sums, self.residual_sums))
-        self.iterations = 0
+        self.iterations, self.operator_of = 0, ""
         long = [axis for axis, n in enumerate(domain.whole.shape) if n > 1]
         self.axis = long[0] if len(long) == 1 else None     # of a single column of voxels
 
@@ -161,7 +165,8 @@ class EllipticSolver:
         """
         A, multigrid = (ax, ay, az, b), self.multigrid
         if not reuse:
-            multigrid.set_operator(*A)
+            multigrid.set_operator(*A, quantity)
+            self.operator_of = quantity
         singular = not multigrid.coupling_sum and multigrid.active_count > 0
         source_mean = self._mean(f) if singular else 0.0
         if self.axis is not None:

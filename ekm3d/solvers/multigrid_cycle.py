@@ -25,6 +25,7 @@ from ekm3d.solvers.multigrid import FIRST, FROM_ZERO, PROLONG, RESTRICT, SECOND,
 Cells = tuple[int, ...]              # voxels along x, y, z
 
 W_CYCLE_VOXELS = 2000                # a coarse level of at least so many voxels is visited twice
+KEPT = 2                             # hierarchies: operators in turn may coarsen other axes
 
 
 def coarse_cells(cells: Cells, mean: Sequence[float]) -> list[Cells]:
@@ -66,12 +67,13 @@ def cycle_steps(sizes: Sequence[int], level: int, w_cycle: bool = False, end: in
 class Multigrid:
     """Hierarchy of one grid and its cycle.
 
-        set_operator(ax, ay, az, b)   an operator; sets coupling_sum (sum of b) and active_count
-        build_hierarchy()             its coarse levels
-        apply()                       finest.x = M finest.b; returns their product
-        use_v_cycle()                 from now on
+        set_operator(ax, ay, az, b, name)   an operator; sets coupling_sum (sum of b), active_count
+        build_hierarchy()                   its coarse levels
+        apply()                             finest.x = M finest.b; returns their product
+        use_v_cycle()                       from now on, for operators of that name
 
-    finest: the finest level, this rank's part; w_cycle: False after use_v_cycle.
+    finest: the finest level, this rank's part; hierarchy: of the present operator; w_cycle: False
+    after use_v_cycle.
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain) -> None:
@@ -89,12 +91,18 @@ class Multigrid:
             domain.segment_reducer(self.sums),
             domain.segment_reducer(self.product),
         )
-        self.hierarchy: Hierarchy                    # of `cells`, made by build_hierarchy
-        self.cells: list[Cells] = []
-        self.w_cycle = True
+        self.hierarchy: Hierarchy                    # of these cells
+        self.cells: tuple[Cells, ...] = ()
+        self.kept: dict[tuple[Cells, ...], tuple[Hierarchy, dict]] = {}  # with the calls of cycles
+        self.name, self.w_cycle = "", True
+        self.v_cycles: set[str] = set()              # names of operators that need them
 
-    def set_operator(self, ax: Array, ay: Array, az: Array, b: Array) -> None:
-        """Set the finest level from an operator (padded float64, see `elliptic`), and its sums."""
+    def set_operator(self, ax: Array, ay: Array, az: Array, b: Array, name: str = "") -> None:
+        """Set the finest level from an operator (padded float64, see `elliptic`), and its sums.
+
+        name: of the problem, which keeps its kind of cycle.
+        """
+        self.name, self.w_cycle = name, name not in self.v_cycles
         self.do["sum_coefficients"](self.grid, ax, ay, az, b, self.sums)
         *faces, self.coupling_sum, active = self.add_sums()
         self.active_count, self.is_built = int(active), False
@@ -111,12 +119,7 @@ class Multigrid:
         """Compute the operators of the coarse levels, unless they are those of this operator."""
         if self.is_built:
             return
-        cells = coarse_cells(self.domain.whole.cells, self.mean_conductance)
-        if cells != self.cells:
-            self.hierarchy = Hierarchy(self.finest, self.domain, self.backend, cells)
-            self.cells = cells
-            self._schedule()
-        h = self.hierarchy
+        h = self._choose_hierarchy()
         for (fine, coarse), domain in zip(pairwise(h.local_levels), h.domains[1:], strict=True):
             self._coarsen(fine, coarse)
             domain.ghost_updater(coarse.face)()
@@ -132,8 +135,25 @@ class Multigrid:
         self.do["coarsen"](fine.grid, coarse.grid, fine.face, fine.coupling, coarse.face,
                            coarse.coupling)
 
+    def _choose_hierarchy(self):
+        """Take the hierarchy of the grids that suit the operator, made at first; return it."""
+        cells = tuple(coarse_cells(self.domain.whole.cells, self.mean_conductance))
+        if cells not in self.kept:
+            while len(self.kept) >= KEPT:
+                del self.kept[next(iter(self.kept))]
+            self.kept[cells] = Hierarchy(self.finest, self.domain, self.backend, cells), {}
+        self.cells, (self.hierarchy, self.cycles) = cells, self.kept[cells]
+        self._schedule()
+        return self.hierarchy
+
     def _schedule(self):
-        """Prepare the calls of a cycle."""
+        """Take the calls of a cycle, prepared at first."""
+        if self.w_cycle not in self.cycles:
+            self.cycles[self.w_cycle] = self._prepared_cycle()
+        self.run_cycle = self.cycles[self.w_cycle]
+
+    def _prepared_cycle(self):
+        """Return one function that makes the calls of a cycle."""
         h, finest = self.hierarchy, self.finest
         self.small_steps = {
             start: self.backend.from_numpy(np.array([
@@ -148,11 +168,12 @@ class Multigrid:
         calls.append(self.backend.prepare(
             self.do["smooth_and_sum"], self.grid, *finest.operator, finest.b, finest.y, SECOND,
             finest.x, self.product[0]))
-        self.run_cycle = self.domain.sequence(calls)
+        return self.domain.sequence(calls)
 
     def use_v_cycle(self) -> None:
-        """Visit every level once per cycle from now on."""
+        """Visit every level once per cycle from now on, for operators of the present name."""
         self.w_cycle = False
+        self.v_cycles.add(self.name)
         self._schedule()
 
     def _calls(self, step: int, n: int) -> list[Callable]:

@@ -29,7 +29,7 @@ import numpy as np
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import above, below, faces
-from ekm3d.state import components, minerals, on_clay
+from ekm3d.state import component, minerals, on_clay, stores
 from ekm3d.suggest import suggest
 
 AXES = {"z": 0, "y": 1, "x": 2}
@@ -133,20 +133,26 @@ def _inner(sim: Simulation, name: str) -> Any:
 
 def _equivalent_fraction(sim: Simulation, n: int) -> np.ndarray:
     """Return the share of exchangeable species n in the charge of its exchanger."""
-    amounts = sim.backend.to_numpy(on_clay(sim.state)[sim.grid.inner])
+    amounts = sim.backend.to_numpy(on_clay(sim.state, sim.grid.inner))
     charges = amounts * sim.chem.z_x[:, None, None, None]
     total = charges[sim.chem.site_of == sim.chem.site_of[n]].sum(0)
     return np.divide(charges[n], total, out=np.zeros_like(total), where=total > 0)
 
 
+def _immobile(sim: Simulation, n: int) -> Any:
+    """Return the total of component n in immobile water, 0 in a case without it."""
+    return sum((still[n] for still in stores(sim.state, "immobile")),
+               sim.backend.zeros(sim.grid.padded))[sim.grid.inner]
+
+
 LIST_VALUES: dict[str, Callable[[Simulation, int], Any]] = {
-    "total": lambda sim, n: components(sim.state, sim.chem)[sim.grid.inner][n],
-    "immobile": lambda sim, n: _inner(sim, "immobile")[n],
+    "total": lambda sim, n: component(sim.state, sim.chem, n)[sim.grid.inner],
+    "immobile": _immobile,
     "dissolved": lambda sim, n: sim.state.weighted_sum(sim.chem.nu[:, n], _inner(sim, "c")),
     "species": lambda sim, n: _inner(sim, "c")[n],
-    "exchanged": lambda sim, n: on_clay(sim.state)[sim.grid.inner][n],
+    "exchanged": lambda sim, n: on_clay(sim.state, sim.grid.inner)[n],
     "fraction": _equivalent_fraction,
-    "solid": lambda sim, n: minerals(sim.state)[sim.grid.inner][n],
+    "solid": lambda sim, n: minerals(sim.state, sim.grid.inner)[n],
 }
 PLAIN_VALUES: dict[str, Callable[[Simulation], Any]] = {
     "pH": lambda sim: _inner(sim, "pH"),

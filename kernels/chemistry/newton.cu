@@ -59,7 +59,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               real* __restrict__ EACH(NW) LIST(m) warm_start,
               real* __restrict__ EACH(NB) LIST(m) rate,
               real* __restrict__ EACH(NS) LIST(m) c, real* __restrict__ EACH(NE) LIST(m) exchanged,
-              real* __restrict__ EACH(NM) LIST(m) solid, real* __restrict__ EACH(NGAS) LIST(m) gas,
+              real* __restrict__ EACH(NGAS) LIST(m) gas,
               real* __restrict__ LIST(m) pH, real* __restrict__ LIST(m) strength,
               int* __restrict__ LIST(n) steps, Flag* __restrict__ LIST(n) done)
 {
@@ -181,8 +181,6 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
         }
         for (int u = 0; u < NW; u++)
             scatter(v, good, p.y[u], warm_start + Offset(u) * m);
-        for (int q = 0; q < NM; q++)
-            scatter(v, good, p.y[NB + q], solid + Offset(q) * m);
         for (int q = NM; q < NP; q++) {
             EKM_LANES(l, LANES) out[l] = -p.y[NB + q][l];
             scatter(v, good, out, gas + Offset(q - NM) * m);

@@ -88,10 +88,10 @@ def main():
                 continue
             case = Case.read(case_path(where), overrides)
             peak = measured(where, overrides, backend)
-            slow = case.rates.any
-            wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, slow)
-            rows[slow].append((peak, np.prod(case.grid.padded),
-                               memory_estimate.per_voxel(case.chemistry, backend)[0]))
+            processes = case.rates.processes
+            wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, processes)
+            rows[bool(processes)].append((peak, np.prod(case.grid.padded),
+                               memory_estimate.per_voxel(case.chemistry, backend, processes)[0]))
             print(f"| {name} | {backend} | {np.prod(case.grid.cells):,} | {peak / 2**20:.0f} | "
                   f"{wanted / 2**20:.0f} | {wanted / peak:.2f} |", flush=True)
         rules[backend] = with_slow(fitted(rows[False]), rows[True])

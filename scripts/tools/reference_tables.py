@@ -11,7 +11,7 @@ their meaning from the docstring of the NumPy twin.
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ekm3d.backends.base import Backend
 from ekm3d.backends.kernel_signature import kernel_names
 from ekm3d.grid.grid import Grid
 from ekm3d.resources import folder
-from ekm3d.state import FIELDS, State
+from ekm3d.state import FIELDS, PROCESSES, State
 
 PAGE = Path(__file__).resolve().parents[2] / "ekm3d" / "README.md"
 STRIPS, SIDES, AXES = 70, 30, 40      # lengths that differ, so that a shape can be read back
@@ -36,7 +36,7 @@ def shapes() -> dict[str, str]:
     counts = {axis: AXES + n for n, axis in enumerate(axes)}
     names = {length: axis for axis, length in counts.items()}
     names |= {STRIPS: "strips", STRIPS + SIDES: "places"}
-    state = State(grid, Backend("reference tables"), counts, STRIPS, SIDES)
+    state = State(grid, Backend("reference tables"), counts, STRIPS, SIDES, PROCESSES)
     found = {}
     for name in FIELDS:
         shape = getattr(state, name).shape
@@ -62,9 +62,10 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def fields() -> str:
     """Return the table of state fields."""
     shape = shapes()
-    return table(["field", "unit", "shape", "meaning", "needed for restart"],
+    return table(["field", "unit", "shape", "meaning", "only with", "needed for restart"],
                  [[f"`{name}`", field.unit, shape[name], field.meaning,
-                   "yes" if field.restart else "no"] for name, field in FIELDS.items()])
+                   field.process or "any case", "yes" if field.restart else "no"]
+                  for name, field in FIELDS.items()])
 
 
 def kernel_rows() -> Iterator[list[str]]:
@@ -91,12 +92,12 @@ def kernels() -> str:
 TABLES = {"fields": fields, "kernels": kernels}
 
 
-def updated(text: str) -> str:
-    """Return the text of the page with its tables made anew.
+def updated(text: str, tables: Mapping[str, Callable[[], str]] = TABLES) -> str:
+    """Return the text of a page with its tables made anew, each by the function of its name.
 
     Raises ValueError where the page lacks the comments of a table.
     """
-    for name, make in TABLES.items():
+    for name, make in tables.items():
         begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
@@ -106,18 +107,19 @@ def updated(text: str) -> str:
     return text
 
 
-def main(arguments: list[str] | None = None, page: Path = PAGE) -> int:
-    """Write the tables, or with --check compare them; return the exit code."""
+def main(arguments: list[str] | None = None, page: Path = PAGE,
+         tables: Mapping[str, Callable[[], str]] = TABLES) -> int:
+    """Write the tables of a page, or with --check compare them; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="exit with 1 if out of date")
     options = parser.parse_args(arguments)
     old = page.read_text()
-    new = updated(old)
+    new = updated(old, tables)
     if not options.check:
         page.write_text(new)
         print(f"{page}: {'written' if new != old else 'up to date'}")
     elif new != old:
-        print(f"{page} is out of date: run python scripts/tools/reference_tables.py")
+        print(f"{page} is out of date: run this script without --check")
         return 1
     return 0
 

@@ -7,7 +7,7 @@ as an operand, as an index or to be stored in it, at np.asarray, and at `where` 
 CuPy 14's order of axes (asarray keeps Fortran order) and its stack of streams: `get` of an array
 that is not contiguous makes the default stream current (cupy issue 8377). `crossed` counts
 transfers to the host and the numbers in them; `largest` is the largest transfer in either
-direction.
+direction. `memory` counts the bytes of all arrays that are alive, `now` and at the `peak`.
 
 Launches are executed at once, one after the other; asynchronous copies as late as CUDA allows, when
 an event behind them or their stream is synchronised, so that a read too early finds old values. A
@@ -18,6 +18,7 @@ time to load a kernel.
 
 import ctypes
 import hashlib
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,6 +49,25 @@ METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "rep
            "sum", "take", "transpose", "view")
 
 crossed = SimpleNamespace(times=0, numbers=0, largest=0)
+memory = SimpleNamespace(now=0, peak=0, alive=set())
+
+
+def count_memory(array):
+    """Count the memory behind an array until it is freed; views share that of their array."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    key, size = id(array), array.nbytes
+    if key in memory.alive:
+        return
+
+    def freed():
+        memory.alive.remove(key)
+        memory.now -= size
+
+    memory.alive.add(key)
+    memory.now += size
+    memory.peak = max(memory.peak, memory.now)
+    weakref.finalize(array, freed).atexit = False
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -55,6 +75,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, host):
         self.host = np.asarray(host)
+        count_memory(self.host)
 
     shape = property(lambda self: self.host.shape)
     dtype = property(lambda self: self.host.dtype)

@@ -12,13 +12,12 @@ from helpers import compile_once
 
 from ekm3d import Case, Simulation
 from ekm3d.parallel.team import join
-from ekm3d.state import FIELDS
 
 
 def values(sim):
     """{name: (array, whether it lies on voxels)} of what a step leaves behind."""
     found = {name: (getattr(sim.state, name), field.where == "voxels")
-             for name, field in FIELDS.items()}
+             for name, field in sim.state.fields.items()}
     for name, array in (("conductance", sim.potential.conductance), ("water", sim.flow.water),
                         ("sigma", sim.electrolyte.sigma), ("gains", sim.transport.ore)):
         found[name] = array, True

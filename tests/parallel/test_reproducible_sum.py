@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.parallel.reproducible_sum import (
+    AT_ONCE,
     ENTRIES,
     ReproducibleSums,
     bin_values,
@@ -189,3 +190,16 @@ def test_bins_of_boxes_are_those_of_the_whole(backend, rng):
             inside = np.s_[k0:k1 + 2 * GHOST, :, i0:i1 + 2 * GHOST]
             parts.append(ReproducibleSums(box, backend).of_voxels(a[inside].copy())[0])
     assert finish(np.array(parts)) == finish(ReproducibleSums(whole, backend).of_voxels(a))
+
+
+def test_many_sums_are_the_single_ones_and_take_little_memory(backend, rng):
+    """Twenty arrays, with a factor and without: bins of each alone, AT_ONCE segments are kept."""
+    grid = GRIDS[3]
+    sums = ReproducibleSums(grid, backend)
+    arrays, factor = wide(rng, (20, *grid.padded)), wide(rng, grid.padded)
+    alone = [sums.of_voxels(a)[0] for a in arrays]
+    times = [sums.of_products(a, factor)[0] for a in arrays]
+    assert np.array_equal(sums.of_many(arrays), alone)
+    assert np.array_equal(sums.of_many(arrays, factor), times)
+    assert sums.of_many(arrays[:0]).shape == (0, ENTRIES)
+    assert sorted(sums.rows) == [20 % AT_ONCE, AT_ONCE]

@@ -44,13 +44,13 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
         "totals_at_last_solve": len(chem.components),
         "c": len(chem.species),
         "exchanged": len(chem.exchange),
-        "solid": len(chem.minerals),
         "warm_start": chem.unknowns,
         "warm_start_rate": chem.unknowns - len(chem.minerals),
     }
     s = SimpleNamespace(step=0, time=0.0, gas_uptake=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "transport_factor", "charge")})
+    s.solid = s.warm_start[counts["warm_start_rate"]:]
     reactions = Reactions(OreVoxels(GRID, place, backend), chem, engine, rock, skip)
     reactions.voxels.put(s.totals, total)
     reactions.advance(s)

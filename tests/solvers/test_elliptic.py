@@ -195,6 +195,32 @@ def test_multigrid_hierarchy_is_reused(backend, rng):
     assert len(calls) == 2 * count
 
 
+def test_problems_in_turn_are_solved_as_by_solvers_of_their_own(backend, rng):
+    """Two quantities on one solver, three times each, connected along x and along z.
+
+    Their hierarchies differ and are both kept; each solution has the bits of a solver that knows
+    no other problem. What a solver shares has zeros in its ghosts throughout.
+    """
+    grid = Grid((12, 10, 11), (1.0, 1.0, 1.0))
+    (ax, ay, az), _ = conductances(rng, grid, 1e2)
+    b = couplings(rng, grid, 0.1)
+    shared, made = EllipticSolver(grid, backend, Domain(grid), tolerance=1e-9), []
+    problems = {"potential": (30 * ax, ay, az, b), "head": (ax, ay, 30 * az, b)}
+    own = {name: EllipticSolver(grid, backend, Domain(grid), tolerance=1e-9) for name in problems}
+    for _ in range(3):
+        for name, operator in problems.items():
+            f = padded(grid, rng.normal(size=grid.shape))
+            x, alone = np.zeros(grid.padded), np.zeros(grid.padded)
+            shared.solve(*operator, f, x, name)
+            own[name].solve(*operator, f, alone, name)
+            assert shared.operator_of == name and np.array_equal(x, alone)
+            made.append(shared.multigrid.hierarchy)
+    assert made[0] is made[2] is made[4] and made[1] is made[3] is not made[0]
+    for array in shared.scratch.arrays:
+        array[grid.inner] = 0.0
+        assert not array.any()
+
+
 def test_another_operator_leaves_no_trace_of_the_last_one(backend, rng):
     """Strongly connected along x first, then along z; NaN left in p as by an overflow.
 

@@ -241,6 +241,11 @@ def test_v_cycle_takes_over_where_the_w_cycle_is_not_positive(backend):
     solver, _, residual = solved(grid, backend, a, np.zeros(grid.padded),
                                  padded(grid, f - f.mean()), 1e-6)
     assert not solver.multigrid.w_cycle and residual < 1.01e-6
+    ones = [padded(grid, np.ones(grid.shape))] * 4      # another problem begins with W again
+    solver.solve(*ones, ones[0], np.zeros(grid.padded), "head")
+    assert solver.multigrid.w_cycle
+    solver.solve(*ones, ones[0], np.zeros(grid.padded), "potential")
+    assert not solver.multigrid.w_cycle
 
 
 def test_small_cycle_equals_separate_levels(backend, rng, monkeypatch):
