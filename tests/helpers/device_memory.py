@@ -1,6 +1,5 @@
 """Memory of the stand-in's arrays: who owns which addresses; poison in what is given back."""
 
-import bisect
 import ctypes
 import weakref
 
@@ -30,8 +29,10 @@ def poison(array):
 
 
 def array_around(address):
-    """Return (first, last + 1) address of the array that an address belongs to."""
-    known = sorted(memory)
-    first = known[bisect.bisect_right(known, address) - 1]
-    assert first <= address < first + memory[first], "an address of no array"
-    return first, first + memory[first]
+    """Return (first, last + 1) address of the array that an address belongs to.
+
+    (address, address), a range without a byte, if it belongs to none.
+    """
+    first = max((known for known in memory if known <= address), default=0)
+    last = first + memory.get(first, 0)
+    return (first, last) if address < last else (address, address)
