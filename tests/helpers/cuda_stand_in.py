@@ -51,8 +51,10 @@ FUNCTIONS = {
     "tensordot": "axes", "where": "", "zeros_like": "dtype"}
 NEW_ARRAYS = {"concatenate", "stack", "take", "tensordot", "where"}     # returned in C order
 VIEWS = ("ravel", "reshape", "transpose", "view")       # methods that compute nothing
-METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "repeat", "reshape",
-           "sum", "take", "transpose", "view")
+METHODS = {
+    "all": "axis keepdims", "any": "axis keepdims", "argmax": "axis", "astype": "copy", "copy": "",
+    "max": "axis keepdims", "min": "axis keepdims", "ravel": "", "repeat": "axis", "reshape": "",
+    "sum": "axis dtype keepdims", "take": "axis", "transpose": "", "view": ""}
 
 seeds = itertools.count(20231, 7919)     # of the order of every launch's blocks and threads
 crossed = SimpleNamespace(times=0, numbers=0, largest=0)
@@ -137,6 +139,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             raise AttributeError(f"device arrays have no {name!r} here")
 
         def method(*given, **options):
+            if unknown := set(options) - set(METHODS[name].split()):
+                raise TypeError(f"{name} of a device array takes no {', '.join(unknown)}")
             if name not in VIEWS:
                 stream.refuse_while_recording(name)
             return devised(getattr(self.host, name)(
