@@ -182,7 +182,8 @@ def ncu(cupy, given):
         return
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "ncu.csv"
-        words = [tool, "--csv", "--page", "raw", "--log-file", log, "--metrics",
+        words = [tool, "--csv", "--page", "raw", "--clock-control", "none", "--log-file", log,
+                 "--metrics",
                  ",".join(METRICS.values()), "--launch-count", "600", *own("workload", given)]
         yield from told(words)
         text = log.read_text() if log.exists() else ""
