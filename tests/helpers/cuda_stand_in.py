@@ -22,7 +22,6 @@ kernel; `ptx_modules` shows the rounding.
 import ctypes
 import hashlib
 import itertools
-import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,25 +57,7 @@ METHODS = {
 
 seeds = itertools.count(20231, 7919)     # of the order of every launch's blocks and threads
 crossed = SimpleNamespace(times=0, numbers=0, largest=0)
-memory = SimpleNamespace(now=0, peak=0, alive=set())
-
-
-def count_memory(array):
-    """Count the memory behind an array until it is freed; views share that of their array."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    key, size = id(array), array.nbytes
-    if key in memory.alive:
-        return
-
-    def freed():
-        memory.alive.remove(key)
-        memory.now -= size
-
-    memory.alive.add(key)
-    memory.now += size
-    memory.peak = max(memory.peak, memory.now)
-    weakref.finalize(array, freed).atexit = False
+memory = device_memory.used
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -84,7 +65,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, host):
         self.host = np.asarray(host)
-        count_memory(self.host)
         device_memory.own(self.host)
 
     shape = property(lambda self: self.host.shape)

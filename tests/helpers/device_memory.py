@@ -2,10 +2,12 @@
 
 import ctypes
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 
 memory = {}             # first address -> bytes of every array that owns its memory
+used = SimpleNamespace(now=0, peak=0)          # bytes of all of these
 
 
 def own(host):
@@ -15,12 +17,16 @@ def own(host):
     address = host.__array_interface__["data"][0]
     if host.nbytes and host.flags.owndata and address not in memory:
         memory[address] = host.nbytes
+        used.now += host.nbytes
+        used.peak = max(used.peak, used.now)
         weakref.finalize(host, give_back, address).atexit = False
 
 
 def give_back(address):
     """Poison memory that its array is about to leave; NumPy calls this before it frees it."""
-    ctypes.memset(address, 0xFF, memory.pop(address))
+    size = memory.pop(address)
+    used.now -= size
+    ctypes.memset(address, 0xFF, size)
 
 
 def poison(array):
