@@ -93,7 +93,7 @@ def on_a_gpu():
 
 
 def on_ptx():
-    """What NVRTC makes of the kernels, executed on the host, without fused multiply-add."""
+    """Kernels as NVRTC makes them, executed on the host, without fused multiply-add."""
     if nvrtc.library() is None:
         pytest.skip(nvrtc.MISSING)
     from helpers.ptx_modules import OnPtx

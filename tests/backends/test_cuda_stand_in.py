@@ -112,7 +112,8 @@ def test_asynchronous_copies_have_the_values_of_their_start(cuda, rng):
 
 
 def test_memory_of_others_is_poison(cuda):
-    """What is given back, and what begins without values, holds no number that a test may like."""
+    """Memory given back, and arrays that begin without values, hold no number that a test may like.
+    """
     array = cuda.from_numpy(np.ones(40))
     address = array.data.ptr
     assert np.isnan(np.empty_like(array).get()).all()

@@ -1,4 +1,4 @@
-"""What the cuda backend and its stand-in take for granted of CuPy, against the installed package.
+"""Assumptions of the cuda backend and its stand-in about CuPy, against the installed package.
 
 CuPy installs and imports without a GPU: `pip install cupy-cuda13x` (no part of ekm3d[dev]). Its
 arrays can be made around any address, as long as nothing is launched, so that shapes, strides and

@@ -72,7 +72,7 @@ def test_read_only_indices_are_copied_once_without_a_look_at_them(cuda):
 
 
 def test_launches_of_a_step_are_few(monkeypatch):
-    """What each costs on a GPU, some microseconds, is most of a step of 6 000 voxels.
+    """Launches cost some microseconds each on a GPU, most of a step of 6 000 voxels.
 
     The field block's third step: 54 graphs for 12 iterations of both solvers, and 79 kernels that
     are launched one by one. Bounds leave room for a fifth more.

@@ -1,4 +1,4 @@
-"""Whole steps with the kernels as NVRTC compiles them, and every access to memory looked at."""
+"""Steps with the kernels as NVRTC compiles them, and every access to memory looked at."""
 
 import numpy as np
 import pytest

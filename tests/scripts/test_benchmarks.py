@@ -101,7 +101,7 @@ OPTIONS = SimpleNamespace(small=True, folder=None)
 
 
 def made(script, part, **options):
-    """What a part yields on the stand-in: (rows, lines)."""
+    """Rows and lines that a part yields on the stand-in."""
     given = SimpleNamespace(**{**vars(OPTIONS), **options})
     out = list(script("gpu_parts").PARTS[part](cuda_stand_in, given))
     return [x for x in out if isinstance(x, dict)], [x for x in out if not isinstance(x, dict)]
