@@ -117,7 +117,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getattr__(self, name):
         if name not in METHODS:
             raise AttributeError(f"device arrays have no {name!r} here")
-
         def method(*given, **options):
             if unknown := set(options) - set(METHODS[name].split()):
                 raise TypeError(f"{name} of a device array takes no {', '.join(unknown)}")
