@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.backends.base import Backend
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.scratch import Scratch
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
@@ -54,8 +55,9 @@ class Simulation:
     length [s]; boundary_values: currents, voltages and water at electrodes and sides.
     """
 
-    def __init__(self, case: Any, backend: str = "auto", team: Alone = ALONE):
-        """case: a Case; backend: "auto", "numpy", "cpp" or "cuda"; team: of `parallel.team.join`.
+    def __init__(self, case: Any, backend: str | Backend = "auto", team: Alone = ALONE):
+        """case: a Case; backend: "auto", "numpy", "cpp", "cuda", or one that was chosen before;
+        team: of `parallel.team.join`.
 
         BackendError if the backend cannot run, InsufficientMemory if the run would not fit.
         """

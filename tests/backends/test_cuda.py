@@ -175,8 +175,7 @@ def test_cuda_without_cupy_is_refused(monkeypatch):
     with pytest.raises(BackendError, match="'cuda' cannot run: CuPy is not installed.*ekm3d.cuda12"
                        ".*use --backend numpy or cpp"):
         choose_backend("cuda")
-    monkeypatch.setattr(choose, "AUTOMATIC", ("cuda", "cpp"))
-    taken = choose_backend("auto")
+    taken = choose_backend("auto", lambda backend: "")
     assert taken.name != "cuda" and "CuPy is not installed" in taken.why
 
 
@@ -203,13 +202,16 @@ def test_a_device_that_cannot_compile_is_refused(monkeypatch):
     assert choose_backend("auto").name == "cpp"
 
 
-def test_auto_takes_cuda_only_if_it_is_a_candidate(monkeypatch):
-    """A backend that has not run on a device is taken by its name only."""
+def test_auto_takes_a_gpu_that_passes_a_trial(monkeypatch):
+    """Without a trial, as for several processes, none; else it says what was wrong with it."""
     monkeypatch.setitem(sys.modules, "cupy", cuda_stand_in)
-    assert choose_backend("auto").name != "cuda"
-    monkeypatch.setattr(choose, "AUTOMATIC", ("cuda", "cpp"))
     taken = choose_backend("auto")
+    assert taken.name == "cpp" and "cuda" not in taken.why
+    taken = choose_backend("auto", lambda backend: "" if backend.name == "cuda" else "no GPU")
     assert taken.name == "cuda" and "chosen by auto" in taken.why and "the host" in taken.why
+    assert choose_backend(taken) is taken
+    taken = choose_backend("auto", lambda backend: "two and two are five")
+    assert taken.name == "cpp" and "'cuda' is not taken: two and two are five" in taken.why
 
 
 # ---- whole steps ---------------------------------------------------------------------------

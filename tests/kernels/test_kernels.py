@@ -3,15 +3,12 @@
 The elliptic operator beside its NumPy twin; for the others see test_twins.
 """
 
-import ctypes
-import ctypes.util
 import re
-from importlib.util import find_spec
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import nvrtc
 from helpers.kernel_outputs import SHAPES, assert_only_inner, poisoned
 from helpers.kernel_worlds import TWINS as PHYSICS
 
@@ -46,44 +43,6 @@ DEFINES = [f"-D{name}=12" for name in
 
 # ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
 
-def nvrtc_library():
-    """Path of libnvrtc from the nvidia-cuda-nvrtc wheel, else the system's; None without one."""
-    spec = find_spec("nvidia")
-    roots = spec.submodule_search_locations if spec else []
-    found = sorted(p for root in roots for p in Path(root).glob("*/lib/libnvrtc.so.*")
-                   if "alt" not in p.name)
-    return str(found[-1]) if found else ctypes.util.find_library("nvrtc")
-
-
-@pytest.fixture(scope="module")
-def nvrtc():
-    path = nvrtc_library()
-    if path is None:
-        pytest.skip("no NVRTC: pip install nvidia-cuda-nvrtc-cu12 (part of ekm3d[dev] on Linux)")
-    return ctypes.CDLL(path)
-
-
-def cubin(nvrtc, text, name, options):
-    """(machine code or None, compiler's log) of a CUDA text."""
-    program = ctypes.c_void_p()
-    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(),
-                                    0, None, None) == 0
-    flags = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-    failed = nvrtc.nvrtcCompileProgram(program, len(options), flags)
-
-    def read(what):
-        size = ctypes.c_size_t()
-        assert getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size)) == 0
-        buffer = ctypes.create_string_buffer(size.value)
-        assert getattr(nvrtc, f"nvrtcGet{what}")(program, buffer) == 0
-        return buffer.raw
-
-    log = read("ProgramLog").decode(errors="replace")
-    code = None if failed else read("CUBIN")
-    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return code, log
-
-
 # By default the oldest architecture and the type of most kernels, all others in the slow suite.
 TARGETS = [("sm_80", "double"), *(
     pytest.param(arch, real, marks=pytest.mark.slow) for arch, real in (
@@ -92,22 +51,22 @@ TARGETS = [("sm_80", "double"), *(
 
 @pytest.mark.parametrize("arch, real", TARGETS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
+def test_every_kernel_compiles_for_the_gpu(needs_nvrtc, source, arch, real):
     """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""
     text = kernel_text(source)
-    code, log = cubin(nvrtc, kernel_signature.pasted(source, text), source,
-                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *DEFINES, "--fmad=false"])
+    options = ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *DEFINES, "--fmad=false"]
+    code, log = nvrtc.compiled(kernel_signature.pasted(source, text), source, options)
     assert code is not None, log
     assert code.startswith(b"\x7fELF")
     for name in kernel_signature.kernel_names(text):
         assert name.encode() in code
 
 
-def test_a_broken_kernel_is_reported_by_its_own_file_and_line(nvrtc):
+def test_a_broken_kernel_is_reported_by_its_own_file_and_line(needs_nvrtc):
     """The gate can fail, and #line keeps the pasted header out of the message."""
     text = "\nKERNEL broken(Grid g, real* y)\n{\n    EKM_VOXELS(i, j, k, g) y[0] = nothing;\n}\n"
-    code, log = cubin(nvrtc, kernel_signature.pasted("broken.cu", text), "whole.cu",
-                      ["--std=c++17", "-arch=sm_80", "-DREAL=double"])
+    code, log = nvrtc.compiled(kernel_signature.pasted("broken.cu", text), "whole.cu",
+                               ["--std=c++17", "-arch=sm_80", "-DREAL=double"])
     assert code is None
     assert "broken.cu(4)" in log and "nothing" in log
 
