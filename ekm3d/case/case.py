@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ekm3d.case.case_data import CaseData, Output, Physics
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
+from ekm3d.case.geometry import check_geometry
 from ekm3d.case.kinetics import RateReader, Rates
 from ekm3d.case.medium import ResponseReader
 from ekm3d.case.mobility import read_mobility
@@ -39,7 +40,12 @@ MAX_VOXELS = 200_000_000
 
 @dataclass(frozen=True)
 class Case(CaseData):
-    """Case that is read from a directory, and described."""
+    """Case that is read from a directory, and described.
+
+    warnings: what is computed and may not be what was meant, one line each, with its place.
+    """
+
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> "Case":
@@ -81,7 +87,9 @@ class Case(CaseData):
             mobility=factors)
         check(case, problems)
         problems.raise_if_any()
-        return case
+        check_geometry(case, problems)          # of boxes that lie in the block, apart
+        problems.raise_if_any()
+        return replace(case, warnings=problems.warnings)
 
     def describe(self) -> str:
         """Return the resolved case in SI units, as aligned text."""

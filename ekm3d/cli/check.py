@@ -4,7 +4,7 @@ import argparse
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.case.case import Case
-from ekm3d.cli.case_arguments import add_case_arguments
+from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.model import memory_estimate
 from ekm3d.model.simulation import Simulation
 from ekm3d.parallel.team import ALONE
@@ -23,6 +23,7 @@ def command(args: argparse.Namespace) -> int:
     """
     case = Case.read(args.case, args.overrides)
     print(case.describe())
+    print_warnings(case.warnings)
     backend = choose_backend(args.backend)
     print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.processes))
     print(estimate(Simulation(case, args.backend, ALONE)))

@@ -156,6 +156,8 @@ class RunDirectory(NonRootOutput):
         write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
         self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
         self.log(sim.case.describe())
+        for line in sim.case.warnings:
+            self.log(f"warning: {line}")
         self.status("running")
 
     def log(self, text: str) -> None:
