@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.cpp import CppBackend
+from ekm3d.backends.cpp_compiler import TRIAL_LIMIT
 from ekm3d.backends.kernel_signature import TRIAL
 from ekm3d.errors import BackendError
 
@@ -40,7 +41,7 @@ def automatic() -> Backend:
     for name in AUTOMATIC:
         try:
             backend = BUILDERS[name]("; ".join(["chosen by auto", *missing]))
-            backend.library("trial.cu", TRIAL, {})
+            backend.library("trial.cu", TRIAL, {}, TRIAL_LIMIT)
             return backend
         except BackendError as error:
             missing.append(" ".join(str(error).split())[:300])
