@@ -58,8 +58,9 @@ def compile_library(compiler: str, options: Sequence[str], text: str, path: Path
             code, _, errors = _answer([compiler, *options, "-", "-o", str(draft)], limit, text)
             if code:
                 raise BackendError(f"{compiler} failed:\n{errors}\nwith {' '.join(options)}")
+            seal = _seal(path.name, draft.read_bytes())
             with draft.open("ab") as file:
-                file.write(_seal(path.name, draft.read_bytes()))
+                file.write(seal)
             os.replace(draft, path)
     except OSError as error:
         raise BackendError(f"{compiler} left no library {path}: {error}") from error

@@ -6,6 +6,7 @@ message of its own, and the user sees all problems at once.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -92,10 +93,14 @@ class Problems:
             if not re.fullmatch(r"[^/,\"\n\r]*[^/,\"\s][^/,\"\n\r]*", name):
                 self.add((*path, n, "name"), f"{name!r} cannot name a {noun}: it heads columns, so "
                          "it must not be empty or hold a slash, a comma, a quote or a line break")
-            if name in seen:
-                self.add((*path, n, "name"), f"{name!r} is also the name of {noun} {seen[name]}; "
+            elif name != name.strip():
+                self.add((*path, n, "name"), f"{name!r} begins or ends with a blank, which a table "
+                         f"does not show; write {name.strip()!r}")
+            same = unicodedata.normalize("NFC", name).strip()
+            if same in seen:
+                self.add((*path, n, "name"), f"{name!r} is also the name of {noun} {seen[same]}; "
                          "names must differ")
-            seen.setdefault(name, n)
+            seen.setdefault(same, n)
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ class Results:
     def _json(self, name: str) -> dict[str, Any]:
         path = self.directory / name
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ResultsError(f"{path} does not exist: the run has not come that far") from None
         except json.JSONDecodeError as error:
@@ -130,14 +130,14 @@ class Results:
         """Yield (name, unit, values) of every column; an incomplete last line is left out."""
         path = self.directory / SERIES_FILE
         try:
-            with path.open(newline="") as file:
+            with path.open(newline="", encoding="utf-8") as file:
                 header, *rows = csv.reader(file)
         except (FileNotFoundError, ValueError):
             raise ResultsError(f"{path} does not exist or is empty: the run has not come that far"
                                ) from None
         rows = [row for row in rows if len(row) == len(header)]
         for n, head in enumerate(header):
-            match = re.fullmatch(r"(.*?)(?:\s*\[(.*)\])?", head.strip())
+            match = re.fullmatch(r"(.*?)(?:\s*\[([^\[\]]*)\])?", head.strip())
             name, unit = match.groups() if match else (head, "")
             try:
                 values = np.array([float(row[n]) if row[n].strip() else np.nan for row in rows])
