@@ -34,6 +34,7 @@ from ekm3d.case.water import read_water
 from ekm3d.case.wells import WellReader
 from ekm3d.chemistry.diffusion import with_factors
 from ekm3d.grid.grid import Grid
+from ekm3d.text_file import NotUTF8, read_text
 
 MAX_VOXELS = 200_000_000
 
@@ -100,11 +101,9 @@ def _text(directory: Path) -> str:
     """Return the text of case.toml."""
     file = directory / "case.toml"
     try:
-        return file.read_bytes().decode()
-    except UnicodeDecodeError as e:
-        line = e.object.count(b"\n", 0, e.start) + 1
-        raise CaseError([f"case.toml:{line}: byte 0x{e.object[e.start]:02x} is not UTF-8 text; "
-                         "save the file as UTF-8"]) from None
+        return read_text(file)
+    except NotUTF8 as e:
+        raise CaseError([f"case.toml:{e.line}: {e}"]) from None
     except (OSError, ValueError) as e:
         if directory.is_file():
             reason = "it is a file; give the directory that holds case.toml"

@@ -1,4 +1,4 @@
-"""Checks of a case's geometry as its grid has it: what voxels of metal touch, fill, cover or cut off.
+"""Checks of a case's geometry on its grid: what voxels of metal touch, fill, cover or cut off.
 
 A strip takes at least one voxel of every axis, so a coarse grid may leave no ore between two rows,
 put a probe into metal, or part the ore. What cannot be computed is refused; what is computed, and
@@ -66,7 +66,7 @@ class GeometryCheck:
         """Parts of ore connected through faces, and their number."""
         if self.ore.all():
             return np.ones(self.grid.shape, np.int8), 1
-        from scipy.ndimage import label         # imported here: it costs 0.1 s
+        from scipy.ndimage import label  # imported here: it costs 0.1 s
         return label(self.ore)
 
     def _parts_at_strips(self) -> list[set[int]]:
@@ -108,8 +108,8 @@ class GeometryCheck:
         for here, there in self._neighbours()[::2]:
             a, b = self.owner[here], self.owner[there]
             both = (a >= 0) & (b >= 0) & (a != b)
-            pairs |= {tuple(sorted(map(int, p))) for p in
-                      np.unique(np.stack([a[both], b[both]]), axis=1).T}    # type: ignore[misc]
+            found = np.unique(np.sort([a[both], b[both]], axis=0), axis=1).T
+            pairs |= {(int(low), int(high)) for low, high in found}
         refused = False
         for a, b in sorted(pairs):
             (n, first, _), (other, second, _) = self.strips[a], self.strips[b]
@@ -249,7 +249,7 @@ class GeometryCheck:
         for stage in self.case.schedule.stages:
             if not (stage.voltage or stage.current):
                 continue
-            anodes, cathodes = ([m for m, (_, row, _) in enumerate(self.strips) if row.name in names]
+            anodes, cathodes = ([m for m, strip in enumerate(self.strips) if strip[1].name in names]
                                 for names in (stage.anodes, stage.cathodes))
             pairs = [(a, b) for a in anodes for b in cathodes]
             if not pairs:

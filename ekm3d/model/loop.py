@@ -38,8 +38,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     Simulation that has been advanced: its charge, energy and inventory are not those of the start.
     """
     if sim.state.step:
-        raise InputError(f"this Simulation has been advanced to t = {sim.state.time:g} s, and a run "
-                         "begins at t = 0: make another, Simulation(case), for another run")
+        raise InputError(f"this Simulation has been advanced to t = {sim.state.time:g} s, and a "
+                         "run begins at t = 0: make another, Simulation(case), for another run")
     begun, s, plan = time.monotonic(), sim.state, sim.case.output
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force)

@@ -1,4 +1,4 @@
-"""Second time: a Simulation run twice or half, two of one case, in turns, in threads, in processes."""
+"""Second time: a Simulation run twice, two of one case, in turns, in threads, in processes."""
 
 import json
 import multiprocessing
@@ -156,5 +156,6 @@ def test_brackets_in_a_name_are_no_unit(case, tmp_path):
     names = ["electrodes.row.0.name='a [1]'", "electrodes.row.1.name='a [2]'",
              "schedule.stage.0.anodes=['a [1]']", "schedule.stage.0.cathodes=['a [2]']"]
     results = Simulation(Case.read(case, SHORT + names), "numpy").run(tmp_path / "o", quiet=True)
-    assert results.series["current_a [1]"][-1] == pytest.approx(-results.series["current_a [2]"][-1])
+    series = results.series
+    assert series["current_a [1]"][-1] == pytest.approx(-series["current_a [2]"][-1])
     assert results.units["current_a [2]"] == "A" and Path(results.directory).is_dir()
