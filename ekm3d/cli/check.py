@@ -3,7 +3,7 @@
 import argparse
 
 from ekm3d.case.case import Case
-from ekm3d.cli.case_arguments import add_case_arguments
+from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.self_test import backend_of
 from ekm3d.model import memory_estimate
 from ekm3d.model.simulation import Simulation
@@ -23,6 +23,7 @@ def command(args: argparse.Namespace) -> int:
     """
     case = Case.read(args.case, args.overrides)
     print(case.describe())
+    print_warnings(case.warnings)
     backend = backend_of(args.backend)
     print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.processes))
     print(estimate(Simulation(case, backend, ALONE)))

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
+from ekm3d.errors import InputError
 from ekm3d.output.intervals import Interval
 from ekm3d.output.progress import Progress
 from ekm3d.output.results import Results, open_results
@@ -33,8 +34,12 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
         profile: bool = False) -> Results:
     """Run to the end of the schedule and write the results into `out`; return them.
 
-    profile: print the messages between ranks, which the log has in any case.
+    profile: print the messages between ranks, which the log has in any case. InputError for a
+    Simulation that has been advanced: its charge, energy and inventory are not those of the start.
     """
+    if sim.state.step:
+        raise InputError(f"this Simulation has been advanced to t = {sim.state.time:g} s, and a "
+                         "run begins at t = 0: make another, Simulation(case), for another run")
     begun, s, plan = time.monotonic(), sim.state, sim.case.output
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force)

@@ -22,6 +22,7 @@ import numpy as np
 from ekm3d.chemistry.system import WATER
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
+from ekm3d.text_file import NotUTF8, decoded
 from ekm3d.thermodata import formulas
 from ekm3d.thermodata.phreeqc_parser import PhreeqcFile, parse
 from ekm3d.thermodata.records import analytic, problems
@@ -83,8 +84,11 @@ class Constant:
 
 def read_phreeqc(path: str | Path) -> Reading:
     """Read a PHREEQC database file; InputError if it holds no master species."""
-    with open(path, encoding="utf8", errors="replace") as file:
-        return tables_of(parse(file.read()), Path(path).name)
+    try:
+        text = decoded(Path(path).read_bytes(), "replace")      # comments are often Latin-1
+    except NotUTF8 as error:
+        raise InputError(f"{Path(path).name}: {error}") from None
+    return tables_of(parse(text), Path(path).name)
 
 
 def tables_of(file: PhreeqcFile, name: str) -> Reading:
