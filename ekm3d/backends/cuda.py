@@ -95,8 +95,12 @@ class CudaBackend(Backend):
         trial(Grid((1, 1, 1), (1.0, 1.0, 1.0)))
         self.xp.cuda.get_current_stream().synchronize()
 
-    def library(self, source: str, text: str, constants: Mapping[str, Any]) -> Any:
-        """Return the kernels of one file as a CuPy module."""
+    def library(self, source: str, text: str, constants: Mapping[str, Any],
+                limit: float = 0.0) -> Any:
+        """Return the kernels of one file as a CuPy module.
+
+        limit: of a compiler that is a process of its own, which NVRTC is not.
+        """
         options = (*self.options, *defines(constants))
         return self.xp.RawModule(code=pasted(source, text), options=options)
 
