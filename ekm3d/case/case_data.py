@@ -37,6 +37,7 @@ class Output:
     snapshot_every: float   # s
     series_every: float     # s
     mode: str = "gathered"  # gathered: one file | per-rank: one of each process beside it
+    checkpoint: float | None = None     # s of simulated time between checkpoints; None: none
 
 
 @dataclass(frozen=True)

@@ -354,6 +354,7 @@ class OutputEntry(Table):
     snapshot_every: Interval = 43200.0
     series_every: Interval = 3600.0
     mode: Literal["gathered", "per-rank"] = "gathered"
+    checkpoint: Interval | None = None
 
 
 class PhysicsEntry(Table):

@@ -258,10 +258,10 @@ class Simulation:
     # ---- a whole run ----
 
     def run(self, out: str | Path | None = None, force: bool = False, quiet: bool = False,
-            profile: bool = False) -> Results:
+            profile: bool = False, control: loop.Control | None = None) -> Results:
         """Run to the end, write the results into `out` (case directory/out) and return them.
 
         force: replace a finished run; quiet: no progress; profile: print the messages between
-        ranks, which the log has in any case.
+        ranks, which the log has in any case; control: checkpoints, resumption, interruption.
         """
-        return loop.run(self, out or Path(self.case.path) / "out", force, quiet, profile)
+        return loop.run(self, out or Path(self.case.path) / "out", force, quiet, profile, control)

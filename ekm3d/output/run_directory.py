@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from ekm3d.diagnostics.derived_fields import dynamic_fields, snapshot, static_fields
 from ekm3d.errors import ConvergenceError, OutputError
+from ekm3d.output import checkpoints
 from ekm3d.output.background_writer import BackgroundWriter
 from ekm3d.output.provenance import now, write_provenance
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
@@ -65,24 +67,45 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(draft, path)
 
 
-def open_outputs(sim: Simulation, path: str | Path, force: bool = False) -> "NonRootOutput":
+@dataclass(frozen=True)
+class Position:
+    """Place in the files of a run: what a checkpoint counts as written, and a run goes on after."""
+
+    snapshots: int
+    series_bytes: int
+    started: str            # when the run began, UTC
+
+
+def open_outputs(sim: Simulation, path: str | Path, force: bool = False,
+                 kept: Position | None = None) -> "NonRootOutput":
     """Return the writer of a run's files: a RunDirectory on rank 0, else a NonRootOutput.
 
-    Collective. OutputError if the run may not write to `path`.
+    kept: go on with the files of an earlier process. Collective. OutputError if the run may not
+    write to `path`.
     """
-    check_directory(path, force)
+    check_directory(path, force or kept is not None)
+    if kept is not None:
+        _check_series(Path(path) / SERIES_FILE, kept.series_bytes)
     sim.domain.barrier()                   # all ranks have checked before one of them writes
-    return (RunDirectory if sim.domain.is_root else NonRootOutput)(sim, Path(path))
+    return (RunDirectory if sim.domain.is_root else NonRootOutput)(sim, Path(path), kept)
+
+
+def _check_series(path: Path, size: int) -> None:
+    """OutputError where a series is shorter than a checkpoint has counted."""
+    found = path.stat().st_size if path.exists() else 0
+    if found < size:
+        raise OutputError(f"{path} is not the file that the run has written: it has {found} "
+                          f"bytes and had {size}")
 
 
 class NonRootOutput:
     """Output of a rank that takes part in snapshots and writes no other file."""
 
-    def __init__(self, sim: Simulation, path: Path) -> None:
+    def __init__(self, sim: Simulation, path: Path, kept: Position | None = None) -> None:
         self.sim, self.path = sim, path
         fields = dynamic_fields(sim)
         self.snapshots = snapshots(path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
-                                   sim.case.output.mode)
+                                   sim.case.output.mode, kept=kept and kept.snapshots)
         self.writer = BackgroundWriter()
         self.copies = {field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
                        for field in fields}
@@ -117,6 +140,10 @@ class NonRootOutput:
         self.writer.wait()
         self.snapshots.publish()
 
+    def position(self) -> dict[str, Any]:
+        """Return the Position of the files now, as data for JSON, with all of it on the disk."""
+        return {}
+
     def log(self, text: str) -> None:
         """Append to log.txt."""
 
@@ -126,6 +153,11 @@ class NonRootOutput:
 
     def status(self, state: str, **facts: Any) -> None:
         """Replace status.json by the present time and step, with further facts."""
+
+    def interrupted(self, why: str) -> None:
+        """Record in status and log that the run was asked to stop and can be resumed."""
+        self.status("interrupted", reason=why)
+        self.log(f"interrupted at t = {self.sim.state.time:g} s {why}")
 
     def failed(self, error: BaseException) -> None:
         """Record the reason of a failure in status and log, after waiting for the writer."""
@@ -153,20 +185,33 @@ class NonRootOutput:
 class RunDirectory(NonRootOutput):
     """Output of rank 0: the files of one run."""
 
-    def __init__(self, sim: Simulation, path: Path) -> None:
-        self.started = now()
+    def __init__(self, sim: Simulation, path: Path, kept: Position | None = None) -> None:
+        self.started = kept.started if kept else now()
         path.mkdir(parents=True, exist_ok=True)
-        for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
-            (path / name).unlink(missing_ok=True)
-        shutil.rmtree((path / FIELDS_FILE).with_suffix(""), ignore_errors=True)
-        super().__init__(sim, path)
+        if kept:
+            os.truncate(path / SERIES_FILE, kept.series_bytes)
+        else:
+            for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
+                (path / name).unlink(missing_ok=True)
+            shutil.rmtree((path / FIELDS_FILE).with_suffix(""), ignore_errors=True)
+            checkpoints.remove_all(path)
+        super().__init__(sim, path, kept)
+        (path / SUMMARY_FILE).unlink(missing_ok=True)
         write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
-        self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
+        self.log(f"resumed {now()}, backend {sim.backend}\n" if kept else
+                 f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
         claim(path)
         self.log(sim.case.describe())
         for line in sim.case.warnings:
             self.log(f"warning: {line}")
         self.status("running")
+
+    def position(self) -> dict[str, Any]:
+        series = self.path / SERIES_FILE
+        for path in (series, self.path / FIELDS_FILE):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        return asdict(Position(self.snapshots.rows, series.stat().st_size, self.started))
 
     def log(self, text: str) -> None:
         with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
@@ -194,6 +239,10 @@ class RunDirectory(NonRootOutput):
         self.log("\n" + report)
         write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1))
         self.status("done")
+        release(self.path)
+
+    def interrupted(self, why: str) -> None:
+        super().interrupted(why)
         release(self.path)
 
     def failed(self, error: BaseException) -> None:
