@@ -9,10 +9,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ekm3d.case.case_data import CaseData, Output, Physics
+from ekm3d.case.changes import record
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
@@ -91,6 +93,10 @@ class Case(CaseData):
         check_geometry(case, problems)          # of boxes that lie in the block, apart
         problems.raise_if_any()
         return replace(case, warnings=problems.warnings)
+
+    def record(self) -> dict[str, Any]:
+        """Return what a later version of the case is compared with, see `changes`."""
+        return record(self)
 
     def describe(self) -> str:
         """Return the resolved case in SI units, as aligned text."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.case.case import Case
+from ekm3d.case.case_data import CaseData
 from ekm3d.case.schema import CaseFile
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.toml_text import load
@@ -25,7 +25,7 @@ STAGE = "schedule.stage"
 Record = dict[str, Any]
 
 
-def record(case: Case) -> Record:
+def record(case: CaseData) -> Record:
     """Return what a later version is compared with, as data for JSON."""
     data, problems = load(case.text, case.overrides)
     parsed = parse(CaseFile, data, problems)

@@ -34,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     0 done, 1 a verification case missed, 2 bad input and nothing written, 3 the computation
-    failed, 75 a run was asked to stop and can be resumed, 130 interrupted at once, 141 nobody reads the output any more (`| head`). `arguments`: those of
-    the process by default. SystemExit(2) for a line that is no command.
+    failed, 75 a run was asked to stop and can be resumed, 130 interrupted at once, 141 nobody reads
+    the output of a command (`| head`). `arguments`: those of the process by default. SystemExit(2)
+    for a line that is no command.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):        # a terminal that cannot show every letter

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ekm3d.case.case import Case
-from ekm3d.case.changes import differences, record
+from ekm3d.case.changes import differences
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.execute import add_limits, execute
 from ekm3d.errors import InputError
@@ -48,7 +48,7 @@ def command(args: argparse.Namespace, team: Alone) -> int:
     resumed = checkpoints.newest(out, _tell)
     facts = resumed.facts
     case = Case.read(args.case, (*facts["case"]["overrides"], *args.overrides))
-    changes = differences(facts["case"], record(case), resumed.time)
+    changes = differences(facts["case"], case.record(), resumed.time)
     if changes:
         raise InputError(f"{args.case} is not the case of the run in {out}, which has come to "
                          f"t = {resumed.time:g} s; it has changed in\n  " + "\n  ".join(changes))

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
-from ekm3d.case.changes import record
 from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
@@ -64,7 +63,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force, resumed and Position(**resumed.facts["outputs"]))
     series = TimeSeries(sim)
-    keeping = Safekeeping(sim, series, outputs, record(sim.case), control.checkpoint, resumed)
+    keeping = Safekeeping(sim, series, outputs, sim.case.record(), control.checkpoint, resumed)
     interruption = Interruption(sim.domain, outputs.path, control.max_hours, control.signals)
     try:
         with (threadpool_limits(1, "blas"), interruption,

@@ -14,11 +14,11 @@ rank reads its own box, whatever the number of ranks was.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ekm3d.errors import OutputError
@@ -57,6 +57,7 @@ class _Writer:
     def __init__(self, draft: Path, domain: Domain) -> None:
         self.draft, self.domain = draft, domain
         self.file: Any = None
+        self.open = ExitStack()
         self.error: OSError | None = None
 
     def attempt(self, action: Any, *arguments: Any) -> None:
@@ -72,7 +73,7 @@ class _Writer:
     def begin(self, small: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Create the file with all but the voxels."""
         self.draft.parent.mkdir(parents=True, exist_ok=True)
-        self.file = h5py.File(self.draft, "w", userblock_size=BLOCK, locking=False)
+        self.file = self.open.enter_context(opened(self.draft, "w", block=BLOCK))
         self.file["facts"] = json.dumps(facts)
         group = self.file.create_group("small")
         for name, array in small.items():
@@ -103,7 +104,7 @@ class _Writer:
 
     def end(self, path: Path) -> None:
         """Close the file, put its digest in front, flush it and give it its name."""
-        self.file.close()
+        self.open.close()
         with open(self.draft, "r+b") as file:
             head = MAGIC + b"sha256 " + _digest(file).encode() + b"\n"
             file.seek(0)
@@ -115,10 +116,8 @@ class _Writer:
 
     def _give_up(self) -> None:
         """Remove what has been written."""
-        try:
-            self.file.close()
-        except Exception:            # the disk is full: HDF5 cannot write the rest
-            pass
+        with suppress(Exception):            # the disk is full: HDF5 cannot write the rest
+            self.open.close()
         self.draft.unlink(missing_ok=True)
 
 
@@ -126,9 +125,8 @@ def flush_folder(folder: Path) -> None:
     """Have the names in a folder written to the disk, where the system can."""
     number = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(number)
-    except OSError:
-        pass
+        with suppress(OSError):
+            os.fsync(number)
     finally:
         os.close(number)
 
@@ -174,29 +172,23 @@ def small_arrays(path: Path) -> dict[str, np.ndarray]:
         return {name: data[()] for name, data in file["small"].items()}
 
 
-def voxel_arrays(path: Path, domain: Domain) -> "VoxelArrays":
-    """Return the arrays of this rank's box, read on access: use it in a `with` statement."""
-    return VoxelArrays(path, domain)
+@contextmanager
+def voxel_arrays(path: Path, domain: Domain) -> "Iterator[VoxelArrays]":
+    """Open a checkpoint for the arrays of this rank's box, which are read on access."""
+    with opened(path) as file:
+        yield VoxelArrays(file["voxels"], domain)
 
 
 class VoxelArrays:
     """Mapping of names to arrays (..., nz, ny, nx) of this rank's box."""
 
-    def __init__(self, path: Path, domain: Domain) -> None:
-        self.path, self.domain = path, domain
-
-    def __enter__(self) -> "VoxelArrays":
-        self.context = opened(self.path)
-        self.data = self.context.__enter__()["voxels"]
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.context.__exit__(*error)
+    def __init__(self, data: Any, domain: Domain) -> None:
+        self.data, self.domain = data, domain
 
     def __contains__(self, name: str) -> bool:
         return name in self.data
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self.data)
 
     def __getitem__(self, name: str) -> np.ndarray:

@@ -13,6 +13,7 @@ been written: readers see complete snapshots only.
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,7 +61,7 @@ def snapshots(path: str | Path, domain: Domain, static: Static, fields: Sequence
     True if HDF5 can write one file from several ranks; kept: go on after so many snapshots of an
     earlier process, None: begin anew. Collective: where one rank fails, all do.
     """
-    with domain.collective_errors(OutputError):
+    with domain.collective_errors(OutputError) if kept is not None else nullcontext():
         if mode == "per-rank":
             return PerRankFiles(path, domain, static, fields, kept)
         if len(domain.boxes) == 1:
