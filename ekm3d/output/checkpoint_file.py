@@ -162,6 +162,8 @@ def facts_of(path: Path) -> dict[str, Any]:
                               "it was written")
         with opened(path) as file:
             return json.loads(file["facts"][()])
+    except Damaged:
+        raise
     except (OSError, KeyError, ValueError) as error:
         raise Damaged(f"{path} cannot be read: {error}") from None
 
