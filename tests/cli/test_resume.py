@@ -8,7 +8,7 @@ import time
 
 import pytest
 from helpers.command_line import call
-from helpers.runs_in_pieces import assert_equal_results, command, kill
+from helpers.runs_in_pieces import assert_equal_results, command, descendants, kill, rank_of
 from helpers.salt_block import salt_case
 
 from ekm3d.output import checkpoints
@@ -116,37 +116,12 @@ def test_a_signal_to_one_of_three_processes_ends_all(case, rank):
     out = case / "out"
     job = command("run", case, *FOREVER, "--backend", "numpy", ranks=3)
     wait_for((out / "series.csv").exists, job)
-    first = status(out)["process"]
-    assert os.getpgid(first) is not None
-    pids = sorted(pid for pid in processes() if rank_of(pid) is not None
-                  and session(pid) == session(first))
-    chosen = next(pid for pid in pids if rank_of(pid) == rank)
+    chosen, = [pid for pid in descendants(job.pid) if rank_of(pid) == rank]
     os.kill(chosen, signal.SIGUSR1)
     errors = job.communicate(timeout=PATIENCE)[1]
     assert "interrupted at t = " in errors and "by SIGUSR1" in errors, errors
     assert job.returncode == 75 and status(out)["state"] == "interrupted"
     assert checkpoints.newest(out, pytest.fail).facts["ranks"] == 3
-
-
-def processes():
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def rank_of(pid):
-    """The rank that mpiexec gave to a process; None for another."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            words = dict(pair.split(b"=", 1) for pair in file.read().split(b"\0") if b"=" in pair)
-    except OSError:
-        return None
-    return int(words[b"PMI_RANK"]) if b"PMI_RANK" in words else None
-
-
-def session(pid):
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return -1
 
 
 def interrupted(capsys, case, *words):

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -57,5 +59,27 @@ def command(*words, ranks=1):
 
 def kill(job):
     """Kill a job and all its processes at once, as a computer that fails does."""
-    os.killpg(job.pid, signal.SIGKILL)
+    for pid in [job.pid, *descendants(job.pid)]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     job.communicate()
+
+
+def descendants(pid):
+    """Ids of the processes that a process has started, and of theirs; its ranks, for mpiexec."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            parents[int(name)] = int(
+                Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def rank_of(pid):
+    """The rank that mpiexec gave to a process; None for another."""
+    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    ranks = [int(word[9:]) for word in words if word.startswith(b"PMI_RANK=")]
+    return ranks[0] if ranks else None
