@@ -148,8 +148,15 @@ def recover(path: Path) -> bool:
 
 def _apply(number: int, size: int, pages: dict[int, bytearray]) -> None:
     """Write the pages into an open file and give it its size."""
+    first, run = 0, bytearray()
     for page, data in sorted(pages.items()):
-        os.pwrite(number, data, page * PAGE)
+        if run and first * PAGE + len(run) != page * PAGE:
+            os.pwrite(number, run, first * PAGE)
+            run = bytearray()
+        first = first if run else page
+        run += data
+    if run:
+        os.pwrite(number, run, first * PAGE)
     os.ftruncate(number, size)
     os.fsync(number)
 

@@ -1,6 +1,8 @@
 """What `ekm3d run` and `ekm3d resume` have in common: options, the simulation, the summary."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ekm3d.case.case import Case
@@ -10,6 +12,7 @@ from ekm3d.model.loop import Control
 from ekm3d.model.memory_estimate import InsufficientMemory
 from ekm3d.model.simulation import Simulation
 from ekm3d.output.checkpoints import Checkpoint
+from ekm3d.output.console import tell
 from ekm3d.output.run_directory import table
 from ekm3d.parallel.team import Alone
 
@@ -35,19 +38,25 @@ def wall_clock(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+@contextmanager
+def memory_told(case: str) -> Iterator[None]:
+    """Say how to need less memory where there is not enough: InsufficientMemory."""
+    try:
+        yield
+    except MemoryError as error:
+        raise InsufficientMemory(
+            f"{case}: the memory is exhausted ({error}); larger voxels take "
+            "less, and `ekm3d check` tells how much") from None
+
+
 def execute(args: argparse.Namespace, team: Alone, case: Case, out: Path, backend: str,
             resumed: Checkpoint | None = None) -> int:
     """Make the simulation of a case, run it and print the summary; 0 when it is done."""
     control = Control(args.checkpoint, args.max_hours, resumed, signals=True)
-    try:
-        sim = Simulation(case, backend_of(backend, team), team)
-        if not args.quiet:
-            begin = f"; resumed at t = {resumed.time:g} s" if resumed else ""
-            print(f"{case.title}\nbackend {sim.backend}; results go to {out}{begin}", flush=True)
-        results = sim.run(out, getattr(args, "force", False), args.quiet, args.profile, control)
-    except MemoryError as error:
-        raise InsufficientMemory(
-            f"{args.case}: the memory is exhausted ({error}); larger voxels take "
-            "less, and `ekm3d check` tells how much") from None
-    print(table(results.summary))
+    sim = Simulation(case, backend_of(backend, team), team)
+    if not args.quiet:
+        begin = f"; resumed at t = {resumed.time:g} s" if resumed else ""
+        tell(f"{case.title}\nbackend {sim.backend}; results go to {out}{begin}")
+    results = sim.run(out, getattr(args, "force", False), args.quiet, args.profile, control)
+    tell(table(results.summary))
     return 0

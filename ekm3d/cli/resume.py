@@ -11,10 +11,11 @@ from pathlib import Path
 from ekm3d.case.case import Case
 from ekm3d.case.changes import differences
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
-from ekm3d.cli.execute import add_limits, execute
+from ekm3d.cli.execute import add_limits, execute, memory_told
 from ekm3d.errors import InputError
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoints import Checkpoint
+from ekm3d.output.console import tell
 from ekm3d.output.results import SUMMARY_FILE
 from ekm3d.output.run_directory import check_directory
 from ekm3d.parallel.team import Alone
@@ -47,20 +48,26 @@ def command(args: argparse.Namespace, team: Alone) -> int:
     check_directory(out, force=True)
     resumed = checkpoints.newest(out, _tell)
     facts = resumed.facts
-    case = Case.read(args.case, (*facts["case"]["overrides"], *args.overrides))
+    case = Case.read(args.case, _latest([*facts["case"]["overrides"], *args.overrides]))
     changes = differences(facts["case"], case.record(), resumed.time)
     if changes:
         raise InputError(f"{args.case} is not the case of the run in {out}, which has come to "
                          f"t = {resumed.time:g} s; it has changed in\n  " + "\n  ".join(changes))
     if _is_done(out, resumed, case):
-        print(f"{out} holds a finished run; a longer last stage or another one goes on with it")
+        tell(f"{out} holds a finished run; a longer last stage or another one goes on with it")
         return 0
     print_warnings(case.warnings)
     backend = facts["backend"] if args.backend == "auto" else args.backend
     if backend != facts["backend"]:
         _tell(f"the run was begun by backend {facts['backend']}; {backend} goes on with other last "
               "digits")
-    return execute(args, team, case, out, backend, resumed)
+    with memory_told(args.case):
+        return execute(args, team, case, out, backend, resumed)
+
+
+def _latest(overrides: list[str]) -> tuple[str, ...]:
+    """Return overrides in their order, one that is repeated in its last place alone."""
+    return tuple(reversed(dict.fromkeys(reversed(overrides))))
 
 
 def _is_done(out: Path, resumed: Checkpoint, case: Case) -> bool:
@@ -70,4 +77,4 @@ def _is_done(out: Path, resumed: Checkpoint, case: Case) -> bool:
 
 
 def _tell(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr, flush=True)
+    tell(f"warning: {line}", sys.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ekm3d.case.case import Case
 from ekm3d.cli import resume
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
-from ekm3d.cli.execute import add_limits, execute
+from ekm3d.cli.execute import add_limits, execute, memory_told
 from ekm3d.output.run_directory import check_directory
 from ekm3d.parallel.team import Alone
 
@@ -30,8 +30,9 @@ def command(args: argparse.Namespace, team: Alone) -> int:
     """
     if args.resume and resume.has_checkpoint(args):
         return resume.command(args, team)
-    case = Case.read(args.case, args.overrides)
-    out = Path(args.out or Path(args.case) / "out")
-    check_directory(out, args.force)
-    print_warnings(case.warnings)
-    return execute(args, team, case, out, args.backend)
+    with memory_told(args.case):
+        case = Case.read(args.case, args.overrides)
+        out = Path(args.out or Path(args.case) / "out")
+        check_directory(out, args.force)
+        print_warnings(case.warnings)
+        return execute(args, team, case, out, args.backend)

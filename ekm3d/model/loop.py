@@ -13,6 +13,7 @@ from ekm3d.errors import InputError
 from ekm3d.model.interruption import CHECKPOINT, NOTHING, Interrupted, Interruption
 from ekm3d.model.safekeeping import Safekeeping
 from ekm3d.output.checkpoints import Checkpoint
+from ekm3d.output.console import tell
 from ekm3d.output.intervals import Interval
 from ekm3d.output.progress import Progress
 from ekm3d.output.results import Results, open_results
@@ -61,7 +62,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     control = control or Control()
     s, plan, resumed = sim.state, sim.case.output, control.resumed
     end = sim.schedule.end - sim.schedule.slack
-    outputs = open_outputs(sim, out, force, resumed and Position(**resumed.facts["outputs"]))
+    outputs = open_outputs(sim, out, force,
+                           Position(**resumed.facts["outputs"]) if resumed else None)
     series = TimeSeries(sim)
     keeping = Safekeeping(sim, series, outputs, sim.case.record(), control.checkpoint, resumed)
     interruption = Interruption(sim.domain, outputs.path, control.max_hours, control.signals)
@@ -97,7 +99,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
         outputs.finish(summary(series, keeping.wall),
                        f"{sim.reactions.report()}\n{sent}")
         if profile:
-            print(sent)
+            tell(sent)
     except Interrupted as reason:
         outputs.interrupted(str(reason))
         raise Interrupted(f"ekm3d: the run was interrupted at t = {s.time:g} s {reason}; "

@@ -15,6 +15,7 @@ from ekm3d.model import run_memory
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoint_file import small_arrays, voxel_arrays
 from ekm3d.output.checkpoints import Checkpoint
+from ekm3d.output.console import tell
 from ekm3d.output.intervals import Interval
 from ekm3d.version import __version__
 
@@ -66,7 +67,7 @@ class Safekeeping:
             text = (f"warning: no checkpoint at t = {sim.state.time:g} s: {error}; the run goes on "
                     "from the one before")
             outputs.log(text)
-            print(text, file=sys.stderr, flush=True)
+            tell(text, sys.stderr)
             return False
         finally:
             self.last = time.monotonic()

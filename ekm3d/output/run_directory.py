@@ -105,7 +105,7 @@ class NonRootOutput:
         self.sim, self.path = sim, path
         fields = dynamic_fields(sim)
         self.snapshots = snapshots(path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
-                                   sim.case.output.mode, kept=kept and kept.snapshots)
+                                   sim.case.output.mode, kept=kept.snapshots if kept else None)
         self.writer = BackgroundWriter()
         self.copies = {field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
                        for field in fields}

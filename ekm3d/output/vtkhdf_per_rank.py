@@ -43,7 +43,10 @@ class SnapshotWriter(Protocol):
 
     path: Path
     communicates: bool
-    rows: int
+
+    @property
+    def rows(self) -> int:
+        """Number of snapshots."""
 
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
         """Add the local box at `time` [s]."""

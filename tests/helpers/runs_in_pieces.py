@@ -11,14 +11,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-
 from helpers import mpi
 
 from ekm3d import Simulation
 from ekm3d.model.interruption import Interrupted
 from ekm3d.model.loop import Control
 from ekm3d.output import checkpoints
-
 
 
 def in_pieces(case, backend, out):
