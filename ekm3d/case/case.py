@@ -87,7 +87,7 @@ class Case(CaseData):
             output=attempt(_output, file),
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
-            mobility=factors)
+            mobility=factors, start=attempt(_start, file, directory))
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
@@ -154,6 +154,11 @@ def _physics(file: CaseFile) -> Physics:
 def _output(file: CaseFile) -> Output:
     """Return the Output of [output]."""
     return Output(*(getattr(file.output, f.name) for f in fields(Output)))
+
+
+def _start(file: CaseFile, directory: Path) -> Path | None:
+    """Return the directory of [start], which is named from that of the case."""
+    return directory / file.start.run if file.start else None
 
 
 def _ore(file: CaseFile, reader: OreReader) -> OreBody:

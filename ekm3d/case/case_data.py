@@ -67,6 +67,7 @@ class CaseData:
     rates: Rates                    # processes that are not at equilibrium
     response: Response | None       # of the medium to minerals and water
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
+    start: Path | None              # results of another run, at whose end this one begins
 
     @property
     def mass(self) -> float:

@@ -357,6 +357,12 @@ class OutputEntry(Table):
     checkpoint: Interval | None = None
 
 
+class StartEntry(Table):
+    """[start]: the contents of the block at the beginning, where another run has made them."""
+
+    run: str
+
+
 class PhysicsEntry(Table):
     """[physics]: processes that take part, and their laws."""
 
@@ -387,3 +393,4 @@ class CaseFile(Table):
     sampling: SamplingEntry | None = None
     probe: list[ProbeEntry] = []
     output: OutputEntry = OutputEntry()
+    start: StartEntry | None = None

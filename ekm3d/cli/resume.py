@@ -6,6 +6,7 @@ The values that the run was started with (`-o`) and its backend are those of the
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from ekm3d.case.case import Case
@@ -61,8 +62,8 @@ def command(args: argparse.Namespace, team: Alone) -> int:
     if backend != facts["backend"]:
         _tell(f"the run was begun by backend {facts['backend']}; {backend} goes on with other last "
               "digits")
-    with memory_told(args.case):
-        return execute(args, team, case, out, backend, resumed)
+    with memory_told(args.case):        # what [start] gave is in the checkpoint
+        return execute(args, team, replace(case, start=None), out, backend, resumed)
 
 
 def _latest(overrides: list[str]) -> tuple[str, ...]:

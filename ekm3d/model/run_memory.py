@@ -26,11 +26,12 @@ Simulation = Any            # of `simulation`, which imports this module's users
 Series = Any                # a TimeSeries
 
 
-def voxels(sim: Simulation) -> Iterator[tuple[str, np.ndarray]]:
+def voxels(sim: Simulation, series: Series) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (name, (..., nz, ny, nx)) of every voxel array of this rank, as NumPy arrays."""
     inner, to_numpy = sim.grid.inner, sim.backend.to_numpy
     for name, array in _padded(sim):
         yield name, to_numpy(array[inner])
+    yield "series.initial_ree", series.initial_ree
     for n, u in sorted(sim.potential.boundary.responses.items()):
         yield f"response.{n}", to_numpy(u[inner])
     for name, owner, attribute in _lists(sim):
@@ -81,7 +82,9 @@ def restore(sim: Simulation, series: Series, facts: dict[str, Any], stored: Voxe
 
     facts: `numbers` of that run; stored: its voxel arrays; arrays: its small ones. Collective.
     """
-    _restore_voxels(sim, stored)
+    restore_voxels(sim, stored)
+    _restore_responses(sim, stored)
+    series.initial_ree = stored["series.initial_ree"]
     s, boundary = sim.state, sim.potential.boundary
     for name in s.fields:
         if f"state.{name}" in arrays:
@@ -116,19 +119,23 @@ def _restore_effort(sim, facts):
             r.struggled = HardestVoxel(**facts["hardest"])
 
 
-def _restore_voxels(sim, stored):
+def _restore_responses(sim, stored):
+    """Unit responses of controlled groups, from which their next solutions start."""
+    for name in stored:
+        if name.startswith("response."):
+            u = sim.backend.zeros(sim.grid.padded)
+            u[sim.grid.inner] = sim.backend.from_numpy(stored[name])
+            sim.domain.fill(u)
+            sim.potential.boundary.responses[int(name.partition(".")[2])] = u
+
+
+def restore_voxels(sim: Simulation, stored: VoxelArrays) -> None:
     """Copy the stored arrays into the simulation's own; ghosts of other ranks are filled."""
     inner, put = sim.grid.inner, sim.backend.from_numpy
     for name, array in _padded(sim):
         if name in stored:
             array[inner] = put(stored[name])
             sim.domain.fill(array)
-    for name in stored:
-        if name.startswith("response."):
-            u = sim.backend.zeros(sim.grid.padded)
-            u[inner] = put(stored[name])
-            sim.domain.fill(u)
-            sim.potential.boundary.responses[int(name.partition(".")[2])] = u
     for name, owner, attribute in _lists(sim):
         if name in stored:
             values = stored[name]

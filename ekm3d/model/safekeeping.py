@@ -11,7 +11,7 @@ from typing import Any
 
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
-from ekm3d.model import run_memory
+from ekm3d.model import earlier_run, run_memory
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoint_file import small_arrays, voxel_arrays
 from ekm3d.output.checkpoints import Checkpoint
@@ -56,11 +56,12 @@ class Safekeeping:
         """Write a checkpoint; return False where that fails. Collective."""
         sim, outputs = self.sim, self.outputs
         outputs.finish_snapshot()
-        facts = {"ekm3d": __version__, "case": self.case, "backend": sim.backend.name,
+        facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
+                 "backend": sim.backend.name,
                  "ranks": len(sim.domain.boxes), "wall_s": self.wall,
                  "outputs": outputs.position(), "memory": run_memory.numbers(sim, self.series)}
         try:
-            checkpoints.save(outputs.path, sim.state.step, sim.domain, run_memory.voxels(sim),
+            checkpoints.save(outputs.path, sim.state.step, sim.domain, run_memory.voxels(sim, self.series),
                              run_memory.small(sim, self.series), facts)
         except (OSError, ConvergenceError) as error:
             self.failures += 1

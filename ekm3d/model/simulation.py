@@ -23,7 +23,7 @@ from ekm3d.diagnostics.balances import Balances
 from ekm3d.diagnostics.boundary_values import BoundaryValues
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST
-from ekm3d.model import loop, memory_estimate
+from ekm3d.model import earlier_run, loop, memory_estimate
 from ekm3d.model.heun import HeunStage
 from ekm3d.model.initial_state import fill_reservoirs, neutral_totals, wetted_totals
 from ekm3d.model.nonequilibrium import NonEquilibrium
@@ -51,7 +51,7 @@ ROCK = ("water_content", "tortuosity", "cec", "cec_slope", "dispersivity",
 class Simulation:
     """A case, its operators bound to a backend, and its state.
 
-    state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
+    begun: where its contents come from, for the log; state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
     length [s]; boundary_values: currents, voltages and water at electrodes and sides.
     """
 
@@ -71,6 +71,7 @@ class Simulation:
         self._bind_chemistry()
         self._bind_operators()
         self.state = self._initial_state()
+        self.begun = earlier_run.begin_from(self, case.start) if case.start else ""
         self.balances, self.boundary_values = Balances(self), BoundaryValues(self)
         self.heun = HeunStage(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0

@@ -202,6 +202,8 @@ class RunDirectory(NonRootOutput):
                  f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
         claim(path)
         self.log(sim.case.describe())
+        if sim.begun:
+            self.log(sim.begun)
         for line in sim.case.warnings:
             self.log(f"warning: {line}")
         self.status("running")
