@@ -17,7 +17,6 @@ import h5py
 
 from ekm3d.journaled_file import JournaledFile, journal_of
 
-PYTHON_MODES = {"r": "rb", "r+": "r+b", "w": "w+b"}
 PASSING = (errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ESTALE, errno.ETXTBSY)
 WAITS = (0.1, 0.5, 2.0)          # s between attempts where another program is in the way
 
@@ -31,17 +30,20 @@ def opened(path: str | Path, mode: str = "r", virtual: bool = True, block: int =
     file that are not HDF5's. "r+": the file is changed at the end of
     the `with` statement, and not at all where an error ends it.
     """
-    if mode == "r+" or (mode == "r" and journal_of(Path(path)).exists()):
-        with JournaledFile(path, change=mode == "r+") as under, h5py.File(under, mode) as file:
+    options = {"userblock_size": block} if block else {}
+    if mode == "w":
+        open(path, "wb").close()
+    if mode != "r" or journal_of(Path(path)).exists():
+        with (JournaledFile(path, change=mode != "r") as under,
+              h5py.File(under, mode, **options) as file):
             yield file
             file.close()
-            if mode == "r+":
+            if mode != "r":
                 under.commit()
         return
     for wait in (*WAITS, None):
         try:
-            options = {"userblock_size": block} if block else {}
-            file, under = _attempt(path, mode, virtual and mode == "r", options)
+            file, under = _attempt(path, virtual)
             break
         except OSError as error:
             if wait is None or error.errno not in PASSING:
@@ -55,18 +57,17 @@ def opened(path: str | Path, mode: str = "r", virtual: bool = True, block: int =
             under.close()
 
 
-def _attempt(path: str | Path, mode: str, virtual: bool, options: dict[str, int]
-             ) -> tuple[h5py.File, Any]:
+def _attempt(path: str | Path, virtual: bool) -> tuple[h5py.File, Any]:
     """Return (file, the Python file under it or None); OSError."""
     try:
-        return h5py.File(path, mode, locking=False, **options), None
+        return h5py.File(path, "r", locking=False), None
     except OSError as error:
         if "lock" not in str(error):
             raise
         refusal = error
-    under = open(path, PYTHON_MODES[mode])
+    under = open(path, "rb")
     try:
-        file = h5py.File(under, mode, **options)
+        file = h5py.File(under, "r")
         if virtual and _has_virtual(file):      # HDF5 could not find their files, and crash
             raise OSError(refusal.errno, f"{path}: {refusal}; set HDF5_USE_FILE_LOCKING=FALSE")
         return file, under

@@ -8,17 +8,22 @@ HDF5 changes a file in many small writes; between two of them it may be unreadab
     4. the older bytes are changed, and the journal is removed.
 
 Whoever opens the file next and finds a journal reads through it, or repeats step 4.
+
+HDF5 crashes where a write fails. It is told of no failure: the first one is kept, the file stays as
+it was, and `commit` raises the error.
 """
 
 import hashlib
 import io
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 PAGE = 4096
 MAGIC = b"ekm3d journal 1\n"
+SMALL = 1 << 16         # bytes of a write that HDF5 may want to read again after a failure
 
 
 class JournaledFile(io.RawIOBase):
@@ -35,6 +40,7 @@ class JournaledFile(io.RawIOBase):
         self.under = open(path, "r+b" if change else "rb", buffering=0)
         self.old_size = self.size = os.fstat(self.under.fileno()).st_size
         self.at = 0
+        self.error: OSError | None = None
         self.pages: dict[int, bytearray] = {}
         found = None if change else _read_journal(journal_of(self.path))
         if found is not None:
@@ -85,18 +91,25 @@ class JournaledFile(io.RawIOBase):
         view = memoryview(data).cast("B")
         old = max(0, min(len(view), self.old_size - self.at))
         if old:
-            self._keep(view[:old])
-        done = old
-        while done < len(view):
-            done += os.pwrite(self.under.fileno(), view[done:], self.at + done)
+            self._keep(view[:old], self.at)
+        if self.error is None:
+            try:
+                self._write(view[old:], self.at + old)
+            except OSError as error:
+                self.error = error
+        if self.error is not None and len(view) - old <= SMALL:
+            self._keep(view[old:], self.at + old)
         self.at += len(view)
         self.size = max(self.size, self.at)
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
         self.size = self.at if size is None else size
-        if self.size >= self.old_size:
-            os.ftruncate(self.under.fileno(), self.size)
+        if self.size >= self.old_size and self.error is None:
+            try:
+                os.ftruncate(self.under.fileno(), self.size)
+            except OSError as error:
+                self.error = error
         return self.size
 
     def flush(self) -> None:
@@ -108,24 +121,39 @@ class JournaledFile(io.RawIOBase):
 
     # ---- the change ----
 
-    def _keep(self, data: memoryview) -> None:
-        """Keep a change of older bytes, from the present place on."""
-        at = self.at
+    def _write(self, data: memoryview, at: int) -> None:
+        """Write behind the old end."""
+        while data:
+            count = os.pwrite(self.under.fileno(), data, at)
+            at, data = at + count, data[count:]
+
+    def _keep(self, data: memoryview, at: int) -> None:
+        """Keep a change of older bytes in memory, and after a failure of others."""
         while data:
             number, offset = divmod(at, PAGE)
-            if number not in self.pages:
-                end = min(PAGE, self.old_size - number * PAGE)
-                self.pages[number] = bytearray(os.pread(self.under.fileno(), end, number * PAGE))
-            piece = data[:len(self.pages[number]) - offset]
-            self.pages[number][offset:offset + len(piece)] = piece
+            begin = number * PAGE
+            end = PAGE if self.error is not None else min(PAGE, self.old_size - begin)
+            page = self.pages.setdefault(number, bytearray())
+            if len(page) < end:
+                page += os.pread(self.under.fileno(), end - len(page), begin + len(page))
+                page += bytes(end - len(page))
+            piece = data[:end - offset]
+            page[offset:offset + len(piece)] = piece
             at, data = at + len(piece), data[len(piece):]
 
     def commit(self) -> None:
         """Make the change; OSError where it cannot be made, with the file as it was."""
-        os.fsync(self.under.fileno())
-        if not self.pages and self.size >= self.old_size:
-            return
-        _write_journal(journal_of(self.path), self.size, self.pages)
+        try:
+            if self.error is not None:
+                raise self.error
+            os.fsync(self.under.fileno())
+            if not self.pages and self.size >= self.old_size:
+                return
+            _write_journal(journal_of(self.path), self.size, self.pages)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self.under.fileno(), self.old_size)
+            raise
         _apply(self.under.fileno(), self.size, self.pages)
         journal_of(self.path).unlink()
 

@@ -7,6 +7,7 @@ from ekm3d.case.case import Case
 from ekm3d.cli import resume
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.execute import add_limits, execute, memory_told
+from ekm3d.output.results import SUMMARY_FILE
 from ekm3d.output.run_directory import check_directory
 from ekm3d.parallel.team import Alone
 
@@ -33,6 +34,8 @@ def command(args: argparse.Namespace, team: Alone) -> int:
     with memory_told(args.case):
         case = Case.read(args.case, args.overrides)
         out = Path(args.out or Path(args.case) / "out")
+        if args.resume and not (out / SUMMARY_FILE).exists():
+            args.force = True           # an unfinished run without a checkpoint begins anew
         check_directory(out, args.force)
         print_warnings(case.warnings)
         return execute(args, team, case, out, args.backend)

@@ -91,6 +91,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                     sim.fields()                     # phi and water of the same moment
                     outputs.snapshot()
                 progress.update(s.time, s.step, f"dt {dt:6.0f} s")
+                outputs.step_taken()
                 if not last:
                     _obey(interruption.wish(keeping.due()), interruption, keeping)
             if keeping.enabled or resumed:

@@ -56,12 +56,15 @@ class Safekeeping:
         """Write a checkpoint; return False where that fails. Collective."""
         sim, outputs = self.sim, self.outputs
         outputs.finish_snapshot()
-        facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
-                 "backend": sim.backend.name,
-                 "ranks": len(sim.domain.boxes), "wall_s": self.wall,
-                 "outputs": outputs.position(), "memory": run_memory.numbers(sim, self.series)}
         try:
-            checkpoints.save(outputs.path, sim.state.step, sim.domain, run_memory.voxels(sim, self.series),
+            with sim.domain.collective_errors(OSError):
+                position = outputs.position()
+            facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
+                     "backend": sim.backend.name, "ranks": len(sim.domain.boxes),
+                     "wall_s": self.wall, "outputs": position,
+                     "memory": run_memory.numbers(sim, self.series)}
+            checkpoints.save(outputs.path, sim.state.step, sim.domain,
+                             run_memory.voxels(sim, self.series),
                              run_memory.small(sim, self.series), facts)
         except (OSError, ConvergenceError) as error:
             self.failures += 1

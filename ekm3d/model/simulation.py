@@ -51,8 +51,9 @@ ROCK = ("water_content", "tortuosity", "cec", "cec_slope", "dispersivity",
 class Simulation:
     """A case, its operators bound to a backend, and its state.
 
-    begun: where its contents come from, for the log; state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
-    length [s]; boundary_values: currents, voltages and water at electrodes and sides.
+    state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
+    length [s]; boundary_values: currents, voltages and water at electrodes and sides; begun: where
+    the first contents come from, "" where the case has them.
     """
 
     def __init__(self, case: Any, backend: str | Backend = "auto", team: Alone = ALONE):

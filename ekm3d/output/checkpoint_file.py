@@ -66,8 +66,8 @@ class _Writer:
             return
         try:
             action(*arguments)
-        except (OSError, RuntimeError) as error:            # h5py has both for a full disk
-            self.error = error if isinstance(error, OSError) else OSError(str(error))
+        except OSError as error:
+            self.error = error
             self._give_up()
 
     def begin(self, small: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ class _Writer:
         with open(self.draft, "r+b") as file:
             head = MAGIC + b"sha256 " + _digest(file).encode() + b"\n"
             file.seek(0)
-            file.write(head)
+            file.write(head)                # over zeros: no more space is needed
             file.flush()
             os.fsync(file.fileno())
         os.replace(self.draft, path)
@@ -116,7 +116,7 @@ class _Writer:
 
     def _give_up(self) -> None:
         """Remove what has been written."""
-        with suppress(Exception):            # the disk is full: HDF5 cannot write the rest
+        with suppress(OSError):
             self.open.close()
         self.draft.unlink(missing_ok=True)
 
@@ -155,7 +155,7 @@ def facts_of(path: Path) -> dict[str, Any]:
         with open(path, "rb") as file:
             head = file.read(BLOCK)
             words = head[len(MAGIC):].split(b"\n")[0].split()
-            if not head.startswith(MAGIC) or len(words) != 2:
+            if not head.startswith(MAGIC) or len(words) != 2 or words[0] != b"sha256":
                 raise Damaged(f"{path} is no checkpoint")
             if _digest(file) != words[1].decode("ascii", "replace"):
                 raise Damaged(f"{path} is damaged: its contents have another SHA-256 than when "

@@ -7,9 +7,9 @@ while the run goes on, one at a time; the end of the run, or its failure, waits 
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from ekm3d.output import checkpoints
 from ekm3d.output.background_writer import BackgroundWriter
 from ekm3d.output.provenance import now, write_provenance
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
-from ekm3d.output.run_owner import claim, is_written, owner, release
-from ekm3d.output.vtkhdf_per_rank import snapshots
+from ekm3d.output.run_lock import RunLock, check_mark, mark
+from ekm3d.output.run_owner import claim, is_claimed, is_written, owner, release
+from ekm3d.output.vtkhdf_per_rank import remove_boxes, snapshots
 
 CASE_FILE, LOG_FILE = "case.toml", "log.txt"
 Simulation = Any            # of `model`, on a higher floor
@@ -36,10 +37,14 @@ class SnapshotError(OutputError):
 
 
 def check_directory(path: str | Path, force: bool = False) -> None:
-    """Raise OutputError if a run may not write here; nothing is created or changed."""
+    """Raise OutputError if a run may not write here; nothing is created or changed.
+
+    force: results of an earlier run, finished or not, are replaced or gone on with.
+    """
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file; --out takes a directory")
+    check_mark(path)
     if (path / SUMMARY_FILE).exists() and not force:
         raise OutputError(f"{path} holds a finished run; give --force to replace it, "
                           "or --out DIR to write elsewhere")
@@ -49,6 +54,10 @@ def check_directory(path: str | Path, force: bool = False) -> None:
     if is_written(path, STATUS_FILE):
         raise OutputError(f"another run is writing into {path}; wait for its end, "
                           "or give --out DIR to write elsewhere")
+    if (state := _unfinished(path)) and not force:
+        ways = "`ekm3d resume` goes on with it, " if checkpoints.files(path) else ""
+        raise OutputError(f"{path} holds a run that is not finished (its state is \"{state}\"); "
+                          f"{ways}--force replaces it, --out DIR writes elsewhere")
     existing = path
     while not existing.exists():
         existing = existing.parent
@@ -58,6 +67,15 @@ def check_directory(path: str | Path, force: bool = False) -> None:
     except OSError as error:
         raise OutputError(f"cannot write to {existing}: {error.strerror}; "
                           "give --out DIR with a directory that you may write to") from None
+
+
+def _unfinished(path: Path) -> str:
+    """Return the state of a run whose results are not complete; "" for any other, or none."""
+    try:
+        state = json.loads((path / STATUS_FILE).read_text(encoding="utf-8"))["state"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return "" if state == "done" else str(state)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -87,7 +105,26 @@ def open_outputs(sim: Simulation, path: str | Path, force: bool = False,
     if kept is not None:
         _check_series(Path(path) / SERIES_FILE, kept.series_bytes)
     sim.domain.barrier()                   # all ranks have checked before one of them writes
-    return (RunDirectory if sim.domain.is_root else NonRootOutput)(sim, Path(path), kept)
+    if not sim.domain.is_root:
+        with sim.domain.collective_errors(OutputError):
+            pass
+        return NonRootOutput(sim, Path(path), kept)
+    with sim.domain.collective_errors(OutputError):
+        lock = _locked(Path(path))
+    try:
+        return RunDirectory(sim, Path(path), kept, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _locked(path: Path) -> RunLock:
+    """Create the directory, lock it for this run and mark it."""
+    path.mkdir(parents=True, exist_ok=True)
+    lock = RunLock(path)
+    lock.acquire(is_claimed(path))
+    mark(path)
+    return lock
 
 
 def _check_series(path: Path, size: int) -> None:
@@ -144,6 +181,9 @@ class NonRootOutput:
         """Return the Position of the files now, as data for JSON, with all of it on the disk."""
         return {}
 
+    def step_taken(self) -> None:
+        """Show that the run goes on."""
+
     def log(self, text: str) -> None:
         """Append to log.txt."""
 
@@ -185,7 +225,10 @@ class NonRootOutput:
 class RunDirectory(NonRootOutput):
     """Output of rank 0: the files of one run."""
 
-    def __init__(self, sim: Simulation, path: Path, kept: Position | None = None) -> None:
+    def __init__(self, sim: Simulation, path: Path, kept: Position | None = None,
+                 lock: RunLock | None = None) -> None:
+        """lock: of the directory, which is given back at the end."""
+        self.lock = lock
         self.started = kept.started if kept else now()
         path.mkdir(parents=True, exist_ok=True)
         if kept:
@@ -193,14 +236,15 @@ class RunDirectory(NonRootOutput):
         else:
             for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
                 (path / name).unlink(missing_ok=True)
-            shutil.rmtree((path / FIELDS_FILE).with_suffix(""), ignore_errors=True)
+            remove_boxes((path / FIELDS_FILE).with_suffix(""))
             checkpoints.remove_all(path)
+            _remove_drafts(path)
+        claim(path)
         super().__init__(sim, path, kept)
         (path / SUMMARY_FILE).unlink(missing_ok=True)
         write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
         self.log(f"resumed {now()}, backend {sim.backend}\n" if kept else
                  f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
-        claim(path)
         self.log(sim.case.describe())
         if sim.begun:
             self.log(sim.begun)
@@ -241,15 +285,34 @@ class RunDirectory(NonRootOutput):
         self.log("\n" + report)
         write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1))
         self.status("done")
-        release(self.path)
+        self._release()
 
     def interrupted(self, why: str) -> None:
         super().interrupted(why)
-        release(self.path)
+        self._release()
 
     def failed(self, error: BaseException) -> None:
+        """Record the reason; where the disk is full it is told by the exit alone."""
+        with suppress(OSError):
+            super().failed(error)
+        self._release()
+
+    def step_taken(self) -> None:
+        if self.lock is not None:
+            self.lock.touch()
+
+    def _release(self) -> None:
         release(self.path)
-        super().failed(error)
+        if self.lock is not None:
+            self.lock.release()
+
+
+def _remove_drafts(path: Path) -> None:
+    """Remove what processes that were killed had begun to write."""
+    for name in (SUMMARY_FILE, STATUS_FILE, FIELDS_FILE):
+        for draft in path.glob(f".{name}.*"):
+            if draft.suffix[1:].isdigit() or draft.suffix in (".journal", ".draft"):
+                draft.unlink(missing_ok=True)
 
 
 def table(summary: Mapping[str, Any]) -> str:

@@ -51,6 +51,11 @@ def lives(status: dict[str, Any]) -> bool | None:
     return since == status.get("process_begun") and since != ""
 
 
+def is_claimed(directory: Path) -> bool:
+    """Return True if a run of this process writes into the directory."""
+    return directory.resolve() in _writing
+
+
 def claim(directory: Path) -> None:
     """Note that a run of this process writes into the directory."""
     _writing.add(directory.resolve())

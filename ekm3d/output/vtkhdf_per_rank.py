@@ -11,7 +11,7 @@ been written: readers see complete snapshots only.
 """
 
 import os
-import shutil
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -125,8 +125,8 @@ class PerRankFiles:
             return
         if domain.is_root:
             self.path.unlink(missing_ok=True)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
+            remove_boxes(self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
         domain.barrier()
         self.local = Snapshots(self.folder / box_file(domain.start), domain.grid, static, fields)
         self.published = -1             # snapshots in the master; -1: there is no master
@@ -204,6 +204,15 @@ class PerRankFiles:
         describe(data, field)
         file["VTKHDF/Steps/CellDataOffsets"].create_dataset(field.name, data=list(offsets),
                                                             dtype="i8")
+
+
+def remove_boxes(folder: Path) -> None:
+    """Remove the files of boxes from a folder, and the folder if there was nothing else."""
+    for path in folder.glob("*.vtkhdf*"):
+        if re.fullmatch(r"\.?z\d{4,}_y\d{4,}_x\d{4,}\.vtkhdf(\.\w+)*", path.name):
+            path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def box_file(start: Sequence[int]) -> str:
