@@ -14,6 +14,7 @@ from typing import Any
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import CaseFile
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.constants import ZERO_CELSIUS
 from ekm3d.suggest import suggest
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import DatabaseError, build, merge
@@ -44,7 +45,7 @@ def read_chemistry(file: CaseFile, directory: Path, problems: Problems) -> Chemi
     gases = dict(zip(chosen["gases"] or (), (choice.gases or {}).values(), strict=True))
     try:
         chem = build(tables, source or "inline", chosen["components"], chosen["minerals"],
-                     chosen["exchange"], gases, choice.temperature + 273.15)
+                     chosen["exchange"], gases, choice.temperature + ZERO_CELSIUS)
     except DatabaseError as e:
         for _, text in e.problems:
             problems.add(("chemistry",), f"{source or 'inline'}: {text}")

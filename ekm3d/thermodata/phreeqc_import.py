@@ -30,6 +30,7 @@ ELECTRON = "e-"
 ASSUMED_DIFFUSION = 1e-9       # m2/s, PHREEQC's own default in multicomponent diffusion
 ASSUMED = "no -dw in the file: 1e-9 m2/s assumed"
 MOBILITY = 0.5                 # that of the package's database
+SAME_ELEMENT = 0.02            # relative difference of atomic weights of one element
 DEBYE_A = 0.51002              # what PHREEQC computes at 25 C and 1 atm
 
 
@@ -103,6 +104,7 @@ class _Assembly:
         self.named = {e.name.lower(): _constant(e) for e in file.entries if e.kind == "named"}
         self.lumps = {element.partition("(")[0] for _, element, *_ in file.masters
                       } - formulas.ATOMIC_MASS.keys()
+        self.weights = _weights(file.masters)
         self.defined, reactions = {}, {"species": [], "exchange": [], "phase": []}
         for entry in file.entries:
             if entry.wrong:
@@ -140,7 +142,7 @@ class _Assembly:
                 self.skip(line, f"{species}: cannot be read as a chemical formula")
                 continue
             elements, charge = formula
-            mass = formulas.molar_mass(elements) or _last_number(words)
+            mass = formulas.molar_mass(elements, self.weights) or _last_number(words)
             if mass is None:
                 self.skip(line, f"{species}: no formula weight")
                 continue
@@ -300,6 +302,14 @@ def _constant(entry):
     if entry.analytic:
         return Constant(analytic(entry.analytic, TEMPERATURE), None, entry.analytic)
     return Constant(entry.log_k or 0.0, entry.delta_h)
+
+
+def _weights(masters):
+    """Return {symbol: g/mol} of the file's elements that are not those of the periodic table."""
+    weights = {element: _last_number(words[1:]) for _, element, _, words in masters
+               if "(" not in element}
+    return {symbol: mass for symbol, mass in weights.items() if mass and abs(
+        mass / formulas.ATOMIC_MASS.get(symbol, 1e-9) - 1) > SAME_ELEMENT}
 
 
 def _last_number(words):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ekm3d.chemistry.equilibrium import EquilibriumSolver
+from ekm3d.chemistry.solution import speciate
 from ekm3d.constants import TEMPERATURE
 from ekm3d.thermodata.build import build, log_k
 from ekm3d.thermodata.phreeqc_import import ASSUMED_DIFFUSION, Constant, read_phreeqc
@@ -15,6 +16,7 @@ from ekm3d.thermodata.phreeqc_parser import logical_lines, parse
 from ekm3d.thermodata.records import problems
 
 SMALL = Path(__file__).parents[1] / "data" / "small.dat"
+DATA = SMALL.parent / "phreeqc"
 REJECTED = """SOLUTION_SPECIES
 Lump+3 + Cl- = LumpCl+2
     log_k 0.3; -llnl_gamma 4.0
@@ -301,6 +303,31 @@ def test_phreeqc_speciates_alike_with_the_same_file(solution, celsius):
     """The same totals, the same file: 5e-5 at 25 C, as A comes with five digits, 1e-4 elsewhere, as
     PHREEQC has A(T) from other equations of state."""
     agree(*speciation(SMALL, SOLUTIONS[solution], celsius), 5e-5 if celsius == 25 else 1e-4)
+
+
+def test_elements_that_begin_with_a_lump_are_read():
+    """Er and Eu beside the electron's element E: pH and complexes of PHREEQC 3.7.3 on the file.
+
+    Tolerance 5e-5: the reference has five digits.
+    """
+    tables = read_phreeqc(DATA / "rare_earths.dat").tables
+    chem = build(tables, components=["H+", "Na+", "La+3", "Er+3", "Eu+3", "Cl-"])
+    water = speciate(chem, {"La+3": 1, "Er+3": 1, "Eu+3": 1, "Cl-": 9})
+    assert water.pH == pytest.approx(5.4231, abs=6e-5)
+    for name, molar in (("ErOH+2", 1.7158e-6), ("EuOH+2", 2.1591e-6)):
+        assert water.c[chem.species_index(name)] / 1e3 == pytest.approx(molar, rel=5e-5)
+    assert water.saturation["Er(OH)3(am)"] == pytest.approx(-5.25, abs=0.006)
+
+
+def test_masses_come_from_the_file_where_symbols_are_its_own(tmp_path):
+    """Amm is NH3 and AmmH+ 18.04; `Ac` with the weight of acetate is not actinium."""
+    text = (DATA / "clay.dat").read_text().replace(
+        "La   La+3", "Ac   Ac-   0   59.04   59.04\nLa   La+3")
+    (tmp_path / "own.dat").write_text(text)
+    mass = {r["name"]: r["molar_mass"]
+            for r in read_phreeqc(tmp_path / "own.dat").tables["component"]}
+    assert mass["AmmH+"] == pytest.approx(18.04, abs=0.005)
+    assert (mass["Ac-"], mass["La+3"]) == (59.04, 138.91)
 
 
 def real(name):
