@@ -1,4 +1,7 @@
-"""Physical constants (CODATA 2018), and RT/F at the reference temperature of 25 C."""
+"""Physical constants (CODATA 2018), and RT/F at the reference temperature of 25 C.
+
+At another temperature T of a case potentials enter the products F/(RT) phi times 298.15 K / T.
+"""
 
 FARADAY = 96485.33212          # C/mol
 GAS_CONSTANT = 8.314462618     # J/mol/K

@@ -212,12 +212,14 @@ class ChemistryChoice(Table):
     database: str | None = None
     inline: dict[str, Any] | None = None
     extend: Files = []
-    activity: Literal["ideal"] | None = None
+    activity: Literal["davies", "ideal"] | None = None
+    exchange_gammas: bool = True
     temperature: Celsius = 25.0
     components: list[str] | None = None
     minerals: list[str] | None = None
     exchange: list[str] | None = None
     gases: dict[str, Pressure] | None = None
+    groups: dict[Literal["REE", "impurity", "ammonium"], list[str]] = {}
     exchanger: Exchanger | None = None
     exchangers: list[NamedExchanger] = []
     kinetics: list[Kinetic] = []

@@ -27,17 +27,19 @@ def is_phreeqc(name: str | Path) -> bool:
     return str(name).lower().endswith(".dat")
 
 
-def load(path: str | Path) -> tuple[tuple[tuple[str, Tables], ...], Reading | None]:
+def load(path: str | Path, base: Tables | None = None
+         ) -> tuple[tuple[tuple[str, Tables], ...], Reading | None]:
     """Load a database, a file or "package"; return (parts, reading).
 
-    parts: the argument of `merge`; reading: of a PHREEQC file, else None. Raises OSError or
+    parts: the argument of `merge`; reading: of a PHREEQC file, else None. base: the tables that
+    it extends, whose species reactions of a PHREEQC fragment may name. Raises OSError or
     InputError where it cannot be read.
     """
     if path == PACKAGE:
         return package(), None
     path = Path(path)
     if is_phreeqc(path):
-        reading = read_phreeqc(path)
+        reading = read_phreeqc(path, base)
         return ((path.name, reading.tables),), reading
     return ((path.name, read_tables(path)),), None
 

@@ -47,7 +47,8 @@ def test_ideal_activity(opened):
     davies = Case.read(opened, [f"chemistry={{inline={_toml(TABLES)}}}"]).chemistry
     assert (davies.debye_A, davies.water_activity) == (0.51, 0.017)
     assert (davies.log_k == ideal.log_k).all()
-    told(opened, "chemistry.activity", "should be 'ideal', not 'none'", "chemistry.activity=none")
+    told(opened, "chemistry.activity", "should be 'davies' or 'ideal', not 'none'",
+         "chemistry.activity=none")
 
 
 def _toml(value):
