@@ -6,7 +6,9 @@ with coefficients c1 to c5 and T in K,
 
     ln gamma = (c1 + c2 T + c3/T) I - (c4 + c5 T) I/(1 + I)             (Drummond 1981);
 
-else Davies for ions, `neutral` times I for uncharged species, and 1 for exchange species.
+else Davies for ions, `neutral` times I for uncharged species, and 1 for exchange species. In a
+database of the model "llnl" Debye-Hueckel's A is that of the table, and 0 in the laws of WATEQ and
+Davies: ions without a size there have 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +46,7 @@ class ActivityModel:
         if self.model != "ideal":
             (A_25, _), (A_T, self.B) = map(water_properties.debye_hueckel,
                                            (TEMPERATURE, temperature))
-            self.A = float(activity["A"]) * (A_T / A_25)
+            self.A = 0.0 if self.model == "llnl" else float(activity["A"]) * (A_T / A_25)
 
     def of_species(self, rows: Sequence[Mapping[str, Any]], z: np.ndarray) -> Coefficients:
         """Return the coefficients of dissolved species: records and charges (n,)."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ekm3d.thermodata.build import Place, Tables, merge, read_tables
 from ekm3d.thermodata.phreeqc_import import Reading, read_phreeqc
+from ekm3d.thermodata.phreeqc_parser import parse
 
 PACKAGE = "package"
 FOLDER = Path(__file__).parent / "tables"
@@ -25,6 +26,14 @@ def package() -> tuple[tuple[str, Tables], ...]:
 def is_phreeqc(name: str | Path) -> bool:
     """Return True for a file that is read as a database of PHREEQC."""
     return str(name).lower().endswith(".dat")
+
+
+def is_fragment(path: str | Path) -> bool:
+    """Return True for a PHREEQC file that does not define H+ and so needs a base; see `load`."""
+    if not is_phreeqc(path):
+        return False
+    with open(path, encoding="utf8", errors="replace") as file:
+        return all(element != "H" for _, element, *_ in parse(file.read()).masters)
 
 
 def load(path: str | Path, base: Tables | None = None

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.chemistry.system import WATER
+from ekm3d.chemistry.system import HYDROGEN, WATER
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
 from ekm3d.thermodata import formulas
@@ -108,6 +108,10 @@ def tables_of(file: PhreeqcFile, name: str, base: Tables | None = None) -> Readi
                          "a fragment of one, to be named in extend")
     if not file.entries and not file.masters:
         raise InputError(f"{name}: none of the blocks of a PHREEQC database")
+    for _, element, species, _ in file.masters:
+        if element == "H" and species != HYDROGEN:
+            raise InputError(f"{name}: the master species of H is {species}, must be {HYDROGEN}, "
+                             "the component that counts acidity here")
     return _Assembly(file, name, base).reading
 
 

@@ -188,6 +188,8 @@ def _set(entry, option, words):
             entry.wrong = f"-analytic has {len(values)} numbers, must be 1 to 6"
     elif option == "gamma" and len(values) >= 2 and entry.kind in ("species", "exchange"):
         entry.gamma, entry.law = tuple(values[:2]), ""
+        if entry.kind == "exchange" and not any(entry.gamma):       # so does PHREEQC
+            entry.gamma, entry.law = (), "davies"
     elif option == "llnl_gamma" and values:
         entry.gamma, entry.law = tuple(values[:1]), "llnl"
     elif option == "co2_llnl_gamma":

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from ekm3d.chemistry.system import WATER, ChemicalSystem
 from ekm3d.thermodata import formulas
 from ekm3d.thermodata.phreeqc_import import ASSUMED, ELECTRON, Reading
@@ -63,8 +65,16 @@ def _records(chem, tables) -> Iterator[Any]:
 
 
 def _unsized(chem, tables):
-    """Yield a line where records have ion sizes and the activity model has no use for them."""
-    if tables["activity"]["model"] == "davies":
+    """Yield a line where ions have sizes and the activity model has no use for them, or reverse."""
+    if not np.any(chem.debye_A):
+        return
+    if tables["activity"]["model"] == "llnl":
+        charged = dict(zip(chem.species, chem.z, strict=True))
+        bare = [r["name"] for r in _records(chem, tables)
+                if not {"size", "gamma"} & set(r) and charged.get(r["name"])]
+        if bare:
+            yield f"no ion size in the database, activity coefficient 1 as in PHREEQC: {_some(bare)}"
+    if (chem.size == 1).all():
         sized = [r["name"] for r in _records(chem, tables)
                  if "size" in r and r["name"] in chem.species]
         if sized:
