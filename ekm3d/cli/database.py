@@ -164,8 +164,9 @@ def _left_out(tables: Tables, reading: Any) -> list[str]:
     if reading is None:
         return []
     model = tables["activity"]["model"]
-    return ["", *([not_computed(model)] if model in REFUSED else []), *reading.remarks, *([f"not taken over ({len(reading.skipped)}):"]
-                                    if reading.skipped else []),
+    refused = [not_computed(model)] if model in REFUSED else []
+    heading = [f"not taken over ({len(reading.skipped)}):"] if reading.skipped else []
+    return ["", *refused, *reading.remarks, *heading,
             *(f"  line {line}: {text}" for line, text in reading.skipped)]
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ekm3d.constants import FARADAY, HOUR, KWH, MOLAR_MASS_N
-from ekm3d.diagnostics import ionic_strength
 from ekm3d.diagnostics.derived_fields import MG, parts
 from ekm3d.diagnostics.inventory import by_phase
 from ekm3d.diagnostics.sampling import Sample
@@ -107,13 +106,11 @@ def _nitrogen(series: TimeSeries, water: np.ndarray, clay: np.ndarray) -> dict[s
     return out
 
 
-def _quality(series: TimeSeries) -> dict[str, Any]:
-    """Range of pH, largest ionic strength in the rows of the series, errors of the balances."""
+def _quality(series: TimeSeries) -> dict[str, float]:
+    """Range of pH, and the errors of the balances."""
     run, balances = series.run, series.run.balances
     pH = Sample(run).of(run.backend.to_numpy(run.state.pH[run.grid.inner]))
-    told = ionic_strength.warning(run.chem, series.strength)
     return {"pH_min": pH.least, "pH_max": pH.largest,
-            "ionic_strength_max_mol_per_l": series.strength, **({"warning": told} if told else {}),
             "mass_balance_max": float(balances.mass_errors().max()),
             "charge_balance_max": balances.charge_max,
             "faraday_error": balances.faraday_error(),

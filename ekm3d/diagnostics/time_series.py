@@ -12,7 +12,6 @@ power is on; with averaged pulses the mean current is that times the duty.
 import numpy as np
 
 from ekm3d.constants import HOUR, KWH
-from ekm3d.diagnostics import ionic_strength
 from ekm3d.diagnostics.derived_fields import MG, exchangeable_mg_per_kg
 from ekm3d.diagnostics.inventory import by_phase
 from ekm3d.diagnostics.run_view import RunView
@@ -37,15 +36,15 @@ class TimeSeries:
         self.initial, self.exchangeable = water + clay + solid, water + clay          # mol
         self.in_tanks = sum_over_strips(run.state.catholyte_totals)     # mol, as filled
         self.initial_ree = self.exchangeable_ree()
-        self.strength = 0.0                                 # mol/l, largest in a row so far
         self.charge = self.energy = 0.0                     # C, J
         self.power = self.voltage = 0.0                     # W, V at the terminals while on
         self.current = np.zeros(len(run.electrodes.rows))   # A, while on
         self.strips = np.zeros(run.electrodes.strips)       # A of every electrode, while on
         self.currents: list[tuple[int, float]] = []
-        found = [*run.chem.group("ammonium"),
-                 *(k for k, label in enumerate(run.chem.labels) if label == "NH4")]
-        self.nitrogen = found[0] if found else None         # number of the component of ammonium
+        groups = run.chem.groups
+        names = groups if "ammonium" in groups else run.chem.labels
+        self.nitrogen = next((k for k, name in enumerate(names) if name in ("ammonium", "NH4")),
+                             None)                          # number of the component
 
     def exchangeable_ree(self) -> np.ndarray:
         """Ion-exchangeable REE of every voxel now [mg/kg]; (nz, ny, nx)."""
@@ -99,7 +98,6 @@ class TimeSeries:
         run, s = self.run, self.run.state
         water, clay, _ = by_phase(run)
         leachate, plate = self.collected()
-        self.strength = max(self.strength, ionic_strength.largest(run))
         drive = run.drive
         row = {"time[h]": s.time / HOUR, "step[1]": s.step, "dt[s]": run.dt,
                "voltage[V]": self.voltage if drive.on else 0.0, "duty[1]": drive.duty}

@@ -73,8 +73,9 @@ def _unsized(chem, tables):
         bare = [r["name"] for r in _records(chem, tables)
                 if not {"size", "gamma"} & set(r) and charged.get(r["name"])]
         if bare:
-            yield f"no ion size in the database, activity coefficient 1 as in PHREEQC: {_some(bare)}"
-    if (chem.size == 1).all():
+            yield ("no ion size in the database, activity coefficient 1 as in PHREEQC: "
+                   + _some(bare))
+    elif (chem.size == 1).all():
         sized = [r["name"] for r in _records(chem, tables)
                  if "size" in r and r["name"] in chem.species]
         if sized:

@@ -19,8 +19,8 @@ ROWS = {row["file"]: row for row in csv.DictReader(TABLE.read_text().splitlines(
 KINDS = ("component", "species", "exchange", "mineral", "gas")
 COMPUTED = [name for name, row in ROWS.items() if row["model"] in ("wateq", "llnl")]
 REFUSED = [name for name, row in ROWS.items() if row["model"] in ("PITZER", "SIT")]
-REASONS = (r"needs electrons|-mole_balance|the block is not read|no log_k|is not defined|must be at "
-           r"most|must be positive|has charge|reaction gives|cannot take part|no formula weight|"
+REASONS = (r"needs electrons|-mole_balance|the block is not read|no log_k|is not defined|must be "
+           r"at most|must be positive|has charge|reaction gives|cannot take part|no formula weight|"
            r"cannot be read as a chemical formula|not a master species|is defined by way of itself|"
            r"neither a reaction nor an option|needs \[activity\]|the name is already taken|"
            r"log_k_T gives|cannot read|not a table")
