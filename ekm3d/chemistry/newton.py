@@ -84,9 +84,8 @@ class NewtonTables:
     direct_source: np.ndarray
     direct_at: np.ndarray        # (D,) number of the entry
     direct_weight: np.ndarray
-    growth: np.ndarray           # (S, G) -ln gamma = growth @ functions of I
+    growth: np.ndarray           # (T, G) -ln gamma = growth @ functions of I
     sizes: np.ndarray            # (G,) ion sizes b of the activity model, 1 of I/(1 + I), and a 0
-    growth_x: np.ndarray         # (E, G) as growth, of exchange species; (1, G) without any
     on: np.ndarray               # (T, N) 1 where a term is scaled by an exchanger's charge X
     phase_nu: np.ndarray         # (P, K) components set free by dissolution
     phase_water: np.ndarray      # (P,) H2O set free
@@ -128,9 +127,8 @@ class NewtonTables:
             sum_weight=sums[2], direct_start=_integers(direct[0]),
             direct_source=_integers(direct[1]),
             direct_at=_integers(matrix.number[rows, columns]), direct_weight=direct[2],
-            growth=np.ascontiguousarray(q.activity.action),
+            growth=np.vstack([q.activity.action, q.activity.exchange]),
             sizes=np.append(q.activity.sizes[:, 0], [1.0] * q.activity.saturates + [0.0]), on=on,
-            growth_x=_padded(q.activity.exchange, (max(1, q.E), q.activity.action.shape[1])),
             phase_nu=_padded(phases.nu, (pad, q.K)), phase_water=_padded(phases.water, (pad,)),
             phase_constant=_padded(phases.constant, (pad,)), additive=_integers(q.additive),
             may_lack=_integers(q.may_lack), gas_phase=_integers(phases.gas, pad),
@@ -168,7 +166,7 @@ class Newton:
             SOURCE, KERNEL, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes), NT=q.S + q.E, NS=q.S,
             NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M, NU=q.B + P, NT1=q.S + q.E + 1,
             NU1=q.B + P + 1, NP1=max(1, P), NP2=max(1, P) + 1, LANES=LANES, MANY=MANY,
-            AT_ONCE=AT_ONCE, NE1=max(1, q.E), NGROW=q.E if q.activity.exchange.any() else 0,
+            AT_ONCE=AT_ONCE, NGROW=q.E if q.activity.exchange.any() else 0,
             SATURATES=int(q.activity.saturates), **self.tables.counts())
 
     def __call__(self, state: ChemicalState, where: Array, tolerance: float,

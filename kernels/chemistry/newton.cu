@@ -46,9 +46,8 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               const real action_weight[NACTION], const int sum_start[NT1], const int sum_row[NSUM],
               const real sum_weight[NSUM], const int direct_start[ND1],
               const int direct_source[NDIRECT], const int direct_at[ND],
-              const real direct_weight[NDIRECT], const real growth[NS][NG],
-              const real sizes[NG], const real growth_x[NE1][NG],
-              const real on[NT][NX], const real phase_nu[NP1][NK],
+              const real direct_weight[NDIRECT], const real growth[NT][NG],
+              const real sizes[NG], const real on[NT][NX], const real phase_nu[NP1][NK],
               const real phase_water[NP1], const real phase_constant[NP1], const int additive[NK],
               const int may_lack[NK], const int gas_phase[NP1], const int order[NP1],
               const int masters[NP1], const int position[NU], const int entry[NU][NU],
@@ -69,7 +68,6 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
     s.sum_start = sum_start, s.sum_row = sum_row, s.sum = sum_weight;
     s.direct_start = direct_start, s.direct_source = direct_source, s.direct_at = direct_at;
     s.direct = direct_weight, s.growth = growth[0], s.sizes = sizes, s.on = on[0];
-    s.growth_x = growth_x[0];
     s.phase_nu = phase_nu[0], s.phase_water = phase_water, s.phase_constant = phase_constant;
     s.additive = additive, s.gas = gas_phase, s.order = order, s.masters = masters;
     s.position = position, s.entry = entry[0], s.diagonal = diagonal;

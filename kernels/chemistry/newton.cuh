@@ -6,6 +6,12 @@
 // Unknowns: NB = NK + NX + 2 of ln a, ln x, ln I and ln a_w; NU with the amounts of phases.
 constexpr int AT_I = NK + NX, AT_W = NK + NX + 1;
 constexpr int FACTORS = NK + NX + 1 + NG + 1 + NX + 1;      // of which ln of a term is a sum
+#ifndef NGROW
+#define NGROW 0                             // exchange species, if they have activity coefficients
+#endif
+#ifndef SATURATES
+#define SATURATES 0                         // 1: the last function of I but one is I/(1 + I)
+#endif
 constexpr int SOURCES = NT + NT + NGROW;    // of which derivatives are sums: terms, their growth
 constexpr real LEAST = sizeof(real) == 8 ? LEAST_PIVOT : SMALLEST;
 constexpr real TRACE = sizeof(real) == 8 ? ABSENT : SMALLEST;
@@ -20,8 +26,7 @@ struct System {
     const real* sum;                        // equations, by terms
     const int *direct_start, *direct_source, *direct_at;
     const real* direct;                     // derivatives that are sums over sources
-    const real *growth, *sizes, *on;        // (NS, NG), (NG - 1), (NT, NX)
-    const real* growth_x;                   // (NE, NG) of exchange species, NGROW of which have any
+    const real *growth, *sizes, *on;        // (NT, NG), (NG - 1), (NT, NX)
     const real *phase_nu, *phase_water, *phase_constant;
     const int *additive, *gas, *order, *masters, *position;
     const int *entry, *diagonal;            // number of the entry (row, column), of (row, row)
@@ -179,7 +184,7 @@ ROUTINE void assemble(const System& s, Pack& p)
         Values by;
         EKM_LANES(l, LANES) by[l] = 0;
         for (int a = 0; a < NG; a++) {
-            const real growth = s.growth_x[e * NG + a];
+            const real growth = s.growth[(NS + e) * NG + a];
             EKM_LANES(l, LANES) by[l] += growth * slopes[a][l];
         }
         EKM_LANES(l, LANES) grown[l] = by[l] * term[l];
