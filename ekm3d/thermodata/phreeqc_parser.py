@@ -175,7 +175,9 @@ def _set(entry, option, words):
     elif option in IGNORED or option == "no_check":
         return
     elif option == "log_k":
-        entry.log_k = values[0] if values else 0.0
+        entry.log_k = values[0] if values else None
+        if not values:
+            entry.wrong = "log_k without a number"
     elif option == "delta_h":
         unit = words[1].lower().split("/")[0] if len(words) > 1 else "kj"
         if unit not in ENERGY:

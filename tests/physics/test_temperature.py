@@ -24,7 +24,8 @@ def at(kelvin, ions=IONS, rows=()):
     block.potential = Potential(*given, block.contacts, options)
     block.transport = Transport(*given, block.rock, block.contacts, block.wells, options)
     block.transport.keep_flux()
-    block.electrolyte = Electrolyte(*given, block.rock, None, options.inverse_temperature)
+    block.electrolyte = Electrolyte(*given, block.rock,
+                                    inverse_temperature=options.inverse_temperature)
     return block
 
 

@@ -227,6 +227,14 @@ def test_a_species_defined_by_way_of_itself_is_named(tmp_path):
     assert len(told) == 2 and all("is defined by way of itself" in text for text in told)
 
 
+def test_a_log_k_without_a_number_is_none(tmp_path):
+    """PHREEQC stops there; it counted as 0."""
+    path = tmp_path / "blank.dat"
+    path.write_text(SMALL.read_text() + "SOLUTION_SPECIES\nCa+2 + Cl- = CaCl+\n -log_k\n")
+    (_, text), = read_phreeqc(path).skipped
+    assert "log_k without a number" in text
+
+
 @pytest.mark.parametrize("reaction, words", [
     ("Ca+2 + Cl- =", "an empty side"), ("= CaCl+", "an empty side"),
     ("0 Ca+2 + Cl- = CaCl-", "coefficient 0 of Ca+2"), ("Ca+2 + , = CaCl+", "is not defined"),

@@ -17,13 +17,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.oracle]
 TABLE = Path(__file__).parents[1] / "data" / "phreeqc" / "shipped.csv"
 ROWS = {row["file"]: row for row in csv.DictReader(TABLE.read_text().splitlines())}
 KINDS = ("component", "species", "exchange", "mineral", "gas")
-COMPUTED = [name for name, row in ROWS.items() if row["model"] in ("wateq", "llnl")]
+UNREAD = "phreeqpython/wateq4f_PWN.dat"    # IPhreeqc stops at its three log_k without a number
+COMPUTED = [name for name, row in ROWS.items() if row["model"] in ("wateq", "llnl")
+            and name != UNREAD]
 REFUSED = [name for name, row in ROWS.items() if row["model"] in ("PITZER", "SIT")]
 REASONS = (r"needs electrons|-mole_balance|the block is not read|no log_k|is not defined|must be "
            r"at most|must be positive|has charge|reaction gives|cannot take part|no formula weight|"
            r"cannot be read as a chemical formula|not a master species|is defined by way of itself|"
            r"neither a reaction nor an option|needs \[activity\]|the name is already taken|"
-           r"log_k_T gives|cannot read|not a table")
+           r"log_k_T gives|log_k without a number|cannot read|not a table")
 COUNT = 50
 
 
