@@ -84,8 +84,8 @@ class NewtonTables:
     direct_source: np.ndarray
     direct_at: np.ndarray        # (D,) number of the entry
     direct_weight: np.ndarray
-    growth: np.ndarray           # (S, G) -ln gamma = growth @ functions of I
-    sizes: np.ndarray            # (G,) ion sizes b of the activity model, and a 0
+    growth: np.ndarray           # (T, G) -ln gamma = growth @ functions of I
+    sizes: np.ndarray            # (G,) ion sizes b of the activity model, 1 of I/(1 + I), and a 0
     on: np.ndarray               # (T, N) 1 where a term is scaled by an exchanger's charge X
     phase_nu: np.ndarray         # (P, K) components set free by dissolution
     phase_water: np.ndarray      # (P,) H2O set free
@@ -127,8 +127,8 @@ class NewtonTables:
             sum_weight=sums[2], direct_start=_integers(direct[0]),
             direct_source=_integers(direct[1]),
             direct_at=_integers(matrix.number[rows, columns]), direct_weight=direct[2],
-            growth=np.ascontiguousarray(q.activity.action),
-            sizes=np.append(q.activity.sizes[:, 0], 0.0), on=on,
+            growth=np.vstack([q.activity.action, q.activity.exchange]),
+            sizes=np.append(q.activity.sizes[:, 0], [1.0] * q.activity.saturates + [0.0]), on=on,
             phase_nu=_padded(phases.nu, (pad, q.K)), phase_water=_padded(phases.water, (pad,)),
             phase_constant=_padded(phases.constant, (pad,)), additive=_integers(q.additive),
             may_lack=_integers(q.may_lack), gas_phase=_integers(phases.gas, pad),
@@ -166,7 +166,8 @@ class Newton:
             SOURCE, KERNEL, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes), NT=q.S + q.E, NS=q.S,
             NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M, NU=q.B + P, NT1=q.S + q.E + 1,
             NU1=q.B + P + 1, NP1=max(1, P), NP2=max(1, P) + 1, LANES=LANES, MANY=MANY,
-            AT_ONCE=AT_ONCE, **self.tables.counts())
+            AT_ONCE=AT_ONCE, NGROW=q.E if q.activity.exchange.any() else 0,
+            SATURATES=int(q.activity.saturates), **self.tables.counts())
 
     def __call__(self, state: ChemicalState, where: Array, tolerance: float,
                  elapsed: float) -> tuple[Array, Array]:
@@ -217,16 +218,17 @@ def derivatives(q: Equations, position: np.ndarray
                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (rows, columns, weights) of matrix entries that are sums of weights times sources.
 
-    Sources (2 T,) are the terms and their derivatives: of species by ln I, of exchange species
-    through X by ln a_H. position (U,): row and column of each unknown.
+    Sources (2 T + E,) are the terms and their derivatives: of species by ln I, of exchange species
+    through X by ln a_H, and by ln I. position (U,): row and column of each unknown.
     """
-    terms, out = q.S + q.E, np.zeros((q.B, q.B, 2 * (q.S + q.E)))
+    terms, out = q.S + q.E, np.zeros((q.B, q.B, 2 * (q.S + q.E) + q.E))
     sums = q.sums.T
     out[:, :q.I, :terms] = q.products.transpose(1, 2, 0)
     out[:, q.W, :terms] = q.watered
     ions = np.any(q.activity.action != 0, axis=1)
     out[:, q.I, terms:terms + q.S] = sums[:, :q.S] * ions
-    out[:, q.H, terms + q.S:] += sums[:, q.S:] * q.exchangers.scaled_by_charge.any(axis=1)
+    out[:, q.H, terms + q.S:2 * terms] += sums[:, q.S:] * q.exchangers.scaled_by_charge.any(axis=1)
+    out[:, q.I, 2 * terms:] = sums[:, q.S:] * np.any(q.activity.exchange != 0, axis=1)
     rows, columns = np.nonzero(out.any(axis=2))
     return position[rows], position[columns], out[rows, columns]
 

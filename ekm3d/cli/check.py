@@ -5,6 +5,7 @@ import argparse
 from ekm3d.case.case import Case
 from ekm3d.cli.case_arguments import add_case_arguments
 from ekm3d.cli.self_test import backend_of
+from ekm3d.diagnostics import ionic_strength
 from ekm3d.model import memory_estimate
 from ekm3d.model.simulation import Simulation
 from ekm3d.parallel.team import ALONE
@@ -25,7 +26,11 @@ def command(args: argparse.Namespace) -> int:
     print(case.describe())
     backend = backend_of(args.backend)
     print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.processes))
-    print(estimate(Simulation(case, backend, ALONE)))
+    sim = Simulation(case, backend, ALONE)
+    print(estimate(sim))
+    told = ionic_strength.warning(sim.chem, ionic_strength.largest(sim))
+    if told:
+        print(f"warning: {told}")
     return 0
 
 

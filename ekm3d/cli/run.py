@@ -37,7 +37,8 @@ def command(args: argparse.Namespace, team: Alone) -> int:
         check_directory(out, args.force)
         sim = Simulation(case, backend_of(args.backend, team), team)
         if not args.quiet:
-            print(f"{case.title}\nbackend {sim.backend}; results go to {out}", flush=True)
+            print("\n".join([case.title, *(f"remark: {text}" for text in case.remarks),
+                             f"backend {sim.backend}; results go to {out}"]), flush=True)
         results = sim.run(out, args.force, args.quiet, args.profile)
     except MemoryError as error:
         raise InsufficientMemory(

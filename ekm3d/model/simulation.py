@@ -113,7 +113,8 @@ class Simulation:
             overpotential=self.electrodes.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(self.ore.electric_conductivity),
-            source=self._padded(self.ore.current_source))
+            source=self._padded(self.ore.current_source),
+            inverse_temperature=self.chem.inverse_temperature)
         self.scratch = Scratch(self.grid, self.backend)
         elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
         self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
@@ -121,7 +122,7 @@ class Simulation:
         self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
                                    self.scratch)
         self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
-                                       self.scratch)
+                                       self.scratch, options.inverse_temperature)
         self.storing = self.physics.flow and self.flow.storing
 
     def _padded(self, values: Any) -> Any:

@@ -6,7 +6,13 @@
 // Unknowns: NB = NK + NX + 2 of ln a, ln x, ln I and ln a_w; NU with the amounts of phases.
 constexpr int AT_I = NK + NX, AT_W = NK + NX + 1;
 constexpr int FACTORS = NK + NX + 1 + NG + 1 + NX + 1;      // of which ln of a term is a sum
-constexpr int SOURCES = NT + NT;            // of which derivatives are sums: terms, their growth
+#ifndef NGROW
+#define NGROW 0                             // exchange species, if they have activity coefficients
+#endif
+#ifndef SATURATES
+#define SATURATES 0                         // 1: the last function of I but one is I/(1 + I)
+#endif
+constexpr int SOURCES = NT + NT + NGROW;    // of which derivatives are sums: terms, their growth
 constexpr real LEAST = sizeof(real) == 8 ? LEAST_PIVOT : SMALLEST;
 constexpr real TRACE = sizeof(real) == 8 ? ABSENT : SMALLEST;
 
@@ -20,7 +26,7 @@ struct System {
     const real* sum;                        // equations, by terms
     const int *direct_start, *direct_source, *direct_at;
     const real* direct;                     // derivatives that are sums over sources
-    const real *growth, *sizes, *on;        // (NS, NG), (NG - 1), (NT, NX)
+    const real *growth, *sizes, *on;        // (NT, NG), (NG - 1), (NT, NX)
     const real *phase_nu, *phase_water, *phase_constant;
     const int *additive, *gas, *order, *masters, *position;
     const int *entry, *diagonal;            // number of the entry (row, column), of (row, row)
@@ -50,6 +56,8 @@ ROUTINE void residual(const System& s, Pack& p)
         const real root = square_root(p.strength[l]);
         for (int a = 0; a < NG - 1; a++)
             factors[NK + NX + 1 + a][l] = root / (1 + s.sizes[a] * root);
+        if (SATURATES)
+            factors[NK + NX + NG - 1][l] = p.strength[l] / (1 + p.strength[l]);
         factors[NK + NX + NG][l] = p.strength[l];
         factors[NK + NX + NG + 1][l] = logarithm(p.water[l]);
         factors[FACTORS - 1][l] = 1;
@@ -167,7 +175,19 @@ ROUTINE void assemble(const System& s, Pack& p)
         const real root = square_root(p.strength[l]);
         for (int a = 0; a < NG - 1; a++)
             slopes[a][l] = root / 2 / ((1 + s.sizes[a] * root) * (1 + s.sizes[a] * root));
+        if (SATURATES)
+            slopes[NG - 2][l] = p.strength[l] / ((1 + p.strength[l]) * (1 + p.strength[l]));
         slopes[NG - 1][l] = p.strength[l];
+    }
+    for (int e = 0; e < NGROW; e++) {           // d exchange term / d ln I
+        real *grown = p.source[NT + NT + e], *term = p.source[NS + e];
+        Values by;
+        EKM_LANES(l, LANES) by[l] = 0;
+        for (int a = 0; a < NG; a++) {
+            const real growth = s.growth[(NS + e) * NG + a];
+            EKM_LANES(l, LANES) by[l] += growth * slopes[a][l];
+        }
+        EKM_LANES(l, LANES) grown[l] = by[l] * term[l];
     }
     for (int t = 0; t < NT; t++) {              // d term / d ln I, or by way of X / d ln a_H
         real *grown = p.source[NT + t], *term = p.source[t];
