@@ -131,7 +131,7 @@ def _activity(chem):
 
 
 def _remarks(case):
-    """What of the database is not used, and its suspect constants."""
+    """Parts of the database that are not used, and its suspect constants."""
     return ["", "remarks on the database", *(f"  {text}" for text in case.remarks)] \
         if case.remarks else []
 

@@ -1,4 +1,4 @@
-"""What a case does not use of the PHREEQC files it reads, where that can change an answer."""
+"""Parts of the PHREEQC files that a case does not use, where they can change an answer."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
