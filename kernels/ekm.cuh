@@ -28,6 +28,9 @@
 //
 //     EKM_TILES(t, g) { for each k, j in t, for each species { EKM_LANES(l, t.ni) { ... } } }
 //
+// EKM_UNROLL before a loop of few, known rounds writes them out on the GPU, so that arrays which it
+// indexes can lie in registers.
+//
 // On the host a tile is a block of strips, small enough for its scratch to stay in the cache, and
 // a lane is one number of a vector register: EKM_LANES goes on to the register's end. There lie
 // other voxels or ghosts, which may be read but not written: scratch arrays are of type Lanes, and
@@ -97,6 +100,7 @@ struct Segment {
     __device__ __forceinline__ real& operator[](int) { return lane; }
 };
 static __device__ __forceinline__ real of_segment(const Segment& sum) { return of_row(sum.lane); }
+#define EKM_UNROLL EKM_PRAGMA(unroll)
 #undef LANES
 #define LANES 1
 #define PACK 1
@@ -157,6 +161,7 @@ static inline __attribute__((always_inline)) real of_segment(Segment& sum)
 #ifndef LANES
 #define LANES 128
 #endif
+#define EKM_UNROLL
 #define PACK 8                     // numbers in the longest vector registers
 #define ALIGNED __attribute__((aligned(64)))
 #define STRIPS 8

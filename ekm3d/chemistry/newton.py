@@ -163,11 +163,12 @@ class Newton:
                              max_extrapolation=MAX_EXTRAPOLATION)
         self.names = [p.name for p in signature(kernel_text(SOURCE), KERNEL) or ()]
         self.bound = backend.kernel(
-            SOURCE, KERNEL, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes), NT=q.S + q.E, NS=q.S,
-            NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M, NU=q.B + P, NT1=q.S + q.E + 1,
-            NU1=q.B + P + 1, NP1=max(1, P), NP2=max(1, P) + 1, LANES=LANES, MANY=MANY,
-            AT_ONCE=AT_ONCE, NGROW=q.E if q.activity.exchange.any() else 0,
-            SATURATES=int(q.activity.saturates), **self.tables.counts())
+            SOURCE, KERNEL, fixed=self.by_name, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes),
+            NT=q.S + q.E, NS=q.S, NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M,
+            NU=q.B + P, NT1=q.S + q.E + 1, NU1=q.B + P + 1, NP1=max(1, P), NP2=max(1, P) + 1,
+            LANES=LANES, MANY=MANY, AT_ONCE=AT_ONCE,
+            NGROW=q.E if q.activity.exchange.any() else 0, SATURATES=int(q.activity.saturates),
+            **self.tables.counts())
 
     def __call__(self, state: ChemicalState, where: Array, tolerance: float,
                  elapsed: float) -> tuple[Array, Array]:

@@ -88,7 +88,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             p.water[l] *= LITRES;
             still[l] = count[l] = far[l] = 0;
         }
-        for (int k = 0; k < NK; k++) {
+        EKM_UNROLL for (int k = 0; k < NK; k++) {
             gather(v, total + Offset(k) * m, p.total[k]);
             const real least = k == hydrogen ? -1 / SMALLEST : real(0);
             const real trace = may_lack[k] ? TRACE : -1 / SMALLEST;
@@ -98,7 +98,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 p.absent[k][l] = T <= trace ? real(1) : real(0);
             }
         }
-        for (int i = 0; i < NX; i++) {
+        EKM_UNROLL for (int i = 0; i < NX; i++) {
             gather(v, cec + Offset(i) * m, p.cec[i]);
             gather(v, slope + Offset(i) * m, p.slope[i]);
             gather(v, reference_pH + Offset(i) * m, p.reference[i]);
@@ -108,23 +108,24 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 open[l] = p.cec[i][l] >= 0 && p.slope[i][l] >= 0 ? open[l] : real(0);
             }
         }
-        for (int b = 0; b < NB && elapsed > 0; b++) {
+        EKM_UNROLL for (int b = 0; b < NB && elapsed > 0; b++) {
             gather(v, rate + Offset(b) * m, p.x[b]);
             EKM_LANES(l, LANES) far[l] = larger(far[l], magnitude(p.x[b][l] * elapsed));
         }
-        for (int b = 0; b < NB; b++) {
+        EKM_UNROLL for (int b = 0; b < NB; b++) {
             gather(v, warm_start + Offset(b) * m, last[b]);
             EKM_LANES(l, LANES)
                 p.y[b][l] = last[b][l] + (elapsed > 0 && far[l] <= max_extrapolation
                                               ? p.x[b][l] * elapsed : real(0));
         }
-        for (int k = 0; k < NK; k++)                   // absent components, and those that appear
+        // absent components, and those that appear
+        EKM_UNROLL for (int k = 0; k < NK; k++)
             EKM_LANES(l, LANES) {
                 const real fresh = logarithm(larger(p.total[k][l], TRACE) / p.water[l]);
                 const real y = p.y[k][l] <= MISSING && p.total[k][l] > 0 ? fresh : p.y[k][l];
                 p.y[k][l] = p.absent[k][l] > 0 ? MISSING : y;
             }
-        for (int q = 0; q < NP; q++) {
+        EKM_UNROLL for (int q = 0; q < NP; q++) {
             if (q < NM)
                 gather(v, warm_start + Offset(NB + q) * m, p.y[NB + q]);
             EKM_LANES(l, LANES) {
@@ -151,7 +152,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             eliminate(s, p);
             Values share;
             EKM_LANES(l, LANES) share[l] = 0;
-            for (int b = 0; b < NB; b++)
+            EKM_UNROLL for (int b = 0; b < NB; b++)
                 EKM_LANES(l, LANES)
                     share[l] = larger(share[l], magnitude(p.x[s.position[b]][l]));
             EKM_LANES(l, LANES) {
@@ -159,10 +160,10 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 share[l] = share[l] > max_log_change ? max_log_change / share[l] : real(1);
                 count[l] += open[l];
             }
-            for (int u = 0; u < NU; u++)
+            EKM_UNROLL for (int u = 0; u < NU; u++)
                 EKM_LANES(l, LANES)
                     p.y[u][l] += open[l] > 0 ? share[l] * p.x[s.position[u]][l] : real(0);
-            for (int q = 0; q < NP; q++)
+            EKM_UNROLL for (int q = 0; q < NP; q++)
                 EKM_LANES(l, LANES)
                     p.y[NB + q][l] *= open[l] > 0 ? p.active[q][l] : real(1);
         }
@@ -173,19 +174,19 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             done[t.i + l] = good[l] > 0;
         }
         Values out;
-        for (int e = 0; e < NT; e++) {
+        EKM_UNROLL for (int e = 0; e < NT; e++) {
             const real* term = p.source[e];
             EKM_LANES(l, LANES)
                 out[l] = e < NS ? term[l] * (LITRES / p.water[l]) : term[l] / per[e];
             scatter(v, good, out, e < NS ? c + Offset(e) * m : exchanged + Offset(e - NS) * m);
         }
-        for (int u = 0; u < NW; u++)
+        EKM_UNROLL for (int u = 0; u < NW; u++)
             scatter(v, good, p.y[u], warm_start + Offset(u) * m);
-        for (int q = NM; q < NP; q++) {
+        EKM_UNROLL for (int q = NM; q < NP; q++) {
             EKM_LANES(l, LANES) out[l] = -p.y[NB + q][l];
             scatter(v, good, out, gas + Offset(q - NM) * m);
         }
-        for (int b = 0; b < NB && elapsed > 0; b++) {
+        EKM_UNROLL for (int b = 0; b < NB && elapsed > 0; b++) {
             EKM_LANES(l, LANES) out[l] = (p.y[b][l] - last[b][l]) / elapsed;
             scatter(v, good, out, rate + Offset(b) * m);
         }

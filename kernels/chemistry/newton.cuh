@@ -49,12 +49,12 @@ ROUTINE void residual(const System& s, Pack& p)
 {
     Values factors[FACTORS];
     EKM_LANES(l, LANES) {
-        for (int k = 0; k < NK; k++)
+        EKM_UNROLL for (int k = 0; k < NK; k++)
             factors[k][l] = p.y[k][l];
         factors[NK + NX][l] = p.y[AT_W][l];
         p.strength[l] = exponential(p.y[AT_I][l]);
         const real root = square_root(p.strength[l]);
-        for (int a = 0; a < NG - 1; a++)
+        EKM_UNROLL for (int a = 0; a < NG - 1; a++)
             factors[NK + NX + 1 + a][l] = root / (1 + s.sizes[a] * root);
         if (SATURATES)
             factors[NK + NX + NG - 1][l] = p.strength[l] / (1 + p.strength[l]);
@@ -64,7 +64,7 @@ ROUTINE void residual(const System& s, Pack& p)
     }
     Values held, spread;
     EKM_LANES(l, LANES) held[l] = spread[l] = 0;
-    for (int i = 0; i < NX; i++)
+    EKM_UNROLL for (int i = 0; i < NX; i++)
         EKM_LANES(l, LANES) {
             const real line = p.slope[i][l] * (-p.y[s.hydrogen][l] / LN10 - p.reference[i][l]);
             const real given = smaller(larger(line, p.least[i][l]), p.most[i][l]);
@@ -75,9 +75,9 @@ ROUTINE void residual(const System& s, Pack& p)
             factors[NK + NX + NG + 2 + i][l] = X > 0 ? logarithm(larger(X, LEAST)) : MISSING;
             held[l] += given, spread[l] += magnitude(given);
         }
-    for (int b = 0; b < NB; b++)
+    EKM_UNROLL for (int b = 0; b < NB; b++)
         EKM_LANES(l, LANES) p.error[b][l] = p.scale[b][l] = 0;
-    for (int t = 0; t < NT; t++) {
+    EKM_UNROLL for (int t = 0; t < NT; t++) {
         Values power;
         EKM_LANES(l, LANES) power[l] = 0;
         for (int e = s.action_start[t]; e < s.action_start[t + 1]; e++) {
@@ -96,12 +96,12 @@ ROUTINE void residual(const System& s, Pack& p)
             }
         }
     }
-    for (int k = 0; k < NK; k++)
+    EKM_UNROLL for (int k = 0; k < NK; k++)
         EKM_LANES(l, LANES) {
             p.error[k][l] -= p.total[k][l];
             p.scale[k][l] += magnitude(p.total[k][l]);
         }
-    for (int i = 0; i < NX; i++)
+    EKM_UNROLL for (int i = 0; i < NX; i++)
         EKM_LANES(l, LANES) {
             const bool bare = p.site[i][l] <= 0;
             p.error[NK + i][l] = bare ? real(0) : p.error[NK + i][l] - p.site[i][l];
@@ -115,10 +115,10 @@ ROUTINE void residual(const System& s, Pack& p)
         p.error[s.hydrogen][l] -= held[l];
         p.scale[s.hydrogen][l] += spread[l];
     }
-    for (int m = 0; m < NP; m++) {
+    EKM_UNROLL for (int m = 0; m < NP; m++) {
         EKM_LANES(l, LANES)
             p.saturation[m][l] = s.phase_water[m] * p.y[AT_W][l] - s.phase_constant[m];
-        for (int k = 0; k < NK; k++) {
+        EKM_UNROLL for (int k = 0; k < NK; k++) {
             const real nu = s.phase_nu[m * NK + k];
             if (nu != 0)
                 EKM_LANES(l, LANES) {
@@ -128,7 +128,7 @@ ROUTINE void residual(const System& s, Pack& p)
                 }
         }
     }
-    for (int k = 0; k < NK; k++)
+    EKM_UNROLL for (int k = 0; k < NK; k++)
         EKM_LANES(l, LANES) {
             p.error[k][l] = p.absent[k][l] > 0 ? real(0) : p.error[k][l];
             p.scale[k][l] = p.absent[k][l] > 0 ? real(1) : p.scale[k][l];
@@ -142,14 +142,14 @@ ROUTINE void check_convergence(const System& s, Pack& p, real tolerance, const r
     EKM_LANES(l, LANES) {
         const real allowed = still[l] > 0 ? larger(tolerance, real(1e-10)) : tolerance;
         real fine = 1;
-        for (int b = 0; b < NB; b++)
+        EKM_UNROLL for (int b = 0; b < NB; b++)
             fine = magnitude(p.error[b][l]) <= allowed * p.scale[b][l] ? fine : real(0);
         good[l] = fine;
     }
-    for (int m = 0; m < NP; m++) {
+    EKM_UNROLL for (int m = 0; m < NP; m++) {
         Values rarest;
         EKM_LANES(l, LANES) rarest[l] = 1 / SMALLEST;
-        for (int k = 0; k < NK; k++)
+        EKM_UNROLL for (int k = 0; k < NK; k++)
             if (s.phase_nu[m * NK + k] != 0 && k != s.hydrogen)
                 EKM_LANES(l, LANES) rarest[l] = smaller(rarest[l], p.scale[k][l]);
         const bool gas = s.gas[m];
@@ -173,33 +173,34 @@ ROUTINE void assemble(const System& s, Pack& p)
     Values slopes[NG];
     EKM_LANES(l, LANES) {
         const real root = square_root(p.strength[l]);
-        for (int a = 0; a < NG - 1; a++)
+        EKM_UNROLL for (int a = 0; a < NG - 1; a++)
             slopes[a][l] = root / 2 / ((1 + s.sizes[a] * root) * (1 + s.sizes[a] * root));
         if (SATURATES)
             slopes[NG - 2][l] = p.strength[l] / ((1 + p.strength[l]) * (1 + p.strength[l]));
         slopes[NG - 1][l] = p.strength[l];
     }
-    for (int e = 0; e < NGROW; e++) {           // d exchange term / d ln I
+    EKM_UNROLL for (int e = 0; e < NGROW; e++) {            // d exchange term / d ln I
         real *grown = p.source[NT + NT + e], *term = p.source[NS + e];
         Values by;
         EKM_LANES(l, LANES) by[l] = 0;
-        for (int a = 0; a < NG; a++) {
+        EKM_UNROLL for (int a = 0; a < NG; a++) {
             const real growth = s.growth[(NS + e) * NG + a];
             EKM_LANES(l, LANES) by[l] += growth * slopes[a][l];
         }
         EKM_LANES(l, LANES) grown[l] = by[l] * term[l];
     }
-    for (int t = 0; t < NT; t++) {              // d term / d ln I, or by way of X / d ln a_H
+    // d term / d ln I, or by way of X / d ln a_H
+    EKM_UNROLL for (int t = 0; t < NT; t++) {
         real *grown = p.source[NT + t], *term = p.source[t];
         Values by;
         EKM_LANES(l, LANES) by[l] = 0;
         if (t < NS)
-            for (int a = 0; a < NG; a++) {
+            EKM_UNROLL for (int a = 0; a < NG; a++) {
                 const real growth = s.growth[t * NG + a];
                 EKM_LANES(l, LANES) by[l] += growth * slopes[a][l];
             }
         else
-            for (int i = 0; i < NX; i++) {
+            EKM_UNROLL for (int i = 0; i < NX; i++) {
                 const real on = s.on[t * NX + i];
                 if (on != 0)
                     EKM_LANES(l, LANES) by[l] += p.site[i][l] > 0
@@ -207,9 +208,9 @@ ROUTINE void assemble(const System& s, Pack& p)
             }
         EKM_LANES(l, LANES) grown[l] = by[l] * term[l];
     }
-    for (int e = 0; e < NFILL; e++)
+    EKM_UNROLL for (int e = 0; e < NFILL; e++)
         EKM_LANES(l, LANES) p.A[e][l] = 0;
-    for (int d = 0; d < ND; d++) {
+    EKM_UNROLL for (int d = 0; d < ND; d++) {
         real* entry = p.A[s.direct_at[d]];
         for (int e = s.direct_start[d]; e < s.direct_start[d + 1]; e++) {
             const real by = s.direct[e], *source = p.source[s.direct_source[e]];
@@ -222,7 +223,7 @@ ROUTINE void assemble(const System& s, Pack& p)
         of_w[l] += p.water[l] * exponential(p.y[AT_W][l]);
     }
     const int column_h = at[s.hydrogen];
-    for (int i = 0; i < NX; i++) {
+    EKM_UNROLL for (int i = 0; i < NX; i++) {
         const int row = at[NK + i];
         real *of_h = p.A[s.diagonal[column_h]], *by_h = p.A[s.entry[row * NU + column_h]];
         real* own = p.A[s.diagonal[row]];
@@ -232,7 +233,7 @@ ROUTINE void assemble(const System& s, Pack& p)
             own[l] += p.site[i][l] > 0 ? real(0) : real(1);
         }
     }
-    for (int b = 0; b < NB; b++) {
+    EKM_UNROLL for (int b = 0; b < NB; b++) {
         real *own = p.A[s.diagonal[at[b]]], *right = p.x[at[b]];
         const real* error = p.error[b];
         EKM_LANES(l, LANES) {
@@ -247,7 +248,7 @@ ROUTINE void assemble(const System& s, Pack& p)
         // P ln(P/T) for P - T where no phase takes part and all terms are positive
         Values held;
         EKM_LANES(l, LANES) held[l] = 0;
-        for (int m = 0; m < NP && b < NK; m++)
+        EKM_UNROLL for (int m = 0; m < NP && b < NK; m++)
             if (s.phase_nu[m * NK + b] != 0)
                 EKM_LANES(l, LANES) held[l] += p.active[m][l];
         EKM_LANES(l, LANES) {
@@ -264,15 +265,15 @@ ROUTINE void assemble(const System& s, Pack& p)
 ROUTINE void insert_phases(const System& s, Pack& p)
 {
     const int* at = s.position;
-    for (int m = 0; m < NP; m++)
-        for (int k = 0; k < NK; k++) {
+    EKM_UNROLL for (int m = 0; m < NP; m++)
+        EKM_UNROLL for (int k = 0; k < NK; k++) {
             const real nu = s.phase_nu[m * NK + k];
             if (nu != 0) {
                 real* entry = p.A[s.entry[at[k] * NU + at[NB + m]]];
                 EKM_LANES(l, LANES) entry[l] = p.active[m][l] * nu;
             }
         }
-    for (int n = 0; n < NP; n++) {
+    EKM_UNROLL for (int n = 0; n < NP; n++) {
         const int m = s.order[n], row = at[NB + m], own = at[s.masters[n]];
         const real* active = p.active[m];
         for (int e = s.move_start[n]; e < s.move_start[n + 1]; e++) {
@@ -288,7 +289,7 @@ ROUTINE void insert_phases(const System& s, Pack& p)
             p.x[row][l] = active[l] * p.x[own][l];
             p.x[own][l] = active[l] > 0 ? -p.saturation[m][l] : p.x[own][l];
         }
-        for (int k = 0; k <= NK; k++) {
+        EKM_UNROLL for (int k = 0; k <= NK; k++) {
             const real nu = k < NK ? s.phase_nu[m * NK + k] : s.phase_water[m];
             if (nu != 0) {
                 real* entry = p.A[s.entry[own * NU + at[k < NK ? k : AT_W]]];
@@ -302,7 +303,7 @@ ROUTINE void insert_phases(const System& s, Pack& p)
 ROUTINE void eliminate(const System& s, Pack& p)
 {
     const int* target = s.target;
-    for (int r = 0; r < NU; r++) {
+    EKM_UNROLL for (int r = 0; r < NU; r++) {
         const int right = s.diagonal[r] + 1, end = s.row_start[r + 1];
         real* pivot = p.A[s.diagonal[r]];
         EKM_LANES(l, LANES) pivot[l] = 1 / pivot[l];
@@ -319,7 +320,7 @@ ROUTINE void eliminate(const System& s, Pack& p)
             }
         }
     }
-    for (int r = NU - 1; r >= 0; r--) {
+    EKM_UNROLL for (int r = NU - 1; r >= 0; r--) {
         for (int f = s.diagonal[r] + 1; f < s.row_start[r + 1]; f++)
             EKM_LANES(l, LANES) p.x[r][l] -= p.A[f][l] * p.x[s.column[f]][l];
         EKM_LANES(l, LANES) p.x[r][l] *= p.A[s.diagonal[r]][l];

@@ -20,8 +20,9 @@ from typing import Any
 from nvrtc import Compiler, compiler
 
 from ekm3d.backends import choose
-from ekm3d.backends.base import Backend
+from ekm3d.backends.base import NONE, Backend
 from ekm3d.backends.cuda import BLOCK_ROWS, OPTIONS, ROWS, WARP, loop
+from ekm3d.backends.fixed_parameters import with_constants
 from ekm3d.backends.kernel_signature import defines, kernel_names, pasted, signature
 from ekm3d.case.case import Case
 from ekm3d.model.simulation import Simulation
@@ -52,17 +53,19 @@ class Recorder(Backend):
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
-        self.asked: dict[tuple[str, tuple], list[str]] = {}     # (source, constants) -> kernels
+        self.asked: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
 
-    def kernel(self, source: str, name: str, **constants: Any) -> None:
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
+               ) -> None:
         """Record a kernel; None sends the caller to NumPy."""
-        names = self.asked.setdefault((source, tuple(sorted(constants.items()))), [])
+        text = with_constants(kernel_text(source), fixed)
+        names = self.asked.setdefault((source, text, tuple(defines(constants))), [])
         if name not in names:
             names.append(name)
 
 
-def asked_by_the_field_block() -> Mapping[tuple[str, tuple], list[str]]:
-    """Return (source, constants) -> kernels that the field block binds."""
+def asked_by_the_field_block() -> Mapping[tuple[str, str, tuple[str, ...]], list[str]]:
+    """Return (file, its text for cuda, compiler options) -> kernels that the field block binds."""
     made: list[Recorder] = []
 
     def build(why: str) -> Recorder:
@@ -95,12 +98,11 @@ def measured(nvrtc: Compiler, architecture: str, sources: Iterable[str] = ()
              ) -> dict[str, Resources]:
     """Return the resources of every kernel of the field block, of `sources` only if given."""
     found: dict[str, Resources] = {}
-    for (source, constants), names in asked_by_the_field_block().items():
+    for (source, text, constants), names in asked_by_the_field_block().items():
         if sources and source not in sources:
             continue
-        options = [*OPTIONS, *CUPY, f"-arch={architecture}", "--ptxas-options=-v",
-                   *defines(dict(constants))]
-        _, log = nvrtc.compile(pasted(source, kernel_text(source)), source, options)
+        options = [*OPTIONS, *CUPY, f"-arch={architecture}", "--ptxas-options=-v", *constants]
+        _, log = nvrtc.compile(pasted(source, text), source, options)
         found |= {name: needs for name, needs in parsed(log).items() if name in names}
     return found
 
@@ -126,7 +128,7 @@ def warps(registers: int, block: int) -> int:
 
 def table(found: Mapping[str, Mapping[str, Resources]]) -> str:
     """Return the Markdown table; found: of every architecture the kernels' resources."""
-    places = {name: source for source, _ in asked_by_the_field_block()
+    places = {name: source for source, *_ in asked_by_the_field_block()
               for name in kernel_names(kernel_text(source))}
     rows = [HEAD, ["---"] + ["---:"] * (len(HEAD) - 1)]
     for name in sorted(found[ARCHITECTURES[0]], key=lambda name: (places[name], name)):
