@@ -328,6 +328,16 @@ INLINE void fetch(const real* from, int count)
 #endif
 }
 
+// A number that was read before. On the GPU it is not kept in a register in between.
+INLINE real read_again(const real* from)
+{
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+    return *static_cast<const volatile real*>(from);
+#else
+    return *from;
+#endif
+}
+
 // exp, log and square root. On the host they are written out, so that loops over lanes stay
 // vectors with any compiler and C library: exact to two digits of the last place.
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)

@@ -44,8 +44,8 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               const real* __restrict__ EACH(NX) LIST(m) reference_pH,
               const int action_start[NT1], const int action_column[NACTION],
               const real action_weight[NACTION], const int sum_start[NT1], const int sum_row[NSUM],
-              const real sum_weight[NSUM], const int direct_start[ND1],
-              const int direct_source[NDIRECT], const int direct_at[ND],
+              const real sum_weight[NSUM], const int direct_start[NB1],
+              const int direct_source[NDIRECT], const int direct_at[NDIRECT],
               const real direct_weight[NDIRECT], const real growth[NT][NG],
               const real sizes[NG], const real on[NT][NX], const real phase_nu[NP1][NK],
               const real phase_water[NP1], const real phase_constant[NP1], const int additive[NK],
@@ -53,7 +53,8 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               const int masters[NP1], const int position[NU], const int entry[NU][NU],
               const int diagonal[NU], const int row_start[NU1], const int column[NFILL],
               const int move_start[NP2], const int move_from[NMOVE], const int move_to[NMOVE],
-              const int below_start[NU1], const int below[NBELOW], const int target[NTARGET],
+              const int balance[NU], const int phase[NU],
+              const int target_start[NU1], const int target[NTARGET],
               const real per[NT], int n, int m, int hydrogen, int max_steps, real tolerance,
               real max_log_change, real lowest, real highest, real elapsed, real max_extrapolation,
               real* __restrict__ EACH(NW) LIST(m) warm_start,
@@ -73,11 +74,12 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
     s.position = position, s.entry = entry[0], s.diagonal = diagonal;
     s.row_start = row_start, s.column = column;
     s.move_start = move_start, s.move_from = move_from, s.move_to = move_to;
-    s.below_start = below_start, s.below = below, s.target = target, s.hydrogen = hydrogen;
+    s.balance = balance, s.phase = phase, s.target_start = target_start, s.target = target;
+    s.hydrogen = hydrogen;
     EKM_TILES(t, g) {
         Pack p;
         VoxelIndices v;
-        Values last[NB], still, good, open, count, far;
+        Values still, good, open, count, far;
         for (int l = 0; l < LANES; l++)                // lanes without a voxel repeat the first
             v.at[l] = where[t.i + (l < t.ni ? l : 0)];
         for (int l = 0; l < LANES; l += PACK)
@@ -113,10 +115,11 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             EKM_LANES(l, LANES) far[l] = larger(far[l], magnitude(p.x[b][l] * elapsed));
         }
         EKM_UNROLL for (int b = 0; b < NB; b++) {
-            gather(v, warm_start + Offset(b) * m, last[b]);
+            Values last;
+            gather(v, warm_start + Offset(b) * m, last);
             EKM_LANES(l, LANES)
-                p.y[b][l] = last[b][l] + (elapsed > 0 && far[l] <= max_extrapolation
-                                              ? p.x[b][l] * elapsed : real(0));
+                p.y[b][l] = last[l] + (elapsed > 0 && far[l] <= max_extrapolation
+                                           ? p.x[b][l] * elapsed : real(0));
         }
         // absent components, and those that appear
         EKM_UNROLL for (int k = 0; k < NK; k++)
@@ -147,9 +150,8 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             }
             if (left == 0 || step == max_steps)
                 break;
-            assemble(s, p);
-            insert_phases(s, p);
-            eliminate(s, p);
+            differentiate(s, p);
+            solve<LANES>(s, p);
             Values share;
             EKM_LANES(l, LANES) share[l] = 0;
             EKM_UNROLL for (int b = 0; b < NB; b++)
@@ -180,15 +182,16 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 out[l] = e < NS ? term[l] * (LITRES / p.water[l]) : term[l] / per[e];
             scatter(v, good, out, e < NS ? c + Offset(e) * m : exchanged + Offset(e - NS) * m);
         }
+        EKM_UNROLL for (int b = 0; b < NB && elapsed > 0; b++) {
+            const real* began = warm_start + Offset(b) * m;
+            EKM_LANES(l, LANES) out[l] = (p.y[b][l] - read_again(began + v.at[l])) / elapsed;
+            scatter(v, good, out, rate + Offset(b) * m);
+        }
         EKM_UNROLL for (int u = 0; u < NW; u++)
             scatter(v, good, p.y[u], warm_start + Offset(u) * m);
         EKM_UNROLL for (int q = NM; q < NP; q++) {
             EKM_LANES(l, LANES) out[l] = -p.y[NB + q][l];
             scatter(v, good, out, gas + Offset(q - NM) * m);
-        }
-        EKM_UNROLL for (int b = 0; b < NB && elapsed > 0; b++) {
-            EKM_LANES(l, LANES) out[l] = (p.y[b][l] - last[b][l]) / elapsed;
-            scatter(v, good, out, rate + Offset(b) * m);
         }
         EKM_LANES(l, LANES) out[l] = -p.y[hydrogen][l] / LN10;
         scatter(v, good, out, pH);
