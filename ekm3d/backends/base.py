@@ -57,7 +57,7 @@ class Backend:
         by name; constants: compile-time numbers of the kernel (NS=12). BackendError if kernel and
         reference have different arguments, or a constant is missing.
         """
-        bound = self.kernel(op.source, op.__name__, fixed, **constants)
+        bound = self.kernel(op.source, op.__name__, fixed=fixed, **constants)
         if bound is None:
             return op
         names, theirs = list(inspect.signature(op).parameters), [p.name for p in bound.parameters]
