@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ekm3d.backends.base import Backend
+from ekm3d.backends.base import NONE, Backend
 from ekm3d.backends.compiled_operator import CompiledOperator
 from ekm3d.backends.cpp_compiler import FLAGS, cache_folder, compile_library, cpu, find_compiler
 from ekm3d.backends.kernel_signature import contraction, declared, defines, pasted
@@ -34,7 +34,9 @@ class CppBackend(Backend):
             once = f"; kernels compiled, once, in {self.compile_time:.1f} s"
         return f"{self.name} ({self.why}{once})"
 
-    def kernel(self, source: str, name: str, **constants: Any) -> CompiledOperator | None:
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
+               ) -> CompiledOperator | None:
+        """Return a compiled kernel; fixed arguments stay arguments, as they gain nothing here."""
         text, parameters = declared(source, name, constants)
         if not text or not parameters:
             return None

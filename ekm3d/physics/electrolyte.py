@@ -8,6 +8,8 @@ free: dissolved ions, held: ions on the exchanger. Fronts of ions that an exchan
 times more slowly than the water's own.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
@@ -71,7 +73,8 @@ class Electrolyte:
                                   for a in (chem.z, chem.diffusion))
         self.diffusion = self.diffusion * inverse_temperature      # of F/(RT) in sigma
         self.exchange_charge = np.append(chem.z_x, [0.0])
-        counts = {"NS": len(self.z), "NX": len(chem.z_x), "NX1": len(self.exchange_charge)}
+        counts: dict[str, Any] = {
+            "NS": len(self.z), "NX": len(chem.z_x), "NX1": len(self.exchange_charge)}
         self._electrolyte, self._imbalance = (
             backend.bind(op, **counts) for op in (electrolyte, imbalance))
         self.own = backend.zeros(grid.padded)

@@ -7,6 +7,8 @@ Species move, component totals are stored. Electrodes pass only acid (anode, H+)
 (cathode, OH- made in the tank); between ore and tank every species moves like on any face.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
@@ -149,7 +151,7 @@ class Transport:
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
         self.fastest = self._fastest(chem)
-        counts = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
+        counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
         self.component_flux, self.component_gain, self.outflow_coefficients, self.outflow_rate = (
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
