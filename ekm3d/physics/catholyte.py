@@ -53,7 +53,7 @@ class Catholytes:
                 current: np.ndarray) -> None:
         """Advance the tanks from t to t + dt after transport has filled them.
 
-        drained (strips,) m3/s of water that leaves each tank; collected: True where it counts
+        drained (strips,) m3/s of water that leaves each tank; collected: share of it that counts
         as leachate; current (strips,) A into each cathode. Raises ChemistryError.
         """
         if not self.volume.size:
@@ -67,8 +67,8 @@ class Catholytes:
         s.plate_totals[:, self.tanks] += moved
         self.left = self._share(drained * dt) * s.catholyte_totals
         s.catholyte_totals[...] -= self.left
-        s.leachate[...] += sum_over_strips(self.left[:, collected])
-        s.drained[...] += sum_over_strips(self.left[:, ~collected])
+        s.leachate[...] += sum_over_strips(collected * self.left)
+        s.drained[...] += sum_over_strips((1.0 - collected) * self.left)
         self._equilibrate(s, s.catholyte_warm_start)
 
     def _share(self, water):

@@ -151,6 +151,14 @@ class Flow:
         """Set `out` to the water that a voxel stores per head and time  [m2/s]."""
         np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
 
+    def through_sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the water into and out of the block through every side, each (sides,) [m3/s]."""
+        contacts = self.sources.contacts
+        entering, leaving = (
+            contacts.per_place(np.maximum(sign * self.out, 0.0))[contacts.electrodes.strips:]
+            for sign in (-1.0, 1.0))
+        return entering, leaving
+
     def _solve(self, s, conditions, trend, dt):
         """One solution for the head; conditions: (coupling, inflow at head zero) of openings."""
         openings = self.control.openings
