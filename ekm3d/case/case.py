@@ -65,6 +65,7 @@ class Case(CaseData):
         rows = attempt(_rows, file, electrodes)
         schedule = attempt(StageReader(rows, problems).read, file.schedule)
         attempt(electrode_reader.check_overlaps, electrodes, schedule)
+        attempt(electrode_reader.check_deposition, electrodes, chem)
         points = PointReader(grid, directory, problems)
         case = cls(
             path=directory, text=text, overrides=overrides,

@@ -157,7 +157,8 @@ def _electrodes(case):
     return ["", "electrodes", *table(rows, "<"), *table([
         ("overpotential", f"{e.overpotential:g} V"),
         ("plate capture", f"{e.plate_capture:g} m/s per A/m2"),
-        ("deposition", f"{e.deposition:g} 1/s")], "<<")]
+        ("deposition", _amounts({f"{name} [1/s]": rate for name, rate in e.deposition.items()})
+         if isinstance(e.deposition, dict) else f"{e.deposition:g} 1/s of every mineral")], "<<")]
 
 
 def _wells(case):

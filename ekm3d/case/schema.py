@@ -67,6 +67,14 @@ def _celsius(value):
                          ) from None
 
 
+def _deposition(value):
+    """Return a rate [1/s], or {mineral: rate [1/s]}."""
+    kind = not_negative("1/s", "0.034 1/s")
+    if isinstance(value, dict):
+        return {name: kind.read(rate) for name, rate in value.items()}
+    return kind.read(value)
+
+
 def _three(kind, example):
     """Return the annotations of a list of three quantities along x, y, z."""
     return BeforeValidator(_list_of(kind, 3)), Field(examples=[example])
@@ -100,7 +108,8 @@ Overpotential = Annotated[float, *quantity(not_negative("V", "2.5 V"))]
 Gradient = Annotated[float, *quantity(not_negative("V/m", "0.3 V/cm"))]
 Resistance = Annotated[float, *quantity(not_negative("ohm", "18 ohm"))]
 PlateCapture = Annotated[float, *quantity(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))]
-Deposition = Annotated[float, *quantity(not_negative("1/s", "0.034 1/s"))]
+Deposition = Annotated[float | dict[str, float], BeforeValidator(_deposition),
+                       Field(examples=['"0.034 1/s"', '{ "Al(OH)3(a)" = "0.034 1/s" }'])]
 Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
 Courant = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
 Tolerance = Annotated[float, *quantity(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))]

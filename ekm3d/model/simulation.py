@@ -104,7 +104,7 @@ class Simulation:
             self.voxels, chem, self.nonequilibrium.fast_solver(self.engine), self.rock,
             self.physics.skip, RepresentativeVoxels(domain, self.electrodes.ore))
         self.catholytes = Catholytes(chem, self.engine, self.electrodes.volume,
-                                     el.plate_capture, el.deposition)
+                                     el.plate_capture, el.deposition_of(chem.minerals))
 
     def _bind_operators(self) -> None:
         """Potential, flow, transport and the electrolyte's properties."""
