@@ -28,6 +28,7 @@ class Row:
     contact_resistance: float    # ohm per strip
     catholyte_volume: float      # m3 per strip
     centre: Corner               # x, y, z [m], mean of the strips' centres
+    centres: tuple[Corner, ...]  # x, y, z [m] of every strip, before a side of the block cuts it
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class ElectrodeReader:
         common = [section.contact_resistance, section.catholyte_volume]
         contact, tank = (c if o is None else o for o, c in zip(own, common, strict=True))
         x, y, z = map(float, centres.mean(axis=0))
-        return Row(row.name, tuple(boxes), contact, tank, (x, y, z))
+        each = tuple((float(a), float(b), float(c)) for a, b, c in centres)
+        return Row(row.name, tuple(boxes), contact, tank, (x, y, z), each)
 
     def _strips(self, path: KeyPath, strips: Strips) -> list[Box]:
         """Return the boxes of upright strips before they are clipped."""

@@ -208,7 +208,13 @@ def _schedule(case):
     steps = f"steps of at most {s.max_step:g} s" if s.fixed_step is None else \
         f"steps of {s.fixed_step:g} s"
     return ["", f"schedule: pulses {s.pulses}, {steps}, order {s.order} in time, CFL {s.cfl:g}, "
-            f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<>>><<")]
+            f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<>>><<"), *_gradients(case)]
+
+
+def _gradients(case):
+    """Distance that every gradient was taken over."""
+    return [f"  {s.name}: {s.gradient:g} V/m over {s.distance.metres:.4g} m between "
+            f"{s.distance.between}" for s in case.schedule.stages if s.distance is not None]
 
 
 def _points(case):

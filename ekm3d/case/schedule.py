@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from ekm3d.case.electrode_distance import Distance, distance
 from ekm3d.case.problems import MISSING, KeyPath, Problems
 from ekm3d.case.schema import ScheduleEntry, StageEntry
 from ekm3d.suggest import suggest
@@ -31,6 +30,8 @@ class Stage:
     current: float | None = None    # A from the anodes to the cathodes; None: voltage control
     limit: float | None = None      # V at the terminals that a current cannot exceed
     floating: tuple[tuple[str, ...], ...] = ()   # groups of rows wired together, without supply
+    gradient: float | None = None       # V/m that the voltage was given as
+    distance: Distance | None = None    # that the gradient was taken over
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ class StageReader:
         """Return the Stage of one [[schedule.stage]]."""
         self.problems.attempt(self._check_roles, path, stage)
         floating = self.problems.attempt(self._floating, path, stage)
-        voltage = self._voltage(path, stage)
+        voltage, apart = self._voltage(path, stage)
         pulse = stage.pulse
         on, off = (stage.duration, 0.0) if pulse is None else (pulse.on, pulse.off)
         return Stage(stage.name, stage.duration, tuple(stage.anodes), tuple(stage.cathodes),
-                     voltage, on, off, stage.current, stage.limit, floating)
+                     voltage, on, off, stage.current, stage.limit, floating, stage.gradient, apart)
 
     def _check_roles(self, path: KeyPath, stage: StageEntry) -> None:
         """Check that every row exists and has one role, and that anodes come with cathodes."""
@@ -116,8 +117,9 @@ class StageReader:
             groups.append(tuple(group))
         return tuple(groups)
 
-    def _voltage(self, path: KeyPath, stage: StageEntry) -> float:
-        """Return the voltage [V] at the terminals; a gradient counts between the rows' centres."""
+    def _voltage(self, path: KeyPath, stage: StageEntry) -> tuple[float, Distance | None]:
+        """Return the voltage [V] at the terminals, and the distance that a gradient is taken over.
+        """
         given = [key for key in CONTROLS if getattr(stage, key) is not None]
         if stage.limit is not None and stage.current is None:
             self.problems.add((*path, "limit"), "a limit holds back a current; give current = "
@@ -125,27 +127,31 @@ class StageReader:
         if len(given) > 1:
             self.problems.add(path, f"has {'both ' * (len(given) == 2)}{' and '.join(given)}; "
                               "give one of them")
-            return MISSING
+            return MISSING, None
         if not stage.anodes and not stage.cathodes:
             if given and getattr(stage, given[0]):
                 what = "current" if given == ["current"] else "voltage"
                 self.problems.add(path, f"has a {what} but drives no rows; name anodes and "
                                   f"cathodes, or leave the {what} out")
-            return 0.0
+            return 0.0, None
         if stage.current is not None:
-            return 0.0
+            return 0.0, None
         if stage.voltage is not None:
-            return stage.voltage
+            return stage.voltage, None
         if stage.gradient is None:
             self.problems.add(path, "needs gradient = \"0.3 V/cm\", voltage = \"30 V\" or current "
                               "= \"1.5 A\"")
-            return MISSING
+            return MISSING, None
         if not set(stage.anodes) | set(stage.cathodes) <= set(self.rows):
-            return MISSING
-        apart = [np.linalg.norm(np.subtract(self.rows[a].centre, self.rows[c].centre))
-                 for a in stage.anodes for c in stage.cathodes]
-        if apart and max(apart) > 1.01 * min(apart):
-            self.problems.add((*path, "gradient"), f"the anodes are {min(apart):g} to "
-                              f"{max(apart):g} m from the cathodes, so that one gradient does not "
-                              "give one voltage; give the voltage")
-        return stage.gradient * float(np.mean(apart)) if apart else MISSING
+            return MISSING, None
+        if not stage.anodes or not stage.cathodes:
+            return MISSING, None
+        apart = self.problems.attempt(distance, [self.rows[a] for a in stage.anodes],
+                                      [self.rows[c] for c in stage.cathodes])
+        if apart is MISSING:
+            return MISSING, None
+        if not apart.metres > 0:
+            self.problems.add((*path, "gradient"), "an anode and a cathode have the same centre, "
+                              "so that a gradient gives no voltage; give the voltage")
+            return MISSING, None
+        return stage.gradient * apart.metres, apart

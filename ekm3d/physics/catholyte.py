@@ -115,8 +115,8 @@ class Catholytes:
                 s.catholyte_totals[:, tanks] / self.volume[tanks], np.ones(tanks.size),
                 warm_start=None if warm_start is None else warm_start[:, tanks])
         except ChemistryError as error:
-            error.args = (f"{error}; this is the catholyte of tank {tanks[error.voxels[0]]}, counted "
-                          "from 0 over all rows",)
+            error.args = (f"{error}; this is the catholyte of tank {tanks[error.voxels[0]]}, "
+                          "counted from 0 over all rows",)
             raise
 
     def _films(self, s, current):
