@@ -4,16 +4,17 @@ The supply of a stage holds a voltage (given, or as a gradient between the rows)
 with a current, `limit` is the voltage at the terminals that it cannot exceed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ekm3d.case.electrode_distance import Distance, distance
-from ekm3d.case.problems import MISSING, KeyPath, Problems
-from ekm3d.case.schema import ScheduleEntry, StageEntry
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.schema_schedule import ScheduleEntry, StageEntry
 from ekm3d.suggest import suggest
 
 CONTROLS = ("gradient", "voltage", "current")
+MAX_STAGES = 100_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class ScheduleData:
     tolerance: float             # relative residual [1] of the elliptic solvers
     fixed_step: float | None = None     # s; None: steps as long as stability permits
     order: int = 1               # order in time; 2: Heun's method, at twice the cost
+    sequence: tuple[int, ...] = ()      # numbers of the stages in the order of the run
+
+    @property
+    def run_stages(self) -> tuple[Stage, ...]:
+        """Stages in the order of the run, repetitions included."""
+        return tuple(self.stages[n] for n in self.sequence)
 
 
 class StageReader:
@@ -65,8 +72,39 @@ class StageReader:
         self.problems.attempt(self.problems.check_names, section.stage, path, "stage")
         stages = tuple(self.problems.attempt(self._stage, (*path, n), stage)
                        for n, stage in enumerate(section.stage))
+        sequence = self.problems.attempt(self._sequence, path, section.stage)
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
-                            section.tolerance, section.fixed_step, section.order)
+                            section.tolerance, section.fixed_step, section.order, sequence)
+
+    def _sequence(self, path: KeyPath, stages: Sequence[StageEntry]) -> tuple[int, ...]:
+        """Return the numbers of the stages in the order of the run.
+
+        A stage with `repeat` runs that many times, with those from `repeat_from` on before it.
+        """
+        parts: list[list[int]] = []             # of stages so far: a group lies at its first
+        names = [stage.name for stage in stages]
+        for n, stage in enumerate(stages):
+            parts.append([n])
+            first = n
+            if stage.repeat_from is not None:
+                if stage.repeat_from not in names[:n + 1]:
+                    self.problems.add((*path, n, "repeat_from"), f"no stage {stage.repeat_from!r} "
+                                      "before this one" + suggest(stage.repeat_from, names[:n + 1]))
+                    continue
+                if stage.repeat == 1:
+                    self.problems.add((*path, n, "repeat_from"), "needs repeat = 2 or more, the "
+                                      "number of times that the stages run")
+                first = names.index(stage.repeat_from)
+            if not parts[first]:
+                self.problems.add((*path, n, "repeat_from"), f"stage {stage.repeat_from!r} lies "
+                                  "inside stages that are repeated already; begin with the first")
+                continue
+            parts[first] = [m for part in parts[first:] for m in part] * stage.repeat
+            parts[first + 1:] = [[] for _ in parts[first + 1:]]
+            if len(parts[first]) > MAX_STAGES:
+                self.problems.add((*path, n, "repeat"), f"makes more than {MAX_STAGES:,} stages")
+                raise MissingValue
+        return tuple(m for part in parts for m in part)
 
     def _stage(self, path: KeyPath, stage: StageEntry) -> Stage:
         """Return the Stage of one [[schedule.stage]]."""

@@ -62,6 +62,13 @@ class FieldView(StateView, Protocol):
     def nonequilibrium(self) -> MediumView: ...
 
 
+class HeadView(StateView, Protocol):
+    """State with the flow of its wells."""
+
+    case: Any                   # wells
+    flow: Flow
+
+
 class BudgetView(StateView, Protocol):
     """State with what enters and leaves it."""
 

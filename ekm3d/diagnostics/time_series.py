@@ -20,6 +20,7 @@ from ekm3d.diagnostics.derived_fields import MG, exchangeable_mg_per_kg
 from ekm3d.diagnostics.inventory import by_phase
 from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.sampling import Sample, voxels_at
+from ekm3d.diagnostics.well_heads import well_heads
 from ekm3d.grid.grid import GHOST
 from ekm3d.physics.catholyte import sum_over_strips
 
@@ -153,6 +154,7 @@ class TimeSeries:
             row[f"pH_catholyte_{name}[1]"] = (self.known_pH(s.catholyte_pH[tanks].mean())
                                               if tanks.any() else None)
         row |= budget_columns(run, water + clay + solid)
+        row |= {f"well_{name}_head[m]": head for name, head in well_heads(run).items()}
         row |= {f"current_side_{face}[A]": current
                 for face, current in run.boundary_values.side_currents().items()}
         errors = run.balances.mass_errors()

@@ -85,9 +85,13 @@ class Simulation:
         self.electrodes = Electrodes(whole, el.rows, el.overpotential)
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
-        feeds = np.array([neutral_totals(chem, well.composition) for well in case.wells])
-        self.wells = Wells(whole, case.wells, self.contacts, feeds)
-        self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
+        feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
+                                         for well in wells])
+                               for wells in (case.wells, *case.stage_wells))
+        self.wells = Wells(whole, case.wells, self.contacts, feeds,
+                           [case.stage_wells[n] for n in plan.sequence],
+                           [stage_feeds[n] for n in plan.sequence])
+        self.schedule = Schedule(plan.run_stages, plan.pulses == "averaged")
         self.holds_ore = self.domain.local_view(self.electrodes.ore)
 
     def _bind_chemistry(self) -> None:

@@ -280,9 +280,9 @@ class Transport:
         """Injected water brings its composition, drained water takes that of its voxel."""
         chem = self.chem
         self.wells_in[...] = 0.0
-        self.openings = []
+        self.openings, feeds = [], self.wells.feeds_in(flow.stage)
         for n, (place, inflow) in enumerate(flow.wells):
-            moved = self.wells.feeds[n][:, None] * np.maximum(inflow, 0.0)
+            moved = feeds[n][:, None] * np.maximum(inflow, 0.0)
             leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
             if leaves.size:
                 water = chem.nu.T @ self.domain.gather(s.c, place.voxel[leaves])
