@@ -50,19 +50,18 @@ def flows(run: RunView) -> Iterator[tuple[str, float, np.ndarray]]:
             yield f"{way}_out", float(budget.water_out[n]), budget.moved_out[n]
 
 
-def way_totals(run: RunView, mass: float) -> dict[str, float]:
+def way_totals(run: RunView, mass: float, nitrogen: int | None) -> dict[str, float]:
     """Water, REE and ammonium {key: value} that came in and went out by every well and side.
 
-    mass: kg of dry ore.
+    mass: kg of dry ore; nitrogen: number of the component of ammonium.
     """
     chem = run.chem
     ree = [k for k, group in enumerate(chem.groups) if group == "REE"]
-    ammonium = [k for k, label in enumerate(chem.labels) if label == "NH4"]
     out = {"water_lost_L": 1e3 * run.state.drained_volume}
     for way, water, moved in flows(run):
         out[f"{way}_water_L"] = 1e3 * water
         if ree:
             out[f"{way}_REE_mg_per_kg"] = float(1e6 / mass * moved[ree] @ chem.molar_mass[ree])
-        for k in ammonium:
-            out[f"{way}_NH4_mol"] = float(moved[k])
+        if nitrogen is not None:
+            out[f"{way}_NH4_mol"] = float(moved[nitrogen])
     return out

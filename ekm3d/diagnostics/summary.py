@@ -67,7 +67,7 @@ def _recovery(series: TimeSeries, solid: np.ndarray) -> dict[str, float | None]:
            "recovery_REE": series.share(leachate + plate, available)}
     return (out | {f"recovery_{label}": quotient((leachate + plate)[n], available[n])
                    for n, label in enumerate(chem.labels) if n != chem.hydrogen}
-            | way_totals(series.run, series.mass))
+            | way_totals(series.run, series.mass, series.nitrogen))
 
 
 def _removal(series: TimeSeries) -> dict[str, float | None]:
