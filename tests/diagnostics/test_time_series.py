@@ -87,6 +87,7 @@ def block():
         holds_ore=electrodes.ore,
         backend=PLAIN,
         rock=SimpleNamespace(water_content=theta),
+        flow=SimpleNamespace(wells=[]),
         drive=OFF,
         balances=audit,
         boundary_values=SimpleNamespace(
