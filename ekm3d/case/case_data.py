@@ -58,6 +58,7 @@ class CaseData:
     water: WaterData                # component -> mol/m3 (pore water), mol/kg of ore (prewetting)
     electrodes: ElectrodeData       # rows: boxes [m], resistance [ohm], catholyte [m3]
     wells: tuple[Well, ...]         # rate [m3/s], head [m], composition [mol/m3]
+    stage_wells: tuple[tuple[Well | None, ...], ...]   # wells in every stage; None: closed
     sides: tuple[Side, ...]         # sides of the block that are not closed
     schedule: ScheduleData          # stages [s, V, A] and control of the time step
     sampling: tuple[Point, ...]     # points over which the summary takes the removal

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
+from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
 from ekm3d.constants import ZERO_CELSIUS
@@ -67,6 +68,14 @@ def _celsius(value):
                          ) from None
 
 
+def _deposition(value):
+    """Return a rate [1/s], or {mineral: rate [1/s]}."""
+    kind = not_negative("1/s", "0.034 1/s")
+    if isinstance(value, dict):
+        return {name: kind.read(rate) for name, rate in value.items()}
+    return kind.read(value)
+
+
 def _three(kind, example):
     """Return the annotations of a list of three quantities along x, y, z."""
     return BeforeValidator(_list_of(kind, 3)), Field(examples=[example])
@@ -85,25 +94,14 @@ Length = Annotated[float, *quantity(LENGTH)]
 Width = Annotated[float, *quantity(positive("m", "0.1 m"))]
 Thickness = Annotated[float, *quantity(positive("m", "5 mm"))]
 Area = Annotated[float, *quantity(positive("m2", "3 m2"))]
-Head = Annotated[float, *quantity(QuantityKind("m", "0 m"))]
-Flux = Annotated[float, *quantity(not_negative("m/s", "5e-7 m/s"))]
-Rate = Annotated[float, *quantity(not_negative("m3/s", "1.5e-6 m3/s"))]
 Seepage = Annotated[float, *quantity(QuantityKind("m/s", "1e-6 m/s"))]
 Tank = Annotated[float, *quantity(not_negative("m3", "2 l"))]
-Time = Annotated[float, *quantity(positive("s", "132 h"))]
-Interval = Annotated[float, *quantity(positive("s", "30 min"))]
-Pause = Annotated[float, *quantity(not_negative("s", "10 min"))]
-Volts = Annotated[float, *quantity(not_negative("V", "30 V"))]
-Limit = Annotated[float, *quantity(positive("V", "60 V"))]
-Amperes = Annotated[float, *quantity(positive("A", "1.5 A"))]
 Overpotential = Annotated[float, *quantity(not_negative("V", "2.5 V"))]
-Gradient = Annotated[float, *quantity(not_negative("V/m", "0.3 V/cm"))]
 Resistance = Annotated[float, *quantity(not_negative("ohm", "18 ohm"))]
 PlateCapture = Annotated[float, *quantity(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))]
-Deposition = Annotated[float, *quantity(not_negative("1/s", "0.034 1/s"))]
+Deposition = Annotated[float | dict[str, float], BeforeValidator(_deposition),
+                       Field(examples=['"0.034 1/s"', '{ "Al(OH)3(a)" = "0.034 1/s" }'])]
 Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
-Courant = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
-Tolerance = Annotated[float, *quantity(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))]
 Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
 Pressure = Annotated[float, *quantity(GasPressure("atm", "4.2e-4 atm", 0.0, above=True))]
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
@@ -298,41 +296,8 @@ class WellEntry(Table):
     area: Area | None = None
     head: Head | None = None
     max_rate: Rate | None = None
+    max_head: Head | None = None
     composition: dict[str, Any] = {}
-
-
-class Pulse(Table):
-    """Pulse of a stage: power on, power off."""
-
-    on: Interval
-    off: Pause
-
-
-class StageEntry(Table):
-    """[[schedule.stage]]: driven rows and their supply."""
-
-    name: str = Field(examples=['"stage 1"'])
-    duration: Time
-    anodes: list[str] = []
-    cathodes: list[str] = []
-    gradient: Gradient | None = None
-    voltage: Volts | None = None
-    current: Amperes | None = None
-    limit: Limit | None = None
-    floating: list[str] = []
-    pulse: Pulse | None = None
-
-
-class ScheduleEntry(Table):
-    """[schedule]: stages, time steps and tolerances."""
-
-    pulses: Literal["averaged", "resolved"] = "averaged"
-    max_step: Interval = 1800.0
-    fixed_step: Interval | None = None
-    order: Literal[1, 2] = 1
-    cfl: Courant = 0.9
-    tolerance: Tolerance = 1e-10
-    stage: list[StageEntry] = []
 
 
 class SamplingEntry(Table):

@@ -5,7 +5,7 @@ import argparse
 from ekm3d.case.case import Case
 from ekm3d.cli.case_arguments import add_case_arguments
 from ekm3d.cli.self_test import backend_of
-from ekm3d.diagnostics import ionic_strength
+from ekm3d.diagnostics import ionic_strength, well_heads
 from ekm3d.model import memory_estimate
 from ekm3d.model.simulation import Simulation
 from ekm3d.parallel.team import ALONE
@@ -35,8 +35,9 @@ def command(args: argparse.Namespace) -> int:
 
 
 def estimate(sim: Simulation) -> str:
-    """Take the first step and return the expected number of steps as text."""
+    """Take the first step; return what it tells of the wells, and the number of steps, as text."""
     sim.step()
     steps = sum(stage.duration for stage in sim.schedule.stages) / sim.dt
-    return (f"expected: about {steps:.0f} steps of {sim.dt:.0f} s at the start's rate (more where "
-            f"fields steepen); backend {sim.backend}")
+    told = "".join(f"warning: {line}\n" for line in well_heads.warnings(sim))
+    return (f"{told}expected: about {steps:.0f} steps of {sim.dt:.0f} s at the start's rate (more "
+            f"where fields steepen); backend {sim.backend}")

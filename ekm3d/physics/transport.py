@@ -131,9 +131,11 @@ class Transport:
 
     flux: (3, components, padded) across faces after keep_flux(), else None; ore: (components,
     padded) into every voxel; tank: (components, strips) into every tank; side: (sides, components)
-    into the block; wells_in: (wells, components) into the ore, openings: the same of every opening
-    of each well; acid: (strips,) H+ made (> 0) or OH- (< 0); entered: (watched boxes,) acid through
-    the walls of every watched box, summed over the faces of its voxels: all mol/s.
+    into the block, side_in: of the faces where a component enters only; wells_in: (wells,
+    components) into the ore, openings: the same of every opening of each well; acid: (strips,) H+
+    made (> 0) or OH- (< 0); acid_into_ore: (boundary faces,) acidity that electrode, tank or side
+    gives the ore; entered: (watched boxes,) acid through the walls of every watched box, summed
+    over the faces of its voxels: all mol/s.
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
@@ -147,6 +149,8 @@ class Transport:
         k = len(chem.components)
         self.ore = backend.zeros((k, *grid.padded))
         self.tank, self.side = np.zeros((k, self.strips)), np.zeros((len(contacts.sides), k))
+        self.side_in = np.zeros_like(self.side)
+        self.acid_into_ore = np.zeros(contacts.faces.strip.size)
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
@@ -184,8 +188,8 @@ class Transport:
     def rates(self) -> list[Array]:
         """All arrays of the rates of a step."""
         kept: list[Array] = [] if self.flux is None else [self.flux]
-        return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, self.entered,
-                *self.openings]
+        return [*kept, self.ore, self.tank, self.side, self.side_in, self.acid, self.acid_into_ore,
+                self.wells_in, self.entered, *self.openings]
 
     @staticmethod
     def _fastest(chem):
@@ -202,7 +206,8 @@ class Transport:
         Ghosts of c, transport_factor, pore_turnover and phi must be up to date.
         """
         chem, g, boundary = self.chem, self.grid, potential.boundary_state
-        self.tank[...] = self.side[...] = self.acid[...] = 0.0
+        self.tank[...] = self.side[...] = self.side_in[...] = self.acid[...] = 0.0
+        self.acid_into_ore[...] = 0.0
         phi = potential.reduced(s.phi)
         given = (g, s.c, s.transport_factor, phi, potential.previous_phi, s.pore_turnover,
                  potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
@@ -236,6 +241,7 @@ class Transport:
         tank = boundary.kinds == TANK
         made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
         self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
+        self.acid_into_ore[metal] = made[metal]
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
 
@@ -260,18 +266,23 @@ class Transport:
             of_side = self.contacts.of_side(n)
             out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
         self.domain.add_at(self.ore, f.voxel, -out)
+        if chem.hydrogen is not None:
+            self.acid_into_ore -= out[chem.hydrogen]
         for k in range(len(out)):
             place = self.contacts.per_place(out[k])
             self.tank[k] += place[:self.strips]
             self.side[:, k] -= place[self.strips:]
+            if self.side.size:
+                entering = self.contacts.per_place(np.maximum(-out[k], 0.0))
+                self.side_in[:, k] += entering[self.strips:]
 
     def _wells(self, s: State, flow: Flow):
         """Injected water brings its composition, drained water takes that of its voxel."""
         chem = self.chem
         self.wells_in[...] = 0.0
-        self.openings = []
+        self.openings, feeds = [], self.wells.feeds_in(flow.stage)
         for n, (place, inflow) in enumerate(flow.wells):
-            moved = self.wells.feeds[n][:, None] * np.maximum(inflow, 0.0)
+            moved = feeds[n][:, None] * np.maximum(inflow, 0.0)
             leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
             if leaves.size:
                 water = chem.nu.T @ self.domain.gather(s.c, place.voxel[leaves])
