@@ -43,6 +43,7 @@ class ScheduleData:
     cfl: float                   # Courant number [1] that a step may reach
     tolerance: float             # relative residual [1] of the elliptic solvers
     fixed_step: float | None = None     # s; None: steps as long as stability permits
+    least_step: float = 1e-6     # share [1] of a stage below which a step ends the run
     order: int = 1               # order in time; 2: Heun's method, at twice the cost
 
 
@@ -65,7 +66,8 @@ class StageReader:
         stages = tuple(self.problems.attempt(self._stage, (*path, n), stage)
                        for n, stage in enumerate(section.stage))
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
-                            section.tolerance, section.fixed_step, section.order)
+                            section.tolerance, section.fixed_step,
+                            section.least_step, section.order)
 
     def _stage(self, path: KeyPath, stage: StageEntry) -> Stage:
         """Return the Stage of one [[schedule.stage]]."""

@@ -329,6 +329,7 @@ class ScheduleEntry(Table):
     pulses: Literal["averaged", "resolved"] = "averaged"
     max_step: Interval = 1800.0
     fixed_step: Interval | None = None
+    least_step: Share = 1e-6
     order: Literal[1, 2] = 1
     cfl: Courant = 0.9
     tolerance: Tolerance = 1e-10
