@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import compile_once, cuda_stand_in
+from helpers import compile_once, cuda_stand_in, nvrtc
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cpp import CppBackend
@@ -79,23 +79,40 @@ def cuda():
         pytest.skip(str(error))
 
 
+@pytest.fixture(scope="session")
+def needs_nvrtc():
+    """Skip without CUDA's compiler library."""
+    if nvrtc.library() is None:
+        pytest.skip(nvrtc.MISSING)
+
+
 def on_a_gpu():
     """CUDA without fused multiply-add."""
     return cuda_stand_in.Carried(CudaBackend("twin test", pytest.importorskip("cupy"),
                                       (*OPTIONS, "--fmad=false")))
 
 
+def on_ptx():
+    """Kernels as NVRTC makes them, executed on the host, without fused multiply-add."""
+    if nvrtc.library() is None:
+        pytest.skip(nvrtc.MISSING)
+    from helpers.ptx_modules import OnPtx
+    return cuda_stand_in.Carried(CudaBackend("twin test", OnPtx(), (*OPTIONS, "--fmad=false")))
+
+
 COMPILED = {"cpp": lambda: CppBackend("twin test", (*FLAGS, "-ffp-contract=off")),
             "launched": lambda: cuda_stand_in.Carried(CudaBackend("twin test", cuda_stand_in)),
-            "gpu": on_a_gpu}
+            "ptx": on_ptx, "gpu": on_a_gpu}
 
 
 @pytest.fixture(scope="module", params=["cpp", "launched",
+                                        pytest.param("ptx", marks=pytest.mark.slow),
                                         pytest.param("gpu", marks=pytest.mark.gpu)])
 def host(request):
     """Kernels for NumPy arrays, without fused multiply-add, which rounds otherwise than NumPy.
 
-    As the host's compiler sees them; as CUDA does, block by block on the host; on a GPU.
+    As the host's compiler sees them; as CUDA does, block by block on the host; NVRTC's PTX, run
+    likewise; on a GPU.
     """
     try:
         return COMPILED[request.param]()

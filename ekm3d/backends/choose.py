@@ -5,7 +5,8 @@
             without a kernel
     cuda    the kernel on a GPU, through CuPy (`cuda`); for operators without a kernel the
             reference, which NumPy dispatches to CuPy
-    auto    cpp if the compiler works, else numpy; cuda must be asked for by name
+    auto    cuda if a GPU answers and passes the caller's trial, else cpp if the compiler works,
+            else numpy; the log says why not the others
 
 A backend that was asked for and cannot run is an error, never a silent fall-back.
 """
@@ -14,18 +15,24 @@ from collections.abc import Callable
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.cpp import CppBackend
-from ekm3d.backends.cpp_compiler import TRIAL_LIMIT
 from ekm3d.backends.kernel_signature import TRIAL
 from ekm3d.errors import BackendError
 
 BACKENDS = ("auto", "numpy", "cpp", "cuda")
-AUTOMATIC = ("cpp",)      # candidates of "auto", best first; cuda has yet to run on a device
+AUTOMATIC = ("cuda", "cpp")           # candidates of "auto", best first
+TRIED = ("cuda",)                     # of these, what "auto" takes only after a trial
+Trial = Callable[[Backend], str]      # what is wrong with a backend, "" if nothing
 
 
-def choose_backend(name: str = "auto") -> Backend:
-    """Return the backend of that name; BackendError with the reason if it cannot run here."""
+def choose_backend(name: str | Backend = "auto", trial: Trial | None = None) -> Backend:
+    """Return the backend of that name; BackendError with the reason if it cannot run here.
+
+    trial: of a GPU that "auto" may take; without one it takes none. A Backend is returned as it is.
+    """
+    if isinstance(name, Backend):
+        return name
     if name == "auto":
-        return automatic()
+        return automatic(trial)
     if name not in BUILDERS:
         raise BackendError(f"backend {name!r} is unknown: one of {', '.join(BACKENDS)}")
     try:
@@ -35,13 +42,17 @@ def choose_backend(name: str = "auto") -> Backend:
         raise BackendError(f"{error}; use --backend {others}") from error
 
 
-def automatic() -> Backend:
+def automatic(trial: Trial | None) -> Backend:
     """Return the first of AUTOMATIC that runs here, else numpy with the reasons in `why`."""
     missing: list[str] = []
     for name in AUTOMATIC:
+        if name in TRIED and trial is None:
+            continue
         try:
             backend = BUILDERS[name]("; ".join(["chosen by auto", *missing]))
-            backend.library("trial.cu", TRIAL, {}, TRIAL_LIMIT)
+            backend.library("trial.cu", TRIAL, {})
+            if name in TRIED and trial and (wrong := trial(backend)):
+                raise BackendError(f"backend {name!r} is not taken: {wrong}")
             return backend
         except BackendError as error:
             missing.append(" ".join(str(error).split())[:300])

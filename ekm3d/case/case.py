@@ -61,7 +61,8 @@ class Case(CaseData):
         attempt = problems.attempt
         physics = attempt(_physics, file)
         grid = attempt(_grid, file, problems)
-        chem = attempt(read_chemistry, file, directory, problems)
+        database = attempt(read_chemistry, file, directory, problems)
+        chem, remarks = (MISSING, ()) if database is MISSING else database
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
         sources = SourceReader(grid, directory, problems)
@@ -85,7 +86,7 @@ class Case(CaseData):
             output=attempt(_output, file),
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
-            mobility=factors)
+            mobility=factors, remarks=remarks)
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart

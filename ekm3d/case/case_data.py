@@ -65,6 +65,7 @@ class CaseData:
     output: Output                  # intervals [s]
     rates: Rates                    # processes that are not at equilibrium
     response: Response | None       # of the medium to minerals and water
+    remarks: tuple[str, ...]        # on the database: what is not used of it, suspect constants
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
 
     @property

@@ -14,9 +14,14 @@ ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "to
               "current_source": "A/m3", "storage": "1/m"}
 
 
+COUNTED = {"REE": "counted as REE", "impurity": "counted as impurities",
+           "ammonium": "counted as ammonium"}
+
+
 def description(case: CaseData) -> str:
     """Return all sections of the case in SI units, as aligned text."""
-    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _nonequilibrium, _electrodes,
+    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _remarks,
+             _nonequilibrium, _electrodes,
              _wells, _sides, _schedule, _points)
     return "\n".join([case.title or str(case.path), *(line for part in parts
                                                       for line in part(case))])
@@ -110,9 +115,25 @@ def _chemistry(case):
          or "none"),
         ("gases", _amounts({f"{g} [atm]": p for g, p in zip(c.gases, c.pressure_g, strict=True)})
          or "none"),
-        ("activity", "ideal" if not c.debye_A else
-         "Davies" if (c.size == 1).all() else "extended Debye-Hueckel"),
+        ("activity", _activity(c)),
+        *((names, ", ".join(c.components[k] for k in c.group(group)) or "none")
+          for group, names in COUNTED.items()),
         ("redox", "frozen: every valence is a component of its own")], "<<")]
+
+
+def _activity(chem):
+    """Activity model and the ionic strength up to which it holds."""
+    if not np.any(chem.debye_A):
+        return "ideal"
+    name = "Davies" if (chem.size == 1).all() else "extended Debye-Hueckel"
+    exchange = "; exchange species have coefficients too" if chem.debye_x.any() else ""
+    return f"{name}, up to {chem.valid_strength:g} mol/l{exchange}"
+
+
+def _remarks(case):
+    """Parts of the database that are not used, and its suspect constants."""
+    return ["", "remarks on the database", *(f"  {text}" for text in case.remarks)] \
+        if case.remarks else []
 
 
 def _nonequilibrium(case):

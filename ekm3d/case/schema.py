@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
 from ekm3d.case.toml_tables import Table, quantity
-from ekm3d.case.units import QuantityKind, not_negative, positive
+from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
+from ekm3d.constants import ZERO_CELSIUS
 
 LENGTH = QuantityKind("m", "0.5 m")
 
@@ -47,12 +48,17 @@ def _boxes(value):
 
 
 def _celsius(value):
-    """Return a temperature [C] of "15 C", "288.15 K" or a bare number of C."""
+    """Return a temperature [C] of "15 C", "288.15 K" or a bare number of K."""
     kind = QuantityKind("C", "25 C", 0.0, 100.0)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not 0 <= value - ZERO_CELSIUS <= 100:
+            raise ValueError(f"{value:g} K, as a bare number is in K, is out of range; write "
+                             f"'{value:g} C' if that is meant")
+        return round(value - ZERO_CELSIUS, 9)
     if not isinstance(value, str):
         return kind.read(value)
     number, _, unit = value.strip().partition(" ")
-    zero = {"C": 0.0, "degC": 0.0, "°C": 0.0, "K": 273.15}.get(unit)
+    zero = {"C": 0.0, "degC": 0.0, "°C": 0.0, "K": ZERO_CELSIUS}.get(unit)
     try:
         return kind.check(round(float(number) - zero, 9), value)
     except (TypeError, ValueError) as e:
@@ -99,7 +105,7 @@ Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
 Courant = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
 Tolerance = Annotated[float, *quantity(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))]
 Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
-Pressure = Annotated[float, *quantity(positive("atm", "4.2e-4 atm"))]
+Pressure = Annotated[float, *quantity(GasPressure("atm", "4.2e-4 atm", 0.0, above=True))]
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
 
@@ -214,12 +220,14 @@ class ChemistryChoice(Table):
     database: str | None = None
     inline: dict[str, Any] | None = None
     extend: Files = []
-    activity: Literal["ideal"] | None = None
+    activity: Literal["davies", "ideal"] | None = None
+    exchange_gammas: bool = True
     temperature: Celsius = 25.0
     components: list[str] | None = None
     minerals: list[str] | None = None
     exchange: list[str] | None = None
     gases: dict[str, Pressure] | None = None
+    groups: dict[Literal["REE", "impurity", "ammonium"], list[str]] = {}
     exchanger: Exchanger | None = None
     exchangers: list[NamedExchanger] = []
     kinetics: list[Kinetic] = []

@@ -3,10 +3,11 @@
 import argparse
 import time
 
-from ekm3d.backends.choose import choose_backend
 from ekm3d.case.case import Case
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
+from ekm3d.cli.self_test import backend_of
 from ekm3d.constants import HOUR
+from ekm3d.diagnostics import ionic_strength
 from ekm3d.model import memory_estimate, plan
 from ekm3d.model.simulation import Simulation
 from ekm3d.parallel.team import ALONE
@@ -26,12 +27,15 @@ def command(args: argparse.Namespace) -> int:
     case = Case.read(args.case, args.overrides)
     print(case.describe())
     print_warnings(case.warnings)
-    backend = choose_backend(args.backend)
+    backend = backend_of(args.backend)
     print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.processes))
-    sim = Simulation(case, args.backend, ALONE)
+    sim = Simulation(case, backend, ALONE)
     text, remarks = estimate(sim)
     print(text)
     print_warnings(remarks)
+    told = ionic_strength.warning(sim.chem, ionic_strength.largest(sim))
+    if told:
+        print(f"warning: {told}")
     return 0
 
 

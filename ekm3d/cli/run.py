@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ekm3d.case.case import Case
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
+from ekm3d.cli.self_test import backend_of
 from ekm3d.model.memory_estimate import InsufficientMemory
 from ekm3d.model.simulation import Simulation
 from ekm3d.output.run_directory import check_directory, table
@@ -35,9 +36,10 @@ def command(args: argparse.Namespace, team: Alone) -> int:
         out = Path(args.out or Path(args.case) / "out")
         check_directory(out, args.force)
         print_warnings(case.warnings)
-        sim = Simulation(case, args.backend, team)
+        sim = Simulation(case, backend_of(args.backend, team), team)
         if not args.quiet:
-            print(f"{case.title}\nbackend {sim.backend}; results go to {out}", flush=True)
+            print("\n".join([case.title, *(f"remark: {text}" for text in case.remarks),
+                             f"backend {sim.backend}; results go to {out}"]), flush=True)
         results = sim.run(out, args.force, args.quiet, args.profile)
     except MemoryError as error:
         raise InsufficientMemory(

@@ -95,7 +95,7 @@ def _efficiency(series: TimeSeries) -> dict[str, float]:
 
 def _nitrogen(series: TimeSeries, water: np.ndarray, clay: np.ndarray) -> dict[str, float]:
     """Ammonium added, and nitrogen left in the ore at the sampling points."""
-    run, k = series.run, series.label.get("NH4")
+    run, k = series.run, series.nitrogen
     out = {"nh4_added_mol": series.ammonium(water, clay)[0],
            "residual_N_mg_per_kg": 0.0, "exchangeable_N_mg_per_kg": 0.0}
     if k is not None:

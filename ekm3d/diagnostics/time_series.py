@@ -41,7 +41,10 @@ class TimeSeries:
         self.current = np.zeros(len(run.electrodes.rows))   # A, while on
         self.strips = np.zeros(run.electrodes.strips)       # A of every electrode, while on
         self.currents: list[tuple[int, float]] = []
-        self.label = {label: k for k, label in enumerate(run.chem.labels)}
+        groups = run.chem.groups
+        names = groups if "ammonium" in groups else run.chem.labels
+        self.nitrogen = next((k for k, name in enumerate(names) if name in ("ammonium", "NH4")),
+                             None)                          # number of the component
 
     def exchangeable_ree(self) -> np.ndarray:
         """Ion-exchangeable REE of every voxel now [mg/kg]; (nz, ny, nx)."""
@@ -82,7 +85,7 @@ class TimeSeries:
 
         water, clay: mol of every component.
         """
-        k = self.label.get("NH4")
+        k = self.nitrogen
         if k is None:
             return 0.0, 0.0, 0.0, 0.0
         s = self.run.state

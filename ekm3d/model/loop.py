@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
@@ -54,7 +55,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     begun, s, plan = time.monotonic(), sim.state, sim.case.output
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force)
-    series = TimeSeries(sim)
+    series, strength = TimeSeries(sim), PeakStrength(sim)
     snapshots, rows = Interval(plan.snapshot_every), Interval(plan.series_every)
     try:
         with threadpool_limits(1, "blas"), Progress(sim.schedule.end, quiet) as progress:
@@ -62,6 +63,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
             traffic = CommunicationStats(sim.domain)
             series.record(0.0)
             outputs.series(series.row())
+            strength.update()
             outputs.snapshot()
             while s.time < end:
                 dt = sim.step(min(snapshots.next, rows.next))
@@ -71,13 +73,14 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                 last = s.time >= end
                 if rows.due(s.time, last):
                     outputs.series(series.row())
+                    strength.update()
                     outputs.status("running")
                 if snapshots.due(s.time, last):
                     sim.fields()                     # phi and water of the same moment
                     outputs.snapshot()
                 progress.update(s.time, s.step, f"dt {dt:6.0f} s")
         sent = traffic.text(s.step)
-        outputs.finish(summary(series, time.monotonic() - begun),
+        outputs.finish(summary(series, time.monotonic() - begun) | strength.facts(),
                        f"{sim.reactions.report()}\n{sent}")
         if profile:
             print(sent)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.backends.base import Backend
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.scratch import Scratch
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
@@ -55,8 +56,9 @@ class Simulation:
     length [s]; boundary_values: currents, voltages and water at electrodes and sides.
     """
 
-    def __init__(self, case: Any, backend: str = "auto", team: Alone = ALONE):
-        """case: a Case; backend: "auto", "numpy", "cpp" or "cuda"; team: of `parallel.team.join`.
+    def __init__(self, case: Any, backend: str | Backend = "auto", team: Alone = ALONE):
+        """case: a Case; backend: "auto", "numpy", "cpp", "cuda", or one that was chosen before;
+        team: of `parallel.team.join`.
 
         BackendError if the backend cannot run, InsufficientMemory if the run would not fit.
         """
@@ -112,7 +114,8 @@ class Simulation:
             overpotential=self.electrodes.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(self.ore.electric_conductivity),
-            source=self._padded(self.ore.current_source))
+            source=self._padded(self.ore.current_source),
+            inverse_temperature=self.chem.inverse_temperature)
         self.scratch = Scratch(self.grid, self.backend)
         elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
         self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
@@ -120,7 +123,7 @@ class Simulation:
         self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
                                    self.scratch)
         self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
-                                       self.scratch)
+                                       self.scratch, options.inverse_temperature)
         self.storing = self.physics.flow and self.flow.storing
 
     def _padded(self, values: Any) -> Any:

@@ -51,10 +51,12 @@ class ElectricalBoundary:
     """
 
     def __init__(self, scratch: Scratch, domain: Domain, contacts: BoundaryFaces,
-                 z: np.ndarray, diffusion: np.ndarray, overpotential: float):
+                 z: np.ndarray, diffusion: np.ndarray, overpotential: float,
+                 inverse_temperature: float = 1.0):
         """scratch: the solver's; z, diffusion [m2/s]: (species,); overpotential [V]: of anode and
-        cathode together."""
+        cathode together; inverse_temperature: 298.15 K / T."""
         self.domain, self.contacts, self.overpotential = domain, contacts, overpotential
+        self.inverse_temperature, self.f_rt = inverse_temperature, F_RT * inverse_temperature
         self.z, self.diffusion = z, diffusion
         self.scratch = scratch
         _, self.source, self.coupling = scratch[SOURCES]
@@ -129,8 +131,9 @@ class ElectricalBoundary:
         if by_species:
             z, d = self.z[:, None], self.diffusion[:, None]
             star = np.where(self.passing, from_reservoir(
-                self.ore, self.reservoir, z, self.previous_drop, self.use_smaller_side), self.ore)
-            self.conductance = FARADAY * F_RT * self.geometric * (z * z * d * star).sum(0)
+                self.ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
+                self.use_smaller_side), self.ore)
+            self.conductance = FARADAY * self.f_rt * self.geometric * (z * z * d * star).sum(0)
             self.offset = np.where(self.passing, FARADAY * self.geometric * (
                 z * d * (self.ore - self.reservoir)).sum(0), 0.0)
         else:
@@ -235,7 +238,7 @@ class ElectricalBoundary:
 
         Of those that species cross; sure: |z u| below which a turn does not matter.
         """
-        z = F_RT * np.abs(self.z).max(initial=0)
+        z = self.f_rt * np.abs(self.z).max(initial=0)
         now, old = z * np.abs(self.drop), z * np.abs(self.previous_drop)
         bad = (self.drop * self.previous_drop <= 0) & (now > sure) | (
             now > 2.0 * np.maximum(old, 1.0))

@@ -7,6 +7,8 @@ Species move, component totals are stored. Electrodes pass only acid (anode, H+)
 (cathode, OH- made in the tank); between ore and tank every species moves like on any face.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
@@ -149,7 +151,7 @@ class Transport:
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
         self.fastest = self._fastest(chem)
-        counts = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
+        counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
         self.component_flux, self.component_gain, self.outflow_coefficients, self.outflow_rate = (
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
@@ -202,7 +204,8 @@ class Transport:
         """
         chem, g, boundary = self.chem, self.grid, potential.boundary_state
         self.tank[...] = self.side[...] = self.acid[...] = 0.0
-        given = (g, s.c, s.transport_factor, s.phi, potential.previous_phi, s.pore_turnover,
+        phi = potential.reduced(s.phi)
+        given = (g, s.c, s.transport_factor, phi, potential.previous_phi, s.pore_turnover,
                  potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
                  chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
@@ -218,7 +221,7 @@ class Transport:
         self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half
         self._boundary_fluxes(s, boundary, flow)
         self._wells(s, flow)
-        return self._longest_step(s, boundary, flow)
+        return self._longest_step(s, phi, boundary, flow)
 
     def advance(self, s: State, dt: float) -> None:
         """Advance the totals of ore and tanks from t to t + dt."""
@@ -246,9 +249,10 @@ class Transport:
         if passing.size:
             reservoir = s.reservoir_species[:, f.strip[passing]]
             z, d = chem.z[:, None], chem.diffusion[:, None]
-            star = from_reservoir(ore[:, passing], reservoir, z, boundary.previous_drop[passing],
+            reduced = self.options.inverse_temperature * boundary.previous_drop[passing]
+            star = from_reservoir(ore[:, passing], reservoir, z, reduced,
                                   boundary.use_smaller_side[passing])
-            drift = (F_RT * boundary.drop[passing]) * z * star
+            drift = (F_RT * self.options.inverse_temperature * boundary.drop[passing]) * z * star
             moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - reservoir + drift)
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
                          if s.reservoir_species.size else 0.0)
@@ -277,15 +281,18 @@ class Transport:
             self.wells_in[n] = moved.sum(1)
             self.openings.append(moved)
 
-    def _longest_step(self, s: State, boundary: BoundaryState, flow: Flow):
-        """cfl x the time in which the fastest species could empty a voxel or a tank  [s]."""
+    def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
+        """cfl x the time in which the fastest species could empty a voxel or a tank [s].
+
+        phi: reduced, see `potential`.
+        """
         g, f = self.grid, self.contacts.faces
         diffusive, advective, cation_drift, anion_drift = self.outflow
-        self.outflow_coefficients(g, s.transport_factor, s.phi, flow.water,
+        self.outflow_coefficients(g, s.transport_factor, phi, flow.water,
                                   self.rock.dispersivity, *self.outflow)
         passing = np.isin(boundary.kinds, PASSING)
         contact = np.where(passing, self.contact, 0.0)
-        drop = F_RT * boundary.drop
+        drop = F_RT * self.options.inverse_temperature * boundary.drop
         for part, values in ((diffusive, contact), (advective, np.maximum(flow.out, 0.0)),
                              (cation_drift, contact * np.maximum(drop, 0.0)),
                              (anion_drift, contact * np.maximum(-drop, 0.0))):

@@ -85,9 +85,12 @@ def wells(n):
     return mask, volts
 
 
-def equations(grid, sigma, mask, volts):
-    """Return ax, ay, az, b, f: harmonic means between voxels; voxels of wells are no unknowns."""
-    faces, b, f = np.zeros((3, *grid.padded)), np.zeros(grid.padded), np.zeros(grid.padded)
+def equations(grid, sigma, mask, volts, zeros=np.zeros):
+    """Return ax, ay, az, b, f: harmonic means between voxels; voxels of wells are no unknowns.
+
+    zeros: of the device that holds the other arrays.
+    """
+    faces, b, f = zeros((3, *grid.padded)), zeros(grid.padded), zeros(grid.padded)
     for axis in range(3):
         low, high = [slice(None)] * 3, [slice(None)] * 3
         low[axis], high[axis] = slice(0, -1), slice(1, None)
@@ -98,7 +101,7 @@ def equations(grid, sigma, mask, volts):
             coupling = g * (~mask[here] & mask[neighbour])
             b[grid.inner][here] += coupling
             f[grid.inner][here] += coupling * volts[neighbour]
-    return *faces[::-1], b, f
+    return faces[2], faces[1], faces[0], b, f
 
 
 def best(clock, repeats, call):
@@ -164,17 +167,35 @@ def peer(name, command):
     return json.loads(lines[-1])
 
 
+def fields(n):
+    """Return (conductivity, the same after a small change, mask and voltage of the wells)."""
+    tiles = -(-n // LARGEST)                         # fields are periodic: large ones repeat
+    sigma, other = conductivity(n // tiles)
+    changed = sigma * np.exp(0.02 * other)
+    return *(np.tile(field, (tiles,) * 3) for field in (sigma, changed)), *wells(n)
+
+
 def problem(n):
     """Return grid, equations, equations after a small change, input of peers, number of unknowns.
     """
     grid = Grid((n, n, n), (1.0, 1.0, 1.0))
-    tiles = -(-n // LARGEST)                         # fields are periodic: large ones repeat
-    sigma, other = (np.tile(field, (tiles,) * 3) for field in conductivity(n // tiles))
-    mask, volts = wells(n)
-    return (grid, equations(grid, sigma, mask, volts),
-            equations(grid, sigma * np.exp(0.02 * other), mask, volts),
+    sigma, changed, mask, volts = fields(n)
+    return (grid, equations(grid, sigma, mask, volts), equations(grid, changed, mask, volts),
             np.concatenate([v.astype(float).ravel() for v in (sigma, mask, volts)]),
             int((~mask).sum()))
+
+
+def problem_on(backend, n):
+    """Return grid, equations, changed equations and number of unknowns, made on a device.
+
+    On the host, 512^3 would take longer than all the solves.
+    """
+    grid = Grid((n, n, n), (1.0, 1.0, 1.0))
+    *sigmas, mask, volts = fields(n)
+    unknowns = int((~mask).sum())
+    mask, volts = backend.from_numpy(mask), backend.from_numpy(volts)
+    return (grid, *(equations(grid, backend.from_numpy(sigma), mask, volts, backend.zeros)
+                    for sigma in sigmas), unknowns)
 
 
 def peers(programs, n, raw, threads, repeats):

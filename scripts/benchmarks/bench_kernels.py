@@ -1,10 +1,11 @@
 """Share of the memory bandwidth that every kernel reaches, called as real steps call it.
 
 Steps of the field block and a solve of bench_elliptic's problem are watched: of every kernel the
-call with the most bytes is kept and then repeated with the very same arguments. Bytes are
-compulsory ones: every array of the call once, whatever the cache keeps and however often a
-neighbour is read again. So a share of the bandwidth above 1 is the cache's (small arrays), one far
-below 1 belongs to a kernel that computes or to one that reads voxels again and again.
+call with the most bytes is kept, the last one of several, and then repeated with the very same
+arguments; the arrays of Newton's method, which would have converged, are restored before each call.
+Bytes are compulsory ones: every array of the call once, whatever the cache keeps and however often
+a neighbour is read again. So a share of the bandwidth above 1 is the cache's (small arrays), one
+far below 1 belongs to a kernel that computes or to one that reads voxels again and again.
 """
 
 import bench_transport
@@ -17,9 +18,11 @@ from ekm3d.case.case import Case
 from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path, folder
 
+RESTORED = {"newton"}                # kernels whose effort depends on what they left behind
+
 
 def watched(kind):
-    """Return a kind of backend whose `calls` hold {kernel: (bytes, operator, arguments)}."""
+    """Return a kind of backend whose `calls` hold what `calls` returns."""
 
     class Watched(kind):
 
@@ -31,17 +34,22 @@ def watched(kind):
             return bound
 
         def note(self, bound, values):
-            """Keep the call if it is the largest of its kernel."""
+            """Keep the call if none of its kernel is larger, and the arrays of RESTORED ones."""
             size = sum(v.nbytes for p, v in zip(bound.parameters, values, strict=True) if p.array)
-            if size > self.calls.get(bound.__name__, (0,))[0]:
-                self.calls[bound.__name__] = size, bound, values
+            name = bound.__name__
+            if size >= self.calls.get(name, (0,))[0]:
+                arrays = [v for p, v in zip(bound.parameters, values, strict=True)
+                          if p.array and not p.table] if name in RESTORED else []
+                self.calls[name] = size, bound, values, [(v, v.copy()) for v in arrays]
 
     Watched.calls = {}
     return Watched
 
 
 def calls(backend, spacing, n):
-    """Return {kernel: (bytes, operator, arguments)} of a Watched backend.
+    """Return {kernel: (bytes, operator, arguments, [(array, its values)])} of a Watched backend.
+
+    Values are kept of RESTORED kernels alone.
 
     Three steps of the field block of `spacing` [cm] and two of second order on a coarse one, the
     last of each with all fluxes, and the elliptic problem of n^3 voxels.
@@ -64,25 +72,41 @@ def calls(backend, spacing, n):
     return backend.calls
 
 
+def measured(backend, least, spacing, n):
+    """Yield (kernel, bytes, least seconds), the most bytes first; least: of best_of."""
+    found = calls(backend, spacing, n)
+    for name, (size, bound, values, kept) in sorted(found.items(), key=lambda item: -item[1][0]):
+        def restore(kept=kept):
+            for array, values in kept:
+                array[...] = values
+        call = backend.prepare(bound, *values)
+        yield name, size, least(call, restore) if kept else least(call)
+
+
 def table(backend, roof, least, spacing, n):
     """Yield lines of Markdown; roof [GB/s]; least(call): least seconds of some calls."""
-    found = calls(backend, spacing, n)
     yield "| kernel | MB | ms | GB/s | share of the bandwidth |\n|---|---:|---:|---:|---:|"
-    for name, (size, bound, values) in sorted(found.items(), key=lambda item: -item[1][0]):
-        seconds = least(backend.prepare(bound, *values))
+    found = set()
+    for name, size, seconds in measured(backend, least, spacing, n):
         rate = 1e-9 * size / seconds
+        found.add(name)
         yield (f"| {name} | {1e-6 * size:.1f} | {1e3 * seconds:.3f} | {rate:.2f} | "
                f"{rate / roof:.2f} |")
     every = {name for path in sorted(folder("kernels").rglob("*.cu"))
              for name in kernel_names(path.read_text())}
-    rest = sorted(every - set(found))
+    rest = sorted(every - found)
     if rest:
         yield f"\nNot called in these runs: {', '.join(rest)}."
 
 
 def best_of(clock, repeats=7, shortest=2e-3):
-    """Return a `least`, which times batches of calls that take at least `shortest` s."""
-    def least(call):
+    """Return a `least`, which times batches of calls that take at least `shortest` s.
+
+    With `before`, which is called before every call and not timed, calls are timed one by one.
+    """
+    def least(call, before=None):
+        if before:
+            return min(alone(call, before) for _ in range(repeats))
         begun = clock()
         call()
         count = int(np.ceil(shortest / max(clock() - begun, 1e-7)))
@@ -93,4 +117,10 @@ def best_of(clock, repeats=7, shortest=2e-3):
                 call()
             times.append((clock() - begun) / count)
         return min(times)
+
+    def alone(call, before):
+        before()
+        begun = clock()
+        call()
+        return clock() - begun
     return least

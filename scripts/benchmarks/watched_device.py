@@ -5,13 +5,19 @@ from ekm3d.backends.cuda import CudaBackend
 
 
 class Watched(CudaBackend):
-    """CUDA backend that records start and end of every launch; no CUDA graphs."""
+    """CUDA backend that, while `watching`, records start and end of every launch.
 
-    sequence = Backend.sequence
+    Then CUDA graphs are off: sequences are launched one by one.
+    """
 
-    def __init__(self, why, cupy):
-        self.launches = []
+    def __init__(self, why, cupy, watching=True):
+        self.launches, self.watching = [], watching
         super().__init__(why, cupy)
+
+    def sequence(self, calls):
+        calls = list(calls)
+        graphs, single = super().sequence(calls), Backend.sequence(self, calls)
+        return lambda: single() if self.watching else graphs()
 
     def library(self, source, text, constants):
         return Module(super().library(source, text, constants), self)
@@ -45,6 +51,8 @@ class Kernel:
         self.max_threads_per_block = kernel.max_threads_per_block
 
     def __call__(self, *launch):
+        if not self.backend.watching:
+            return self.kernel(*launch)
         begun, ended = (self.backend.xp.cuda.Event() for _ in range(2))
         begun.record()
         self.kernel(*launch)

@@ -20,7 +20,7 @@ from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
-from ekm3d.parallel.reproducible_sum import ENTRIES
+from ekm3d.parallel.reproducible_sum import AT_ONCE, ENTRIES
 from ekm3d.physics import transport
 from ekm3d.resources import case_path, kernel_text
 from ekm3d.solvers import multigrid
@@ -175,8 +175,7 @@ def test_cuda_without_cupy_is_refused(monkeypatch):
     with pytest.raises(BackendError, match="'cuda' cannot run: CuPy is not installed.*ekm3d.cuda12"
                        ".*use --backend numpy or cpp"):
         choose_backend("cuda")
-    monkeypatch.setattr(choose, "AUTOMATIC", ("cuda", "cpp"))
-    taken = choose_backend("auto")
+    taken = choose_backend("auto", lambda backend: "")
     assert taken.name != "cuda" and "CuPy is not installed" in taken.why
 
 
@@ -203,13 +202,16 @@ def test_a_device_that_cannot_compile_is_refused(monkeypatch):
     assert choose_backend("auto").name == "cpp"
 
 
-def test_auto_takes_cuda_only_if_it_is_a_candidate(monkeypatch):
-    """A backend that has not run on a device is taken by its name only."""
+def test_auto_takes_a_gpu_that_passes_a_trial(monkeypatch):
+    """Without a trial, as for several processes, none; else it says what was wrong with it."""
     monkeypatch.setitem(sys.modules, "cupy", cuda_stand_in)
-    assert choose_backend("auto").name != "cuda"
-    monkeypatch.setattr(choose, "AUTOMATIC", ("cuda", "cpp"))
     taken = choose_backend("auto")
+    assert taken.name == "cpp" and "cuda" not in taken.why
+    taken = choose_backend("auto", lambda backend: "" if backend.name == "cuda" else "no GPU")
     assert taken.name == "cuda" and "chosen by auto" in taken.why and "the host" in taken.why
+    assert choose_backend(taken) is taken
+    taken = choose_backend("auto", lambda backend: "two and two are five")
+    assert taken.name == "cpp" and "'cuda' is not taken: two and two are five" in taken.why
 
 
 # ---- whole steps ---------------------------------------------------------------------------
@@ -249,7 +251,7 @@ def test_a_block_takes_the_same_steps_on_the_device(monkeypatch, tmp_path, run):
 def test_the_field_block_takes_the_same_steps_and_tells_the_same(monkeypatch):
     """Rows of electrodes, wells and all of the chemistry; then a row of the series.
 
-    No voxels cross for that: the largest of what does is the bins of 24 species, 5 numbers each.
+    No voxels cross for that: the largest of what does is the bins of 8 sums, 5 numbers each.
     """
     one, other = pair(monkeypatch, Case.read(case_path("field_block"), FIELD), cuda_stand_in)
     compare(one, other, steps=2)
@@ -261,7 +263,7 @@ def test_the_field_block_takes_the_same_steps_and_tells_the_same(monkeypatch):
         rows.append(monitor.row())
         largest = cuda_stand_in.crossed.largest
         rows[-1] |= summary(monitor, 1.0)
-    assert largest == ENTRIES * len(sim.chem.species) < sim.voxels.index.size
+    assert largest == ENTRIES * AT_ONCE < sim.voxels.index.size
     assert rows[0].keys() == rows[1].keys()
     for name, value in rows[0].items():
         balance = "balance" in name or "faraday" in name

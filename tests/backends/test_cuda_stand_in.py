@@ -1,12 +1,14 @@
 """Stand-in for CuPy: operations that it refuses, and its streams, copies and graphs."""
 
+import ctypes
 import importlib
 
 import numpy as np
 import pytest
-from helpers import cuda_stand_in
+from helpers import cuda_stand_in, device_memory
 
-from ekm3d.backends.cuda import CudaBackend, CudaGraph
+from ekm3d.backends.cuda import CudaBackend, CudaGraph, LaunchedOperator
+from ekm3d.backends.kernel_signature import pasted, signature
 from ekm3d.grid.grid import Grid
 from ekm3d.solvers.elliptic import update_direction
 
@@ -65,10 +67,16 @@ def test_calls_that_are_no_launch_stay_between_the_graphs(cuda, monkeypatch):
 
 
 def test_calls_that_cannot_be_recorded_are_refused(cuda):
-    """Copies to the host, array expressions and waiting; the stream is usable afterwards."""
+    """Copies, from pageable memory too, array expressions, allocation and waiting.
+
+    The stream is usable afterwards.
+    """
     z, _, _ = graph(cuda)
     for wrong in (z.get, lambda: z + 1.0, lambda: cuda.from_numpy(np.ones(3)),
-                  cuda_stand_in.stream.synchronize):
+                  cuda_stand_in.stream.synchronize, cuda.copies_done(), z.max,
+                  lambda: cuda.zeros(3), lambda: np.zeros_like(z), lambda: cuda.arange(3),
+                  lambda: z.__setitem__(0, 1.0), lambda: z.set(np.zeros(z.shape, "f4")),
+                  lambda: cuda.host_buffer(3, float), lambda: float(z[0, 0, 0])):
         with pytest.raises(RuntimeError, match="while a graph is recorded"):
             CudaGraph(cuda_stand_in.cuda, wrong)._record()
         assert cuda_stand_in.stream.launches is None
@@ -101,6 +109,44 @@ def test_asynchronous_copies_have_the_values_of_their_start(cuda, rng):
     assert (buffer == -1.0).all()
     wait()
     assert np.array_equal(buffer, expected[GRID.inner].astype("f4"))
+
+
+def test_memory_of_others_is_poison(cuda):
+    """Memory given back, and arrays that begin without values, hold no number that a test may like.
+    """
+    array = cuda.from_numpy(np.ones(40))
+    address = array.data.ptr
+    assert np.isnan(np.empty_like(array).get()).all()
+    assert device_memory.array_around(address + 319) == (address, address + 320)
+    view = array[3:]
+    del array
+    assert (view.get() == 1.0).all()
+    del view
+    assert ctypes.string_at(address, 320) == b"\xff" * 320          # NumPy keeps small blocks
+    assert device_memory.array_around(address) == (address, address)
+
+
+def test_blocks_and_threads_come_in_another_order_every_time(cuda):
+    """A kernel whose threads all write to one voxel leaves the last one's number there.
+
+    300 voxels in 3 blocks of 128: in order, it would be the last voxel's every time. Ten launches
+    that all end with the same thread have a chance of 300^-9.
+    """
+    text = """
+KERNEL last(Grid g, const real* __restrict__ x, real* __restrict__ y)
+{
+    EKM_VOXELS(i, j, k, g) y[at(0, 0, 0, g)] = x[at(i, j, k, g)];
+}
+"""
+    grid = Grid((300, 1, 1), (1.0, 1.0, 1.0))
+    x, y = (cuda.from_numpy(np.arange(304 * 25.0).reshape(grid.padded)) for _ in range(2))
+    module = cuda.xp.RawModule(code=pasted("last.cu", text), options=("-DREAL=double",))
+    bound = LaunchedOperator(cuda, module, text, "last", signature(text, "last"), {})
+    left = set()
+    for _ in range(10):
+        bound(grid, x, y)
+        left.add(float(y[grid.inner][0, 0, 0]))
+    assert len(left) > 1 and left < set(x.get()[grid.inner].ravel())
 
 
 @pytest.mark.parametrize("mix", [

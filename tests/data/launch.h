@@ -1,4 +1,5 @@
 // Emulation of a kernel launch on the host: NVRTC text, with blocks and threads one after another.
+// Blocks, and the threads of a block, come in an order by chance, drawn anew for every launch.
 // Threads that wait for each other (shuffles, __syncthreads) are contexts of their own, resumed in
 // turn; on a deadlock the program aborts with a message. A context is made once and serves all
 // later blocks; _setjmp and _longjmp change between them without a call of the system, and their
@@ -43,6 +44,26 @@ static Barrier block;
 static int now = -1, moved = 0;          // the running thread; -1: threads cannot wait
 static void (*body)(void**);
 static void** arguments;
+static unsigned long long chance = 0;    // 0: in order
+static std::vector<unsigned> order;      // of the threads of a block
+
+// Numbers below count in an order by chance (Fisher and Yates; xorshift).
+static std::vector<unsigned> shuffled(unsigned count)
+{
+    std::vector<unsigned> numbers(count);
+    for (unsigned n = 0; n < count; n++)
+        numbers[n] = n;
+    for (unsigned n = count; chance && n > 1; n--) {
+        chance ^= chance << 13, chance ^= chance >> 7, chance ^= chance << 17;
+        std::swap(numbers[n - 1], numbers[chance % n]);
+    }
+    return numbers;
+}
+
+static Dim place(unsigned n, const Dim& in)
+{
+    return {n % in.x, n / in.x % in.y, n / in.x / in.y};
+}
 
 // Let the scheduler go on, until it resumes this thread.
 static void pause(Thread& t)
@@ -109,12 +130,11 @@ static void together()
     block = Barrier{0, 0, int(count)};
     for (unsigned n = 0; n < count; n++) {
         threads[n].done = false;
-        threads[n].index = {n % blockDim.x, n / blockDim.x % blockDim.y,
-                            n / blockDim.x / blockDim.y};
+        threads[n].index = place(n, blockDim);
     }
     for (bool all = false; !all;) {
         all = true, moved = 0;
-        for (unsigned n = 0; n < count; n++) {
+        for (unsigned n : order) {
             if (threads[n].done)
                 continue;
             now = n, threadIdx = threads[n].index;
@@ -131,10 +151,10 @@ static void together()
 
 static void alone()
 {
-    for (threadIdx.z = 0; threadIdx.z < blockDim.z; threadIdx.z++)
-        for (threadIdx.y = 0; threadIdx.y < blockDim.y; threadIdx.y++)
-            for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
-                body(arguments);
+    for (unsigned n : order) {
+        threadIdx = place(n, blockDim);
+        body(arguments);
+    }
 }
 
 template <typename... P, size_t... I>
@@ -154,10 +174,11 @@ static void launch(const unsigned* g, const unsigned* b, int waits, void (*kerne
 {
     gridDim = {g[0], g[1], g[2]}, blockDim = {b[0], b[1], b[2]};
     body = kernel, arguments = given;
-    for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
-        for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
-            for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
-                waits ? together() : alone();
+    order = shuffled(b[0] * b[1] * b[2]);
+    for (unsigned n : shuffled(g[0] * g[1] * g[2])) {
+        blockIdx = place(n, gridDim);
+        waits ? together() : alone();
+    }
 }
 
 template <typename To, typename From>
@@ -169,6 +190,8 @@ static To bits(From value)
 }
 
 }   // namespace device
+
+extern "C" void shuffle_launches(unsigned long long seed) { device::chance = seed; }
 
 // Lanes that go on to the next exchange write to the other half of the slots: none is two ahead.
 static inline double __shfl_xor_sync(unsigned, double value, int far)

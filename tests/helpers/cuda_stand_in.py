@@ -9,20 +9,24 @@ that is not contiguous makes the default stream current (cupy issue 8377). `cros
 transfers to the host and the numbers in them; `largest` is the largest transfer in either
 direction. `memory` counts the bytes of all arrays that are alive, `now` and at the `peak`.
 
-Launches are executed at once, one after the other; asynchronous copies as late as CUDA allows, when
-an event behind them or their stream is synchronised, so that a read too early finds old values. A
-graph holds launches with the arguments they were recorded with; everything else is refused while it
-is recorded. Not shown are properties of a GPU itself: speed, rounding, concurrency, memory, the
-time to load a kernel.
+Launches are executed at once, one after the other, their blocks and threads in an order by chance,
+another one in every launch; asynchronous copies as late as CUDA allows, when an event behind them
+or their stream is synchronised, so that a read too early finds old values. A graph holds launches
+with the arguments they were recorded with; everything else is refused while it is recorded: array
+expressions, allocation, copies, waiting. Memory that is given back is poisoned (0xFF, NaN as a
+number), and so are arrays that begin without values, as memory of CuPy's pool is another array's.
+Not shown are properties of a GPU itself: speed, rounding, concurrency, memory, the time to load a
+kernel; `ptx_modules` shows the rounding.
 """
 
 import ctypes
 import hashlib
-import weakref
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from helpers import device_memory
 
 from ekm3d.backends import base, cpp_compiler, kernel_signature
 from ekm3d.backends.cuda import loop
@@ -45,29 +49,15 @@ FUNCTIONS = {
     "repeat": "axis", "roll": "axis", "stack": "axis", "sum": "axis dtype keepdims", "take": "axis",
     "tensordot": "axes", "where": "", "zeros_like": "dtype"}
 NEW_ARRAYS = {"concatenate", "stack", "take", "tensordot", "where"}     # returned in C order
-METHODS = ("all", "any", "argmax", "astype", "copy", "max", "min", "ravel", "repeat", "reshape",
-           "sum", "take", "transpose", "view")
+VIEWS = ("ravel", "reshape", "transpose", "view")       # methods that compute nothing
+METHODS = {
+    "all": "axis keepdims", "any": "axis keepdims", "argmax": "axis", "astype": "copy", "copy": "",
+    "max": "axis keepdims", "min": "axis keepdims", "ravel": "", "repeat": "axis", "reshape": "",
+    "sum": "axis dtype keepdims", "take": "axis", "transpose": "", "view": ""}
 
+seeds = itertools.count(20231, 7919)     # of the order of every launch's blocks and threads
 crossed = SimpleNamespace(times=0, numbers=0, largest=0)
-memory = SimpleNamespace(now=0, peak=0, alive=set())
-
-
-def count_memory(array):
-    """Count the memory behind an array until it is freed; views share that of their array."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    key, size = id(array), array.nbytes
-    if key in memory.alive:
-        return
-
-    def freed():
-        memory.alive.remove(key)
-        memory.now -= size
-
-    memory.alive.add(key)
-    memory.now += size
-    memory.peak = max(memory.peak, memory.now)
-    weakref.finalize(array, freed).atexit = False
+memory = device_memory.used
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -75,7 +65,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, host):
         self.host = np.asarray(host)
-        count_memory(self.host)
+        device_memory.own(self.host)
 
     shape = property(lambda self: self.host.shape)
     dtype = property(lambda self: self.host.dtype)
@@ -98,13 +88,16 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_function__(self, function, types, given, options):
         name = function.__name__
+        stream.refuse_while_recording(f"np.{name}")
         unknown = set(options) - set(FUNCTIONS.get(name, "").split())
         if name not in FUNCTIONS or unknown:
             raise TypeError(f"np.{name}({', '.join(unknown)}) is not there for device arrays")
         if name == "interp" and not given[0].flags.c_contiguous:
             raise NotImplementedError("np.interp of an array that is not contiguous")
-        return devised(function(*map(hosted, given), **{k: hosted(v) for k, v in options.items()}),
-                       fresh=name in NEW_ARRAYS)
+        found = function(*map(hosted, given), **{k: hosted(v) for k, v in options.items()})
+        if name == "empty_like":
+            device_memory.poison(found)
+        return devised(found, fresh=name in NEW_ARRAYS)
 
     def __getitem__(self, index):
         parts = index if isinstance(index, tuple) else (index,)
@@ -112,6 +105,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
                        fresh=any(isinstance(part, ndarray) for part in parts))
 
     def __setitem__(self, index, value):
+        stream.refuse_while_recording("an assignment")
         self.host[hosted(index)] = hosted(value)
 
     def __len__(self):
@@ -123,8 +117,14 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getattr__(self, name):
         if name not in METHODS:
             raise AttributeError(f"device arrays have no {name!r} here")
-        return lambda *given, **options: devised(getattr(self.host, name)(
-            *map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
+        def method(*given, **options):
+            if unknown := set(options) - set(METHODS[name].split()):
+                raise TypeError(f"{name} of a device array takes no {', '.join(unknown)}")
+            if name not in VIEWS:
+                stream.refuse_while_recording(name)
+            return devised(getattr(self.host, name)(
+                *map(hosted, given), **{k: hosted(v) for k, v in options.items()}))
+        return method
 
     def __copy__(self):
         return ndarray(self.host.copy())
@@ -195,10 +195,12 @@ def devised(result, fresh=False):
 
 
 def zeros(shape, dtype=float):
+    stream.refuse_while_recording("allocation")
     return ndarray(np.zeros(shape, dtype))
 
 
 def arange(stop, dtype=None):
+    stream.refuse_while_recording("allocation")
     return ndarray(np.arange(stop, dtype=dtype))
 
 
@@ -211,7 +213,10 @@ def asarray(array):
 
 def ascontiguousarray(array):
     """Array in C order, the same one if it is already."""
-    return array if array.flags.c_contiguous else ndarray(np.ascontiguousarray(array.host))
+    if array.flags.c_contiguous:
+        return array
+    stream.refuse_while_recording("allocation")
+    return ndarray(np.ascontiguousarray(array.host))
 
 
 def get_default_memory_pool():
@@ -229,7 +234,8 @@ def _properties(_):
 pool = SimpleNamespace(free_bytes=lambda: 1000, used_bytes=lambda: 300, get_limit=lambda: 0)
 runtime = SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0, setDevice=[0].index,
                           memGetInfo=lambda: (2**30, 2**31),
-                          getDeviceProperties=_properties, driverGetVersion=lambda: 0)
+                          getDeviceProperties=_properties, driverGetVersion=lambda: 0,
+                          deviceGetAttribute=lambda attribute, _: {36: 10**6, 37: 64}[attribute])
 
 
 class Copy:
@@ -284,15 +290,22 @@ class Event:
         self.copies = list(stream.copies)
 
     def synchronize(self):
+        stream.refuse_while_recording("waiting")
         for copy in self.copies:
             copy()
+
+
+def pinned(size):
+    """Page-locked memory, of whole pages."""
+    stream.refuse_while_recording("allocation")
+    return bytearray(-(-size // 512) * 512)
 
 
 stream = default_stream = Stream()
 stream.ptr = 0              # CUDA's default stream
 cuda = SimpleNamespace(
     runtime=runtime, get_current_stream=lambda: stream, Stream=Stream, Event=Event,
-    alloc_pinned_memory=lambda size: bytearray(-(-size // 512) * 512),
+    alloc_pinned_memory=pinned,
     get_elapsed_time=lambda begun, ended: 1.0)
 
 
@@ -321,9 +334,13 @@ class RawModule:
             f' {{ device::launch(g, b, waits, enter_{n}, a); }}' for n in names)
         whole = "\n".join([f'#include "{LAUNCH}"', code, calls])
         options = (*FLAGS, *(o for o in options if o.startswith("-D")))
-        if (whole, options) not in self.libraries:
-            self.libraries[whole, options] = ctypes.CDLL(str(library(whole, options)))
-        self.library = self.libraries[whole, options]
+        self.library = self.loaded((whole, options), library)
+
+    def loaded(self, key, path):
+        """Library at path(*key), loaded once."""
+        if key not in self.libraries:
+            self.libraries[key] = ctypes.CDLL(str(path(*key)))
+        return self.libraries[key]
 
     def get_function(self, name):
         return RawKernel(name, self)
@@ -336,11 +353,13 @@ class RawKernel:
 
     def __init__(self, name, module):
         self.name, self.parameters = name, kernel_signature.signature(module.text, name)
-        self.function = getattr(module.library, f"launch_{name}")
+        self.library = module.library
+        self.function = getattr(self.library, f"launch_{name}")
         self.waits = "ROWS" in loop(module.text, name, self.parameters)[0]
 
     def __call__(self, grid, block, given):
-        assert np.prod(block) <= MOST and max(grid[1:]) <= 65535 and min(*grid, *block) > 0
+        assert np.prod(block) <= self.max_threads_per_block
+        assert max(grid[1:]) <= 65535 and min(*grid, *block) > 0
         assert len(given) == len(self.parameters)
         places = []
         for p, value in zip(self.parameters, given, strict=True):
@@ -349,15 +368,16 @@ class RawKernel:
             assert value.dtype == wanted and value.size == 1, f"{self.name}: {p.name}"
             places.append(np.array(value))
         sizes = [(ctypes.c_uint * 3)(*three) for three in (grid, block)]
-        pointers = (ctypes.c_void_p * len(places))(*(a.ctypes.data for a in places))
-
-        def launch(places=places):
-            self.function(*sizes, ctypes.c_int(self.waits), pointers)
-
         if stream.launches is None:
-            launch()
+            self.run(sizes, places)
         else:
-            stream.launches.append(launch)
+            stream.launches.append(lambda: self.run(sizes, places))
+
+    def run(self, sizes, given):
+        """Execute a launch; sizes: of the grid and of a block; given: an array per argument."""
+        pointers = (ctypes.c_void_p * len(given))(*(a.ctypes.data for a in given))
+        self.library.shuffle_launches(ctypes.c_ulonglong(next(seeds)))
+        self.function(*sizes, ctypes.c_int(self.waits), pointers)
 
 
 class Carried(base.Backend):

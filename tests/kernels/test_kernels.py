@@ -3,20 +3,21 @@
 The elliptic operator beside its NumPy twin; for the others see test_twins.
 """
 
-import ctypes
-import ctypes.util
 import re
-from importlib.util import find_spec
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import nvrtc
+from helpers.field_voxels import ENGINE
 from helpers.kernel_outputs import SHAPES, assert_only_inner, poisoned
 from helpers.kernel_worlds import TWINS as PHYSICS
 
 from ekm3d import constants
 from ekm3d.backends import choose, kernel_signature
+from ekm3d.backends.base import Backend
+from ekm3d.backends.fixed_parameters import with_constants
+from ekm3d.chemistry import newton
 from ekm3d.grid import stencil
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel import reproducible_sum
@@ -38,50 +39,21 @@ OPERATORS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.resi
              *PHYSICS]
 # Kernels whose reference is more than one function: tested by their own module.
 ELSEWHERE = {"newton"}
-DEFINES = [f"-D{name}=12" for name in
-          "NS NE NK NX NX1 NP NM NT NT1 NP1 NP2 NU1 ND ND1".split()] + [
-    "-DNF=4", "-DNG=2", "-DNGAS=0", "-DNB=26", "-DNW=38", "-DNU=38", "-DNACTION=90", "-DNSUM=90",
-    "-DNDIRECT=90", "-DNFILL=90", "-DNMOVE=90", "-DNBELOW=90", "-DNTARGET=90"]
+DEFINES = [*(f"-D{name}=12" for name in ("NS", "NK", "NX", "NX1")), "-DNF=4"]
 
 
 # ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
 
-def nvrtc_library():
-    """Path of libnvrtc from the nvidia-cuda-nvrtc wheel, else the system's; None without one."""
-    spec = find_spec("nvidia")
-    roots = spec.submodule_search_locations if spec else []
-    found = sorted(p for root in roots for p in Path(root).glob("*/lib/libnvrtc.so.*")
-                   if "alt" not in p.name)
-    return str(found[-1]) if found else ctypes.util.find_library("nvrtc")
+def bound_newton():
+    """(fixed arguments, compile-time constants) with which the field block's Newton is bound."""
+    bound = []
 
+    class Recorder(Backend):
+        def kernel(self, source, name, fixed, **constants):
+            bound.append((fixed, constants))
 
-@pytest.fixture(scope="module")
-def nvrtc():
-    path = nvrtc_library()
-    if path is None:
-        pytest.skip("no NVRTC: pip install nvidia-cuda-nvrtc-cu12 (part of ekm3d[dev] on Linux)")
-    return ctypes.CDLL(path)
-
-
-def cubin(nvrtc, text, name, options):
-    """(machine code or None, compiler's log) of a CUDA text."""
-    program = ctypes.c_void_p()
-    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(),
-                                    0, None, None) == 0
-    flags = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-    failed = nvrtc.nvrtcCompileProgram(program, len(options), flags)
-
-    def read(what):
-        size = ctypes.c_size_t()
-        assert getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size)) == 0
-        buffer = ctypes.create_string_buffer(size.value)
-        assert getattr(nvrtc, f"nvrtcGet{what}")(program, buffer) == 0
-        return buffer.raw
-
-    log = read("ProgramLog").decode(errors="replace")
-    code = None if failed else read("CUBIN")
-    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return code, log
+    newton.Newton(ENGINE.equations, Recorder("test"))
+    return bound[0]
 
 
 # By default the oldest architecture and the type of most kernels, all others in the slow suite.
@@ -92,22 +64,29 @@ TARGETS = [("sm_80", "double"), *(
 
 @pytest.mark.parametrize("arch, real", TARGETS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_kernel_compiles_for_the_gpu(nvrtc, source, arch, real):
-    """NVRTC gives an ELF file that names each kernel: what a device of that kind would load."""
-    text = kernel_text(source)
-    code, log = cubin(nvrtc, kernel_signature.pasted(source, text), source,
-                      ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *DEFINES, "--fmad=false"])
+def test_every_kernel_compiles_for_the_gpu(needs_nvrtc, source, arch, real):
+    """NVRTC gives an ELF file that names each kernel: what a device of that kind would load.
+
+    Newton's kernel has the lists of the field block in its text, as on `cuda`.
+    """
+    text, defines = kernel_text(source), DEFINES
+    if source == newton.SOURCE:
+        fixed, constants = bound_newton()
+        text = with_constants(text, fixed)
+        defines = [f"-D{name}={value}" for name, value in constants.items()]
+    options = ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *defines, "--fmad=false"]
+    code, log = nvrtc.compiled(kernel_signature.pasted(source, text), source, options)
     assert code is not None, log
     assert code.startswith(b"\x7fELF")
     for name in kernel_signature.kernel_names(text):
         assert name.encode() in code
 
 
-def test_a_broken_kernel_is_reported_by_its_own_file_and_line(nvrtc):
+def test_a_broken_kernel_is_reported_by_its_own_file_and_line(needs_nvrtc):
     """The gate can fail, and #line keeps the pasted header out of the message."""
     text = "\nKERNEL broken(Grid g, real* y)\n{\n    EKM_VOXELS(i, j, k, g) y[0] = nothing;\n}\n"
-    code, log = cubin(nvrtc, kernel_signature.pasted("broken.cu", text), "whole.cu",
-                      ["--std=c++17", "-arch=sm_80", "-DREAL=double"])
+    code, log = nvrtc.compiled(kernel_signature.pasted("broken.cu", text), "whole.cu",
+                               ["--std=c++17", "-arch=sm_80", "-DREAL=double"])
     assert code is None
     assert "broken.cu(4)" in log and "nothing" in log
 
