@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None, page: Path = PAGE) -> int:
     options = parser.parse_args(arguments)
     nvrtc = compiler()
     if nvrtc is None:
-        sys.exit("no NVRTC: pip install nvidia-cuda-nvrtc-cu12 (part of ekm3d[dev] on Linux)")
+        sys.exit("no NVRTC: pip install nvidia-cuda-nvrtc (part of ekm3d[dev] on Linux)")
     found = {architecture: measured(nvrtc, architecture) for architecture in ARCHITECTURES}
     if options.print:
         print(table(found), end="")

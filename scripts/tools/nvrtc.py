@@ -1,10 +1,11 @@
 """NVRTC, the CUDA compiler as a library: compiles kernels without a GPU and without a driver.
 
-It comes with the wheel nvidia-cuda-nvrtc-cu12, part of ekm3d[dev], or with a CUDA toolkit.
+It comes with the wheel nvidia-cuda-nvrtc, part of ekm3d[dev], or with a CUDA toolkit.
 """
 
 import ctypes
 import ctypes.util
+import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +19,12 @@ def library_path() -> str | None:
     """Return the path of libnvrtc from the newest wheel, else the system's; None without one."""
     spec = find_spec("nvidia")
     roots = (spec.submodule_search_locations if spec else None) or []
-    found = sorted(p for root in roots for folder in ("*/lib", "*/*/lib")
-                   for p in Path(root).glob(f"{folder}/libnvrtc.so.*") if "alt" not in p.name)
-    return str(found[-1]) if found else ctypes.util.find_library("nvrtc")
+    found = {path: [int(n) for n in re.findall(r"\d+", path.name)]
+             for root in roots for path in Path(root).glob("*/lib/libnvrtc.so.*")
+             if "alt" not in path.name}
+    if not found:
+        return ctypes.util.find_library("nvrtc")
+    return str(max(found, key=lambda path: found[path]))
 
 
 class Compiler:

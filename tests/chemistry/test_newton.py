@@ -60,6 +60,7 @@ def run(engine, total, sites, start):
     steps, done = engine.compiled(state, there.arange(n), engine.tolerance, 0.0)
     found = {name: there.to_numpy(value) for name, value in vars(state).items()
              if name != "limits"}
+    found["solid"] = found["warm_start"][CHEM.unknowns - len(CHEM.minerals):]
     return SimpleNamespace(**found), there.to_numpy(steps), there.to_numpy(done).astype(bool)
 
 

@@ -34,7 +34,7 @@ def nvrtc(script):
     """The CUDA compiler of the version that the table is of, or a visible skip."""
     found = script.compiler()
     if found is None:
-        pytest.skip("no NVRTC: pip install nvidia-cuda-nvrtc-cu12 (part of ekm3d[dev] on Linux)")
+        pytest.skip("no NVRTC: pip install nvidia-cuda-nvrtc (part of ekm3d[dev] on Linux)")
     version, _ = script.recorded(script.PAGE.read_text())
     if found.version() != version:
         pytest.skip(f"the table is of NVRTC {version}, this is {found.version()}")
