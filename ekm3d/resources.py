@@ -20,7 +20,7 @@ def folder(name: str) -> Path:
 
 def kernel_text(name: str) -> str:
     """Return the text of a kernel file such as "solvers/elliptic.cu"."""
-    return (folder("kernels") / name).read_text()
+    return (folder("kernels") / name).read_text(encoding="utf-8")
 
 
 def case_path(name: str) -> Path:

@@ -26,7 +26,7 @@ RESERVED = {
     "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
     "subprocess": {"backends.cpp_compiler", "output.provenance", "parallel.gpu_sharing"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
-             "output.results", "output.provenance", "case.array_files"},
+             "output.results", "output.provenance", "case.array_files", "hdf5_file"},
 }
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}

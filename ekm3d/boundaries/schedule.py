@@ -34,6 +34,7 @@ class Drive:
 class Stage(Protocol):
     """Stage as a case describes it: times in s, voltage and limit in V, current in A."""
 
+    name: str
     duration: float
     on: float                # s of a pulse with the supply on
     off: float               # s of a pulse with it off; 0: no pulses

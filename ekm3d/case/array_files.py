@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ekm3d.hdf5_file import opened
 from ekm3d.suggest import suggest
 
 MAGIC = b"\x93NUMPY"
@@ -36,7 +37,7 @@ def read_dataset(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     _exists(path)
     file = Path(path).name
     try:
-        with h5py.File(path, "r") as data:
+        with opened(path) as data:
             known: list[str] = []
             data.visititems(lambda key, item: known.append(key)
                             if isinstance(item, h5py.Dataset) else None)

@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ekm3d.case.case_data import CaseData, Output, Physics
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
+from ekm3d.case.geometry import check_geometry
 from ekm3d.case.kinetics import RateReader, Rates
 from ekm3d.case.medium import ResponseReader
 from ekm3d.case.mobility import read_mobility
@@ -33,13 +34,19 @@ from ekm3d.case.water import read_water
 from ekm3d.case.wells import Well, WellReader
 from ekm3d.chemistry.diffusion import with_factors
 from ekm3d.grid.grid import Grid
+from ekm3d.text_file import NotUTF8, read_text
 
 MAX_VOXELS = 200_000_000
 
 
 @dataclass(frozen=True)
 class Case(CaseData):
-    """Case that is read from a directory, and described."""
+    """Case that is read from a directory, and described.
+
+    warnings: what is computed and may not be what was meant, one line each, with its place.
+    """
+
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> "Case":
@@ -85,7 +92,9 @@ class Case(CaseData):
             mobility=factors, remarks=remarks)
         check(case, problems)
         problems.raise_if_any()
-        return case
+        check_geometry(case, problems)          # of boxes that lie in the block, apart
+        problems.raise_if_any()
+        return replace(case, warnings=problems.warnings)
 
     def describe(self) -> str:
         """Return the resolved case in SI units, as aligned text."""
@@ -96,11 +105,9 @@ def _text(directory: Path) -> str:
     """Return the text of case.toml."""
     file = directory / "case.toml"
     try:
-        return file.read_bytes().decode()
-    except UnicodeDecodeError as e:
-        line = e.object.count(b"\n", 0, e.start) + 1
-        raise CaseError([f"case.toml:{line}: byte 0x{e.object[e.start]:02x} is not UTF-8 text; "
-                         "save the file as UTF-8"]) from None
+        return read_text(file)
+    except NotUTF8 as e:
+        raise CaseError([f"case.toml:{e.line}: {e}"]) from None
     except (OSError, ValueError) as e:
         if directory.is_file():
             reason = "it is a file; give the directory that holds case.toml"

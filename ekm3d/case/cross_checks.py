@@ -10,8 +10,28 @@ INLETS = ("head",)
 
 def check(case: CaseData, problems: Problems) -> None:
     """Add contradictions to the problems; a check whose values are missing is skipped."""
-    for one in (_acidity, _chemistry_off, _storage, _carriers, _currents, _water):
+    for one in (_acidity, _chemistry_off, _storage, _carriers, _currents, _water, _columns):
         problems.attempt(one, case, problems)
+
+
+def _columns(case, problems):
+    """Check that no two columns of the series have one name: rows, strips, probes, components."""
+    owner = {"recovery_REE": "all rare earths"}
+    paths = [(f"recovery_{label}", f"component {name}", ("chemistry", "components"))
+             for name, label in zip(case.chemistry.components, case.chemistry.labels, strict=True)]
+    paths += [(f"current_{row.name}", f"row {row.name!r}", ("electrodes", "row", n))
+             for n, row in enumerate(case.electrodes.rows)]
+    paths += [(f"current_{row.name}.{s}", f"electrode {s} of row {row.name!r}",
+               ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)
+              for s in range(1, len(row.boxes) + 1)]
+    paths += [(f"pH_catholyte_{row.name}", f"the catholyte of row {row.name!r}",
+               ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)]
+    paths += [(f"pH_{probe.name}", f"probe {probe.name!r}", ("probe", n, "name"))
+              for n, probe in enumerate(case.probes)]
+    for column, name, path in paths:
+        if owner.setdefault(column, name) != name:
+            problems.add(path, f"the column {column} of series.csv would be that of {name} and of "
+                         f"{owner[column]}; give one of them another name")
 
 
 def _acidity(case, problems):

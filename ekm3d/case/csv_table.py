@@ -1,5 +1,6 @@
 """CSV files of a case: named columns with units; error messages name the line.
 
+Cells are separated by commas, and numbers have a decimal point, unless a Layout says otherwise.
 Lines that begin with # and empty lines are skipped; the first other line holds the column names.
 A name may end in a unit, `LREE_mg_per_kg`, `x_m`, `water_content_percent`: "_per_" stands for the
 division. Otherwise `unit` is given where the file is named; coordinates are then in metres, and
@@ -7,6 +8,8 @@ pure numbers need no unit.
 """
 
 import csv
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,8 +18,39 @@ import numpy as np
 from ekm3d.case.units import QuantityKind
 from ekm3d.grid.grid import Grid
 from ekm3d.suggest import suggest
+from ekm3d.text_file import NotUTF8, read_text
 
 LENGTH = QuantityKind("m", "0.5")
+SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Signs of a CSV file: between the cells, and in numbers."""
+
+    separator: str = ","
+    decimal: str = "."
+
+
+COMMA = Layout()
+DIALECTS = {"excel": COMMA, "excel-de": Layout(";", ","), "excel-tab": Layout("\t")}
+
+
+def layout_of(dialect: str, separator: str | None, decimal: str | None) -> Layout:
+    """Return the Layout of a dialect, with other signs where they are given.
+
+    separator: "," | ";" | "tab"; decimal commas alone mean semicolons. ValueError where both signs
+    are the same.
+    """
+    layout = DIALECTS[dialect]
+    if decimal is not None:
+        layout = Layout(";" if decimal == layout.separator else layout.separator, decimal)
+    if separator is not None:
+        layout = Layout("\t" if separator == "tab" else separator, layout.decimal)
+    if layout.separator == layout.decimal:
+        raise ValueError(f"{layout.decimal!r} cannot both separate the cells and be the decimal "
+                         "sign; separator = \";\" goes with decimal commas")
+    return layout
 
 
 class CsvTable:
@@ -25,23 +59,29 @@ class CsvTable:
     columns: names; rows: lists of cells (text); lines: line number of each row.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, layout: Layout = COMMA):
+        """layout: what separates cells, and the decimal sign."""
         self.name = Path(path).name
         try:
-            text = Path(path).read_bytes().decode()
+            text = read_text(path)
         except FileNotFoundError:
             raise ValueError(f"there is no file {self.name!r} in {Path(path).parent}") from None
         except (OSError, ValueError) as e:      # a null byte in the path is a ValueError
             reason = e.strerror if isinstance(e, OSError) else str(e)
-            if isinstance(e, UnicodeDecodeError):
-                reason = f"byte {e.start} is not UTF-8 text"
-            raise ValueError(f"cannot read {self.name}: {reason}") from None
+            place = f" line {e.line}:" if isinstance(e, NotUTF8) else ""
+            raise ValueError(f"cannot read {self.name}:{place} {reason}") from None
         lines = [(n, line) for n, line in enumerate(text.splitlines(), 1)
                  if line.strip() and not line.lstrip().startswith("#")]
+        if lines and (given := re.fullmatch(r"\"?sep=(.)\"?", lines[0][1].strip(" "))):
+            layout = Layout(given[1], layout.decimal)       # a line that Excel understands
+            lines = lines[1:]
+        self.layout = layout
         if len(lines) < 2:
             raise ValueError(f"{self.name} holds no data: a line of column names and rows under "
                              "it are needed")
-        rows = [[cell.strip() for cell in next(csv.reader([line]))] for _, line in lines]
+        rows = [[cell.strip() for cell in next(csv.reader([line], delimiter=layout.separator))]
+                for _, line in lines]
+        self._check_separator(*lines[0])
         self.columns, self.rows = rows[0], rows[1:]
         self.lines = [n for n, _ in lines[1:]]
         for column in self.columns:
@@ -53,6 +93,34 @@ class CsvTable:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def _check_separator(self, line: int, names: str) -> None:
+        """Refuse column names that another character separates than the one expected."""
+        own = self.layout.separator
+        if own in names:
+            return
+        for sign, remedy in ((";", 'dialect = "excel-de" (semicolons and decimal commas) or '
+                              'separator = ";"'), ("\t", 'dialect = "excel-tab"'),
+                             (",", "leave out dialect and separator")):
+            if sign in names:
+                self._refuse(line, f"the cells seem to be separated by {SIGNS[sign]}, not by "
+                             f"{SIGNS.get(own, own)}; where the file is named, {remedy}")
+
+    def _numbers(self, column: str, cells: list[str]) -> np.ndarray:
+        """Return the numbers of a column; ValueError names the first line without one."""
+        decimal = self.layout.decimal
+        numbers = np.empty(len(cells))
+        for n, (line, cell) in enumerate(zip(self.lines, cells, strict=True)):
+            text = cell if decimal == "." else cell.replace(".", "?").replace(decimal, ".")
+            try:
+                numbers[n] = float(text.replace("_", "?"))
+            except ValueError:
+                other = "," if decimal == "." else "."
+                hint = ""
+                if other in cell:
+                    hint = f"; the decimal sign here is {decimal!r}, see decimal and dialect"
+                self._refuse(line, f"{column} is {cell!r}, which is not a number{hint}")
+        return numbers
 
     def _refuse(self, line: int, message: str) -> NoReturn:
         """Raise ValueError about a line of the file."""
@@ -70,15 +138,7 @@ class CsvTable:
         """Return a column (rows,) in SI units, each number within the limits of `kind`."""
         cells = self.texts(column)
         scale = self._scale(column, kind, unit)
-        try:
-            numbers = np.array(cells, dtype=float) * scale
-        except ValueError:
-            for line, cell in zip(self.lines, cells, strict=True):
-                try:
-                    float(cell)
-                except ValueError:
-                    self._refuse(line, f"{column} is {cell!r}, which is not a number")
-            raise
+        numbers = self._numbers(column, cells) * scale
         good = kind.holds(numbers)
         if not good.all():
             first = int(np.argmin(good))

@@ -78,7 +78,7 @@ class ElectrodeReader:
         rows = electrodes.rows
         strips = [(n, row.name, s, rasterise(box, self.grid)) for n, row in enumerate(rows)
                   if row is not MISSING for s, box in enumerate(row.boxes, 1)]
-        roles = _roles(schedule)
+        named = roles(schedule)
         owner, told = np.full(self.grid.shape, -1), set()
         size = " x ".join(f"{d:g}" for d in self.grid.spacing)
         for m, (n, name, s, place) in enumerate(strips):
@@ -87,8 +87,8 @@ class ElectrodeReader:
                     continue
                 told.add((n, other))
                 self.problems.add(("electrodes", "row", n), (
-                    f"electrode {s} of {roles.get(name, '')}{name!r} overlaps electrode {t} of "
-                    f"{roles.get(first, '')}{first!r} on the grid of {size} m; move them apart or "
+                    f"electrode {s} of {named.get(name, '')}{name!r} overlaps electrode {t} of "
+                    f"{named.get(first, '')}{first!r} on the grid of {size} m; move them apart or "
                     "take a finer grid.spacing"))
             owner[place] = m
 
@@ -165,11 +165,11 @@ def rows_by_name(section: ElectrodeRows | None, rows: Sequence[Row]) -> dict[str
             if entry.name is not MISSING}
 
 
-def _roles(schedule):
+def roles(schedule: ScheduleData) -> dict[str, str]:
     """Return {row: "anode " or "cathode "} of the rows that any stage drives."""
-    roles = {}
+    found: dict[str, str] = {}
     for stage in schedule.stages:
         if stage is not MISSING:
-            roles |= dict.fromkeys(stage.anodes, "anode ")
-            roles |= dict.fromkeys(stage.cathodes, "cathode ")
-    return roles
+            found |= dict.fromkeys(stage.anodes, "anode ")
+            found |= dict.fromkeys(stage.cathodes, "cathode ")
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ekm3d.case.csv_table import CsvTable
+from ekm3d.case.csv_table import CsvTable, layout_of
 from ekm3d.case.problems import KeyPath, MissingValue, Problems
 from ekm3d.case.schema import Corner, ProbeEntry, SamplingEntry
 from ekm3d.grid.grid import Grid
@@ -30,7 +30,8 @@ class PointReader:
         if section is None:
             return ()
         try:
-            table = CsvTable(self.directory / section.file)
+            layout = layout_of(section.dialect, section.separator, section.decimal)
+            table = CsvTable(self.directory / section.file, layout)
             names, positions = table.texts("name"), table.positions_inside(self.grid)
             for line, name in zip(table.lines, names, strict=True):
                 if not re.fullmatch(r"[^/,\"]+", name):

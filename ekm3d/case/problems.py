@@ -6,6 +6,7 @@ message of its own, and the user sees all problems at once.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -49,6 +50,7 @@ class Problems:
         self.file, self.lines = file, lines or {}
         self.overridden: list[KeyPath] = []     # keys given by -o
         self._found: dict[str, int] = {}        # text -> line, in order of discovery
+        self._warned: dict[str, int] = {}       # the same of what is computed all the same
 
     def refuse(self, override: str, message: str) -> None:
         """Add the reason why the override "key=value" cannot be applied."""
@@ -56,16 +58,23 @@ class Problems:
 
     def add(self, path: KeyPath, message: str) -> None:
         """Add a problem with the value at `path`."""
+        self._found.setdefault(*self._placed(path, message))
+
+    def warn(self, path: KeyPath, message: str) -> None:
+        """Add a warning of the value at `path`: it is used, and may not be what was meant."""
+        self._warned.setdefault(*self._placed(path, message))
+
+    def _placed(self, path: KeyPath, message: str) -> tuple[str, int]:
+        """Return (text with its place, line) of a message about the value at `path`."""
         dotted = ".".join(map(str, path))
         if any(path[:len(o)] == o or (o[:len(path)] == path and path not in self.lines)
                for o in self.overridden):
-            self._found.setdefault(f"-o {dotted}: {message}", 0)
-            return
+            return f"-o {dotted}: {message}", 0
         place = path
         while place and place not in self.lines:
             place = place[:-1]
         line = self.lines.get(place, 1)
-        self._found.setdefault(f"{self.file}:{line}: {dotted}: {message}", line)
+        return f"{self.file}:{line}: {dotted}: {message}", line
 
     def attempt(self, build: Callable[..., Any], *args: Any) -> Any:
         """Return build(*args), or MISSING where that needs a value that could not be read."""
@@ -84,15 +93,24 @@ class Problems:
             if not re.fullmatch(r"[^/,\"\n\r]*[^/,\"\s][^/,\"\n\r]*", name):
                 self.add((*path, n, "name"), f"{name!r} cannot name a {noun}: it heads columns, so "
                          "it must not be empty or hold a slash, a comma, a quote or a line break")
-            if name in seen:
-                self.add((*path, n, "name"), f"{name!r} is also the name of {noun} {seen[name]}; "
+            elif name != name.strip():
+                self.add((*path, n, "name"), f"{name!r} begins or ends with a blank, which a table "
+                         f"does not show; write {name.strip()!r}")
+            same = unicodedata.normalize("NFC", name).strip()
+            if same in seen:
+                self.add((*path, n, "name"), f"{name!r} is also the name of {noun} {seen[same]}; "
                          "names must differ")
-            seen.setdefault(name, n)
+            seen.setdefault(same, n)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """All problems, in the order of the file."""
         return tuple(sorted(self._found, key=lambda text: self._found[text]))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings, in the order of the file."""
+        return tuple(sorted(self._warned, key=lambda text: self._warned[text]))
 
     def raise_if_any(self) -> None:
         """Raise CaseError with all problems, if there are any."""

@@ -233,6 +233,7 @@ def _schedule(case):
     s = case.schedule
     steps = f"steps of at most {s.max_step:g} s" if s.fixed_step is None else \
         f"steps of {s.fixed_step:g} s"
+    steps += "" if s.fixed_step else f" and at least {s.least_step:g} of a stage"
     return ["", f"schedule: pulses {s.pulses}, {steps}, order {s.order} in time, CFL {s.cfl:g}, "
             f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<>>><<"), *_gradients(case)]
 

@@ -45,6 +45,7 @@ class ScheduleData:
     cfl: float                   # Courant number [1] that a step may reach
     tolerance: float             # relative residual [1] of the elliptic solvers
     fixed_step: float | None = None     # s; None: steps as long as stability permits
+    least_step: float = 1e-6     # share [1] of a stage below which a step ends the run
     order: int = 1               # order in time; 2: Heun's method, at twice the cost
     sequence: tuple[int, ...] = ()      # numbers of the stages in the order of the run
 
@@ -74,7 +75,8 @@ class StageReader:
                        for n, stage in enumerate(section.stage))
         sequence = self.problems.attempt(self._sequence, path, section.stage)
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
-                            section.tolerance, section.fixed_step, section.order, sequence)
+                            section.tolerance, section.fixed_step, section.least_step,
+                            section.order, sequence)
 
     def _sequence(self, path: KeyPath, stages: Sequence[StageEntry]) -> tuple[int, ...]:
         """Return the numbers of the stages in the order of the run.

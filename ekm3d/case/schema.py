@@ -148,7 +148,15 @@ class LayersSource(Table):
     layers: list[Layer]
 
 
-class TableSource(Table):
+class CsvFile(Table):
+    """Signs of a CSV file."""
+
+    dialect: Literal["excel", "excel-de", "excel-tab"] = "excel"
+    separator: Literal[",", ";", "tab"] | None = None
+    decimal: Literal[".", ","] | None = None
+
+
+class TableSource(CsvFile):
     """Source of values: a column of a CSV file with one row per voxel."""
 
     table: str
@@ -178,7 +186,7 @@ class FormulaSource(Table):
     unit: str | None = None
 
 
-class SamplesSource(Table):
+class SamplesSource(CsvFile):
     """Source of values: scattered samples in a CSV file, interpolated."""
 
     samples: str
@@ -300,7 +308,7 @@ class WellEntry(Table):
     composition: dict[str, Any] = {}
 
 
-class SamplingEntry(Table):
+class SamplingEntry(CsvFile):
     """[sampling]: a CSV file of points."""
 
     file: str = Field(examples=['"samples.csv"'])

@@ -19,6 +19,7 @@ Amperes = Annotated[float, *quantity(positive("A", "1.5 A"))]
 Gradient = Annotated[float, *quantity(not_negative("V/m", "0.3 V/cm"))]
 Courant = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
 Tolerance = Annotated[float, *quantity(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))]
+StepShare = Annotated[float, *quantity(QuantityKind("", "1e-6", 0.0, 1e-3))]
 
 
 class StageWell(Table):
@@ -65,6 +66,7 @@ class ScheduleEntry(Table):
     pulses: Literal["averaged", "resolved"] = "averaged"
     max_step: Interval = 1800.0
     fixed_step: Interval | None = None
+    least_step: StepShare = 1e-6
     order: Literal[1, 2] = 1
     cfl: Courant = 0.9
     tolerance: Tolerance = 1e-10

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,7 @@ def load(text: str, overrides: Iterable[str] = (), file: str = "case.toml"
         message = re.sub(r"\s*\(at .*\)$", "", str(e))
         place = re.search(r"at line (\d+), column (\d+)", str(e))
         line, column = place.groups() if place else (max(len(text.splitlines()), 1), "end")
+        message += _unusual(text, place)
         raise CaseError([f"{file}:{line}: column {column}: {message}; this is not TOML: "
                          "write key = value, with text in quotes"]) from None
     problems = Problems(file, key_lines(text))
@@ -33,6 +35,22 @@ def load(text: str, overrides: Iterable[str] = (), file: str = "case.toml"
         except ValueError as e:
             problems.refuse(override, str(e))
     return data, problems
+
+
+def _unusual(text: str, place: Any) -> str:
+    """Name a character that looks like another and is none of TOML; "" if there is none.
+
+    place: match of the line and the column of the error, or None. Texts from word processors and
+    web pages hold no-break spaces, typographic quotes and dashes.
+    """
+    lines = text.splitlines()
+    if place is None or int(place[1]) > len(lines):
+        return ""
+    for character in lines[int(place[1]) - 1][max(int(place[2]) - 2, 0):][:3]:
+        if ord(character) > 127:
+            name = unicodedata.name(character, "unnamed").lower()
+            return f" (U+{ord(character):04X}, {name}, stands there)"
+    return ""
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.array_files import HDF5, NUMPY, read_dataset, read_numpy
-from ekm3d.case.csv_table import CsvTable
+from ekm3d.case.csv_table import CsvTable, Layout, layout_of
 from ekm3d.case.expressions import evaluate
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import (
@@ -118,7 +118,7 @@ class SourceReader:
 
     def __init__(self, grid: Grid, directory: Path, problems: Problems):
         self.grid, self.directory, self.problems = grid, directory, problems
-        self._tables: dict[str, CsvTable] = {}
+        self._tables: dict[tuple[str, Layout], CsvTable] = {}
 
     def field(self, path: KeyPath, source: Any, kind: QuantityKind) -> Any:
         """Return the values (nz, ny, nx) of a source in SI, or MISSING.
@@ -168,11 +168,12 @@ class SourceReader:
         first = np.argwhere(mask)[0]
         return "({}) m".format(", ".join(f"{self.grid.centres(a)[first[a]]:g}" for a in (2, 1, 0)))
 
-    def _table(self, name: str) -> CsvTable:
-        """Return a CSV file of the case directory, read once."""
-        if name not in self._tables:
-            self._tables[name] = CsvTable(self.directory / name)
-        return self._tables[name]
+    def _table(self, name: str, spec: Any) -> CsvTable:
+        """Return a CSV file of the case directory, read once; spec: the source that names it."""
+        layout = layout_of(spec.dialect, spec.separator, spec.decimal)
+        if (name, layout) not in self._tables:
+            self._tables[name, layout] = CsvTable(self.directory / name, layout)
+        return self._tables[name, layout]
 
     def _voxels(self, path: KeyPath, source: dict[str, Any], kind: QuantityKind) -> np.ndarray:
         """Return the values (nz, ny, nx) of a source that is a table."""
@@ -192,7 +193,7 @@ class SourceReader:
         if model is FormulaSource:
             return self._formula(spec, kind)
         if model is TableSource:
-            table = self._table(spec.table)
+            table = self._table(spec.table, spec)
             return tabulated(self.grid, table, table.values(spec.column, kind, spec.unit))
         file = self.directory / spec.table
         if model is ArraySource:
@@ -249,7 +250,7 @@ class SourceReader:
 
     def _samples(self, spec, kind):
         """Return the values (nz, ny, nx) interpolated between samples."""
-        table = self._table(spec.samples)
+        table = self._table(spec.samples, spec)
         values = table.values(spec.column, kind, spec.unit)
         points = table.positions_inside(self.grid)
         _, first, count = np.unique(points, axis=0, return_index=True, return_counts=True)

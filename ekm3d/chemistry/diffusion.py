@@ -21,7 +21,8 @@ from ekm3d.chemistry.system import ChemicalSystem
 
 def radii() -> dict[str, float]:
     """Return {component: radius of the ion [angstrom]}."""
-    return tomllib.loads((files("ekm3d.chemistry") / "ionic_radii.toml").read_text())["radius"]
+    text = (files("ekm3d.chemistry") / "ionic_radii.toml").read_text("utf-8")
+    return tomllib.loads(text)["radius"]
 
 
 def by_size(names: Iterable[str], exponent: float, reference: str,

@@ -1,6 +1,8 @@
 """Arguments of the commands that read a case: `ekm3d run` and `ekm3d check`."""
 
 import argparse
+import sys
+from collections.abc import Iterable
 
 from ekm3d.backends.choose import BACKENDS
 
@@ -12,3 +14,9 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
                         metavar="KEY=VALUE", help="replace a value of case.toml, e.g. "
                         '-o grid.spacing="5 cm"; may be given again')
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
+
+
+def print_warnings(lines: Iterable[str]) -> None:
+    """Print warnings on standard error; rank 0 of a job only, as the others are silenced."""
+    for line in lines:
+        print(f"warning: {line}", file=sys.stderr, flush=True)

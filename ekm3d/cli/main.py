@@ -5,6 +5,7 @@ here and nowhere else.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed, 130 interrupted, 141 nobody reads the output any more (`| head`). `arguments`: those of
     the process by default. SystemExit(2) for a line that is no command.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):        # a terminal that cannot show every letter
+            stream.reconfigure(errors="backslashreplace")
     rank, _ = launched()
     if rank:
         silence()                       # rank 0 reports errors in the arguments

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ekm3d.case.case import Case
-from ekm3d.cli.case_arguments import add_case_arguments
+from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.self_test import backend_of
 from ekm3d.model.memory_estimate import InsufficientMemory
 from ekm3d.model.simulation import Simulation
@@ -35,6 +35,7 @@ def command(args: argparse.Namespace, team: Alone) -> int:
         case = Case.read(args.case, args.overrides)
         out = Path(args.out or Path(args.case) / "out")
         check_directory(out, args.force)
+        print_warnings(case.warnings)
         sim = Simulation(case, backend_of(args.backend, team), team)
         if not args.quiet:
             print("\n".join([case.title, *(f"remark: {text}" for text in case.remarks),

@@ -5,6 +5,7 @@ None of them is used by the model; each can fail. What a run cannot audit is Non
 
 import numpy as np
 
+from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.diagnostics.budget import Budget
 from ekm3d.diagnostics.inventory import by_total
 from ekm3d.diagnostics.run_view import BalanceView
@@ -13,24 +14,23 @@ from ekm3d.physics.catholyte import sum_over_strips
 from ekm3d.state import component, minerals, on_clay, stores
 
 NEVER_THERE = 1e-9     # scale of a component that was never there, over the largest scale
+Rows = tuple[int, ...]                  # indices of electrode rows
+Limits = list[tuple[int, int]]          # (first, last + 1) of the voxels along z, y, x
 
 
 class FaradayBox:
-    """Box of voxels around one row: acid in it and through its walls = I t / F.
+    """Box of voxels around one row or rows close by: acid in it and through its walls = I t / F.
 
     Acid is counted from the species, the exchanger and the solids, not from the transported
     total; the flux through the walls is that of the faces of all its voxels. Sides of the block
     and electrodes of other rows that the box touches are walls, too. Amounts in mol.
     """
 
-    def __init__(self, sim: BalanceView, row: int):
-        """row: index of the electrode row."""
-        el = sim.electrodes
-        self.sim, self.strips = sim, np.flatnonzero(el.strip_row == row)
-        where = np.nonzero(np.any([el.masks[n] for n in self.strips], axis=0))
-        self.window = sim.domain.subregion([
-            (max(w.min() - 1, 0), min(w.max() + 2, n))
-            for w, n in zip(where, sim.domain.whole.shape, strict=True)])
+    def __init__(self, sim: BalanceView, rows: Rows, limits: Limits):
+        """rows: indices of the electrode rows, limits: of their voxels, see `boxes_around`."""
+        self.sim = sim
+        self.strips = np.flatnonzero(np.isin(sim.electrodes.strip_row, rows))
+        self.window = sim.domain.subregion(limits)
         self.cut = Ellipsis, *(slice(p.start + GHOST, p.stop + GHOST) for p in self.window.part)
         faces = sim.contacts.faces
         self.walls = np.flatnonzero(self.window.holds(faces.voxel)
@@ -81,6 +81,34 @@ class FaradayBox:
         return abs(self.inside() - self.start + self.passed - self.made) / self.passed_charge
 
 
+def boxes_around(electrodes: Electrodes) -> list[tuple[Rows, Limits]]:
+    """Return (rows, limits) of boxes around all rows, one voxel wider than their metal.
+
+    limits: (first, last + 1) along z, y, x. A box that holds an ore voxel at a face of another
+    row is merged with that row's: the acid made there would be missing from its balance.
+    """
+    shape = electrodes.grid.shape
+    row_of = electrodes.strip_row[electrodes.faces.strip]
+    at = np.stack(np.unravel_index(electrodes.faces.voxel, electrodes.grid.padded)) - GHOST
+    boxes: list[tuple[Rows, Limits]] = []
+    for row in range(len(electrodes.rows)):
+        rows: Rows = (row,)
+        while True:
+            metal = np.any([m for m, r in zip(electrodes.masks, electrodes.strip_row, strict=True)
+                            if r in rows], axis=0)
+            limits = [(max(int(w.min()) - 1, 0), min(int(w.max()) + 2, n))
+                      for w, n in zip(np.nonzero(metal), shape, strict=True)]
+            inside = np.all([(a >= low) & (a < high)
+                             for a, (low, high) in zip(at, limits, strict=True)], axis=0)
+            more = tuple(sorted({*rows, *row_of[inside].tolist()}))
+            if more == rows:
+                break
+            rows = more
+        if (rows, limits) not in boxes:
+            boxes.append((rows, limits))
+    return boxes
+
+
 class Balances:
     """Balances of a run, updated around every step.
 
@@ -97,8 +125,7 @@ class Balances:
             sim.domain.sum(np.abs(component(s, sim.chem, k)))
             for k in range(len(sim.chem.components))])
         charged = sim.physics.potential and sim.chem.hydrogen is not None
-        self.boxes = [FaradayBox(sim, r) for r in range(len(sim.electrodes.rows))
-                      if charged]
+        self.boxes = [FaradayBox(sim, *box) for box in boxes_around(sim.electrodes) if charged]
         self.charge_max = 0.0 if sim.physics.potential else None
         self.water_max = 0.0 if sim.physics.flow else None
         self.mass_max = np.zeros(len(sim.chem.components))

@@ -75,7 +75,7 @@ class OreValues:
     """Statistics of a field over voxels of ore, of which a rank has its part."""
 
     def __init__(self, run: StateView, field: np.ndarray, where: np.ndarray):
-        """where: mask (nz, ny, nx) of the voxels that count."""
+        """Take the voxels of a mask `where` (nz, ny, nx)."""
         self.domain, self.count = run.domain, run.domain.count(where)
         self.sum = self.domain.sum(padded(run, np.where(where, field, 0.0)))
         self.numbers = field[where]

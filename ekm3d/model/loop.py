@@ -1,5 +1,6 @@
 """Loop of a run: steps, rows of the series, snapshots and status, to the end of the schedule."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,12 +11,23 @@ from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
+from ekm3d.errors import InputError
+from ekm3d.model.plan import electricity_of
+from ekm3d.model.plan import warnings as plan_warnings
 from ekm3d.output.intervals import Interval
 from ekm3d.output.progress import Progress
 from ekm3d.output.results import Results, open_results
 from ekm3d.output.run_directory import open_outputs
 from ekm3d.parallel.communication_stats import CommunicationStats
 from ekm3d.physics.reactions import Reactions
+
+
+def _warn(outputs: Any, sim: "Steps", quiet: bool) -> None:
+    """Write what is not plausible about the plan into the log, and on standard error."""
+    for line in plan_warnings(electricity_of(sim)):
+        outputs.log(f"warning: {line}")
+        if not quiet:
+            print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
 class Steps(RunView, Protocol):
@@ -34,8 +46,12 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
         profile: bool = False) -> Results:
     """Run to the end of the schedule and write the results into `out`; return them.
 
-    profile: print the messages between ranks, which the log has in any case.
+    profile: print the messages between ranks, which the log has in any case. InputError for a
+    Simulation that has been advanced: its charge, energy and inventory are not those of the start.
     """
+    if sim.state.step:
+        raise InputError(f"this Simulation has been advanced to t = {sim.state.time:g} s, and a "
+                         "run begins at t = 0: make another, Simulation(case), for another run")
     begun, s, plan = time.monotonic(), sim.state, sim.case.output
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force)
@@ -51,6 +67,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
             outputs.snapshot()
             while s.time < end:
                 dt = sim.step(min(snapshots.next, rows.next))
+                if sim.state.step == 1:
+                    _warn(outputs, sim, quiet)
                 series.record(dt)
                 last = s.time >= end
                 if rows.due(s.time, last):

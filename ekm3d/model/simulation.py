@@ -39,6 +39,7 @@ from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
 from ekm3d.physics.rock import Rock
+from ekm3d.physics.step_limit import cause_of_step
 from ekm3d.physics.transport import Transport
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State, counts
@@ -231,6 +232,13 @@ class Simulation:
         """Length of the next step [s], before switches and marks cut it."""
         fixed = self.case.schedule.fixed_step
         if fixed is None:
+            stage = self.schedule.stages[self.drive.stage]
+            if limit < self.case.schedule.least_step * stage.duration:
+                raise ConvergenceError(
+                    f"at t = {self.state.time:g} s a step may take no more than {limit:.3g} s: "
+                    f"{cause_of_step(self.transport)}; stage {stage.name!r} would need "
+                    f"{stage.duration / limit:,.0f} of them; lower the voltage or current, give "
+                    "a current a limit, or allow such steps by schedule.least_step")
             return min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
         if fixed > limit * (1 + 1e-9) / self.case.schedule.cfl:
             raise ConvergenceError(

@@ -20,7 +20,7 @@ from typing import Protocol
 import h5py
 
 from ekm3d.backends.base import Backend
-from ekm3d.output.vtkhdf import opened
+from ekm3d.hdf5_file import opened
 from ekm3d.version import __version__
 
 PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "pint", "rich")
@@ -69,7 +69,7 @@ def write_provenance(path: Path, case: CaseSource, backend: Backend, started: st
         "started_utc": started,
         "ended_utc": ended,
     }
-    with opened(path) as file:
+    with opened(path, "r+") as file:
         group = file.require_group("provenance")
         group.attrs.update(facts)
         if "case.toml" not in group:

@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from ekm3d.errors import OutputError
 from ekm3d.grid.grid import Grid
+from ekm3d.hdf5_file import opened
 
 FIELDS_FILE, SERIES_FILE = "fields.vtkhdf", "series.csv"
 SUMMARY_FILE, STATUS_FILE = "summary.json", "status.json"
@@ -114,13 +116,20 @@ class Results:
             row = steps["CellDataOffsets"][name][time_index % count]
             return cells[name][row]
 
-    def _file(self) -> h5py.File:
-        return h5py.File(self.directory / FIELDS_FILE, "r", locking=False)
+    @contextmanager
+    def _file(self) -> Iterator[h5py.File]:
+        """Open the fields; ResultsError where they cannot be read."""
+        try:
+            with opened(self.directory / FIELDS_FILE) as file:
+                yield file
+        except OSError as error:
+            raise ResultsError(f"{self.directory / FIELDS_FILE} cannot be read: {error}"
+                               ) from error
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.directory / name
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ResultsError(f"{path} does not exist: the run has not come that far") from None
         except json.JSONDecodeError as error:
@@ -130,14 +139,14 @@ class Results:
         """Yield (name, unit, values) of every column; an incomplete last line is left out."""
         path = self.directory / SERIES_FILE
         try:
-            with path.open(newline="") as file:
+            with path.open(newline="", encoding="utf-8") as file:
                 header, *rows = csv.reader(file)
         except (FileNotFoundError, ValueError):
             raise ResultsError(f"{path} does not exist or is empty: the run has not come that far"
                                ) from None
         rows = [row for row in rows if len(row) == len(header)]
         for n, head in enumerate(header):
-            match = re.fullmatch(r"(.*?)(?:\s*\[(.*)\])?", head.strip())
+            match = re.fullmatch(r"(.*?)(?:\s*\[([^\[\]]*)\])?", head.strip())
             name, unit = match.groups() if match else (head, "")
             try:
                 values = np.array([float(row[n]) if row[n].strip() else np.nan for row in rows])

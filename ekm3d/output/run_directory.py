@@ -21,9 +21,10 @@ from ekm3d.errors import ConvergenceError, OutputError
 from ekm3d.output.background_writer import BackgroundWriter
 from ekm3d.output.provenance import now, write_provenance
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
+from ekm3d.output.run_owner import claim, is_written, owner, release
 from ekm3d.output.vtkhdf_per_rank import snapshots
 
-LOG_FILE = "log.txt"
+CASE_FILE, LOG_FILE = "case.toml", "log.txt"
 Simulation = Any            # of `model`, on a higher floor
 
 
@@ -41,6 +42,12 @@ def check_directory(path: str | Path, force: bool = False) -> None:
     if (path / SUMMARY_FILE).exists() and not force:
         raise OutputError(f"{path} holds a finished run; give --force to replace it, "
                           "or --out DIR to write elsewhere")
+    if (path / CASE_FILE).exists():
+        raise OutputError(f"{path} holds a case, whose files a run could replace; give --out DIR "
+                          "with a directory of its own")
+    if is_written(path, STATUS_FILE):
+        raise OutputError(f"another run is writing into {path}; wait for its end, "
+                          "or give --out DIR to write elsewhere")
     existing = path
     while not existing.exists():
         existing = existing.parent
@@ -55,7 +62,7 @@ def check_directory(path: str | Path, force: bool = False) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Replace the contents of a file in one step, so that readers see the old or the new."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
+    draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
 
 
@@ -159,11 +166,14 @@ class RunDirectory(NonRootOutput):
         super().__init__(sim, path)
         write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
         self.log(f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
+        claim(path)
         self.log(sim.case.describe())
+        for line in sim.case.warnings:
+            self.log(f"warning: {line}")
         self.status("running")
 
     def log(self, text: str) -> None:
-        with (self.path / LOG_FILE).open("a") as file:
+        with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
     def series(self, row: Mapping[str, float | None]) -> None:
@@ -172,13 +182,13 @@ class RunDirectory(NonRootOutput):
         text = ",".join(map(cell, row.values())) + "\n"
         if not path.exists():
             text = ",".join(row) + "\n" + text
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(text)
 
     def status(self, state: str, **facts: Any) -> None:
         s = self.sim.state
         facts = {"state": state, "time_s": s.time, "of_s": self.sim.schedule.end, "step": s.step,
-                 "updated_utc": now(), **facts}
+                 "updated_utc": now(), **owner(), **facts}
         write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
 
     def _write_summary(self, summary: Mapping[str, Any], report: str) -> None:
@@ -188,6 +198,11 @@ class RunDirectory(NonRootOutput):
         self.log("\n" + report)
         write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1, allow_nan=False))
         self.status("done")
+        release(self.path)
+
+    def failed(self, error: BaseException) -> None:
+        release(self.path)
+        super().failed(error)
 
 
 def cell(value: float | None) -> str:

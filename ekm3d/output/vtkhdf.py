@@ -13,7 +13,7 @@ memory. The file is closed between snapshots, so that it can be read while the r
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.grid.grid import Grid
+from ekm3d.hdf5_file import opened
 
 VERSION = (2, 0)            # the first VTKHDF version with time: the widest set of readers
 CHUNK = (32, 64, 64)        # voxels along z, y, x that are compressed together
@@ -100,7 +101,7 @@ class Snapshots:
         return os.getpid()
 
     def _opened(self, path: Path, mode: str = "r+") -> AbstractContextManager[h5py.File]:
-        """Open the file for writing."""
+        """Open the file for writing; readers cannot stop the run."""
         return opened(path, mode)
 
     def _write(self, data: h5py.Dataset, row: int, array: np.ndarray) -> None:
@@ -125,13 +126,6 @@ def declared_arrays(file_name: str, fields: Mapping[str, OutputField],
                          f"with the undeclared {sorted(given - declared)}")
     return {name: with_shape(field, np.asarray(arrays[name], "f4"), grid)
             for name, field in fields.items()}
-
-
-@contextmanager
-def opened(path: str | Path, mode: str = "r+") -> Iterator[h5py.File]:
-    """Open a file for writing without HDF5's lock, so that readers cannot stop the run."""
-    with h5py.File(path, mode, locking=False) as file:
-        yield file
 
 
 def create_image(file: h5py.File, grid: Grid) -> None:

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from ekm3d.diagnostics.output_field import OutputField
+from ekm3d.hdf5_file import opened
 from ekm3d.output.vtkhdf import (
     Snapshots,
     as_stored,
@@ -133,7 +134,7 @@ class PerRankFiles:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         rows = len(self.times)
         try:
-            with h5py.File(draft, "w") as file:
+            with opened(draft, "w") as file:
                 create_image(file, self.domain.whole)
                 for field, dtype in self.static.items():
                     self._add_virtual(file, field, dtype, 1, [0] * rows)
@@ -144,7 +145,7 @@ class PerRankFiles:
                 steps["Values"][:] = self.times
                 steps.attrs["NSteps"] = np.int64(rows)
                 if self.path.exists():
-                    with h5py.File(self.path, "r", locking=False) as before:
+                    with opened(self.path, virtual=False) as before:
                         if "provenance" in before:
                             before.copy("provenance", file)
             os.replace(draft, self.path)

@@ -163,6 +163,7 @@ class Transport:
         self.watched: list[Subregion] = []
         self.entered = np.zeros(0)
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
+        self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
 
@@ -315,6 +316,6 @@ class Transport:
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]
-        tanks = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
-        quickest = max(self.domain.max(self.rate), self.domain.max(tanks))
+        self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
+        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate))
         return self.options.cfl / quickest if quickest > 0 else np.inf

@@ -22,6 +22,7 @@ from ekm3d.chemistry.ion_exchange import CONVENTIONS
 from ekm3d.chemistry.system import SITE, WATER, ChemicalSystem, unknown
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
+from ekm3d.text_file import NotUTF8, read_text
 from ekm3d.thermodata.activity_model import ActivityModel
 from ekm3d.thermodata.groups import group_of
 from ekm3d.thermodata.records import KEYS, REFUSED, analytic, problems
@@ -53,11 +54,10 @@ def read_database(path: str | Path, components: Collection[str] | None = None,
 
 def read_tables(path: str | Path) -> Tables:
     """Read the tables of a database file, not checked; InputError if it is not TOML."""
-    with open(path, "rb") as file:
-        try:
-            return tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InputError(f"{Path(path).name}: {error}") from None
+    try:
+        return tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, NotUTF8, RecursionError) as error:
+        raise InputError(f"{Path(path).name}: {error}") from None
 
 
 def merge(parts: Iterable[tuple[str, Tables]]) -> tuple[Tables, dict[Place, str]]:

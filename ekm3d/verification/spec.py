@@ -17,6 +17,7 @@ from ekm3d.case.problems import CaseError
 from ekm3d.case.toml_tables import Table, parse
 from ekm3d.case.toml_text import load
 from ekm3d.case.units import not_negative
+from ekm3d.text_file import read_text
 
 FILE = "verify.toml"
 SETS = ("quick", "full")
@@ -138,7 +139,7 @@ class Verification:
         """Read the verify.toml of a directory; CaseError lists its mistakes."""
         path = Path(path)
         try:
-            text = (path / FILE).read_text()
+            text = read_text(path / FILE)
         except OSError as error:
             raise CaseError([f"{path / FILE}: {error.strerror}"]) from None
         data, problems = load(text, file=FILE)

@@ -74,7 +74,8 @@ def asked_by_the_field_block() -> Mapping[tuple[str, str, tuple[str, ...]], list
 
     choose.BUILDERS["recorder"] = build
     try:
-        Simulation(Case.read(case_path("field_block"), ['grid.spacing="50 cm"']), "recorder")
+        coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
+        Simulation(Case.read(case_path("field_block"), [coarse]), "recorder")
     finally:
         del choose.BUILDERS["recorder"]
     return made[0].asked

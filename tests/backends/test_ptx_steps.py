@@ -57,11 +57,12 @@ def test_the_field_block_takes_the_same_steps_on_ptx(monkeypatch):
 
 
 def test_no_kernel_of_a_step_races_or_leaves_its_arrays(monkeypatch):
-    """The field block, 50 cm, order 2: every kernel, with blocks and threads in random order.
+    """The coarse field block, order 2: every kernel, with blocks and threads in random order.
 
     A fault raises PtxFault. Launches of a graph are made one by one here, too.
     """
-    case = Case.read(case_path("field_block"), ("grid.spacing=50 cm", "schedule.order=2"))
+    case = Case.read(case_path("field_block"), (
+        "grid.spacing=['25 cm', '50 cm', '50 cm']", "schedule.order=2"))
     *pair, module = simulations(monkeypatch, case, watch=True)
     compare(*pair, steps=2)
     assert module.launches > 200

@@ -99,7 +99,7 @@ def test_wrong_database_file_is_refused_by_its_name(tmp_path):
     (case / "database.toml").write_text(text.replace("charge = 1\n", "charge = 'one'\n", 1))
     told(case, "chemistry.database", "database.toml: component 'H+': charge = 'one', must be a")
     (case / "database.toml").write_bytes(b'title = "\xff"')
-    assert "database.toml: 'utf-8'" in complaints(case)[0]
+    assert "database.toml: byte 0xff is not UTF-8 text" in complaints(case)[0]
 
 
 def test_zero_diffusion_is_permitted():

@@ -82,3 +82,50 @@ def test_column_of_amounts_requires_a_unit(tmp_path):
     case = copy(tmp_path, SMALL, (LREE, 'Al = { table = "voxels.csv", column = "Al" }'),
                 voxels=voxel_table())
     assert "the unit of column 'Al' is not known; add unit = " in complaints(case)[0]
+
+
+# ---- signs of other countries ------------------------------------------------------------------
+
+GERMAN = ('porosity = { table = "voxels.csv", column = "porosity_percent", %s }')
+
+
+def german(text):
+    """The table with semicolons and decimal commas."""
+    return text.replace(",", ";").replace(".", ",")
+
+
+@pytest.mark.parametrize("keys, change", [
+    ('dialect = "excel-de"', german), ('separator = ";", decimal = ","', german),
+    ('decimal = ","', lambda t: "sep=;\n" + german(t)),
+    ('dialect = "excel-tab"', lambda t: t.replace(",", "\t")),
+    ('dialect = "excel-tab", decimal = ","', lambda t: t.replace(",", "\t").replace(".", ",")),
+    ('separator = "tab"', lambda t: t.replace(",", "\t"))])
+def test_signs_of_a_table_are_those_the_case_says(tmp_path, keys, change):
+    """The same porosity, 0.40 + 0.0001 n, however it is written."""
+    case = copy(tmp_path, SMALL, (POROSITY, GERMAN % keys), ('"42 %"', "0.4"),
+                voxels=change(voxel_table()))
+    assert Case.read(case).ore.porosity.ravel() == pytest.approx(0.4 + 1e-4 * np.arange(120))
+
+
+@pytest.mark.parametrize("keys, change, message", [
+    ("", german, 'voxels.csv:1: the cells seem to be separated by semicolons, not by commas; '
+                 'where the file is named, dialect = "excel-de"'),
+    ("", lambda t: t.replace(",", "\t"), 'separated by tabs, not by commas'),
+    ('dialect = "excel-de"', lambda t: t,
+     "separated by commas, not by semicolons; where the file is named, leave out dialect"),
+    ('separator = ";"', german, "is '40,00', which is not a number; the decimal sign"),
+    ('dialect = "excel-de"', lambda t: t.replace(",", ";"), "'40.00', which is not a number; the"),
+    ('separator = ",", decimal = ","', german, "cannot both separate the cells"),
+    ("", lambda t: t.replace("40.01", "4_0"), "is '4_0', which is not a number")])
+def test_signs_that_are_not_those_of_the_file_are_told(tmp_path, keys, change, message):
+    """Never another number: 1.234 is 1234 in one country and 1.234 in another."""
+    source = (GERMAN % keys).replace(",  }", " }")
+    case = copy(tmp_path, SMALL, (POROSITY, source), ('"42 %"', "0.4"),
+                voxels=change(voxel_table()))
+    assert message in "\n".join(complaints(case))
+
+
+def test_sampling_points_with_semicolons(tmp_path):
+    case = copy(tmp_path, SMALL, points="name;x;y;z\nP 1;0,15;0,3;1,25\n")
+    (point,) = Case.read(case, ['sampling={file="points.csv", dialect="excel-de"}']).sampling
+    assert point.position == (0.15, 0.3, 1.25)

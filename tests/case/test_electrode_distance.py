@@ -50,7 +50,7 @@ def test_a_ring_of_anodes_round_a_cathode_has_a_voltage_and_check_says_so(tmp_pa
         f"electrodes.row.0.plates={corners}",
         "electrodes.row.1.plates=[[[0.2, 0.15, 0], [0.3, 0.3, 0.8]]]",
         "schedule.stage.0={name='a', duration=60, anodes=['left'], cathodes=['right'], "
-        "gradient='10 V/m'}", "electrodes.row.2.plates=[[[0.5, 0, 0], [0.6, 0.15, 0.2]]]"])
+        "gradient='10 V/m'}", "electrodes.row.2.plates=[[[0.5, 0.15, 0], [0.6, 0.3, 0.2]]]"])
     apart = np.hypot(0.2, 0.15)
     assert case.schedule.stages[0].voltage == pytest.approx(10.0 * apart)
     assert f"10 V/m over {apart:.4g} m between the nearest opposite electrodes" in case.describe()

@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.command_line import call
+from helpers.case_files import ROOT, copy
+from helpers.command_line import SHORT, call
 from helpers.salt_block import salt_case
 
 import ekm3d
@@ -95,3 +96,23 @@ def test_the_three_names_of_the_python_interface(case, tmp_path, capsys):
     np.testing.assert_array_equal(again.field("pH"), results.field("pH"))
     assert again.series["charge"][-1] == pytest.approx(again.summary["charge_C"])
     assert Simulation(data).run(tmp_path / "b", quiet=True).summary["steps"] == 2
+
+
+@pytest.mark.parametrize("coding", ["ascii", "latin-1", "utf-8"])
+def test_every_terminal_shows_a_case(tmp_path, coding):
+    """Titles and names of any alphabet: shown where the terminal can, else as \\u0391.
+
+    log.txt and the series are UTF-8 whatever the terminal.
+    """
+    case = copy(tmp_path, ROOT / "tests" / "data" / "case_salt",
+                ('title = "salt"', 'title = "\u0391\u03bb\u03ac\u03c4\u03b9"'),
+                ('name = "middle"', 'name = "\u4e2d"'))
+    answer = subprocess.run([sys.executable, "-m", "ekm3d", "run", case, *SHORT],
+                            capture_output=True, env={
+                                **os.environ, "PYTHONIOENCODING": coding, "PYTHONUTF8": "0",
+                                "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"})
+    assert answer.returncode == 0, answer.stderr
+    title = "\u0391\u03bb\u03ac\u03c4\u03b9"
+    assert title.encode(coding, "backslashreplace") in answer.stdout
+    assert title in (case / "out" / "log.txt").read_text("utf-8")
+    assert "current_\u4e2d" in open_results(case / "out").series

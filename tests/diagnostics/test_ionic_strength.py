@@ -35,7 +35,7 @@ name = "rest"
 duration = "1 h"
 """)
     assert main(["check", str(case), "--backend", "numpy"]) == 0
-    assert ("warning: the ionic strength reaches 0.8" in capsys.readouterr().out) == warned
+    assert ("warning: the ionic strength reaches 0.8" in capsys.readouterr().err) == warned
     assert main(["run", str(case), "--backend", "numpy", "--quiet"]) == 0
     summary = json.loads((case / "out" / "summary.json").read_text())
     assert summary["ionic_strength_max_mol_per_l"] == pytest.approx(molar, rel=0.02)

@@ -21,12 +21,12 @@ def install():
     locks = shared.parent / f"{shared.name}-locks"
     locks.mkdir(exist_ok=True)
 
-    def compile_once(compiler, options, text, path):
+    def compile_once(compiler, options, text, path, *limit):
         if path.parent != shared:
-            return compile_library(compiler, options, text, path)
+            return compile_library(compiler, options, text, path, *limit)
         with open(locks / path.name, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                compile_library(compiler, options, text, path)
+                compile_library(compiler, options, text, path, *limit)
 
     cpp.compile_library = cpp_compiler.compile_library = compile_once

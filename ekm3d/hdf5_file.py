@@ -1,0 +1,68 @@
+"""HDF5 files: the one place where they are opened, on every file system and beside other readers.
+
+HDF5 locks a file while it is open. Some file systems (NFS, Lustre) have no locks, and a program
+that shows a file of a run would stop the run by its lock. So no file is locked; where the
+environment insists (HDF5_USE_FILE_LOCKING=TRUE), HDF5 is given a file opened by Python, which it
+cannot lock.
+"""
+
+import errno
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+PYTHON_MODES = {"r": "rb", "r+": "r+b", "w": "w+b"}
+PASSING = (errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ESTALE, errno.ETXTBSY)
+WAITS = (0.1, 0.5, 2.0)          # s between attempts where another program is in the way
+
+
+@contextmanager
+def opened(path: str | Path, mode: str = "r", virtual: bool = True) -> Iterator[h5py.File]:
+    """Open an HDF5 file without locks: mode "r", "r+" or "w"; OSError if it cannot be.
+
+    virtual: datasets composed of other files may be read.
+    """
+    for wait in (*WAITS, None):
+        try:
+            file, under = _attempt(path, mode, virtual and mode == "r")
+            break
+        except OSError as error:
+            if wait is None or error.errno not in PASSING:
+                raise
+            time.sleep(wait)
+    try:
+        with file:
+            yield file
+    finally:
+        if under is not None:
+            under.close()
+
+
+def _attempt(path: str | Path, mode: str, virtual: bool) -> tuple[h5py.File, Any]:
+    """Return (file, the Python file under it or None); OSError."""
+    try:
+        return h5py.File(path, mode, locking=False), None
+    except OSError as error:
+        if "lock" not in str(error):
+            raise
+        refusal = error
+    under = open(path, PYTHON_MODES[mode])
+    try:
+        file = h5py.File(under, mode)
+        if virtual and _has_virtual(file):      # HDF5 could not find their files, and crash
+            raise OSError(refusal.errno, f"{path}: {refusal}; set HDF5_USE_FILE_LOCKING=FALSE")
+        return file, under
+    except BaseException:
+        under.close()
+        raise
+
+
+def _has_virtual(file: h5py.File) -> bool:
+    """Return True if a dataset of the file is composed of other files'."""
+    found = file.visititems(lambda _, item: True if isinstance(item, h5py.Dataset)
+                            and item.is_virtual else None)
+    return found is True
