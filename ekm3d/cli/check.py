@@ -44,12 +44,11 @@ def estimate(sim: Simulation) -> tuple[str, list[str]]:
     sim.step()
     first, figures = sim.dt, plan.plan_of(sim)
     steps, remarks = sim.schedule.end / first, plan.warnings(figures)
-    remarks += well_heads.warnings(sim)
     seconds = steps * _seconds_of_step(sim)
     if steps > plan.STEPS or seconds > plan.WEEKS * 7 * plan.DAY:
         remarks.append(f"schedule: about {steps:.3g} steps, {seconds / plan.DAY:.3g} days of "
                        "computing; take larger voxels or a shorter schedule")
-    return "\n".join([*plan.lines(figures), (
+    return "\n".join([*plan.lines(figures), *well_heads.lines(sim), (
         f"expected: about {steps:.0f} steps of {first:.0f} s at the start's rate (more where "
         f"fields steepen), {_duration(seconds)} of computing; backend {sim.backend}")]), remarks
 

@@ -27,23 +27,24 @@ def well_heads(run: HeadView) -> dict[str, float | None]:
     return out
 
 
-def warnings(run: HeadView) -> list[str]:
-    """Lines on every injection of this stage that needs more head than there is ground.
+def lines(run: HeadView) -> list[str]:
+    """Lines on the head that every injection of this stage needs, beside the ground there is.
 
     The head counts from the lowest outlet: a head, drain or collector well, or a side.
     """
     whole, flow = run.domain.whole, run.flow
-    lines: list[str] = []
     outlets = [well.head for well in flow.control.now if well is not None and well.head is not None]
     voxels = [place.voxel for place, _ in flow.wells if place.voxel.size]
     if not outlets or not voxels:
-        return lines
+        return []
     layers = np.unravel_index(np.concatenate(voxels), whole.padded)[0] - GHOST
     ground = (whole.shape[0] - layers.min()) * whole.spacing_along(0)
+    out = []
     for name, head in well_heads(run).items():
-        if head is not None and head - min(outlets) > ground * (1 + 1e-9):
-            lines.append(
-                f"well {name!r}: its rate needs a head of {head - min(outlets):.3g} m above the "
-                "lowest outlet, and from the lowest opening to the top of the block there are "
-                f"{ground:.3g} m; an open well would overflow (max_head limits it)")
-    return lines
+        if head is not None:
+            need = head - min(outlets)
+            over = bool(need > ground * (1 + 1e-9))
+            out.append(f"  head of {name!r}: {need:.3g} m above the lowest outlet; from the lowest "
+                       f"opening to the top of the block there are {ground:.3g} m"
+                       + "; an open well would overflow, max_head limits it" * over)
+    return out

@@ -40,18 +40,18 @@ def test_salt_then_water_three_times_then_nothing(folder):
     assert sim.balances.faraday_error() < 1e-9
 
 
-def test_check_warns_of_a_head_that_the_ground_does_not_have(folder):
+def test_check_tells_of_a_head_that_the_ground_does_not_have(folder):
     """The block is 0.8 m high: 2e-8 m3/s need less, a thousand times as much does not.
 
     With max_head = 50 cm less than the rate enters, and the series says the head.
     """
-    assert "warning" not in estimate(simulation(folder, "well.0.rate='2e-9 m3/s'"))
-    told = estimate(simulation(folder, "well.0.rate='2e-5 m3/s'", "schedule.max_step='1 s'"))
-    assert "warning: well 'feed': its rate needs a head of" in told
+    assert "overflow" not in estimate(simulation(folder, "well.0.rate='2e-9 m3/s'"))[0]
+    told, _ = estimate(simulation(folder, "well.0.rate='2e-5 m3/s'", "schedule.max_step='1 s'"))
+    assert "head of 'feed': " in told and "an open well would overflow" in told
     assert "to the top of the block there are 0.8 m" in told
     limited = simulation(folder, "well.0.rate='2e-5 m3/s'", "well.0.max_head='50 cm'",
                          "schedule.max_step='1 s'")
-    assert "warning" not in estimate(limited)
+    assert "overflow" not in estimate(limited)[0]
     series = TimeSeries(limited)
     assert series.row()["well_feed_head[m]"] == pytest.approx(0.5, rel=1e-9)
     assert 0.0 < limited.balances.budget.water_in[0] < 0.5 * 2e-5 * limited.dt
