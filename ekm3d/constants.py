@@ -1,8 +1,13 @@
-"""Physical constants (CODATA 2018), and RT/F at the reference temperature of 25 C."""
+"""Physical constants (CODATA 2018), and RT/F at the reference temperature of 25 C.
+
+At another temperature T of a case potentials enter the products F/(RT) phi times 298.15 K / T.
+"""
 
 FARADAY = 96485.33212          # C/mol
 GAS_CONSTANT = 8.314462618     # J/mol/K
 TEMPERATURE = 298.15           # K
+ZERO_CELSIUS = 273.15          # K
+STANDARD_ATMOSPHERE = 101325.0   # Pa
 
 RT_F = GAS_CONSTANT * TEMPERATURE / FARADAY   # thermal voltage, V (25.69 mV)
 F_RT = 1.0 / RT_F                             # 1/V

@@ -28,10 +28,13 @@
 //
 //     EKM_TILES(t, g) { for each k, j in t, for each species { EKM_LANES(l, t.ni) { ... } } }
 //
+// EKM_UNROLL before a loop writes its rounds out on the GPU: what they index can be registers.
 // On the host a tile is a block of strips, small enough for its scratch to stay in the cache, and
 // a lane is one number of a vector register: EKM_LANES goes on to the register's end. There lie
 // other voxels or ghosts, which may be read but not written: scratch arrays are of type Lanes, and
-// results are stored by a plain loop. On the GPU a tile is one voxel, and a voxel is a thread.
+// results are stored by EKM_ENTRIES, which stops at the count. On the GPU a tile is one voxel, a
+// voxel is a thread, and a strip has one face: with an index known to the compiler, scratch arrays
+// are registers.
 // No system headers (NVRTC has none), no shared memory, no atomics, no bare decimal literals.
 // REAL is float or double; the number of species and the like come as -DNS=...
 
@@ -97,15 +100,29 @@ struct Segment {
     __device__ __forceinline__ real& operator[](int) { return lane; }
 };
 static __device__ __forceinline__ real of_segment(const Segment& sum) { return of_row(sum.lane); }
+#define EKM_UNROLL EKM_PRAGMA(unroll)
+
+// One of two scratch arrays: its value, for a choice of addresses would keep both in the stack.
+struct Seen {
+    real lane;
+    __device__ __forceinline__ real operator[](int) const { return lane; }
+};
+INLINE Seen seen(bool first, const real* a, const real* b)
+{
+    const real one = *a, other = *b;    // read before the choice, or the compiler chooses addresses
+    return {first ? one : other};
+}
+
+// A number that was read before: it shall not have been kept in a register in between.
+INLINE real read_again(const real* from) { return *static_cast<const volatile real*>(from); }
 #undef LANES
 #define LANES 1
 #define PACK 1
 #define ALIGNED
 #define STRIPS 1
 #define LAYERS 1
-#define EKM_LANES(l, count)                                                     \
-    EKM_PRAGMA(unroll)                                                          \
-    for (int l = 0; l < count; l++)
+#define EKM_LANES(l, count) for (int l = 0; l < 1; l++)
+#define EKM_ENTRIES(l, count) EKM_LANES(l, count)
 #define EKM_TILES(t, g)                                                         \
     const Tile t = {int(blockIdx.x * blockDim.x + threadIdx.x),                 \
                     int(blockIdx.y * blockDim.y + threadIdx.y),                 \
@@ -154,9 +171,15 @@ static inline __attribute__((always_inline)) real of_segment(Segment& sum)
     EKM_PRAGMA(GCC unroll 4) for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
     return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
+
+// One of two scratch arrays.
+typedef const real* Seen;
+INLINE Seen seen(bool first, const real* a, const real* b) { return first ? a : b; }
+INLINE real read_again(const real* from) { return *from; }
 #ifndef LANES
 #define LANES 128
 #endif
+#define EKM_UNROLL
 #define PACK 8                     // numbers in the longest vector registers
 #define ALIGNED __attribute__((aligned(64)))
 #define STRIPS 8
@@ -167,6 +190,7 @@ static inline __attribute__((always_inline)) real of_segment(Segment& sum)
 #define EKM_LANES(l, count)                                                     \
     EKM_PRAGMA(omp simd)                                                        \
     for (int l = 0; l < (count + PACK - 1) / PACK * PACK; l++)
+#define EKM_ENTRIES(l, count) for (int l = 0; l < (count); l++)
 #define EKM_TILES(t, g)                                                         \
     EKM_PRAGMA(omp parallel for schedule(dynamic, AT_ONCE) if (worth_threads(g))) \
     for (int number = 0; number < tiles(g); number++)                           \

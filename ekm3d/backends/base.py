@@ -10,8 +10,9 @@ NumPy arrays in every backend.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ekm3d.grid.grid import Array
 from ekm3d.grid.stencil import flat
 
 Call = Callable[..., Any]
+NONE: Mapping[str, Any] = MappingProxyType({})      # no argument is fixed
 
 
 def operator(function: Any) -> Any:
@@ -48,13 +50,14 @@ class Backend:
     def __repr__(self) -> str:
         return f"{self.name} ({self.why})"
 
-    def bind(self, op: Any, **constants: Any) -> Call:
+    def bind(self, op: Any, fixed: Mapping[str, Any] = NONE, **constants: Any) -> Call:
         """Return the function to call for an operator, with the arguments of its reference.
 
-        constants: compile-time numbers of the kernel (NS=12). BackendError if kernel and reference
-        have different arguments, or a constant is missing.
+        fixed: scalars and tables among the arguments that will have the same values at every call,
+        by name; constants: compile-time numbers of the kernel (NS=12). BackendError if kernel and
+        reference have different arguments, or a constant is missing.
         """
-        bound = self.kernel(op.source, op.__name__, **constants)
+        bound = self.kernel(op.source, op.__name__, fixed=fixed, **constants)
         if bound is None:
             return op
         names, theirs = list(inspect.signature(op).parameters), [p.name for p in bound.parameters]
@@ -63,8 +66,12 @@ class Backend:
                                f"but its NumPy twin takes {names}")
         return bound
 
-    def kernel(self, source: str, name: str, **constants: Any) -> Any:
-        """Return a compiled kernel of a file in kernels/; None where this backend has none."""
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
+               ) -> Any:
+        """Return a compiled kernel of a file in kernels/; None where this backend has none.
+
+        fixed, constants: see `bind`.
+        """
         return None
 
     def prepare(self, bound: Call, *values: Any) -> Callable[[], None]:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 from ekm3d.backends.base import Backend
 from ekm3d.backends.cpp import CppBackend
-from ekm3d.backends.cpp_compiler import TRIAL_LIMIT
 from ekm3d.backends.kernel_signature import TRIAL
 from ekm3d.errors import BackendError
 
@@ -51,7 +50,7 @@ def automatic(trial: Trial | None) -> Backend:
             continue
         try:
             backend = BUILDERS[name]("; ".join(["chosen by auto", *missing]))
-            backend.library("trial.cu", TRIAL, {}, TRIAL_LIMIT)
+            backend.library("trial.cu", TRIAL, {})
             if name in TRIED and trial and (wrong := trial(backend)):
                 raise BackendError(f"backend {name!r} is not taken: {wrong}")
             return backend

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ekm3d.backends.base import Backend
+from ekm3d.backends.base import NONE, Backend
 from ekm3d.backends.compiled_operator import CompiledOperator
 from ekm3d.backends.cpp_compiler import (
     COMPILE_LIMIT,
     FLAGS,
     SEAL,
+    TRIAL_LIMIT,
     cache_folder,
     cache_remark,
     compile_library,
@@ -22,7 +23,7 @@ from ekm3d.backends.cpp_compiler import (
     intact,
     user_cache,
 )
-from ekm3d.backends.kernel_signature import contraction, declared, defines, pasted
+from ekm3d.backends.kernel_signature import TRIAL, contraction, declared, defines, pasted
 from ekm3d.backends.openmp_wait_policy import set_wait_policy
 from ekm3d.errors import BackendError
 
@@ -50,7 +51,9 @@ class CppBackend(Backend):
             once = f"; kernels compiled, once, in {self.compile_time:.1f} s"
         return f"{self.name} ({self.why}{once})"
 
-    def kernel(self, source: str, name: str, **constants: Any) -> CompiledOperator | None:
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
+               ) -> CompiledOperator | None:
+        """Return a compiled kernel; fixed arguments stay arguments, as they gain nothing here."""
         text, parameters = declared(source, name, constants)
         if not text or not parameters:
             return None
@@ -62,29 +65,28 @@ class CppBackend(Backend):
             return bound.prepared(*values)
         return super().prepare(bound, *values)
 
-    def library(self, source: str, text: str, constants: Mapping[str, Any],
-                limit: float = COMPILE_LIMIT) -> ctypes.CDLL:
+    def library(self, source: str, text: str, constants: Mapping[str, Any]) -> ctypes.CDLL:
         """Return the kernels of one file as an opened shared library, compiled unless cached.
 
-        limit: s that the compiler may take. BackendError where it cannot compile them, or only to
-        what cannot be opened; one that lacks OpenMP compiles them for one thread.
+        BackendError where the compiler cannot compile them in good time, or only to what cannot be
+        opened; one that lacks OpenMP compiles them for one thread.
         """
         try:
-            return self._library(source, text, constants, limit)
+            return self._library(source, text, constants)
         except BackendError as error:
             if OPENMP not in self.flags:
                 raise
             flags, self.flags = self.flags, tuple(
                 WITHOUT if flag == OPENMP else flag for flag in self.flags)
             try:
-                library = self._library(source, text, constants, limit)
+                library = self._library(source, text, constants)
             except BackendError:
                 self.flags = flags
                 raise error from None
             self.why += "; one thread only, as the compiler has no OpenMP"
             return library
 
-    def _library(self, source, text, constants, limit):
+    def _library(self, source, text, constants):
         """The library of the present flags; a cached one that is damaged is compiled anew."""
         options = (*self.flags, *contraction(text), *defines(constants))
         whole = pasted(source, text)
@@ -98,6 +100,7 @@ class CppBackend(Backend):
                     continue
         path.unlink(missing_ok=True)
         start = time.monotonic()
+        limit = TRIAL_LIMIT if text == TRIAL else COMPILE_LIMIT
         compile_library(self.compiler, options, whole, path, limit)
         self.compile_time += time.monotonic() - start
         try:

@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.backends.base import Backend
+from ekm3d.backends.base import NONE, Backend
 from ekm3d.backends.compiled_operator import CompiledOperator
+from ekm3d.backends.fixed_parameters import with_constants
 from ekm3d.backends.gpu_devices import chosen
 from ekm3d.backends.kernel_signature import (
     KINDS,
@@ -95,21 +96,19 @@ class CudaBackend(Backend):
         trial(Grid((1, 1, 1), (1.0, 1.0, 1.0)))
         self.xp.cuda.get_current_stream().synchronize()
 
-    def library(self, source: str, text: str, constants: Mapping[str, Any],
-                limit: float = 0.0) -> Any:
-        """Return the kernels of one file as a CuPy module.
-
-        limit: of a compiler that is a process of its own, which NVRTC is not.
-        """
+    def library(self, source: str, text: str, constants: Mapping[str, Any]) -> Any:
+        """Return the kernels of one file as a CuPy module."""
         options = (*self.options, *defines(constants))
         return self.xp.RawModule(code=pasted(source, text), options=options)
 
-    def kernel(self, source: str, name: str, **constants: Any) -> "LaunchedOperator | None":
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
+               ) -> "LaunchedOperator | None":
+        """Return a kernel, its fixed arguments constants of the text."""
         text, parameters = declared(source, name, constants)
         if not text or not parameters:
             return None
-        module = self.library(source, text, constants)
-        return LaunchedOperator(self, module, text, name, parameters, constants)
+        module = self.library(source, with_constants(text, fixed), constants)
+        return LaunchedOperator(self, module, text, name, parameters, constants, fixed)
 
     def prepare(self, bound: Callable, *values: Any) -> Callable[[], None]:
         if isinstance(bound, LaunchedOperator):
@@ -275,9 +274,11 @@ class LaunchedOperator(CompiledOperator):
     """
 
     def __init__(self, backend: CudaBackend, module: Any, text: str, name: str,
-                 parameters: Sequence[Parameter], constants: Mapping[str, Any]) -> None:
-        """module, text: compiled and source text of the kernel file."""
-        self.backend = backend
+                 parameters: Sequence[Parameter], constants: Mapping[str, Any],
+                 fixed: Mapping[str, Any] = NONE) -> None:
+        """module, text: compiled and source text of the kernel file; fixed: arguments that the
+        compiled kernel holds as constants."""
+        self.backend, self.fixed = backend, fixed
         self.word, self.over = loop(text, name, parameters)
         super().__init__(name, module.get_function(name), parameters, constants)
 
@@ -290,8 +291,9 @@ class LaunchedOperator(CompiledOperator):
 
     def _launch(self, values):
         """Check all values and return (blocks, threads of a block, arguments)."""
-        arguments = tuple([kind(value) for kind, value in zip(
-            self.types, self._arguments(values), strict=True)])
+        arguments = tuple([kind(value) for p, kind, value in zip(
+            self.parameters, self.types, self._arguments(values), strict=True)
+            if p.name not in self.fixed])
         block = WARP, self.warps, 1
         if self.word == "EKM_BLOCK_ROWS":
             return (1, 1, 1), block, arguments
@@ -313,9 +315,20 @@ class LaunchedOperator(CompiledOperator):
         call.launch = launch            # type: ignore[attr-defined]
         return call
 
+    def _arguments(self, values):
+        """Check all values; those that are fixed should be as they were when it was bound."""
+        arguments = super()._arguments(values)
+        for p, value in zip(self.parameters, values, strict=True):
+            was = self.fixed.get(p.name, value)
+            if was is not value and not np.array_equal(was, value):
+                raise ValueError(f"{self.__name__}: {p.name} was bound with other values")
+        return arguments
+
     def _address(self, p: Parameter, value: Array, shape: tuple) -> int:
         if p.table:
             super()._check_type(p, value, f"{self.__name__}: {p.name}")
+            if p.name in self.fixed:
+                return 0                        # it is in the text, and nowhere on the device
             value = self.backend.cached(value)
         return super()._address(p, value, shape)
 

@@ -6,7 +6,8 @@ or both. Condition of a face, and the conductance between ore and the level behi
     ANODE         current enters as H+                           half voxel of ore + contact
     BARE_CATHODE  cathode without a tank: OH- enters the ore     the same
     TANK          cathode with a tank: all species pass          Nernst-Planck face + contact
-    FLOATING      wired rows without a supply: H+ or OH- by the current's sign
+    FLOATING      wired rows without a supply: H+ or OH- by the current's sign, and neither where
+                  the voltage along the rows does not reach what splits water
     RESERVOIR     side with a composition: all species pass      Nernst-Planck face
     TERMINAL      side with a potential or current only          half voxel of ore
     CLOSED        nothing passes
@@ -38,6 +39,7 @@ class Group:
     level: float | np.ndarray = 0.0    # V; one for all or one per face; a guess if current is given
     current: float | None = None       # A into the ore; None: the level is given
     limit: float | None = None         # V, the highest level that the supply gives
+    splits_at: float = 0.0             # V between ends of floating metal that split water
 
 
 class Side(Protocol):
@@ -121,7 +123,9 @@ class BoundaryFaces:
                 limit = None if drive.limit is None else (drive.limit - overpotential) * drive.duty
                 groups.append(Group(anodes, 0.0, drive.current * drive.duty, limit))
             groups.append(Group(self.of_rows(drive.cathodes)))
-        groups += [Group(self.of_rows(names), 0.0, 0.0) for names in drive.floating]
+        splits_at = overpotential * (drive.duty if drive.on else 1.0)
+        groups += [Group(self.of_rows(names), 0.0, 0.0, splits_at=splits_at)
+                   for names in drive.floating]
         for n, side in enumerate(self.sides):
             if side.potential is not None:
                 groups.append(Group(self.of_side(n), np.ravel(side.potential)

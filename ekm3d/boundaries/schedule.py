@@ -4,8 +4,10 @@ A pulse is `on` seconds of the stage's voltage, then `off` seconds of open circu
 the steps end at every switch; averaged, the drive is scaled by the duty on / (on + off).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 
@@ -32,6 +34,7 @@ class Drive:
 class Stage(Protocol):
     """Stage as a case describes it: times in s, voltage and limit in V, current in A."""
 
+    name: str
     duration: float
     on: float                # s of a pulse with the supply on
     off: float               # s of a pulse with it off; 0: no pulses
@@ -49,13 +52,12 @@ class Schedule:
     def __init__(self, stages: Iterable[Stage], averaged: bool):
         """averaged: scale the drive of pulses by their duty instead of resolving them."""
         self.stages, self.averaged = tuple(stages), averaged
-        self.starts = [sum(s.duration for s in self.stages[:n]) for n in range(len(self.stages))]
-        self.end = sum(s.duration for s in self.stages)
+        *self.starts, self.end = accumulate((s.duration for s in self.stages), initial=0)
         self.slack = 1e-9 * self.end
 
     def drive(self, t: float) -> Drive:
         """Drive at time t [s]; a switch at t has happened."""
-        n = max(i for i, start in enumerate(self.starts) if start <= t + self.slack)
+        n = max(bisect_right(self.starts, t + self.slack) - 1, 0)
         stage, start = self.stages[n], self.starts[n]
         end, duty = start + stage.duration, 1.0
         period = stage.on + stage.off

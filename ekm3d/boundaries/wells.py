@@ -3,12 +3,13 @@
 A well is a set of faces or voxels with a conductance to a head or a share of a rate (in MODFLOW's
 words, McDonald and Harbaugh 1988: WEL, CHD, DRN):
 
-    injection   a given rate, whatever the head                                       (WEL)
+    injection   a given rate, up to a head (max_head) where there is one              (WEL)
     head        a fixed head; inflow may be capped by the supply (max_rate)           (CHD)
     drain       a fixed head that never admits water; its outflow is lost             (DRN)
     collector   a drain whose water is leachate
 
-A well `at` the anodes or cathodes sits on the faces of the rows that the stage drives.
+A well `at` the anodes or cathodes sits on the faces of the rows that the stage drives. A stage may
+change the rate, the head and the water of a well, or close it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,6 +35,11 @@ class Openings:
     reach: np.ndarray    # m, area / distance to the voxel's centre: conductance = K reach
     face: np.ndarray     # number of the electrode face, -1 for an opening inside a voxel
 
+    @classmethod
+    def none(cls) -> "Openings":
+        """Openings of a well that is closed."""
+        return cls(np.zeros(0, int), np.zeros(0), np.zeros(0), np.zeros(0, int))
+
 
 class Well(Protocol):
     """Well as a case describes it."""
@@ -44,6 +50,7 @@ class Well(Protocol):
     rate: float | None              # m3/s
     head: float | None              # m
     max_rate: float | None          # m3/s
+    max_head: float | None          # m, of an injection
 
 
 class SideWell(NamedTuple):
@@ -54,15 +61,22 @@ class SideWell(NamedTuple):
     rate: float | None = None
     head: float | None = None
     max_rate: float | None = None
+    max_head: float | None = None
 
 
 class Wells:
     """Wells of a case; `all` holds them and, after them, the sides through which water passes."""
 
     def __init__(self, grid: Grid, wells: Iterable[Well], contacts: BoundaryFaces,
-                 feeds: np.ndarray):
-        """feeds: (wells, components) composition of injected water, acidity included [mol/m3]."""
+                 feeds: np.ndarray, stages: Sequence[Sequence[Well | None]] = (),
+                 stage_feeds: Sequence[np.ndarray] = ()):
+        """feeds: (wells, components) composition of injected water, acidity included [mol/m3].
+
+        stages: the wells in every stage of the schedule, None where one is closed, and stage_feeds
+        their water; without them all stages have `wells` and `feeds`.
+        """
         self.grid, self.wells, self.contacts, self.feeds = grid, tuple(wells), contacts, feeds
+        self.stages, self.stage_feeds = tuple(map(tuple, stages)), tuple(stage_feeds)
         self.boxes = {n: self._box(w.box) for n, w in enumerate(self.wells) if w.box is not None}
         self.all: list = list(self.wells)
         for n, side in enumerate(contacts.sides):
@@ -84,9 +98,34 @@ class Wells:
         reach = sum(4 * self.grid.face_area(a) / self.grid.spacing_along(a) for a in (1, 2))
         return Openings(voxel, area, np.full(voxel.size, reach), np.full(voxel.size, -1))
 
+    def under(self, drive: Drive) -> list:
+        """Return the wells, then the sides, as they are in the stage of a drive; None: closed."""
+        if not self.stages:
+            return self.all
+        return [*self.stages[drive.stage], *self.all[len(self.wells):]]
+
+    def feeds_in(self, stage: int) -> np.ndarray:
+        """Return the composition (wells, components) of the injected water in a stage [mol/m3]."""
+        return self.stage_feeds[stage] if self.stage_feeds else self.feeds
+
+    def shares_of_tanks(self, passing: Sequence[tuple[Openings, np.ndarray]]) -> np.ndarray:
+        """Share (wells, strips) of the water leaving every tank that each well takes.
+
+        passing: openings and inflow [m3/s] of every well; zeros for tanks that nothing leaves.
+        """
+        strips = self.contacts.electrodes.strips
+        out = np.zeros((len(passing), strips))
+        for n, (place, inflow) in enumerate(passing):
+            leaves = np.flatnonzero((inflow < 0) & (place.face >= 0))
+            np.add.at(out[n], self.contacts.faces.strip[place.face[leaves]], -inflow[leaves])
+        total = out.sum(0)
+        return np.divide(out, total, out=np.zeros_like(out), where=total > 0)
+
     def openings(self, n: int, drive: Drive) -> Openings:
-        """Openings of well n under a drive; none where its rows are not driven."""
-        well, contacts = self.all[n], self.contacts
+        """Openings of well n under a drive; none where its rows are not driven or it is closed."""
+        well, contacts = self.under(drive)[n], self.contacts
+        if well is None:
+            return Openings.none()
         if n >= len(self.wells):
             chosen = contacts.of_side(well.number)
         elif n in self.boxes:

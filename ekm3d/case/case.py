@@ -33,7 +33,7 @@ from ekm3d.case.toml_tables import parse
 from ekm3d.case.toml_text import load
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.case.water import read_water
-from ekm3d.case.wells import WellReader
+from ekm3d.case.wells import Well, WellReader
 from ekm3d.chemistry.diffusion import with_factors
 from ekm3d.grid.grid import Grid
 from ekm3d.text_file import NotUTF8, read_text
@@ -63,7 +63,8 @@ class Case(CaseData):
         attempt = problems.attempt
         physics = attempt(_physics, file)
         grid = attempt(_grid, file, problems)
-        chem = attempt(read_chemistry, file, directory, problems)
+        database = attempt(read_chemistry, file, directory, problems)
+        chem, remarks = (MISSING, ()) if database is MISSING else database
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
         sources = SourceReader(grid, directory, problems)
@@ -73,6 +74,8 @@ class Case(CaseData):
         rows = attempt(_rows, file, electrodes)
         schedule = attempt(StageReader(rows, problems).read, file.schedule)
         attempt(electrode_reader.check_overlaps, electrodes, schedule)
+        attempt(electrode_reader.check_deposition, electrodes, chem)
+        wells = WellReader(grid, chem, problems)
         points = PointReader(grid, directory, problems)
         case = cls(
             path=directory, text=text, overrides=overrides,
@@ -80,14 +83,15 @@ class Case(CaseData):
             grid=grid, chemistry=chem, ore=ore,
             water=attempt(read_water, file.water, chem, sources, problems),
             electrodes=electrodes, schedule=schedule,
-            wells=attempt(WellReader(grid, chem, problems).read, file.well, rows),
+            wells=attempt(wells.read, file.well, rows),
+            stage_wells=attempt(_stage_wells, file, wells),
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(points.sampling, file.sampling),
             probes=attempt(points.probes, file.probe),
             output=attempt(_output, file),
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
-            mobility=factors, start=attempt(_start, file, directory))
+            mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
@@ -144,6 +148,11 @@ def _grid(file: CaseFile, problems: Problems) -> Grid:
 def _rows(file: CaseFile, electrodes: ElectrodeData) -> dict[str, Row]:
     """Return {name: Row} of all rows; a Row may be MISSING."""
     return rows_by_name(file.electrodes, electrodes.rows)
+
+
+def _stage_wells(file: CaseFile, reader: WellReader) -> tuple[tuple[Well | None, ...], ...]:
+    """Return the wells in every stage of [schedule]."""
+    return reader.read_stages(file.schedule.stage, file.well)
 
 
 def _physics(file: CaseFile) -> Physics:

@@ -59,6 +59,7 @@ class CaseData:
     water: WaterData                # component -> mol/m3 (pore water), mol/kg of ore (prewetting)
     electrodes: ElectrodeData       # rows: boxes [m], resistance [ohm], catholyte [m3]
     wells: tuple[Well, ...]         # rate [m3/s], head [m], composition [mol/m3]
+    stage_wells: tuple[tuple[Well | None, ...], ...]   # wells in every stage; None: closed
     sides: tuple[Side, ...]         # sides of the block that are not closed
     schedule: ScheduleData          # stages [s, V, A] and control of the time step
     sampling: tuple[Point, ...]     # points over which the summary takes the removal
@@ -66,6 +67,7 @@ class CaseData:
     output: Output                  # intervals [s]
     rates: Rates                    # processes that are not at equilibrium
     response: Response | None       # of the medium to minerals and water
+    remarks: tuple[str, ...]        # on the database: what is not used of it, suspect constants
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
     start: Path | None              # results of another run, at whose end this one begins
 

@@ -30,7 +30,9 @@ def record(case: CaseData) -> Record:
     data, problems = load(case.text, case.overrides)
     parsed = parse(CaseFile, data, problems)
     keys = dict(_flat(json.loads(json.dumps(parsed.model_dump(), default=str))))
-    return {"text": case.text, "overrides": list(case.overrides), "keys": keys,
+    plan = case.schedule
+    turns = [[n, plan.stages[n].duration] for n in plan.sequence]
+    return {"sequence": turns, "text": case.text, "overrides": list(case.overrides), "keys": keys,
             "data": {name: _digest(getattr(case, name)) for name in SECTIONS}}
 
 
@@ -39,28 +41,38 @@ def differences(before: Record, now: Record, time: float) -> list[str]:
     old, new = before["keys"], now["keys"]
     changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
     lines = [f"{key}: {_shown(old.get(key))} -> {_shown(new.get(key))}" for key in changed
-             if key.split(".")[0] not in FREE and not _is_ahead(key, old, new, time)]
+             if key.split(".")[0] not in FREE and not _is_ahead(key, before, now, time)]
     if not changed or not lines:
         lines += [f"[{name}]: a file that the case names holds other data" for name in SECTIONS
                   if before["data"][name] != now["data"][name]]
     return lines
 
 
-def _is_ahead(key: str, old: dict, new: dict, time: float) -> bool:
-    """Return True for a key of a stage that has not begun at `time`, or for the end of this one."""
+def _is_ahead(key: str, before: Record, now: Record, time: float) -> bool:
+    """Return True for a key of a stage that has not begun at `time`, or for the end of this one.
+
+    The end of a stage that is repeated is part of the past.
+    """
     if not key.startswith(STAGE + "."):
         return False
     number, _, rest = key.removeprefix(STAGE + ".").partition(".")
-    begin = sum(_duration(old, n) for n in range(int(number)))
     slack = 1e-9 * max(time, 1.0)
+    begin, end = _first(before["sequence"], int(number))
     if begin >= time - slack:
         return True
-    end, new_end = (begin + _duration(keys, int(number)) for keys in (old, new))
-    return rest == "duration" and end >= time - slack and new_end >= time - slack
+    once = all([n for n, _ in each["sequence"]].count(int(number)) == 1 for each in (before, now))
+    new_end = _first(now["sequence"], int(number))[1]
+    return rest == "duration" and once and min(end, new_end) >= time - slack
 
 
-def _duration(keys: dict, number: int) -> float:
-    return float(keys.get(f"{STAGE}.{number}.duration") or 0.0)
+def _first(sequence: list, number: int) -> tuple[float, float]:
+    """Return begin and end [s] of a stage's first turn; of the whole where it has none."""
+    at = 0.0
+    for n, duration in sequence:
+        if n == number:
+            return at, at + duration
+        at += duration
+    return at, at
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -14,16 +14,22 @@ from typing import Any
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import CaseFile
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.constants import ZERO_CELSIUS
+from ekm3d.errors import InputError
 from ekm3d.suggest import suggest
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import DatabaseError, build, merge
+from ekm3d.thermodata.groups import regrouped
+from ekm3d.thermodata.suspects import suspects
+from ekm3d.thermodata.unused import unused
 
 KINDS = {"components": "component", "minerals": "mineral", "exchange": "exchange", "gases": "gas"}
 CHOICES = 8                    # number of possible names that a message lists
 
 
-def read_chemistry(file: CaseFile, directory: Path, problems: Problems) -> ChemicalSystem:
-    """Return the chemical system of the case.
+def read_chemistry(file: CaseFile, directory: Path, problems: Problems
+                   ) -> tuple[ChemicalSystem, tuple[str, ...]]:
+    """Return (chemical system of the case, remarks on the database as far as the case uses it).
 
     If a choice is wrong it is that of the whole database, so that the other checks continue.
     """
@@ -31,47 +37,70 @@ def read_chemistry(file: CaseFile, directory: Path, problems: Problems) -> Chemi
     source = choice.database
     if source is None and choice.inline is None and choice.components is not None:
         source = load.PACKAGE
-    parts, extensions = _parts(choice, source, directory, problems)
+    parts, extensions, readings = _parts(choice, source, directory, problems)
     tables, origins = merge([*parts, *extensions])
     origins = {place: part for place, part in origins.items() if choice.inline is None
                or part != "inline"}
     whole = _built(tables, choice, origins, {name for name, _ in extensions}, problems)
-    chosen = {key: problems.attempt(_chosen, key, choice, tables, problems) for key in KINDS}
+    lost = {text for reading in readings for _, text in reading.skipped}
+    chosen = {key: problems.attempt(_chosen, key, choice, tables, lost, problems) for key in KINDS}
     if any(value is MISSING for value in chosen.values()):
-        return whole
+        return whole, ()
     if source is not None and (source == load.PACKAGE or load.is_phreeqc(source)):
         _complete(choice, chosen, tables, problems)
     gases = dict(zip(chosen["gases"] or (), (choice.gases or {}).values(), strict=True))
     try:
         chem = build(tables, source or "inline", chosen["components"], chosen["minerals"],
-                     chosen["exchange"], gases, choice.temperature + 273.15)
+                     chosen["exchange"], gases, choice.temperature + ZERO_CELSIUS,
+                     activity=_activity(choice))
     except DatabaseError as e:
         for _, text in e.problems:
             problems.add(("chemistry",), f"{source or 'inline'}: {text}")
-        return whole
-    return chem if choice.activity is None else chem.ideal()
+        return whole, ()
+    if _activity(choice) == "ideal":
+        chem = chem.ideal()
+    elif not choice.exchange_gammas:
+        chem = chem.without_exchange_coefficients()
+    remarks = [*unused(chem, tables, readings), *(
+        f"suspect constant: {text}" for text in suspects(tables, chem.components))]
+    try:
+        return regrouped(chem, dict(choice.groups)), tuple(remarks)
+    except InputError as e:
+        problems.add(("chemistry", "groups"), str(e))
+        return chem, ()
 
 
 def _parts(choice, source, directory, problems):
-    """Return the parts [(name, tables)] of the database, and of its extensions, not checked."""
+    """Return (parts, parts of the extensions, readings of PHREEQC files), not checked.
+
+    Parts: [(name, tables)]. A PHREEQC file that extends sees the species of what it extends.
+    """
     if (source is None) == (choice.inline is None):
         problems.add(("chemistry",), "needs either database = \"database.toml\", a file in the "
                      "case directory, or the same tables in the case itself, under "
                      "[chemistry.inline], or database = \"package\"")
         raise MissingValue
-    parts = (("inline", choice.inline),)
+    parts, readings = (("inline", choice.inline),), []
     if source is not None:
-        parts = _file(source, directory, ("chemistry", "database"), problems)
+        parts, reading = _file(source, directory, ("chemistry", "database"), problems)
+        readings.append(reading)
     extensions = []
     for n, name in enumerate(choice.extend):
-        extensions += _file(name, directory, ("chemistry", "extend", n), problems)
-    return parts, extensions
+        place = ("chemistry", "extend", n)
+        base = None
+        if load.is_phreeqc(name):
+            base = merge([*parts, *extensions])[0]
+            _built(base, choice, {}, set(), problems)
+        added, reading = _file(name, directory, place, problems, base)
+        extensions += added
+        readings.append(reading)
+    return parts, extensions, [reading for reading in readings if reading is not None]
 
 
-def _file(name: str, directory: Path, place: KeyPath, problems: Problems) -> Any:
-    """Return the parts [(name, tables)] of a database, not checked."""
+def _file(name: str, directory: Path, place: KeyPath, problems: Problems, base: Any = None) -> Any:
+    """Return (parts [(name, tables)], reading) of a database, not checked; see `load`."""
     try:
-        return load.load(name if name == load.PACKAGE else directory / name)[0]
+        return load.load(name if name == load.PACKAGE else directory / name, base)
     except OSError as e:
         problems.add(place, f"cannot read {name!r}: {e.strerror}; name a file in the case "
                      "directory" + ", or \"package\"" * (place[1] == "database"))
@@ -80,10 +109,16 @@ def _file(name: str, directory: Path, place: KeyPath, problems: Problems) -> Any
     raise MissingValue
 
 
+def _activity(choice):
+    """Return the activity model that the case chooses, None for that of the database."""
+    return None if choice.activity is MISSING else choice.activity
+
+
 def _built(tables, choice, origins, extensions, problems):
     """Return the chemical system of all tables; a mistake in the case itself gets its own line."""
     try:
-        return build(tables, choice.database or "inline", origins=origins)
+        return build(tables, choice.database or "inline", origins=origins,
+                     activity=_activity(choice))
     except DatabaseError as e:
         for (place, text), line in zip(e.problems, str(e).splitlines(), strict=False):
             if origins.get(place) in extensions:
@@ -100,8 +135,11 @@ def _names(tables, key):
     return [record["name"] for record in tables.get(KINDS[key], [])]
 
 
-def _chosen(key, choice, tables, problems):
-    """Return the names under `key` as the database has them, None without the key."""
+def _chosen(key, choice, tables, lost, problems):
+    """Return the names under `key` as the database has them, None without the key.
+
+    lost: texts on what was not taken over from PHREEQC files.
+    """
     names, known = getattr(choice, key), _names(tables, key)
     if names is None:
         return None
@@ -113,7 +151,10 @@ def _chosen(key, choice, tables, problems):
         full = name if name in known else labels.get(name)
         place = ("chemistry", key, name if key == "gases" else n)
         if full is None:
-            problems.add(place, f"the database has no {what} {name!r}" + suggest(name, known))
+            reason = next((f"; not taken over: {text}" for text in sorted(lost)
+                           if text.startswith((f"{name}:", f"{KINDS[key]} '{name}':"))), "")
+            problems.add(place, f"the database has no {what} {name!r}"
+                         + (reason or suggest(name, known)))
         elif full in chosen:
             problems.add(place, f"{name!r} is named twice")
         chosen.append(full)

@@ -101,7 +101,7 @@ def _water(case, problems):
     for n, stage in enumerate(case.schedule.stages):
         if stage is MISSING:
             continue
-        wells = [well for well in case.wells if _is_open(well, stage)]
+        wells = [well for well in case.stage_wells[n] if well is not None and _is_open(well, stage)]
         rates = by_sides + [well.rate for well in wells if well.kind == "injection"]
         net, slack = sum(rates), 1e-9 * sum(map(abs, rates))
         where, name = ("schedule", "stage", n), f"in stage {stage.name!r} "

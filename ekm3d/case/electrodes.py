@@ -13,8 +13,10 @@ import numpy as np
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schedule import ScheduleData
 from ekm3d.case.schema import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
+from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
+from ekm3d.suggest import suggest
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Row:
     contact_resistance: float    # ohm per strip
     catholyte_volume: float      # m3 per strip
     centre: Corner               # x, y, z [m], mean of the strips' centres
+    centres: tuple[Corner, ...]  # x, y, z [m] of every strip, before a side of the block cuts it
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,14 @@ class ElectrodeData:
     overpotential: float = 0.0   # V, subtracted from the voltage at the terminals of a driven stage
     rows: tuple[Row, ...] = ()
     plate_capture: float = 0.0   # m/s per A/m2: velocity at which REE is caught on cathodes
-    deposition: float = 0.0      # 1/s: rate at which suspended hydroxides deposit on the cathode
+    deposition: float | dict[str, float] = 0.0     # 1/s at which suspended solids settle on the
+    #                                                cathode: all, or those of {mineral: 1/s}
+
+    def deposition_of(self, minerals: Sequence[str]) -> np.ndarray:
+        """Return the rate of deposition of every mineral (minerals,) [1/s]."""
+        if isinstance(self.deposition, dict):
+            return np.array([self.deposition.get(name, 0.0) for name in minerals])
+        return np.full(len(minerals), self.deposition)
 
 
 class ElectrodeReader:
@@ -54,6 +64,14 @@ class ElectrodeReader:
                 for n, row in enumerate(section.row)]
         return ElectrodeData(section.overpotential, tuple(rows), section.plate_capture,
                              section.deposition)
+
+    def check_deposition(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
+        """Check that every mineral with a rate of deposition takes part."""
+        if isinstance(electrodes.deposition, dict):
+            for name in electrodes.deposition:
+                if name not in chem.minerals:
+                    self.problems.add(("electrodes", "deposition", name), (
+                        f"no mineral {name!r} takes part" + suggest(name, chem.minerals)))
 
     def check_overlaps(self, electrodes: ElectrodeData, schedule: ScheduleData) -> None:
         """Check that no voxel belongs to two electrodes; the message names the roles they have."""
@@ -96,7 +114,8 @@ class ElectrodeReader:
         common = [section.contact_resistance, section.catholyte_volume]
         contact, tank = (c if o is None else o for o, c in zip(own, common, strict=True))
         x, y, z = map(float, centres.mean(axis=0))
-        return Row(row.name, tuple(boxes), contact, tank, (x, y, z))
+        each = tuple((float(a), float(b), float(c)) for a, b, c in centres)
+        return Row(row.name, tuple(boxes), contact, tank, (x, y, z), each)
 
     def _strips(self, path: KeyPath, strips: Strips) -> list[Box]:
         """Return the boxes of upright strips before they are clipped."""

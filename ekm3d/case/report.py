@@ -8,15 +8,21 @@ from ekm3d.case.case_data import CaseData
 from ekm3d.constants import HOUR
 from ekm3d.text_table import table
 
+SHOWN = 40     # stages listed one by one
 ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "tortuosity": "",
               "hydraulic_conductivity": "m/s", "electroosmosis": "m2/V/s", "dispersivity": "m",
               "cec": "eq/m3", "cec_slope": "eq/m3/pH", "electric_conductivity": "S/m",
               "current_source": "A/m3", "storage": "1/m"}
 
 
+COUNTED = {"REE": "counted as REE", "impurity": "counted as impurities",
+           "ammonium": "counted as ammonium"}
+
+
 def description(case: CaseData) -> str:
     """Return all sections of the case in SI units, as aligned text."""
-    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _nonequilibrium, _electrodes,
+    parts = (_physics, _grid, _ore, _inventory, _water, _chemistry, _remarks,
+             _nonequilibrium, _electrodes,
              _wells, _sides, _schedule, _points)
     return "\n".join([case.title or str(case.path), *(line for part in parts
                                                       for line in part(case))])
@@ -110,9 +116,25 @@ def _chemistry(case):
          or "none"),
         ("gases", _amounts({f"{g} [atm]": p for g, p in zip(c.gases, c.pressure_g, strict=True)})
          or "none"),
-        ("activity", "ideal" if not c.debye_A else
-         "Davies" if (c.size == 1).all() else "extended Debye-Hueckel"),
+        ("activity", _activity(c)),
+        *((names, ", ".join(c.components[k] for k in c.group(group)) or "none")
+          for group, names in COUNTED.items()),
         ("redox", "frozen: every valence is a component of its own")], "<<")]
+
+
+def _activity(chem):
+    """Activity model and the ionic strength up to which it holds."""
+    if not np.any(chem.debye_A):
+        return "ideal"
+    name = "Davies" if (chem.size == 1).all() else "extended Debye-Hueckel"
+    exchange = "; exchange species have coefficients too" if chem.debye_x.any() else ""
+    return f"{name}, up to {chem.valid_strength:g} mol/l{exchange}"
+
+
+def _remarks(case):
+    """Parts of the database that are not used, and its suspect constants."""
+    return ["", "remarks on the database", *(f"  {text}" for text in case.remarks)] \
+        if case.remarks else []
 
 
 def _nonequilibrium(case):
@@ -136,7 +158,8 @@ def _electrodes(case):
     return ["", "electrodes", *table(rows, "<"), *table([
         ("overpotential", f"{e.overpotential:g} V"),
         ("plate capture", f"{e.plate_capture:g} m/s per A/m2"),
-        ("deposition", f"{e.deposition:g} 1/s")], "<<")]
+        ("deposition", _amounts({f"{name} [1/s]": rate for name, rate in e.deposition.items()})
+         if isinstance(e.deposition, dict) else f"{e.deposition:g} 1/s of every mineral")], "<<")]
 
 
 def _wells(case):
@@ -144,12 +167,33 @@ def _wells(case):
     if not case.wells:
         closed = all(side.flux is None and side.head is None for side in case.sides)
         return ["", "no wells" + ": the block is closed" * closed]
-    rows = [("well", "kind", "at", "rate m3/s", "head m", "max_rate m3/s", "composition mol/m3")]
+    rows = [("well", "kind", "at", "rate m3/s", "head m", "max_rate m3/s", "max_head m",
+             "composition mol/m3")]
     for w in case.wells:
-        place = w.at or "box " + " - ".join("({:g}, {:g}, {:g})".format(*p) for p in w.box)
-        numbers = ("" if v is None else f"{v:g}" for v in (w.rate, w.head, w.max_rate))
-        rows.append((w.name, w.kind, place, *numbers, _amounts(w.composition)))
-    return ["", "wells", *table(rows, "<<<>>><")]
+        rows.append((w.name, *_well(w)))
+    return ["", "wells", *table(rows, "<<<>>>><"), *_wells_in_stages(case)]
+
+
+def _well(w):
+    """Cells of a well: kind, place, numbers, composition."""
+    place = w.at or "box " + " - ".join("({:g}, {:g}, {:g})".format(*p) for p in w.box)
+    numbers = ("" if v is None else f"{v:g}" for v in (w.rate, w.head, w.max_rate, w.max_head))
+    return w.kind, place, *numbers, _amounts(w.composition)
+
+
+def _wells_in_stages(case):
+    """Wells that a stage changes."""
+    changed = [(stage.name, w.name, now)
+               for stage, wells in zip(case.schedule.stages, case.stage_wells, strict=True)
+               for w, now in zip(case.wells, wells, strict=True) if now != w]
+    if not changed:
+        return []
+    rows = [("in stage", "well", "kind", "at", "rate m3/s", "head m", "max_rate m3/s", "max_head m",
+             "composition mol/m3")]
+    rows += [(stage, name, *(("closed",) if now is None else _well(now)))
+             for stage, name, now in changed]
+    width = len(rows[0])
+    return table([(*row, *[""] * (width - len(row))) for row in rows], "<<<<>>>><")
 
 
 def _sides(case):
@@ -173,7 +217,8 @@ def _schedule(case):
     """Stages and control of the time step."""
     rows, start = [("stage", "from h", "to h", "anodes", "cathodes", "V", "A", "at most V",
                     "pulse min", "floating")], 0.0
-    for s in case.schedule.stages:
+    stages = case.schedule.run_stages
+    for s in stages[:SHOWN]:
         pulse = f"{s.on / 60:g} on, {s.off / 60:g} off" if s.off else "continuous"
         supply = ("" if v is None else f"{v:g}" for v in (
             s.voltage if s.current is None else None, s.current, s.limit))
@@ -182,11 +227,21 @@ def _schedule(case):
                      pulse if s.voltage or s.current else "off",
                      ", ".join("+".join(group) for group in s.floating)))
         start += s.duration
+    if len(stages) > SHOWN:
+        hours = sum(s.duration for s in stages) / HOUR
+        rows.append((f"... {len(stages)} stages in all, to {hours:g} h", *[""] * 9))
     s = case.schedule
     steps = f"steps of at most {s.max_step:g} s" if s.fixed_step is None else \
         f"steps of {s.fixed_step:g} s"
+    steps += "" if s.fixed_step else f" and at least {s.least_step:g} of a stage"
     return ["", f"schedule: pulses {s.pulses}, {steps}, order {s.order} in time, CFL {s.cfl:g}, "
-            f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<>>><<")]
+            f"solver tolerance {s.tolerance:g}", *table(rows, "<>><<>>><<"), *_gradients(case)]
+
+
+def _gradients(case):
+    """Distance that every gradient was taken over."""
+    return [f"  {s.name}: {s.gradient:g} V/m over {s.distance.metres:.4g} m between "
+            f"{s.distance.between}" for s in case.schedule.stages if s.distance is not None]
 
 
 def _points(case):

@@ -4,17 +4,17 @@ The supply of a stage holds a voltage (given, or as a gradient between the rows)
 with a current, `limit` is the voltage at the terminals that it cannot exceed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ekm3d.case.problems import MISSING, KeyPath, Problems
-from ekm3d.case.schema import ScheduleEntry, StageEntry
+from ekm3d.case.electrode_distance import Distance, distance
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.schema_schedule import ScheduleEntry, StageEntry
 from ekm3d.suggest import suggest
 
 CONTROLS = ("gradient", "voltage", "current")
+MAX_STAGES = 100_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Stage:
     current: float | None = None    # A from the anodes to the cathodes; None: voltage control
     limit: float | None = None      # V at the terminals that a current cannot exceed
     floating: tuple[tuple[str, ...], ...] = ()   # groups of rows wired together, without supply
+    gradient: float | None = None       # V/m that the voltage was given as
+    distance: Distance | None = None    # that the gradient was taken over
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,14 @@ class ScheduleData:
     cfl: float                   # Courant number [1] that a step may reach
     tolerance: float             # relative residual [1] of the elliptic solvers
     fixed_step: float | None = None     # s; None: steps as long as stability permits
+    least_step: float = 1e-6     # share [1] of a stage below which a step ends the run
     order: int = 1               # order in time; 2: Heun's method, at twice the cost
+    sequence: tuple[int, ...] = ()      # numbers of the stages in the order of the run
+
+    @property
+    def run_stages(self) -> tuple[Stage, ...]:
+        """Stages in the order of the run, repetitions included."""
+        return tuple(self.stages[n] for n in self.sequence)
 
 
 class StageReader:
@@ -64,18 +73,50 @@ class StageReader:
         self.problems.attempt(self.problems.check_names, section.stage, path, "stage")
         stages = tuple(self.problems.attempt(self._stage, (*path, n), stage)
                        for n, stage in enumerate(section.stage))
+        sequence = self.problems.attempt(self._sequence, path, section.stage)
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
-                            section.tolerance, section.fixed_step, section.order)
+                            section.tolerance, section.fixed_step, section.least_step,
+                            section.order, sequence)
+
+    def _sequence(self, path: KeyPath, stages: Sequence[StageEntry]) -> tuple[int, ...]:
+        """Return the numbers of the stages in the order of the run.
+
+        A stage with `repeat` runs that many times, with those from `repeat_from` on before it.
+        """
+        parts: list[list[int]] = []             # of stages so far: a group lies at its first
+        names = [stage.name for stage in stages]
+        for n, stage in enumerate(stages):
+            parts.append([n])
+            first = n
+            if stage.repeat_from is not None:
+                if stage.repeat_from not in names[:n + 1]:
+                    self.problems.add((*path, n, "repeat_from"), f"no stage {stage.repeat_from!r} "
+                                      "before this one" + suggest(stage.repeat_from, names[:n + 1]))
+                    continue
+                if stage.repeat == 1:
+                    self.problems.add((*path, n, "repeat_from"), "needs repeat = 2 or more, the "
+                                      "number of times that the stages run")
+                first = names.index(stage.repeat_from)
+            if not parts[first]:
+                self.problems.add((*path, n, "repeat_from"), f"stage {stage.repeat_from!r} lies "
+                                  "inside stages that are repeated already; begin with the first")
+                continue
+            parts[first] = [m for part in parts[first:] for m in part] * stage.repeat
+            parts[first + 1:] = [[] for _ in parts[first + 1:]]
+            if len(parts[first]) > MAX_STAGES:
+                self.problems.add((*path, n, "repeat"), f"makes more than {MAX_STAGES:,} stages")
+                raise MissingValue
+        return tuple(m for part in parts for m in part)
 
     def _stage(self, path: KeyPath, stage: StageEntry) -> Stage:
         """Return the Stage of one [[schedule.stage]]."""
         self.problems.attempt(self._check_roles, path, stage)
         floating = self.problems.attempt(self._floating, path, stage)
-        voltage = self._voltage(path, stage)
+        voltage, apart = self._voltage(path, stage)
         pulse = stage.pulse
         on, off = (stage.duration, 0.0) if pulse is None else (pulse.on, pulse.off)
         return Stage(stage.name, stage.duration, tuple(stage.anodes), tuple(stage.cathodes),
-                     voltage, on, off, stage.current, stage.limit, floating)
+                     voltage, on, off, stage.current, stage.limit, floating, stage.gradient, apart)
 
     def _check_roles(self, path: KeyPath, stage: StageEntry) -> None:
         """Check that every row exists and has one role, and that anodes come with cathodes."""
@@ -116,8 +157,9 @@ class StageReader:
             groups.append(tuple(group))
         return tuple(groups)
 
-    def _voltage(self, path: KeyPath, stage: StageEntry) -> float:
-        """Return the voltage [V] at the terminals; a gradient counts between the rows' centres."""
+    def _voltage(self, path: KeyPath, stage: StageEntry) -> tuple[float, Distance | None]:
+        """Return the voltage [V] at the terminals, and the distance that a gradient is taken over.
+        """
         given = [key for key in CONTROLS if getattr(stage, key) is not None]
         if stage.limit is not None and stage.current is None:
             self.problems.add((*path, "limit"), "a limit holds back a current; give current = "
@@ -125,27 +167,31 @@ class StageReader:
         if len(given) > 1:
             self.problems.add(path, f"has {'both ' * (len(given) == 2)}{' and '.join(given)}; "
                               "give one of them")
-            return MISSING
+            return MISSING, None
         if not stage.anodes and not stage.cathodes:
             if given and getattr(stage, given[0]):
                 what = "current" if given == ["current"] else "voltage"
                 self.problems.add(path, f"has a {what} but drives no rows; name anodes and "
                                   f"cathodes, or leave the {what} out")
-            return 0.0
+            return 0.0, None
         if stage.current is not None:
-            return 0.0
+            return 0.0, None
         if stage.voltage is not None:
-            return stage.voltage
+            return stage.voltage, None
         if stage.gradient is None:
             self.problems.add(path, "needs gradient = \"0.3 V/cm\", voltage = \"30 V\" or current "
                               "= \"1.5 A\"")
-            return MISSING
+            return MISSING, None
         if not set(stage.anodes) | set(stage.cathodes) <= set(self.rows):
-            return MISSING
-        apart = [np.linalg.norm(np.subtract(self.rows[a].centre, self.rows[c].centre))
-                 for a in stage.anodes for c in stage.cathodes]
-        if apart and max(apart) > 1.01 * min(apart):
-            self.problems.add((*path, "gradient"), f"the anodes are {min(apart):g} to "
-                              f"{max(apart):g} m from the cathodes, so that one gradient does not "
-                              "give one voltage; give the voltage")
-        return stage.gradient * float(np.mean(apart)) if apart else MISSING
+            return MISSING, None
+        if not stage.anodes or not stage.cathodes:
+            return MISSING, None
+        apart = self.problems.attempt(distance, [self.rows[a] for a in stage.anodes],
+                                      [self.rows[c] for c in stage.cathodes])
+        if apart is MISSING:
+            return MISSING, None
+        if not apart.metres > 0:
+            self.problems.add((*path, "gradient"), "an anode and a cathode have the same centre, "
+                              "so that a gradient gives no voltage; give the voltage")
+            return MISSING, None
+        return stage.gradient * apart.metres, apart

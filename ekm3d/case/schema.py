@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
+from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
 from ekm3d.case.toml_tables import Table, quantity
-from ekm3d.case.units import QuantityKind, not_negative, positive
+from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
+from ekm3d.constants import ZERO_CELSIUS
 
 LENGTH = QuantityKind("m", "0.5 m")
 
@@ -47,18 +49,31 @@ def _boxes(value):
 
 
 def _celsius(value):
-    """Return a temperature [C] of "15 C", "288.15 K" or a bare number of C."""
+    """Return a temperature [C] of "15 C", "288.15 K" or a bare number of K."""
     kind = QuantityKind("C", "25 C", 0.0, 100.0)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not 0 <= value - ZERO_CELSIUS <= 100:
+            raise ValueError(f"{value:g} K, as a bare number is in K, is out of range; write "
+                             f"'{value:g} C' if that is meant")
+        return round(value - ZERO_CELSIUS, 9)
     if not isinstance(value, str):
         return kind.read(value)
     number, _, unit = value.strip().partition(" ")
-    zero = {"C": 0.0, "degC": 0.0, "°C": 0.0, "K": 273.15}.get(unit)
+    zero = {"C": 0.0, "degC": 0.0, "°C": 0.0, "K": ZERO_CELSIUS}.get(unit)
     try:
         return kind.check(round(float(number) - zero, 9), value)
     except (TypeError, ValueError) as e:
         reason = "" if zero is None else f": {e}"
         raise ValueError(f"cannot read {value!r} as a temperature{reason}; write e.g. '25 C'"
                          ) from None
+
+
+def _deposition(value):
+    """Return a rate [1/s], or {mineral: rate [1/s]}."""
+    kind = not_negative("1/s", "0.034 1/s")
+    if isinstance(value, dict):
+        return {name: kind.read(rate) for name, rate in value.items()}
+    return kind.read(value)
 
 
 def _three(kind, example):
@@ -79,27 +94,16 @@ Length = Annotated[float, *quantity(LENGTH)]
 Width = Annotated[float, *quantity(positive("m", "0.1 m"))]
 Thickness = Annotated[float, *quantity(positive("m", "5 mm"))]
 Area = Annotated[float, *quantity(positive("m2", "3 m2"))]
-Head = Annotated[float, *quantity(QuantityKind("m", "0 m"))]
-Flux = Annotated[float, *quantity(not_negative("m/s", "5e-7 m/s"))]
-Rate = Annotated[float, *quantity(not_negative("m3/s", "1.5e-6 m3/s"))]
 Seepage = Annotated[float, *quantity(QuantityKind("m/s", "1e-6 m/s"))]
 Tank = Annotated[float, *quantity(not_negative("m3", "2 l"))]
-Time = Annotated[float, *quantity(positive("s", "132 h"))]
-Interval = Annotated[float, *quantity(positive("s", "30 min"))]
-Pause = Annotated[float, *quantity(not_negative("s", "10 min"))]
-Volts = Annotated[float, *quantity(not_negative("V", "30 V"))]
-Limit = Annotated[float, *quantity(positive("V", "60 V"))]
-Amperes = Annotated[float, *quantity(positive("A", "1.5 A"))]
 Overpotential = Annotated[float, *quantity(not_negative("V", "2.5 V"))]
-Gradient = Annotated[float, *quantity(not_negative("V/m", "0.3 V/cm"))]
 Resistance = Annotated[float, *quantity(not_negative("ohm", "18 ohm"))]
 PlateCapture = Annotated[float, *quantity(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))]
-Deposition = Annotated[float, *quantity(not_negative("1/s", "0.034 1/s"))]
+Deposition = Annotated[float | dict[str, float], BeforeValidator(_deposition),
+                       Field(examples=['"0.034 1/s"', '{ "Al(OH)3(a)" = "0.034 1/s" }'])]
 Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
-Courant = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
-Tolerance = Annotated[float, *quantity(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))]
 Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
-Pressure = Annotated[float, *quantity(positive("atm", "4.2e-4 atm"))]
+Pressure = Annotated[float, *quantity(GasPressure("atm", "4.2e-4 atm", 0.0, above=True))]
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
 
@@ -214,12 +218,14 @@ class ChemistryChoice(Table):
     database: str | None = None
     inline: dict[str, Any] | None = None
     extend: Files = []
-    activity: Literal["ideal"] | None = None
+    activity: Literal["davies", "ideal"] | None = None
+    exchange_gammas: bool = True
     temperature: Celsius = 25.0
     components: list[str] | None = None
     minerals: list[str] | None = None
     exchange: list[str] | None = None
     gases: dict[str, Pressure] | None = None
+    groups: dict[Literal["REE", "impurity", "ammonium"], list[str]] = {}
     exchanger: Exchanger | None = None
     exchangers: list[NamedExchanger] = []
     kinetics: list[Kinetic] = []
@@ -298,41 +304,8 @@ class WellEntry(Table):
     area: Area | None = None
     head: Head | None = None
     max_rate: Rate | None = None
+    max_head: Head | None = None
     composition: dict[str, Any] = {}
-
-
-class Pulse(Table):
-    """Pulse of a stage: power on, power off."""
-
-    on: Interval
-    off: Pause
-
-
-class StageEntry(Table):
-    """[[schedule.stage]]: driven rows and their supply."""
-
-    name: str = Field(examples=['"stage 1"'])
-    duration: Time
-    anodes: list[str] = []
-    cathodes: list[str] = []
-    gradient: Gradient | None = None
-    voltage: Volts | None = None
-    current: Amperes | None = None
-    limit: Limit | None = None
-    floating: list[str] = []
-    pulse: Pulse | None = None
-
-
-class ScheduleEntry(Table):
-    """[schedule]: stages, time steps and tolerances."""
-
-    pulses: Literal["averaged", "resolved"] = "averaged"
-    max_step: Interval = 1800.0
-    fixed_step: Interval | None = None
-    order: Literal[1, 2] = 1
-    cfl: Courant = 0.9
-    tolerance: Tolerance = 1e-10
-    stage: list[StageEntry] = []
 
 
 class SamplingEntry(CsvFile):

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.constants import STANDARD_ATMOSPHERE
+
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?:\d{1,2}[A-Za-zµμΩ%°·*/^()\s⁻-]*)*")
 
@@ -160,6 +162,15 @@ class Amount(QuantityKind):
         return number
 
     _unitless = bare
+
+
+@dataclass(frozen=True)
+class GasPressure(QuantityKind):
+    """Pressure of a gas in atm, the unit of its constant of dissolution; a bare number is in Pa."""
+
+    def bare(self, number: float) -> float:
+        """Return the atm of a number of Pa."""
+        return number / STANDARD_ATMOSPHERE
 
 
 def positive(unit: str, example: str) -> QuantityKind:

@@ -1,5 +1,7 @@
 """Wells of a case, read from [[well]]: injections, heads, drains and collectors.
 
+A stage may change what a well gives, by [[schedule.stage.well]], for as long as it lasts.
+
 Wells that do not fit (a box outside the block, a drain with a composition) are added to the
 problems.
 """
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from ekm3d.case.electrodes import Row
 from ekm3d.case.problems import MISSING, KeyPath, Problems
 from ekm3d.case.schema import Box, WellEntry
+from ekm3d.case.schema_schedule import StageEntry, StageWell
 from ekm3d.case.water import composition
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
@@ -30,6 +33,7 @@ class Well:
     rate: float | None = None       # m3/s, the sum over the well, for an injection
     head: float | None = None       # m
     max_rate: float | None = None   # m3/s, largest rate that it gives (head) or takes
+    max_head: float | None = None   # m, largest head of an injection; None: whatever its rate needs
     composition: dict[str, float] = field(default_factory=dict)    # component -> mol/m3
 
 
@@ -45,13 +49,57 @@ class WellReader:
         return tuple(self.problems.attempt(self._well, ("well", n), entry, rows)
                      for n, entry in enumerate(entries))
 
+    def read_stages(self, stages: Sequence[StageEntry], entries: Sequence[WellEntry]
+                    ) -> tuple[tuple[Well | None, ...], ...]:
+        """Return the wells in every stage, as [[schedule.stage.well]] changes them; None: closed.
+        """
+        return tuple(self.problems.attempt(self._stage, ("schedule", "stage", n), stage, entries)
+                     for n, stage in enumerate(stages))
+
+    def _stage(self, path: KeyPath, stage: StageEntry, entries: Sequence[WellEntry]
+               ) -> tuple[Well | None, ...]:
+        """Return the wells in one stage."""
+        self.problems.attempt(self.problems.check_names, stage.well, (*path, "well"), "well")
+        changes = {change.name: (n, change) for n, change in enumerate(stage.well)}
+        known = [entry.name for entry in entries]
+        for name, (n, _) in changes.items():
+            if name not in known:
+                self.problems.add((*path, "well", n, "name"), f"there is no [[well]] {name!r}"
+                                  + suggest(name, known))
+        wells: list[Well | None] = []
+        for n, entry in enumerate(entries):
+            if entry.name not in changes:
+                wells.append(self._data(("well", n), entry))
+            elif changes[entry.name][1].off:
+                wells.append(None)
+            else:
+                m, change = changes[entry.name]
+                wells.append(self._data((*path, "well", m), self._changed(entry, change)))
+        return tuple(wells)
+
+    @staticmethod
+    def _changed(entry: WellEntry, change: StageWell) -> WellEntry:
+        """Return a [[well]] with the keys that a stage gives; a rate replaces flux and area."""
+        given = {key: value for key, value in change if value is not None
+                 and key not in ("name", "off")}
+        if "rate" in given:
+            given = {"flux": None, "area": None} | given
+        elif "flux" in given:
+            given["rate"] = None
+        return entry.model_copy(update=given)
+
     def _well(self, path: KeyPath, well: WellEntry, rows: Mapping[str, Row]) -> Well:
         """Return the Well of one [[well]]."""
         self._check_place(path, well, rows)
+        return self._data(path, well)
+
+    def _data(self, path: KeyPath, well: WellEntry) -> Well:
+        """Return the Well of one [[well]], or of one that a stage has changed."""
         rate = self._rate(path, well)
         self._check_keys(path, well)
         feed = composition(well.composition, (*path, "composition"), self.chem, self.problems)
-        return Well(well.name, well.kind, well.at, well.box, rate, well.head, well.max_rate, feed)
+        return Well(well.name, well.kind, well.at, well.box, rate, well.head, well.max_rate,
+                    well.max_head, feed)
 
     def _check_place(self, path, well, rows):
         """Check that the well has one place, which exists and lies in the block."""
@@ -80,7 +128,10 @@ class WellReader:
             for key in ("head", "max_rate"):
                 if getattr(well, key) is not None:
                     add((*path, key), "an injection has a rate (or flux and area) and nothing "
-                        "else; for a head with a limit take kind = \"head\"")
+                        "else but max_head; for a head with a limit take kind = \"head\"")
+        elif well.max_head is not None:
+            add((*path, "max_head"), f"a {well.kind} has a head; leave it out, or take kind = "
+                "\"injection\"")
 
     def _rate(self, path, well):
         """Return the rate [m3/s] of an injection, given or as flux times area; else None."""

@@ -101,7 +101,8 @@ class Equations:
         water, dissolved = over_terms(chem.water, 0), over_terms(1, 0)
         # ln of the terms = action @ [ln a_k, ln x, ln q, ln a_w, factors(I), ln water, ln X, 1]
         self.action = np.column_stack([
-            self.nu, sites, sums, water, over_terms(self.activity.action, 0), dissolved,
+            self.nu, sites, sums, water,
+            over_terms(self.activity.action, self.activity.exchange), dissolved,
             over_terms(0, ex.scaled_by_charge), over_terms(LN10 * chem.log_k, ex.constant)])
         # equations as sums over the terms, and their derivatives
         self.sums = np.column_stack([self.nu, sites, sums, over_terms(chem.z**2 / 2, 0),
@@ -113,6 +114,7 @@ class Equations:
             ("action", self.action), ("sums", self.sums.T), ("sizes", np.abs(self.nu).T),
             ("watered", self.watered), ("of_species", self.sums[:S].T),
             ("of_exchange", self.sums[S:].T), ("growth", self.activity.action),
+            ("growth_x", self.activity.exchange),
             ("by_charge", ex.scaled_by_charge), ("saturation", self.phases.nu),
             ("in_phases", self.phases.nu.T), ("in_phases_sizes", np.abs(self.phases.nu).T))}
         self.additive = np.all(self.nu >= 0, axis=0)
@@ -241,6 +243,9 @@ class Equations:
         if damping is None:
             growth = weighted["growth"](self.activity.slopes(r.strength))       # -d ln gamma/d ln I
             A[main, at[self.I]] = weighted["of_species"](growth * r.terms[:S])
+            if self.activity.exchange.any():
+                growth = weighted["growth_x"](self.activity.slopes(r.strength))
+                A[main, at[self.I]] += weighted["of_exchange"](growth * r.terms[S:])
             A[main, at[self.W]] = weighted["watered"](r.terms)
             A[at[self.I], at[self.I]] -= voxels.water * r.strength
             A[at[self.W], at[self.W]] += voxels.water * np.exp(y[self.W])
@@ -343,7 +348,7 @@ class PivotOrder:
             return np.any((q.sums != 0) & (growth != 0)[:, None], axis=0)
 
         pattern[:q.B, :q.I] = np.any(q.products != 0, axis=0)
-        ions = np.append(np.abs(q.activity.action).sum(axis=1), np.zeros(q.E))
+        ions = np.abs(np.vstack([q.activity.action, q.activity.exchange])).sum(axis=1)
         pattern[:q.B, q.I] = couples(ions)
         pattern[:q.B, q.W] = np.any(q.watered != 0, axis=1)
         if q.H is not None:

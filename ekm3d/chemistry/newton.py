@@ -47,7 +47,7 @@ def csr(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return start, columns, table[rows, columns]
 
 
-def csr_of_lists(lists: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
+def csr_of_lists(lists: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, list[int]]:
     """Return the CSR form of lists: start (lists + 1,), and all their members."""
     return (np.cumsum([0, *map(len, lists)]),
             [member for members in lists for member in members])
@@ -70,8 +70,8 @@ class NewtonTables:
     """Constant tables of the kernel `newton`, each named as the parameter of its declaration.
 
     K components, S species, E exchange species, T = S + E terms, N exchangers, P phases (arrays at
-    least 1 long), B unknowns that are logarithms, U = B + P unknowns; G ion sizes + 1, D entries
-    of the matrix that are sums over sources. Pairs x_start, x_column are CSR. int32 and float64.
+    least 1 long), B unknowns that are logarithms, U = B + P unknowns; G ion sizes + 1.
+    Pairs x_start, x_column are CSR. int32 and float64.
     """
 
     action_start: np.ndarray     # (T + 1,) ln of the terms = action @ factors
@@ -80,12 +80,12 @@ class NewtonTables:
     sum_start: np.ndarray        # (T + 1,) contributions of each term to the equations
     sum_row: np.ndarray
     sum_weight: np.ndarray
-    direct_start: np.ndarray     # (D + 1,) matrix entries = direct @ sources
+    direct_start: np.ndarray     # (B + 1,) matrix entries of every equation = direct @ sources
     direct_source: np.ndarray
-    direct_at: np.ndarray        # (D,) number of the entry
+    direct_at: np.ndarray        # number of the entry
     direct_weight: np.ndarray
-    growth: np.ndarray           # (S, G) -ln gamma = growth @ functions of I
-    sizes: np.ndarray            # (G,) ion sizes b of the activity model, and a 0
+    growth: np.ndarray           # (T, G) -ln gamma = growth @ functions of I
+    sizes: np.ndarray            # (G,) ion sizes b of the activity model, 1 of I/(1 + I), and a 0
     on: np.ndarray               # (T, N) 1 where a term is scaled by an exchanger's charge X
     phase_nu: np.ndarray         # (P, K) components set free by dissolution
     phase_water: np.ndarray      # (P,) H2O set free
@@ -103,9 +103,10 @@ class NewtonTables:
     move_start: np.ndarray       # (P + 1,) entries that move from a master's row to its phase's
     move_from: np.ndarray
     move_to: np.ndarray
-    below_start: np.ndarray      # (U + 1,) rows below each pivot
-    below: np.ndarray
-    target: np.ndarray           # entries that the elimination changes, in order
+    balance: np.ndarray          # (U,) equation to assemble when a row has its turn, or -1
+    phase: np.ndarray            # (U,) then the phase to insert, by its place in `order`, or -1
+    target_start: np.ndarray     # (U + 1,) entries that the elimination of a row changes, in order
+    target: np.ndarray
     per: np.ndarray              # (T,) amounts per mole of species
 
     @classmethod
@@ -114,21 +115,23 @@ class NewtonTables:
         order, phases, ex = q.pivot_order, q.phases, q.exchangers
         pad = max(1, phases.count)
         action, sums, matrix = csr(q.action), csr(q.sums), Matrix(order, q)
-        rows, columns, weights = derivatives(q, order.position)
-        direct = csr(weights)
+        equation, unknown, source, weight = derivatives(q)
         move_start, move_from = csr_of_lists(matrix.move_from)
         _, move_to = csr_of_lists(matrix.move_to)
-        below_start, below = csr_of_lists(matrix.below)
+        target_start, target = csr_of_lists(matrix.target)
         on = np.zeros((q.S + q.E, q.N))
         on[q.S:] = ex.scaled_by_charge
         return cls(
             action_start=_integers(action[0]), action_column=_integers(action[1]),
             action_weight=action[2], sum_start=_integers(sums[0]), sum_row=_integers(sums[1]),
-            sum_weight=sums[2], direct_start=_integers(direct[0]),
-            direct_source=_integers(direct[1]),
-            direct_at=_integers(matrix.number[rows, columns]), direct_weight=direct[2],
-            growth=np.ascontiguousarray(q.activity.action),
-            sizes=np.append(q.activity.sizes[:, 0], 0.0), on=on,
+            sum_weight=sums[2],
+            direct_start=_integers(np.searchsorted(equation, np.arange(q.B + 1))),
+            direct_source=_integers(source),
+            direct_at=_integers(matrix.number[order.position[equation],
+                                              order.position[unknown]]),
+            direct_weight=weight,
+            growth=np.vstack([q.activity.action, q.activity.exchange]),
+            sizes=np.append(q.activity.sizes[:, 0], [1.0] * q.activity.saturates + [0.0]), on=on,
             phase_nu=_padded(phases.nu, (pad, q.K)), phase_water=_padded(phases.water, (pad,)),
             phase_constant=_padded(phases.constant, (pad,)), additive=_integers(q.additive),
             may_lack=_integers(q.may_lack), gas_phase=_integers(phases.gas, pad),
@@ -137,15 +140,15 @@ class NewtonTables:
             diagonal=_integers(np.diag(matrix.number)), row_start=_integers(matrix.start),
             column=_integers(matrix.column), move_start=_integers(move_start, pad + 1),
             move_from=_integers(move_from), move_to=_integers(move_to),
-            below_start=_integers(below_start), below=_integers(below),
-            target=_integers(matrix.target), per=np.append(np.ones(q.S), ex.per))
+            balance=matrix.balance, phase=matrix.phase,
+            target_start=_integers(target_start), target=_integers(target),
+            per=np.append(np.ones(q.S), ex.per))
 
     def counts(self) -> dict[str, int]:
         """Return the kernel's compile-time lengths of these tables."""
         return dict(NACTION=len(self.action_weight), NSUM=len(self.sum_weight),
-                    NDIRECT=len(self.direct_weight), ND=len(self.direct_at),
-                    ND1=len(self.direct_start), NFILL=len(self.column),
-                    NMOVE=len(self.move_from), NBELOW=len(self.below), NTARGET=len(self.target))
+                    NDIRECT=len(self.direct_weight), NFILL=len(self.column),
+                    NMOVE=len(self.move_from), NTARGET=len(self.target))
 
 
 class Newton:
@@ -163,10 +166,12 @@ class Newton:
                              max_extrapolation=MAX_EXTRAPOLATION)
         self.names = [p.name for p in signature(kernel_text(SOURCE), KERNEL) or ()]
         self.bound = backend.kernel(
-            SOURCE, KERNEL, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes), NT=q.S + q.E, NS=q.S,
-            NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M, NU=q.B + P, NT1=q.S + q.E + 1,
-            NU1=q.B + P + 1, NP1=max(1, P), NP2=max(1, P) + 1, LANES=LANES, MANY=MANY,
-            AT_ONCE=AT_ONCE, **self.tables.counts())
+            SOURCE, KERNEL, fixed=self.by_name, NK=q.K, NX=q.N, NP=P, NG=len(self.tables.sizes),
+            NT=q.S + q.E, NS=q.S, NE=q.E, NM=q.M, NGAS=q.phases.G, NB=q.B, NW=q.B + q.M,
+            NB1=q.B + 1, NU=q.B + P, NT1=q.S + q.E + 1, NU1=q.B + P + 1, NP1=max(1, P),
+            NP2=max(1, P) + 1, LANES=LANES, MANY=MANY, AT_ONCE=AT_ONCE,
+            NGROW=q.E if q.activity.exchange.any() else 0, SATURATES=int(q.activity.saturates),
+            **self.tables.counts())
 
     def __call__(self, state: ChemicalState, where: Array, tolerance: float,
                  elapsed: float) -> tuple[Array, Array]:
@@ -191,8 +196,9 @@ class Matrix:
 
     number (U, U): numbers of the entries, row by row, 0 for those that are always 0; start,
     column: their CSR form. move_from, move_to: of every phase the entries that move from its
-    master's row to its own. below: rows below each pivot; target: the entries that elimination
-    changes, one after the other.
+    master's row to its own. target: the entries that elimination changes, row after row, one after
+    the other. balance, phase: equation and phase that every row's turn begins with, or -1: a phase
+    and its master's equation are taken together.
     """
 
     def __init__(self, order: PivotOrder, q: Equations):
@@ -205,30 +211,34 @@ class Matrix:
             both = np.flatnonzero(pattern[at[q.B + p]] & pattern[at[k]])
             self.move_from.append(self.number[at[k], both])
             self.move_to.append(self.number[at[q.B + p], both])
-        self.below: list[np.ndarray] = []
-        self.target: list[int] = []
-        for r in range(len(fill)):
-            self.below.append(r + 1 + np.flatnonzero(fill[r + 1:, r]))
-            right = r + 1 + np.flatnonzero(fill[r, r + 1:])
-            self.target.extend(self.number[row, c] for row in self.below[-1] for c in right)
+        self.target = [[self.number[r, c] for above in np.flatnonzero(fill[r, :r])
+                        for c in above + 1 + np.flatnonzero(fill[above, above + 1:])]
+                       for r in range(len(fill))]
+        self.balance, self.phase = (np.full(len(fill), -1, np.int32) for _ in range(2))
+        self.balance[at[:q.B]] = np.arange(q.B)
+        for n, (p, k) in enumerate(zip(order.phases, order.masters, strict=True)):
+            first, last = sorted((at[k], at[q.B + p]))
+            self.balance[last] = -1
+            self.balance[first], self.phase[first] = k, n
 
 
-def derivatives(q: Equations, position: np.ndarray
-                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (rows, columns, weights) of matrix entries that are sums of weights times sources.
+def derivatives(q: Equations) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return (equation, unknown, source, weight) of the matrix: an entry is the sum of its weights
+    times sources. Sorted in this order.
 
-    Sources (2 T,) are the terms and their derivatives: of species by ln I, of exchange species
-    through X by ln a_H. position (U,): row and column of each unknown.
+    Sources (2 T + E,) are the terms and their derivatives: of species by ln I, of exchange species
+    through X by ln a_H, and by ln I.
     """
-    terms, out = q.S + q.E, np.zeros((q.B, q.B, 2 * (q.S + q.E)))
+    terms, out = q.S + q.E, np.zeros((q.B, q.B, 2 * (q.S + q.E) + q.E))
     sums = q.sums.T
     out[:, :q.I, :terms] = q.products.transpose(1, 2, 0)
     out[:, q.W, :terms] = q.watered
     ions = np.any(q.activity.action != 0, axis=1)
     out[:, q.I, terms:terms + q.S] = sums[:, :q.S] * ions
-    out[:, q.H, terms + q.S:] += sums[:, q.S:] * q.exchangers.scaled_by_charge.any(axis=1)
-    rows, columns = np.nonzero(out.any(axis=2))
-    return position[rows], position[columns], out[rows, columns]
+    out[:, q.H, terms + q.S:2 * terms] += sums[:, q.S:] * q.exchangers.scaled_by_charge.any(axis=1)
+    out[:, q.I, 2 * terms:] = sums[:, q.S:] * np.any(q.activity.exchange != 0, axis=1)
+    equation, unknown, source = np.nonzero(out)
+    return equation, unknown, source, out[equation, unknown, source]
 
 
 def _integers(values, count=None):

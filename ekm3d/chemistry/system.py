@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from ekm3d.chemistry.chemical_state import Array
+from ekm3d.constants import TEMPERATURE
 from ekm3d.errors import InputError
 
 HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
@@ -55,7 +56,7 @@ class ChemicalSystem:
     nu_m: np.ndarray             # (M, K) components set free by dissolution
     water_m: np.ndarray          # (M,) H2O set free
     log_k_m: np.ndarray          # (M,)
-    debye_A: float               # log10 gamma = -A z2 sqrt I/(1 + size sqrt I) + linear I
+    debye_A: Array | float       # log10 gamma = -A z2 sqrt I/(1 + size sqrt I) + linear I; or (S,)
     size: np.ndarray             # (S,) l^1/2/mol^1/2; 1: Davies, with linear = 0.3 A z2
     linear: np.ndarray           # (S,) l/mol; all 0, with A = 0: ideal
     water_activity: float        # a_w = 1 - water_activity sum m; 0: a_w = 1
@@ -69,6 +70,12 @@ class ChemicalSystem:
     water_g: np.ndarray = _none()   # (G,) H2O set free
     log_k_g: np.ndarray = _none()   # (G,) of gas [atm] = components
     pressure_g: np.ndarray = _none()   # (G,) atm, constant
+    saturating: np.ndarray = _none()   # (S,) of I/(1 + I) in log10 gamma, see `activity`; or empty
+    debye_x: np.ndarray = _none()   # (E,) A, size and linear of exchange species, with z = z_x,
+    size_x: np.ndarray = _none()   # or empty: their activity is that of their convention alone
+    linear_x: np.ndarray = _none()
+    valid_strength: float = np.inf  # mol/l, up to which the activity coefficients hold
+    temperature: float = TEMPERATURE    # K
 
     def __post_init__(self):
         for each in fields(self):
@@ -80,6 +87,11 @@ class ChemicalSystem:
     def hydrogen(self) -> int | None:
         """Index of the component H+, or None in a system without acidity."""
         return self.components.index(HYDROGEN) if HYDROGEN in self.components else None
+
+    @property
+    def inverse_temperature(self) -> float:
+        """298.15 K over the temperature [1]: of F/(RT) over that of 25 C."""
+        return TEMPERATURE / self.temperature
 
     @property
     def unknowns(self) -> int:
@@ -114,8 +126,14 @@ class ChemicalSystem:
 
     def ideal(self) -> "ChemicalSystem":
         """Return the system with all activity coefficients and the water activity equal to 1."""
-        zero = np.zeros_like(self.linear)
-        return replace(self, debye_A=0.0, linear=zero, water_activity=0.0)
+        zero, none = np.zeros_like(self.linear), np.zeros(0)
+        return replace(self, debye_A=0.0, linear=zero, water_activity=0.0, saturating=none,
+                       valid_strength=np.inf).without_exchange_coefficients()
+
+    def without_exchange_coefficients(self) -> "ChemicalSystem":
+        """Return the system whose exchange species have no activity coefficients."""
+        none = np.zeros(0)
+        return replace(self, debye_x=none, size_x=none, linear_x=none)
 
 
 def unknown(what: str, name: object, known: Iterable[object]) -> str:

@@ -13,8 +13,10 @@ from ekm3d.errors import InputError
 from ekm3d.suggest import suggest
 from ekm3d.text_table import table
 from ekm3d.thermodata import load
-from ekm3d.thermodata.build import build, merge, sites_of
-from ekm3d.thermodata.records import KEYS
+from ekm3d.thermodata.build import build, merge, not_computed, sites_of
+from ekm3d.thermodata.groups import group_of
+from ekm3d.thermodata.records import KEYS, REFUSED
+from ekm3d.thermodata.suspects import suspects
 
 Record = dict[str, Any]             # one table of a database file
 Tables = dict[str, Any]             # kind -> records, and tables such as [activity]
@@ -76,7 +78,9 @@ def report(args: argparse.Namespace) -> list[str]:
     if args.kind or args.components:
         return [title, *(line for kind in kinds
                          for line in _listed(kind, [r for k, r in records if k == kind]))]
-    return [title, *_overview(tables), *_left_out(reading)]
+    doubts = [f"  {text}" for text in suspects(tables)]
+    return [title, *_overview(tables), *_left_out(tables, reading),
+            *(["", f"suspect constants ({len(doubts)}):", *doubts] if doubts else [])]
 
 
 def _database(file: str | None) -> tuple[Tables, str, Any]:
@@ -88,11 +92,13 @@ def _database(file: str | None) -> tuple[Tables, str, Any]:
         tables, origins = load.combined(load.PACKAGE)
         title, reading = "the package's database", None
     else:
-        parts, reading = load.load(file)
+        base = load.combined(load.PACKAGE)[0] if load.is_fragment(file) else None
+        parts, reading = load.load(file, base)
         complete = {"activity", "mobility", "component"} <= set(parts[0][1])
         tables, origins = merge(parts if complete else [*load.package(), *parts])
         title = file if complete else f"the package's database, extended by {file}"
-    build(tables, origins=origins)
+    model = tables["activity"].get("model") if isinstance(tables.get("activity"), dict) else None
+    build(tables, origins=origins, activity="davies" if model in REFUSED else None)
     return tables, title, reading
 
 
@@ -146,19 +152,21 @@ def _overview(tables: Tables) -> list[str]:
     lines = table([(PLURALS[kind], len(tables[kind])) for kind in KEYS if tables.get(kind)], "<>")
     groups: dict[str, list[str]] = {}
     for record in tables["component"]:
-        groups.setdefault(record.get("group") or "other", []).append(record["name"])
+        groups.setdefault(group_of(record) or "other", []).append(record["name"])
     return [*lines, "", "components", *table([(g, " ".join(n)) for g, n in groups.items()], "<<"),
             "", "ekm3d database --kind mineral        lists a kind",
             "ekm3d database --components La+3 SO4-2 H+        lists what these form",
             "ekm3d database LaSO4+        shows a record"]
 
 
-def _left_out(reading: Any) -> list[str]:
+def _left_out(tables: Tables, reading: Any) -> list[str]:
     """Return remarks on a PHREEQC file and its entries that are not in the database."""
     if reading is None:
         return []
-    return ["", *reading.remarks, *([f"not taken over ({len(reading.skipped)}):"]
-                                    if reading.skipped else []),
+    model = tables["activity"]["model"]
+    refused = [not_computed(model)] if model in REFUSED else []
+    heading = [f"not taken over ({len(reading.skipped)}):"] if reading.skipped else []
+    return ["", *refused, *reading.remarks, *heading,
             *(f"  line {line}: {text}" for line, text in reading.skipped)]
 
 
@@ -169,7 +177,7 @@ def _listed(kind: str, records: list[Record]) -> list[str]:
     rows: list[tuple[Any, ...]]
     if kind == "component":
         rows = [("name", "label", "group", "g/mol", "D m2/s", "source")]
-        rows += [(r["name"], r.get("label", r["name"]), r.get("group", ""),
+        rows += [(r["name"], r.get("label", r["name"]), group_of(r),
                   f"{r['molar_mass']:g}", f"{r['diffusion']:.3g}", _short(r["source"]))
                  for r in records]
         align = "<<<>><"

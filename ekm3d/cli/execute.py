@@ -56,7 +56,8 @@ def execute(args: argparse.Namespace, team: Alone, case: Case, out: Path, backen
     sim = Simulation(case, backend_of(backend, team), team)
     if not args.quiet:
         begin = f"; resumed at t = {resumed.time:g} s" if resumed else ""
-        tell(f"{case.title}\nbackend {sim.backend}; results go to {out}{begin}")
+        tell("\n".join([case.title, *(f"remark: {text}" for text in case.remarks),
+                        f"backend {sim.backend}; results go to {out}{begin}"]))
     results = sim.run(out, getattr(args, "force", False), args.quiet, args.profile, control)
     tell(table(results.summary))
     return 0

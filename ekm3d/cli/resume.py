@@ -73,7 +73,7 @@ def _latest(overrides: list[str]) -> tuple[str, ...]:
 
 def _is_done(out: Path, resumed: Checkpoint, case: Case) -> bool:
     """Return True if the run has come to the end of the case and has written its summary."""
-    end = sum(stage.duration for stage in case.schedule.stages)
+    end = sum(stage.duration for stage in case.schedule.run_stages)
     return (out / SUMMARY_FILE).exists() and resumed.time >= end * (1 - 1e-9)
 
 

@@ -1,4 +1,4 @@
-"""Self-test of a GPU that "auto" may take: two steps of the field block at 50 cm, beside NumPy.
+"""Self-test of a GPU that "auto" may take: two steps of the coarse field block, beside NumPy.
 
 Every operator of such a step takes part. The first time, compiling takes some seconds; a GPU that
 passes is remembered in the cache of kernels by its name, its driver, CuPy and the kernels' text.
@@ -18,7 +18,7 @@ from ekm3d.parallel.team import ALONE, Alone
 from ekm3d.resources import case_path, folder
 from ekm3d.version import __version__
 
-CASE = "grid.spacing=50 cm"
+CASE = "grid.spacing=['25 cm', '50 cm', '50 cm']"
 FIELDS = ("totals", "c", "exchanged", "solid", "phi", "head")
 ALLOWED = 1e-9              # of a field's largest value; both solvers end at 1e-11 of the source
 

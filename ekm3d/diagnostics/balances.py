@@ -1,17 +1,19 @@
 """Balances of a run: mass of every component, charge of every voxel, Faraday's law, water.
 
-None of them is used by the model; each can fail.
+None of them is used by the model; each can fail. What a run cannot audit is None.
 """
 
 import numpy as np
 
 from ekm3d.boundaries.electrodes import Electrodes
+from ekm3d.diagnostics.budget import Budget
 from ekm3d.diagnostics.inventory import by_total
 from ekm3d.diagnostics.run_view import BalanceView
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.physics.catholyte import sum_over_strips
 from ekm3d.state import component, minerals, on_clay, stores
 
+NEVER_THERE = 1e-9     # scale of a component that was never there, over the largest scale
 Rows = tuple[int, ...]                  # indices of electrode rows
 Limits = list[tuple[int, int]]          # (first, last + 1) of the voxels along z, y, x
 
@@ -20,7 +22,8 @@ class FaradayBox:
     """Box of voxels around one row or rows close by: acid in it and through its walls = I t / F.
 
     Acid is counted from the species, the exchanger and the solids, not from the transported
-    total; the flux through the walls is that of the faces of all its voxels. Amounts in mol.
+    total; the flux through the walls is that of the faces of all its voxels. Sides of the block
+    and electrodes of other rows that the box touches are walls, too. Amounts in mol.
     """
 
     def __init__(self, sim: BalanceView, rows: Rows, limits: Limits):
@@ -29,6 +32,9 @@ class FaradayBox:
         self.strips = np.flatnonzero(np.isin(sim.electrodes.strip_row, rows))
         self.window = sim.domain.subregion(limits)
         self.cut = Ellipsis, *(slice(p.start + GHOST, p.stop + GHOST) for p in self.window.part)
+        faces = sim.contacts.faces
+        self.walls = np.flatnonzero(self.window.holds(faces.voxel)
+                                    & ~np.isin(faces.strip, self.strips))
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
         self.start = self.inside()
@@ -56,6 +62,7 @@ class FaradayBox:
         self.made += sim.transport.acid[self.strips].sum() * dt
         self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
         self.passed -= sim.transport.entered[self.number] * dt
+        self.passed -= sim.transport.acid_into_ore[self.walls].sum() * dt
         for (place, _), moved in zip(sim.flow.wells, sim.transport.openings, strict=True):
             self.passed -= moved[h, self.window.holds(place.voxel)].sum() * dt
 
@@ -67,10 +74,10 @@ class FaradayBox:
             self.passed -= self._sum(sim.reactions.taken[h][self.cut])
             self.passed -= sim.catholytes.absorbed[h, self.strips].sum()
 
-    def error(self) -> float:
-        """Imbalance |inside + passed - made| over the charge passed; 0 before any current."""
+    def error(self) -> float | None:
+        """Imbalance |inside + passed - made| over the charge passed; None before any current."""
         if self.passed_charge == 0.0:
-            return 0.0
+            return None
         return abs(self.inside() - self.start + self.passed - self.made) / self.passed_charge
 
 
@@ -106,7 +113,8 @@ class Balances:
     """Balances of a run, updated around every step.
 
     charge_max: largest net charge of a voxel so far, over its dissolved ions; water_max: largest
-    residual of the flow.
+    residual of the flow, None of both where potential or flow are not solved for; budget: what came
+    in and went out, by well and side.
     """
 
     def __init__(self, sim: BalanceView):
@@ -117,9 +125,11 @@ class Balances:
             sim.domain.sum(np.abs(component(s, sim.chem, k)))
             for k in range(len(sim.chem.components))])
         charged = sim.physics.potential and sim.chem.hydrogen is not None
-        self.boxes = [FaradayBox(sim, *box) for box in boxes_around(sim.electrodes)
-                      if charged and not sim.case.sides]
-        self.charge_max = self.water_max = 0.0
+        self.boxes = [FaradayBox(sim, *box) for box in boxes_around(sim.electrodes) if charged]
+        self.charge_max = 0.0 if sim.physics.potential else None
+        self.water_max = 0.0 if sim.physics.flow else None
+        self.mass_max = np.zeros(len(sim.chem.components))
+        self.budget = Budget(sim)
         self.check_charge()
 
     def stored(self) -> np.ndarray:
@@ -133,30 +143,48 @@ class Balances:
         """Add a step whose rates are known and in which nothing has moved yet."""
         for box in self.boxes:
             box.step(dt)
-        self.water_max = max(self.water_max, self.sim.flow.residual)
+        self.budget.before(dt)
+
+    def without_transport(self, dt: float) -> None:
+        """Add a step in which water flows and no component moves."""
+        self.budget.water(dt)
 
     def after(self) -> None:
-        """Complete the step: drains and charge."""
-        for box in self.boxes:
-            box.drain()
+        """Complete the step: drains, charge and water."""
+        if self.sim.physics.transport:
+            for box in self.boxes:
+                box.drain()
+            self.budget.after()
         self.check_charge()
+        if self.water_max is not None:
+            self.water_max = max(self.water_max, self.sim.flow.residual)
 
     def check_charge(self) -> None:
         """Update charge_max with the net charge over all phases now."""
-        if self.sim.physics.potential:
+        if self.charge_max is not None:
             self.charge_max = max(self.charge_max, self.sim.electrolyte.imbalance(self.sim.state))
 
-    def mass_errors(self) -> np.ndarray:
-        """Relative errors (K,) of mass: |stored - initial - injected - made| / present."""
+    def mass_errors(self) -> np.ndarray | None:
+        """Largest relative mass errors (K,) so far, |stored - initial - injected - made| / scale.
+
+        scale: what was there at t = 0, and all that came in and went out since, taken as positive.
+        "So far": at the calls of this function, that is in the rows of the series. None without
+        transport.
+        """
+        if not self.sim.physics.transport:
+            return None
         s = self.sim.state
         entered = s.injected + s.gas_uptake
-        scale = self.scale + np.abs(s.injected) + np.abs(s.gas_uptake)
+        scale = self.scale + self.budget.passed
         if self.sim.chem.hydrogen is not None:
             entered[self.sim.chem.hydrogen] += s.electrode_acid.sum()
             scale[self.sim.chem.hydrogen] += np.abs(s.electrode_acid).sum()
         error = np.abs(self.stored() - self.initial - entered)
-        return np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
+        never_there = NEVER_THERE * scale.max(initial=1.0)
+        self.mass_max = np.maximum(self.mass_max, error / np.where(scale > 0, scale, never_there))
+        return self.mass_max
 
-    def faraday_error(self) -> float:
-        """Largest error of the boxes around the rows."""
-        return max((box.error() for box in self.boxes), default=0.0)
+    def faraday_error(self) -> float | None:
+        """Largest error of the boxes around the rows; None where no row has passed a current."""
+        return max((error for box in self.boxes if (error := box.error()) is not None),
+                   default=None)

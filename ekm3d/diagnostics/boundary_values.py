@@ -30,6 +30,20 @@ class BoundaryValues:
         """Current into the block through each open side [A]."""
         return self._per_side(self.run.potential.into_ore)
 
+    @property
+    def side_power(self) -> float:
+        """Power that enters the block through its sides with their currents [W].
+
+        Against the potential 0 V of driven cathodes; 0 where no side has a potential or a current.
+        """
+        run, power = self.run, 0.0
+        for n, side in enumerate(run.case.sides):
+            if side.potential is not None or side.current is not None:
+                faces = run.contacts.of_side(n)
+                power += float((run.potential.boundary_state.level
+                                * run.potential.into_ore)[faces].sum())
+        return power
+
     def side_potentials(self) -> dict[str, float]:
         """Mean potential behind each open side [V]."""
         run = self.run

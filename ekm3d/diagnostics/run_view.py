@@ -62,15 +62,28 @@ class FieldView(StateView, Protocol):
     def nonequilibrium(self) -> MediumView: ...
 
 
-class BalanceView(StateView, Protocol):
-    """State with the fluxes that balances add up."""
+class HeadView(StateView, Protocol):
+    """State with the flow of its wells."""
 
-    case: Any                   # sides
-    physics: Any                # switches: potential, ...
+    case: Any                   # wells
+    flow: Flow
+
+
+class BudgetView(StateView, Protocol):
+    """State with what enters and leaves it."""
+
+    case: Any                   # wells, sides
+    contacts: BoundaryFaces
     flow: Flow
     transport: Transport
-    electrolyte: Electrolyte
     catholytes: Catholytes
+
+
+class BalanceView(BudgetView, Protocol):
+    """State with the fluxes that balances add up."""
+
+    physics: Any                # switches: potential, ...
+    electrolyte: Electrolyte
     reactions: Reactions
 
 
@@ -91,12 +104,13 @@ class BoundaryView(Protocol):
 class BalancesView(Protocol):
     """Errors of the balances so far."""
 
-    charge_max: float
-    water_max: float
+    charge_max: float | None
+    water_max: float | None
+    budget: Any                 # a Budget
 
-    def mass_errors(self) -> np.ndarray: ...
+    def mass_errors(self) -> np.ndarray | None: ...
 
-    def faraday_error(self) -> float: ...
+    def faraday_error(self) -> float | None: ...
 
 
 class BoundaryValuesView(Protocol):
@@ -104,6 +118,11 @@ class BoundaryValuesView(Protocol):
 
     @property
     def terminal_voltage(self) -> float: ...
+
+    @property
+    def side_power(self) -> float: ...
+
+    def side_currents(self) -> dict[str, float]: ...
 
     def row_currents(self) -> np.ndarray: ...
 

@@ -33,11 +33,16 @@ class Sample:
         """positions: (x, y, z) [m] of the points; none: all voxels of ore."""
         self.run, self.points = run, voxels_at(run, positions) if len(positions) else None
 
-    def of(self, field: np.ndarray) -> "PointValues | OreValues":
-        """Statistics of an array (nz, ny, nx) of this rank."""
-        if self.points is not None:
-            return PointValues(self.run.domain.gather(padded(self.run, field), self.points))
-        return OreValues(self.run, field)
+    def of(self, field: np.ndarray, where: np.ndarray | None = None) -> "PointValues | OreValues":
+        """Statistics of an array (nz, ny, nx) of this rank; where: mask of voxels that count."""
+        if self.points is None:
+            return OreValues(self.run, field, self.run.holds_ore if where is None
+                             else self.run.holds_ore & where)
+        gather = self.run.domain.gather
+        numbers = gather(padded(self.run, field), self.points)
+        if where is not None:
+            numbers = numbers[gather(padded(self.run, where.astype(float)), self.points) > 0]
+        return PointValues(numbers)
 
 
 @dataclass
@@ -47,48 +52,52 @@ class PointValues:
     numbers: np.ndarray
 
     @property
-    def mean(self) -> float:
-        """Mean value."""
-        return float(self.numbers.mean())
+    def mean(self) -> float | None:
+        """Mean value; None without any."""
+        return float(self.numbers.mean()) if self.numbers.size else None
 
     @property
-    def least(self) -> float:
+    def least(self) -> float | None:
         """Least value."""
-        return float(self.numbers.min())
+        return float(self.numbers.min()) if self.numbers.size else None
 
     @property
-    def largest(self) -> float:
+    def largest(self) -> float | None:
         """Largest value."""
-        return float(self.numbers.max())
+        return float(self.numbers.max()) if self.numbers.size else None
 
-    def above(self, limit: float) -> int:
+    def above(self, limit: float) -> int | None:
         """Number of values above a limit."""
-        return int((self.numbers > limit).sum())
+        return int((self.numbers > limit).sum()) if self.numbers.size else None
 
 
 class OreValues:
-    """Statistics of a field over all ore, of which a rank has its part."""
+    """Statistics of a field over voxels of ore, of which a rank has its part."""
 
-    def __init__(self, run: StateView, field: np.ndarray):
-        self.domain, self.count = run.domain, int(run.electrodes.ore.sum())
-        self.sum = self.domain.sum(padded(run, np.where(run.holds_ore, field, 0.0)))
-        self.numbers = field[run.holds_ore]
-
-    @property
-    def mean(self) -> float:
-        """Mean value."""
-        return self.sum / self.count
+    def __init__(self, run: StateView, field: np.ndarray, where: np.ndarray):
+        """Take the voxels of a mask `where` (nz, ny, nx)."""
+        self.domain, self.count = run.domain, run.domain.count(where)
+        self.sum = self.domain.sum(padded(run, np.where(where, field, 0.0)))
+        self.numbers = field[where]
 
     @property
-    def least(self) -> float:
+    def mean(self) -> float | None:
+        """Mean value; None without any."""
+        return self.sum / self.count if self.count else None
+
+    @property
+    def least(self) -> float | None:
         """Least value."""
-        return -self.domain.max(-self.numbers)
+        least = -self.domain.max(-self.numbers)
+        return least if self.count else None
 
     @property
-    def largest(self) -> float:
+    def largest(self) -> float | None:
         """Largest value."""
-        return self.domain.max(self.numbers)
+        largest = self.domain.max(self.numbers)
+        return largest if self.count else None
 
-    def above(self, limit: float) -> int:
+    def above(self, limit: float) -> int | None:
         """Number of values above a limit."""
-        return self.domain.count(self.numbers > limit)
+        number = self.domain.count(self.numbers > limit)
+        return number if self.count else None

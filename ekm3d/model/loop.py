@@ -1,16 +1,20 @@
 """Loop of a run: steps, rows of the series, snapshots and status, to the end of the schedule."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.run_view import RunView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import InputError
 from ekm3d.model.interruption import CHECKPOINT, NOTHING, Interrupted, Interruption
+from ekm3d.model.plan import electricity_of
+from ekm3d.model.plan import warnings as plan_warnings
 from ekm3d.model.safekeeping import Safekeeping
 from ekm3d.output.checkpoints import Checkpoint
 from ekm3d.output.console import tell
@@ -20,6 +24,14 @@ from ekm3d.output.results import Results, open_results
 from ekm3d.output.run_directory import Position, open_outputs
 from ekm3d.parallel.communication_stats import CommunicationStats
 from ekm3d.physics.reactions import Reactions
+
+
+def _warn(outputs: Any, sim: "Steps", quiet: bool) -> None:
+    """Write what is not plausible about the plan into the log, and on standard error."""
+    for line in plan_warnings(electricity_of(sim)):
+        outputs.log(f"warning: {line}")
+        if not quiet:
+            tell(f"warning: {line}", sys.stderr)
 
 
 class Steps(RunView, Protocol):
@@ -64,8 +76,9 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force,
                            Position(**resumed.facts["outputs"]) if resumed else None)
-    series = TimeSeries(sim)
-    keeping = Safekeeping(sim, series, outputs, sim.case.record(), control.checkpoint, resumed)
+    series, strength = TimeSeries(sim), PeakStrength(sim)
+    keeping = Safekeeping(sim, series, strength, outputs, sim.case.record(), control.checkpoint,
+                          resumed)
     interruption = Interruption(sim.domain, outputs.path, control.max_hours, control.signals)
     try:
         with (threadpool_limits(1, "blas"), interruption,
@@ -79,13 +92,17 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
             if resumed is None:
                 series.record(0.0)
                 outputs.series(series.row())
+                strength.update()
                 outputs.snapshot()
             while s.time < end:
                 dt = sim.step(min(snapshots.next, rows.next))
+                if sim.state.step == 1:
+                    _warn(outputs, sim, quiet)
                 series.record(dt)
                 last = s.time >= end
                 if rows.due(s.time, last):
                     outputs.series(series.row())
+                    strength.update()
                     outputs.status("running")
                 if snapshots.due(s.time, last):
                     sim.fields()                     # phi and water of the same moment
@@ -97,7 +114,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
             if keeping.enabled or resumed:
                 keeping.save()
         sent = traffic.text(s.step)
-        outputs.finish(summary(series, keeping.wall),
+        outputs.finish(summary(series, keeping.wall) | strength.facts(),
                        f"{sim.reactions.report()}\n{sent}")
         if profile:
             tell(sent)

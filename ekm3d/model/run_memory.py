@@ -20,10 +20,12 @@ from ekm3d.physics.reactions import HardestVoxel
 
 MEDIUM = ("water_content", "tortuosity", "hydraulic_conductivity", "electroosmosis")
 LISTS = ("warm_start", "warm_goal", "warm_fast", "last_totals", "porosity")   # (..., ore voxels)
-FACES = ("into_ore", "drop", "level", "previous_drop", "metal_phi")           # of the boundary
+FACES = ("into_ore", "drop", "level", "previous_drop", "metal_phi",           # of the boundary
+         "splitting")
 SIMULATION = ("dt", "_wanted")
 Simulation = Any            # of `simulation`, which imports this module's users
 Series = Any                # a TimeSeries
+Diagnostics = tuple         # objects that add up a run: Balances, TimeSeries, ...
 
 
 def voxels(sim: Simulation, series: Series) -> Iterator[tuple[str, np.ndarray]]:
@@ -42,18 +44,18 @@ def voxels(sim: Simulation, series: Series) -> Iterator[tuple[str, np.ndarray]]:
             yield name, to_numpy(padded[inner])
 
 
-def small(sim: Simulation, series: Series) -> dict[str, np.ndarray]:
+def small(sim: Simulation, diagnostics: Diagnostics) -> dict[str, np.ndarray]:
     """Return all arrays that are the same on every rank, by name."""
     s = sim.state
     arrays = {f"state.{name}": getattr(s, name) for name, field in s.fields.items()
               if field.restart and field.where != "voxels"}
     arrays |= {f"faces.{name}": getattr(sim.potential.boundary, name) for name in FACES}
-    arrays["flow.out"] = sim.flow.out
-    return arrays | {name: value for name, _, _, value in _sums(sim, series)
+    arrays |= {"flow.out": sim.flow.out, "tanks.suspended": sim.catholytes.suspended}
+    return arrays | {name: value for name, _, _, value in _sums(diagnostics)
                      if isinstance(value, np.ndarray)}
 
 
-def numbers(sim: Simulation, series: Series) -> dict[str, Any]:
+def numbers(sim: Simulation, series: Series, diagnostics: Diagnostics) -> dict[str, Any]:
     """Return all numbers, for JSON; collective."""
     s, r = sim.state, sim.reactions
     asked, skipped, restarted, hardest = zip(*sim.domain.allgather(
@@ -70,14 +72,15 @@ def numbers(sim: Simulation, series: Series) -> dict[str, Any]:
                    for n, v in sim.potential.boundary.controlled_level.items()},
         "v_cycles": sorted(sim.potential.elliptic.multigrid.v_cycles),
         "residual": float(sim.flow.residual),
-        "sums": {name: value for name, _, _, value in _sums(sim, series)
+        "sums": {name: value for name, _, _, value in _sums(diagnostics)
                  if not isinstance(value, np.ndarray)},
-        "currents": [[stage, float(current)] for stage, both in stage_currents(series).items()
-                     for current in both]}
+        "currents": [[stage, float(current)] for stage, current in (
+            *((stage, current) for stage, both in stage_currents(series).items()
+              for current in both), *series.currents[-1:])]}
 
 
-def restore(sim: Simulation, series: Series, facts: dict[str, Any], stored: VoxelArrays,
-            arrays: dict[str, np.ndarray]) -> None:
+def restore(sim: Simulation, series: Series, diagnostics: Diagnostics,
+            facts: dict[str, Any], stored: VoxelArrays, arrays: dict[str, np.ndarray]) -> None:
     """Give a simulation that was made anew, and its time series, what a run remembered.
 
     facts: `numbers` of that run; stored: its voxel arrays; arrays: its small ones. Collective.
@@ -92,6 +95,7 @@ def restore(sim: Simulation, series: Series, facts: dict[str, Any], stored: Voxe
     for name in FACES:
         setattr(boundary, name, arrays[f"faces.{name}"].copy())
     sim.flow.out[:] = arrays["flow.out"]
+    sim.catholytes.suspended = arrays["tanks.suspended"]
     for name, value in facts["state"].items():
         setattr(s, name, value)
     for name, value in facts["simulation"].items():
@@ -100,7 +104,7 @@ def restore(sim: Simulation, series: Series, facts: dict[str, Any], stored: Voxe
     boundary.controlled_level = {int(n): v for n, v in facts["levels"].items()}
     sim.potential.elliptic.multigrid.v_cycles = set(facts["v_cycles"])
     _restore_effort(sim, facts)
-    for name, owner, attribute, value in list(_sums(sim, series)):
+    for name, owner, attribute, value in list(_sums(diagnostics)):
         kept = arrays.get(name) if isinstance(value, np.ndarray) else facts["sums"].get(name)
         if kept is not None:
             setattr(owner, attribute, kept)
@@ -169,17 +173,17 @@ def _lists(sim):
                 yield f"slow.{n}.{attribute}", owner, attribute
 
 
-def _sums(sim, series):
-    """(name, owner, attribute, value) of what diagnostics add up: numbers, and arrays (n,)."""
-    yield from _members("balances", sim.balances)
-    yield from _members("series", series)
+def _sums(diagnostics):
+    """(name, owner, attribute, value) of what diagnostics add up: numbers, arrays (n,), (n, m)."""
+    for owner in diagnostics:
+        yield from _members(type(owner).__name__, owner)
 
 
 def _members(name, owner):
     """The same of one object of `diagnostics`, and of those that it keeps."""
     for attribute, value in vars(owner).items():
         path = f"{name}.{attribute}"
-        array = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == float
+        array = isinstance(value, np.ndarray) and value.ndim in (1, 2) and value.dtype == float
         if array or _is_number(value):
             yield path, owner, attribute, value
         for n, part in enumerate(value if isinstance(value, list) else [value]):

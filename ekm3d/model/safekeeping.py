@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
 from ekm3d.model import earlier_run, run_memory
@@ -27,10 +28,12 @@ class Safekeeping:
     far, before it was resumed included.
     """
 
-    def __init__(self, sim: Any, series: TimeSeries, outputs: Any, case: dict[str, Any],
-                 every: float | None, resumed: Checkpoint | None = None) -> None:
+    def __init__(self, sim: Any, series: TimeSeries, strength: PeakStrength,
+                 outputs: Any, case: dict[str, Any], every: float | None,
+                 resumed: Checkpoint | None = None) -> None:
         """case: record of the case, see `case.changes`; every: interval of the wall clock [s]."""
         self.sim, self.series, self.outputs, self.case = sim, series, outputs, case
+        self.diagnostics = sim.balances, series, strength
         self.every, self.resumed, self.failures = every, resumed, 0
         self.begun = self.last = time.monotonic()
         self.before = float(resumed.facts["wall_s"]) if resumed else 0.0
@@ -62,10 +65,10 @@ class Safekeeping:
             facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
                      "backend": sim.backend.name, "ranks": len(sim.domain.boxes),
                      "wall_s": self.wall, "outputs": position,
-                     "memory": run_memory.numbers(sim, self.series)}
+                     "memory": run_memory.numbers(sim, self.series, self.diagnostics)}
             checkpoints.save(outputs.path, sim.state.step, sim.domain,
                              run_memory.voxels(sim, self.series),
-                             run_memory.small(sim, self.series), facts)
+                             run_memory.small(sim, self.diagnostics), facts)
         except (OSError, ConvergenceError) as error:
             self.failures += 1
             text = (f"warning: no checkpoint at t = {sim.state.time:g} s: {error}; the run goes on "
@@ -83,6 +86,6 @@ class Safekeeping:
             return
         path, domain = self.resumed.path, self.sim.domain
         with voxel_arrays(path, domain) as stored:
-            run_memory.restore(self.sim, self.series, self.resumed.facts["memory"], stored,
-                               small_arrays(path))
+            run_memory.restore(self.sim, self.series, self.diagnostics,
+                               self.resumed.facts["memory"], stored, small_arrays(path))
         domain.barrier()                # all have read before the file may be replaced

@@ -39,6 +39,7 @@ from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
 from ekm3d.physics.rock import Rock
+from ekm3d.physics.step_limit import cause_of_step
 from ekm3d.physics.transport import Transport
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State, counts
@@ -87,9 +88,13 @@ class Simulation:
         self.electrodes = Electrodes(whole, el.rows, el.overpotential)
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
-        feeds = np.array([neutral_totals(chem, well.composition) for well in case.wells])
-        self.wells = Wells(whole, case.wells, self.contacts, feeds)
-        self.schedule = Schedule(plan.stages, plan.pulses == "averaged")
+        feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
+                                         for well in wells])
+                               for wells in (case.wells, *case.stage_wells))
+        self.wells = Wells(whole, case.wells, self.contacts, feeds,
+                           [case.stage_wells[n] for n in plan.sequence],
+                           [stage_feeds[n] for n in plan.sequence])
+        self.schedule = Schedule(plan.run_stages, plan.pulses == "averaged")
         self.holds_ore = self.domain.local_view(self.electrodes.ore)
 
     def _bind_chemistry(self) -> None:
@@ -106,7 +111,7 @@ class Simulation:
             self.voxels, chem, self.nonequilibrium.fast_solver(self.engine), self.rock,
             self.physics.skip, RepresentativeVoxels(domain, self.electrodes.ore))
         self.catholytes = Catholytes(chem, self.engine, self.electrodes.volume,
-                                     el.plate_capture, el.deposition)
+                                     el.plate_capture, el.deposition_of(chem.minerals))
 
     def _bind_operators(self) -> None:
         """Potential, flow, transport and the electrolyte's properties."""
@@ -115,7 +120,8 @@ class Simulation:
             overpotential=self.electrodes.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
             conductivity=self._padded(self.ore.electric_conductivity),
-            source=self._padded(self.ore.current_source))
+            source=self._padded(self.ore.current_source),
+            inverse_temperature=self.chem.inverse_temperature)
         self.scratch = Scratch(self.grid, self.backend)
         elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
         self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
@@ -123,7 +129,7 @@ class Simulation:
         self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
                                    self.scratch)
         self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
-                                       self.scratch)
+                                       self.scratch, options.inverse_temperature)
         self.storing = self.physics.flow and self.flow.storing
 
     def _padded(self, values: Any) -> Any:
@@ -210,6 +216,9 @@ class Simulation:
             self.balances.before(dt)
             self.move(dt, again=plan.order == 2)                         # totals, ore   at t + dt
             self.nonequilibrium.advance(s, dt)                           # slow parts    at t + dt
+        elif self.physics.flow:
+            self._advance_water(s, dt)
+            self.balances.without_transport(dt)
         s.time, s.step = s.time + dt, s.step + 1
         self.balances.after()
         return dt
@@ -225,6 +234,13 @@ class Simulation:
         """Length of the next step [s], before switches and marks cut it."""
         fixed = self.case.schedule.fixed_step
         if fixed is None:
+            stage = self.schedule.stages[self.drive.stage]
+            if limit < self.case.schedule.least_step * stage.duration:
+                raise ConvergenceError(
+                    f"at t = {self.state.time:g} s a step may take no more than {limit:.3g} s: "
+                    f"{cause_of_step(self.transport)}; stage {stage.name!r} would need "
+                    f"{stage.duration / limit:,.0f} of them; lower the voltage or current, give "
+                    "a current a limit, or allow such steps by schedule.least_step")
             return min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
         if fixed > limit * (1 + 1e-9) / self.case.schedule.cfl:
             raise ConvergenceError(
@@ -235,27 +251,33 @@ class Simulation:
 
     def _advance_ledgers(self, s: State, dt: float) -> None:
         """Tanks, plates, leachate and the water that went through wells, from t to t + dt."""
-        strips, faces = self.electrodes.strips, self.contacts.faces
+        strips = self.electrodes.strips
         drained = self.contacts.per_place(self.flow.out)[:strips]
-        collected = np.zeros(strips, bool)
-        for (place, inflow), well, moved in zip(self.flow.wells, self.wells.wells,
-                                                self.transport.wells_in, strict=False):
-            s.injected_volume += inflow[inflow > 0].sum() * dt
-            out = -inflow[inflow < 0].sum() * dt
+        collecting = np.array([well.kind == "collector" for well in self.wells.wells], bool)
+        collected = self.wells.shares_of_tanks(self.flow.wells)[
+            collecting[:len(self.flow.wells)]].sum(0)
+        for well, moved in zip(self.wells.wells, self.transport.wells_in, strict=False):
             if well.kind == "collector":
-                collected[faces.strip[place.face[place.face >= 0]]] = True
                 s.leachate[...] -= moved * dt
-                s.leachate_volume += out
             elif well.kind == "drain":
                 s.drained[...] -= moved * dt
-                s.drained_volume += out
             else:
                 s.injected[...] += moved * dt
-                s.drained_volume += out
+        self._advance_water(s, dt)
         s.injected[...] += self.transport.side.sum(0) * dt
         s.electrode_acid[...] += self.transport.acid * dt
         current = -np.minimum(self.contacts.per_place(self.potential.into_ore)[:strips], 0.0)
         self.catholytes.advance(s, dt, drained, collected, current)
+
+    def _advance_water(self, s: State, dt: float) -> None:
+        """Water that went through wells, from t to t + dt."""
+        for (_, inflow), well in zip(self.flow.wells, self.wells.wells, strict=False):
+            s.injected_volume += inflow[inflow > 0].sum() * dt
+            out = -inflow[inflow < 0].sum() * dt
+            if well.kind == "collector":
+                s.leachate_volume += out
+            else:
+                s.drained_volume += out
 
     # ---- a whole run ----
 

@@ -6,6 +6,7 @@ while the run goes on, one at a time; the end of the run, or its failure, waits 
 """
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -187,8 +188,11 @@ class NonRootOutput:
     def log(self, text: str) -> None:
         """Append to log.txt."""
 
-    def series(self, row: Mapping[str, float]) -> None:
-        """Append a row {name[unit]: value} to series.csv, with a header before the first."""
+    def series(self, row: Mapping[str, float | None]) -> None:
+        """Append a row {name[unit]: value} to series.csv, a header before the first.
+
+        None is an empty cell.
+        """
         self.writer.check()
 
     def status(self, state: str, **facts: Any) -> None:
@@ -263,10 +267,10 @@ class RunDirectory(NonRootOutput):
         with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
-    def series(self, row: Mapping[str, float]) -> None:
+    def series(self, row: Mapping[str, float | None]) -> None:
         super().series(row)
         path = self.path / SERIES_FILE
-        text = ",".join(f"{v:.10g}" for v in row.values()) + "\n"
+        text = ",".join(map(cell, row.values())) + "\n"
         if not path.exists():
             text = ",".join(row) + "\n" + text
         with path.open("a", encoding="utf-8") as file:
@@ -283,7 +287,7 @@ class RunDirectory(NonRootOutput):
                          now())
         self.log("\n" + table(summary))
         self.log("\n" + report)
-        write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1))
+        write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1, allow_nan=False))
         self.status("done")
         self._release()
 
@@ -315,9 +319,15 @@ def _remove_drafts(path: Path) -> None:
                 draft.unlink(missing_ok=True)
 
 
+def cell(value: float | None) -> str:
+    """Return a cell of series.csv, empty where a value is unknown or undefined."""
+    return "" if value is None or math.isnan(value) else f"{value:.10g}"
+
+
 def table(summary: Mapping[str, Any]) -> str:
-    """Return the summary as aligned text, one key a line."""
+    """Return the summary as aligned text, one key a line; unknown values are "-"."""
     width = max(map(len, summary))
-    texts = {key: f"{value:.5g}" if isinstance(value, float) else str(value)
+    texts = {key: "-" if value is None else f"{value:.5g}" if isinstance(value, float)
+             else str(value)
              for key, value in summary.items()}
     return "\n".join(f"{key:<{width}}  {text}" for key, text in texts.items())

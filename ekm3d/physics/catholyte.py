@@ -6,7 +6,11 @@ equilibrates, suspended solids settle on the plate, and the drain takes its shar
 remainder, dissolved and suspended.
 
     capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
-    settling   d n_m/dt = k_dep n_m                                                 [mol/s]
+    settling   d n_m/dt = k_dep,m n_m                                               [mol/s]
+
+While a catholyte is acid (pH below 7 before or after transport has filled it, and the hydroxide not
+among its suspended solids) its plate captures nothing: the base made there is used up before a film
+of hydroxide can stand.
 """
 
 import numpy as np
@@ -15,6 +19,8 @@ from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.constants import FARADAY
 from ekm3d.state import State
+
+NEUTRAL = 7.0     # pH above which the cathode's film is alkaline
 
 
 def sum_over_strips(amounts: np.ndarray) -> np.ndarray:
@@ -29,12 +35,17 @@ class Catholytes:
     """
 
     def __init__(self, chem: ChemicalSystem, engine: VoxelSolver, volume: np.ndarray,
-                 capture: float, deposition: float):
-        """engine: equilibrium solver; volume (strips,) m3; capture m/s per A/m2; deposition 1/s."""
+                 capture: float, deposition: float | np.ndarray):
+        """engine: equilibrium solver; volume (strips,) m3; capture m/s per A/m2.
+
+        deposition: (minerals,) or one for all [1/s].
+        """
         self.chem, self.engine = chem, engine
-        self.volume, self.capture, self.deposition = volume, capture, deposition
+        self.volume, self.capture = volume, capture
+        self.deposition = np.broadcast_to(deposition, len(chem.minerals))
         self.tanks = np.flatnonzero(volume > 0)                     # strips that have one
         self.hydroxides = self._hydroxides(chem)
+        self.suspended = np.zeros((len(chem.minerals), self.tanks.size))    # mol/m3
         self.left = np.zeros((len(chem.components), volume.size))
         self.absorbed = np.zeros_like(self.left)
 
@@ -53,7 +64,7 @@ class Catholytes:
                 current: np.ndarray) -> None:
         """Advance the tanks from t to t + dt after transport has filled them.
 
-        drained (strips,) m3/s of water that leaves each tank; collected: True where it counts
+        drained (strips,) m3/s of water that leaves each tank; collected: share of it that counts
         as leachate; current (strips,) A into each cathode. Raises ChemistryError.
         """
         if not self.volume.size:
@@ -61,14 +72,15 @@ class Catholytes:
         self.absorbed[...] = 0.0
         self._capture(s, dt, current, drained)
         solid = self._equilibrate(s, s.catholyte_warm_start)
-        settled = (1.0 - np.exp(-self.deposition * dt)) * solid * self.volume[self.tanks]
+        settles = (1.0 - np.exp(-self.deposition * dt))[:, None]
+        settled = settles * solid * self.volume[self.tanks]
         moved = (settled.T @ self.chem.nu_m).T
         s.catholyte_totals[:, self.tanks] -= moved
         s.plate_totals[:, self.tanks] += moved
         self.left = self._share(drained * dt) * s.catholyte_totals
         s.catholyte_totals[...] -= self.left
-        s.leachate[...] += sum_over_strips(self.left[:, collected])
-        s.drained[...] += sum_over_strips(self.left[:, ~collected])
+        s.leachate[...] += sum_over_strips(collected * self.left)
+        s.drained[...] += sum_over_strips((1.0 - collected) * self.left)
         self._equilibrate(s, s.catholyte_warm_start)
 
     def _share(self, water):
@@ -85,14 +97,7 @@ class Catholytes:
     def _equilibrate(self, s, warm_start):
         """Set the species of all tanks; returns suspended solids (minerals, tanks) mol/m3."""
         tanks = self.tanks
-        try:
-            found = self.engine.solve_numpy(
-                s.catholyte_totals[:, tanks] / self.volume[tanks], np.ones(tanks.size),
-                warm_start=None if warm_start is None else warm_start[:, tanks])
-        except ChemistryError as error:
-            error.args = (f"{error}; this is the catholyte of tank {error.voxels[0]}, counted "
-                          "from 0 over all rows",)
-            raise
+        found = self._solve(s, tanks, warm_start)
         s.catholyte_species[:, tanks], s.catholyte_pH[tanks] = found.c, found.pH
         s.catholyte_warm_start[:, tanks] = found.warm_start
         if self.chem.gases:
@@ -100,13 +105,37 @@ class Catholytes:
             s.catholyte_totals[:, tanks] += taken
             s.gas_uptake[...] += sum_over_strips(taken)
             self.absorbed[:, tanks] += taken
+        self.suspended = found.solid
         return found.solid
+
+    def _solve(self, s, tanks, warm_start):
+        """Equilibrium of the catholytes of some strips; nothing is changed."""
+        try:
+            return self.engine.solve_numpy(
+                s.catholyte_totals[:, tanks] / self.volume[tanks], np.ones(tanks.size),
+                warm_start=None if warm_start is None else warm_start[:, tanks])
+        except ChemistryError as error:
+            error.args = (f"{error}; this is the catholyte of tank {tanks[error.voxels[0]]}, "
+                          "counted from 0 over all rows",)
+            raise
+
+    def _films(self, s, current):
+        """Mask (hydroxides, strips): films that can stand, in tanks that a current reaches."""
+        minerals, tanks = [m for _, m in self.hydroxides], self.tanks
+        films = np.zeros((len(minerals), current.size), bool)
+        films[:, tanks] = (s.catholyte_pH[tanks] > NEUTRAL) | (self.suspended[minerals] > 0.0)
+        films &= current > 0.0
+        asked = np.flatnonzero(films.any(axis=0))
+        if asked.size:
+            now = self._solve(s, asked, s.catholyte_warm_start)
+            films[:, asked] &= (now.pH > NEUTRAL) | (now.solid[minerals] > 0.0)
+        return films
 
     def _capture(self, s, dt, current, drained):
         """Growth of REE(OH)3 on the plate at a rate set by the current, within Faraday's law.
 
         Capture and drain empty the tank side by side: the plate's share of the amount that both
-        take is k / (k + d), k = k_pl I / V and d = Q / V  [1/s].
+        take is k / (k + d), k = k_pl I / V and d = Q / V  [1/s]. Nothing in acid catholytes.
         """
         if not self.hydroxides or self.capture == 0.0:
             return
@@ -116,7 +145,8 @@ class Catholytes:
         share[tanks] = np.divide(caught, both, out=np.zeros_like(both), where=both > 0) * (
             1.0 - np.exp(-both * dt / self.volume[tanks]))
         base = np.maximum(current, 0.0) * dt / FARADAY
-        wanted = [(m, share * s.catholyte_totals[k]) for k, m in self.hydroxides]
+        wanted = [(m, np.where(film, share, 0.0) * s.catholyte_totals[k])
+                  for (k, m), film in zip(self.hydroxides, self._films(s, current), strict=True)]
         needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)
         cap = np.minimum(1.0, np.divide(base, needs, out=np.ones_like(base), where=needs > base))
         for m, amount in wanted:

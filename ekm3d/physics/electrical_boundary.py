@@ -7,6 +7,11 @@ the levels at their last values and one unit response per unknown group,
     A u_g = sum of couplings of g,    G_gh = dI_g/dV_h = sum over g of coupling (delta_gh - u_h),
 
 give the levels that carry the required currents exactly, as the system is linear.
+
+A face of floating metal carries a current only where the metal's level is more than half the
+overpotential above the ore (H+ is made, s = 1) or below it (OH-, s = -1): its level is then that of
+the metal less s times this half, and s = 0 elsewhere. Which faces do is found by iteration; the
+conditions are monotone, so that there is one answer.
 """
 
 from dataclasses import dataclass
@@ -24,11 +29,16 @@ from ekm3d.boundaries.boundary_faces import (
 )
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.constants import F_RT, FARADAY
+from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.face_interpolation import from_reservoir
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
+
+SLACK = 1e-9     # of the voltage that splits water, which counts as rounding
+AT_ONCE = 10     # rounds in which all faces of floating metal may switch; then the worst one
+MAX_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -51,16 +61,19 @@ class ElectricalBoundary:
     """
 
     def __init__(self, scratch: Scratch, domain: Domain, contacts: BoundaryFaces,
-                 z: np.ndarray, diffusion: np.ndarray, overpotential: float):
+                 z: np.ndarray, diffusion: np.ndarray, overpotential: float,
+                 inverse_temperature: float = 1.0):
         """scratch: the solver's; z, diffusion [m2/s]: (species,); overpotential [V]: of anode and
-        cathode together."""
+        cathode together; inverse_temperature: 298.15 K / T."""
         self.domain, self.contacts, self.overpotential = domain, contacts, overpotential
+        self.inverse_temperature, self.f_rt = inverse_temperature, F_RT * inverse_temperature
         self.z, self.diffusion = z, diffusion
         self.scratch = scratch
         _, self.source, self.coupling = scratch[SOURCES]
         n = contacts.faces.strip.size
         self.into_ore, self.drop, self.level, self.previous_drop = (np.zeros(n) for _ in range(4))
         self.use_smaller_side, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
+        self.splitting, self.half_split = np.zeros(n), np.zeros(n)     # s, and half voltage [V]
         self.kinds = np.full(n, CLOSED)
         self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
         self.metal_phi = np.zeros(self.metal_faces.size)
@@ -111,6 +124,10 @@ class ElectricalBoundary:
         """
         self.kinds = self.contacts.kinds(drive)
         self.groups = self.contacts.groups(drive, self.overpotential)
+        self.half_split[:] = 0.0
+        for group in self.groups:
+            self.half_split[group.faces] = 0.5 * group.splits_at
+        self.splitting[self.half_split == 0.0] = 0.0
         self.passing = np.isin(self.kinds, PASSING)
         self.sign = np.where(np.isin(self.kinds, (TANK, BARE_CATHODE)), -1, self.kinds == ANODE)
         self.use_smaller_side[:] = self.blocked[:] = False
@@ -129,8 +146,9 @@ class ElectricalBoundary:
         if by_species:
             z, d = self.z[:, None], self.diffusion[:, None]
             star = np.where(self.passing, from_reservoir(
-                self.ore, self.reservoir, z, self.previous_drop, self.use_smaller_side), self.ore)
-            self.conductance = FARADAY * F_RT * self.geometric * (z * z * d * star).sum(0)
+                self.ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
+                self.use_smaller_side), self.ore)
+            self.conductance = FARADAY * self.f_rt * self.geometric * (z * z * d * star).sum(0)
             self.offset = np.where(self.passing, FARADAY * self.geometric * (
                 z * d * (self.ore - self.reservoir)).sum(0), 0.0)
         else:
@@ -145,9 +163,11 @@ class ElectricalBoundary:
         change of phi in the last call with it (see `elliptic`). Returns iterations of the solver.
         """
         limited: set[int] = set()
-        while True:
+        for attempt in range(MAX_ROUNDS):
             iterations = self._solve(elliptic, conductance, f, phi, limited, trend)
             trend = None
+            if self._switch_floating(phi, attempt):
+                continue
             over = [n for n, g in enumerate(self.groups) if g.limit is not None
                     and n not in limited and self.controlled_level[n] > g.limit]
             if not over:
@@ -155,6 +175,30 @@ class ElectricalBoundary:
             for n in over:
                 self.controlled_level[n] = self.groups[n].limit
                 limited.add(n)
+        raise ConvergenceError(f"potential: after {MAX_ROUNDS} rounds it is not clear where "
+                               "floating rows split water")
+
+    def _switch_floating(self, phi, attempt):
+        """Update where floating metal splits water by the potential found; True if that changed."""
+        changed = False
+        for n, group in enumerate(self.groups):
+            if not group.splits_at or not group.faces.size:
+                continue
+            faces, half = group.faces, 0.5 * group.splits_at
+            at_face, sign = self.phi_at_faces(phi)[faces], self.splitting[faces]
+            if not sign.any():                  # no current: the level of metal lies in between
+                self.controlled_level[n] = 0.5 * (at_face.min() + at_face.max())
+                self.level[faces] = self.controlled_level[n]
+            above = self.controlled_level[n] - at_face
+            excess = np.abs(above) - half
+            new = np.where(excess > SLACK * half, np.sign(above), 0.0)
+            new = np.where((np.abs(excess) <= SLACK * half) & (np.sign(above) == sign), sign, new)
+            differs = np.flatnonzero(new != sign)
+            if attempt >= AT_ONCE and differs.size:
+                differs = differs[[np.abs(excess[differs]).argmax()]]
+            self.splitting[faces[differs]] = new[differs]
+            changed |= bool(differs.size)
+        return changed
 
     def _solve(self, elliptic, conductance, f, phi, limited, trend):
         """One solution; groups in `limited` stay at their limit."""
@@ -166,12 +210,15 @@ class ElectricalBoundary:
             if free:
                 self.controlled_level.setdefault(n, 0.0)
             active = group.faces[~self.blocked[group.faces]]
+            if group.splits_at:
+                active = active[self.splitting[active] != 0.0]
             self.level[group.faces] = self.controlled_level[n] if free else group.level
             driven[active] = True
             if free and n not in limited and active.size:
                 controlled.append((n, active))
         coupling[driven] = (self.conductance * self.share)[driven]
-        source[driven] = (coupling * self.level - self.offset * self.share)[driven]
+        shift = self.splitting * self.half_split
+        source[driven] = (coupling * (self.level - shift) - self.offset * self.share)[driven]
         voxel = self.contacts.faces.voxel
         self.coupling[...] = 0.0
         np.copyto(self.source, f)
@@ -184,11 +231,12 @@ class ElectricalBoundary:
             iterations += self._control(elliptic, conductance, coupling, source, phi, controlled)
         at_face = self.phi_at_faces(phi)
         self.into_ore = np.where(
-            driven, coupling * (self.level - at_face) - self.offset * self.share, 0.0)
+            driven, coupling * (self.level - shift - at_face) - self.offset * self.share, 0.0)
         resting = np.divide(-self.offset, self.conductance, out=np.zeros_like(coupling),
                             where=self.conductance > 0)
         self.drop = np.where(
-            driven, at_face - self.level + self.into_ore * self.contacts.faces.resistance, resting)
+            driven, at_face - (self.level - shift)
+            + self.into_ore * self.contacts.faces.resistance, resting)
         return iterations
 
     def _control(self, elliptic, conductance, coupling, source, phi, controlled):
@@ -235,7 +283,7 @@ class ElectricalBoundary:
 
         Of those that species cross; sure: |z u| below which a turn does not matter.
         """
-        z = F_RT * np.abs(self.z).max(initial=0)
+        z = self.f_rt * np.abs(self.z).max(initial=0)
         now, old = z * np.abs(self.drop), z * np.abs(self.previous_drop)
         bad = (self.drop * self.previous_drop <= 0) & (now > sure) | (
             now > 2.0 * np.maximum(old, 1.0))

@@ -8,6 +8,8 @@ free: dissolved ions, held: ions on the exchanger. Fronts of ions that an exchan
 times more slowly than the water's own.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
@@ -61,14 +63,18 @@ class Electrolyte:
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
-                 rock: Rock, given: Array | None = None, scratch: Scratch | None = None):
-        """given: padded conductivity [S/m] in place of that of the ions."""
+                 rock: Rock, given: Array | None = None, scratch: Scratch | None = None,
+                 inverse_temperature: float = 1.0):
+        """given: padded conductivity [S/m] in place of that of the ions; inverse_temperature:
+        298.15 K / T."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.rock, self.given = rock, given
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
                                   for a in (chem.z, chem.diffusion))
+        self.diffusion = self.diffusion * inverse_temperature      # of F/(RT) in sigma
         self.exchange_charge = np.append(chem.z_x, [0.0])
-        counts = {"NS": len(self.z), "NX": len(chem.z_x), "NX1": len(self.exchange_charge)}
+        counts: dict[str, Any] = {
+            "NS": len(self.z), "NX": len(chem.z_x), "NX1": len(self.exchange_charge)}
         self._electrolyte, self._imbalance = (
             backend.bind(op, **counts) for op in (electrolyte, imbalance))
         self.own = backend.zeros(grid.padded)

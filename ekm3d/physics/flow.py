@@ -69,8 +69,8 @@ class Flow:
 
     water: (3, padded) flow across faces, up the axis [m3/s]; wells: for each well its Openings
     and the flow into the ore there [m3/s]; out: flow out of the ore at every boundary face, into
-    tanks and through sides [m3/s]; residual: of the last solution, relative; storing: True where
-    the rock stores water.
+    tanks and through sides [m3/s]; stage: number of that of the last solution; residual: of the
+    last solution, relative; storing: True where the rock stores water.
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, rock: Rock,
@@ -91,7 +91,7 @@ class Flow:
         self.control = WellControl(domain, rock, wells)
         self.wells: list[tuple[Openings, np.ndarray]] = []
         self.out = np.zeros(contacts.faces.strip.size)
-        self.iterations, self.residual = 0, 0.0
+        self.iterations, self.residual, self.stage = 0, 0.0, 0
         self._set_conductance()
 
     def update_rock(self) -> None:
@@ -109,11 +109,13 @@ class Flow:
 
         drop: phi of the ore voxel minus that behind every boundary face [V]; sigma: padded
         electric conductivity [S/m], which divides a face's voltage among both sides; its ghosts
-        are filled. Raises ConvergenceError where water is injected but no outlet is open.
+        are filled. Raises ConvergenceError where water is injected but no outlet is open, or where
+        wells do not settle.
         """
         g, rock, control = self.grid, self.rock, self.control
         self.domain.fill(sigma)
         self.fixed[...] = 0.0
+        self.stage = drive.stage
         if self.storing:
             self._set_stored(self.fixed, dt)
             self.fixed *= s.head
@@ -130,11 +132,15 @@ class Flow:
             changed = False
             for n, (place, (coupling, inflow)) in enumerate(
                     zip(control.openings, conditions, strict=True)):
-                inflow = inflow - coupling * self.domain.gather(s.head, place.voxel)
+                head = self.domain.gather(s.head, place.voxel)
+                inflow = inflow - coupling * head
                 self.wells.append((place, inflow))
-                changed |= control.update(n, inflow)
+                changed |= control.update(n, inflow, head)
             if not changed:
                 break
+        else:
+            raise ConvergenceError(f"flow: the wells did not settle at t = {s.time:g} s: which "
+                                   "openings are open, at their rate or at their head")
         self.darcy(g, self.conductance, s.head, self.water)
         self._set_outflow()
 
@@ -150,6 +156,14 @@ class Flow:
     def _set_stored(self, out, dt):
         """Set `out` to the water that a voxel stores per head and time  [m2/s]."""
         np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
+
+    def through_sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the water into and out of the block through every side, each (sides,) [m3/s]."""
+        contacts = self.sources.contacts
+        entering, leaving = (
+            contacts.per_place(np.maximum(sign * self.out, 0.0))[contacts.electrodes.strips:]
+            for sign in (-1.0, 1.0))
+        return entering, leaving
 
     def _solve(self, s, conditions, trend, dt):
         """One solution for the head; conditions: (coupling, inflow at head zero) of openings."""

@@ -17,3 +17,4 @@ class NumericalOptions:
     #                              concentrations of the newest potential
     conductivity: Array = None   # padded, electric, in place of that of the ions; or None   [S/m]
     source: Array = None         # padded current source, or None                           [A/m3]
+    inverse_temperature: float = 1.0    # 298.15 K / T, of F/(RT) over that of 25 C            [1]

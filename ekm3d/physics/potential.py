@@ -86,7 +86,9 @@ class Potential:
     """Solver for phi; keeps the quantities of the solution that other modules need.
 
     conductance, current: (3, padded) face conductances [S] and diffusion currents [A];
-    previous_phi [V], use_smaller_side: choice of the face concentrations.
+    previous_phi [V, reduced], use_smaller_side: choice of the face concentrations.
+
+    Potentials are reduced to 25 C, times 298.15 K / T, where kernels form F/(RT) phi of them.
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
@@ -106,7 +108,8 @@ class Potential:
         self.elliptic = elliptic or EllipticSolver(grid, backend, domain, options.tolerance)
         self.source = self.elliptic.scratch[SOURCES][0]
         self.boundary = ElectricalBoundary(self.elliptic.scratch, domain, contacts, self.z,
-                                           self.diffusion, options.overpotential)
+                                           self.diffusion, options.overpotential,
+                                           options.inverse_temperature)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.use_smaller_side, self.flagged = (
             backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
@@ -115,6 +118,8 @@ class Potential:
         if options.source is not None:
             self.given = grid.voxel_volume * options.source
         self.iterations = 0
+        self.inverse_temperature = options.inverse_temperature
+        self.reduced_phi = None if self.inverse_temperature == 1 else backend.zeros(grid.padded)
         self.source_minus_divergence = backend.bind(source_minus_divergence, NK=1)
         self.flag_drift_changes = backend.bind(flag_drift_changes, NS=len(self.z))
         if options.conductivity is None:
@@ -141,6 +146,12 @@ class Potential:
         """Potential of the ore voxel minus that of tank or reservoir at every face [V]."""
         return self.boundary.drop
 
+    def reduced(self, phi: Array) -> Array:
+        """Return a padded potential [V] times 298.15 K / T: phi itself at 25 C, else a scratch."""
+        if self.reduced_phi is None:
+            return phi
+        return np.multiply(phi, self.inverse_temperature, out=self.reduced_phi)
+
     def set_drive(self, drive: Drive) -> None:
         """Apply a drive without a solution, where the potential is not part of the model."""
         self.boundary.start(drive)
@@ -165,7 +176,7 @@ class Potential:
         g, boundary, given = self.grid, self.boundary, self.options.conductivity
         boundary.start(drive, s, given)
         self.use_smaller_side[...] = 0
-        np.copyto(self.previous_phi, s.phi)
+        np.copyto(self.previous_phi, self.reduced(s.phi))
         self.iterations, trend = 0, s.phi_trend
         for attempt in range(MAX_SOLVES):
             if given is None:
@@ -173,6 +184,8 @@ class Potential:
                                       s.pore_turnover, self.use_smaller_side, self.z,
                                       self.diffusion, self.options.blend, self.conductance,
                                       self.current)
+                if self.reduced_phi is not None:
+                    self.conductance *= self.inverse_temperature
             self.source_minus_divergence(g, s.charge, self._given_source(), self.current,
                                          FARADAY * g.voxel_volume / dt, self.source)
             boundary.connect(given is None)
@@ -183,7 +196,7 @@ class Potential:
                 continue
             if given is not None:
                 break
-            self.flag_drift_changes(g, s.phi, self.previous_phi, self.conductance,
+            self.flag_drift_changes(g, self.reduced(s.phi), self.previous_phi, self.conductance,
                                     self.use_smaller_side, self.highest, self.flagged)
             turned = boundary.drift_changes(SURE)
             settled = not (self.domain.any(self.flagged) or turned.any())
@@ -193,7 +206,7 @@ class Potential:
                 self.use_smaller_side |= self.flagged
                 boundary.use_smaller_side |= turned
             else:
-                np.copyto(self.previous_phi, s.phi)
+                np.copyto(self.previous_phi, self.reduced(s.phi))
                 np.copyto(boundary.previous_drop, boundary.drop)
         else:
             raise ConvergenceError(

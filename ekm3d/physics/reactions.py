@@ -12,6 +12,7 @@ every digit.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ class Reactions:
         self.skip, self.begun = skip, False
         self.iterations = self.asked = self.skipped = self.restarted = 0
         self.struggled: HardestVoxel | None = None
-        counts = dict(NK=len(chem.components), NX=max(1, len(chem.exchangers)))
+        counts: dict[str, Any] = dict(NK=len(chem.components), NX=max(1, len(chem.exchangers)))
         backend, padded = self.backend, self.grid.padded
         self.needs_solve, self.update_dependents = (
             backend.bind(op, **counts) for op in (needs_solve, update_dependents))

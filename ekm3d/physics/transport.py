@@ -7,6 +7,8 @@ Species move, component totals are stored. Electrodes pass only acid (anode, H+)
 (cathode, OH- made in the tank); between ore and tank every species moves like on any face.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
@@ -129,9 +131,11 @@ class Transport:
 
     flux: (3, components, padded) across faces after keep_flux(), else None; ore: (components,
     padded) into every voxel; tank: (components, strips) into every tank; side: (sides, components)
-    into the block; wells_in: (wells, components) into the ore, openings: the same of every opening
-    of each well; acid: (strips,) H+ made (> 0) or OH- (< 0); entered: (watched boxes,) acid through
-    the walls of every watched box, summed over the faces of its voxels: all mol/s.
+    into the block, side_in: of the faces where a component enters only; wells_in: (wells,
+    components) into the ore, openings: the same of every opening of each well; acid: (strips,) H+
+    made (> 0) or OH- (< 0); acid_into_ore: (boundary faces,) acidity that electrode, tank or side
+    gives the ore; entered: (watched boxes,) acid through the walls of every watched box, summed
+    over the faces of its voxels: all mol/s.
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
@@ -145,11 +149,13 @@ class Transport:
         k = len(chem.components)
         self.ore = backend.zeros((k, *grid.padded))
         self.tank, self.side = np.zeros((k, self.strips)), np.zeros((len(contacts.sides), k))
+        self.side_in = np.zeros_like(self.side)
+        self.acid_into_ore = np.zeros(contacts.faces.strip.size)
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
         self.fastest = self._fastest(chem)
-        counts = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
+        counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
         self.component_flux, self.component_gain, self.outflow_coefficients, self.outflow_rate = (
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
@@ -157,6 +163,7 @@ class Transport:
         self.watched: list[Subregion] = []
         self.entered = np.zeros(0)
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
+        self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
 
@@ -182,8 +189,8 @@ class Transport:
     def rates(self) -> list[Array]:
         """All arrays of the rates of a step."""
         kept: list[Array] = [] if self.flux is None else [self.flux]
-        return [*kept, self.ore, self.tank, self.side, self.acid, self.wells_in, self.entered,
-                *self.openings]
+        return [*kept, self.ore, self.tank, self.side, self.side_in, self.acid, self.acid_into_ore,
+                self.wells_in, self.entered, *self.openings]
 
     @staticmethod
     def _fastest(chem):
@@ -200,8 +207,10 @@ class Transport:
         Ghosts of c, transport_factor, pore_turnover and phi must be up to date.
         """
         chem, g, boundary = self.chem, self.grid, potential.boundary_state
-        self.tank[...] = self.side[...] = self.acid[...] = 0.0
-        given = (g, s.c, s.transport_factor, s.phi, potential.previous_phi, s.pore_turnover,
+        self.tank[...] = self.side[...] = self.side_in[...] = self.acid[...] = 0.0
+        self.acid_into_ore[...] = 0.0
+        phi = potential.reduced(s.phi)
+        given = (g, s.c, s.transport_factor, phi, potential.previous_phi, s.pore_turnover,
                  potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
                  chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
@@ -217,7 +226,7 @@ class Transport:
         self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half
         self._boundary_fluxes(s, boundary, flow)
         self._wells(s, flow)
-        return self._longest_step(s, boundary, flow)
+        return self._longest_step(s, phi, boundary, flow)
 
     def advance(self, s: State, dt: float) -> None:
         """Advance the totals of ore and tanks from t to t + dt."""
@@ -233,6 +242,7 @@ class Transport:
         tank = boundary.kinds == TANK
         made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
         self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
+        self.acid_into_ore[metal] = made[metal]
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
 
@@ -245,9 +255,10 @@ class Transport:
         if passing.size:
             reservoir = s.reservoir_species[:, f.strip[passing]]
             z, d = chem.z[:, None], chem.diffusion[:, None]
-            star = from_reservoir(ore[:, passing], reservoir, z, boundary.previous_drop[passing],
+            reduced = self.options.inverse_temperature * boundary.previous_drop[passing]
+            star = from_reservoir(ore[:, passing], reservoir, z, reduced,
                                   boundary.use_smaller_side[passing])
-            drift = (F_RT * boundary.drop[passing]) * z * star
+            drift = (F_RT * self.options.inverse_temperature * boundary.drop[passing]) * z * star
             moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - reservoir + drift)
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
                          if s.reservoir_species.size else 0.0)
@@ -256,18 +267,23 @@ class Transport:
             of_side = self.contacts.of_side(n)
             out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
         self.domain.add_at(self.ore, f.voxel, -out)
+        if chem.hydrogen is not None:
+            self.acid_into_ore -= out[chem.hydrogen]
         for k in range(len(out)):
             place = self.contacts.per_place(out[k])
             self.tank[k] += place[:self.strips]
             self.side[:, k] -= place[self.strips:]
+            if self.side.size:
+                entering = self.contacts.per_place(np.maximum(-out[k], 0.0))
+                self.side_in[:, k] += entering[self.strips:]
 
     def _wells(self, s: State, flow: Flow):
         """Injected water brings its composition, drained water takes that of its voxel."""
         chem = self.chem
         self.wells_in[...] = 0.0
-        self.openings = []
+        self.openings, feeds = [], self.wells.feeds_in(flow.stage)
         for n, (place, inflow) in enumerate(flow.wells):
-            moved = self.wells.feeds[n][:, None] * np.maximum(inflow, 0.0)
+            moved = feeds[n][:, None] * np.maximum(inflow, 0.0)
             leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
             if leaves.size:
                 water = chem.nu.T @ self.domain.gather(s.c, place.voxel[leaves])
@@ -276,15 +292,18 @@ class Transport:
             self.wells_in[n] = moved.sum(1)
             self.openings.append(moved)
 
-    def _longest_step(self, s: State, boundary: BoundaryState, flow: Flow):
-        """cfl x the time in which the fastest species could empty a voxel or a tank  [s]."""
+    def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
+        """cfl x the time in which the fastest species could empty a voxel or a tank [s].
+
+        phi: reduced, see `potential`.
+        """
         g, f = self.grid, self.contacts.faces
         diffusive, advective, cation_drift, anion_drift = self.outflow
-        self.outflow_coefficients(g, s.transport_factor, s.phi, flow.water,
+        self.outflow_coefficients(g, s.transport_factor, phi, flow.water,
                                   self.rock.dispersivity, *self.outflow)
         passing = np.isin(boundary.kinds, PASSING)
         contact = np.where(passing, self.contact, 0.0)
-        drop = F_RT * boundary.drop
+        drop = F_RT * self.options.inverse_temperature * boundary.drop
         for part, values in ((diffusive, contact), (advective, np.maximum(flow.out, 0.0)),
                              (cation_drift, contact * np.maximum(drop, 0.0)),
                              (anion_drift, contact * np.maximum(-drop, 0.0))):
@@ -297,6 +316,6 @@ class Transport:
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]
-        tanks = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
-        quickest = max(self.domain.max(self.rate), self.domain.max(tanks))
+        self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
+        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate))
         return self.options.cfl / quickest if quickest > 0 else np.inf

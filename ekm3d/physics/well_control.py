@@ -1,8 +1,9 @@
 """Control of wells during a solution for the head: outlets that close, pumps at their limit.
 
 An outlet that would admit water is closed; an inlet that would give, or a drain that would take,
-more than its pump can, passes just that rate. Each opening has a coupling to the well's head [m2/s]
-and an inflow at head zero [m3/s]:
+more than its pump can, passes just that rate. An injection gives its rate at every opening where
+the head max_head suffices for it, and what that head drives in elsewhere. Each opening
+has a coupling to the well's head [m2/s] and an inflow at head zero [m3/s]:
 
     inflow = constant - coupling h                                                        [m3/s]
 """
@@ -15,12 +16,15 @@ from ekm3d.parallel.domain import Domain
 from ekm3d.physics.rock import Rock
 
 SLACK = 1 + 1e-9     # relative excess of a pump's rate that counts as rounding
+SLACK_OF_HEAD = 1e-9     # shortfall of an opening's inflow, over its rate, that does
 
 
 class WellControl:
     """State of all wells, and of the sides that pass water, under one drive.
 
-    openings: an Openings for each; closed: masks of closed openings; limited: True at max_rate.
+    now: the wells and sides as they are in this stage; openings: an Openings for each; closed:
+    masks of closed openings; limited: True at max_rate; at_head: masks of an injection's openings
+    at max_head.
     """
 
     def __init__(self, domain: Domain, rock: Rock, wells: Wells):
@@ -29,6 +33,8 @@ class WellControl:
         self.osmotic: list[np.ndarray] = []
         self.closed: list[np.ndarray] = []
         self.limited: list[bool] = []
+        self.at_head: list[np.ndarray] = []
+        self.now: list = []
         self.rock_at: dict[int, tuple] = {}     # number of a well -> voxels, K and k_e there
 
     def forget_rock(self) -> None:
@@ -40,20 +46,27 @@ class WellControl:
 
         drop: phi of the ore voxel minus that behind every boundary face [V].
         """
-        count = len(self.wells.all)
+        count, self.now = len(self.wells.all), self.wells.under(drive)
         self.openings = [self.wells.openings(n, drive) for n in range(count)]
         self.osmotic = [self._osmotic_outflow(n, drop) for n in range(count)]
         self.closed = [np.zeros(place.voxel.size, bool) for place in self.openings]
         self.limited = [False] * count
+        self.at_head = [np.zeros(place.voxel.size, bool) for place in self.openings]
 
     def conditions(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return (coupling [m2/s], inflow at head zero [m3/s]) of the openings of every well."""
         return [self._condition(n, place) for n, place in enumerate(self.openings)]
 
-    def update(self, n: int, inflow: np.ndarray) -> bool:
+    def update(self, n: int, inflow: np.ndarray, head: np.ndarray) -> bool:
         """Close outlets and limit pumps of well n by the inflow [m3/s] found; True if any changed.
+
+        head: of the ore voxel at every opening [m].
         """
-        well, changed = self.wells.all[n], False
+        well, changed = self.now[n], False
+        if well is None:
+            return False
+        if well.kind == "injection" and well.max_head is not None:
+            return self._limit_head(n, well, head)
         outlet = well.kind in OUTFLOW_ONLY
         if outlet and (inflow > 0).any():
             self.closed[n] |= inflow > 0
@@ -62,6 +75,38 @@ class WellControl:
         if well.max_rate is not None and sign * inflow.sum() > well.max_rate * SLACK:
             self.limited[n] = changed = True
         return changed
+
+    def _limit_head(self, n, well, head):
+        """Give every opening of an injection its rate, or less at max_head; True if any changed."""
+        coupling, free = self._at_max_head(n, well)
+        driven, rate = free - coupling * head, well.rate * self._shares(n)
+        before = (self.at_head[n], self.closed[n].copy())
+        self.closed[n] |= self.at_head[n] & (driven < 0.0)      # not by heads of a rate too high
+        self.at_head[n] = driven < rate * (1.0 - SLACK_OF_HEAD)
+        return not all(map(np.array_equal, before, (self.at_head[n], self.closed[n])))
+
+    def _shares(self, n):
+        """Share of every opening of a well in its rate."""
+        area = self.openings[n].area
+        return area / area.sum() if area.size else area
+
+    def _at_max_head(self, n, well):
+        """(coupling [m2/s], inflow at head zero [m3/s]) of an injection's openings at max_head."""
+        coupling = self._rock_at(n, self.openings[n])[0] * self.openings[n].reach
+        return coupling, coupling * well.max_head - self.osmotic[n]
+
+    def head_needed(self, n: int, inflow: np.ndarray, head: np.ndarray) -> float | None:
+        """Return the head [m] in well n that drives these inflows [m3/s]; None for no openings.
+
+        The largest of its openings, each from the head of its ore voxel [m].
+        """
+        place = self.openings[n]
+        coupling = self._rock_at(n, place)[0] * place.reach
+        lets = coupling > 0
+        if not lets.any():
+            return None
+        drives = (inflow + self.osmotic[n]) / np.where(lets, coupling, 1.0)
+        return float((head + drives)[lets].max())
 
     def _rock_at(self, n, place):
         """(K [m/s], k_e [m2/V/s]) at the openings of a well."""
@@ -80,10 +125,17 @@ class WellControl:
 
     def _condition(self, n, place):
         """(coupling [m2/s], inflow at head zero [m3/s]) of a well's openings."""
-        well, closed = self.wells.all[n], self.closed[n]
-        share = place.area / place.area.sum() if place.area.size else place.area
+        well, closed = self.now[n], self.closed[n]
+        if well is None:
+            return np.zeros(0), np.zeros(0)
+        share = self._shares(n)
         if well.kind == "injection":
-            return np.zeros_like(share), well.rate * share
+            inflow, at_head = well.rate * share, self.at_head[n]
+            if not at_head.any():
+                return np.zeros_like(share), inflow
+            coupling, free = self._at_max_head(n, well)
+            return (np.where(at_head & ~closed, coupling, 0.0),
+                    np.where(closed, 0.0, np.where(at_head, free, inflow)))
         if self.limited[n]:
             sign = -1.0 if well.kind in OUTFLOW_ONLY else 1.0
             return np.zeros_like(share), sign * well.max_rate * share

@@ -23,7 +23,9 @@ from ekm3d.chemistry.system import SITE, WATER, ChemicalSystem, unknown
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
 from ekm3d.text_file import NotUTF8, read_text
-from ekm3d.thermodata.records import KEYS, analytic, problems
+from ekm3d.thermodata.activity_model import ActivityModel
+from ekm3d.thermodata.groups import group_of
+from ekm3d.thermodata.records import KEYS, REFUSED, analytic, problems
 
 Tables = dict[str, Any]             # parsed TOML
 Place = tuple[str | int, ...]
@@ -92,16 +94,22 @@ def merge(parts: Iterable[tuple[str, Tables]]) -> tuple[Tables, dict[Place, str]
 def build(data: Tables, name: str = "database", components: Collection[str] | None = None,
           minerals: Collection[str] | None = None, exchange: Collection[str] | None = None,
           gases: Mapping[str, float] | None = None, temperature: float = TEMPERATURE,
-          origins: Mapping[Place, str] | None = None) -> ChemicalSystem:
+          origins: Mapping[Place, str] | None = None, activity: str | None = None
+          ) -> ChemicalSystem:
     """Return the ChemicalSystem of parsed tables.
 
     components: names to select, in this order (None: all). A species, an exchange species or a
     mineral is included when all its components are; `minerals` and `exchange` narrow these
     further (None: all that can form; empty: none). gases: {name: pressure in atm} of those at
-    fixed pressure (None: none). temperature: K.
+    fixed pressure (None: none). temperature: K. activity: "davies" or "ideal" instead of the
+    model of the tables, one of which may not be computed here (see `records.REFUSED`).
     Raises DatabaseError; its lines begin with `name`, or with the part by `origins` of `merge`.
     """
     errors = problems(data)
+    if not errors and activity is not None:
+        data = data | {"activity": dict(data["activity"], model=activity)}
+    elif not errors and data["activity"]["model"] in REFUSED:
+        errors = [(("activity",), not_computed(data["activity"]["model"]))]
     if not errors:
         errors = [((), text) for text in _selection_problems(data, components, {
             "mineral": minerals, "exchange": exchange, "gas": gases})]
@@ -111,6 +119,13 @@ def build(data: Tables, name: str = "database", components: Collection[str] | No
     names = {record["name"]: record for record in data["component"]}
     parts = list(names.values()) if components is None else [names[n] for n in components]
     return _arrays(data, parts, minerals, exchange, gases or {}, temperature)
+
+
+def not_computed(model: str) -> str:
+    """Return the reason why a database cannot be used with its own activity model."""
+    return (f"its activity coefficients are those of its {model} block, which this program "
+            "does not compute; use another database, or choose activity = \"davies\" (for up to "
+            "0.5 mol/l) or \"ideal\" instead")
 
 
 def _selection_problems(data, components, chosen_of):
@@ -161,25 +176,10 @@ def diffusion_factor(temperature: float) -> float:
                                         / water_properties.viscosity(temperature))
 
 
-def _activity(activity, rows, z, temperature):
-    """Return (A, size, linear, water_activity) of the model; see ChemicalSystem."""
-    ones, none = np.ones(len(z)), np.zeros(len(z))
-    water = float(activity["water_activity"])
-    if activity["model"] == "ideal":
-        return 0.0, ones, none, water
-    (A_25, _), (A_T, B) = map(water_properties.debye_hueckel, (TEMPERATURE, temperature))
-    A = float(activity["A"]) * (A_T / A_25)
-    size, linear = ones, np.where(z == 0, activity["neutral"], 0.3 * A * z**2)
-    if activity["model"] == "wateq":
-        for s, record in enumerate(rows):
-            if "size" in record:
-                size[s], linear[s] = B * record["size"], record["linear"]
-    return A, size, linear, water
-
-
 def _arrays(data, parts, minerals, exchange, gases, temperature):
     """Return the ChemicalSystem of checked tables, with the components of the records `parts`."""
     names, sites = _names(parts), sites_of(data)
+    model = ActivityModel(data["activity"], temperature)
     allowed = set(names) | {WATER} | set(sites)
 
     def selected(kind, chosen=None):
@@ -188,11 +188,12 @@ def _arrays(data, parts, minerals, exchange, gases, temperature):
 
     return ChemicalSystem(
         **_components(parts),
-        **_species(data["activity"], parts, selected("species"), temperature),
-        **_exchange(selected("exchange", exchange), names, sites, temperature),
+        **_species(model, parts, selected("species"), temperature),
+        **_exchange(model, selected("exchange", exchange), names, sites, temperature),
         **_minerals(selected("mineral", minerals), names, temperature),
         **_gases(selected("gas", gases), names, gases, temperature),
         mobility_coefficient=float(data["mobility"]["coefficient"]),
+        temperature=temperature,
     )
 
 
@@ -201,17 +202,18 @@ def _components(parts):
     return dict(
         components=_names(parts),
         labels=tuple(record.get("label", record["name"]) for record in parts),
-        groups=tuple(record.get("group", "") for record in parts),
+        groups=tuple(map(group_of, parts)),
         charge=np.array([record["charge"] for record in parts], float),
         molar_mass=1e-3 * np.array([record["molar_mass"] for record in parts], float))
 
 
-def _species(activity, parts, complexes, temperature):
+def _species(model, parts, complexes, temperature):
     """Return the arrays of the free components and the species records, and their activity."""
     names, free = _names(parts), np.zeros(len(parts))
     nu = np.vstack([np.eye(len(names)), _stoichiometry(complexes, names)])
     z = nu @ np.array([record["charge"] for record in parts], float)
-    A, size, linear, water_activity = _activity(activity, parts + complexes, z, temperature)
+    gamma = model.of_species(parts + complexes, z)
+    A = gamma.A if model.model == "llnl" else model.A if model.model != "ideal" else 0.0
     diffusion = np.array([record["diffusion"] for record in parts + complexes], float)
     return dict(
         species=names + _names(complexes),
@@ -221,19 +223,29 @@ def _species(activity, parts, complexes, temperature):
         water=np.append(free, _coefficients(complexes, WATER)),
         log_k=np.append(free, _constants(complexes, temperature)),
         debye_A=A,
-        size=size,
-        linear=linear,
-        water_activity=water_activity)
+        size=gamma.size,
+        linear=gamma.linear,
+        saturating=gamma.saturating if gamma.saturating.any() else np.zeros(0),
+        water_activity=model.water_activity,
+        valid_strength=model.valid_strength)
 
 
-def _exchange(rows, names, sites, temperature):
+def _exchange(model, rows, names, sites, temperature):
     """Return the arrays of the exchange records and of the exchangers that they occupy."""
     site_of = [next(site for site in sites if site in row["reaction"]) for row in rows]
     exchangers = tuple(site for site in sites if site in site_of)
+    z = _coefficients(rows, *sites)
+    gamma = model.of_exchange(rows, z)
+    own = gamma.A.any() or gamma.linear.any()
+    debye, size, linear = ((gamma.A, gamma.size, gamma.linear) if own
+                           else (np.zeros(0),) * 3)
     return dict(
         exchange=_names(rows),
         nu_x=_stoichiometry(rows, names),
-        z_x=_coefficients(rows, *sites),
+        z_x=z,
+        debye_x=debye,
+        size_x=size,
+        linear_x=linear,
         log_k_x=_constants(rows, temperature),
         exchangers=exchangers,
         conventions=tuple(sites[site] for site in exchangers),

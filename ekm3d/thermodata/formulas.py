@@ -3,7 +3,8 @@
     formula = element count (group) count ... [":" or "." count formula] [charge] [state]
 
 A component whose name is no formula ("LREE+3", "Acetate-") counts as an element of its own, a
-lump, and may occur in formulas of its compounds. States, "(aq)" or "(am)", are ignored.
+lump, and may occur in formulas of its compounds; symbols are matched whole: beside lumps E and X
+"ErX3" is Er and 3 X. States, "(aq)" or "(am)", are ignored.
 """
 
 import re
@@ -64,8 +65,8 @@ def parse(name: str, lumps: Collection[str] = ()) -> tuple[dict[str, float], flo
     lumps: names that count as elements besides those of the periodic table.
     """
     text, charge = stem(name)
-    symbols = re.compile("|".join(map(re.escape, sorted(lumps, key=len, reverse=True)))
-                         + "|" * bool(lumps) + r"\[[^\]]+\]|[A-Z][a-z]?")
+    whole = [re.escape(lump) + "(?![a-z_])" for lump in sorted(lumps, key=len, reverse=True)]
+    symbols = re.compile("|".join([*whole, r"\[[^\]]+\]", "[A-Z][a-z]?"]))
     total: dict[str, float] = {}
     for part in re.split(r"[:·*]", text):
         factor = COUNT.match(part)
@@ -138,8 +139,13 @@ def difference(formula: Mapping[str, float], reaction: Mapping[str, float]) -> s
     return "; ".join(wrong)
 
 
-def molar_mass(elements: Mapping[str, float]) -> float | None:
-    """Return the molar mass [g/mol] of a composition; None where it holds a lump."""
-    if not elements.keys() <= ATOMIC_MASS.keys():
+def molar_mass(elements: Mapping[str, float],
+               others: Mapping[str, float] | None = None) -> float | None:
+    """Return the molar mass [g/mol] of a composition; None where it holds an unknown lump.
+
+    others: masses of lumps, and of symbols that are not those of the periodic table here.
+    """
+    masses = ATOMIC_MASS | dict(others or {})
+    if not elements.keys() <= masses.keys():
         return None
-    return sum(ATOMIC_MASS[symbol] * count for symbol, count in elements.items())
+    return sum(masses[symbol] * count for symbol, count in elements.items())

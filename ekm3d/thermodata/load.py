@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ekm3d.thermodata.build import Place, Tables, merge, read_tables
 from ekm3d.thermodata.phreeqc_import import Reading, read_phreeqc
+from ekm3d.thermodata.phreeqc_parser import parse
 
 PACKAGE = "package"
 FOLDER = Path(__file__).parent / "tables"
@@ -27,17 +28,27 @@ def is_phreeqc(name: str | Path) -> bool:
     return str(name).lower().endswith(".dat")
 
 
-def load(path: str | Path) -> tuple[tuple[tuple[str, Tables], ...], Reading | None]:
+def is_fragment(path: str | Path) -> bool:
+    """Return True for a PHREEQC file that does not define H+ and so needs a base; see `load`."""
+    if not is_phreeqc(path):
+        return False
+    with open(path, encoding="utf8", errors="replace") as file:
+        return all(element != "H" for _, element, *_ in parse(file.read()).masters)
+
+
+def load(path: str | Path, base: Tables | None = None
+         ) -> tuple[tuple[tuple[str, Tables], ...], Reading | None]:
     """Load a database, a file or "package"; return (parts, reading).
 
-    parts: the argument of `merge`; reading: of a PHREEQC file, else None. Raises OSError or
+    parts: the argument of `merge`; reading: of a PHREEQC file, else None. base: the tables that
+    it extends, whose species reactions of a PHREEQC fragment may name. Raises OSError or
     InputError where it cannot be read.
     """
     if path == PACKAGE:
         return package(), None
     path = Path(path)
     if is_phreeqc(path):
-        reading = read_phreeqc(path)
+        reading = read_phreeqc(path, base)
         return ((path.name, reading.tables),), reading
     return ((path.name, read_tables(path)),), None
 

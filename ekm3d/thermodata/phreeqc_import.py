@@ -10,8 +10,12 @@ products p formed by K_p,
 and likewise delta_h and the analytic expressions. Entries that do not balance, need electrons or
 cannot be read are rejected and reported with their lines. Gases are the phases whose name ends in
 (g). Where the file gives no diffusion coefficient (-dw), 1e-9 m2/s is assumed.
+
+A file may be a fragment that is laid over another database, its base: its reactions see the base's
+species, and its records are written over the base's components.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,18 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.chemistry.system import WATER
+from ekm3d.chemistry.system import HYDROGEN, WATER
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
 from ekm3d.text_file import NotUTF8, decoded
 from ekm3d.thermodata import formulas
-from ekm3d.thermodata.phreeqc_parser import PhreeqcFile, parse
+from ekm3d.thermodata.build import Tables, merge, sites_of
+from ekm3d.thermodata.phreeqc_parser import MODELS, Entry, PhreeqcFile, parse
 from ekm3d.thermodata.records import analytic, problems
 
 ELECTRON = "e-"
 ASSUMED_DIFFUSION = 1e-9       # m2/s, PHREEQC's own default in multicomponent diffusion
 ASSUMED = "no -dw in the file: 1e-9 m2/s assumed"
 MOBILITY = 0.5                 # that of the package's database
+SAME_ELEMENT = 0.02            # relative difference of atomic weights of one element
 DEBYE_A = 0.51002              # what PHREEQC computes at 25 C and 1 atm
 
 
@@ -45,6 +51,11 @@ class Reading:
     tables: dict[str, Any]
     skipped: list[tuple[int, str]] = field(default_factory=list)      # (line, text)
     remarks: list[str] = field(default_factory=list)
+    name: str = ""                                                    # of the file
+    lost: dict[int, Entry] = field(default_factory=dict)              # line -> entry, of `skipped`
+    unused: dict[str, list[str]] = field(default_factory=dict)        # record -> its unused options
+    blocks: list[str] = field(default_factory=list)                   # that are not read
+    lumps: set[str] = field(default_factory=set)                      # elements beside the table
 
 
 @dataclass(frozen=True)
@@ -82,42 +93,55 @@ class Constant:
         return keys
 
 
-def read_phreeqc(path: str | Path) -> Reading:
-    """Read a PHREEQC database file; InputError if it holds no master species."""
+def read_phreeqc(path: str | Path, base: Tables | None = None) -> Reading:
+    """Read a PHREEQC database file, or a fragment of one over the tables `base`.
+
+    InputError if it holds no master species and there is no base.
+    """
     try:
         text = decoded(Path(path).read_bytes(), "replace")      # comments are often Latin-1
     except NotUTF8 as error:
         raise InputError(f"{Path(path).name}: {error}") from None
-    return tables_of(parse(text), Path(path).name)
+    return tables_of(parse(text), Path(path).name, base)
 
 
-def tables_of(file: PhreeqcFile, name: str) -> Reading:
+def tables_of(file: PhreeqcFile, name: str, base: Tables | None = None) -> Reading:
     """Return the Reading of a parsed PhreeqcFile; `name` is the source of its records."""
-    if not file.masters:
-        raise InputError(f"{name}: no SOLUTION_MASTER_SPECIES; this is no database of PHREEQC")
-    return _Assembly(file, name).reading
+    if base is None and not file.masters:
+        raise InputError(f"{name}: no SOLUTION_MASTER_SPECIES; this is no database of PHREEQC, or "
+                         "a fragment of one, to be named in extend")
+    if not file.entries and not file.masters:
+        raise InputError(f"{name}: none of the blocks of a PHREEQC database")
+    for _, element, species, _ in file.masters:
+        if element == "H" and species != HYDROGEN:
+            raise InputError(f"{name}: the master species of H is {species}, must be {HYDROGEN}, "
+                             "the component that counts acidity here")
+    return _Assembly(file, name, base).reading
 
 
 class _Assembly:
     """One pass over masters, species, exchange and phases; its result is a checked `reading`."""
 
-    def __init__(self, file, name):
-        self.source, self.file = name, file
-        self.skipped, self.unused, self.lines = list(file.skipped), {}, {}
+    def __init__(self, file, name, base=None):
+        self.source, self.file, self.base = name, file, base
+        self.skipped, self.unused, self.lines, self.lost = list(file.skipped), {}, {}, {}
         self.named = {e.name.lower(): _constant(e) for e in file.entries if e.kind == "named"}
         self.lumps = {element.partition("(")[0] for _, element, *_ in file.masters
-                      } - formulas.ATOMIC_MASS.keys()
+                      } - formulas.ATOMIC_MASS.keys() | _lumps(base or {})
+        self.weights = _weights(file.masters)
         self.defined, reactions = {}, {"species": [], "exchange": [], "phase": []}
         for entry in file.entries:
             if entry.wrong:
-                self.skip(entry.line, f"{entry.name}: {entry.wrong}")
+                self.skip(entry.line, f"{entry.name}: {entry.wrong}", entry)
             elif entry.kind in reactions:
                 reactions[entry.kind].append(entry)
         for entry in reactions["species"]:
             self.defined[entry.right[0][1]] = entry
         self.formed = {WATER: ({WATER: 1.0}, Constant()), ELECTRON: ({ELECTRON: 1.0}, Constant())}
-        self.records = {"component": self.components()}
         self.sites = {species for _, _, species in file.sites}
+        if base is not None:
+            self._stand_on(base)
+        self.records = {"component": self.components()}
         self.formed |= {s: ({s: 1.0}, Constant()) for s in self.sites}
         self.records["species"] = list(self.species())
         self.records["exchanger"] = [{"name": species, "source": name}
@@ -127,11 +151,24 @@ class _Assembly:
         self.records |= {"mineral": [], "gas": []}
         for kind, record in self.phases(reactions["phase"]):
             self.records[kind].append(record)
-        self.reading = Reading(self.tables(), sorted(self.skipped), self.remarks())
+        tables = self.tables()
+        self.reading = Reading(tables, sorted(self.skipped), self.remarks(), name, self.lost,
+                               self.unused, file.blocks, self.lumps)
 
-    def skip(self, line, text):
+    def _stand_on(self, base):
+        """Enter what the base forms, so that reactions may be written over it."""
+        self.formed |= {r["name"]: ({r["name"]: 1.0}, Constant()) for r in base["component"]}
+        for record in base.get("species", []):
+            if record["name"] not in self.defined:
+                self.formed[record["name"]] = (
+                    {c: float(n) for c, n in record["reaction"].items()}, _constant_of(record))
+        self.sites |= set(sites_of(base))
+
+    def skip(self, line, text, entry=None):
         """Note an entry that is not imported, with the reason."""
         self.skipped.append((line, text))
+        if entry is not None:
+            self.lost[line] = entry
 
     def components(self):
         """Return one record per master species but water, the electron and alkalinity."""
@@ -144,14 +181,15 @@ class _Assembly:
                 self.skip(line, f"{species}: cannot be read as a chemical formula")
                 continue
             elements, charge = formula
-            mass = formulas.molar_mass(elements) or _last_number(words)
+            mass = formulas.molar_mass(elements, self.weights) or _last_number(words)
             if mass is None:
                 self.skip(line, f"{species}: no formula weight")
                 continue
             self.formed[species] = {species: 1.0}, Constant()
             self.lines["component", species] = line
             records[species] = {"name": species, "charge": charge, "molar_mass": _tidy(mass),
-                                "elements": elements, **self.ion(self.defined.get(species)),
+                                "elements": elements,
+                                **self.ion(species, self.defined.get(species)),
                                 "source": self.at(line)}
         return list(records.values())
 
@@ -159,16 +197,21 @@ class _Assembly:
         """Return the source of a record: file and line."""
         return f"{self.source}, line {line}"
 
-    def ion(self, entry):
+    def ion(self, name, entry):
         """Return the diffusion and activity parameters of an entry."""
         keys = {"diffusion": ASSUMED_DIFFUSION, "note": ASSUMED}
         if entry and entry.diffusion is not None:
             keys = {"diffusion": entry.diffusion}
-        if entry and entry.gamma:
-            keys |= {"size": entry.gamma[0], "linear": entry.gamma[1]}
-        for option in entry.unused if entry else ():
-            self.unused[option] = self.unused.get(option, 0) + 1
-        return keys
+        return keys | self.coefficients(name, entry)
+
+    def coefficients(self, name, entry):
+        """Return the activity parameters of an entry, None without one."""
+        if entry and entry.unused:
+            self.unused[name] = entry.unused
+        if not entry or not (entry.gamma or entry.law):
+            return {}
+        return dict(zip(("size", "linear"), entry.gamma, strict=False)) | (
+            {"gamma": entry.law} if entry.law else {})
 
     def formation(self, name, asked=()):
         """Return ({component: coefficient}, Constant) of the formation of one `name`."""
@@ -224,7 +267,7 @@ class _Assembly:
             if ELECTRON in parts:
                 raise Unreadable("needs electrons: valences are components of their own here")
         except Unreadable as error:
-            return self.skip(entry.line, f"{name}: {error}")
+            return self.skip(entry.line, f"{name}: {error}", entry)
         self.lines[kind, name] = entry.line
         return {"name": name, "reaction": {c: _tidy(n) for c, n in parts.items()},
                 **constant.keys(), "source": self.at(entry.line)}
@@ -236,7 +279,7 @@ class _Assembly:
                 continue
             record = self.reaction("species", name, entry, partial(self.formation, name))
             if record:
-                yield record | self.ion(entry)
+                yield record | self.ion(name, entry)
 
     def exchange(self, entries):
         """Yield the records of exchange species."""
@@ -246,8 +289,7 @@ class _Assembly:
             make = partial(self.per_unit, entry, entry.right, entry.left, 1.0)
             record = self.reaction("exchange", name, entry, make)
             if record:
-                self.ion(entry)
-                yield record
+                yield record | self.coefficients(name, entry)
 
     def phases(self, entries):
         """Yield (kind, record) of minerals and gases."""
@@ -267,36 +309,66 @@ class _Assembly:
         """Return the tables, without the records that fail a check of `records`."""
         while True:
             records = {kind: rows for kind, rows in self.records.items() if rows}
-            model = "wateq" if any("size" in r for rows in records.values() for r in rows) \
-                else "davies"
-            tables = {
-                "meta": {"title": self.source, "source": "a database of PHREEQC"},
-                "activity": {"model": model, "A": DEBYE_A,
-                             "neutral": 0.1, "water_activity": 0.017, "source": "PHREEQC"},
-                "mobility": {"model": "sqrt", "coefficient": MOBILITY},
-            } | records
+            own = records | self.models(records)
+            whole = own if self.base is None else merge([("base", self.base), ("", own)])[0]
             wrong = {}
-            for place, text in problems(tables):
-                if len(place) != 2:
+            for place, text in problems(whole):
+                kind, number = place if len(place) == 2 else ("", 0)
+                name = whole[kind][number]["name"] if kind else ""
+                if (kind, name) not in self.lines:
                     raise InputError(f"{self.source}: {text}")
-                wrong.setdefault(place, text)
+                wrong.setdefault((kind, name), text)
             if not wrong:
-                return tables
-            for (kind, number), text in wrong.items():
-                name = records[kind][number]["name"]
-                self.skip(self.lines[kind, name], text)
+                return own
+            entries = {entry.line: entry for entry in self.file.entries}
+            for (kind, name), text in wrong.items():
+                line = self.lines[kind, name]
+                self.skip(line, text, entries.get(line))
             for kind, rows in records.items():
-                self.records[kind] = [r for n, r in enumerate(rows) if (kind, n) not in wrong]
+                self.records[kind] = [r for r in rows if (kind, r["name"]) not in wrong]
+
+    def models(self, records):
+        """Return the tables beside records; of a fragment the activity model alone, if it has one.
+        """
+        activity = {"model": "davies", "A": DEBYE_A, "neutral": 0.1, "water_activity": 0.017,
+                    "source": "PHREEQC"}
+        block = next((name for name in MODELS if name in self.file.blocks), None)
+        if block:
+            activity["model"] = block
+        elif self.file.llnl:
+            activity |= {"model": "llnl", **self.file.llnl}
+        elif any("size" in r for rows in records.values() for r in rows):
+            activity["model"] = "wateq"
+        if self.base is None:
+            return {"meta": {"title": self.source, "source": "a database of PHREEQC"},
+                    "activity": activity,
+                    "mobility": {"model": "sqrt", "coefficient": MOBILITY}}
+        of_base = self.base["activity"].get("source") == activity["source"]
+        takes = block or self.file.llnl or (activity["model"] == "wateq" and of_base
+                                            and self.base["activity"]["model"] == "davies")
+        return {"activity": activity} if takes else {}
 
     def remarks(self):
         """Return remarks on records that are imported in part."""
         assumed = [r["name"] for kind in ("component", "species")
                    for r in self.records[kind] if r.get("note") == ASSUMED]
-        remarks = [f"{option} of {count} records is not used" for option, count
-                   in sorted(self.unused.items())]
+        count = Counter(option for options in self.unused.values() for option in options)
+        remarks = [f"{option} of {n} records is not used" for option, n in sorted(count.items())]
         if assumed:
             remarks.append(f"{len(assumed)} components and species have no -dw: 1e-9 m2/s assumed")
         return remarks
+
+
+def _lumps(tables):
+    """Return the symbols of a database that are not those of the periodic table."""
+    elements = {symbol for record in tables.get("component", [])
+                for symbol in formulas.of_component(record)}
+    return elements - formulas.ATOMIC_MASS.keys()
+
+
+def _constant_of(record):
+    """Return the Constant of a record."""
+    return Constant(record["log_k"], record.get("delta_h"), tuple(record.get("log_k_T", ())))
 
 
 def _constant(entry):
@@ -304,6 +376,14 @@ def _constant(entry):
     if entry.analytic:
         return Constant(analytic(entry.analytic, TEMPERATURE), None, entry.analytic)
     return Constant(entry.log_k or 0.0, entry.delta_h)
+
+
+def _weights(masters):
+    """Return {symbol: g/mol} of the file's elements that are not those of the periodic table."""
+    weights = {element: _last_number(words[1:]) for _, element, _, words in masters
+               if "(" not in element}
+    return {symbol: mass for symbol, mass in weights.items() if mass and abs(
+        mass / formulas.ATOMIC_MASS.get(symbol, 1e-9) - 1) > SAME_ELEMENT}
 
 
 def _last_number(words):

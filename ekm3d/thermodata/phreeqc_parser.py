@@ -1,11 +1,11 @@
 """Parser of PHREEQC databases: blocks, reactions and their options, as written in the file.
 
 Read are SOLUTION_MASTER_SPECIES, SOLUTION_SPECIES, PHASES, EXCHANGE_MASTER_SPECIES,
-EXCHANGE_SPECIES and NAMED_EXPRESSIONS. A line may end in a comment (#), hold several logical
-lines (;) and continue in the next one (\\). Energies come as kJ/mol, molar volumes as cm3/mol,
-diffusion in m2/s. Options that matter only at other pressures or for other properties are
-ignored: volumes of ions, viscosity, critical points, the double layer. Everything else that is
-not understood is reported with its line.
+EXCHANGE_SPECIES, NAMED_EXPRESSIONS and LLNL_AQUEOUS_MODEL_PARAMETERS. A line may end in a comment
+(#), hold several logical lines (;) and continue in the next one (\\). Energies come as kJ/mol,
+molar volumes as cm3/mol, diffusion in m2/s. Options that matter only at other pressures or for
+other properties are ignored: volumes of ions, viscosity, critical points, the double layer.
+Everything else that is not understood is reported with its line.
 """
 
 import re
@@ -16,12 +16,17 @@ from ekm3d.thermodata.formulas import canonical
 
 BLOCKS = {"SOLUTION_MASTER_SPECIES": "master", "SOLUTION_SPECIES": "species", "PHASES": "phase",
           "EXCHANGE_MASTER_SPECIES": "site", "EXCHANGE_SPECIES": "exchange",
-          "NAMED_EXPRESSIONS": "named"}
+          "NAMED_EXPRESSIONS": "named", "LLNL_AQUEOUS_MODEL_PARAMETERS": "llnl"}
 OTHER_BLOCKS = set("""
-    SURFACE_MASTER_SPECIES SURFACE_SPECIES RATES PITZER SIT LLNL_AQUEOUS_MODEL_PARAMETERS ISOTOPES
+    SURFACE_MASTER_SPECIES SURFACE_SPECIES RATES PITZER SIT ISOTOPES
     ISOTOPE_RATIOS ISOTOPE_ALPHAS CALCULATE_VALUES MEAN_GAMMAS GAS_BINARY_PARAMETERS KNOBS PRINT
     RATE_PARAMETERS_PK RATE_PARAMETERS_SVD RATE_PARAMETERS_HERMANSKA SOLUTION EXCHANGE SURFACE
     EQUILIBRIUM_PHASES KINETICS TRANSPORT SELECTED_OUTPUT USER_PUNCH USER_PRINT TITLE""".split())
+MODELS = ("PITZER", "SIT")     # blocks that give all activity coefficients
+LLNL = {"temperatures": "temperatures", "temperature": "temperatures", "temp": "temperatures",
+        "temps": "temperatures", "adh": "dh_a", "debye_huckel_a": "dh_a", "dh_a": "dh_a",
+        "bdh": "dh_b", "debye_huckel_b": "dh_b", "dh_b": "dh_b", "bdot": "bdot", "b_dot": "bdot",
+        "c_co2": "co2", "co2_coefs": "co2"}
 ENERGY = {"kj": 1.0, "kcal": 4.184, "j": 1e-3, "cal": 4.184e-3}       # kJ
 VOLUME = {"cm3": 1.0, "dm3": 1e3, "m3": 1e6}                          # cm3
 IGNORED = ("vm", "viscosity", "erm_ddl", "t_c", "p_c", "omega", "check", "millero")
@@ -44,7 +49,8 @@ class Entry:
     log_k: float | None = None
     delta_h: float | None = None        # kJ/mol
     analytic: tuple = ()
-    gamma: tuple = ()                   # angstrom, kg/mol
+    gamma: tuple = ()                   # angstrom, kg/mol (not of "llnl")
+    law: str = ""                       # "davies", "llnl" or "co2" where the file names it
     diffusion: float | None = None
     volume: float | None = None         # cm3/mol, of a phase
     added: list = field(default_factory=list)       # (named expression, coefficient)
@@ -59,6 +65,8 @@ class PhreeqcFile:
     masters: list = field(default_factory=list)     # (line, element, species, gfw words)
     sites: list = field(default_factory=list)       # (line, exchanger, species)
     entries: list = field(default_factory=list)
+    llnl: dict[str, list[float]] = field(default_factory=dict)      # numbers by table
+    blocks: list = field(default_factory=list)      # names of those that are not read
     skipped: list = field(default_factory=list)     # (line, text): what was not read
 
 
@@ -86,9 +94,12 @@ def parse(text: str) -> PhreeqcFile:
         if keyword in BLOCKS or keyword in OTHER_BLOCKS or keyword == "END":
             block, entry, heading = BLOCKS.get(keyword), None, ""
             if keyword in OTHER_BLOCKS:
+                file.blocks.append(keyword)
                 file.skipped.append((number, f"{keyword}: the block is not read"))
         elif block in ("master", "site"):
             _master(file, block, number, words)
+        elif block == "llnl":
+            heading = _parameters(file, heading, number, words)
         elif block:
             option = _option(words[0], entry is not None)
             if option and entry is not None:
@@ -115,6 +126,18 @@ def _master(file, block, number, words):
         file.masters.append((number, words[0], canonical(words[1]), words[3:5]))
     else:
         file.skipped.append((number, f"{' '.join(words)}: not a master species"))
+
+
+def _parameters(file, table, number, words):
+    """Enter numbers of the table that a line names, else of `table`; return the table's name."""
+    values = _numbers(words)
+    if not values:
+        table, values = LLNL.get(words[0].lower().lstrip("-"), ""), _numbers(words[1:])
+        if not table:
+            file.skipped.append((number, f"{words[0]}: not a table of the activity model"))
+    if table:
+        file.llnl.setdefault(table, []).extend(values)
+    return table
 
 
 def _option(word, expected):
@@ -152,7 +175,9 @@ def _set(entry, option, words):
     elif option in IGNORED or option == "no_check":
         return
     elif option == "log_k":
-        entry.log_k = values[0] if values else 0.0
+        entry.log_k = values[0] if values else None
+        if not values:
+            entry.wrong = "log_k without a number"
     elif option == "delta_h":
         unit = words[1].lower().split("/")[0] if len(words) > 1 else "kj"
         if unit not in ENERGY:
@@ -163,8 +188,16 @@ def _set(entry, option, words):
         entry.analytic = tuple(values)
         if not 1 <= len(values) <= 6:
             entry.wrong = f"-analytic has {len(values)} numbers, must be 1 to 6"
-    elif option == "gamma" and len(values) >= 2 and entry.kind == "species":
-        entry.gamma = tuple(values[:2])
+    elif option == "gamma" and len(values) >= 2 and entry.kind in ("species", "exchange"):
+        entry.gamma, entry.law = tuple(values[:2]), ""
+        if entry.kind == "exchange" and not any(entry.gamma):       # so does PHREEQC
+            entry.gamma, entry.law = (), "davies"
+    elif option == "llnl_gamma" and values:
+        entry.gamma, entry.law = tuple(values[:1]), "llnl"
+    elif option == "co2_llnl_gamma":
+        entry.gamma, entry.law = (), "co2"
+    elif option == "davies" and entry.kind == "exchange":
+        entry.gamma, entry.law = (), "davies"
     elif option == "dw" and values:
         entry.diffusion = values[0]
     elif option == "add" and words:

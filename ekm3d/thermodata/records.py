@@ -10,7 +10,11 @@ Reactions are written over the components, constants as log10 at 25 C and 1 atm:
 Units: molar_mass g/mol, diffusion m2/s in free water at 25 C, delta_h kJ/mol of the reaction,
 molar_volume cm3/mol, size angstrom and linear kg/mol of the ion in the WATEQ equation,
 
-    log10 g = -A z2 sqrt I/(1 + B size sqrt I) + linear I,
+    log10 g = -A z2 sqrt I/(1 + B size sqrt I) + linear I;
+
+without them ions have Davies' coefficients and exchange species none (z: the sites they take).
+`gamma` names another law: "davies", "llnl" (size alone; A, B and the linear term of all ions from
+the tables of [activity]; 1 for z = 0) or "co2" (Drummond's, with the coefficients there).
 
 uncertainty in log10 units. log_k_T holds A1 to A6 of the analytic expression
 
@@ -30,22 +34,28 @@ from ekm3d.constants import TEMPERATURE
 from ekm3d.thermodata import formulas
 
 OF_REACTIONS = {"formula", "delta_h", "log_k_T", "uncertainty", "note"}
+COEFFICIENTS = {"size", "linear", "gamma"}
 KEYS = {                       # record -> its required and its optional keys
     "component": ({"name", "charge", "molar_mass", "diffusion", "source"},
-                  {"label", "group", "elements", "size", "linear", "note"}),
+                  {"label", "group", "elements", "note"} | COEFFICIENTS),
     "species": ({"name", "reaction", "log_k", "diffusion", "source"},
-                OF_REACTIONS | {"charge", "size", "linear"}),
+                OF_REACTIONS | {"charge"} | COEFFICIENTS),
     "exchanger": ({"name"}, {"convention", "source", "note"}),
-    "exchange": ({"name", "reaction", "log_k", "source"}, OF_REACTIONS),
+    "exchange": ({"name", "reaction", "log_k", "source"}, OF_REACTIONS | COEFFICIENTS),
     "mineral": ({"name", "reaction", "log_k", "source"}, OF_REACTIONS | {"molar_volume"}),
     "gas": ({"name", "reaction", "log_k", "source"}, OF_REACTIONS),
 }
 IONS = {"A", "neutral", "water_activity"}
+TABULATED = {"temperatures", "dh_a", "dh_b", "bdot"}       # C, and numbers at these
 MODELS = {                     # table -> its models and the numbers each of them needs
-    "activity": {"davies": IONS, "ideal": {"water_activity"}, "wateq": IONS},
+    "activity": {"davies": IONS, "ideal": {"water_activity"}, "wateq": IONS,
+                 "llnl": IONS | TABULATED},
     "mobility": {"sqrt": {"coefficient"}},
 }
-TEXTS = ("label", "group", "source", "note", "formula")
+REFUSED = ("PITZER", "SIT")    # models that a PHREEQC database has and this program has not
+LISTS = TABULATED | {"co2"}
+GAMMAS = ("davies", "llnl", "co2")
+TEXTS = ("label", "group", "source", "note", "formula", "gamma")
 RANGES = {                     # key -> lowest and highest size of a number other than 0
     "molar_mass": (1e-3, 1e6), "charge": (1e-3, 100.0), "log_k": (0.0, 300.0),
     "delta_h": (0.0, 3000.0), "size": (0.0, 30.0), "linear": (0.0, 10.0),
@@ -72,7 +82,7 @@ class _Checks:
     """One pass over the tables; components first, as reactions are written over them."""
 
     def __init__(self, data):
-        self.problems, self.place = [], ()
+        self.problems, self.place, self.activity = [], (), {}
         for table in data:
             if table not in ("meta", *MODELS, *KEYS):
                 self.place = (table,)
@@ -115,13 +125,23 @@ class _Checks:
         if not isinstance(values, dict):
             return self.add(f"[{table}] is missing: give model = {_one_of(models)} and its numbers")
         model = values.get("model")
+        if table == "activity" and model in REFUSED:
+            models = models | {model: IONS}
         if not isinstance(model, str) or model not in models:
             return self.add(f"[{table}]: model = {model!r}, must be {_one_of(models)}")
+        self.activity = values if table == "activity" else self.activity
         known = {key for needed in models.values() for key in needed} | {"model", "source"}
+        known |= {"co2"} if table == "activity" else set()
         for key in values:
             if key not in known:
                 self.add(f"[{table}]: {unknown('key', key, known)}")
-        for key in sorted(models[model]):
+        for key in sorted(set(values) & LISTS | models[model] & LISTS):
+            wanted = 5 if key == "co2" else len(values.get("temperatures") or ())
+            if not isinstance(values.get(key), list) or not all(map(is_number, values[key])) \
+                    or len(values[key]) != max(wanted, 1):
+                self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a list of "
+                         f"{max(wanted, 1)} numbers")
+        for key in sorted(models[model] - LISTS):
             if not is_number(values.get(key)) or values[key] < 0:
                 self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a number >= 0")
 
@@ -173,9 +193,23 @@ class _Checks:
             self.add(f"{where}: diffusion = {record['diffusion']} m2/s, must not be negative")
         if is_number(record.get("diffusion")) and record["diffusion"] > 1e-7:
             self.add(f"{where}: diffusion = {record['diffusion']} m2/s, must be about 1e-9")
-        if ("size" in record) != ("linear" in record):
-            self.add(f"{where}: size and linear belong together, give both or neither")
+        self.law(where, record)
         self.analytic(where, record)
+
+    def law(self, where, record):
+        """Check that the law of the activity coefficient has its numbers."""
+        law, given = record.get("gamma"), {"size", "linear"} & set(record)
+        if law is None and len(given) == 1:
+            self.add(f"{where}: size and linear belong together, give both or neither")
+        elif law is not None and law not in GAMMAS:
+            self.add(f"{where}: gamma = {law!r}, must be {_one_of(GAMMAS)}")
+        elif law is not None and given != ({"size"} if law == "llnl" else set()):
+            self.add(f"{where}: gamma = {law!r} needs " + "a size, and no linear" * (law == "llnl")
+                     + "neither size nor linear" * (law != "llnl"))
+        if law == "llnl" and self.activity.get("model") != "llnl":
+            self.add(f"{where}: gamma = 'llnl' needs [activity] with model = \"llnl\"")
+        if law == "co2" and "co2" not in self.activity:
+            self.add(f"{where}: gamma = 'co2' needs the coefficients co2 of [activity]")
 
     def analytic(self, where, record):
         """Check the coefficients of log K (T) and their value at 25 C."""

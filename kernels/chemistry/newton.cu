@@ -44,16 +44,17 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               const real* __restrict__ EACH(NX) LIST(m) reference_pH,
               const int action_start[NT1], const int action_column[NACTION],
               const real action_weight[NACTION], const int sum_start[NT1], const int sum_row[NSUM],
-              const real sum_weight[NSUM], const int direct_start[ND1],
-              const int direct_source[NDIRECT], const int direct_at[ND],
-              const real direct_weight[NDIRECT], const real growth[NS][NG],
+              const real sum_weight[NSUM], const int direct_start[NB1],
+              const int direct_source[NDIRECT], const int direct_at[NDIRECT],
+              const real direct_weight[NDIRECT], const real growth[NT][NG],
               const real sizes[NG], const real on[NT][NX], const real phase_nu[NP1][NK],
               const real phase_water[NP1], const real phase_constant[NP1], const int additive[NK],
               const int may_lack[NK], const int gas_phase[NP1], const int order[NP1],
               const int masters[NP1], const int position[NU], const int entry[NU][NU],
               const int diagonal[NU], const int row_start[NU1], const int column[NFILL],
               const int move_start[NP2], const int move_from[NMOVE], const int move_to[NMOVE],
-              const int below_start[NU1], const int below[NBELOW], const int target[NTARGET],
+              const int balance[NU], const int phase[NU],
+              const int target_start[NU1], const int target[NTARGET],
               const real per[NT], int n, int m, int hydrogen, int max_steps, real tolerance,
               real max_log_change, real lowest, real highest, real elapsed, real max_extrapolation,
               real* __restrict__ EACH(NW) LIST(m) warm_start,
@@ -73,11 +74,12 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
     s.position = position, s.entry = entry[0], s.diagonal = diagonal;
     s.row_start = row_start, s.column = column;
     s.move_start = move_start, s.move_from = move_from, s.move_to = move_to;
-    s.below_start = below_start, s.below = below, s.target = target, s.hydrogen = hydrogen;
+    s.balance = balance, s.phase = phase, s.target_start = target_start, s.target = target;
+    s.hydrogen = hydrogen;
     EKM_TILES(t, g) {
         Pack p;
         VoxelIndices v;
-        Values last[NB], still, good, open, count, far;
+        Values still, good, open, count, far;
         for (int l = 0; l < LANES; l++)                // lanes without a voxel repeat the first
             v.at[l] = where[t.i + (l < t.ni ? l : 0)];
         for (int l = 0; l < LANES; l += PACK)
@@ -88,7 +90,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             p.water[l] *= LITRES;
             still[l] = count[l] = far[l] = 0;
         }
-        for (int k = 0; k < NK; k++) {
+        EKM_UNROLL for (int k = 0; k < NK; k++) {
             gather(v, total + Offset(k) * m, p.total[k]);
             const real least = k == hydrogen ? -1 / SMALLEST : real(0);
             const real trace = may_lack[k] ? TRACE : -1 / SMALLEST;
@@ -98,7 +100,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 p.absent[k][l] = T <= trace ? real(1) : real(0);
             }
         }
-        for (int i = 0; i < NX; i++) {
+        EKM_UNROLL for (int i = 0; i < NX; i++) {
             gather(v, cec + Offset(i) * m, p.cec[i]);
             gather(v, slope + Offset(i) * m, p.slope[i]);
             gather(v, reference_pH + Offset(i) * m, p.reference[i]);
@@ -108,23 +110,25 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 open[l] = p.cec[i][l] >= 0 && p.slope[i][l] >= 0 ? open[l] : real(0);
             }
         }
-        for (int b = 0; b < NB && elapsed > 0; b++) {
+        EKM_UNROLL for (int b = 0; b < NB && elapsed > 0; b++) {
             gather(v, rate + Offset(b) * m, p.x[b]);
             EKM_LANES(l, LANES) far[l] = larger(far[l], magnitude(p.x[b][l] * elapsed));
         }
-        for (int b = 0; b < NB; b++) {
-            gather(v, warm_start + Offset(b) * m, last[b]);
+        EKM_UNROLL for (int b = 0; b < NB; b++) {
+            Values last;
+            gather(v, warm_start + Offset(b) * m, last);
             EKM_LANES(l, LANES)
-                p.y[b][l] = last[b][l] + (elapsed > 0 && far[l] <= max_extrapolation
-                                              ? p.x[b][l] * elapsed : real(0));
+                p.y[b][l] = last[l] + (elapsed > 0 && far[l] <= max_extrapolation
+                                           ? p.x[b][l] * elapsed : real(0));
         }
-        for (int k = 0; k < NK; k++)                   // absent components, and those that appear
+        // absent components, and those that appear
+        EKM_UNROLL for (int k = 0; k < NK; k++)
             EKM_LANES(l, LANES) {
                 const real fresh = logarithm(larger(p.total[k][l], TRACE) / p.water[l]);
                 const real y = p.y[k][l] <= MISSING && p.total[k][l] > 0 ? fresh : p.y[k][l];
                 p.y[k][l] = p.absent[k][l] > 0 ? MISSING : y;
             }
-        for (int q = 0; q < NP; q++) {
+        EKM_UNROLL for (int q = 0; q < NP; q++) {
             if (q < NM)
                 gather(v, warm_start + Offset(NB + q) * m, p.y[NB + q]);
             EKM_LANES(l, LANES) {
@@ -146,12 +150,11 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             }
             if (left == 0 || step == max_steps)
                 break;
-            assemble(s, p);
-            insert_phases(s, p);
-            eliminate(s, p);
+            differentiate(s, p);
+            solve<LANES>(s, p);
             Values share;
             EKM_LANES(l, LANES) share[l] = 0;
-            for (int b = 0; b < NB; b++)
+            EKM_UNROLL for (int b = 0; b < NB; b++)
                 EKM_LANES(l, LANES)
                     share[l] = larger(share[l], magnitude(p.x[s.position[b]][l]));
             EKM_LANES(l, LANES) {
@@ -159,10 +162,10 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                 share[l] = share[l] > max_log_change ? max_log_change / share[l] : real(1);
                 count[l] += open[l];
             }
-            for (int u = 0; u < NU; u++)
+            EKM_UNROLL for (int u = 0; u < NU; u++)
                 EKM_LANES(l, LANES)
                     p.y[u][l] += open[l] > 0 ? share[l] * p.x[s.position[u]][l] : real(0);
-            for (int q = 0; q < NP; q++)
+            EKM_UNROLL for (int q = 0; q < NP; q++)
                 EKM_LANES(l, LANES)
                     p.y[NB + q][l] *= open[l] > 0 ? p.active[q][l] : real(1);
         }
@@ -173,21 +176,22 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             done[t.i + l] = good[l] > 0;
         }
         Values out;
-        for (int e = 0; e < NT; e++) {
+        EKM_UNROLL for (int e = 0; e < NT; e++) {
             const real* term = p.source[e];
             EKM_LANES(l, LANES)
                 out[l] = e < NS ? term[l] * (LITRES / p.water[l]) : term[l] / per[e];
             scatter(v, good, out, e < NS ? c + Offset(e) * m : exchanged + Offset(e - NS) * m);
         }
-        for (int u = 0; u < NW; u++)
+        EKM_UNROLL for (int b = 0; b < NB && elapsed > 0; b++) {
+            const real* began = warm_start + Offset(b) * m;
+            EKM_LANES(l, LANES) out[l] = (p.y[b][l] - read_again(began + v.at[l])) / elapsed;
+            scatter(v, good, out, rate + Offset(b) * m);
+        }
+        EKM_UNROLL for (int u = 0; u < NW; u++)
             scatter(v, good, p.y[u], warm_start + Offset(u) * m);
-        for (int q = NM; q < NP; q++) {
+        EKM_UNROLL for (int q = NM; q < NP; q++) {
             EKM_LANES(l, LANES) out[l] = -p.y[NB + q][l];
             scatter(v, good, out, gas + Offset(q - NM) * m);
-        }
-        for (int b = 0; b < NB && elapsed > 0; b++) {
-            EKM_LANES(l, LANES) out[l] = (p.y[b][l] - last[b][l]) / elapsed;
-            scatter(v, good, out, rate + Offset(b) * m);
         }
         EKM_LANES(l, LANES) out[l] = -p.y[hydrogen][l] / LN10;
         scatter(v, good, out, pH);

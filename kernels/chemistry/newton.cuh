@@ -6,7 +6,13 @@
 // Unknowns: NB = NK + NX + 2 of ln a, ln x, ln I and ln a_w; NU with the amounts of phases.
 constexpr int AT_I = NK + NX, AT_W = NK + NX + 1;
 constexpr int FACTORS = NK + NX + 1 + NG + 1 + NX + 1;      // of which ln of a term is a sum
-constexpr int SOURCES = NT + NT;            // of which derivatives are sums: terms, their growth
+#ifndef NGROW
+#define NGROW 0                             // exchange species, if they have activity coefficients
+#endif
+#ifndef SATURATES
+#define SATURATES 0                         // 1: the last function of I but one is I/(1 + I)
+#endif
+constexpr int SOURCES = NT + NT + NGROW;    // of which derivatives are sums: terms, their growth
 constexpr real LEAST = sizeof(real) == 8 ? LEAST_PIVOT : SMALLEST;
 constexpr real TRACE = sizeof(real) == 8 ? ABSENT : SMALLEST;
 
@@ -20,13 +26,13 @@ struct System {
     const real* sum;                        // equations, by terms
     const int *direct_start, *direct_source, *direct_at;
     const real* direct;                     // derivatives that are sums over sources
-    const real *growth, *sizes, *on;        // (NS, NG), (NG - 1), (NT, NX)
+    const real *growth, *sizes, *on;        // (NT, NG), (NG - 1), (NT, NX)
     const real *phase_nu, *phase_water, *phase_constant;
     const int *additive, *gas, *order, *masters, *position;
     const int *entry, *diagonal;            // number of the entry (row, column), of (row, row)
     const int *row_start, *column;          // of the entries
     const int *move_start, *move_from, *move_to;            // from a master's row to its phase's
-    const int *below_start, *below, *target;                // of elimination
+    const int *balance, *phase, *target_start, *target;     // of elimination
     int hydrogen;
 };
 
@@ -43,20 +49,22 @@ ROUTINE void residual(const System& s, Pack& p)
 {
     Values factors[FACTORS];
     EKM_LANES(l, LANES) {
-        for (int k = 0; k < NK; k++)
+        EKM_UNROLL for (int k = 0; k < NK; k++)
             factors[k][l] = p.y[k][l];
         factors[NK + NX][l] = p.y[AT_W][l];
         p.strength[l] = exponential(p.y[AT_I][l]);
         const real root = square_root(p.strength[l]);
-        for (int a = 0; a < NG - 1; a++)
+        EKM_UNROLL for (int a = 0; a < NG - 1; a++)
             factors[NK + NX + 1 + a][l] = root / (1 + s.sizes[a] * root);
+        if (SATURATES)
+            factors[NK + NX + NG - 1][l] = p.strength[l] / (1 + p.strength[l]);
         factors[NK + NX + NG][l] = p.strength[l];
         factors[NK + NX + NG + 1][l] = logarithm(p.water[l]);
         factors[FACTORS - 1][l] = 1;
     }
     Values held, spread;
     EKM_LANES(l, LANES) held[l] = spread[l] = 0;
-    for (int i = 0; i < NX; i++)
+    EKM_UNROLL for (int i = 0; i < NX; i++)
         EKM_LANES(l, LANES) {
             const real line = p.slope[i][l] * (-p.y[s.hydrogen][l] / LN10 - p.reference[i][l]);
             const real given = smaller(larger(line, p.least[i][l]), p.most[i][l]);
@@ -67,9 +75,9 @@ ROUTINE void residual(const System& s, Pack& p)
             factors[NK + NX + NG + 2 + i][l] = X > 0 ? logarithm(larger(X, LEAST)) : MISSING;
             held[l] += given, spread[l] += magnitude(given);
         }
-    for (int b = 0; b < NB; b++)
+    EKM_UNROLL for (int b = 0; b < NB; b++)
         EKM_LANES(l, LANES) p.error[b][l] = p.scale[b][l] = 0;
-    for (int t = 0; t < NT; t++) {
+    EKM_UNROLL for (int t = 0; t < NT; t++) {
         Values power;
         EKM_LANES(l, LANES) power[l] = 0;
         for (int e = s.action_start[t]; e < s.action_start[t + 1]; e++) {
@@ -88,12 +96,12 @@ ROUTINE void residual(const System& s, Pack& p)
             }
         }
     }
-    for (int k = 0; k < NK; k++)
+    EKM_UNROLL for (int k = 0; k < NK; k++)
         EKM_LANES(l, LANES) {
             p.error[k][l] -= p.total[k][l];
             p.scale[k][l] += magnitude(p.total[k][l]);
         }
-    for (int i = 0; i < NX; i++)
+    EKM_UNROLL for (int i = 0; i < NX; i++)
         EKM_LANES(l, LANES) {
             const bool bare = p.site[i][l] <= 0;
             p.error[NK + i][l] = bare ? real(0) : p.error[NK + i][l] - p.site[i][l];
@@ -107,10 +115,10 @@ ROUTINE void residual(const System& s, Pack& p)
         p.error[s.hydrogen][l] -= held[l];
         p.scale[s.hydrogen][l] += spread[l];
     }
-    for (int m = 0; m < NP; m++) {
+    EKM_UNROLL for (int m = 0; m < NP; m++) {
         EKM_LANES(l, LANES)
             p.saturation[m][l] = s.phase_water[m] * p.y[AT_W][l] - s.phase_constant[m];
-        for (int k = 0; k < NK; k++) {
+        EKM_UNROLL for (int k = 0; k < NK; k++) {
             const real nu = s.phase_nu[m * NK + k];
             if (nu != 0)
                 EKM_LANES(l, LANES) {
@@ -120,7 +128,7 @@ ROUTINE void residual(const System& s, Pack& p)
                 }
         }
     }
-    for (int k = 0; k < NK; k++)
+    EKM_UNROLL for (int k = 0; k < NK; k++)
         EKM_LANES(l, LANES) {
             p.error[k][l] = p.absent[k][l] > 0 ? real(0) : p.error[k][l];
             p.scale[k][l] = p.absent[k][l] > 0 ? real(1) : p.scale[k][l];
@@ -134,14 +142,14 @@ ROUTINE void check_convergence(const System& s, Pack& p, real tolerance, const r
     EKM_LANES(l, LANES) {
         const real allowed = still[l] > 0 ? larger(tolerance, real(1e-10)) : tolerance;
         real fine = 1;
-        for (int b = 0; b < NB; b++)
+        EKM_UNROLL for (int b = 0; b < NB; b++)
             fine = magnitude(p.error[b][l]) <= allowed * p.scale[b][l] ? fine : real(0);
         good[l] = fine;
     }
-    for (int m = 0; m < NP; m++) {
+    EKM_UNROLL for (int m = 0; m < NP; m++) {
         Values rarest;
         EKM_LANES(l, LANES) rarest[l] = 1 / SMALLEST;
-        for (int k = 0; k < NK; k++)
+        EKM_UNROLL for (int k = 0; k < NK; k++)
             if (s.phase_nu[m * NK + k] != 0 && k != s.hydrogen)
                 EKM_LANES(l, LANES) rarest[l] = smaller(rarest[l], p.scale[k][l]);
         const bool gas = s.gas[m];
@@ -157,29 +165,40 @@ ROUTINE void check_convergence(const System& s, Pack& p, real tolerance, const r
     }
 }
 
-// Assemble the matrix of Newton's method, rows and columns in the order of elimination, and its
-// right-hand side x.
-ROUTINE void assemble(const System& s, Pack& p)
+// Derivatives of the terms.
+ROUTINE void differentiate(const System& s, Pack& p)
 {
-    const int* at = s.position;
     Values slopes[NG];
     EKM_LANES(l, LANES) {
         const real root = square_root(p.strength[l]);
-        for (int a = 0; a < NG - 1; a++)
+        EKM_UNROLL for (int a = 0; a < NG - 1; a++)
             slopes[a][l] = root / 2 / ((1 + s.sizes[a] * root) * (1 + s.sizes[a] * root));
+        if (SATURATES)
+            slopes[NG - 2][l] = p.strength[l] / ((1 + p.strength[l]) * (1 + p.strength[l]));
         slopes[NG - 1][l] = p.strength[l];
     }
-    for (int t = 0; t < NT; t++) {              // d term / d ln I, or by way of X / d ln a_H
+    EKM_UNROLL for (int e = 0; e < NGROW; e++) {            // d exchange term / d ln I
+        real *grown = p.source[NT + NT + e], *term = p.source[NS + e];
+        Values by;
+        EKM_LANES(l, LANES) by[l] = 0;
+        EKM_UNROLL for (int a = 0; a < NG; a++) {
+            const real growth = s.growth[(NS + e) * NG + a];
+            EKM_LANES(l, LANES) by[l] += growth * slopes[a][l];
+        }
+        EKM_LANES(l, LANES) grown[l] = by[l] * term[l];
+    }
+    // d term / d ln I, or by way of X / d ln a_H
+    EKM_UNROLL for (int t = 0; t < NT; t++) {
         real *grown = p.source[NT + t], *term = p.source[t];
         Values by;
         EKM_LANES(l, LANES) by[l] = 0;
         if (t < NS)
-            for (int a = 0; a < NG; a++) {
+            EKM_UNROLL for (int a = 0; a < NG; a++) {
                 const real growth = s.growth[t * NG + a];
                 EKM_LANES(l, LANES) by[l] += growth * slopes[a][l];
             }
         else
-            for (int i = 0; i < NX; i++) {
+            EKM_UNROLL for (int i = 0; i < NX; i++) {
                 const real on = s.on[t * NX + i];
                 if (on != 0)
                     EKM_LANES(l, LANES) by[l] += p.site[i][l] > 0
@@ -187,47 +206,49 @@ ROUTINE void assemble(const System& s, Pack& p)
             }
         EKM_LANES(l, LANES) grown[l] = by[l] * term[l];
     }
-    for (int e = 0; e < NFILL; e++)
+}
+
+// Assemble the row of Newton's matrix that belongs to equation b, and its right-hand side x.
+INLINE void assemble_balance(const System& s, Pack& p, int b)
+{
+    const int* at = s.position;
+    const int row = at[b];
+    real *own = p.A[s.diagonal[row]], *right = p.x[row];
+    const real* error = p.error[b];
+    EKM_UNROLL for (int e = s.row_start[row]; e < s.row_start[row + 1]; e++)
         EKM_LANES(l, LANES) p.A[e][l] = 0;
-    for (int d = 0; d < ND; d++) {
-        real* entry = p.A[s.direct_at[d]];
-        for (int e = s.direct_start[d]; e < s.direct_start[d + 1]; e++) {
-            const real by = s.direct[e], *source = p.source[s.direct_source[e]];
-            EKM_LANES(l, LANES) entry[l] += by * source[l];
+    EKM_UNROLL for (int e = s.direct_start[b]; e < s.direct_start[b + 1]; e++) {
+        real* entry = p.A[s.direct_at[e]];
+        const real by = s.direct[e], *source = p.source[s.direct_source[e]];
+        EKM_LANES(l, LANES) entry[l] += by * source[l];
+    }
+    if (b == AT_I)
+        EKM_LANES(l, LANES) own[l] -= p.water[l] * p.strength[l];
+    if (b == AT_W)
+        EKM_LANES(l, LANES) own[l] += p.water[l] * exponential(p.y[AT_W][l]);
+    if (b == s.hydrogen)
+        EKM_UNROLL for (int i = 0; i < NX; i++)
+            EKM_LANES(l, LANES) own[l] -= p.site_slope[i][l];
+    if (b >= NK && b < AT_I) {
+        const real *slope = p.site_slope[b - NK], *site = p.site[b - NK];
+        real* by_h = p.A[s.entry[row * NU + at[s.hydrogen]]];
+        EKM_LANES(l, LANES) {
+            by_h[l] -= slope[l];
+            own[l] += site[l] > 0 ? real(0) : real(1);
         }
     }
-    real *of_i = p.A[s.diagonal[at[AT_I]]], *of_w = p.A[s.diagonal[at[AT_W]]];
     EKM_LANES(l, LANES) {
-        of_i[l] -= p.water[l] * p.strength[l];
-        of_w[l] += p.water[l] * exponential(p.y[AT_W][l]);
+        right[l] = -error[l];
+        own[l] += b < AT_I ? LEAST * p.scale[b][l] : real(0);
     }
-    const int column_h = at[s.hydrogen];
-    for (int i = 0; i < NX; i++) {
-        const int row = at[NK + i];
-        real *of_h = p.A[s.diagonal[column_h]], *by_h = p.A[s.entry[row * NU + column_h]];
-        real* own = p.A[s.diagonal[row]];
-        EKM_LANES(l, LANES) {
-            of_h[l] -= p.site_slope[i][l];
-            by_h[l] -= p.site_slope[i][l];
-            own[l] += p.site[i][l] > 0 ? real(0) : real(1);
-        }
-    }
-    for (int b = 0; b < NB; b++) {
-        real *own = p.A[s.diagonal[at[b]]], *right = p.x[at[b]];
-        const real* error = p.error[b];
-        EKM_LANES(l, LANES) {
-            right[l] = -error[l];
-            own[l] += b < AT_I ? LEAST * p.scale[b][l] : real(0);
-        }
-        if (b < NK)
-            EKM_LANES(l, LANES) own[l] += p.absent[b][l];
-        if (b >= AT_I || (b < NK && !s.additive[b]))
-            continue;
+    if (b < NK)
+        EKM_LANES(l, LANES) own[l] += p.absent[b][l];
+    if (b < AT_I && (b >= NK || s.additive[b])) {
         const real* target = b < NK ? p.total[b] : p.site[b - NK];
         // P ln(P/T) for P - T where no phase takes part and all terms are positive
         Values held;
         EKM_LANES(l, LANES) held[l] = 0;
-        for (int m = 0; m < NP && b < NK; m++)
+        EKM_UNROLL for (int m = 0; m < NP && b < NK; m++)
             if (s.phase_nu[m * NK + b] != 0)
                 EKM_LANES(l, LANES) held[l] += p.active[m][l];
         EKM_LANES(l, LANES) {
@@ -237,69 +258,91 @@ ROUTINE void assemble(const System& s, Pack& p)
             right[l] = fit > 0 ? -sum * logarithm(ratio) : right[l];
         }
     }
+    EKM_UNROLL for (int m = 0; m < NP && b < NK; m++) {
+        const real nu = s.phase_nu[m * NK + b];
+        if (nu != 0) {
+            real* entry = p.A[s.entry[row * NU + at[NB + m]]];
+            EKM_LANES(l, LANES) entry[l] = p.active[m][l] * nu;
+        }
+    }
 }
 
-// Replace, where a phase is present, its master's balance by its saturation; the balance moves to
-// the row of the phase's amount.
-ROUTINE void insert_phases(const System& s, Pack& p)
+// Replace, where the n-th phase is present, its master's balance by its saturation; the balance
+// moves to the row of the phase's amount.
+INLINE void insert_phase(const System& s, Pack& p, int n)
 {
     const int* at = s.position;
-    for (int m = 0; m < NP; m++)
-        for (int k = 0; k < NK; k++) {
-            const real nu = s.phase_nu[m * NK + k];
-            if (nu != 0) {
-                real* entry = p.A[s.entry[at[k] * NU + at[NB + m]]];
-                EKM_LANES(l, LANES) entry[l] = p.active[m][l] * nu;
-            }
-        }
-    for (int n = 0; n < NP; n++) {
-        const int m = s.order[n], row = at[NB + m], own = at[s.masters[n]];
-        const real* active = p.active[m];
-        for (int e = s.move_start[n]; e < s.move_start[n + 1]; e++) {
-            real *to = p.A[s.move_to[e]], *from = p.A[s.move_from[e]];
-            EKM_LANES(l, LANES) {
-                to[l] = active[l] * from[l];
-                from[l] *= 1 - active[l];
-            }
-        }
-        real* diagonal = p.A[s.diagonal[row]];
+    const int m = s.order[n], row = at[NB + m], own = at[s.masters[n]];
+    const real* active = p.active[m];
+    EKM_UNROLL for (int e = s.row_start[row]; e < s.row_start[row + 1]; e++)
+        EKM_LANES(l, LANES) p.A[e][l] = 0;
+    EKM_UNROLL for (int e = s.move_start[n]; e < s.move_start[n + 1]; e++) {
+        real *to = p.A[s.move_to[e]], *from = p.A[s.move_from[e]];
         EKM_LANES(l, LANES) {
-            diagonal[l] += 1 - active[l];
-            p.x[row][l] = active[l] * p.x[own][l];
-            p.x[own][l] = active[l] > 0 ? -p.saturation[m][l] : p.x[own][l];
+            to[l] = active[l] * from[l];
+            from[l] *= 1 - active[l];
         }
-        for (int k = 0; k <= NK; k++) {
-            const real nu = k < NK ? s.phase_nu[m * NK + k] : s.phase_water[m];
-            if (nu != 0) {
-                real* entry = p.A[s.entry[own * NU + at[k < NK ? k : AT_W]]];
-                EKM_LANES(l, LANES) entry[l] += active[l] * nu;
-            }
+    }
+    real* diagonal = p.A[s.diagonal[row]];
+    EKM_LANES(l, LANES) {
+        diagonal[l] += 1 - active[l];
+        p.x[row][l] = active[l] * p.x[own][l];
+        p.x[own][l] = active[l] > 0 ? -p.saturation[m][l] : p.x[own][l];
+    }
+    EKM_UNROLL for (int k = 0; k <= NK; k++) {
+        const real nu = k < NK ? s.phase_nu[m * NK + k] : s.phase_water[m];
+        if (nu != 0) {
+            real* entry = p.A[s.entry[own * NU + at[k < NK ? k : AT_W]]];
+            EKM_LANES(l, LANES) entry[l] += active[l] * nu;
         }
     }
 }
 
-// Solve A x = b by LU elimination; x holds b on entry.
-ROUTINE void eliminate(const System& s, Pack& p)
+// Assemble row r and eliminate what stands left of its diagonal.
+INLINE void eliminate_row(const System& s, Pack& p, int r)
 {
-    const int* target = s.target;
-    for (int r = 0; r < NU; r++) {
-        const int right = s.diagonal[r] + 1, end = s.row_start[r + 1];
-        real* pivot = p.A[s.diagonal[r]];
-        EKM_LANES(l, LANES) pivot[l] = 1 / pivot[l];
-        for (int e = s.below_start[r]; e < s.below_start[r + 1]; e++) {
-            const real* first = p.A[s.entry[s.below[e] * NU + r]];
-            Values factor;
-            EKM_LANES(l, LANES) {
-                factor[l] = first[l] * pivot[l];
-                p.x[s.below[e]][l] -= factor[l] * p.x[r][l];
-            }
-            for (int f = right; f < end; f++) {
-                real* entry = p.A[*target++];
-                EKM_LANES(l, LANES) entry[l] -= factor[l] * p.A[f][l];
-            }
+    if (s.balance[r] >= 0)
+        assemble_balance(s, p, s.balance[r]);
+    if (s.phase[r] >= 0)
+        insert_phase(s, p, s.phase[r]);
+    const int* target = s.target + s.target_start[r];
+    EKM_UNROLL for (int e = s.row_start[r]; e < s.diagonal[r]; e++) {
+        const int above = s.column[e];
+        Values factor;
+        EKM_LANES(l, LANES) {
+            factor[l] = p.A[e][l] * p.A[s.diagonal[above]][l];
+            p.x[r][l] -= factor[l] * p.x[above][l];
+        }
+        for (int f = s.diagonal[above] + 1; f < s.row_start[above + 1]; f++) {
+            real* entry = p.A[*target++];
+            EKM_LANES(l, LANES) entry[l] -= factor[l] * p.A[f][l];
         }
     }
-    for (int r = NU - 1; r >= 0; r--) {
+    real* pivot = p.A[s.diagonal[r]];
+    EKM_LANES(l, LANES) pivot[l] = 1 / pivot[l];
+}
+
+// All rows from r on, each with its number known to the compiler.
+template <int r = 0>
+INLINE void eliminate_rows(const System& s, Pack& p)
+{
+    if constexpr (r < NU) {
+        eliminate_row(s, p, r);
+        eliminate_rows<r + 1>(s, p);
+    }
+}
+
+// Solve Newton's equations A x = b by LU elimination, row by row: each is assembled when it is
+// needed, so that of the rows above only the right parts are still in use.
+template <int lanes>
+ROUTINE void solve(const System& s, Pack& p)
+{
+    if constexpr (lanes == 1)
+        eliminate_rows(s, p);
+    else
+        for (int r = 0; r < NU; r++)
+            eliminate_row(s, p, r);
+    EKM_UNROLL for (int r = NU - 1; r >= 0; r--) {
         for (int f = s.diagonal[r] + 1; f < s.row_start[r + 1]; f++)
             EKM_LANES(l, LANES) p.x[r][l] -= p.A[f][l] * p.x[s.column[f]][l];
         EKM_LANES(l, LANES) p.x[r][l] *= p.A[s.diagonal[r]][l];

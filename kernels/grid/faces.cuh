@@ -20,9 +20,9 @@ INLINE real series(real a, real b, real shape)
     return a + b > 0 ? shape * (a * b) / (a + b) : real(0);
 }
 
-// Row of faces of one axis, side by side along x.
+// Row of faces of one axis, side by side along x; a single face on the GPU.
 struct FaceRow {
-    int axis, j, k, n;                      // n faces, the first above voxel (tile.i, j, k)
+    int axis, i, j, k, n;                   // n faces, the first above voxel (i, j, k)
     Tile tile;                              // voxels that own the tile's faces of this axis
     Offset first, step, side;               // that voxel; stride along axis; axis in (3, padded)
 };
@@ -30,15 +30,19 @@ struct FaceRow {
 INLINE FaceRow face_row(const Tile& t, const Grid& g, int axis)
 {
     const Tile b = with_border(t, axis);
-    return {axis, b.j, b.k, b.ni, b, at(b.i, b.j, b.k, g), stride(g, axis), axis * volume(g)};
+    return {axis, b.i, b.j, b.k, LANES > 1 ? b.ni : 1, b, at(b.i, b.j, b.k, g), stride(g, axis),
+            axis * volume(g)};
 }
 
 INLINE void to_next(FaceRow& f, const Tile& t, const Grid& g)
 {
-    if (++f.j == f.tile.j + f.tile.nj)
+    f.i += f.n;
+    if (f.i == f.tile.i + f.tile.ni)
+        f.i = f.tile.i, f.j++;
+    if (f.j == f.tile.j + f.tile.nj)
         f.j = f.tile.j, f.k++;
     if (f.k < f.tile.k + f.tile.nk)
-        f.first = at(f.tile.i, f.j, f.k, g);
+        f.first = at(f.i, f.j, f.k, g);
     else if (++f.axis < 3)
         f = face_row(t, g, f.axis);
 }

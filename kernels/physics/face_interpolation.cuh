@@ -78,7 +78,7 @@ INLINE void drift_strip(Strip& f, const real* previous_phi, const real* pore_tur
         f.speed[l] = size * f.geometric[l] * ((pore_turnover[a] + pore_turnover[b]) / 2);
         f.slow[l] = size * size * f.speed[l];
     }
-    for (int l = 0; l < f.faces; l++) {
+    EKM_ENTRIES(l, f.faces) {
         limited |= highest * magnitude(f.u[l]) > NEARLY;
         flagged |= use_smaller_side[here + l];
     }
@@ -107,14 +107,14 @@ INLINE real superbee(real own, real upstream)
 struct View {
     const real* at;
     Offset step;
-    const real *before, *behind, *with, *against;
+    Seen before, behind, with, against;
 };
 
 INLINE View view(const Strip& f, const real* c, const Ion& n)
 {
     return {c + f.here + (n.anion ? f.step : 0), n.anion ? -f.step : f.step,
-            n.anion ? f.open[1] : f.open[0], n.anion ? f.open[0] : f.open[1],
-            n.anion ? f.water[1] : f.water[0], n.anion ? f.water[0] : f.water[1]};
+            seen(n.anion, f.open[1], f.open[0]), seen(n.anion, f.open[0], f.open[1]),
+            seen(n.anion, f.water[1], f.water[0]), seen(n.anion, f.water[0], f.water[1])};
 }
 
 // c on both sides of face l, its rise, and the rises of the same sign across the neighbouring

@@ -8,7 +8,7 @@ KERNEL rock_conductance(Grid g, const real* __restrict__ hydraulic_conductivity,
     EKM_FACE_ROWS(f, g) {
         const real* k = hydraulic_conductivity + f.first;
         real* out = conductance + f.side + f.first;
-        for (int l = 0; l < f.n; l++) out[l] = series(k[l], k[l + f.step], shape(g, f.axis));
+        EKM_ENTRIES(l, f.n) out[l] = series(k[l], k[l + f.step], shape(g, f.axis));
     }
 }
 
@@ -26,7 +26,7 @@ KERNEL osmosis(Grid g, const real* __restrict__ sigma,
                real* __restrict__ EACH(3) water)
 {
     EKM_FACE_ROWS(f, g) {
-        for (int l = 0; l < f.n; l++) {
+        EKM_ENTRIES(l, f.n) {
             const Offset a = f.first + l, b = a + f.step;
             const real both = sigma[a] + sigma[b];
             const real part = both > 0 ? sigma[b] / both : real(0.5);
@@ -42,7 +42,7 @@ KERNEL darcy(Grid g, const real* __restrict__ EACH(3) conductance, const real* _
              real* __restrict__ EACH(3) water)
 {
     EKM_FACE_ROWS(f, g) {
-        for (int l = 0; l < f.n; l++) {
+        EKM_ENTRIES(l, f.n) {
             const Offset a = f.first + l;
             water[f.side + a] += conductance[f.side + a] * (head[a] - head[a + f.step]);
         }

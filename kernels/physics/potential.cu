@@ -53,7 +53,7 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
                 add_species<SMALLER_SIDE>(f, species, z[n], diffusion[n], blend, weight,
                                           diffusing);
         }
-        for (int l = 0; l < row.n; l++) {
+        EKM_ENTRIES(l, row.n) {
             const real geometric = FARADAY * f.geometric[l];
             conductance[out + l] = F_RT * geometric * weight[l];
             current[out + l] = -geometric * diffusing[l];
@@ -70,7 +70,7 @@ KERNEL flag_drift_changes(Grid g, const real* __restrict__ phi,
                           Flag* __restrict__ EACH(3) flagged)
 {
     EKM_FACE_ROWS(f, g) {
-        for (int l = 0; l < f.n; l++) {
+        EKM_ENTRIES(l, f.n) {
             const Offset a = f.first + l, b = a + f.step, face = f.side + a;
             const real u = F_RT * (phi[a] - phi[b]);
             const real old = F_RT * (previous_phi[a] - previous_phi[b]);

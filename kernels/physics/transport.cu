@@ -169,7 +169,7 @@ ROUTINE void by_strips(const Tile& t, const Task& task, const Shares& shares, co
 // sum += weight nu^T moved, of species n.
 INLINE void add(const real* nu, int n, real weight, real moved, real* sum)
 {
-    EKM_LANES(m, NK) {
+    EKM_UNROLL for (int m = 0; m < NK; m++) {
         const real share = nu[n * NK + m];
         if (share != 0)
             sum[m] = fused(weight * share, moved, sum[m]);

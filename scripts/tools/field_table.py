@@ -26,9 +26,16 @@ def table(summaries):
     yield "| quantity | paper | " + " | ".join(summaries) + " |"
     yield "|---" * (2 + len(summaries)) + "|"
     for row in rows():
-        values = (summary[row["key"]] * float(row["scale"]) for summary in summaries.values())
+        values = (summary[row["key"]] for summary in summaries.values())
         yield f"| {row['quantity']} | {row['paper']} | " + " | ".join(
-            f"{value:.3g}" if abs(value) < 1e4 else f"{value:,.0f}" for value in values) + " |"
+            cell(value, float(row["scale"])) for value in values) + " |"
+
+
+def cell(value, scale):
+    """Return a number times `scale` as text, "-" where it is undefined."""
+    if value is None:
+        return "-"
+    return f"{value * scale:.3g}" if abs(value * scale) < 1e4 else f"{value * scale:,.0f}"
 
 
 def main(arguments):

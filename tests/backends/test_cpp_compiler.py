@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from ekm3d.backends import choose, cpp_compiler, kernel_signature
+from ekm3d.backends import cpp as cpp_backend
+from ekm3d.backends import cpp_compiler, kernel_signature
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cpp import CppBackend
 from ekm3d.backends.cpp_compiler import intact
@@ -123,13 +124,13 @@ def test_a_compiler_that_hangs_or_writes_nonsense_is_left(monkeypatch, tmp_path,
     """auto goes on in NumPy and says why; what the compiler started is ended with it."""
     limit = 1.0 if "sleep" in text else 60.0
     monkeypatch.setattr(cpp_compiler, "VERSION_LIMIT", limit)
-    monkeypatch.setattr(choose, "TRIAL_LIMIT", limit)
+    monkeypatch.setattr(cpp_backend, "TRIAL_LIMIT", limit)
     monkeypatch.setenv("CXX", script(tmp_path / "compiler", text))
     monkeypatch.setenv("EKM3D_CACHE", str(tmp_path / "cache"))
     taken = choose_backend("auto")
     assert taken.name == "numpy" and reason in taken.why
     with pytest.raises(BackendError, match=reason):
-        choose_backend("cpp").library("trial.cu", kernel_signature.TRIAL, {}, limit)
+        choose_backend("cpp").library("trial.cu", kernel_signature.TRIAL, {})
 
 
 def test_a_compiler_without_OpenMP_makes_kernels_for_one_thread(cpp, monkeypatch, tmp_path):

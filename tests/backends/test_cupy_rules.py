@@ -78,7 +78,8 @@ def test_launches_of_a_step_are_few(monkeypatch):
     are launched one by one. Bounds leave room for a fifth more.
     """
     monkeypatch.setitem(choose.BUILDERS, "cuda", lambda why: CudaBackend(why, cuda_stand_in))
-    sim = Simulation(Case.read(case_path("field_block"), ["grid.spacing=50 cm"]), "cuda")
+    coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
+    sim = Simulation(Case.read(case_path("field_block"), [coarse]), "cuda")
     for _ in range(2):
         sim.step()
     graphs, single = [], []

@@ -35,3 +35,21 @@ def test_catholyte_volume_may_be_zero(tmp_path):
     assert [row.catholyte_volume for row in Case.read(opened).electrodes.rows] == [0.0] * 3
     told(opened, "electrodes.catholyte_volume", "must be at least 0 m3",
          "electrodes.catholyte_volume=-1 l")
+
+
+def test_deposition_is_one_rate_or_one_for_each_mineral_named(tmp_path):
+    case = copy(tmp_path)
+    for given, rates in (("0.034 1/s", [0.034] * 4), ('{ "Al(OH)3" = "2 1/min" }',
+                                                      [1 / 30, 0.0, 0.0, 0.0])):
+        read = Case.read(case, [f"electrodes.deposition={given}"])
+        minerals = ("Al(OH)3", *(m for m in read.chemistry.minerals if m != "Al(OH)3"))
+        assert read.electrodes.deposition_of(minerals)[:4] == pytest.approx(
+            rates[:len(minerals)])
+        assert "deposition" in read.describe()
+
+
+def test_deposition_of_an_unknown_mineral_or_a_wrong_rate_is_refused(tmp_path):
+    case = copy(tmp_path)
+    told(case, "electrodes.deposition.Al(OH)4", "no mineral 'Al(OH)4' takes part",
+         'electrodes.deposition={ "Al(OH)4" = "1 1/s" }')
+    told(case, "electrodes.deposition", "1/s", 'electrodes.deposition={ "Al(OH)3" = "1 m" }')

@@ -146,3 +146,40 @@ def test_gradient_times_distance_of_the_rows_is_the_voltage(tmp_path):
     other = Case.read(small, ["schedule.stage.0={name='a', duration=9, anodes=['left'], "
                               "cathodes=['right'], voltage='4 V'}"])
     assert other.schedule.stages[0].voltage == 4.0 and other.schedule.stages[0].off == 0.0
+
+
+def sequence(small, *stages):
+    """Names of the stages of a run in their order."""
+    text = ", ".join(f"{{name='{s[0]}', duration=9{s[1:]}}}" for s in stages)
+    plan = Case.read(small, [f"schedule.stage=[{text}]"]).schedule
+    return "".join(stage.name for stage in plan.run_stages)
+
+
+def test_stages_repeat(tmp_path):
+    """One by itself, several from the named one on, and a group within a group."""
+    small = copy(tmp_path)
+    assert sequence(small, "a", "b") == "ab"
+    assert sequence(small, "a", "b, repeat=3", "c") == "abbbc"
+    assert sequence(small, "w", "a", "b, repeat=3, repeat_from='a'", "c") == "wabababc"
+    assert sequence(small, "a", "b, repeat=2", "c, repeat=2, repeat_from='a'") == "abbcabbc"
+
+
+@pytest.mark.parametrize("stages, key, message", [
+    ("{name='a', duration=9, repeat=0}", "repeat", "greater than or equal to 1"),
+    ("{name='a', duration=9, repeat=2, repeat_from='b'}", "repeat_from", "no stage 'b' before"),
+    ("{name='a', duration=9, repeat_from='a'}", "repeat_from", "needs repeat = 2 or more"),
+])
+def test_wrong_repetitions_are_refused(tmp_path, stages, key, message):
+    told(copy(tmp_path), f"schedule.stage.0.{key}", message, f"schedule.stage=[{stages}]")
+
+
+def test_a_repetition_from_inside_another_is_refused(tmp_path):
+    told(copy(tmp_path), "schedule.stage.2.repeat_from", "inside stages that are repeated already",
+         "schedule.stage=[{name='a', duration=9}, {name='b', duration=9, repeat=2, "
+         "repeat_from='a'}, {name='c', duration=9, repeat=2, repeat_from='b'}]")
+
+
+def test_many_repetitions_are_shown_in_short(tmp_path):
+    text = Case.read(copy(tmp_path), ["schedule.stage=[{name='a', duration='1 h', repeat=1000}]"]
+                     ).describe()
+    assert "... 1000 stages in all, to 1000 h" in text and text.count("\n  a ") == 40

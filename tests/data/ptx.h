@@ -33,6 +33,15 @@ template <typename T> static inline T left(T v, unsigned count)
 {
     return count < 8 * sizeof v ? T(wrap(v) << count) : 0;
 }
+template <typename T> static inline T inserted(T bits, T into, unsigned begin, unsigned length)
+{
+    T result = into;
+    for (unsigned n = 0; n < length && begin + n < 8 * sizeof(T); n++) {
+        const T one = T(1) << (begin + n);
+        result = T(bits >> n & 1 ? result | one : result & ~one);
+    }
+    return result;
+}
 template <typename T> static inline T right(T v, unsigned count)
 {
     if (count < 8 * sizeof v)

@@ -22,7 +22,7 @@ CHEM = SimpleNamespace(
     molar_mass=np.array([0.001, 0.018, 0.140, 0.110, 0.027]), hydrogen=0,
     charge=np.array([1.0, 1.0, 3.0, 3.0, 3.0]), nu=np.eye(5),
     nu_x=np.array([[0.0, 1, 0, 0, 0], [0, 0, 1, 0, 0]]),
-    nu_m=np.array([[-3.0, 0, 1, 0, 0]]))
+    nu_m=np.array([[-3.0, 0, 1, 0, 0]]), gases=())
 PLAIN = choose_backend("numpy")
 OFF = Drive(0, (), (), 0.0, 0.0, 10.0)
 
@@ -45,6 +45,7 @@ def block():
         pH=np.zeros(padded),
         catholyte_totals=np.zeros((5, 1)),
         plate_totals=np.zeros((5, 1)),
+        electrode_acid=np.zeros(1),
         leachate=np.zeros(5),
         drained=np.zeros(5),
         injected=np.zeros(5),
@@ -68,8 +69,10 @@ def block():
     s.pH[grid.inner] = [5.0, 4.0, 9.0]
     s.catholyte_totals[1, 0] = 0.25
     audit = SimpleNamespace(mass_errors=lambda: np.array([1e-15, 3e-15]), charge_max=2e-12,
-                            faraday_error=lambda: 4e-11, water_max=5e-11)
-    case = SimpleNamespace(title="by hand", ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
+                            faraday_error=lambda: 4e-11, water_max=5e-11,
+                            budget=SimpleNamespace(ways=(), fed=np.zeros(5), lost=np.zeros(5)))
+    case = SimpleNamespace(title="by hand", wells=(),
+                           ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
                            sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
     return SimpleNamespace(
@@ -84,12 +87,14 @@ def block():
         holds_ore=electrodes.ore,
         backend=PLAIN,
         rock=SimpleNamespace(water_content=theta),
+        flow=SimpleNamespace(wells=[]),
         drive=OFF,
         balances=audit,
         boundary_values=SimpleNamespace(
             row_currents=lambda: np.array([-1.0]),
             terminal_voltage=0.0,
             strip_currents=lambda: np.zeros(electrodes.strips),
+            side_power=0.0, side_currents=dict,
         ),
     )
 
@@ -100,7 +105,8 @@ def washed():
 
     Voxel 1 (where the sample is taken) keeps half its dissolved and a third of its exchanged
     LREE; voxel 2 has 0.5 mol/m3 of LREE as hydroxide in place of 0.5 on clay. 0.1 mol LREE,
-    0.2 mol HREE, 0.3 mol Al and 1 mol NH4 are in the leachate, 0.05 mol LREE on the plate.
+    0.2 mol HREE, 0.3 mol Al and 1 mol NH4 are in the leachate, 0.05 mol LREE and 0.4 mol Al on the
+    plate. 0.5 mol NH4 and 0.05 mol Al were fed, 0.125 mol NH4 drained.
     """
     sim = block()
     monitor = TimeSeries(sim)
@@ -110,10 +116,11 @@ def washed():
     s.exchanged[1][inner][0, 0, 2] -= 0.5
     s.solid[0][inner][0, 0, 2] = 0.5
     s.leachate[:] = 0.0, 1.0, 0.1, 0.2, 0.3
-    s.plate_totals[2, 0] = 0.05
+    s.plate_totals[2, 0], s.plate_totals[4, 0] = 0.05, 0.4
     s.catholyte_totals[1, 0] = 0.75
-    s.injected[1] = 0.5
-    s.drained[1] = 0.125
+    sim.balances.budget.fed[1] = 0.5
+    sim.balances.budget.fed[4] = 0.05
+    sim.balances.budget.lost[1] = 0.125
     s.leachate_volume, s.injected_volume, s.drained_volume = 0.03, 0.04, 0.002
     return monitor
 
@@ -135,7 +142,7 @@ def test_amounts_per_kg_of_dry_ore(washed):
 
 
 def test_recovery_is_leachate_and_plate_over_the_ore_s_content(washed):
-    """(3), by mass for REE as a whole and by element."""
+    """(3), by mass for REE as a whole and by element; what was fed counts: 0.2 + 0.05 mol of Al."""
     summary = summarise(washed, 1.0)
     assert summary["recovery_REE"] == pytest.approx((0.15 * 140 + 0.2 * 110) / (LREE0 + HREE0))
     assert summary["recovery_LREE"] == pytest.approx(0.15 / 3.4)
@@ -143,8 +150,66 @@ def test_recovery_is_leachate_and_plate_over_the_ore_s_content(washed):
     assert "recovery_H" not in summary
     row = washed.row()
     assert row["recovery_REE[1]"] == pytest.approx(summary["recovery_REE"])
-    assert row["recovery_Al[1]"] == pytest.approx(0.3 / 0.2)
-    assert summary["purity_REE"] == pytest.approx(43.0 / (43.0 + 8.1))
+    assert row["recovery_Al[1]"] == pytest.approx(0.7 / 0.25)
+    assert row["recovery_NH4[1]"] == pytest.approx(1.0 / (10.0 + 0.25 + 0.5))
+
+
+def test_purity_of_both_products_and_of_each(washed):
+    """REE over REE and Al: 36 and 8.1 mg/kg in the leachate, 7 and 10.8 on the plate."""
+    summary = summarise(washed, 1.0)
+    assert summary["impurity_plate_mg_per_kg"] == pytest.approx(0.4 * 27)
+    assert summary["purity_REE"] == pytest.approx(43.0 / (43.0 + 8.1 + 10.8))
+    assert summary["purity_REE_leachate"] == pytest.approx(36.0 / (36.0 + 8.1))
+    assert summary["purity_REE_plate"] == pytest.approx(7.0 / (7.0 + 10.8))
+    assert washed.row()["impurities_on_plate[mg/kg]"] == pytest.approx(10.8)
+
+
+def test_what_is_undefined_is_not_zero():
+    """At the start nothing is recovered: no purity, no energy per kg of it; a share of nothing."""
+    summary = summarise(TimeSeries(block()), 1.0)
+    for key in ("purity_REE", "purity_REE_leachate", "purity_REE_plate", "energy_kWh_per_kg_REE",
+                "current_start_A", "current_end_A"):
+        assert summary[key] is None, key
+    assert summary["recovery_REE"] == summary["impurity_mg_per_kg"] == 0.0
+
+
+def test_a_system_without_ree_impurities_or_ammonium_says_so():
+    """The same block with components that belong to no group, no H+ and an inert one."""
+    sim = block()
+    sim.chem = SimpleNamespace(**vars(CHEM) | {
+        "groups": ("",) * 5, "labels": ("A", "B", "C", "D", "E"), "hydrogen": None})
+    sim.state.c[4] = 0.0
+    monitor = TimeSeries(sim)
+    summary, row = summarise(monitor, 1.0), monitor.row()
+    for key in ("REE_initial_mg_per_kg", "REE_leachate_mg_per_kg", "recovery_REE", "recovery_E",
+                "removal_REE_mean", "removal_REE_min", "removal_points_above_90_percent",
+                "impurity_mg_per_kg", "purity_REE", "charge_over_REE", "nh4_added_mol",
+                "nh4_out_mol", "residual_N_mg_per_kg", "exchangeable_N_mg_per_kg", "pH_min"):
+        assert summary[key] is None, key
+    for key in ("recovery_REE[1]", "removal_REE[1]", "removal_E[1]", "recovery_E[1]",
+                "REE_in_leachate[mg/kg]", "NH4_added[mol]", "NH4_on_clay[mol]", "pH_p[1]",
+                "pH_catholyte_c[1]"):
+        assert row[key] is None, key
+    assert summary["recovery_B"] == row["recovery_B[1]"] == 0.0
+
+
+def test_points_without_ree_have_no_removal():
+    """Two sampling points, one of them barren from the start: the mean is that of the other."""
+    sim = block()
+    sim.case.sampling = tuple(SimpleNamespace(position=(x, 0.5, 0.5)) for x in (0.75, 1.25))
+    sim.state.c[2:4, 2, 2, 4] = sim.state.exchanged[1, 2, 2, 4] = 0.0
+    monitor = TimeSeries(sim)
+    sim.state.c[2:4, 2, 2, 3] *= 0.5
+    sim.state.exchanged[1, 2, 2, 3] *= 0.5
+    summary = summarise(monitor, 1.0)
+    for key in ("mean", "min", "max"):
+        assert summary[f"removal_REE_{key}"] == pytest.approx(0.5)
+
+
+def test_a_probe_inside_an_electrode_has_no_pH():
+    sim = block()
+    sim.case.probes = (SimpleNamespace(name="p", position=(0.25, 0.5, 0.5)),)
+    assert TimeSeries(sim).row()["pH_p[1]"] is None
 
 
 def test_removal_is_what_the_samples_have_lost_of_ion_exchangeable_ree(washed):

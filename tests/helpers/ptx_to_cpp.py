@@ -320,6 +320,14 @@ def multiply(kernel, name, options, given):
     return put(given[0], kind, value)
 
 
+def insert_bits(kernel, name, options, given):
+    """bfi: the low bits of one number in place of as many of another, from a position on."""
+    kind = options[-1]
+    bits, into = (operand(v, kind) for v in given[1:3])
+    begin, length = (operand(v, "u32") for v in given[3:])
+    return put(given[0], kind, f"inserted({bits}, {into}, {begin}, {length})")
+
+
 def reciprocal(kernel, name, options, given):
     kind = options[-1]
     word = "reciprocal_approx" if "approx" in options and kind == "f64" else "1 / "
@@ -348,4 +356,5 @@ def flushed(options, value, kind="f32"):
 
 HANDLERS = {"bra": jump, "ret": leave, "bar": barrier, "barrier": barrier, "shfl": shuffle,
             "ld": load, "st": store, "mov": move, "cvta": change_space, "setp": compare,
-            "selp": select, "cvt": convert, "mul": multiply, "mad": multiply, "rcp": reciprocal}
+            "selp": select, "cvt": convert, "mul": multiply, "mad": multiply, "rcp": reciprocal,
+            "bfi": insert_bits}

@@ -37,7 +37,8 @@ def plates(cells, spacing, **more):
 
 def well(kind, at=None, box=None, rate=None, head=None):
     """A well as a case describes it."""
-    return SimpleNamespace(kind=kind, at=at, box=box, rate=rate, head=head, max_rate=None)
+    return SimpleNamespace(kind=kind, at=at, box=box, rate=rate, head=head, max_rate=None,
+                           max_head=None)
 
 
 def side(upper, **what):

@@ -21,18 +21,18 @@ PLACES = ((0.15, 0.25, 1.45), (0.25, 0.75, 1.95), (0.55, 0.75, 1.45), (0.95, 0.2
 
 # Of each run: what its summary says, and the range of pH in the voxels that PHREEQC is given.
 RECORDED = {
-    24: {"steps": 48, "energy_kWh": 1.10204037163, "charge_C": 132244.844596,
-         "current_stage1_start_A": 1.83228544795, "current_stage1_end_A": 1.79842182773,
-         "current_stage2_start_A": 1.88149276277, "current_stage2_end_A": 1.81845961310,
-         "recovery_REE": 0.00967360687861, "recovery_NH4": 0.0219035520472,
-         "recovery_Al": 0.00644041036630, "purity_REE": 0.565055954921,
-         "pH_min": 4.34671989136, "pH_max": 4.64008590173},
-    264: {"steps": 528, "energy_kWh": 9.96723217236, "charge_C": 1196067.86068,
-          "current_stage1_start_A": 1.83228544795, "current_stage1_end_A": 1.22928980507,
-          "current_stage2_start_A": 1.86813604355, "current_stage2_end_A": 1.08212594092,
-          "recovery_REE": 0.0903167974660, "recovery_NH4": 0.229825043430,
-          "recovery_Al": 0.0599796043181, "purity_REE": 0.549910878275,
-          "pH_min": 2.55354158885, "pH_max": 5.18605633974}}
+    24: {"steps": 48, "energy_kWh": 1.10203538483, "charge_C": 132244.246180,
+         "current_stage1_start_A": 1.83228544795, "current_stage1_end_A": 1.79841175769,
+         "current_stage2_start_A": 1.88148174601, "current_stage2_end_A": 1.81845246911,
+         "recovery_REE": 0.00966739404556, "recovery_NH4": 0.0219039563262,
+         "recovery_Al": 0.00644298167183, "purity_REE": 0.518037655419,
+         "pH_min": 4.34672425325, "pH_max": 4.64008609662},
+    264: {"steps": 528, "energy_kWh": 9.96719249773, "charge_C": 1196063.09973,
+          "current_stage1_start_A": 1.83228544795, "current_stage1_end_A": 1.22928599967,
+          "current_stage2_start_A": 1.86812899748, "current_stage2_end_A": 1.08212444985,
+          "recovery_REE": 0.0903126562979, "recovery_NH4": 0.229825457329,
+          "recovery_Al": 0.0599805738966, "purity_REE": 0.506649713862,
+          "pH_min": 2.55354343854, "pH_max": 5.18605723756}}
 ACIDITY = {24: (4.45, 4.55), 264: (3.5, 4.8)}      # acid and other voxels are below, above
 
 

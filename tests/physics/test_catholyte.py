@@ -82,9 +82,10 @@ def test_capture_rate_far_below_faraday_limit():
     """d n/dt = k_pl (I/A) c A = k_pl I n/V: n(t) = n0 exp(-k_pl I t / V), the same for both REE.
 
     A strong base current and little REE: 1e-3 mol/m3 in 2 l under 1 A for an hour would need
-    6e-6 mol of OH- at most, and 0.037 mol were made. 3 % of it is captured; Al is not.
+    6e-6 mol of OH- at most, and 0.037 mol were made. 3 % of it is captured; Al is not. 10 mol/m3
+    of base make the catholyte alkaline, whatever the 3 mol/m3 of Al take.
     """
-    cathodes, s = tanks(2e-3, lree=1e-3, hree=5e-4)
+    cathodes, s = tanks(2e-3, lree=1e-3, hree=5e-4, base=10.0)
     before = s.catholyte_totals.copy()
     advance(cathodes, s, 3600.0, current=1.0)
     share = 1.0 - np.exp(-CAPTURE * 1.0 * 3600.0 / 2e-3)
@@ -96,7 +97,7 @@ def test_capture_rate_far_below_faraday_limit():
 
 def test_capture_takes_three_hydroxides_per_ree():
     """Faraday: what is captured is the metal with 3 OH-, so the plate's acidity is -3 per mol."""
-    cathodes, s = tanks(2e-3)
+    cathodes, s = tanks(2e-3, base=40.0)
     advance(cathodes, s, 60.0, current=0.1)
     assert s.plate_totals[LREE, 0] > 0
     assert s.plate_totals[H, 0] == pytest.approx(
@@ -111,17 +112,60 @@ def test_capture_never_exceeds_base_made_by_current(current):
 
     Then exactly I t / 3F is captured, shared out by what is there: LREE to HREE as 5 to 2.
     """
-    cathodes, s = tanks(2e-3, lree=500.0, hree=200.0, capture=1e5 * CAPTURE)
+    cathodes, s = tanks(2e-3, lree=500.0, hree=200.0, capture=1e5 * CAPTURE, base=2200.0,
+                        salt=3000.0)
     advance(cathodes, s, 60.0, current=current)
     captured = s.plate_totals[LREE, 0] + s.plate_totals[HREE, 0]
     assert captured == pytest.approx(current * 60.0 / FARADAY / 3.0, rel=1e-12)
     assert s.plate_totals[LREE, 0] / s.plate_totals[HREE, 0] == pytest.approx(2.5, rel=1e-12)
 
 
+@pytest.mark.parametrize("hree, base, pH, captures", [(2.0, 0.0, 5.0, False),
+                                                      (1000.0, 20.0, 7.0, True),
+                                                      (2.0, 40.0, 14.0, True)])
+def test_no_capture_while_the_catholyte_is_acid(hree, base, pH, captures):
+    """Sulfates of 3 mol/m3 of Al and of REE: acid by hydrolysis, alkaline by 40 mol/m3 of base.
+
+    In the acid catholyte the current's base is used up in the water, and the plate stays bare. 1
+    mol/l of HREE holds the pH below 7 with its hydroxide: that can stand on the plate, too.
+    """
+    cathodes, s = tanks(2e-3, base=base, hree=hree)
+    assert s.catholyte_pH[0] < pH
+    advance(cathodes, s, 600.0, current=1.0)
+    assert (s.plate_totals[HREE, 0] > 0.0) == captures
+    assert captures or not s.plate_totals.any()
+
+
+def test_acid_that_has_just_come_keeps_the_plate_bare():
+    """Alkaline at the end of the last step, acid now: transport brought 60 mol/m3 of acid."""
+    cathodes, s = tanks(2e-3, base=40.0)
+    assert s.catholyte_pH[0] > 7.0
+    s.catholyte_totals[[H, CHEM.index("SO4-2")], 0] += 60.0 * 2e-3, 30.0 * 2e-3
+    advance(cathodes, s, 600.0, current=1.0)
+    assert s.catholyte_pH[0] < 7.0 and not s.plate_totals.any()
+
+
+def test_deposition_of_one_mineral_leaves_the_others_suspended():
+    """Al(OH)3 settles at 0.034 1/s, the hydroxides of the REE stay and leave with the drain.
+
+    28 mol/m3 of base precipitate all three: after 200 s 99.9 % of the Al is on the plate, none
+    of the REE; one rate for all would settle them as well, and no leachate would hold any.
+    """
+    rates = np.array([0.034 * (name == "Al(OH)3") for name in CHEM.minerals])
+    cathodes, s = tanks(2e-3, base=28.0, deposition=rates)
+    before = s.catholyte_totals[:, 0].copy()
+    solid = cathodes.suspended[CHEM.minerals.index("Al(OH)3"), 0] * 2e-3
+    advance(cathodes, s, 200.0, drained=1e-5)
+    assert solid > 0.9 * before[AL]
+    assert s.plate_totals[AL, 0] == pytest.approx((1 - np.exp(-6.8)) * solid, rel=1e-9)
+    assert s.plate_totals[LREE, 0] == s.plate_totals[HREE, 0] == 0.0
+    assert s.leachate[LREE] == pytest.approx((1 - np.exp(-1.0)) * before[LREE], rel=1e-12)
+
+
 def test_no_capture_without_current():
     """Power off, or no plate capture in the case: what is dissolved stays so."""
     for current, capture in ((0.0, CAPTURE), (1.0, 0.0)):
-        cathodes, s = tanks(2e-3, capture=capture)
+        cathodes, s = tanks(2e-3, capture=capture, base=40.0)
         before = s.catholyte_totals.copy()
         advance(cathodes, s, 3600.0, current=current)
         assert not s.plate_totals.any() and (s.catholyte_totals == before).all()
@@ -152,7 +196,7 @@ def test_mass_and_charge_are_conserved(rng):
     1e-13 relative: only additions. What leaves is neutral, as the tank was: a tank that is as
     acid as the base taken from it would show here.
     """
-    cathodes, s = tanks([1e-3, 2e-3, 5e-3], base=15.0, deposition=0.034)
+    cathodes, s = tanks([1e-3, 2e-3, 5e-3], base=40.0, deposition=0.034)
     before = held(s)
     for dt in rng.uniform(10, 600, 10):
         cathodes.advance(s, dt, np.array([1e-7, 0.0, 3e-7]), np.array([True, False, False]),

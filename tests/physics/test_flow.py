@@ -18,8 +18,9 @@ from ekm3d.physics.flow import Flow, osmosis, rock_conductance
 DRIVE = Drive(0, ("a",), ("c",), 30.0, 1.0, np.inf)
 
 
-def well(kind, at=None, box=None, rate=None, head=None, max_rate=None):
-    return SimpleNamespace(kind=kind, at=at, box=box, rate=rate, head=head, max_rate=max_rate)
+def well(kind, at=None, box=None, rate=None, head=None, max_rate=None, max_head=None):
+    return SimpleNamespace(kind=kind, at=at, box=box, rate=rate, head=head, max_rate=max_rate,
+                           max_head=max_head)
 
 
 def flow_cell(backend, wells, cells=(12, 3, 2), conductivity=1e-6, osmosis=0.0):
@@ -111,6 +112,52 @@ def test_inlet_is_limited_to_max_rate(backend):
     _, flow, s = flow_cell(backend, wells)
     flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
     assert flow.wells[0][1].sum() == pytest.approx(6e-8, rel=1e-9)
+
+
+def test_injection_is_limited_to_max_head(backend):
+    """Asked for 6e-6 m3/s, which takes 100 m; 3 m drive in K A / L h = 1.8e-7 m3/s, exactly.
+
+    As in the bar between two heads above. With 200 m there is head enough: just the rate enters,
+    and nothing but the rate decides.
+    """
+    for max_head, inflow in ((3.0, 1.8e-7), (200.0, 6e-6)):
+        wells = (well("injection", "anodes", rate=6e-6, max_head=max_head),
+                 well("collector", "cathodes", head=0.0))
+        _, flow, s = flow_cell(backend, wells)
+        flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+        place, found = flow.wells[0]
+        assert found.sum() == pytest.approx(inflow, rel=1e-9)
+        head = flow.control.head_needed(0, found, flow.domain.gather(s.head, place.voxel))
+        assert head == pytest.approx(min(max_head, 100.0), rel=1e-9)
+
+
+def test_each_opening_of_a_limited_injection_has_its_own_limit(backend):
+    """Two layers of K 1e-6 and 1e-9 m/s are to take half of 6e-8 m3/s each, with 2 m of head.
+
+    The permeable one takes its half; the tight one what 2 m less the head of its voxel drive
+    through half a voxel, K A / 5 cm: a hundredth of its share.
+    """
+    k = np.ones((2, 3, 12)) * np.array([1e-6, 1e-9])[:, None, None]
+    wells = (well("injection", "anodes", rate=6e-8, max_head=2.0),
+             well("collector", "cathodes", head=0.0))
+    _, flow, s = flow_cell(backend, wells, conductivity=k)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    place, found = flow.wells[0]
+    layer = np.unravel_index(place.voxel, s.head.shape)[0] - GHOST
+    assert found[layer == 0].sum() == pytest.approx(3e-8, rel=1e-9)
+    tight = 1e-9 * 0.01 / 0.05 * (2.0 - flow.domain.gather(s.head, place.voxel[layer == 1]))
+    assert found[layer == 1] == pytest.approx(tight, rel=1e-9)
+    assert 0.0 < tight.sum() < 0.02 * 3e-8
+
+
+def test_a_limited_injection_takes_nothing_out(backend):
+    """A head well holds 5 m where the injection may have 1 m: it gives nothing, and takes none."""
+    wells = (well("head", "anodes", head=5.0), well("head", "cathodes", head=0.0),
+             well("injection", box=((0.2, 0, 0), (0.3, 0.3, 0.2)), rate=1e-8, max_head=1.0))
+    _, flow, s = flow_cell(backend, wells)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    assert not flow.wells[2][1].any()
+    assert flow.wells[0][1].sum() == pytest.approx(3e-7, rel=1e-9)
 
 
 def test_injection_without_an_outlet_is_refused(backend):

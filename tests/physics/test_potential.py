@@ -145,6 +145,67 @@ def test_reversed_drive_passes_no_current(backend):
         assert not potential.into_ore.any()
 
 
+def floating_bar(backend, voltage, overpotential, boxes, cells=(11, 1, 1), duty=1.0):
+    """(Potential, state) of a bar of 0.05 S/m with floating metal `boxes` in it."""
+    grid = Grid(cells, (0.1, 0.1, 0.1))
+    width, height = 0.1 * cells[1], 0.1 * cells[2]
+    plates = [((x, 0, 0), (x + 0.1, width, height)) for x in (0.0, 0.1 * (cells[0] - 1))]
+    rows = (row("a", plates[0]), row("c", plates[1]), row("f", *boxes))
+    potential = salt_potential(grid, backend, rows, overpotential)
+    s = salt_state(grid, np.where(potential.contacts.electrodes.solid, 0.0, 0.05),
+                   potential.contacts.electrodes.strips)
+    drive = Drive(0, ("a",), ("c",), voltage, duty, np.inf, floating=(("f",),))
+    potential.solve(s, drive, 1.0)
+    return potential, s
+
+
+@pytest.mark.parametrize("voltage, driving", [(30.0, 25.0), (6.0, 1.0), (4.9, 0.0), (3.0, 0.0)])
+def test_floating_plate_across_a_bar_splits_water_at_its_price(backend, voltage, driving):
+    """The current must pass through the metal: U - 2.5 V for the ends, 2.5 V more for the plate.
+
+    I = (U - 5 V) / (0.7 m / (0.05 S/m x 0.01 m2)), nothing below 5 V. Without a price of its own
+    the plate would let a current pass from 2.5 V on.
+    """
+    potential, _ = floating_bar(backend, voltage, 2.5, [((0.5, 0, 0), (0.6, 0.1, 0.1))],
+                                cells=(10, 1, 1))
+    current = potential.contacts.per_place(potential.into_ore)
+    expected = driving / (0.7 / (0.05 * 0.01))
+    np.testing.assert_allclose(current[:2], [expected, -expected], rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(current[2], 0.0, atol=1e-9 * max(expected, 1e-9))
+    faces = potential.into_ore[potential.contacts.of_rows(("f",))]
+    np.testing.assert_allclose(sorted(faces), [-expected, expected], rtol=1e-9, atol=1e-15)
+
+
+def test_averaged_pulses_pay_that_price_in_their_share_of_time(backend):
+    """Half the time 30 V: half the current of the last test's bar."""
+    potential, _ = floating_bar(backend, 30.0, 2.5, [((0.5, 0, 0), (0.6, 0.1, 0.1))],
+                                cells=(10, 1, 1), duty=0.5)
+    current = potential.contacts.per_place(potential.into_ore)
+    np.testing.assert_allclose(current[0], 0.5 * 25.0 / (0.7 / (0.05 * 0.01)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("voltage", [4.0, 12.0, 40.0])
+def test_faces_of_floating_metal_keep_their_law(backend, voltage):
+    """A long bar and a post, wired, on the way of the current: every face and the sum are checked.
+
+    H+ is made where the metal is more than 1.25 V above the ore, OH- where it is as much below,
+    nothing in between, and the sum of the currents is nil. At 4 V the voltage along the metal does
+    not suffice for any of it; above, faces of all three kinds occur.
+    """
+    boxes = [((0.2, 0.1, 0), (0.7, 0.2, 0.1)), ((0.8, 0.2, 0), (0.9, 0.3, 0.1))]
+    potential, s = floating_bar(backend, voltage, 2.5, boxes, cells=(12, 4, 2))
+    boundary, faces = potential.boundary, potential.contacts.of_rows(("f",))
+    above = boundary.level[faces] - potential.phi_at_faces(s.phi)[faces]
+    current = potential.into_ore[faces]
+    scale = potential.into_ore.max()
+    assert abs(current.sum()) < 1e-8 * scale
+    assert (current[np.abs(above) < 1.25 * (1 - 1e-8)] == 0.0).all()
+    assert (current[above > 1.25 * (1 + 1e-8)] > 0.0).all()
+    assert (current[above < -1.25 * (1 + 1e-8)] < 0.0).all()
+    kinds = {float(sign) for sign in np.sign(current)}
+    assert kinds == ({-1.0, 0.0, 1.0} if voltage > 4.0 else {0.0})
+
+
 def test_only_inner_faces_conduct(backend):
     """The box is closed: no conductance on its outer faces."""
     grid = Grid((4, 3, 2), (0.1, 0.1, 0.1))

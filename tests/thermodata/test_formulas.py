@@ -46,6 +46,19 @@ def test_lumps_are_elements_of_their_own():
     assert parse("[Fe+2]OH+", {"[Fe+2]"}) == ({"[Fe+2]": 1, "O": 1, "H": 1}, 1)
 
 
+@pytest.mark.parametrize("lumps, name, elements", [
+    ("E", "ErOH+2", {"Er": 1, "O": 1, "H": 1}), ("X", "XeX2", {"Xe": 1, "X": 2}),
+    ("A", "AlA3", {"Al": 1, "A": 3}), ("R", "RaR2", {"Ra": 1, "R": 2}),
+    ("T", "TbT3", {"Tb": 1, "T": 3}),
+    ("D", "DyD3", {"Dy": 1, "D": 3}), ("L", "LaL3", {"La": 1, "L": 3}),
+    ("Z", "ZnZ2", {"Zn": 1, "Z": 2}), ("G", "GdG3", {"Gd": 1, "G": 3}),
+    ("M", "MnM2", {"Mn": 1, "M": 2}), ("Hu", "HHu", {"H": 1, "Hu": 1}),
+    ("Amm", "AmmHX", {"Amm": 1, "H": 1, "X": 1}), ("Hfo_", "Hfo_H", {"Hfo_": 1, "H": 1})])
+def test_symbols_are_matched_whole(lumps, name, elements):
+    """A site or pseudo-element of one letter leaves the elements that begin with it alone."""
+    assert parse(name, {"E", "X", lumps})[0] == elements
+
+
 def test_charges_have_one_form():
     assert [canonical(n) for n in ("Cu+1", "SO4--", "La+++", "OH-1", "NH3", "Na+")] == \
         ["Cu+", "SO4-2", "La+3", "OH-", "NH3", "Na+"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ekm3d.chemistry.equilibrium import EquilibriumSolver
+from ekm3d.chemistry.solution import speciate
 from ekm3d.constants import TEMPERATURE
 from ekm3d.thermodata.build import build, log_k
 from ekm3d.thermodata.phreeqc_import import ASSUMED_DIFFUSION, Constant, read_phreeqc
@@ -15,6 +16,7 @@ from ekm3d.thermodata.phreeqc_parser import logical_lines, parse
 from ekm3d.thermodata.records import problems
 
 SMALL = Path(__file__).parents[1] / "data" / "small.dat"
+DATA = SMALL.parent / "phreeqc"
 REJECTED = """SOLUTION_SPECIES
 Lump+3 + Cl- = LumpCl+2
     log_k 0.3; -llnl_gamma 4.0
@@ -188,12 +190,11 @@ def test_what_cannot_be_taken_over_is_named_with_its_line(spoilt):
              "Ca+2 + Unknown- = CaUnknown+": "Unknown- is not defined",
              "NaCl = Na+ + SO4-2": "the reaction has charge -1, must be 0",
              "FeOH+2 + 2X- = FeOHX2": "H2O cannot take part in exchange",
+             "Lump+3 + Cl- = LumpCl+2": "gamma = 'llnl' needs [activity] with model = \"llnl\"",
              "SURFACE_MASTER_SPECIES": "the block is not read", "RATES": "the block is not read"}
     assert set(told) == set(words)
     for entry, text in words.items():
         assert text in told[entry], entry
-    assert "-llnl_gamma of 1 records is not used" in reading.remarks
-    assert "-gamma of 1 records is not used" in reading.remarks
     assert any("have no -dw: 1e-9 m2/s assumed" in text for text in reading.remarks)
 
 
@@ -224,6 +225,14 @@ def test_a_species_defined_by_way_of_itself_is_named(tmp_path):
                     "NaB = NaC\nlog_k 1\nNaC = NaB\nlog_k 2\n")
     told = [text for _, text in read_phreeqc(path).skipped]
     assert len(told) == 2 and all("is defined by way of itself" in text for text in told)
+
+
+def test_a_log_k_without_a_number_is_none(tmp_path):
+    """PHREEQC stops there; it counted as 0."""
+    path = tmp_path / "blank.dat"
+    path.write_text(SMALL.read_text() + "SOLUTION_SPECIES\nCa+2 + Cl- = CaCl+\n -log_k\n")
+    (_, text), = read_phreeqc(path).skipped
+    assert "log_k without a number" in text
 
 
 @pytest.mark.parametrize("reaction, words", [
@@ -301,6 +310,31 @@ def test_phreeqc_speciates_alike_with_the_same_file(solution, celsius):
     """The same totals, the same file: 5e-5 at 25 C, as A comes with five digits, 1e-4 elsewhere, as
     PHREEQC has A(T) from other equations of state."""
     agree(*speciation(SMALL, SOLUTIONS[solution], celsius), 5e-5 if celsius == 25 else 1e-4)
+
+
+def test_elements_that_begin_with_a_lump_are_read():
+    """Er and Eu beside the electron's element E: pH and complexes of PHREEQC 3.7.3 on the file.
+
+    Tolerance 5e-5: the reference has five digits.
+    """
+    tables = read_phreeqc(DATA / "rare_earths.dat").tables
+    chem = build(tables, components=["H+", "Na+", "La+3", "Er+3", "Eu+3", "Cl-"])
+    water = speciate(chem, {"La+3": 1, "Er+3": 1, "Eu+3": 1, "Cl-": 9})
+    assert water.pH == pytest.approx(5.4231, abs=6e-5)
+    for name, molar in (("ErOH+2", 1.7158e-6), ("EuOH+2", 2.1591e-6)):
+        assert water.c[chem.species_index(name)] / 1e3 == pytest.approx(molar, rel=5e-5)
+    assert water.saturation["Er(OH)3(am)"] == pytest.approx(-5.25, abs=0.006)
+
+
+def test_masses_come_from_the_file_where_symbols_are_its_own(tmp_path):
+    """Amm is NH3 and AmmH+ 18.04; `Ac` with the weight of acetate is not actinium."""
+    text = (DATA / "clay.dat").read_text().replace(
+        "La   La+3", "Ac   Ac-   0   59.04   59.04\nLa   La+3")
+    (tmp_path / "own.dat").write_text(text)
+    mass = {r["name"]: r["molar_mass"]
+            for r in read_phreeqc(tmp_path / "own.dat").tables["component"]}
+    assert mass["AmmH+"] == pytest.approx(18.04, abs=0.005)
+    assert (mass["Ac-"], mass["La+3"]) == (59.04, 138.91)
 
 
 def real(name):

@@ -1,0 +1,80 @@
+"""Budget of a run: water and components in and out, by well, side, plate, electrode and gas.
+
+Amounts are sums from t = 0 and never negative, but for acidity, which has a sign: what enters and
+what leaves are added up apart, opening by opening and face by face, so that a side that takes in
+as much as it lets out does not look closed. Water that reaches a cathode's tank leaves through the
+wells there, in proportion to what each of them draws.
+"""
+
+import numpy as np
+
+from ekm3d.diagnostics.run_view import BudgetView
+
+
+class Budget:
+    """Water [m3] and components [mol] that passed every well and every side; ways: their names.
+
+    water_in, water_out: (ways,); moved_in, moved_out: (ways, components), into and out of block
+    and tanks; gained, given_off: (components,) from and to gases.
+    """
+
+    def __init__(self, sim: BudgetView):
+        self.sim = sim
+        self.wells = len(sim.flow.sources)
+        self.ways = (*(f"well_{well.name}" for well in sim.case.wells),
+                     *(f"side_{side.face}" for side in sim.case.sides))
+        n, k = len(self.ways), len(sim.chem.components)
+        self.water_in, self.water_out = np.zeros(n), np.zeros(n)
+        self.moved_in, self.moved_out = np.zeros((n, k)), np.zeros((n, k))
+        self.gained, self.given_off = np.zeros(k), np.zeros(k)
+        self.gas = sim.state.gas_uptake.copy()
+        self.shares = np.zeros((0, 0))
+
+    @property
+    def fed(self) -> np.ndarray:
+        """Amount (components,) [mol] that has entered through wells and sides and from gases."""
+        return self.moved_in.sum(0) + self.gained
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Amount (components,) [mol] that has left, neither as leachate nor on a plate."""
+        kinds = [well.kind for well in self.sim.case.wells]
+        lost = np.array([kind != "collector" for kind in kinds]
+                        + [True] * (len(self.ways) - self.wells), bool)
+        return self.moved_out[lost].sum(0) + self.given_off
+
+    @property
+    def passed(self) -> np.ndarray:
+        """Sum (components,) [mol] of all amounts that have entered or left, taken as positive."""
+        return (np.abs(self.moved_in).sum(0) + np.abs(self.moved_out).sum(0) + self.gained
+                + self.given_off)
+
+    def water(self, dt: float) -> None:
+        """Add the water of a step of length dt [s]."""
+        flow, sides = self.sim.flow, slice(self.wells, None)
+        for n, (_, inflow) in enumerate(flow.wells):
+            self.water_in[n] += inflow[inflow > 0].sum() * dt
+            self.water_out[n] -= inflow[inflow < 0].sum() * dt
+        entering, leaving = flow.through_sides()
+        self.water_in[sides] += entering * dt
+        self.water_out[sides] += leaving * dt
+
+    def before(self, dt: float) -> None:
+        """Add a step whose rates are known: water, and what does not pass a tank."""
+        flow, transport = self.sim.flow, self.sim.transport
+        self.water(dt)
+        for n, ((_, inflow), moved) in enumerate(zip(flow.wells, transport.openings, strict=True)):
+            self.moved_in[n] += moved[:, inflow > 0].sum(1) * dt
+            self.moved_out[n] -= moved[:, inflow < 0].sum(1) * dt
+        self.moved_in[self.wells:] += transport.side_in * dt
+        self.moved_out[self.wells:] += (transport.side_in - transport.side) * dt
+        self.shares = flow.sources.shares_of_tanks(flow.wells)
+
+    def after(self) -> None:
+        """Add what left the tanks with their water, and what gases gave and took."""
+        left = self.sim.catholytes.left                                 # (components, strips)
+        self.moved_out[:len(self.shares)] += self.shares @ left.T
+        change = self.sim.state.gas_uptake - self.gas
+        self.gas = self.sim.state.gas_uptake.copy()
+        self.gained += np.maximum(change, 0.0)
+        self.given_off += np.maximum(-change, 0.0)
