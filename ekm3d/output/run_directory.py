@@ -45,13 +45,13 @@ def check_directory(path: str | Path, force: bool = False) -> None:
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file; --out takes a directory")
+    if (path / CASE_FILE).exists():
+        raise OutputError(f"{path} holds a case, whose files a run could replace; give --out DIR "
+                          "with a directory of its own")
     check_mark(path)
     if (path / SUMMARY_FILE).exists() and not force:
         raise OutputError(f"{path} holds a finished run; give --force to replace it, "
                           "or --out DIR to write elsewhere")
-    if (path / CASE_FILE).exists():
-        raise OutputError(f"{path} holds a case, whose files a run could replace; give --out DIR "
-                          "with a directory of its own")
     if is_written(path, STATUS_FILE):
         raise OutputError(f"another run is writing into {path}; wait for its end, "
                           "or give --out DIR to write elsewhere")

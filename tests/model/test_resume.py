@@ -75,3 +75,15 @@ def test_a_finished_run_goes_on_where_its_case_is_longer(tmp_path):
     assert [round(60 * t) for t in results.series["time"]] == [*range(0, 60, 10)]
     assert [round(t / 60) for t in results.times] == [0, 15, 30, 45, 50]
     assert results.status["state"] == "done"
+
+
+def test_a_file_of_each_process_goes_on(tmp_path):
+    """output.mode = "per-rank": the files of the boxes and the image of all of them."""
+    compare(salt_case(tmp_path), "numpy", "output.mode=per-rank")
+
+
+@pytest.mark.slow
+def test_floating_metal_goes_on_as_it_split_water(tmp_path, backend):
+    """Where it does is found from where it did, by iteration."""
+    compare(salt_case(tmp_path), backend, "schedule.stage.0.floating=[['middle']]",
+            "schedule.stage.0.voltage=60 V")
