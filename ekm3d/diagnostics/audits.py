@@ -62,8 +62,8 @@ class Audits:
         """Entry of the summary: the number of warnings."""
         return {"audit_warnings": len(self.warnings)}
 
-    def check(self) -> str:
-        """Return a line for the log about `errors`, and warnings.
+    def check(self) -> list[str]:
+        """Return a line for the log about `errors`, and new warnings.
 
         AuditError where one of them is above the limit that stops the run.
         """
@@ -86,7 +86,7 @@ class Audits:
                 self.warnings.append(f"warning: {hour}: error of {name} {value:.3g}, more than "
                                      f"{limits.warning * scale:.3g}; {self._where(name)}")
                 lines.append(self.warnings[-1])
-        return "\n".join(lines)
+        return lines
 
     def _where(self, name: str) -> str:
         """Text about the place of an error, of the present fields."""

@@ -26,10 +26,15 @@ from ekm3d.physics.reactions import Reactions
 
 def _warn(outputs: Any, sim: "Steps", quiet: bool) -> None:
     """Write what is not plausible about the plan into the log, and on standard error."""
-    for line in plan_warnings(electricity_of(sim)):
-        outputs.log(f"warning: {line}")
-        if not quiet:
-            print(f"warning: {line}", file=sys.stderr, flush=True)
+    _tell(outputs, [f"warning: {line}" for line in plan_warnings(electricity_of(sim))], quiet)
+
+
+def _tell(outputs: Any, lines: list[str], quiet: bool) -> None:
+    """Write lines into the log, and warnings on standard error as well."""
+    for line in lines:
+        outputs.log(line)
+        if line.startswith("warning") and not quiet:
+            print(line, file=sys.stderr, flush=True)
 
 
 class Steps(AuditView, Protocol):
@@ -75,7 +80,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                 last = s.time >= end
                 if rows.due(s.time, last):
                     outputs.series(series.row() | audits.columns())
-                    outputs.log(audits.check())
+                    _tell(outputs, audits.check(), quiet)
                     strength.update()
                     outputs.status("running")
                 if snapshots.due(s.time, last):
