@@ -98,7 +98,7 @@ class Audits:
             run.electrolyte.imbalance(run.state)
             return worst_voxel(run, run.electrolyte.ratio)
         if name == "negative amounts":
-            return worst_voxel(run, deficit(run)[0])
+            return worst_voxel(run, deficit(run))
         return "of the whole block"
 
 
@@ -112,27 +112,38 @@ def current_error(run: AuditView) -> float | None:
     return float(abs(into.sum() + given) / size) if size > 0.0 else None
 
 
-def deficit(run: AuditView) -> tuple[Array, float]:
-    """Negative totals, taken as positive, over the largest of their component [1].
-
-    Acidity has a sign and is left out. Returns the largest of all components by voxel, padded, and
-    that of catholytes.
-    """
-    s, chem = run.state, run.chem
-    worst, tanks = run.backend.zeros(run.grid.padded), 0.0
-    for k in range(len(chem.components)):
-        largest = run.domain.max(np.abs(s.totals[k][run.grid.inner]))
-        if k == chem.hydrogen or not largest > 0.0:
-            continue
-        np.maximum(worst, s.totals[k] / -largest, out=worst)
-        held = s.catholyte_totals[k]
-        most = float(np.abs(held).max(initial=0.0))
-        if most > 0.0:
-            tanks = max(tanks, float(-held.min()) / most)
-    return worst, tanks
-
-
 def negative(run: AuditView) -> float:
-    """Largest negative total over the largest of its component [1], of ore and catholytes."""
-    ore, tanks = deficit(run)
-    return max(0.0, run.domain.max(ore[run.grid.inner]), tanks)
+    """Largest negative total over the largest of its component [1], of ore and catholytes.
+
+    Acidity has a sign and is left out. Collective; makes no array of the size of the block.
+    """
+    lowest, largest = extremes(run)
+    s, worst = run.state, 0.0
+    for k in range(len(lowest)):
+        tank = s.catholyte_totals[k]
+        for low, high in ((lowest[k], largest[k]), (tank.min(initial=0.0), np.abs(tank).max(
+                initial=0.0))):
+            if k != run.chem.hydrogen and high > 0.0:
+                worst = max(worst, float(-low / high))
+    return worst
+
+
+def extremes(run: AuditView) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest total of every component in the ore, and its largest size; (K,) mol/m3."""
+    totals = [total[run.grid.inner] for total in run.state.totals]
+    ends = run.domain.allgather_array(
+        np.array([(float(total.min()), float(total.max())) for total in totals]))
+    lowest, highest = ends[..., 0].min(0), ends[..., 1].max(0)
+    return lowest, np.maximum(highest, -lowest)
+
+
+def deficit(run: AuditView) -> Array:
+    """Return the largest negative total of every voxel over the largest of its component, padded.
+
+    As `negative` has it, in the ore alone [1].
+    """
+    worst, largest = run.backend.zeros(run.grid.padded), extremes(run)[1]
+    for k, total in enumerate(run.state.totals):
+        if k != run.chem.hydrogen and largest[k] > 0.0:
+            np.maximum(worst, total / -largest[k], out=worst)
+    return worst

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers.case_files import ROOT
 from helpers.salt_block import advance, salt_case, simulation
 
 from ekm3d.diagnostics.audits import LIMITS, Audits
@@ -37,6 +38,13 @@ def test_a_sound_run_passes_far_below_every_limit(audited):
         assert audits.errors[name] <= 1e-3 * limits.warning or name == "water"
         assert name in line
     assert 0.0 < audits.errors["current"] < 1e-9 and audits.errors["negative amounts"] == 0.0
+
+
+def test_the_page_has_the_limits():
+    """The table of cases/README.md, row by row."""
+    page = (ROOT / "cases" / "README.md").read_text()
+    for name, limits in LIMITS.items():
+        assert f"\n| {name} | {limits.warning} | {limits.stop} |\n" in page
 
 
 @pytest.mark.parametrize("part, told", [(1e-5, "warning: "), (1e-2, None)])
