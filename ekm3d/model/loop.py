@@ -7,10 +7,12 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from ekm3d.diagnostics.audits import Audits
 from ekm3d.diagnostics.ionic_strength import PeakStrength
-from ekm3d.diagnostics.run_view import RunView
+from ekm3d.diagnostics.run_view import AuditView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
+from ekm3d.diagnostics.worst_voxel import AuditError
 from ekm3d.errors import InputError
 from ekm3d.model.plan import electricity_of
 from ekm3d.model.plan import warnings as plan_warnings
@@ -24,13 +26,18 @@ from ekm3d.physics.reactions import Reactions
 
 def _warn(outputs: Any, sim: "Steps", quiet: bool) -> None:
     """Write what is not plausible about the plan into the log, and on standard error."""
-    for line in plan_warnings(electricity_of(sim)):
-        outputs.log(f"warning: {line}")
-        if not quiet:
-            print(f"warning: {line}", file=sys.stderr, flush=True)
+    _tell(outputs, [f"warning: {line}" for line in plan_warnings(electricity_of(sim))], quiet)
 
 
-class Steps(RunView, Protocol):
+def _tell(outputs: Any, lines: list[str], quiet: bool) -> None:
+    """Write lines into the log, and warnings on standard error as well."""
+    for line in lines:
+        outputs.log(line)
+        if line.startswith("warning") and not quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+class Steps(AuditView, Protocol):
     """Run that can be advanced step by step."""
 
     reactions: Reactions
@@ -55,14 +62,14 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     begun, s, plan = time.monotonic(), sim.state, sim.case.output
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force)
-    series, strength = TimeSeries(sim), PeakStrength(sim)
+    series, strength, audits = TimeSeries(sim), PeakStrength(sim), Audits(sim)
     snapshots, rows = Interval(plan.snapshot_every), Interval(plan.series_every)
     try:
         with threadpool_limits(1, "blas"), Progress(sim.schedule.end, quiet) as progress:
             sim.fields()
             traffic = CommunicationStats(sim.domain)
             series.record(0.0)
-            outputs.series(series.row())
+            outputs.series(series.row() | audits.columns())
             strength.update()
             outputs.snapshot()
             while s.time < end:
@@ -72,7 +79,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                 series.record(dt)
                 last = s.time >= end
                 if rows.due(s.time, last):
-                    outputs.series(series.row())
+                    outputs.series(series.row() | audits.columns())
+                    _tell(outputs, audits.check(), quiet)
                     strength.update()
                     outputs.status("running")
                 if snapshots.due(s.time, last):
@@ -80,11 +88,13 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                     outputs.snapshot()
                 progress.update(s.time, s.step, f"dt {dt:6.0f} s")
         sent = traffic.text(s.step)
-        outputs.finish(summary(series, time.monotonic() - begun) | strength.facts(),
-                       f"{sim.reactions.report()}\n{sent}")
+        facts = summary(series, time.monotonic() - begun) | strength.facts() | audits.facts()
+        outputs.finish(facts, f"{sim.reactions.report()}\n{sent}")
         if profile:
             print(sent)
     except BaseException as error:
+        if isinstance(error, AuditError):
+            outputs.snapshot()                       # the state as it is, for a look
         outputs.failed(error)
         raise
     return open_results(outputs.path)
