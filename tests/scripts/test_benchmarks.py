@@ -240,7 +240,7 @@ def test_newton_is_timed_on_voxels_that_have_not_converged(script):
     assert efforts[0] == efforts[1] == efforts[2] != efforts[3]
 
 
-@pytest.mark.parametrize("spacing", [2.5, 1.25])
+@pytest.mark.parametrize("spacing", [1.25, 1.0])
 def test_steps_of_a_hectare_are_bounded_by_the_ore(script, spacing):
     """Neither tanks nor contacts: a step is as long as the schedule allows, 1 h.
 
