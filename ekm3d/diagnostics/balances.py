@@ -9,6 +9,7 @@ from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.diagnostics.budget import Budget
 from ekm3d.diagnostics.inventory import by_total
 from ekm3d.diagnostics.run_view import BalanceView
+from ekm3d.diagnostics.worst_voxel import AuditError, worst_voxel
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.physics.catholyte import sum_over_strips
 from ekm3d.state import component, minerals, on_clay, stores
@@ -160,9 +161,17 @@ class Balances:
             self.water_max = max(self.water_max, self.sim.flow.residual)
 
     def check_charge(self) -> None:
-        """Update charge_max with the net charge over all phases now."""
+        """Update charge_max with the net charge over all phases now.
+
+        AuditError where charge or ions of a voxel are not a number: all totals count in the charge.
+        """
+        sim = self.sim
+        charge = sim.electrolyte.imbalance(sim.state)
+        if np.isnan(charge):
+            raise AuditError(f"not a number (nan) at t = {sim.state.time:g} s: "
+                             + worst_voxel(sim, sim.electrolyte.ratio))
         if self.charge_max is not None:
-            self.charge_max = max(self.charge_max, self.sim.electrolyte.imbalance(self.sim.state))
+            self.charge_max = max(self.charge_max, charge)
 
     def mass_errors(self) -> np.ndarray | None:
         """Largest relative mass errors (K,) so far, |stored - initial - injected - made| / scale.

@@ -142,3 +142,7 @@ class RunView(FieldView, Protocol):
 
     @property
     def boundary_values(self) -> BoundaryValuesView: ...
+
+
+class AuditView(RunView, BalanceView, Protocol):
+    """Run whose errors are held against limits."""

@@ -37,6 +37,9 @@ class Stages(StateView, Protocol):
     def move(self, dt: float, again: bool = False) -> None:
         """Transport and react by the rates of this step."""
 
+    def charge_limit(self) -> float:
+        """Longest step [s] by the rates that are prepared in which no net charge grows."""
+
 
 class HeunStage:
     """Replacement of the rates of a simulation's step by the mean of two stages.
@@ -57,7 +60,8 @@ class HeunStage:
         limit = sim.transport.prepare(s, sim.potential, sim.flow)
         for name, value in before.items():
             setattr(s, name, value)
-        accepted = dt <= limit * (1 + 1e-9) / sim.case.schedule.cfl
+        limit = min(limit / sim.case.schedule.cfl, sim.charge_limit())
+        accepted = dt <= limit * (1 + 1e-9)
         if accepted:
             for rate, start in zip(self._rates(), first, strict=True):
                 rate[...] = 0.5 * (start + rate)

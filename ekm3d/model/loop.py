@@ -7,10 +7,12 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from ekm3d.diagnostics.audits import Audits
 from ekm3d.diagnostics.ionic_strength import PeakStrength
-from ekm3d.diagnostics.run_view import RunView
+from ekm3d.diagnostics.run_view import AuditView
 from ekm3d.diagnostics.summary import summary
 from ekm3d.diagnostics.time_series import TimeSeries
+from ekm3d.diagnostics.worst_voxel import AuditError
 from ekm3d.errors import InputError
 from ekm3d.model.interruption import CHECKPOINT, NOTHING, Interrupted, Interruption
 from ekm3d.model.plan import electricity_of
@@ -28,13 +30,18 @@ from ekm3d.physics.reactions import Reactions
 
 def _warn(outputs: Any, sim: "Steps", quiet: bool) -> None:
     """Write what is not plausible about the plan into the log, and on standard error."""
-    for line in plan_warnings(electricity_of(sim)):
-        outputs.log(f"warning: {line}")
-        if not quiet:
-            tell(f"warning: {line}", sys.stderr)
+    _tell(outputs, [f"warning: {line}" for line in plan_warnings(electricity_of(sim))], quiet)
 
 
-class Steps(RunView, Protocol):
+def _tell(outputs: Any, lines: list[str], quiet: bool) -> None:
+    """Write lines into the log, and warnings on standard error as well."""
+    for line in lines:
+        outputs.log(line)
+        if line.startswith("warning") and not quiet:
+            tell(line, sys.stderr)
+
+
+class Steps(AuditView, Protocol):
     """Run that can be advanced step by step."""
 
     reactions: Reactions
@@ -76,9 +83,9 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     end = sim.schedule.end - sim.schedule.slack
     outputs = open_outputs(sim, out, force,
                            Position(**resumed.facts["outputs"]) if resumed else None)
-    series, strength = TimeSeries(sim), PeakStrength(sim)
-    keeping = Safekeeping(sim, series, strength, outputs, sim.case.record(), control.checkpoint,
-                          resumed)
+    series, strength, audits = TimeSeries(sim), PeakStrength(sim), Audits(sim)
+    keeping = Safekeeping(sim, series, strength, audits, outputs, sim.case.record(),
+                          control.checkpoint, resumed)
     interruption = Interruption(sim.domain, outputs.path, control.max_hours, control.signals)
     try:
         with (threadpool_limits(1, "blas"), interruption,
@@ -91,7 +98,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                                for every in (plan.snapshot_every, plan.series_every))
             if resumed is None:
                 series.record(0.0)
-                outputs.series(series.row())
+                outputs.series(series.row() | audits.columns())
                 strength.update()
                 outputs.snapshot()
             while s.time < end:
@@ -101,7 +108,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                 series.record(dt)
                 last = s.time >= end
                 if rows.due(s.time, last):
-                    outputs.series(series.row())
+                    outputs.series(series.row() | audits.columns())
+                    _tell(outputs, audits.check(), quiet)
                     strength.update()
                     outputs.status("running")
                 if snapshots.due(s.time, last):
@@ -114,8 +122,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
             if keeping.enabled or resumed:
                 keeping.save()
         sent = traffic.text(s.step)
-        outputs.finish(summary(series, keeping.wall) | strength.facts(),
-                       f"{sim.reactions.report()}\n{sent}")
+        facts = summary(series, keeping.wall) | strength.facts() | audits.facts()
+        outputs.finish(facts, f"{sim.reactions.report()}\n{sent}")
         if profile:
             tell(sent)
     except Interrupted as reason:
@@ -123,6 +131,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
         raise Interrupted(f"ekm3d: the run was interrupted at t = {s.time:g} s {reason}; "
                           f"`ekm3d resume` goes on with it") from None
     except BaseException as error:
+        if isinstance(error, AuditError):
+            outputs.snapshot()                       # the state as it is, for a look
         outputs.failed(error)
         raise
     return open_results(outputs.path)

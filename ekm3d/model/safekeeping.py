@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+from ekm3d.diagnostics.audits import Audits
 from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
@@ -29,11 +30,12 @@ class Safekeeping:
     """
 
     def __init__(self, sim: Any, series: TimeSeries, strength: PeakStrength,
-                 outputs: Any, case: dict[str, Any], every: float | None,
+                 audits: Audits, outputs: Any, case: dict[str, Any], every: float | None,
                  resumed: Checkpoint | None = None) -> None:
         """case: record of the case, see `case.changes`; every: interval of the wall clock [s]."""
         self.sim, self.series, self.outputs, self.case = sim, series, outputs, case
-        self.diagnostics = sim.balances, series, strength
+        self.diagnostics = sim.balances, series, strength, audits
+        self.audits = audits
         self.every, self.resumed, self.failures = every, resumed, 0
         self.begun = self.last = time.monotonic()
         self.before = float(resumed.facts["wall_s"]) if resumed else 0.0
@@ -65,7 +67,8 @@ class Safekeeping:
             facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
                      "backend": sim.backend.name, "ranks": len(sim.domain.boxes),
                      "wall_s": self.wall, "outputs": position,
-                     "memory": run_memory.numbers(sim, self.series, self.diagnostics)}
+                     "memory": run_memory.numbers(sim, self.series, self.diagnostics),
+                     "warnings": self.audits.warnings, "warned": sorted(self.audits.warned)}
             checkpoints.save(outputs.path, sim.state.step, sim.domain,
                              run_memory.voxels(sim, self.series),
                              run_memory.small(sim, self.diagnostics), facts)
@@ -88,4 +91,6 @@ class Safekeeping:
         with voxel_arrays(path, domain) as stored:
             run_memory.restore(self.sim, self.series, self.diagnostics,
                                self.resumed.facts["memory"], stored, small_arrays(path))
+        self.audits.warnings = list(self.resumed.facts["warnings"])
+        self.audits.warned = set(self.resumed.facts["warned"])
         domain.barrier()                # all have read before the file may be replaced

@@ -31,6 +31,7 @@ from ekm3d.output.results import Results
 from ekm3d.parallel.mpi_domain import domain_of
 from ekm3d.parallel.team import ALONE, Alone
 from ekm3d.physics.catholyte import Catholytes
+from ekm3d.physics.charge_damping import feedback_time, longest_step
 from ekm3d.physics.electrolyte import Electrolyte
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.initial_guess import RepresentativeVoxels
@@ -77,7 +78,7 @@ class Simulation:
         self.balances, self.boundary_values = Balances(self), BoundaryValues(self)
         self.heun = HeunStage(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
-        self._wanted = case.schedule.fixed_step or case.schedule.max_step
+        self._wanted = self._feedback = case.schedule.fixed_step or case.schedule.max_step
 
     # ---- set-up ----
 
@@ -184,7 +185,7 @@ class Simulation:
         self.electrolyte.update(s, self._wanted if self.case.schedule.order == 1 else 0.0)
         self.domain.fill(s.c, s.transport_factor, s.pore_turnover, s.phi)
         if physics.potential:
-            self.potential.solve(s, self.drive, self._wanted)
+            self.potential.solve(s, self.drive, self._feedback)
         else:
             self.potential.set_drive(self.drive)
         if physics.flow and not self.storing:
@@ -202,13 +203,15 @@ class Simulation:
         s, plan = self.state, self.case.schedule
         marks = () if until is None else (until,)
         if not self.physics.transport:
-            self._wanted = self.schedule.clip(plan.fixed_step or plan.max_step, s.time, *marks)
+            self._wanted = self._feedback = self.schedule.clip(
+                plan.fixed_step or plan.max_step, s.time, *marks)
         self.fields()                                                    # phi, water    at t
         if self.storing:
             self._solve_flow(s)                                          # head          at t + dt
         if self.physics.transport:
             limit = self.transport.prepare(s, self.potential, self.flow)
             self._wanted = self._length(limit)
+            self._feedback = feedback_time(self._wanted, self.transport.stirring)
         self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
         if self.physics.transport:
             if plan.order == 2:
@@ -241,13 +244,20 @@ class Simulation:
                     f"{cause_of_step(self.transport)}; stage {stage.name!r} would need "
                     f"{stage.duration / limit:,.0f} of them; lower the voltage or current, give "
                     "a current a limit, or allow such steps by schedule.least_step")
-            return min(limit, self.case.schedule.max_step, GROWTH * self._wanted)
+            return min(limit, self.charge_limit(), self.case.schedule.max_step,
+                       GROWTH * self._wanted)
         if fixed > limit * (1 + 1e-9) / self.case.schedule.cfl:
             raise ConvergenceError(
                 f"schedule.fixed_step = {fixed:g} s is longer than the "
                 f"{limit / self.case.schedule.cfl:.3g} s that keep every species "
                 f"positive at t = {self.state.time:g} s; choose a shorter one")
         return fixed
+
+    def charge_limit(self) -> float:
+        """Longest step [s] by the rates that are prepared in which no net charge grows."""
+        if not self.physics.potential:
+            return np.inf
+        return longest_step(self._feedback, self.transport.stirring)
 
     def _advance_ledgers(self, s: State, dt: float) -> None:
         """Tanks, plates, leachate and the water that went through wells, from t to t + dt."""

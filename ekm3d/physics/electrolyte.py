@@ -49,11 +49,11 @@ def imbalance(g, c, charge, water_content, z, ratio):
     """Compute the net charge of every voxel relative to its dissolved ions  [1]; 0 without ions.
 
     c: (species, padded) mol/m3 of water; charge: padded mol/m3 of rock, over all phases. Inner
-    voxels of ratio are written.
+    voxels of ratio are written; what is not a number stays so.
     """
     ions = water_content[g.inner] * WeightedSum(np.abs(z))(c[g.inner])[0]
     ratio[g.inner] = np.divide(np.abs(charge[g.inner]), ions, out=np.zeros_like(ions),
-                               where=ions > 0)
+                               where=~(ions <= 0))
 
 
 class Electrolyte:

@@ -21,6 +21,7 @@ from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
 from ekm3d.parallel.domain import Domain, Subregion
+from ekm3d.physics.charge_damping import Stirring, stirring
 from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import (
@@ -166,10 +167,21 @@ class Transport:
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
+        self.water_alone = np.zeros_like(self.fastest)
+        self.spreading = self._spreading()
+        self.stirring = Stirring(0.0, 0.0)
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
         np.multiply(self.rock.water_content, self.grid.voxel_volume, out=self.pore_volume)
+
+    def _spreading(self) -> tuple[float, float]:
+        """Least and largest dispersivity of ore over the length of a voxel  [1]."""
+        g = self.grid
+        alpha = self.rock.dispersivity[g.inner][self.pore_volume[g.inner] > 0]
+        lengths = [g.spacing_along(axis) for axis in range(3)]
+        most, least = self.domain.max(alpha), -self.domain.max(-alpha)
+        return least / max(lengths), most / min(lengths)
 
     def keep_flux(self) -> None:
         """Keep the flux across every face from the next step on."""
@@ -311,6 +323,8 @@ class Transport:
         for place, inflow in flow.wells:
             inside = place.face < 0
             self.domain.add_at(advective, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+        self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
+        self.stirring = stirring(self.domain.max(self.rate), *self.spreading)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
         strips, volume = self.strips, self.tank_volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]

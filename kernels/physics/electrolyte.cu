@@ -43,7 +43,7 @@ KERNEL electrolyte(Grid g, const real* __restrict__ EACH(NS) c,
     }
 }
 
-// |charge| / (theta sum |z| c), 0 where nothing is dissolved
+// |charge| / (theta sum |z| c), 0 where nothing is dissolved, not a number where any of it is not
 KERNEL imbalance(Grid g, const real* __restrict__ EACH(NS) c, const real* __restrict__ charge,
                  const real* __restrict__ water_content, const real z[NS],
                  real* __restrict__ ratio)
@@ -59,7 +59,7 @@ KERNEL imbalance(Grid g, const real* __restrict__ EACH(NS) c, const real* __rest
                         add(ions, c + n * volume(g) + here, magnitude(z[n]), t.ni);
                 for (int l = 0; l < t.ni; l++) {
                     const real all = water_content[here + l] * ions[l];
-                    ratio[here + l] = all > 0 ? magnitude(charge[here + l]) / all : real(0);
+                    ratio[here + l] = all <= 0 ? real(0) : magnitude(charge[here + l]) / all;
                 }
             }
     }

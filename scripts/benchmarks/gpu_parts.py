@@ -55,7 +55,7 @@ def smoke(cupy, given):
     yield str(on)
     graph_and_copy(on)
     yield "a launch, a graph and an asynchronous copy: right"
-    spacing = 50 if given.small else 25
+    spacing = 25
     here, there = (gpu_speed.simulation(backend, spacing, 0)
                    for backend in (choose.choose_backend("numpy"), on))
     for _ in range(2):

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64",
              "manylinux2014_x86_64", "manylinux1_x86_64")
-SPACINGS, SMALL = (10, 5), (50,)                                    # cm
+SPACINGS, SMALL = (10, 5), (25,)                                    # cm
 SHORT = ("schedule.stage.0.duration=2 h", "schedule.stage.1.duration=2 h")      # with --small
 
 

@@ -136,7 +136,7 @@ def steps(cupy, given):
     """Yield wall time of a step and, launched one by one, time of its kernels: the rest is the
     host's.
     """
-    for spacing in (50,) if given.small else (10, 5, 2, 1):
+    for spacing in (25,) if given.small else (10, 5, 2, 1):
         begun = time.perf_counter()
         on = Watched("benchmark", cupy, watching=False)
         sim, clock = simulation(on, spacing), waiting(cupy)

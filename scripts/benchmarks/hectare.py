@@ -10,6 +10,7 @@ steeper later.
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path
 
 HOURS = 264
+POINTS = Path(__file__).with_name("hectare_points.csv")     # midway between rows
 ROW_SPACING, GRADIENT = 5.0, 30.0                    # m between rows of opposite sign, V/m
 STRIP_AREA = 0.1 * 1.1                               # m2, of a strip of the field block
 # Contact of such a strip, and catholyte: three times as much as in the field block, since here ions
@@ -52,6 +54,7 @@ def overrides(spacing, length, depth):
             f'grid.spacing="{spacing:g} m"', f"electrodes.row=[{', '.join(rows)}]",
             f'schedule.stage=[{{name="all", duration="{HOURS} h", anodes={anodes}, '
             f'cathodes={cathodes}, voltage="{GRADIENT * ROW_SPACING:g} V"}}]', "probe=[]",
+            f"sampling.file={str(POINTS)!r}",
             f'electrodes.contact_resistance="{OHM / strips:g} ohm"',
             f'electrodes.catholyte_volume="{LITRES * strips:g} l"', 'schedule.max_step="1 h"')
 
@@ -60,7 +63,7 @@ def fitting(on, small):
     """Yield (spacing [m], name of the set, overrides) of what fits into memory, coarse grids first.
     """
     length, depth = (10, 5) if small else (100, 10)
-    for spacing in (2.5,) if small else (0.5, 0.25, 0.2, 0.125, 0.1):
+    for spacing in (1.25,) if small else (0.5, 0.25, 0.2, 0.125, 0.1):
         cells = tuple(round(n / spacing) for n in (length, length, depth))
         for name, chemistry in SETS:
             chem = Case.read(case_path("field_block"), chemistry).chemistry
@@ -96,7 +99,7 @@ def main():
     """Print the rows on the host."""
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parse.add_argument("--backend", default="cpp")
-    parse.add_argument("--small", action="store_true", help="10 x 10 x 5 m, 32 voxels")
+    parse.add_argument("--small", action="store_true", help="10 x 10 x 5 m, 256 voxels")
     given = parse.parse_args()
     for row in rows(choose.choose_backend(given.backend), time.perf_counter, given.small):
         print("; ".join(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}"

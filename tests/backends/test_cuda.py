@@ -267,7 +267,7 @@ def test_the_field_block_takes_the_same_steps_and_tells_the_same(monkeypatch):
     assert rows[0].keys() == rows[1].keys()
     for name, value in rows[0].items():
         balance = "balance" in name or "faraday" in name
-        assert rows[1][name] == value if isinstance(value, str) else \
+        assert rows[1][name] == value if value is None or isinstance(value, str) else \
             abs(rows[1][name] - value) <= (1e-9 if balance else 1e-10 * abs(value)), name
 
 

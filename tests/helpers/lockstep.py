@@ -24,8 +24,9 @@ def values(sim):
     for name in ("time", "step", "leachate_volume", "drained_volume", "injected_volume"):
         found[name] = np.array(getattr(sim.state, name)), False
     found["dt"] = np.array(sim.dt), False
-    found["Faraday"] = np.array([box.error() for box in sim.balances.boxes]), False
-    found["balances"] = np.array([*sim.balances.mass_errors(), sim.balances.charge_max]), False
+    audits = (*(box.error() for box in sim.balances.boxes), sim.balances.charge_max)
+    found["audits"] = np.array(audits, float), False                 # nan: not known
+    found["mass"] = np.array(sim.balances.mass_errors(), float), False
     return found
 
 

@@ -40,6 +40,7 @@ def test_numpy_and_compiled_kernels_give_the_same_summary(summaries):
     one, other = found["numpy"], found["cpp"]
     assert list(one) == list(other)
     for key in one.keys() - {"wall_s", "title"} - ROUNDING:
-        assert other[key] == pytest.approx(one[key], rel=1e-8, abs=0.0), key
+        known = one[key] is not None
+        assert other[key] == (pytest.approx(one[key], rel=1e-8, abs=0.0) if known else None), key
     assert all(summary[key] < 1e-8 for summary in found.values() for key in ROUNDING)
     assert one["steps"] >= steps and one["recovery_REE"] > recovery

@@ -173,6 +173,24 @@ def test_the_longest_step_keeps_everything_positive(folder):
     assert min(lowest) >= 0.0 and sim.balances.mass_errors().max() < 1e-12
 
 
+@pytest.mark.parametrize("order", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_water_that_spreads_net_charge_does_not_make_it_grow(folder, order):
+    """Dispersion at the longest step: residuals of the solver do not grow (12-fold in 12 steps).
+
+    20 l/h and 50 cm of dispersivity exchange more than 1.4 of a voxel's water in a step, of which
+    2 are stable, and only where the potential leaves the rest of the charge to the water.
+    """
+    sim = simulation(folder, 'ore.dispersivity="50 cm"', 'well.0.rate="20 l/h"',
+                     f"schedule.order={order}")
+    for _ in range(4):
+        dt = sim.step()
+    first = sim.balances.charge_max
+    for _ in range(12):
+        dt = sim.step()
+    assert 1.4 < dt * sim.transport.stirring.exchanged < 1.9
+    assert sim.electrolyte.imbalance(sim.state) < 2.0 * first < 1e-12
+
+
 def test_a_step_ends_at_the_mark_that_it_is_given(folder):
     """step(until) stops there exactly, and in halves rather than in a whole and a sliver."""
     sim = simulation(folder)

@@ -94,3 +94,7 @@ def test_imbalance_is_relative_to_dissolved_ions(backend):
     assert ions.imbalance(s) == pytest.approx(6.25e-4, rel=1e-14)
     s.c[:2, 3, 2, 3] = 0.0
     assert ions.imbalance(s) == pytest.approx(6.25e-5, rel=1e-14)
+    for array, place in ((s.c, (1, 2, 2, 2)), (s.charge, (2, 2, 2))):
+        kept, array[place] = float(array[place]), np.nan
+        assert np.isnan(ions.imbalance(s))                  # and is not passed over
+        array[place] = kept

@@ -127,7 +127,7 @@ def test_steps_are_timed_with_graphs_and_kernels_one_by_one(script, monkeypatch)
     monkeypatch.setattr(script("gpu_speed"), "STEPS", 1)
     rows, _ = made(script, "steps")
     step, *kernels = rows
-    assert step["voxels"] == 48 and step["ms"] > 0
+    assert step["voxels"] == 384 and step["ms"] > 0
     assert step["launches"] == sum(row["launches"] for row in kernels) == pytest.approx(
         step["ms in kernels"])
     assert {row["kernel"]: row["ms"] for row in kernels}["component_gain"] == 1.0
@@ -193,7 +193,7 @@ def test_a_run_that_differs_from_the_reference_fails(script, tmp_path):
         assert (max(far.values()) > script("gpu_parts").CLOSE) == fails
     assert "wall_s" not in far and "mass_balance_max" not in far
     assert script("gpu_parts").apart({"a": 1.0}, {"a": 1.0, "b": 2.0})["b"] == 1.0
-    with pytest.raises(SystemExit, match="field_50.json is missing"):
+    with pytest.raises(SystemExit, match="field_25.json is missing"):
         made(script, "field", folder=tmp_path)
 
 
@@ -240,7 +240,7 @@ def test_newton_is_timed_on_voxels_that_have_not_converged(script):
     assert efforts[0] == efforts[1] == efforts[2] != efforts[3]
 
 
-@pytest.mark.parametrize("spacing", [2.5, 1.25])
+@pytest.mark.parametrize("spacing", [1.25, 1.0])
 def test_steps_of_a_hectare_are_bounded_by_the_ore(script, spacing):
     """Neither tanks nor contacts: a step is as long as the schedule allows, 1 h.
 

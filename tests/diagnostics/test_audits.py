@@ -1,0 +1,125 @@
+"""Audits that act: limits, places, and a run that stops; nothing where a run is sound."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from helpers.case_files import ROOT
+from helpers.salt_block import advance, salt_case, simulation
+
+from ekm3d.diagnostics.audits import LIMITS, Audits
+from ekm3d.diagnostics.worst_voxel import AuditError
+from ekm3d.grid.grid import GHOST
+
+PLACE = GHOST + 1, GHOST + 1, GHOST + 2         # voxel (2, 1, 1) of 10 x 15 x 20 cm
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return salt_case(tmp_path_factory.mktemp("audits"))
+
+
+@pytest.fixture
+def audited(folder):
+    """A simulation of 20 min and its audits."""
+    sim = advance(simulation(folder), 1200.0)
+    audits = Audits(sim)
+    audits.columns()
+    return sim, audits
+
+
+def test_a_sound_run_passes_far_below_every_limit(audited):
+    """A thousandth of the warning at most, and one line that names every audit."""
+    sim, audits = audited
+    line, = audits.check()
+    assert audits.facts() == {"audit_warnings": 0}
+    for name, limits in LIMITS.items():
+        assert audits.errors[name] <= 1e-3 * limits.warning or name == "water"
+        assert name in line
+    assert 0.0 < audits.errors["current"] < 1e-9 and audits.errors["negative amounts"] == 0.0
+
+
+def test_the_page_has_the_limits():
+    """The table of cases/README.md, row by row."""
+    page = (ROOT / "cases" / "README.md").read_text()
+    for name, limits in LIMITS.items():
+        assert f"\n| {name} | {limits.warning} | {limits.stop} |\n" in page
+
+
+@pytest.mark.parametrize("part, told", [(1e-5, "warning: "), (1e-2, None)])
+def test_net_charge_warns_once_and_then_stops(audited, part, told):
+    """Sodium added to one voxel, 1e-5 or 1e-2 of its ions: above one limit, above both."""
+    sim, audits = audited
+    more = 4 * part * sim.state.totals[(1, *PLACE)]
+    sim.state.totals[(1, *PLACE)] += more
+    sim.state.injected[1] += more * sim.grid.voxel_volume           # mass has no fault
+    sim.reactions.advance(sim.state)
+    sim.balances.check_charge()
+    audits.columns()
+    if told is None:
+        with pytest.raises(AuditError, match=r"charge .*voxel \(2, 1, 1\) at \(0.25, 0.225, 0.3\) m"
+                                             ".* phi .* Na"):
+            audits.check()
+        return
+    lines = audits.check()
+    assert [line.startswith(told) for line in lines] == [False, True]
+    assert "voxel (2, 1, 1)" in lines[1] and audits.facts() == {"audit_warnings": 1}
+    assert len(audits.check()) == 1
+
+
+def test_mass_from_nowhere_stops_the_run_with_the_component(audited):
+    """A hundredth of the sulfate of one catholyte of three: 1e-5 of all and more."""
+    sim, audits = audited
+    k = sim.chem.components.index("SO4-2")
+    sim.state.catholyte_totals[k, 2] *= 1.1
+    audits.columns()
+    with pytest.raises(AuditError, match=r"mass .* component SO4-2"):
+        audits.check()
+
+
+def test_a_negative_amount_stops_the_run(audited):
+    """1e-5 of the sodium of a voxel below zero, and its place; acidity may be negative."""
+    sim, audits = audited
+    largest = sim.state.totals[1].max()
+    sim.state.totals[(1, *PLACE)] = -1e-5 * largest
+    assert audits.columns()["negative_amounts[1]"] == pytest.approx(1e-5, rel=1e-12)
+    sim.balances.mass_errors = lambda: None
+    audits.columns()
+    with pytest.raises(AuditError, match=r"negative amounts .*voxel \(2, 1, 1\)"):
+        audits.check()
+    sim.state.totals[(1, *PLACE)] = 1.0
+    sim.state.totals[(sim.chem.hydrogen, *PLACE)] = -1.0
+    assert audits.columns()["negative_amounts[1]"] == 0.0
+
+
+def test_current_that_does_not_come_back_is_found(audited):
+    """A tenth of the anodes' current lost: 0.1 over the mean of both."""
+    sim, audits = audited
+    into = sim.potential.into_ore
+    into[into > 0] *= 0.9
+    assert audits.columns()["current_balance[1]"] == pytest.approx(0.2 / 1.9, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["c", "charge"])
+def test_what_is_not_a_number_is_told_with_its_voxel(audited, name):
+    """Ions or charge that are none, at the end of a step, with or without chemistry."""
+    sim, _ = audited
+    getattr(sim.state, name)[(..., *PLACE)] = np.nan
+    with pytest.raises(AuditError, match=r"not a number .* voxel \(2, 1, 1\)"):
+        sim.balances.after()
+
+
+def test_a_run_that_fails_an_audit_ends_with_its_state(folder, tmp_path, monkeypatch):
+    """Exit code 3 at the first row; its row, a snapshot of that time, the place in the log."""
+    monkeypatch.setitem(LIMITS, "charge", LIMITS["charge"]._replace(warning=0.0, stop=1e-30))
+    with pytest.raises(AuditError, match="charge .* voxel") as caught:
+        simulation(folder, 'schedule.stage.0.duration="2 h"').run(tmp_path / "out", quiet=True)
+    assert caught.value.exit_code == 3
+    with (tmp_path / "out" / "series.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["time[h]"]) for row in rows] == [0.0, 1.0]
+    assert float(rows[1]["current_balance[1]"]) < 1e-9
+    status = json.loads((tmp_path / "out" / "status.json").read_text())
+    assert status["state"] == "failed" and "charge" in status["reason"]
+    assert "error of charge" in (tmp_path / "out" / "log.txt").read_text()
