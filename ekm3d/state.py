@@ -39,9 +39,9 @@ FIELDS = {
         "exchanged, solid), per volume of rock",
         "components",
     ),
-    "c": Field("mol/m3", "aqueous species, per volume of water", "species", restart=False),
+    "c": Field("mol/m3", "aqueous species, per volume of water", "species"),
     "exchanged": Field(
-        "mol/m3", "exchangeable species, per volume of rock", "exchange", restart=False
+        "mol/m3", "exchangeable species, per volume of rock", "exchange"
     ),
     "solid": Field(
         "mol/m3",
@@ -69,21 +69,18 @@ FIELDS = {
         "mol/m3",
         "components dissolved in immobile water, per volume of rock",
         "components",
-        restart=False,
         process=IMMOBILE,
     ),
     "immobile_exchanged": Field(
         "mol/m3",
         "exchangeable species on the clay of immobile water, per volume of rock",
         "exchange",
-        restart=False,
         process=IMMOBILE,
     ),
     "immobile_solid": Field(
         "mol/m3",
         "minerals in immobile water, per volume of rock",
         "minerals",
-        restart=False,
         process=IMMOBILE,
     ),
     "warm_start": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
@@ -92,14 +89,14 @@ FIELDS = {
         "last rate of change of the logarithms among them: the warm start is extrapolated",
         "logarithms",
     ),
-    "pH": Field("1", "-log10 of the activity of H+", restart=False),
+    "pH": Field("1", "-log10 of the activity of H+"),
     "transport_factor": Field(
-        "1", "theta tau f(I): factor on diffusion in free water", restart=False
+        "1", "theta tau f(I): factor on diffusion in free water"
     ),
     "pore_turnover": Field(
         "s/m3", "coming step over pore volume and retardation, dt / (theta V R)", restart=False
     ),
-    "charge": Field("mol/m3", "net charge of all phases, per volume of rock", restart=False),
+    "charge": Field("mol/m3", "net charge of all phases, per volume of rock"),
     "phi": Field("V", "electric potential"),
     "phi_trend": Field("V", "change of phi in its last solution, the direction of the next guess"),
     "head": Field("m", "hydraulic head"),
@@ -112,12 +109,11 @@ FIELDS = {
         "aqueous species in the catholytes, and in the reservoirs at sides",
         "species",
         "places",
-        restart=False,
     ),
     "catholyte_warm_start": Field(
         "1", "unknowns of the catholytes' last equilibrium", "unknowns", "strips"
     ),
-    "catholyte_pH": Field("1", "pH of the catholyte", "", "strips", restart=False),
+    "catholyte_pH": Field("1", "pH of the catholyte", "", "strips"),
     "plate_totals": Field("mol", "components held by the cathode plates", "components", "strips"),
     "leachate": Field("mol", "components in the collected leachate", "components", "run"),
     "drained": Field("mol", "components lost through drains", "components", "run"),

@@ -9,10 +9,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ekm3d.case.case_data import CaseData, Output, Physics
+from ekm3d.case.changes import record
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
@@ -89,12 +91,16 @@ class Case(CaseData):
             output=attempt(_output, file),
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
-            mobility=factors, remarks=remarks)
+            mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
         problems.raise_if_any()
         return replace(case, warnings=problems.warnings)
+
+    def record(self) -> dict[str, Any]:
+        """Return what a later version of the case is compared with, see `changes`."""
+        return record(self)
 
     def describe(self) -> str:
         """Return the resolved case in SI units, as aligned text."""
@@ -157,6 +163,11 @@ def _physics(file: CaseFile) -> Physics:
 def _output(file: CaseFile) -> Output:
     """Return the Output of [output]."""
     return Output(*(getattr(file.output, f.name) for f in fields(Output)))
+
+
+def _start(file: CaseFile, directory: Path) -> Path | None:
+    """Return the directory of [start], which is named from that of the case."""
+    return directory / file.start.run if file.start else None
 
 
 def _ore(file: CaseFile, reader: OreReader) -> OreBody:

@@ -37,6 +37,7 @@ class Output:
     snapshot_every: float   # s
     series_every: float     # s
     mode: str = "gathered"  # gathered: one file | per-rank: one of each process beside it
+    checkpoint: float | None = None     # s of simulated time between checkpoints; None: none
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class CaseData:
     response: Response | None       # of the medium to minerals and water
     remarks: tuple[str, ...]        # on the database: what is not used of it, suspect constants
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
+    start: Path | None              # results of another run, at whose end this one begins
 
     @property
     def mass(self) -> float:

@@ -251,4 +251,5 @@ def _points(case):
                     for p in case.probes], "<<") if case.probes else []
     out = case.output
     return [*lines, f"snapshots every {out.snapshot_every / HOUR:g} h, "
-            f"series every {out.series_every / HOUR:g} h, fields {out.mode}"]
+            f"series every {out.series_every / HOUR:g} h, fields {out.mode}",
+            *([f"begins at the end of the run in {case.start}"] if case.start else [])]

@@ -327,6 +327,13 @@ class OutputEntry(Table):
     snapshot_every: Interval = 43200.0
     series_every: Interval = 3600.0
     mode: Literal["gathered", "per-rank"] = "gathered"
+    checkpoint: Interval | None = None
+
+
+class StartEntry(Table):
+    """[start]: the contents of the block at the beginning, where another run has made them."""
+
+    run: str
 
 
 class PhysicsEntry(Table):
@@ -359,3 +366,4 @@ class CaseFile(Table):
     sampling: SamplingEntry | None = None
     probe: list[ProbeEntry] = []
     output: OutputEntry = OutputEntry()
+    start: StartEntry | None = None

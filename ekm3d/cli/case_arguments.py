@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 
 from ekm3d.backends.choose import BACKENDS
+from ekm3d.output.console import tell
 
 
 def add_case_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,4 +20,4 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
 def print_warnings(lines: Iterable[str]) -> None:
     """Print warnings on standard error; rank 0 of a job only, as the others are silenced."""
     for line in lines:
-        print(f"warning: {line}", file=sys.stderr, flush=True)
+        tell(f"warning: {line}", sys.stderr)

@@ -1,4 +1,4 @@
-"""Command line: ekm3d run CASE, ekm3d check CASE, ekm3d verify, ekm3d database.
+"""Command line: ekm3d run CASE, ekm3d resume CASE, ekm3d check CASE, ekm3d status, ...
 
 One module per command has its grammar, `add_parser`, and its work, `command`. Errors are reported
 here and nowhere else.
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ekm3d.cli import check, database, run, verify
+from ekm3d.cli import check, database, resume, run, status, verify
 from ekm3d.errors import ConvergenceError, Ekm3dError
 from ekm3d.parallel.launcher_env import launched
 from ekm3d.parallel.team import ALONE, join, silence
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         prog="ekm3d", description="Electrokinetic mining of rare earths in 3D.")
     top.add_argument("--version", action="version", version=f"ekm3d {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, check, verify, database):
+    for module in (run, resume, status, check, verify, database):
         module.add_parser(commands)
     return top
 
@@ -34,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     0 done, 1 a verification case missed, 2 bad input and nothing written, 3 the computation
-    failed, 130 interrupted, 141 nobody reads the output any more (`| head`). `arguments`: those of
-    the process by default. SystemExit(2) for a line that is no command.
+    failed, 75 a run was asked to stop and can be resumed, 130 interrupted at once, 141 nobody reads
+    the output of a command (`| head`). `arguments`: those of the process by default. SystemExit(2)
+    for a line that is no command.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):        # a terminal that cannot show every letter
@@ -46,12 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     team = ALONE
     try:
-        if args.command == "run":
+        if args.command in ("run", "resume"):
             team = join(args.mpi)
-            return run.command(args, team)
+            return (run if args.command == "run" else resume).command(args, team)
         if rank:
             return 0                    # the other commands use one process
-        return {"check": check, "verify": verify, "database": database}[args.command].command(args)
+        return {"check": check, "verify": verify, "database": database,
+                "status": status}[args.command].command(args)
     except Ekm3dError as error:
         return team.failed(_failure(error) if error.exit_code == FAILED else str(error),
                            error.exit_code)

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from ekm3d.case.case import Case
+from ekm3d.cli import resume
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
-from ekm3d.cli.self_test import backend_of
-from ekm3d.model.memory_estimate import InsufficientMemory
-from ekm3d.model.simulation import Simulation
-from ekm3d.output.run_directory import check_directory, table
+from ekm3d.cli.execute import add_limits, execute, memory_told
+from ekm3d.output.results import SUMMARY_FILE
+from ekm3d.output.run_directory import check_directory
 from ekm3d.parallel.team import Alone
 
 
@@ -18,32 +18,24 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_case_arguments(parser)
     parser.add_argument("--out", metavar="DIR", help="where results go (default: CASE/out)")
     parser.add_argument("--force", action="store_true", help="replace a finished run")
-    parser.add_argument("--quiet", action="store_true", help="print the summary only")
-    parser.add_argument("--profile", action="store_true", help="print what the processes of the "
-                        "run sent one another")
-    parser.add_argument("--mpi", action="store_true", help="use MPI though no launcher that is "
-                        "known (mpiexec, srun) has started this process")
+    parser.add_argument("--resume", choices=("auto",), help="go on from a checkpoint in the "
+                        "results, where there is one; else begin")
+    add_limits(parser)
 
 
 def command(args: argparse.Namespace, team: Alone) -> int:
     """Run the case on all processes of the team; 0 when it is done.
 
     InputError, OutputError or BackendError before anything is written, ConvergenceError, other
-    RuntimeErrors or OSError where the run fails.
+    RuntimeErrors or OSError where the run fails, Interrupted where it was asked to stop.
     """
-    try:
+    if args.resume and resume.has_checkpoint(args):
+        return resume.command(args, team)
+    with memory_told(args.case):
         case = Case.read(args.case, args.overrides)
         out = Path(args.out or Path(args.case) / "out")
+        if args.resume and not (out / SUMMARY_FILE).exists():
+            args.force = True           # an unfinished run without a checkpoint begins anew
         check_directory(out, args.force)
         print_warnings(case.warnings)
-        sim = Simulation(case, backend_of(args.backend, team), team)
-        if not args.quiet:
-            print("\n".join([case.title, *(f"remark: {text}" for text in case.remarks),
-                             f"backend {sim.backend}; results go to {out}"]), flush=True)
-        results = sim.run(out, args.force, args.quiet, args.profile)
-    except MemoryError as error:
-        raise InsufficientMemory(
-            f"{args.case}: the memory is exhausted ({error}); larger voxels take "
-            "less, and `ekm3d check` tells how much") from None
-    print(table(results.summary))
-    return 0
+        return execute(args, team, case, out, args.backend)

@@ -23,7 +23,7 @@ from ekm3d.diagnostics.balances import Balances
 from ekm3d.diagnostics.boundary_values import BoundaryValues
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST
-from ekm3d.model import loop, memory_estimate
+from ekm3d.model import earlier_run, loop, memory_estimate
 from ekm3d.model.heun import HeunStage
 from ekm3d.model.initial_state import fill_reservoirs, neutral_totals, wetted_totals
 from ekm3d.model.nonequilibrium import NonEquilibrium
@@ -54,7 +54,8 @@ class Simulation:
     """A case, its operators bound to a backend, and its state.
 
     state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
-    length [s]; boundary_values: currents, voltages and water at electrodes and sides.
+    length [s]; boundary_values: currents, voltages and water at electrodes and sides; begun: where
+    the first contents come from, "" where the case has them.
     """
 
     def __init__(self, case: Any, backend: str | Backend = "auto", team: Alone = ALONE):
@@ -73,6 +74,7 @@ class Simulation:
         self._bind_chemistry()
         self._bind_operators()
         self.state = self._initial_state()
+        self.begun = earlier_run.begin_from(self, case.start) if case.start else ""
         self.balances, self.boundary_values = Balances(self), BoundaryValues(self)
         self.heun = HeunStage(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
@@ -290,10 +292,10 @@ class Simulation:
     # ---- a whole run ----
 
     def run(self, out: str | Path | None = None, force: bool = False, quiet: bool = False,
-            profile: bool = False) -> Results:
+            profile: bool = False, control: loop.Control | None = None) -> Results:
         """Run to the end, write the results into `out` (case directory/out) and return them.
 
         force: replace a finished run; quiet: no progress; profile: print the messages between
-        ranks, which the log has in any case.
+        ranks, which the log has in any case; control: checkpoints, resumption, interruption.
         """
-        return loop.run(self, out or Path(self.case.path) / "out", force, quiet, profile)
+        return loop.run(self, out or Path(self.case.path) / "out", force, quiet, profile, control)

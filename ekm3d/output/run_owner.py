@@ -34,12 +34,26 @@ def is_written(directory: Path, status_file: str) -> bool:
         return True
     try:
         status = json.loads((directory / status_file).read_text(encoding="utf-8"))
-        process = int(status["process"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return (status.get("state") == "running" and int(status["process"]) != os.getpid()
+                and lives(status) is True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return (status.get("state") == "running" and process != os.getpid()
-            and status.get("host") == platform.node()
-            and begun(process) == status.get("process_begun") != "")
+
+
+def lives(status: dict[str, Any]) -> bool | None:
+    """Return True if the process that wrote a status goes on, None where that cannot be known.
+
+    It cannot for a process of another computer.
+    """
+    if status.get("host") != platform.node():
+        return None
+    since = begun(int(status.get("process", 0)))
+    return since == status.get("process_begun") and since != ""
+
+
+def is_claimed(directory: Path) -> bool:
+    """Return True if a run of this process writes into the directory."""
+    return directory.resolve() in _writing
 
 
 def claim(directory: Path) -> None:

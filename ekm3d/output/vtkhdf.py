@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from ekm3d.diagnostics.output_field import OutputField
+from ekm3d.errors import OutputError
 from ekm3d.grid.grid import Grid
 from ekm3d.hdf5_file import opened
 
@@ -44,21 +45,28 @@ class Snapshots:
 
     slabs: gathers the layers of the whole grid on this rank where arrays cover a part of it; it
     yields (first layer, layers) of an array from below upwards. communicates: True if `append`
-    exchanges messages between ranks, and therefore belongs into the main thread.
+    exchanges messages between ranks, and therefore belongs into the main thread. rows: number of
+    the snapshots in the file.
     """
 
     def __init__(self, path: str | Path, grid: Grid, static: Mapping[OutputField, np.ndarray],
                  fields: Sequence[OutputField], slabs: Slabs = single_slab,
-                 local_grid: Grid | None = None) -> None:
+                 local_grid: Grid | None = None, kept: int | None = None) -> None:
         """Create the file without snapshots; local_grid: of the arrays, by default `grid`.
 
-        ValueError for arrays of a wrong shape or names that readers cannot tell apart.
+        kept: go on with the file that is there, after so many of its snapshots; the others are
+        removed. ValueError for arrays of a wrong shape or names that readers cannot tell apart,
+        OutputError for a file that cannot be gone on with.
         """
         self.path, self.grid, self.slabs = Path(path), grid, slabs
         self.local_grid = local_grid or grid
         self.communicates = slabs is not single_slab
         self.fields = {field.name: field for field in fields}
         check_names([field.name for field in (*static, *fields)])
+        self.rows = kept or 0
+        if kept is not None:
+            self._cut(kept)
+            return
         draft = self.path.with_name(f".{self.path.name}.{self._process_id()}")
         try:
             with self._opened(draft, "w") as file:
@@ -71,6 +79,27 @@ class Snapshots:
             self._rename(draft)
         finally:
             draft.unlink(missing_ok=True)
+
+    def _cut(self, kept: int) -> None:
+        """Leave the first snapshots of the file and remove those after them."""
+        try:
+            with self._opened(self.path) as file:
+                cells, steps = file["VTKHDF/CellData"], file["VTKHDF/Steps"]
+                rows, names = int(steps.attrs["NSteps"]), {*self.fields} - {*cells}
+                shape = self.grid.shape
+                wrong = [name for name in self.fields if name in cells and (
+                    cells[name].shape[1:4] != shape or cells[name].is_virtual)]
+                if rows < kept or names or wrong:
+                    raise OutputError(f"{self.path} is not the file that the run has written: "
+                                      f"{rows} snapshots instead of {kept}, or other fields")
+                for name in self.fields:
+                    cells[name].resize(kept, axis=0)
+                for offsets in steps["CellDataOffsets"].values():
+                    offsets.resize((kept,))
+                steps["Values"].resize((kept,))
+                steps.attrs["NSteps"] = np.int64(kept)
+        except (OSError, KeyError, RuntimeError) as error:
+            raise OutputError(f"{self.path} cannot be gone on with: {error}") from error
 
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
         """Add the block at `time` [s]; arrays: {name: array}, one for every declared field.
@@ -92,6 +121,7 @@ class Snapshots:
             steps["Values"].resize((n + 1,))
             steps["Values"][n] = time
             steps.attrs["NSteps"] = np.int64(n + 1)
+        self.rows = n + 1
 
     def publish(self) -> None:
         """Make appended snapshots visible to readers; here `append` has done so already."""

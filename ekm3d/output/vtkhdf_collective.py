@@ -30,10 +30,10 @@ class Collective(Snapshots):
     """
 
     def __init__(self, path: str | Path, domain: Any, static: Mapping[OutputField, np.ndarray],
-                 fields: Sequence[OutputField]) -> None:
+                 fields: Sequence[OutputField], kept: int | None = None) -> None:
         """Create the file; domain: an MpiDomain, the rest as for Snapshots."""
         self.domain = domain
-        super().__init__(path, domain.whole, static, fields, local_grid=domain.grid)
+        super().__init__(path, domain.whole, static, fields, local_grid=domain.grid, kept=kept)
         self.communicates = True
 
     def _process_id(self) -> int:

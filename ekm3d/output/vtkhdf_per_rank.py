@@ -11,8 +11,9 @@ been written: readers see complete snapshots only.
 """
 
 import os
-import shutil
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ import h5py
 import numpy as np
 
 from ekm3d.diagnostics.output_field import OutputField
+from ekm3d.errors import OutputError
 from ekm3d.hdf5_file import opened
 from ekm3d.output.vtkhdf import (
     Snapshots,
@@ -42,6 +44,10 @@ class SnapshotWriter(Protocol):
     path: Path
     communicates: bool
 
+    @property
+    def rows(self) -> int:
+        """Number of snapshots."""
+
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
         """Add the local box at `time` [s]."""
 
@@ -50,21 +56,24 @@ class SnapshotWriter(Protocol):
 
 
 def snapshots(path: str | Path, domain: Domain, static: Static, fields: Sequence[OutputField],
-              mode: str = "gathered", parallel: bool = PARALLEL) -> SnapshotWriter:
+              mode: str = "gathered", parallel: bool = PARALLEL, kept: int | None = None
+              ) -> SnapshotWriter:
     """Return the writer of the snapshots of a run, on every rank.
 
     mode: "gathered" or "per-rank"; static, fields: as for Snapshots, of the local box; parallel:
-    True if HDF5 can write one file from several ranks.
+    True if HDF5 can write one file from several ranks; kept: go on after so many snapshots of an
+    earlier process, None: begin anew. Collective: where one rank fails, all do.
     """
-    if mode == "per-rank":
-        return PerRankFiles(path, domain, static, fields)
-    if len(domain.boxes) == 1:
-        return Snapshots(path, domain.grid, static, fields)
-    if parallel:
-        return Collective(path, domain, static, fields)
-    if not domain.is_root:
-        return Sender(path, domain, static, fields)
-    return Snapshots(path, domain.whole, static, fields, domain.slabs, domain.grid)
+    with domain.collective_errors(OutputError) if kept is not None else nullcontext():
+        if mode == "per-rank":
+            return PerRankFiles(path, domain, static, fields, kept)
+        if len(domain.boxes) == 1:
+            return Snapshots(path, domain.grid, static, fields, kept=kept)
+        if parallel:
+            return Collective(path, domain, static, fields, kept)
+        if not domain.is_root:
+            return Sender(path, domain, static, fields, kept)
+        return Snapshots(path, domain.whole, static, fields, domain.slabs, domain.grid, kept)
 
 
 class Sender:
@@ -73,10 +82,10 @@ class Sender:
     communicates = True
 
     def __init__(self, path: str | Path, domain: Domain, static: Static,
-                 fields: Sequence[OutputField]) -> None:
-        self.path, self.domain = Path(path), domain
+                 fields: Sequence[OutputField], kept: int | None = None) -> None:
+        self.path, self.domain, self.rows = Path(path), domain, kept or 0
         self.fields = {field.name: field for field in fields}
-        for field, array in static.items():
+        for field, array in static.items() if kept is None else ():
             self._send(with_shape(field, as_stored(array), domain.grid))
 
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
@@ -84,6 +93,7 @@ class Sender:
         for array in declared_arrays(self.path.name, self.fields, arrays,
                                      self.domain.grid).values():
             self._send(array)
+        self.rows += 1
 
     def publish(self) -> None:
         """Do nothing: rank 0 has received everything."""
@@ -99,22 +109,48 @@ class PerRankFiles:
     communicates = False
 
     def __init__(self, path: str | Path, domain: Domain, static: Static,
-                 fields: Sequence[OutputField]) -> None:
-        """Create the files without snapshots; those of an earlier run are removed. Collective."""
+                 fields: Sequence[OutputField], kept: int | None = None) -> None:
+        """Create the files without snapshots; those of an earlier run are removed. Collective.
+
+        kept: go on after so many snapshots of the files that are there, of the same boxes.
+        """
         self.path, self.domain = Path(path), domain
         self.times: list[float] = []
         self.folder = self.path.with_suffix("")
         self.static = {field: as_stored(array).dtype for field, array in static.items()}
         self.fields = fields
         check_names([field.name for field in (*static, *fields)])
+        if kept is not None:
+            self._go_on(static, kept)
+            return
         if domain.is_root:
             self.path.unlink(missing_ok=True)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
+            remove_boxes(self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
         domain.barrier()
         self.local = Snapshots(self.folder / box_file(domain.start), domain.grid, static, fields)
         self.published = -1             # snapshots in the master; -1: there is no master
         self.publish()
+
+    def _go_on(self, static: Static, kept: int) -> None:
+        """Open the files of an earlier process and leave their first snapshots."""
+        own = self.folder / box_file(self.domain.start)
+        names = {box_file(lower) for lower, _ in self.domain.boxes}
+        if names != {path.name for path in self.folder.glob("z*.vtkhdf")}:
+            raise OutputError(f"{self.folder} holds files of other boxes: with "
+                              "output.mode = \"per-rank\" a run is resumed by as many processes "
+                              "as have begun it")
+        with self.domain.collective_errors(OutputError):
+            self.local = Snapshots(own, self.domain.grid, static, self.fields, kept=kept)
+            with opened(own) as file:
+                self.times = [float(t) for t in file["VTKHDF/Steps/Values"][:kept]]
+        self.published = -1
+        self.publish()
+
+    @property
+    def rows(self) -> int:
+        """Number of snapshots."""
+        return len(self.times)
 
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
         """Add the local box at `time` [s]."""
@@ -168,6 +204,15 @@ class PerRankFiles:
         describe(data, field)
         file["VTKHDF/Steps/CellDataOffsets"].create_dataset(field.name, data=list(offsets),
                                                             dtype="i8")
+
+
+def remove_boxes(folder: Path) -> None:
+    """Remove the files of boxes from a folder, and the folder if there was nothing else."""
+    for path in folder.glob("*.vtkhdf*"):
+        if re.fullmatch(r"\.?z\d{4,}_y\d{4,}_x\d{4,}\.vtkhdf(\.\w+)*", path.name):
+            path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def box_file(start: Sequence[int]) -> str:

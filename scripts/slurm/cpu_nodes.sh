@@ -11,7 +11,10 @@
 #SBATCH --nodes=2                    # computers
 #SBATCH --ntasks-per-node=16         # processes on each: one per 4 cores or so
 #SBATCH --cpus-per-task=4            # cores, that is threads, of each process
-#SBATCH --time=12:00:00              # time limit of the job; runs cannot be resumed
+#SBATCH --time=12:00:00              # time limit of one part of the run
+#SBATCH --signal=USR1@600            # 600 s before: the run saves its state and is queued again
+#SBATCH --requeue
+#SBATCH --open-mode=append           # the output of all parts in one file
 #SBATCH --output=ekm3d-%j.log        # output of the job; %j is its number
 
 # `module avail` lists the names on your cluster. mpi4py must be installed with the MPI that is loaded
@@ -26,5 +29,14 @@ export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK        # threads of each process
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK     # newer Slurm does not pass it on to srun
 
 # srun starts the tasks as one MPI job. If one fails, all end.
+# With mpi4py from the extra [mpich] instead of the cluster's MPI: srun --mpi=pmi2.
+code=0
 srun --cpu-bind=cores --kill-on-bad-exit=1 \
-    ekm3d run "$case" --out "$out" --backend cpp
+    ekm3d run "$case" --out "$out" --backend cpp --resume auto --checkpoint "30 min" || code=$?
+
+# 75: Slurm sent USR1 because the time is almost over, and the run has saved its state. The job is
+# queued again and goes on from there.
+if [ "$code" -eq 75 ]; then
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

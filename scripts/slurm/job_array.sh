@@ -11,7 +11,10 @@
 #SBATCH --array=0-5%3                # members 0 to 5, at most three at a time
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=4            # cores, that is threads, of each run
-#SBATCH --time=02:00:00
+#SBATCH --time=02:00:00              # time limit of one part of a run
+#SBATCH --signal=USR1@600            # 600 s before: the run saves its state and is queued again
+#SBATCH --requeue
+#SBATCH --open-mode=append           # the output of all parts in one file
 #SBATCH --output=ekm3d-%A-%a.log     # %A is the number of the array, %a that of the member
 
 source "$HOME/ekm3d/.venv/bin/activate"
@@ -26,6 +29,16 @@ pulses=("40 min" "60 min")
 gradient=${gradients[$((SLURM_ARRAY_TASK_ID % 3))]}
 pulse=${pulses[$((SLURM_ARRAY_TASK_ID / 3))]}
 
-ekm3d run "$case" --out "$runs/$SLURM_ARRAY_TASK_ID" --quiet --backend cpp \
+code=0                               # srun hands the signal on
+srun --ntasks=1 \
+    ekm3d run "$case" --out "$runs/$SLURM_ARRAY_TASK_ID" --quiet --backend cpp \
+    --resume auto --checkpoint "30 min" \
     -o schedule.stage.0.gradient="$gradient" -o schedule.stage.1.gradient="$gradient" \
-    -o schedule.stage.1.pulse.on="$pulse"
+    -o schedule.stage.1.pulse.on="$pulse" || code=$?
+
+# 75: Slurm sent USR1 because the time is almost over, and the run has saved its state. The job is
+# queued again and goes on from there.
+if [ "$code" -eq 75 ]; then
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

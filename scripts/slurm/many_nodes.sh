@@ -12,7 +12,10 @@
 #SBATCH --gpus-per-node=4            # some clusters want --gres=gpu:4 instead
 #SBATCH --cpus-per-task=8            # cores of each process
 #SBATCH --exclusive                  # no other jobs on these computers: reproducible times
-#SBATCH --time=24:00:00              # time limit of the job; runs cannot be resumed
+#SBATCH --time=24:00:00              # time limit of one part of the run
+#SBATCH --signal=USR1@600            # 600 s before: the run saves its state and is queued again
+#SBATCH --requeue
+#SBATCH --open-mode=append           # the output of all parts in one file
 #SBATCH --output=ekm3d-%j.log        # output of the job; %j is its number
 
 module load cuda openmpi             # `module avail` lists the names on your cluster
@@ -27,6 +30,14 @@ export CUPY_CACHE_DIR=${TMPDIR:-/tmp}/cupy-$USER   # compiled kernels, on a loca
 export HDF5_USE_FILE_LOCKING=FALSE   # shared disks (Lustre, NFS) often refuse HDF5's locks
 
 # Every task writes its own part of the fields; fields.vtkhdf shows all of them as one image.
+code=0
 srun --cpu-bind=cores --kill-on-bad-exit=1 \
-    ekm3d run "$case" --out "$out" --backend cuda --quiet \
-    -o output.mode=per-rank -o output.snapshot_every="48 h" -o grid.spacing="1 cm"
+    ekm3d run "$case" --out "$out" --backend cuda --quiet --resume auto --checkpoint "30 min" \
+    -o output.mode=per-rank || code=$?
+
+# 75: Slurm sent USR1 because the time is almost over, and the run has saved its state. The job is
+# queued again and goes on from there.
+if [ "$code" -eq 75 ]; then
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

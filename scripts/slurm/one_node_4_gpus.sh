@@ -11,7 +11,10 @@
 #SBATCH --ntasks-per-node=4          # processes: as many as GPUs
 #SBATCH --gpus-per-node=4            # some clusters want --gres=gpu:4 instead
 #SBATCH --cpus-per-task=8            # cores of each process, for the work that is done on the host
-#SBATCH --time=12:00:00              # time limit of the job; runs cannot be resumed
+#SBATCH --time=12:00:00              # time limit of one part of the run
+#SBATCH --signal=USR1@600            # 600 s before: the run saves its state and is queued again
+#SBATCH --requeue
+#SBATCH --open-mode=append           # the output of all parts in one file
 #SBATCH --output=ekm3d-%j.log        # output of the job; %j is its number
 
 # `module avail` lists the names on your cluster. In the environment below:
@@ -26,5 +29,13 @@ export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK     # newer Slurm does not pass it on to srun
 export CUPY_CACHE_DIR=${TMPDIR:-/tmp}/cupy-$USER   # compiled kernels, on a local disk
 
+code=0
 srun --cpu-bind=cores --kill-on-bad-exit=1 \
-    ekm3d run "$case" --out "$out" --backend cuda -o grid.spacing="2 cm"
+    ekm3d run "$case" --out "$out" --backend cuda --resume auto --checkpoint "30 min" || code=$?
+
+# 75: Slurm sent USR1 because the time is almost over, and the run has saved its state. The job is
+# queued again and goes on from there.
+if [ "$code" -eq 75 ]; then
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

@@ -34,11 +34,11 @@ def folder(run):
 
 # --- contents ------------------------------------------------------------------------------
 
-def test_a_run_leaves_five_files(run, folder):
+def test_a_run_leaves_five_files_and_its_mark(run, folder):
     """In CASE/out by default; no drafts are left behind."""
     assert folder == run[0].case.path / "out"
-    assert sorted(p.name for p in folder.iterdir()) == ["fields.vtkhdf", "log.txt", "series.csv",
-                                                        "status.json", "summary.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        ".ekm3d", "fields.vtkhdf", "log.txt", "series.csv", "status.json", "summary.json"]
 
 
 def test_vtk_reads_the_block_at_every_time(run, folder):
@@ -225,7 +225,9 @@ def test_a_failed_run_leaves_its_reason_and_may_be_repeated(tmp_path, monkeypatc
     assert "failed at t = 9000 s: the potential" in (results.directory / "log.txt").read_text()
     assert len(results.times) == 1 and len(results.series["time"]) == 3
     assert not (results.directory / "summary.json").exists()
-    assert Simulation(case, "numpy").run(quiet=True).status["state"] == "done"
+    with pytest.raises(OutputError, match='not finished .its state is "failed".*--force'):
+        Simulation(case, "numpy").run(quiet=True)
+    assert Simulation(case, "numpy").run(quiet=True, force=True).status["state"] == "done"
 
 
 def test_a_run_without_electrodes_has_a_full_summary(tmp_path):

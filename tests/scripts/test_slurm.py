@@ -18,7 +18,8 @@ SCRIPTS = sorted((ROOT / "scripts" / "slurm").glob("*.sh"))
 STAND_INS = {
     "module": "",
     "srun": 'while [[ $1 == -* ]]; do echo "$1" >> "$CALLS/srun"; shift; done; exec "$@"',
-    "ekm3d": 'printf "%s\\n" "$@" > "$CALLS/$(date +%s%N)"',
+    "ekm3d": 'printf "%s\\n" "$@" > "$CALLS/$(date +%s%N)"; exit ${ENDS:-0}',
+    "scontrol": 'echo "$@" >> "$FOLDER/scontrol"',
 }
 # What Slurm sets in a script of one task of so many cores, member 4 of an array.
 SLURM = {"SLURM_CPUS_PER_TASK": "4", "SLURM_ARRAY_TASK_ID": "4", "SLURM_JOB_ID": "1234",
@@ -29,7 +30,7 @@ def name(path):
     return path.name
 
 
-def run(script, folder, *words):
+def run(script, folder, *words, ends=0):
     """(exit code, error text, command lines of ekm3d, options of srun) of a script."""
     binaries, calls = folder / "bin", folder / "calls"
     for made in (binaries, calls, folder / "ekm3d" / ".venv" / "bin"):
@@ -40,8 +41,8 @@ def run(script, folder, *words):
     (folder / "ekm3d" / ".venv" / "bin" / "activate").write_text("")
     answer = subprocess.run(
         ["bash", "-eu", script, *map(str, words)], capture_output=True, text=True,
-        env={**SLURM, "HOME": str(folder), "CALLS": str(calls),
-             "PATH": f"{binaries}:{os.environ['PATH']}"})
+        env={**SLURM, "ENDS": str(ends), "FOLDER": str(folder), "HOME": str(folder),
+             "CALLS": str(calls), "PATH": f"{binaries}:{os.environ['PATH']}"})
     srun = (calls / "srun").read_text().split() if (calls / "srun").exists() else []
     lines = [p.read_text().splitlines() for p in sorted(calls.iterdir()) if p.name != "srun"]
     return answer.returncode, answer.stderr, lines, srun
@@ -68,15 +69,28 @@ def test_its_command_is_one_that_ekm3d_takes(script, tmp_path):
     assert args.command == "run" and Path(args.case) == case
     assert Path(args.out) == (results / "4" if script.stem == "job_array" else results)
     read = Case.read(args.case, args.overrides)
-    assert len(args.overrides) == {"cpu_nodes": 0, "job_array": 3, "many_nodes": 3,
-                                   "one_node_4_gpus": 1}[script.stem]
+    assert len(args.overrides) == {"cpu_nodes": 0, "job_array": 3, "many_nodes": 1,
+                                   "one_node_4_gpus": 0}[script.stem]
     if script.stem == "job_array":
         second = read.schedule.stages[1]
-        assert srun == [] and (second.on, second.off) == (3600.0, 600.0)
+        assert srun == ["--ntasks=1"] and (second.on, second.off) == (3600.0, 600.0)
     else:
         assert "--kill-on-bad-exit=1" in srun
     if script.stem == "many_nodes":
-        assert read.output.mode == "per-rank" and read.grid.spacing == pytest.approx((0.01,) * 3)
+        assert read.output.mode == "per-rank"
+    assert read.grid == Case.read(case).grid            # the user's
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=name)
+@pytest.mark.parametrize("ends", [0, 2, 3, 75])
+def test_an_interrupted_run_is_queued_again(script, tmp_path, ends):
+    """Exit code 75 alone; the job's own exit code is that of the run, which goes on by itself."""
+    code, errors, lines, _ = run(script, tmp_path, tmp_path / "case", tmp_path / "out", ends=ends)
+    assert (code, errors) == (ends, "") and "auto" == parser().parse_args(lines[0]).resume
+    asked = tmp_path / "scontrol"
+    assert asked.exists() == (ends == 75)
+    if ends == 75:
+        assert asked.read_text() == "requeue 1234\n"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name)
