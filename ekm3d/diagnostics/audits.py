@@ -31,21 +31,17 @@ class Audits:
     """Errors of a run so far, and what became of them.
 
     errors: {audit: value} [1] of the last row, the largest of the run where it keeps one;
-    warnings: texts, as they came; warned: 1 for each of LIMITS of which a warning told, else 0.
+    warnings: texts, as they came.
     """
 
     def __init__(self, run: AuditView):
         self.run = run
         self.warnings: list[str] = []
-        self.warned = np.zeros(len(LIMITS))
+        self.warned: set[str] = set()
         self.errors: dict[str, float | None] = {}
+        self.scale = max(1.0, run.case.schedule.tolerance / 1e-10)
         given = run.case.ore.electric_conductivity is not None      # ions do not carry the current
         self.left_out = {"charge", "Faraday's law"} if given else set()
-
-    @property
-    def scale(self) -> float:
-        """Factor on the limits of what comes from solutions, by the tolerance of the solvers."""
-        return max(1.0, self.run.case.schedule.tolerance / 1e-10)
 
     def columns(self) -> dict[str, float | None]:
         """Update `errors`; return the columns {name[unit]: value} of those not in the series.
@@ -64,7 +60,7 @@ class Audits:
 
     def facts(self) -> dict[str, int]:
         """Entry of the summary: the number of warnings."""
-        return {"audit_warnings": int(self.warned.sum())}
+        return {"audit_warnings": len(self.warnings)}
 
     def check(self) -> list[str]:
         """Return a line for the log about `errors`, and new warnings.
@@ -85,9 +81,8 @@ class Audits:
             if not value <= limits.stop * scale:
                 raise AuditError(f"{hour}: error of {name} {value:.3g}, more than "
                                  f"{limits.stop * scale:.3g}; {self._where(name)}")
-            number = list(LIMITS).index(name)
-            if not self.warned[number]:
-                self.warned[number] = 1.0
+            if name not in self.warned:
+                self.warned.add(name)
                 self.warnings.append(f"warning: {hour}: error of {name} {value:.3g}, more than "
                                      f"{limits.warning * scale:.3g}; {self._where(name)}")
                 lines.append(self.warnings[-1])

@@ -84,7 +84,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     outputs = open_outputs(sim, out, force,
                            Position(**resumed.facts["outputs"]) if resumed else None)
     series, strength, audits = TimeSeries(sim), PeakStrength(sim), Audits(sim)
-    keeping = Safekeeping(sim, series, (strength, audits), outputs, sim.case.record(),
+    keeping = Safekeeping(sim, series, strength, audits, outputs, sim.case.record(),
                           control.checkpoint, resumed)
     interruption = Interruption(sim.domain, outputs.path, control.max_hours, control.signals)
     try:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ekm3d.diagnostics.summary import stage_currents
 from ekm3d.output.checkpoint_file import VoxelArrays
+from ekm3d.physics.charge_damping import Stirring
 from ekm3d.physics.reactions import HardestVoxel
 
 MEDIUM = ("water_content", "tortuosity", "hydraulic_conductivity", "electroosmosis")
@@ -71,7 +72,7 @@ def numbers(sim: Simulation, series: Series, diagnostics: Diagnostics) -> dict[s
         "levels": {str(n): float(v)
                    for n, v in sim.potential.boundary.controlled_level.items()},
         "v_cycles": sorted(sim.potential.elliptic.multigrid.v_cycles),
-        "residual": float(sim.flow.residual),
+        "residual": float(sim.flow.residual), "stirring": list(sim.transport.stirring),
         "sums": {name: value for name, _, _, value in _sums(diagnostics)
                  if not isinstance(value, np.ndarray)},
         "currents": [[stage, float(current)] for stage, current in (
@@ -101,6 +102,7 @@ def restore(sim: Simulation, series: Series, diagnostics: Diagnostics,
     for name, value in facts["simulation"].items():
         setattr(sim, name, value)
     sim.heun.refused, sim.flow.residual = facts["refused"], facts["residual"]
+    sim.transport.stirring = Stirring(*facts["stirring"])
     boundary.controlled_level = {int(n): v for n, v in facts["levels"].items()}
     sim.potential.elliptic.multigrid.v_cycles = set(facts["v_cycles"])
     _restore_effort(sim, facts)

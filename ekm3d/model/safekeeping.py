@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+from ekm3d.diagnostics.audits import Audits
+from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
 from ekm3d.model import earlier_run, run_memory
@@ -27,14 +29,13 @@ class Safekeeping:
     far, before it was resumed included.
     """
 
-    def __init__(self, sim: Any, series: TimeSeries, others: tuple,
-                 outputs: Any, case: dict[str, Any], every: float | None,
+    def __init__(self, sim: Any, series: TimeSeries, strength: PeakStrength,
+                 audits: Audits, outputs: Any, case: dict[str, Any], every: float | None,
                  resumed: Checkpoint | None = None) -> None:
-        """others: objects that add up a run, beside series and balances; case: record of the case,
-        see `case.changes`; every: interval of the wall clock [s].
-        """
+        """case: record of the case, see `case.changes`; every: interval of the wall clock [s]."""
         self.sim, self.series, self.outputs, self.case = sim, series, outputs, case
-        self.diagnostics = sim.balances, series, *others
+        self.diagnostics = sim.balances, series, strength, audits
+        self.audits = audits
         self.every, self.resumed, self.failures = every, resumed, 0
         self.begun = self.last = time.monotonic()
         self.before = float(resumed.facts["wall_s"]) if resumed else 0.0
@@ -66,7 +67,8 @@ class Safekeeping:
             facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
                      "backend": sim.backend.name, "ranks": len(sim.domain.boxes),
                      "wall_s": self.wall, "outputs": position,
-                     "memory": run_memory.numbers(sim, self.series, self.diagnostics)}
+                     "memory": run_memory.numbers(sim, self.series, self.diagnostics),
+                     "warnings": self.audits.warnings, "warned": sorted(self.audits.warned)}
             checkpoints.save(outputs.path, sim.state.step, sim.domain,
                              run_memory.voxels(sim, self.series),
                              run_memory.small(sim, self.diagnostics), facts)
@@ -89,4 +91,6 @@ class Safekeeping:
         with voxel_arrays(path, domain) as stored:
             run_memory.restore(self.sim, self.series, self.diagnostics,
                                self.resumed.facts["memory"], stored, small_arrays(path))
+        self.audits.warnings = list(self.resumed.facts["warnings"])
+        self.audits.warned = set(self.resumed.facts["warned"])
         domain.barrier()                # all have read before the file may be replaced

@@ -21,7 +21,7 @@ from ekm3d.parallel.launcher_env import launched
 PATIENCE = 5.0     # s that a rank which failed waits for the others to fail as well
 
 MATCH = ("the launcher belongs to another MPI: use the launcher of that library, or install mpi4py "
-         "for the launcher's")
+         "for the launcher's (srun and the extra [mpich]: srun --mpi=pmi2)")
 
 
 class Alone:
