@@ -1,4 +1,4 @@
-"""What `ekm3d run` and `ekm3d resume` have in common: options, the simulation, the summary."""
+"""Common part of `ekm3d run` and `ekm3d resume`: options, the simulation, the summary."""
 
 import argparse
 from collections.abc import Iterator

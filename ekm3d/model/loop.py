@@ -55,7 +55,7 @@ class Steps(AuditView, Protocol):
 
 @dataclass(frozen=True)
 class Control:
-    """What may happen to a run on its way.
+    """Control of a run on its way.
 
     checkpoint: s of the wall clock between checkpoints; max_hours: after which it is interrupted;
     resumed: the checkpoint that it goes on from; signals: those that ask it to stop are handled.

@@ -1,4 +1,4 @@
-"""What a run remembers from one step to the next: all that a checkpoint holds.
+"""Memory of a run from one step to the next: all that a checkpoint holds.
 
     voxels      fields of the state that a restart needs, the rock where it responds, guesses of
                 the solvers: everything that the next step reads before it writes it

@@ -84,6 +84,6 @@ def test_a_file_of_each_process_goes_on(tmp_path):
 
 @pytest.mark.slow
 def test_floating_metal_goes_on_as_it_split_water(tmp_path, backend):
-    """Where it does is found from where it did, by iteration."""
+    """Its place is found from where it was, by iteration."""
     compare(salt_case(tmp_path), backend, "schedule.stage.0.floating=['middle']",
             "schedule.stage.0.voltage=60 V")
