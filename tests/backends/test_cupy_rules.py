@@ -74,7 +74,7 @@ def test_read_only_indices_are_copied_once_without_a_look_at_them(cuda):
 def test_launches_of_a_step_are_few(monkeypatch):
     """Launches cost some microseconds each on a GPU, most of a step of 6 000 voxels.
 
-    The field block's third step: 54 graphs for 12 iterations of both solvers, and 79 kernels that
+    The field block's third step: 61 graphs for 14 iterations of both solvers, and 96 kernels that
     are launched one by one. Bounds leave room for a fifth more.
     """
     monkeypatch.setitem(choose.BUILDERS, "cuda", lambda why: CudaBackend(why, cuda_stand_in))
@@ -102,4 +102,4 @@ def test_launches_of_a_step_are_few(monkeypatch):
     sim.step()
     iterations = sim.potential.iterations + sim.flow.iterations
     assert 0 < len(graphs) <= 5 * iterations + 6
-    assert len(single) <= 95
+    assert len(single) <= 115

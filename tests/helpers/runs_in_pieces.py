@@ -44,6 +44,12 @@ def assert_equal_results(one, other):
             assert data[()].tobytes() == b["VTKHDF/CellData"][name][()].tobytes(), name
 
 
+def hear_signals():
+    """Let signals end a child though its parents ignore them, as jobs of a shell do."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def command(*words, ranks=1):
     """Start the command line in a session of its own; return a Popen with text output."""
     program = [sys.executable, "-m", "ekm3d", *map(str, words)]
@@ -51,7 +57,8 @@ def command(*words, ranks=1):
         pytest.importorskip("mpi4py", exc_type=ImportError)
         program = [mpi.MPIEXEC, "-n", str(ranks), *program]
     return subprocess.Popen(
-        program, text=True, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        program, text=True, start_new_session=True, preexec_fn=hear_signals,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
 
 
