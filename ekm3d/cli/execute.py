@@ -26,7 +26,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
                         "known (mpiexec, srun) has started this process")
     parser.add_argument("--checkpoint", metavar="TIME", type=wall_clock, help='save the state '
                         'every so often by the clock, e.g. "10 min"')
-    parser.add_argument("--max-hours", metavar="N", type=float, help="save the state and stop, "
+    parser.add_argument("--max-hours", metavar="N", type=hours, help="save the state and stop, "
                         "with exit code 75, after so many hours")
 
 
@@ -34,6 +34,14 @@ def wall_clock(text: str) -> float:
     """Return an interval of the clock in seconds; argparse shows the message of an error."""
     try:
         return positive("s", "10 min").read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def hours(text: str) -> float:
+    """Return a number of hours above 0; argparse shows the message of an error."""
+    try:
+        return positive("", "11.5").read(float(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

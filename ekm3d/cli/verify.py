@@ -27,10 +27,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
     parser.add_argument("--full", action="store_true",
                         help="the grids that convergence needs, not only the quick ones")
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1),
+    parser.add_argument("--jobs", type=processes, default=min(2, os.cpu_count() or 1),
                         metavar="N", help="processes (default: %(default)s)")
     parser.add_argument("--list", action="store_true",
                         help="tell what each case proves, run nothing")
+
+
+def processes(text: str) -> int:
+    """Return a number of processes; argparse shows the message of an error."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 on")
+    return int(text)
 
 
 def command(args: argparse.Namespace) -> int:
@@ -43,7 +50,7 @@ def command(args: argparse.Namespace) -> int:
     begun, passed, total = time.monotonic(), 0, 0
     print(HEADER, flush=True)
     which = "full" if args.full else "quick"
-    for outcomes in verify(paths, which, args.backend, max(args.jobs, 1)):
+    for outcomes in verify(paths, which, args.backend, args.jobs):
         print("\n".join(map(line, outcomes)), flush=True)
         passed += sum(o.passed for o in outcomes)
         total += len(outcomes)

@@ -30,6 +30,9 @@ def case(tmp_path):
 
 @pytest.mark.parametrize("words, said", [
     (("run", "CASE", "--backend", "gpu"), "invalid choice: 'gpu' (choose from"),
+    *((("run", "CASE", "--max-hours", hours), "argument --max-hours: ")
+      for hours in ("-1", "0", "nan", "inf", "two", "1e999")),
+    *((("verify", "--jobs", jobs), "argument --jobs: ") for jobs in ("0", "-2", "1.5", "many")),
     (("walk", "CASE"), "invalid choice: 'walk'"),
     (("run",), "the following arguments are required: CASE"),
     ((), "the following arguments are required: COMMAND"),
