@@ -40,8 +40,8 @@ volt = kilogram * meter ** 2 / second ** 3 / ampere = V
 ohm = volt / ampere
 siemens = ampere / volt = S
 """
-COMMON = frozenset("""1 m cm mm km m2 cm2 m3 cm3 s min h d day days g kg mg t l ml mol mmol umol µmol
-    eq meq A mA V ohm S mS uS C""".split())
+COMMON = frozenset("""1 m cm mm km m2 cm2 m3 cm3 s min h d day days g kg mg t l ml mol mmol umol
+    µmol eq meq A mA V ohm S mS uS C""".split())
 OPERATORS, WORD = re.compile(r"\*\*-?\d+|\^-?\d+|[*/·()\s]"), re.compile(r"\S+")
 
 
