@@ -23,7 +23,10 @@ ROCK = {     # properties that a medium may change in response to its chemistry
 
 
 def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
-    """Fields that do not change: the rock and the electrodes' places; arrays (nz, ny, nx)."""
+    """Fields that do not change: the rock and the electrodes' places; arrays (nz, ny, nx).
+
+    NaN in electrodes, as in `snapshot`.
+    """
     ore, el = sim.ore, sim.electrodes
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
@@ -37,18 +40,20 @@ def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
              ("cec", "eq/m3", "exchange capacity at the reference pH, per volume of rock",
               ore.fixed_charge),
              ("electrode_row", "1", "number of the electrode row, 0 in ore", row))
-    return {OutputField(name, unit, meaning): values for name, unit, meaning, values in table}
+    return {OutputField(name, unit, meaning):
+            values if name == "electrode_row" else np.where(sim.holds_ore, values, np.nan)
+            for name, unit, meaning, values in table}
 
 
 def dynamic_fields(sim: FieldView) -> list[OutputField]:
     """Fields of every snapshot."""
     chem = sim.chem
-    out = [OutputField("phi", "V", "electric potential"),
+    out = [OutputField("phi", "V", "electric potential, mean over pulses; NaN in idle electrodes"),
            OutputField("head", "m", "hydraulic head"),
-           OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces in the ore", 3),
-           OutputField("current_density", "A/m2", "current, mean of opposite faces in the ore", 3),
+           OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces", 3),
+           OutputField("current_density", "A/m2", "current, mean of opposite faces", 3),
            OutputField("conductivity", "S/m", "electric conductivity of the wet rock"),
-           OutputField("pH", "1", "-log10 of the activity of H+; NaN inside electrodes"),
+           OutputField("pH", "1", "-log10 of the activity of H+"),
            OutputField("net_charge", "mol/m3",
                        "charge of all phases, an audit, per volume of rock"),
            OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
@@ -109,50 +114,75 @@ def exchangeable_mg_per_kg(sim: FieldView, group: str) -> Array:
     return mass
 
 
-def vectors(grid: Grid, backend: Backend, flows: Iterable[Array]) -> Array:
-    """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across the faces of axis z, y and x."""
-    out = backend.zeros((*grid.shape, 3))
+def vectors(sim: FieldView, flows: Iterable[Array], into_ore: np.ndarray) -> Array:
+    """Voxel vectors (nz, ny, nx, 3) in x, y, z: means of the flows across opposite faces.
+
+    flows: across the faces of axis z, y and x, 0 at electrodes and sides; into_ore: flow from
+    every one of these boundary faces into the ore, in the same unit.
+    """
+    grid, backend, at = sim.grid, sim.backend, sim.contacts.faces
+    out, boundary = backend.zeros((*grid.shape, 3)), backend.zeros(grid.padded)
     for axis, flow in enumerate(flows):
         lower, upper = ends(flow, axis)
+        boundary[...] = 0.0
+        across = at.axis == axis
+        sim.domain.add_at(boundary, at.voxel[across], (at.way * into_ore)[across])
         mean = lower + upper
+        mean += boundary[grid.inner]
         mean *= 0.5 / grid.face_area(axis)
         out[..., 2 - axis] = mean
     return out
 
 
 def potential(sim: FieldView) -> Array:
-    """Electric potential now, padded: the solution, and in electrodes that of their metal [V]."""
+    """Electric potential now, padded: the solution, and in electrodes that of their metal [V].
+
+    NaN in electrodes that are idle. Time means over the pulses of a step, as all that follows from
+    them."""
     phi = sim.state.phi.copy()
     voxels, values = map(sim.backend.from_numpy, sim.potential.metal_potential())
     flat(phi)[voxels] = values
     return phi
 
 
-def current(sim: FieldView, axis: int, phi: Array) -> Array:
-    """Current across the faces of an axis now [A]; phi: padded [V]."""
-    p, flow = sim.potential, below(phi, axis) - above(phi, axis)
+def current(sim: FieldView, axis: int) -> Array:
+    """Current across the faces of an axis now [A], 0 at electrodes and sides."""
+    p, phi = sim.potential, sim.state.phi
+    flow = below(phi, axis) - above(phi, axis)
     flow *= faces(p.conductance[axis], axis)
     flow += faces(p.current[axis], axis)
     return flow
 
 
 def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
-    """Yield (name, array) of every dynamic field now, one after the other, on the device."""
+    """Yield (name, array) of every dynamic field now, one after the other, on the device.
+
+    NaN inside electrodes, where a 0 would look like leached ore; their potential is that of the
+    metal.
+    """
+    metal = sim.backend.from_numpy(~sim.holds_ore)
+    for name, values in _in_all_voxels(sim):
+        if name != "phi":
+            values = values + 0.0                    # a copy: the state's own arrays stay
+            values[metal] = np.nan
+        yield name, values
+
+
+def _in_all_voxels(sim: FieldView) -> Iterator[tuple[str, Array]]:
+    """Yield (name, array) of every dynamic field; what is in electrodes means nothing but phi."""
     s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
-    ore = sim.backend.from_numpy(sim.holds_ore)
-    phi = potential(sim)
-    yield "phi", phi[inner]
+    yield "phi", potential(sim)[inner]
     yield "head", s.head[inner]
-    yield "pH", np.where(ore, s.pH[inner], np.nan)
-    yield "water_flux", vectors(grid, sim.backend, (
-        faces(sim.flow.water[axis], axis) for axis in range(3)))
-    yield "current_density", vectors(grid, sim.backend, (
-        current(sim, axis, phi) for axis in range(3)))
-    del phi                                        # nothing is kept longer than it is needed
+    yield "pH", s.pH[inner]
+    yield "water_flux", vectors(sim, (faces(sim.flow.water[axis], axis) for axis in range(3)),
+                                -sim.flow.out)
+    yield "current_density", vectors(sim, (current(sim, axis) for axis in range(3)),
+                                     sim.potential.into_ore)
     yield "conductivity", sim.electrolyte.conductivity(s)[inner]
     yield "net_charge", s.charge[inner]
     if sim.nonequilibrium.media:
         yield from sim.nonequilibrium.rock_now().items()
+    ore = sim.backend.from_numpy(sim.holds_ore)
     theta = np.where(ore, sim.nonequilibrium.water_content()[inner], 1.0)
     hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
     for k, label in enumerate(chem.labels):
