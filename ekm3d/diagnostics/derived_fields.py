@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ekm3d.backends.base import Backend
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
-from ekm3d.grid.grid import Array, Grid
+from ekm3d.grid.grid import Array
 from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.state import clay_stores, mineral_stores, stores
 

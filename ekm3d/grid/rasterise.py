@@ -36,8 +36,8 @@ def faces_of(solid: np.ndarray, box_mask: np.ndarray
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Faces between the voxels of `box_mask` and voxels outside `solid`, both inner masks.
 
-    Return (voxel, axis, way), (n,) each: flat padded index of the ore voxel; axis 0, 1, 2 = z, y, x;
-    1 where the way into the ore goes up the axis, else -1.
+    Return (voxel, axis, way), (n,) each: flat padded index of the ore voxel; axis 0, 1, 2 = z, y,
+    x; 1 where the way into the ore goes up the axis, else -1.
     """
     pad = [(GHOST, GHOST)] * 3
     own, ore = np.pad(box_mask, pad), np.pad(~solid, pad)
