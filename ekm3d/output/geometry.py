@@ -75,12 +75,12 @@ def _poly_data(points: Sequence[np.ndarray], kind: str, cells: Sequence[np.ndarr
     _array(group, "Int64", "offsets", np.cumsum([len(cell) for cell in cells]).tolist())
     data = ET.SubElement(piece, "CellData")
     for name, column in values.items():
-        column = [value for value in column for _ in range(repeat)]
-        if all(isinstance(value, str) for value in column):
-            _array(data, "String", name, [byte for text in column
-                                          for byte in (*text.encode(), 0)], count=len(column))
+        texts = [str(value) for value in column for _ in range(repeat)]
+        if isinstance(column[0], str):
+            _array(data, "String", name, [byte for text in texts for byte in (*text.encode(), 0)],
+                   count=len(texts))
         else:
-            _array(data, "Int32", name, column)
+            _array(data, "Int32", name, map(int, texts))
     return root
 
 
