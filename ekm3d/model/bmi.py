@@ -222,9 +222,8 @@ class Ekm3dBmi(Bmi):
 
     def get_grid_origin(self, grid: int, origin: np.ndarray) -> np.ndarray:
         """Set origin to the centre (z, y, x) of the first voxel [m] and return it."""
-        g = self.sim.grid
-        first = [low + 0.5 * h for low, h in zip(g.origin, g.spacing, strict=True)]
-        return _filled(origin, first[::-1] if grid == BLOCK else ())
+        first = [self.sim.grid.centres(axis)[0] for axis in range(3)]
+        return _filled(origin, first if grid == BLOCK else ())
 
     def get_grid_x(self, grid: int, x: np.ndarray) -> np.ndarray:
         """Set x to the centres along x [m] and return it."""
@@ -244,9 +243,7 @@ class Ekm3dBmi(Bmi):
             "get_grid_face_edges", "get_grid_face_nodes", "get_grid_nodes_per_face"))
 
     def _centres(self, grid: int, axis: int, out: np.ndarray) -> np.ndarray:
-        g = self.sim.grid
-        return _filled(out, g.origin[axis] + g.spacing[axis] * (np.arange(g.cells[axis]) + 0.5)
-                       if grid == BLOCK else ())
+        return _filled(out, self.sim.grid.centres(2 - axis) if grid == BLOCK else ())
 
 
 def _filled(out: np.ndarray, values: Any) -> np.ndarray:

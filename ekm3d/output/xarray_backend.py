@@ -70,8 +70,7 @@ class FieldsBackend(BackendEntrypoint):
         grid, times = results.grid, results.times
         coordinates = {"time": Variable("time", times, {"units": "s", "long_name": "time"})}
         for n, axis in enumerate("xyz"):
-            centres = grid.origin[n] + grid.spacing[n] * (np.arange(grid.cells[n]) + 0.5)
-            coordinates[axis] = Variable(axis, centres, {"units": "m", "long_name": axis})
+            coordinates[axis] = Variable(axis, grid.centres(2 - n), {"units": "m"})
         variables = {}
         with opened(path) as file:
             cells, steps = file["VTKHDF/CellData"], file["VTKHDF/Steps"]

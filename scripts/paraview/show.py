@@ -7,7 +7,7 @@
 Without a display: xvfb-run -a -s "-screen 0 1400x900x24" pvpython ... Needs ParaView 5.11, and
 nothing of ekm3d. It opens fields.vtkhdf where ParaView can (5.12), else fields.xdmf, and shows: the
 block's outline; the ore cut open, coloured by REE_mg_per_kg; surfaces of equal potential; the
-electrodes from electrodes.vtp, coloured by row.
+electrodes from electrodes.vtp.
 """
 
 import argparse
@@ -30,20 +30,17 @@ def source(directory):
     return simple.OpenDataFile(path) if new else simple.XDMFReader(FileNames=[path])
 
 
-def colour(display, name, title, limits, preset, bar=True):
+def colour(display, name, title, limits, preset, where="CELLS"):
     """Colour by an array between limits, with a bar that has a title."""
-    simple.ColorBy(display, ("CELLS", name))
+    simple.ColorBy(display, (where, name))
     table = simple.GetColorTransferFunction(name)
     table.ApplyPreset(preset, True)
     table.RescaleTransferFunction(*limits)
     table.NanOpacity = 0.0
-    if bar:
-        legend = simple.GetScalarBar(table, simple.GetActiveView())
-        legend.Title, legend.ComponentTitle = title, ""
-        for part in ("Title", "Label"):
-            setattr(legend, f"{part}Color", [0.1, 0.1, 0.1])
-            setattr(legend, f"{part}FontSize", 14)
-        display.SetScalarBarVisibility(simple.GetActiveView(), True)
+    legend = simple.GetScalarBar(table, simple.GetActiveView())
+    legend.Title, legend.ComponentTitle = title, ""
+    legend.TitleColor = legend.LabelColor = [0.1, 0.1, 0.1]
+    display.SetScalarBarVisibility(simple.GetActiveView(), True)
 
 
 def show(directory, hours=None, size=(1400, 900)):
@@ -81,23 +78,17 @@ def show(directory, hours=None, size=(1400, 900)):
         equal = simple.Contour(Input=points, ContourBy=["POINTS", "phi"], Isosurfaces=[
             low + (n + 0.5) * (high - low) / SURFACES for n in range(SURFACES)])
         surfaces = simple.Show(equal, view)
-        simple.ColorBy(surfaces, ("POINTS", "phi"))
-        table = simple.GetColorTransferFunction("phi")
-        table.ApplyPreset("Inferno (matplotlib)", True)
-        table.RescaleTransferFunction(low, high)
-        surfaces.Opacity = 0.45
-        legend = simple.GetScalarBar(table, view)
-        legend.Title, legend.ComponentTitle = "potential (V)", ""
-        legend.WindowLocation = "Lower Left Corner"
-        legend.TitleColor = legend.LabelColor = [0.1, 0.1, 0.1]
-        surfaces.SetScalarBarVisibility(view, True)
+        colour(surfaces, "phi", "potential (V)", (low, high), "Plasma (matplotlib)", "POINTS")
+        surfaces.Opacity = 0.3
+        legend = simple.GetScalarBar(simple.GetColorTransferFunction("phi"), view)
+        legend.Orientation, legend.WindowLocation = "Horizontal", "Lower Center"
 
     electrodes = os.path.join(directory, "electrodes.vtp")
     if os.path.isfile(electrodes):
-        metal = simple.OpenDataFile(electrodes)
-        metal.UpdatePipeline()
-        rows = metal.CellData.GetArray("row").GetRange(0)
-        colour(simple.Show(metal, view), "row", "row", rows, "KAAMS", bar=False)
+        metal = simple.Show(simple.OpenDataFile(electrodes), view)
+        metal.ColorArrayName = [None, ""]
+        metal.AmbientColor = metal.DiffuseColor = [0.85, 0.45, 0.1]
+        metal.Specular = 0.4
 
     label = simple.Show(simple.Text(Text=f"t = {time / HOUR:g} h"), view)
     label.Color, label.FontSize = [0.1, 0.1, 0.1], 18
