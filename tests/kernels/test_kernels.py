@@ -139,17 +139,17 @@ def test_apply_operator_is_its_twin(host, rng, cells, closed):
     terms costs at most seven roundings of their absolute sum: 7 x 2.2e-16 is the bound.
     """
     grid = Grid(cells, (0.1, 0.2, 0.3))
-    a = [10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
-         for _ in range(3)]
+    face = 10.0 ** rng.uniform(-9, 3, (3, *grid.padded))
+    face *= rng.random(face.shape) >= closed
     b = 10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
     x = rng.normal(0, 30, grid.padded)
     reference, compiled = poisoned(grid.padded), poisoned(grid.padded)
-    elliptic.apply_operator(grid, *a, b, x, reference)
-    host.bind(elliptic.apply_operator)(grid, *a, b, x, compiled)
+    elliptic.apply_operator(grid, face, b, x, reference)
+    host.bind(elliptic.apply_operator)(grid, face, b, x, compiled)
     assert_only_inner(grid, reference, compiled)
     scale = (b * abs(x))[grid.inner]
-    for axis, face in zip((2, 1, 0), a, strict=True):
-        f = stencil.faces(face, axis) * (stencil.below(abs(x), axis) + stencil.above(abs(x), axis))
+    for axis, a in enumerate(face):
+        f = stencil.faces(a, axis) * (stencil.below(abs(x), axis) + stencil.above(abs(x), axis))
         lower, upper = np.split(f, [1], axis)[1], np.split(f, [f.shape[axis] - 1], axis)[0]
         scale = scale + lower + upper
     error = abs(compiled - reference)[grid.inner]
@@ -162,14 +162,14 @@ def test_apply_operator_sees_every_face_once(host):
     Six different primes as conductances, so that no two faces can be mistaken.
     """
     grid = Grid((5, 4, 3), (1.0, 1.0, 1.0))
-    ax, ay, az, b, x = (np.zeros(grid.padded) for _ in range(5))
+    face, (b, x) = np.zeros((3, *grid.padded)), np.zeros((2, *grid.padded))
     k, j, i = 3, 4, 4                                   # padded indices, all neighbours inside
     x[k, j, i], b[k, j, i] = 1.0, 17.0
-    ax[k, j, i - 1], ax[k, j, i] = 2.0, 3.0
-    ay[k, j - 1, i], ay[k, j, i] = 5.0, 7.0
-    az[k - 1, j, i], az[k, j, i] = 11.0, 13.0
+    face[2, k, j, i - 1], face[2, k, j, i] = 2.0, 3.0
+    face[1, k, j - 1, i], face[1, k, j, i] = 5.0, 7.0
+    face[0, k - 1, j, i], face[0, k, j, i] = 11.0, 13.0
     y = np.zeros(grid.padded)
-    host.bind(elliptic.apply_operator)(grid, ax, ay, az, b, x, y)
+    host.bind(elliptic.apply_operator)(grid, face, b, x, y)
     wanted = np.zeros(grid.padded)
     wanted[k, j, i] = 2 + 3 + 5 + 7 + 11 + 13 + 17
     wanted[k, j, i - 1], wanted[k, j, i + 1] = -2, -3
@@ -216,9 +216,10 @@ def test_arrays_of_another_grid_spans_and_lists_are_checked(host):
         up(fine, coarse, a.copy(), a)
     with pytest.raises(TypeError, match="x should be a (Num|Cu)Py array of float32, not f"):
         up(fine, coarse, b, a.astype(float))
-    real = [np.zeros(fine.padded) for _ in range(4)]
+    face, coupling = np.zeros((3, *fine.padded)), np.zeros(fine.padded)
     with pytest.raises(ValueError, match=r"shape \(5, 4, 4, 3\), it should be \(5, 4, 4, 4\)"):
-        host.bind(multigrid.sum_coefficients)(fine, *real, np.zeros((5, 4, 4, 3)))
+        host.bind(multigrid.sum_coefficients)(fine, face, coupling,
+                                              np.zeros((5, 4, 4, 3)))
     with pytest.raises(ValueError, match=r"table has shape \(4,\), it should be \(8,\)"):
         host.bind(multigrid.small_cycle)(fine, np.zeros(4, "i8"), np.zeros(2, "i4"), 8, 2, 9,
                                          np.zeros(9, "f4"))

@@ -42,7 +42,7 @@ class Values:
         if parameter.table or (array is not None and array.shape == (*counts, *self.grid.padded)):
             return array
         values = self.rng.normal(size=(*counts, *self.grid.padded))
-        if parameter.name in ("ax", "ay", "az", "face", "coupling", "inverse_diagonal"):
+        if parameter.name in ("face", "coupling", "inverse_diagonal"):
             values = abs(values) * (self.rng.random(values.shape) < 0.7)
         return values.astype(KINDS[parameter.kind])
 
