@@ -27,6 +27,8 @@ from ekm3d.solvers import elliptic, multigrid
 
 SOURCES = sorted(path.relative_to(folder("kernels")).as_posix()
                  for path in folder("kernels").rglob("*.cu"))
+HEADERS = sorted(path.relative_to(folder("kernels")).as_posix()
+                 for path in folder("kernels").rglob("*.cuh"))
 OPERATORS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
              elliptic.scale_residual, elliptic.update_direction, elliptic.update_solution,
              elliptic.remove_mean_residual, elliptic.extrapolate,
@@ -93,19 +95,30 @@ def test_a_broken_kernel_is_reported_by_its_own_file_and_line(needs_nvrtc):
 
 # ---- the text ----------------------------------------------------------------------------
 
-@pytest.mark.parametrize("source", [*SOURCES, "ekm.cuh"])
-def test_kernels_hold_to_the_rules_of_shared_sources(source):
-    """One text for two compilers: no includes, barriers, shared memory or bare decimals.
+def doubles(text):
+    """Decimals and spacings of the grid outside of real(...): numbers that stay double."""
+    return re.findall(r"\d+\.\d*|\b\w+\.d[xyz]\b", re.sub(r"\breal\([^()]*\)", "", text))
 
-    A bare 0.5 is a double: on the GPU it would drag float kernels through slow arithmetic.
+
+@pytest.mark.parametrize("text, found", [
+    ("y = 0.5 * x + real(0.5) / 2;", ["0.5"]),
+    ("const real v = g.dx * real(g.dy) * real(coarse.dz);", ["g.dx"])])
+def test_doubles_are_found(text, found):
+    assert doubles(text) == found
+
+
+@pytest.mark.parametrize("source", [*SOURCES, *HEADERS])
+def test_kernels_hold_to_the_rules_of_shared_sources(source):
+    """One text for two compilers: no includes, barriers, shared memory or bare doubles.
+
+    A bare 0.5, or g.dx, is a double: on the GPU it drags float kernels through slow arithmetic.
     """
     text = kernel_signature.without_comments(kernel_text(source))
     if source == "ekm.cuh":         # one word of the header is a barrier: for a whole block alone
         text = text.replace("#define BLOCK_WAIT() __syncthreads()", "")
     assert not re.search(r"#\s*include|__shared__|__syncthreads|atomic", text)
-    bare = [f"{source}: {number} is a double, write real({number})" for number in re.findall(
-        r"\d+\.\d*", re.sub(r"\breal\([^()]*\)", "", text))]
-    assert bare == []
+    assert [f"{source}: {number} is a double, write real({number})"
+            for number in doubles(text)] == []
 
 
 @pytest.mark.parametrize("source", SOURCES)
