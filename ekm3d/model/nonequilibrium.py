@@ -123,15 +123,16 @@ class NonEquilibrium:
         if self.processes or self.media:
             self.reactions.advance(s)
 
-    def rock_now(self) -> dict[str, Array]:
-        """{name: inner array} of the properties that the medium may have changed."""
-        rock, inner = self.rock, self.voxels.grid.inner
-        porosity = self._padded(self.porosity)
-        self.voxels.put(porosity, self.media[0].porosity)
-        return {"porosity": porosity[inner], "water_content": self.water_content()[inner],
-                "tortuosity": rock.tortuosity[inner],
-                "hydraulic_conductivity": rock.hydraulic_conductivity[inner],
-                "electroosmotic_permeability": rock.electroosmosis[inner]}
+    def rock_now(self, name: str) -> Array:
+        """Inner array of a property that the medium may have changed, as `Rock` names it."""
+        inner = self.voxels.grid.inner
+        if name == "porosity":
+            porosity = self._padded(self.porosity)
+            self.voxels.put(porosity, self.media[0].porosity)
+            return porosity[inner]
+        if name == "water_content":
+            return self.water_content()[inner]
+        return getattr(self.rock, name)[inner]
 
     def water_content(self) -> Array:
         """Content of moving and immobile water together, padded [1]."""
