@@ -11,7 +11,8 @@ import pytest
 from helpers import nvrtc
 from helpers.field_voxels import ENGINE
 from helpers.kernel_outputs import SHAPES, assert_only_inner, poisoned
-from helpers.kernel_worlds import TWINS as PHYSICS
+from helpers.kernel_worlds import COUNTS
+from helpers.operators import operators, sources
 
 from ekm3d import constants
 from ekm3d.backends import choose, kernel_signature
@@ -20,28 +21,13 @@ from ekm3d.backends.fixed_parameters import with_constants
 from ekm3d.chemistry import newton
 from ekm3d.grid import stencil
 from ekm3d.grid.grid import Grid
-from ekm3d.parallel import reproducible_sum
-from ekm3d.physics import potential, reactions
-from ekm3d.resources import folder, kernel_text
+from ekm3d.physics import potential
+from ekm3d.resources import kernel_text
 from ekm3d.solvers import elliptic, multigrid
 
-SOURCES = sorted(path.relative_to(folder("kernels")).as_posix()
-                 for path in folder("kernels").rglob("*.cu"))
-HEADERS = sorted(path.relative_to(folder("kernels")).as_posix()
-                 for path in folder("kernels").rglob("*.cuh"))
-OPERATORS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
-             elliptic.scale_residual, elliptic.update_direction, elliptic.update_solution,
-             elliptic.remove_mean_residual, elliptic.extrapolate,
-             multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
-             multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle,
-             multigrid.sum_coefficients, multigrid.scale_operator, multigrid.coarsen,
-             multigrid.invert_diagonal, reactions.needs_solve, reactions.update_dependents,
-             reproducible_sum.sum_segments, reproducible_sum.dot_segments,
-             reproducible_sum.bin_values, reproducible_sum.merge_bins,
-             *PHYSICS]
-# Kernels whose reference is more than one function: tested by their own module.
-ELSEWHERE = {"newton"}
-DEFINES = [*(f"-D{name}=12" for name in ("NS", "NK", "NX", "NX1")), "-DNF=4"]
+SOURCES, OPERATORS = sources(), list(operators().values())
+WHOLE_MODULE = {"newton"}          # kernels whose reference is more than one function
+DEFINES = [f"-D{name}=12" for name in COUNTS]
 
 
 # ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
@@ -107,7 +93,7 @@ def test_doubles_are_found(text, found):
     assert doubles(text) == found
 
 
-@pytest.mark.parametrize("source", [*SOURCES, *HEADERS])
+@pytest.mark.parametrize("source", [*SOURCES, *sources(suffix="cuh")])
 def test_kernels_hold_to_the_rules_of_shared_sources(source):
     """One text for two compilers: no includes, barriers, shared memory or bare doubles.
 
@@ -121,11 +107,14 @@ def test_kernels_hold_to_the_rules_of_shared_sources(source):
             for number in doubles(text)] == []
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_every_kernel_has_a_twin_that_is_tested_here(source):
-    """A kernel without a reference has no specification."""
-    tested = {twin.__name__ for twin in OPERATORS if twin.source == source}
-    assert set(kernel_signature.kernel_names(kernel_text(source))) - ELSEWHERE == tested
+def test_every_kernel_has_a_twin():
+    """A kernel without a reference has no specification.
+
+    Those of kernels/physics are compared with theirs in test_twins, others by their own module.
+    """
+    every = {name for source in SOURCES for name in kernel_signature.kernel_names(
+        kernel_text(source))}
+    assert every - {twin.__name__ for twin in OPERATORS} == WHOLE_MODULE
 
 
 @pytest.mark.parametrize("twin", OPERATORS, ids=lambda twin: twin.__name__)
