@@ -7,10 +7,10 @@ are on the disk. One that cannot be written is counted and told, and the run goe
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ekm3d.diagnostics.audits import Audits
-from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
 from ekm3d.model import earlier_run, run_memory
@@ -29,12 +29,14 @@ class Safekeeping:
     far, before it was resumed included.
     """
 
-    def __init__(self, sim: Any, series: TimeSeries, strength: PeakStrength,
+    def __init__(self, sim: Any, series: TimeSeries, diagnostics: tuple,
                  audits: Audits, outputs: Any, case: dict[str, Any], every: float | None,
                  resumed: Checkpoint | None = None) -> None:
         """case: record of the case, see `case.changes`; every: interval of the wall clock [s]."""
         self.sim, self.series, self.outputs, self.case = sim, series, outputs, case
-        self.diagnostics = sim.balances, series, strength, audits
+        self.diagnostics = diagnostics
+        self.retries = resumed.facts.get("retries") if resumed else None
+        self.retries_now: Callable[[], dict[str, Any]] = dict
         self.audits = audits
         self.every, self.resumed, self.failures = every, resumed, 0
         self.begun = self.last = time.monotonic()
@@ -68,7 +70,7 @@ class Safekeeping:
                      "backend": sim.backend.name, "ranks": len(sim.domain.boxes),
                      "wall_s": self.wall, "outputs": position,
                      "memory": run_memory.numbers(sim, self.series, self.diagnostics),
-                     "warnings": self.audits.warnings, "warned": sorted(self.audits.warned)}
+                     "retries": self.retries_now(), "warnings": self.audits.warnings, "warned": sorted(self.audits.warned)}
             checkpoints.save(outputs.path, sim.state.step, sim.domain,
                              run_memory.voxels(sim, self.series),
                              run_memory.small(sim, self.diagnostics), facts)

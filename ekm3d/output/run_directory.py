@@ -137,14 +137,17 @@ def _check_series(path: Path, size: int) -> None:
 
 
 class NonRootOutput:
-    """Output of a rank that takes part in snapshots and writes no other file."""
+    """Output of a rank that takes part in snapshots and writes no other file.
+
+    last_snapshot: time of the last one [s].
+    """
 
     def __init__(self, sim: Simulation, path: Path, kept: Position | None = None) -> None:
         self.sim, self.path = sim, path
         fields = dynamic_fields(sim)
         self.snapshots = snapshots(path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
                                    sim.case.output.mode, kept=kept.snapshots if kept else None)
-        self.writer = BackgroundWriter()
+        self.writer, self.last_snapshot = BackgroundWriter(), -math.inf
         self.copies = {field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
                        for field in fields}
 
@@ -158,6 +161,7 @@ class NonRootOutput:
         for name, array in snapshot(self.sim):
             self.sim.backend.copy_to_host_async(array, self.copies[name])
             del array                # before the next one is made
+        self.last_snapshot = self.sim.state.time
         time, wait_for_copies = self.sim.state.time, self.sim.backend.copies_done()
         if self.snapshots.communicates:
             self._write(time, wait_for_copies)
