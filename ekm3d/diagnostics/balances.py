@@ -14,7 +14,7 @@ from ekm3d.grid.grid import GHOST, Array
 from ekm3d.physics.catholyte import sum_over_strips
 from ekm3d.state import component, minerals, on_clay, stores
 
-NEVER_THERE = 1e-9     # scale of a component that was never there, over the largest scale
+NEVER_THERE = 1e-9     # least scale of a component that was hardly there, over the largest scale
 Rows = tuple[int, ...]                  # indices of electrode rows
 Limits = list[tuple[int, int]]          # (first, last + 1) of the voxels along z, y, x
 
@@ -176,7 +176,8 @@ class Balances:
     def mass_errors(self) -> np.ndarray | None:
         """Largest relative mass errors (K,) so far, |stored - initial - injected - made| / scale.
 
-        scale: what was there at t = 0, and all that came in and went out since, taken as positive.
+        scale: what was there at t = 0, and all that came in and went out since, taken as positive;
+        NEVER_THERE of the largest at least: acidity of neutral water is rounding of larger amounts.
         "So far": at the calls of this function, that is in the rows of the series. None without
         transport.
         """
@@ -189,8 +190,8 @@ class Balances:
             entered[self.sim.chem.hydrogen] += s.electrode_acid.sum()
             scale[self.sim.chem.hydrogen] += np.abs(s.electrode_acid).sum()
         error = np.abs(self.stored() - self.initial - entered)
-        never_there = NEVER_THERE * scale.max(initial=1.0)
-        self.mass_max = np.maximum(self.mass_max, error / np.where(scale > 0, scale, never_there))
+        least = NEVER_THERE * (scale.max(initial=0.0) or 1.0)
+        self.mass_max = np.maximum(self.mass_max, error / np.maximum(scale, least))
         return self.mass_max
 
     def faraday_error(self) -> float | None:

@@ -2,7 +2,7 @@
 
     a step that fails           solver, chemistry, what is not a number: a quarter of its length,
                                 a sixteenth, ... from the state before it
-    an audit above its limit    all steps since the last row that was sound, likewise
+    an audit above its limit    all steps since the last row that was sound, likewise, twice
 
 The state before is had from the last copy of the run (`state_copy`) by taking the same steps again,
 which write nothing anew. It does not go back beyond what has been written since: a row, a snapshot,
@@ -18,6 +18,7 @@ from ekm3d.model.state_copy import EVERY, StateCopy
 from ekm3d.output.intervals import Interval
 
 ATTEMPTS, SHORTER = 4, 0.25
+ROUNDS = 2                  # repetitions of the steps before a row, which are many
 Simulation = Any            # of `simulation`, which imports this module's users
 
 
@@ -94,7 +95,7 @@ class Retries:
         if audited:
             begin, end, last = self.sound, self.sim.state.time, max(self.span, self.sim.dt)
         tried = self.attempts.get(begin, 0)
-        if self.fixed or not (self.roomy and error.repeatable and tried < ATTEMPTS):
+        if self.fixed or not (self.roomy and error.repeatable and tried < (ROUNDS if audited else ATTEMPTS)):
             raise error
         self.attempts[begin] = tried + 1
         self.count += 1
