@@ -9,13 +9,12 @@ means of the field, duty times those of the pulse. The sums on the right are tak
 of all voxels, which the solver for the potential never does.
 """
 
-import numpy as np
 
-from ekm3d.diagnostics.run_view import RunView
+from ekm3d.diagnostics.run_view import AuditView
 from ekm3d.grid.stencil import above, below, faces
 
 
-def energy_error(run: RunView) -> float | None:
+def energy_error(run: AuditView) -> float | None:
     """Return |power - heat| over the heat of the field S (phi_a - phi_b)^2 [1]; collective.
 
     None where the potential is not solved for, or where there is no field.
@@ -26,7 +25,7 @@ def energy_error(run: RunView) -> float | None:
     return abs(power - heat) / scale if scale > 0.0 else None
 
 
-def powers(run: RunView) -> tuple[float, float, float]:
+def powers(run: AuditView) -> tuple[float, float, float]:
     """Return power in, heat out, and the heat of the field alone, taken as positive [W]."""
     potential, phi = run.potential, run.state.phi
     boundary, backend = potential.boundary, run.backend

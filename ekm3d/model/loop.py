@@ -196,7 +196,11 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     s, resumed = sim.state, control.resumed
     outputs = open_outputs(sim, out, force,
                            Position(**resumed.facts["outputs"]) if resumed else None)
-    course = Course(sim, outputs, control, quiet)
+    try:
+        course = Course(sim, outputs, control, quiet)
+    except BaseException as error:
+        outputs.failed(error)
+        raise
     keeping = course.keeping
     interruption = Interruption(sim.domain, outputs.path, control.max_hours, control.signals)
     try:
@@ -213,7 +217,9 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                 course.save()
         sent = course.traffic.text(s.step)
         facts = (summary(course.series, keeping.wall) | course.strength.facts()
-                 | course.audits.facts() | {"repeated_steps": course.retries.count})
+                 | course.audits.facts() | {
+                     "repeated_steps": course.retries.count,
+                     "failed_writes": outputs.failures.count + keeping.failures})
         outputs.finish(facts, f"{sim.reactions.report()}\n{sent}")
         if profile:
             tell(sent)

@@ -95,7 +95,8 @@ class Retries:
         if audited:
             begin, end, last = self.sound, self.sim.state.time, max(self.span, self.sim.dt)
         tried = self.attempts.get(begin, 0)
-        if self.fixed or not (self.roomy and error.repeatable and tried < (ROUNDS if audited else ATTEMPTS)):
+        left = tried < (ROUNDS if audited else ATTEMPTS)
+        if self.fixed or not (self.roomy and error.repeatable and left):
             raise error
         self.attempts[begin] = tried + 1
         self.count += 1

@@ -41,6 +41,7 @@ class Safekeeping:
         self.every, self.resumed, self.failures = every, resumed, 0
         self.begun = self.last = time.monotonic()
         self.before = float(resumed.facts["wall_s"]) if resumed else 0.0
+        self.size = 0               # bytes of the last one
         self.of_time = sim.case.output.checkpoint
         self.next = Interval(self.of_time or float("inf"), resumed.time if resumed else 0.0)
 
@@ -65,15 +66,18 @@ class Safekeeping:
         outputs.finish_snapshot()
         try:
             with sim.domain.collective_errors(OSError):
+                outputs.ask_space(self.size)
                 position = outputs.position()
             facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
                      "backend": sim.backend.name, "ranks": len(sim.domain.boxes),
                      "wall_s": self.wall, "outputs": position,
                      "memory": run_memory.numbers(sim, self.series, self.diagnostics),
-                     "retries": self.retries_now(), "warnings": self.audits.warnings, "warned": sorted(self.audits.warned)}
+                     "retries": self.retries_now(), "warnings": self.audits.warnings,
+                     "warned": sorted(self.audits.warned)}
             checkpoints.save(outputs.path, sim.state.step, sim.domain,
                              run_memory.voxels(sim, self.series),
                              run_memory.small(sim, self.diagnostics), facts)
+            self.size = checkpoints.size(outputs.path)
         except (OSError, ConvergenceError) as error:
             self.failures += 1
             text = (f"warning: no checkpoint at t = {sim.state.time:g} s: {error}; the run goes on "

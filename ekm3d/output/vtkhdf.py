@@ -123,6 +123,10 @@ class Snapshots:
             steps.attrs["NSteps"] = np.int64(n + 1)
         self.rows = n + 1
 
+    def move(self, path: Path) -> None:
+        """Go on with the file at another path, where its directory has been moved to."""
+        self.path = path
+
     def publish(self) -> None:
         """Make appended snapshots visible to readers; here `append` has done so already."""
 
