@@ -128,7 +128,6 @@ class NonRootOutput:
         WriteError, also of the last snapshot, where it could not be written.
         """
         self.finish_snapshot()
-        self.snapshots.move(self.path / FIELDS_FILE)
         for name, array in snapshot(self.sim):
             self.sim.backend.copy_to_host_async(array, self.copies[name])
             del array                # before the next one is made
@@ -155,6 +154,7 @@ class NonRootOutput:
 
     def _append(self, time: float) -> None:
         """Write the copies once; the last snapshot tells how much room they need."""
+        self.snapshots.move(self.path / FIELDS_FILE)
         if not self.snapshots.communicates:             # else one rank alone would give up
             self.ask_space(self.grown)
         file = self.snapshots.path
@@ -277,15 +277,19 @@ class RunDirectory(NonRootOutput):
 
     def series(self, row: Mapping[str, float | None]) -> None:
         super().series(row)
+        try:
+            try:
+                self._append_row(row)
+            except FileNotFoundError:               # the directory was moved at this moment
+                self._append_row(row)
+        except OSError as error:
+            raise WriteError(f"{self.path / SERIES_FILE}: the row at t = "
+                             f"{self.sim.state.time:g} s was not written: {error}") from error
+
+    def _append_row(self, row: Mapping[str, float | None]) -> None:
         path = self.path / SERIES_FILE
         text = ",".join(map(cell, row.values())) + "\n"
-        if not path.exists():
-            text = ",".join(row) + "\n" + text
-        try:
-            append(path, text)
-        except OSError as error:
-            raise WriteError(f"{path}: the row at t = {self.sim.state.time:g} s was not written: "
-                             f"{error}") from error
+        append(path, text if path.exists() else ",".join(row) + "\n" + text)
 
     def status(self, state: str, **facts: Any) -> None:
         s = self.sim.state

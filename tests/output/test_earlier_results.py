@@ -80,7 +80,8 @@ def test_a_process_that_is_killed_leaves_both_and_status_says_so(folder, capsys)
     """kill -9 during a long run; `ekm3d status` names the old results."""
     job = command("run", folder, "--force", "--quiet", "--backend", "numpy",
                   "-o", "schedule.max_step=5 s")
-    while not (folder / "out" / ASIDE / "summary.json").exists():
+    while not (folder / "out" / ASIDE / "summary.json").exists() or not (
+            folder / "out" / "status.json").exists():
         assert job.poll() is None
     job.kill()
     job.communicate()
