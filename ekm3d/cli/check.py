@@ -79,4 +79,5 @@ def _disk(sim: Simulation, found: Forecast) -> list[str]:
     fit = max(1.0, (free - found.bytes) / found.each + found.snapshots)
     every = positive("h", "12 h").read(f"{sim.schedule.end / 3600 / fit:.3g} h")
     return [f"output: the files take {size(found.bytes)} and {size(free)} are free beside the "
-            f"case; about {fit:.0f} snapshots would fit, one every {every / 3600:.3g} h, or give --out"]
+            f"case; about {fit:.0f} snapshots would fit, one every {every / 3600:.3g} h, "
+            "or give --out"]

@@ -7,7 +7,7 @@ what grows with them, B is for all that does not depend on the chemistry: rock, 
 elliptic solver with its hierarchy, a snapshot's copy. On `numpy` A is mostly temporaries, which
 grow faster than the state: B and L are negative. BASE is Python with its libraries. Slow parts of
 the ore add L to A: lists of their equilibria's inputs and results. A run keeps a copy in the host's
-memory of what a checkpoint holds (`state_copy`), where there is room. Rules of `numpy` and `cpp` are
+memory of what a checkpoint holds (`state_copy`), where there is room. Rules of `numpy`, `cpp` are
 fitted to resident sets by scripts/benchmarks/memory.py. On `cuda` the arrays on the device count:
 those of `memory_inventory` (ekm3d/memory.md) and, at the peak, some 55 bytes per voxel of a
 snapshot's vectors, or of an equilibrium's lists; BASE is the memory that a driver reserves for the

@@ -59,8 +59,9 @@ def forecast(sim: Any, columns: int) -> Forecast:
     each, fields = _snapshot_bytes(sim)
     checkpoint = memory_estimate.copied(sim.domain.whole, sim.chem, sim.case.rates.processes)
     kept = 2 * checkpoint if plan.checkpoint else 0.0
-    return Forecast(count, sim.dt, steps, count * seconds, snapshots, rows,
-                    snapshots * each + fields * FIELD + rows * (ROW + CELL * columns) + kept, each, checkpoint)
+    written = snapshots * each + fields * FIELD + rows * (ROW + CELL * columns) + kept
+    return Forecast(count, sim.dt, steps, count * seconds, snapshots, rows, written, each,
+                    checkpoint)
 
 
 def _trial(sim):

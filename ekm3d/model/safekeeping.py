@@ -5,7 +5,6 @@ A checkpoint is due at intervals of simulated time (`output.checkpoint`) and of 
 are on the disk. One that cannot be written is counted and told, and the run goes on.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +16,6 @@ from ekm3d.model import earlier_run, run_memory
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoint_file import small_arrays, voxel_arrays
 from ekm3d.output.checkpoints import Checkpoint
-from ekm3d.output.console import tell
 from ekm3d.output.intervals import Interval
 from ekm3d.version import __version__
 
@@ -82,8 +80,8 @@ class Safekeeping:
             self.failures += 1
             text = (f"warning: no checkpoint at t = {sim.state.time:g} s: {error}; the run goes on "
                     "from the one before")
+            outputs.failures.tell(text, error)
             outputs.log(text)
-            tell(text, sys.stderr)
             return False
         finally:
             self.last = time.monotonic()

@@ -4,7 +4,9 @@
 
 They come back when the new run fails before its first step is complete, and are removed when it is
 done. Of a run that was killed or failed later both are there: the new one, unfinished, and the old
-one aside, which the next forced run does not touch.
+one aside, which the next forced run does not touch. While they are moved, in either direction, the
+folder has the name out/.replaced.moving: from a process that is killed there the next one brings
+them back.
 """
 
 import json
@@ -17,7 +19,7 @@ from ekm3d.output import checkpoints
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
 from ekm3d.output.vtkhdf_per_rank import remove_boxes
 
-ASIDE, LOG_FILE = ".replaced", "log.txt"
+ASIDE, MOVING, LOG_FILE = ".replaced", ".replaced.moving", "log.txt"
 FILES = (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE, FIELDS_FILE)
 
 
@@ -30,7 +32,8 @@ def _results(path: Path) -> Iterator[Path]:
 
 def set_aside(path: Path) -> None:
     """Make room for a new run; OSError. Finished results aside stay, and unfinished ones go."""
-    aside = path / ASIDE
+    aside, moving = path / ASIDE, path / MOVING
+    _take_back(path)
     if aside.exists() and not (aside / SUMMARY_FILE).exists() and any(_results(path)):
         remove_aside(path)
     if aside.exists():
@@ -38,9 +41,10 @@ def set_aside(path: Path) -> None:
         return
     found = list(_results(path))
     if found:
-        aside.mkdir()
+        moving.mkdir()
         for one in found:
-            os.rename(one, aside / one.name)
+            os.rename(one, moving / one.name)
+        os.rename(moving, aside)
 
 
 def bring_back(path: Path) -> bool:
@@ -49,11 +53,19 @@ def bring_back(path: Path) -> bool:
     if not aside.is_dir():
         return False
     remove(path)
-    for one in list(_results(aside)):
-        if not (path / one.name).exists():
-            os.rename(one, path / one.name)
-    remove_aside(path)
+    os.rename(aside, path / MOVING)
+    _take_back(path)
     return True
+
+
+def _take_back(path: Path) -> None:
+    """Move what is on its way back into the directory."""
+    moving = path / MOVING
+    if moving.is_dir():
+        for one in list(_results(moving)):
+            if not (path / one.name).exists():
+                os.rename(one, path / one.name)
+        moving.rmdir()
 
 
 def remove_aside(path: Path) -> None:

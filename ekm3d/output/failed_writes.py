@@ -11,18 +11,23 @@ WAITS = (0.5, 2.0)          # s before a snapshot that could not be written is t
 
 
 class FailedWrites:
-    """Failures of one run; count: their number."""
+    """Failures of one run; count: their number. A reason, such as a full disk, is told once."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.last = ""
+        self.told: set[object] = set()
 
     def note(self, what: str, error: Exception, then: str) -> None:
-        """Count a failure, and tell it where it is another than the last; then: what is done."""
+        """Count a failure, and tell it where its reason is new; then: what is done."""
         self.count += 1
-        if self.last != what:
-            self.last = what
-            tell(f"warning: {what} could not be written: {error}; {then}", sys.stderr)
+        self.tell(f"warning: {what} could not be written: {error}; {then}", error)
+
+    def tell(self, text: str, error: Exception) -> None:
+        """Tell a failure where its reason is new."""
+        reason = getattr(error, "errno", None) or type(error)
+        if reason not in self.told:
+            self.told.add(reason)
+            tell(text, sys.stderr)
 
 
 def append(path: Path, text: str) -> None:

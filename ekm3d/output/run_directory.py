@@ -229,6 +229,7 @@ class RunDirectory(NonRootOutput):
                  lock: RunLock | None = None) -> None:
         """lock: of the directory, which is given back at the end."""
         self.lock, self.resumed, self.unwritten = lock, kept is not None, ""
+        self.vain = False               # it has failed before its first step
         self.started = kept.started if kept else now()
         path.mkdir(parents=True, exist_ok=True)
         self.claimed = path.resolve()
@@ -243,6 +244,8 @@ class RunDirectory(NonRootOutput):
         except BaseException:
             self._bring_back(path)
             release(path)
+            if hasattr(self, "folder"):
+                self.folder.close()
             raise
 
     def _begin(self, sim: Simulation, path: Path, kept: Position | None) -> None:
@@ -313,12 +316,9 @@ class RunDirectory(NonRootOutput):
 
         Before the first step is complete, the results that the run was to replace come back.
         """
-        path = self.path
-        self.failures.last = LOG_FILE           # what the exit tells is not told twice
+        self.vain = self.sim.state.step == 0
         with suppress(OSError):
             super().failed(error)
-        if self.sim.state.step == 0:
-            self._bring_back(path)
 
     def _bring_back(self, path: Path) -> None:
         """Have the results back that were to be replaced, if there were any."""
@@ -336,6 +336,8 @@ class RunDirectory(NonRootOutput):
             self.lock.touch()
 
     def _close(self) -> None:
+        if self.vain:
+            self._bring_back(self.path)
         release(self.claimed)
         if self.lock is not None:
             self.lock.path = self.path / self.lock.path.name

@@ -1,6 +1,7 @@
 """Results that a forced run replaces: there until it has worked, back where it does not."""
 
 import json
+import os
 
 import pytest
 from helpers.runs_in_pieces import command
@@ -12,7 +13,7 @@ from ekm3d.cli.main import main
 from ekm3d.errors import OutputError
 from ekm3d.model.interruption import Interrupted
 from ekm3d.model.loop import Control
-from ekm3d.output import checkpoints
+from ekm3d.output import checkpoints, earlier_results
 from ekm3d.output.directory_check import check_directory
 from ekm3d.output.earlier_results import ASIDE
 
@@ -76,11 +77,35 @@ def test_a_second_forced_run_keeps_the_finished_one_not_the_partial(folder):
         assert facts(out / ASIDE) == old
 
 
+def test_results_that_a_killed_process_was_moving_come_back(folder, monkeypatch):
+    """Killed after each of the moves: the next forced run finds all of them, and keeps them."""
+    out = folder / "out"
+    old = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    rename, count = os.rename, [0]
+
+    def killed(*names):
+        count[0] -= 1
+        if count[0] < 0:
+            raise KeyboardInterrupt
+        rename(*names)
+
+    for moves in range(6):
+        count[0] = moves
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(earlier_results.os, "rename", killed)
+            earlier_results.set_aside(out)
+        earlier_results.set_aside(out)
+        assert {path.name: path.read_bytes() for path in (out / ASIDE).iterdir()
+                } == {name: old[name] for name in earlier_results.FILES}
+        assert earlier_results.bring_back(out)
+        assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == old
+
+
 def test_a_process_that_is_killed_leaves_both_and_status_says_so(folder, capsys):
     """kill -9 during a long run; `ekm3d status` names the old results."""
     job = command("run", folder, "--force", "--quiet", "--backend", "numpy",
                   "-o", "schedule.max_step=5 s")
-    while not (folder / "out" / ASIDE / "summary.json").exists() or not (
+    while not (folder / "out" / ASIDE).exists() or not (
             folder / "out" / "status.json").exists():
         assert job.poll() is None
     job.kill()
