@@ -4,8 +4,9 @@
     python scripts/tools/faults.py kill 20           kill -9 of a run, and again of those that go on
     python scripts/tools/faults.py force 20          kill -9 of a forced run over a finished one
 
-Every trial ends in a run that is compared with one that nothing has stopped: series, summary and all
-fields must have the same bits. Prints a line for each and a summary; exit code 1 where any differs.
+Every trial ends in a run that is compared with one that nothing has stopped: series, summary and
+all fields must have the same bits. Prints a line for each and a summary; exit code 1 where any
+differs.
 """
 
 import argparse

@@ -129,12 +129,12 @@ def test_a_run_that_fails_an_audit_ends_with_its_state(folder, tmp_path, monkeyp
 
 
 def test_power_of_the_supply_is_the_heat_of_the_ore_and_its_contacts(audited):
-    """1e-9 is far above the solver's residual; the heat in contacts and films is a sixth of it."""
+    """1e-9 is far above the solver's residual; most of the heat is that of the contacts' 18 ohm."""
     sim, _ = audited
     power, heat, scale = powers(sim)
     into, resistance = sim.potential.into_ore, sim.contacts.faces.resistance
     assert power == pytest.approx(heat, rel=1e-9) and scale >= power > 5.0
-    assert 0.01 * power < (resistance * into * into).sum() < 0.5 * power
+    assert 0.5 * power < (resistance * into * into).sum() < 0.9 * power
     series = sim.boundary_values.terminal_voltage * into[into > 0].sum()
     assert series == pytest.approx(power + sim.electrodes.overpotential * into[into > 0].sum(),
                                    rel=1e-12)
@@ -155,7 +155,7 @@ def test_power_that_no_heat_answers_for_stops_the_run(audited):
     """A conductance of the ore ten per cent larger than that which was solved with."""
     sim, audits = audited
     sim.potential.conductance *= 1.1
-    assert audits.columns()["energy_error[1]"] > 0.05
+    assert audits.columns()["energy_error[1]"] > 0.01
     with pytest.raises(AuditError, match="error of energy"):
         audits.check()
 
@@ -180,10 +180,10 @@ def test_rounding_of_the_acidity_of_neutral_water_is_no_error(folder):
     sim = simulation(folder, "schedule.stage.0.voltage=0 V", "physics.flow=false",
                      'well.0.composition={"Na+"="2 mmol/l", "SO4-2"="1 mmol/l"}')
     h = sim.chem.hydrogen
-    assert sim.balances.scale[h] < 1e-9 * sim.balances.scale.max()
+    assert sim.balances.scale[h] < 1e-16
     sim.state.totals[(h, *PLACE)] += 1e-17 / sim.grid.voxel_volume
     advance(sim, 1200.0)
-    assert sim.balances.mass_errors()[h] < 1e-6 and sim.balances.mass_errors().max() < 1e-6
+    assert 0.0 < sim.balances.mass_errors()[h] < 1e-10 and sim.balances.mass_errors().max() < 1e-10
     audits = Audits(sim)
     audits.columns()
     assert len(audits.check()) == 1
