@@ -241,11 +241,13 @@ class RunDirectory(NonRootOutput):
                 earlier_results.set_aside(path)
                 _remove_drafts(path)
             self._begin(sim, path, kept)
-        except BaseException:
+        except BaseException as error:
             self._bring_back(path)
             release(path)
             if hasattr(self, "folder"):
                 self.folder.close()
+            if isinstance(error, OSError) and error.filename is None:
+                raise OSError(error.errno, error.strerror or str(error), str(path)) from error
             raise
 
     def _begin(self, sim: Simulation, path: Path, kept: Position | None) -> None:

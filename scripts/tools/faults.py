@@ -26,7 +26,6 @@ CASE = Path(__file__).resolve().parents[2] / "tests" / "data" / "case_salt"
 PLAN = ("-o", "schedule.stage.0.duration=40 min", "-o", "schedule.max_step=1 min",
         "-o", "output.series_every=1 min", "-o", "output.snapshot_every=2 min", "--quiet",
         "--backend", "numpy")
-LONGEST = 12.0          # s until a fault
 
 
 def ekm3d(*words: object) -> "subprocess.Popen[str]":
@@ -45,14 +44,14 @@ def bits(out: Path) -> tuple[object, ...]:
     return (out / "series.csv").read_bytes(), facts, fields
 
 
-def full(out: Path, chance: random.Random, old: Path) -> str:
+def full(out: Path, chance: random.Random, old: Path, longest: float) -> str:
     """Fill the disk at some moment; when the run has ended or goes on, free it and resume."""
     disk = out.parent / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], check=True)
     try:
         job = ekm3d("run", CASE, "--out", disk / "out", "--checkpoint", "0.5 s", *PLAN)
-        time.sleep(chance.uniform(0.0, LONGEST))
+        time.sleep(chance.uniform(0.0, longest))
         with suppress(OSError), open(disk / "ballast", "wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
@@ -72,12 +71,12 @@ def full(out: Path, chance: random.Random, old: Path) -> str:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def kill(out: Path, chance: random.Random, old: Path) -> str:
+def kill(out: Path, chance: random.Random, old: Path, longest: float) -> str:
     """Kill a run and those that go on with it, until one comes to its end."""
     for count in range(1000):
         job = ekm3d("run", CASE, "--out", out, "--resume", "auto", "--checkpoint", "0.2 s", *PLAN)
         with suppress(subprocess.TimeoutExpired):
-            job.wait(chance.uniform(0.0, LONGEST))
+            job.wait(chance.uniform(0.0, longest))
         if job.poll() is not None:
             return f"{count} kills"
         job.kill()
@@ -85,12 +84,12 @@ def kill(out: Path, chance: random.Random, old: Path) -> str:
     raise SystemExit("it never came to its end")
 
 
-def force(out: Path, chance: random.Random, old: Path) -> str:
+def force(out: Path, chance: random.Random, old: Path, longest: float) -> str:
     """Kill a forced run over a finished one; the finished one must still be there, whole."""
     subprocess.run(["cp", "-r", old, out], check=True)
     job = ekm3d("run", CASE, "--out", out, "--force", *PLAN)
     with suppress(subprocess.TimeoutExpired):
-        job.wait(chance.uniform(0.0, LONGEST))
+        job.wait(chance.uniform(0.0, longest))
     job.kill()
     job.communicate()
     kept = next(folder for folder in (out / ".replaced", out / ".replaced.moving", out)
@@ -108,6 +107,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("fault", choices=("full", "kill", "force"))
     parser.add_argument("trials", type=int)
+    parser.add_argument("--longest", type=float, default=12.0, help="seconds until a fault")
     given = parser.parse_args()
     trial = {"full": full, "kill": kill, "force": force}[given.fault]
     chance, found, wrong = random.Random(4711), Counter[str](), 0
@@ -119,7 +119,7 @@ def main() -> int:
         for n in range(given.trials):
             place = Path(folder) / str(n)
             place.mkdir()
-            what = trial(place / "out", chance, whole)
+            what = trial(place / "out", chance, whole, given.longest)
             same = bits(place / "out") == wanted
             found[what], wrong = found[what] + 1, wrong + (not same)
             print(f"{given.fault} {n}: {what}; {'the same bits' if same else 'OTHER BITS'}",
