@@ -168,7 +168,7 @@ class Course:
             return
         retries, s = self.retries, self.sim.state
         before = retries.began
-        if not retries.roomy:
+        if retries.copy.time < 0.0:                 # there is none
             return
         retries.go_back()
         while s.time < before:

@@ -17,7 +17,7 @@ from ekm3d.errors import ConvergenceError
 from ekm3d.model.state_copy import EVERY, StateCopy
 from ekm3d.output.intervals import Interval
 
-ATTEMPTS, SHORTER = 4, 0.25
+ATTEMPTS, SHORTER, GROWTH = 4, 0.25, 1.5
 ROUNDS = 2                  # repetitions of the steps before a row, which are many
 Simulation = Any            # of `simulation`, which imports this module's users
 
@@ -41,7 +41,8 @@ class Retries:
                  audits: Any, facts: dict[str, Any] | None = None) -> None:
         """intervals: at which rows and snapshots are due; facts: of a run that goes on."""
         self.sim, self.copy, self.intervals, self.audits = sim, copy, intervals, audits
-        facts = facts or {"count": 0, "windows": []}
+        facts = facts or {"count": 0, "windows": [], "growing": False}
+        self.growing = bool(facts["growing"])   # steps grow from a short one, without transport
         self.count = int(facts["count"])
         self.windows = [Window(*window) for window in facts["windows"]]
         self.attempts: dict[float, int] = {}
@@ -54,7 +55,8 @@ class Retries:
 
     def facts(self) -> dict[str, Any]:
         """Return what a run that goes on needs to know, for JSON."""
-        return {"count": self.count, "windows": [list(window) for window in self.windows]}
+        return {"count": self.count, "windows": [list(window) for window in self.windows],
+                "growing": self.growing}
 
     @property
     def fresh(self) -> bool:
@@ -67,13 +69,16 @@ class Retries:
         if self.roomy and s.time >= self.known and (self.due or s.step % EVERY == 0):
             self.due = False
             self.copy.take()
-            self.kept = (*((n.count, n.next) for n in self.intervals),
+            self.kept = (*((n.count, n.next) for n in self.intervals), self.growing,
                          list(self.audits.warnings), set(self.audits.warned))
             self.windows = [window for window in self.windows if window.end > s.time]
             self.trust()
         self.began = s.time
         self.sim.longest = min((window.longest for window in self.windows
                                 if window.begin <= s.time < window.end), default=np.inf)
+        if self.growing and not self.sim.physics.transport:     # else the step itself sees to it
+            self.sim.longest = min(self.sim.longest, GROWTH * self.sim.dt)
+            self.growing = self.sim.longest < self.sim.case.schedule.max_step
 
     def trust(self) -> None:
         """Take the state for sound: nothing goes back beyond it."""
@@ -81,6 +86,7 @@ class Retries:
 
     def after(self, dt: float) -> None:
         """Note that a step of length dt [s] is complete, with all that was due."""
+        self.growing = self.growing or self.began in self.attempts
         if not self.fresh:
             return
         self.span = max(self.span, dt)
@@ -112,7 +118,7 @@ class Retries:
     def go_back(self) -> None:
         """Have the run be as it was at the last copy; collective."""
         self.copy.give_back()
-        *intervals, warnings, warned = self.kept
+        *intervals, self.growing, warnings, warned = self.kept
         for interval, (count, due) in zip(self.intervals, intervals, strict=True):
             interval.count, interval.next = count, due
         self.audits.warnings, self.audits.warned = list(warnings), set(warned)

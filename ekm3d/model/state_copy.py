@@ -4,6 +4,7 @@ It is taken every EVERY steps and costs a tenth of one of them. From it the same
 same bits, so that the state before any later step can be had again.
 """
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,11 @@ class StateCopy:
 
     def fits(self) -> bool:
         """Return True if every rank has memory for a copy, with as much again left; collective."""
-        needed = sum(int(np.prod(shape)) * 8 for shape in self._shapes())
+        needed, here = sum(int(np.prod(shape)) * 8 for shape in self._shapes()), platform.node()
+        beside = sum(size for size, host in self.sim.domain.allgather((needed, here))
+                     if host == here)
         free = host_memory.free_memory()
-        return all(self.sim.domain.allgather(free is None or free > 2 * needed))
+        return all(self.sim.domain.allgather(free is None or free > 2 * beside))
 
     def _shapes(self):
         """Shapes of the voxel fields, which are nearly all that is copied."""

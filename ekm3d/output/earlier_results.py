@@ -17,17 +17,30 @@ from pathlib import Path
 
 from ekm3d.output import checkpoints
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
-from ekm3d.output.vtkhdf_per_rank import remove_boxes
+from ekm3d.output.vtkhdf_per_rank import box_files, remove_boxes
 
 ASIDE, MOVING, LOG_FILE = ".replaced", ".replaced.moving", "log.txt"
 FILES = (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE, FIELDS_FILE)
 
 
 def _results(path: Path) -> Iterator[Path]:
-    """Yield what a run has written into a directory, as far as it is there."""
-    for name in (*FILES, Path(FIELDS_FILE).stem, checkpoints.FOLDER):
-        if (path / name).exists():
-            yield path / name
+    """Yield the files that a run has written into a directory, as far as they are there."""
+    yield from (path / name for name in FILES if (path / name).is_file())
+    yield from box_files((path / FIELDS_FILE).with_suffix(""))
+    yield from checkpoints.files(path)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move the results in a directory into another one, but for those that are there."""
+    for one in list(_results(source)):
+        place = target / one.relative_to(source)
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            os.rename(one, place)
+    for name in (Path(FIELDS_FILE).stem, checkpoints.FOLDER):
+        folder = source / name
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def set_aside(path: Path) -> None:
@@ -39,11 +52,9 @@ def set_aside(path: Path) -> None:
     if aside.exists():
         remove(path)
         return
-    found = list(_results(path))
-    if found:
+    if any(_results(path)):
         moving.mkdir()
-        for one in found:
-            os.rename(one, moving / one.name)
+        _move(path, moving)
         os.rename(moving, aside)
 
 
@@ -62,9 +73,7 @@ def _take_back(path: Path) -> None:
     """Move what is on its way back into the directory."""
     moving = path / MOVING
     if moving.is_dir():
-        for one in list(_results(moving)):
-            if not (path / one.name).exists():
-                os.rename(one, path / one.name)
+        _move(moving, path)
         moving.rmdir()
 
 

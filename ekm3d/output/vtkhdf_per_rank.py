@@ -220,11 +220,16 @@ class PerRankFiles:
 
 def remove_boxes(folder: Path) -> None:
     """Remove the files of boxes from a folder, and the folder if there was nothing else."""
-    for path in folder.glob("*.vtkhdf*"):
-        if re.fullmatch(r"\.?z\d{4,}_y\d{4,}_x\d{4,}\.vtkhdf(\.\w+)*", path.name):
-            path.unlink(missing_ok=True)
+    for path in box_files(folder):
+        path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def box_files(folder: Path) -> list[Path]:
+    """Return the files of boxes in a folder, drafts and journals included."""
+    return [path for path in folder.glob("*.vtkhdf*")
+            if re.fullmatch(r"\.?z\d{4,}_y\d{4,}_x\d{4,}\.vtkhdf(\.\w+)*", path.name)]
 
 
 def box_file(start: Sequence[int]) -> str:

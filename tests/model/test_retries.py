@@ -9,6 +9,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers import mpi, retry_ranks
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 from helpers.salt_block import salt_case
 
@@ -112,6 +113,38 @@ def test_an_audit_has_the_steps_since_the_last_row_repeated(folder, monkeypatch)
     with (folder / "out" / "series.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["step[1]"]) > 7 for row in rows] == [False, True]
+
+
+def test_a_solver_that_runs_out_of_iterations_is_told_with_its_place(folder):
+    """Rock that stores water: over 15 min the head of a voxel hangs on that of all others, over
+    less on its own before. The solver is allowed one iteration less than the long step takes.
+    """
+    case = Case.read(folder, (
+        "physics.potential=false", "physics.transport=false", "ore.storage='1e-3 1/m'",
+        "schedule.max_step=15 min", "schedule.stage.0.duration=30 min",
+        "output.series_every=30 min", "output.snapshot_every=30 min"))
+    free, sim = (Simulation(case, "numpy") for _ in range(2))
+    free.step()
+    assert free.dt == 900.0
+    sim.flow.elliptic.max_iterations = free.flow.iterations - 1
+    results = sim.run(folder / "out", quiet=True)
+    log = (folder / "out" / "log.txt").read_text()
+    assert "head: conjugate gradients stopped" in log
+    assert "the largest residual is in voxel (" in log
+    count = results.summary["repeated_steps"]
+    assert 1 <= count == log.count("the step is repeated") < 20
+    assert results.summary["time_h"] == 0.5 and 3 <= results.summary["steps"] < 60
+
+
+@pytest.mark.slow
+def test_many_processes_repeat_the_same_steps(folder):
+    """One has the voxel that fails; all go back, and end with the bits of one process."""
+    program = mpi.TESTS / "helpers" / "retry_ranks.py"
+    retry_ranks.main(folder, folder / "one")
+    code, _, errors = mpi.run(3, program, folder, folder / "three")
+    assert code == 0, errors
+    assert open_results(folder / "one").summary["repeated_steps"] >= 2
+    assert_equal_results(folder / "one", folder / "three")
 
 
 def test_fixed_steps_stay_as_they_are(folder):
