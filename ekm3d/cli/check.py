@@ -37,7 +37,7 @@ def command(args: argparse.Namespace) -> int:
     print(case.describe())
     print_warnings(case.warnings)
     backend = backend_of(args.backend)
-    processes = case.rates.processes
+    processes = case.processes
     print(memory_estimate.text(case.grid, case.chemistry, backend, processes))
     if args.ranks > 1:
         print(memory_estimate.by_ranks(case.grid, case.chemistry, backend, args.ranks, processes))

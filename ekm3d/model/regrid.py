@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from ekm3d.grid.grid import Grid
 
@@ -72,6 +71,7 @@ class Regridding:
         there = np.broadcast_arrays(*index)
         if not self.old_ore.any():
             return there
+        from scipy.ndimage import distance_transform_edt        # slow to import, seldom needed
         to_ore = distance_transform_edt(~self.old_ore, return_distances=False, return_indices=True)
         return [to_ore[axis][tuple(there)] for axis in range(3)]
 

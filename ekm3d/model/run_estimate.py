@@ -57,7 +57,7 @@ def forecast(sim: Any, columns: int) -> Forecast:
     snapshots, rows = (2 + math.floor(end / every * (1 - 1e-9))
                        for every in (plan.snapshot_every, plan.series_every))
     each, fields = _snapshot_bytes(sim)
-    checkpoint = memory_estimate.copied(sim.domain.whole, sim.chem, sim.case.rates.processes)
+    checkpoint = memory_estimate.copied(sim.domain.whole, sim.chem, sim.case.processes)
     kept = 2 * checkpoint if plan.checkpoint else 0.0
     written = snapshots * each + fields * FIELD + rows * (ROW + CELL * columns) + kept
     return Forecast(count, sim.dt, steps, count * seconds, snapshots, rows, written, each,

@@ -69,7 +69,7 @@ class Simulation:
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, self.physics = self.domain.grid, case.physics
         memory_estimate.require(case.path, self.grid, self.chem, self.backend,
-                                case.rates.processes)
+                                case.processes)
         self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         self._bind_boundaries()
         self._bind_chemistry()
@@ -155,7 +155,7 @@ class Simulation:
         """State at t = 0: ore wetted and in equilibrium, tanks and reservoirs filled."""
         case, chem = self.case, self.chem
         s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides),
-                  case.rates.processes)
+                  case.processes)
         totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
                                         keep_acidity=not self.physics.potential)
         for k, total in enumerate(totals):

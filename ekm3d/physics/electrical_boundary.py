@@ -226,8 +226,7 @@ class ElectricalBoundary:
         np.copyto(self.source, f)
         self.domain.add_at(self.coupling, voxel, coupling)
         self.domain.add_at(self.source, voxel, source)
-        sz, sy, sx = conductance
-        elliptic.solve(sx, sy, sz, self.coupling, self.source, phi, trend=trend)
+        elliptic.solve(conductance, self.coupling, self.source, phi, trend=trend)
         iterations = elliptic.iterations
         if controlled:
             iterations += self._control(elliptic, conductance, coupling, source, phi, controlled)
@@ -247,7 +246,6 @@ class ElectricalBoundary:
         controlled: (number of the group, its active faces). Returns iterations of the solver.
         """
         voxel, iterations = self.contacts.faces.voxel, 0
-        sz, sy, sx = conductance
         gains = np.zeros((len(controlled), len(controlled)))
         missing = np.zeros(len(controlled))
         responses = []
@@ -256,7 +254,7 @@ class ElectricalBoundary:
             response_source, = self.scratch[RESPONSE]
             response_source[...] = 0.0
             self.domain.add_at(response_source, voxel[active], coupling[active])
-            elliptic.solve(sx, sy, sz, self.coupling, response_source, u, "unit response",
+            elliptic.solve(conductance, self.coupling, response_source, u, "unit response",
                            reuse=True)
             iterations += elliptic.iterations
             responses.append(u)
