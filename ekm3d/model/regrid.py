@@ -71,7 +71,7 @@ class Regridding:
         there = np.broadcast_arrays(*index)
         if not self.old_ore.any():
             return there
-        from scipy.ndimage import distance_transform_edt        # slow to import, seldom needed
+        from scipy.ndimage import distance_transform_edt  # slow to import, seldom needed
         to_ore = distance_transform_edt(~self.old_ore, return_distances=False, return_indices=True)
         return [to_ore[axis][tuple(there)] for axis in range(3)]
 
