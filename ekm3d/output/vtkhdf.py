@@ -197,6 +197,15 @@ def _create_dataset(file: h5py.File, grid: Grid, field: OutputField, dtype: np.d
     return data
 
 
+def compressed_bytes(array: np.ndarray) -> int:
+    """Return the bytes of a field (nz, ny, nx) or (nz, ny, nx, 3) as a file would hold it."""
+    chunk = tuple(min(a, b) for a, b in zip(CHUNK, array.shape, strict=False))
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        data = file.create_dataset("x", data=np.asarray(array, "f4"), chunks=(
+            *chunk, *array.shape[3:]), compression="gzip", compression_opts=1, shuffle=True)
+        return int(data.id.get_storage_size())
+
+
 def describe(data: h5py.Dataset, field: OutputField) -> None:
     """Store unit and meaning of a field as attributes of its dataset."""
     data.attrs["units"] = field.unit
