@@ -9,7 +9,8 @@ from ekm3d import Case, Simulation
 from ekm3d.diagnostics.inventory import by_total
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
-from ekm3d.model.regrid import Regridding, same_extent
+from ekm3d.model.regrid import AMOUNTS, GUESSES, Regridding, same_extent
+from ekm3d.state import FIELDS
 
 STEPS = ("schedule.fixed_step=5 min", "output.series_every=10 min", *ORE)
 HALF, WHOLE = ("schedule.stage.0.duration=20 min",), ("schedule.stage.0.duration=40 min",)
@@ -102,6 +103,14 @@ def test_electrodes_that_fill_other_voxels_keep_contents_per_volume(case):
     assert "contents per volume of ore are kept" in second.begun and "are metal now" in second.begun
     summary = second.run(case / "second", quiet=True).summary
     assert summary["charge_balance_max"] < 1e-9
+
+
+def test_every_field_of_the_voxels_has_a_way_to_another_grid():
+    """Amounts by volume, guesses from the nearest voxel; the rest is solved for at the beginning."""
+    solved = {"totals_at_last_solve", "c", "exchanged", "warm_start_rate", "pH", "transport_factor",
+              "charge", "phi", "phi_trend", "head", "head_trend"}
+    kept = {name for name, field in FIELDS.items() if field.where == "voxels" and field.restart}
+    assert kept == {*AMOUNTS, *GUESSES} | solved
 
 
 def test_overlaps_conserve_whatever_the_two_grids_are():
