@@ -16,7 +16,7 @@ import numpy as np
 from ekm3d.grid.grid import Grid
 
 AMOUNTS = ("totals", "kinetic_minerals", "slow_sites", "immobile", "immobile_water",
-           "immobile_exchanged", "immobile_solid")      # fields per volume of rock
+           "immobile_exchanged", "immobile_solid", "head")      # per volume of rock; stored water
 GUESSES = ("warm_start",)                               # of the nearest voxel
 EXTENT = 1e-9           # relative difference of blocks' ends that counts as rounding
 

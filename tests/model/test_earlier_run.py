@@ -106,9 +106,9 @@ def test_electrodes_that_fill_other_voxels_keep_contents_per_volume(case):
 
 
 def test_every_field_of_the_voxels_has_a_way_to_another_grid():
-    """Amounts by volume, guesses from the nearest voxel; the rest is solved for at the beginning."""
+    """Amounts by volume, guesses from the nearest voxel; the rest is solved for at the start."""
     solved = {"totals_at_last_solve", "c", "exchanged", "warm_start_rate", "pH", "transport_factor",
-              "charge", "phi", "phi_trend", "head", "head_trend"}
+              "charge", "phi", "phi_trend", "head_trend"}
     kept = {name for name, field in FIELDS.items() if field.where == "voxels" and field.restart}
     assert kept == {*AMOUNTS, *GUESSES} | solved
 
