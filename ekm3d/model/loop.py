@@ -119,8 +119,7 @@ class Course:
             self._step()
         except ConvergenceError as error:
             _name_place(self.sim, error)
-            line = self.retries.again(error, audited=self.row is not None)
-            _tell(self.outputs, [line], self.quiet)
+            self.outputs.log(self.retries.again(error, audited=self.row is not None))
 
     def _step(self) -> None:
         """Take a step and write what is due; nothing anew where it has been taken before."""
