@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import compile_once, cuda_stand_in, nvrtc
+from helpers.quick_flags import QUICK
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cpp import CppBackend
@@ -16,8 +17,6 @@ from ekm3d.errors import BackendError
 
 # Several tests run at once: threads that wait for the next kernel are not to stay awake.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-QUICK = tuple("-O1" if flag == "-O3" else flag for flag in FLAGS)
 
 # Files whose tests take longest, longest first: what is left for the end are short ones. First of
 # all those with one long run for several tests, which two workers would make twice.
