@@ -18,10 +18,10 @@ def with_studies(name, folder, studies):
     """Return a copy of a case with some of its studies and the comparisons that use them."""
     target = shutil.copytree(CASES[name], folder / name)
     head, *parts = (target / "verify.toml").read_text().split("\n[[")
-    kept = []
+    kept, wanted = [], False
     for part in parts:
-        if part.startswith("compare.peer]]"):           # stays with its comparison, the one before
-            wanted = kept[-1:] == before
+        if part.startswith("compare.peer]]"):
+            pass                                    # it stays with its comparison, the one before
         elif listed := re.search(r"^study = (\[.*\])$", part, flags=re.MULTILINE):
             some = [study for study in json.loads(listed[1]) if study in studies]
             part, wanted = part.replace(listed[1], json.dumps(some)), bool(some)
@@ -29,7 +29,6 @@ def with_studies(name, folder, studies):
             wanted = any(f' = "{study}"\n' in part for study in studies)
         if wanted:
             kept.append(part)
-        before = [part]
     (target / "verify.toml").write_text("\n[[".join([head, *kept]))
     return target
 

@@ -83,7 +83,7 @@ def test_fluxes_of_a_box_cut_out_of_another_have_the_same_bits(op, world, cpp, r
 def test_fluxes_do_not_depend_on_the_strip_length(op, cpp, rng):
     """Strips of at most 16 and of 128 voxels: other tiles, other lanes, other neighbours.
 
-    Nor on the compiler's optimisation, -O1 for the short ones: no term may be added elsewhere.
+    Nor on the compiler's optimisation, -Og for the short ones: no term may be added elsewhere.
     """
     w = whole(rng, MIXED)
     usual = called(cpp.bind(op, **COUNTS), op, w, w.grid)
