@@ -32,7 +32,7 @@ KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __res
         EKM_SEGMENTS(s, g) {
             Segment pAp, rAp, ApAp;
             EKM_SEGMENT(l, s, g) {
-                const Offset c = start + s * g.segment + l;
+                const Offset c = start + s * SEGMENT + l;
                 const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
                              + outflow(az, p, c, layer(g));
                 Ap[c] = y;
@@ -40,10 +40,9 @@ KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __res
                 rAp[l] = r[c] * y;
                 ApAp[l] = y * y;
             }
-            real* sum = sums + segment_at(s, j, k, g);
-            sum[0] = of_segment(pAp);
-            sum[all] = of_segment(rAp);
-            sum[2 * all] = of_segment(ApAp);
+            put_sums(pAp, sums, s, j, k, g);
+            put_sums(rAp, sums + all, s, j, k, g);
+            put_sums(ApAp, sums + 2 * all, s, j, k, g);
         }
     }
 }
@@ -59,7 +58,7 @@ KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ Ax,
         EKM_SEGMENTS(s, g) {
             Segment rr, ss, AxAx;
             EKM_SEGMENT(l, s, g) {
-                const Offset c = start + s * g.segment + l;
+                const Offset c = start + s * SEGMENT + l;
                 const real source = inverse_diagonal[c] > 0 ? f[c] - source_mean : real(0);
                 const real difference = source - Ax[c];
                 r[c] = difference;
@@ -67,10 +66,9 @@ KERNEL residual(Grid g, const real* __restrict__ f, const real* __restrict__ Ax,
                 ss[l] = source * source;
                 AxAx[l] = Ax[c] * Ax[c];
             }
-            real* sum = sums + segment_at(s, j, k, g);
-            sum[0] = of_segment(rr);
-            sum[all] = of_segment(ss);
-            sum[2 * all] = of_segment(AxAx);
+            put_sums(rr, sums, s, j, k, g);
+            put_sums(ss, sums + all, s, j, k, g);
+            put_sums(AxAx, sums + 2 * all, s, j, k, g);
         }
     }
 }
@@ -105,14 +103,14 @@ KERNEL update_solution(Grid g, const single* __restrict__ p, const real* __restr
         EKM_SEGMENTS(s, g) {
             Segment rr;
             EKM_SEGMENT(l, s, g) {
-                const Offset c = start + s * g.segment + l;
+                const Offset c = start + s * SEGMENT + l;
                 const real new_r = r[c] - alpha * Ap[c];
                 x[c] += alpha * p[c];
                 r[c] = new_r;
                 scaled_r[c] = single(scale * new_r);
                 rr[l] = new_r * new_r;
             }
-            sums[segment_at(s, j, k, g)] = of_segment(rr);
+            put_sums(rr, sums, s, j, k, g);
         }
     }
 }
@@ -128,13 +126,13 @@ KERNEL remove_mean_residual(Grid g, const real* __restrict__ b,
         EKM_SEGMENTS(s, g) {
             Segment rr;
             EKM_SEGMENT(l, s, g) {
-                const Offset c = start + s * g.segment + l;
+                const Offset c = start + s * SEGMENT + l;
                 const real new_r = r[c] - constant * b[c];
                 x[c] += inverse_diagonal[c] > 0 ? constant : real(0);
                 r[c] = new_r;
                 rr[l] = new_r * new_r;
             }
-            sums[segment_at(s, j, k, g)] = of_segment(rr);
+            put_sums(rr, sums, s, j, k, g);
         }
     }
 }

@@ -144,12 +144,12 @@ KERNEL smooth_and_sum(Grid g, const single* __restrict__ EACH(3) face,
         EKM_SEGMENTS(s, g) {
             Segment product;
             EKM_SEGMENT(l, s, g) {
-                const Offset a = start + s * g.segment + l;
+                const Offset a = start + s * SEGMENT + l;
                 const single new_x = smoothed(m, b, x, weight, a);
                 y[a] = new_x;
                 product[l] = real(b[a]) * real(new_x);
             }
-            sums[segment_at(s, j, k, g)] = of_segment(product);
+            put_sums(product, sums, s, j, k, g);
         }
     }
 }
@@ -233,7 +233,7 @@ KERNEL sum_coefficients(Grid g, const real* __restrict__ ax, const real* __restr
         EKM_SEGMENTS(s, g) {
             Segment x, y, z, coupling, active;
             EKM_SEGMENT(l, s, g) {
-                const Offset a = start + s * g.segment + l;
+                const Offset a = start + s * SEGMENT + l;
                 const real d = ax[a] + ax[a - 1] + ay[a] + ay[a - ny] + az[a] + az[a - nz] + b[a];
                 x[l] = ax[a];
                 y[l] = ay[a];
@@ -241,12 +241,11 @@ KERNEL sum_coefficients(Grid g, const real* __restrict__ ax, const real* __restr
                 coupling[l] = b[a];
                 active[l] = d > 0 ? 1 : 0;
             }
-            real* sum = sums + segment_at(s, j, k, g);
-            sum[0] = of_segment(z);
-            sum[all] = of_segment(y);
-            sum[2 * all] = of_segment(x);
-            sum[3 * all] = of_segment(coupling);
-            sum[4 * all] = of_segment(active);
+            put_sums(z, sums, s, j, k, g);
+            put_sums(y, sums + all, s, j, k, g);
+            put_sums(x, sums + 2 * all, s, j, k, g);
+            put_sums(coupling, sums + 3 * all, s, j, k, g);
+            put_sums(active, sums + 4 * all, s, j, k, g);
         }
     }
 }

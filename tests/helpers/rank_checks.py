@@ -41,7 +41,9 @@ def boxes(rng, count, backend, number):
     """(whole grid, its MpiDomain) for odd and thin shapes, divided at random."""
     for _ in range(number):
         shape = rng.integers(1, rng.choice([3, 9, 15], 3)).tolist()
-        unit = int(rng.choice([1, 1, 4]))
+        unit = int(rng.choice([1, 1, 32]))
+        if unit == 32:
+            shape[2] = int(rng.integers(1, 110))
         whole = Grid(tuple(reversed(shape)), SPACING, segment=unit)
         planes = random_planes(rng, shape, count, unit)
         if planes:
