@@ -8,7 +8,7 @@ import sys
 from itertools import product
 
 import numpy as np
-from helpers import cuda_stand_in
+from helpers import compile_once, cuda_stand_in
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cuda import CudaBackend
@@ -241,6 +241,7 @@ def check_elliptic(rng, backend):
 
 
 if __name__ == "__main__":
+    compile_once.install()
     checks = [value for name, value in globals().items() if name.startswith("check_")]
     for check in checks:
         check(np.random.default_rng(80114), choose_backend(sys.argv[1]))
