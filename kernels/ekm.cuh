@@ -19,8 +19,8 @@
 //         put_sums(terms, sums, s, j, k, g);
 //     }
 //
-// s counts runs of SEGMENT voxels, l the voxels of a run: one segment, whose order of sums is its own
-// alone, or as many segments of one voxel (put_sums: parallel/segments.cuh).
+// s counts runs of SEGMENT voxels, l the voxels of a run: one segment, with an order of sums of its
+// own, or as many segments of one voxel (put_sums: parallel/segments.cuh).
 // EKM_ALONG_SUM is for sums that are exact in any order.
 // EKM_BLOCK_ROWS visits a whole grid within one block (host: one thread), BLOCK_WAIT is the barrier
 // of its threads: many small grids in one launch.
