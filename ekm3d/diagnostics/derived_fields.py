@@ -9,10 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from ekm3d.backends.base import Backend
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
-from ekm3d.grid.grid import Array, Grid
+from ekm3d.grid.grid import Array
 from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.state import clay_stores, mineral_stores, stores
 
@@ -27,37 +26,41 @@ Fields = dict[OutputField, Callable[[], Array]]
 
 
 def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
-    """Fields that do not change: the rock and the electrodes' places; arrays (nz, ny, nx)."""
+    """Fields that do not change: the rock and the electrodes' places; arrays (nz, ny, nx).
+
+    NaN in electrodes, as in `snapshot`, but for electrode_row.
+    """
     ore, el = sim.ore, sim.electrodes
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
         row[sim.domain.local_view(mask)] = el.strip_row[n] + 1
     rock = {} if sim.nonequilibrium.media else {
         field: getattr(ore, name) for name, field in ROCK.items()}
-    return {**rock,
-            OutputField("density", "kg/m3", "dry density"): ore.density,
-            OutputField("cec", "eq/m3", "exchange capacity at the reference pH, per volume of "
-                        "rock"): ore.fixed_charge,
+    rock |= {OutputField("density", "kg/m3", "dry density"): ore.density,
+             OutputField("cec", "eq/m3", "exchange capacity at the reference pH, per volume of "
+                         "rock"): ore.fixed_charge}
+    return {**{field: np.where(sim.holds_ore, values, np.nan) for field, values in rock.items()},
             OutputField("electrode_row", "1", "number of the electrode row, 0 in ore"): row}
 
 
 def dynamic_fields(sim: FieldView) -> Fields:
     """Fields of every snapshot, each with what computes it now, on the device.
 
-    Its arrays are (nz, ny, nx), vectors (nz, ny, nx, 3).
+    Its arrays are (nz, ny, nx), vectors (nz, ny, nx, 3). What they hold in electrodes means nothing
+    but phi.
     """
     s, inner, rock = sim.state, sim.grid.inner, sim.nonequilibrium
     fields: Fields = {
-        OutputField("phi", "V", "electric potential"): lambda: potential(sim)[inner],
+        OutputField("phi", "V", "electric potential, mean over pulses; NaN in idle electrodes"):
+            lambda: potential(sim)[inner],
         OutputField("head", "m", "hydraulic head"): lambda: s.head[inner],
-        OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces in the ore", 3):
+        OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces", 3):
             lambda: water_flux(sim),
-        OutputField("current_density", "A/m2", "current, mean of opposite faces in the ore", 3):
+        OutputField("current_density", "A/m2", "current, mean of opposite faces", 3):
             lambda: current_density(sim),
         OutputField("conductivity", "S/m", "electric conductivity of the wet rock"):
             lambda: sim.electrolyte.conductivity(s)[inner],
-        OutputField("pH", "1", "-log10 of the activity of H+; NaN inside electrodes"):
-            lambda: np.where(in_ore(sim), s.pH[inner], np.nan),
+        OutputField("pH", "1", "-log10 of the activity of H+"): lambda: s.pH[inner],
         OutputField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"):
             lambda: s.charge[inner],
         OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"):
@@ -78,9 +81,18 @@ def dynamic_fields(sim: FieldView) -> Fields:
 
 
 def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
-    """Yield (name, array) of every dynamic field now, one after the other, on the device."""
+    """Yield (name, array) of every dynamic field now, one after the other, on the device.
+
+    NaN inside electrodes, where a 0 would look like leached ore; their potential is that of the
+    metal.
+    """
+    metal = ~in_ore(sim)
     for field, computed in dynamic_fields(sim).items():
-        yield field.name, computed()
+        values = computed()
+        if field.name != "phi":
+            values = values + 0.0                    # a copy: the state's own arrays stay
+            values[metal] = np.nan
+        yield field.name, values
 
 
 def parts(sim: StateView, k: int) -> tuple[Array, Array, Array]:
@@ -150,37 +162,49 @@ def concentration(sim: FieldView, k: int) -> Array:
 
 def water_flux(sim: FieldView) -> Array:
     """Darcy flux of every voxel, (nz, ny, nx, 3) [m/s]."""
-    return vectors(sim.grid, sim.backend, (faces(sim.flow.water[axis], axis) for axis in range(3)))
+    return vectors(sim, (faces(sim.flow.water[axis], axis) for axis in range(3)), -sim.flow.out)
 
 
 def current_density(sim: FieldView) -> Array:
     """Current density of every voxel, (nz, ny, nx, 3) [A/m2]."""
-    phi = potential(sim)
-    return vectors(sim.grid, sim.backend, (current(sim, axis, phi) for axis in range(3)))
+    return vectors(sim, (current(sim, axis) for axis in range(3)), sim.potential.into_ore)
 
 
-def vectors(grid: Grid, backend: Backend, flows: Iterable[Array]) -> Array:
-    """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across the faces of axis z, y and x."""
-    out = backend.zeros((*grid.shape, 3))
+def vectors(sim: FieldView, flows: Iterable[Array], into_ore: np.ndarray) -> Array:
+    """Voxel vectors (nz, ny, nx, 3) in x, y, z: means of the flows across opposite faces.
+
+    flows: across the faces of axis z, y and x, 0 at electrodes and sides; into_ore: flow from
+    every one of these boundary faces into the ore, in the same unit.
+    """
+    grid, backend, at = sim.grid, sim.backend, sim.contacts.faces
+    out, boundary = backend.zeros((*grid.shape, 3)), backend.zeros(grid.padded)
     for axis, flow in enumerate(flows):
         lower, upper = ends(flow, axis)
+        boundary[...] = 0.0
+        across = at.axis == axis
+        sim.domain.add_at(boundary, at.voxel[across], (at.way * into_ore)[across])
         mean = lower + upper
+        mean += boundary[grid.inner]
         mean *= 0.5 / grid.face_area(axis)
         out[..., 2 - axis] = mean
     return out
 
 
 def potential(sim: FieldView) -> Array:
-    """Electric potential now, padded: the solution, and in electrodes that of their metal [V]."""
+    """Electric potential now, padded: the solution, and in electrodes that of their metal [V].
+
+    NaN in electrodes that are idle. Mean over the pulses of a step, as all that follows from it.
+    """
     phi = sim.state.phi.copy()
     voxels, values = map(sim.backend.from_numpy, sim.potential.metal_potential())
     flat(phi)[voxels] = values
     return phi
 
 
-def current(sim: FieldView, axis: int, phi: Array) -> Array:
-    """Current across the faces of an axis now [A]; phi: padded [V]."""
-    p, flow = sim.potential, below(phi, axis) - above(phi, axis)
+def current(sim: FieldView, axis: int) -> Array:
+    """Current across the faces of an axis now [A], 0 at electrodes and sides."""
+    p, phi = sim.potential, sim.state.phi
+    flow = below(phi, axis) - above(phi, axis)
     flow *= faces(p.conductance[axis], axis)
     flow += faces(p.current[axis], axis)
     return flow

@@ -97,6 +97,13 @@ class ElectricalBoundary:
         level[self.contacts.faces.strip] = self.level
         return level
 
+    def present_potential(self) -> np.ndarray:
+        """Return `electrode_potential`; NaN for a strip or side that carries no current now."""
+        used = np.zeros(self.contacts.count, bool)
+        for group in self.groups:
+            used[self.contacts.faces.strip[group.faces]] = True
+        return np.where(used, self.electrode_potential(), np.nan)
+
     def phi_at_faces(self, phi: Array) -> np.ndarray:
         """Return phi [V] of the voxel at every face; in metal that of the last complete solution.
 
