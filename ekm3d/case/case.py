@@ -7,13 +7,14 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ekm3d.case.case_data import CaseData
+from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.changes import record
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
@@ -45,10 +46,12 @@ MAX_VOXELS = 200_000_000
 class Case(CaseData):
     """Case that is read from a directory, and described.
 
-    warnings: what is computed and may not be what was meant, one line each, with its place.
+    warnings: what is computed and may not be what was meant, one line each, with its place;
+    digests: {name: SHA-256} of the files in the directory as they were read.
     """
 
     warnings: tuple[str, ...] = ()
+    digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> "Case":
@@ -57,7 +60,7 @@ class Case(CaseData):
         Raises CaseError, which lists all problems, if the case is wrong.
         """
         directory, overrides = Path(path), tuple(overrides)
-        text = _text(directory)
+        files, text = CaseFiles(directory), _text(directory)
         data, problems = load(text, overrides)
         file = parse(CaseFile, data, problems)
         attempt = problems.attempt
@@ -95,7 +98,10 @@ class Case(CaseData):
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
         problems.raise_if_any()
-        return replace(case, warnings=problems.warnings)
+        if changed := files.changed():
+            raise CaseError([f"{directory}: {', '.join(changed)} changed while the case was read; "
+                             "try again"])
+        return replace(case, warnings=problems.warnings, digests=files.digests)
 
     def record(self) -> dict[str, Any]:
         """Return what a later version of the case is compared with, see `changes`."""

@@ -6,7 +6,8 @@ S numbers per voxel are the state's (`state.fields_of`: components, species, ...
 what grows with them, B is for all that does not depend on the chemistry: rock, coefficients, the
 elliptic solver with its hierarchy, a snapshot's copy. On `numpy` A is mostly temporaries, which
 grow faster than the state: B and L are negative. BASE is Python with its libraries. Slow parts of
-the ore add L to A: lists of their equilibria's inputs and results. Rules of `numpy` and `cpp` are
+the ore add L to A: lists of their equilibria's inputs and results. A run keeps a copy in the host's
+memory of what a checkpoint holds (`state_copy`), where there is room. Rules of `numpy`, `cpp` are
 fitted to resident sets by scripts/benchmarks/memory.py. On `cuda` the arrays on the device count:
 those of `memory_inventory` (ekm3d/memory.md) and, at the peak, some 55 bytes per voxel of a
 snapshot's vectors, or of an equilibrium's lists; BASE is the memory that a driver reserves for the
@@ -23,6 +24,7 @@ from ekm3d.backends.base import Backend
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
+from ekm3d.parallel.decomposition import decompose, longest
 from ekm3d.state import counts, fields_of
 
 GIB = 2**30
@@ -60,8 +62,16 @@ def per_voxel(chem: ChemicalSystem, name: str,
 
 def predicted(grid: Grid, chem: ChemicalSystem, name: str,
               processes: Collection[str] = ()) -> float:
-    """Bytes at the peak of a run."""
+    """Bytes at the peak of a run, without its copy of the state."""
     return RULES[name].base + float(np.prod(grid.padded)) * per_voxel(chem, name, processes)[1]
+
+
+def copied(grid: Grid, chem: ChemicalSystem, processes: Collection[str] = ()) -> float:
+    """Bytes of the copy of the state, and of a checkpoint."""
+    lengths = {"": 1, **counts(chem)}
+    each = 8 * sum(lengths[f.axis] for f in fields_of(processes).values()
+                   if f.where == "voxels" and f.restart)
+    return float(np.prod(grid.cells)) * each
 
 
 def fitting(grid: Grid, chem: ChemicalSystem, name: str, free: float,
@@ -84,7 +94,33 @@ def text(grid: Grid, chem: ChemicalSystem, backend: Backend,
     free = backend.free_memory()
     known = "" if free is None else f", {free / GIB:.2f} GiB are free here"
     return (f"memory: {predicted(grid, chem, backend.name, processes) / GIB:.2f} GiB at the peak, "
-            f"{whole:.0f} bytes for every voxel and ghost ({state} of them state){known}")
+            f"{whole:.0f} bytes for every voxel and ghost ({state} of them state){known}; "
+            f"{copied(grid, chem, processes) / GIB:.2f} GiB more for a copy to go back to, in the "
+            "host's memory, where there is room")
+
+
+def by_ranks(grid: Grid, chem: ChemicalSystem, backend: Backend, count: int,
+             processes: Collection[str] = ()) -> str:
+    """Prediction for `count` processes as a line of `ekm3d check`.
+
+    InputError where the grid cannot be divided so, InsufficientMemory where one of them alone would
+    not fit here.
+    """
+    try:
+        planes = decompose(grid, count)
+    except ValueError as error:
+        raise InputError(f"--ranks {count}: {error}") from None
+    box = tuple(longest(axis) for axis in planes)
+    part = grid.part((0, 0, 0), box)
+    needed, free = predicted(part, chem, backend.name, processes), backend.free_memory()
+    if free is not None and needed > free:
+        raise InsufficientMemory(
+            f"--ranks {count}: {' x '.join(map(str, part.cells))} voxels of the largest box take "
+            f"{needed / GIB:.2f} GiB on backend {backend.name}, and {free / GIB:.2f} GiB are free; "
+            f"about {count * needed / free:.0f} processes with as much each would do")
+    return (f"memory of each of {count} processes: {needed / GIB:.2f} GiB at the peak for "
+            f"{' x '.join(map(str, part.cells))} voxels, {count * needed / GIB:.2f} GiB in all; "
+            f"{copied(part, chem, processes) / GIB:.2f} GiB each for the copy")
 
 
 def require(path: str | Path, grid: Grid, chem: ChemicalSystem, backend: Backend,

@@ -42,6 +42,7 @@ def test_the_peak_is_predicted_within_15_percent(monkeypatch, backend, run):
     where, overrides = peaks.RUNS[run]
     case = Case.read(case_path(where), overrides)
     wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, case.processes)
+    wanted += memory_estimate.copied(case.grid, case.chemistry, case.processes)
     assert wanted == pytest.approx(peaks.measured(where, overrides, backend), rel=0.15)
 
 
