@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from ekm3d.hdf5_file import opened
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 MAGIC = b"\x93NUMPY"
@@ -42,7 +43,7 @@ def read_dataset(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
             data.visititems(lambda key, item: known.append(key)
                             if isinstance(item, h5py.Dataset) else None)
             if name.strip("/") not in known:
-                raise ValueError(f"{file} has no dataset {name!r}" + suggest(name, known))
+                raise ValueError(f"{file} has no dataset {quoted(name)}" + suggest(name, known))
             return _numbers(data[name], shape, f"{file}: {name}")
     except (OSError, RuntimeError, TypeError, KeyError) as e:
         raise ValueError(f"cannot read {file} as HDF5: {_reason(e)}") from None
@@ -53,7 +54,7 @@ def _exists(path):
     try:
         Path(path).stat()
     except (OSError, ValueError):           # a null byte in the path is a ValueError
-        raise ValueError(f"there is no file {Path(path).name!r} in "
+        raise ValueError(f"there is no file {quoted(Path(path).name)} in "
                          f"{Path(path).parent}") from None
 
 

@@ -3,6 +3,7 @@
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.problems import MISSING, Problems
 from ekm3d.case.sides import area
+from ekm3d.quoting import quoted
 
 OUTLETS = ("head", "drain", "collector")
 INLETS = ("head",)
@@ -19,14 +20,14 @@ def _columns(case, problems):
     owner = {"recovery_REE": "all rare earths"}
     paths = [(f"recovery_{label}", f"component {name}", ("chemistry", "components"))
              for name, label in zip(case.chemistry.components, case.chemistry.labels, strict=True)]
-    paths += [(f"current_{row.name}", f"row {row.name!r}", ("electrodes", "row", n))
+    paths += [(f"current_{row.name}", f"row {quoted(row.name)}", ("electrodes", "row", n))
              for n, row in enumerate(case.electrodes.rows)]
-    paths += [(f"current_{row.name}.{s}", f"electrode {s} of row {row.name!r}",
+    paths += [(f"current_{row.name}.{s}", f"electrode {s} of row {quoted(row.name)}",
                ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)
               for s in range(1, len(row.boxes) + 1)]
-    paths += [(f"pH_catholyte_{row.name}", f"the catholyte of row {row.name!r}",
+    paths += [(f"pH_catholyte_{row.name}", f"the catholyte of row {quoted(row.name)}",
                ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)]
-    paths += [(f"pH_{probe.name}", f"probe {probe.name!r}", ("probe", n, "name"))
+    paths += [(f"pH_{probe.name}", f"probe {quoted(probe.name)}", ("probe", n, "name"))
               for n, probe in enumerate(case.probes)]
     for column, name, path in paths:
         if owner.setdefault(column, name) != name:
@@ -104,7 +105,7 @@ def _water(case, problems):
         wells = [well for well in case.stage_wells[n] if well is not None and _is_open(well, stage)]
         rates = by_sides + [well.rate for well in wells if well.kind == "injection"]
         net, slack = sum(rates), 1e-9 * sum(map(abs, rates))
-        where, name = ("schedule", "stage", n), f"in stage {stage.name!r} "
+        where, name = ("schedule", "stage", n), f"in stage {quoted(stage.name)} "
         if net > slack and not free and not any(w.kind in OUTLETS for w in wells):
             problems.add(where, f"water is injected but cannot leave ({net:g} m3/s {name[:-1]}); "
                          "open a head, drain or collector well, or give a side a head or a "

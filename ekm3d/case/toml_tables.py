@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ekm3d.case.problems import MISSING, KeyPath, Problems
 from ekm3d.case.units import QuantityKind
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 
@@ -81,14 +82,14 @@ def _message(model, error):
     if kind == "value_error":
         return error["msg"].removeprefix("Value error, ")
     if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"should be a table, not {got!r}"
+        return f"should be a table, not {quoted(got)}"
     if kind == "bool_type":
-        return f"should be true or false, not {got!r}"
+        return f"should be true or false, not {quoted(got)}"
     if kind == "list_type":
-        return f"should be a list in brackets, not {got!r}"
+        return f"should be a list in brackets, not {quoted(got)}"
     if kind == "string_type":
-        return f"should be text in quotes, not {got!r}"
-    return error["msg"].replace("Input should", "should") + f", not {got!r}"
+        return f"should be text in quotes, not {quoted(got)}"
+    return error["msg"].replace("Input should", "should") + f", not {quoted(got)}"
 
 
 def _model_at(model, path):

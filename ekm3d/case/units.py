@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.constants import STANDARD_ATMOSPHERE
+from ekm3d.quoting import quoted
 
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?:\d{1,2}[A-Za-zµμΩ%°·*/^()\s⁻-]*)*")
@@ -38,11 +39,11 @@ def factor(unit: str, target: str) -> float:
     """
     units = registry()
     if len(unit) > 40 or not UNIT.fullmatch(unit):
-        raise ValueError(f"{unit!r} is not a unit")
+        raise ValueError(f"{quoted(unit)} is not a unit")
     try:
         parsed = units.parse_units(unit if not unit.startswith("/") else "1" + unit)
     except Exception:                           # pint lets errors of the tokenizer and eval through
-        raise ValueError(f"{unit!r} is not a unit known to pint") from None
+        raise ValueError(f"{quoted(unit)} is not a unit known to pint") from None
     try:
         scale = units.convert(1.0, parsed, target or "dimensionless")
         return float(f"{scale:.15g}")           # 1e-3 m3 to the litre, not 1.0000000000000002e-3
@@ -75,7 +76,8 @@ class QuantityKind:
         Raises ValueError, whose message shows an example, if it is neither or out of range.
         """
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"cannot read {value!r} as {self.name}; write e.g. {self.example!r}")
+            raise ValueError(f"cannot read {quoted(value)} as {self.name}; write e.g. "
+                             f"{self.example!r}")
         try:
             if isinstance(value, str):
                 number, unit = self._split(value)
@@ -83,13 +85,13 @@ class QuantityKind:
             else:
                 result = self.bare(float(value))
         except (ValueError, OverflowError) as e:
-            raise ValueError(f"cannot read {value!r} as {self.name}: {e}; "
+            raise ValueError(f"cannot read {quoted(value)} as {self.name}: {e}; "
                              f"write e.g. {self.example!r}") from None
         return self.check(result, value)
 
     def check(self, number: float, value: Any = None) -> float:
         """Return the number; raises ValueError, quoting the text `value`, if it is out of range."""
-        shown = repr(value) if isinstance(value, str) else f"{number:g} {self.unit}".rstrip()
+        shown = quoted(value) if isinstance(value, str) else f"{number:g} {self.unit}".rstrip()
         if not math.isfinite(number):
             raise ValueError(f"{shown} is not a finite number; write e.g. {self.example!r}")
         if not self.holds(number):

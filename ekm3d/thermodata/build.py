@@ -10,7 +10,6 @@ permittivity:
 The keys of records are described in `records`.
 """
 
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,12 @@ from ekm3d.chemistry.ion_exchange import CONVENTIONS
 from ekm3d.chemistry.system import SITE, WATER, ChemicalSystem, unknown
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
+from ekm3d.quoting import legible
 from ekm3d.text_file import NotUTF8, read_text
 from ekm3d.thermodata.activity_model import ActivityModel
 from ekm3d.thermodata.groups import group_of
 from ekm3d.thermodata.records import KEYS, REFUSED, analytic, problems
+from ekm3d.toml_file import NotTOML, parsed
 
 Tables = dict[str, Any]             # parsed TOML
 Place = tuple[str | int, ...]
@@ -55,8 +56,12 @@ def read_database(path: str | Path, components: Collection[str] | None = None,
 def read_tables(path: str | Path) -> Tables:
     """Read the tables of a database file, not checked; InputError if it is not TOML."""
     try:
-        return tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, NotUTF8, RecursionError) as error:
+        return parsed(read_text(path))
+    except NotTOML as error:
+        place = f":{error.line}: column {error.column}" * bool(error.line) + ":" \
+            + f" {'.'.join(map(str, error.path))}" * bool(error.path)
+        raise InputError(legible(f"{Path(path).name}{place} {error}")) from None
+    except NotUTF8 as error:
         raise InputError(f"{Path(path).name}: {error}") from None
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ekm3d.quoting import quoted
 from ekm3d.thermodata.formulas import canonical
 
 BLOCKS = {"SOLUTION_MASTER_SPECIES": "master", "SOLUTION_SPECIES": "species", "PHASES": "phase",
@@ -181,7 +182,7 @@ def _set(entry, option, words):
     elif option == "delta_h":
         unit = words[1].lower().split("/")[0] if len(words) > 1 else "kj"
         if unit not in ENERGY:
-            entry.wrong = f"delta_h in {words[1]!r}, must be kJ, kcal, J or cal"
+            entry.wrong = f"delta_h in {quoted(words[1])}, must be kJ, kcal, J or cal"
         elif values:
             entry.delta_h = values[0] * ENERGY[unit]
     elif option == "analytic":
