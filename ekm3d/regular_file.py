@@ -7,7 +7,7 @@ elsewhere, and a path through "..", leave them.
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ekm3d.quoting import quoted
@@ -57,10 +57,14 @@ def contents(path: str | Path, largest: int) -> bytes:
 
 
 class Folders:
-    """Folders that a case may reach: its directory, and those of its key `folders`."""
+    """Folders that a case may reach: its directory, and those of its key `folders`.
 
-    def __init__(self, directory: Path, others: Iterable[str] = ()):
-        self.directory = directory
+    Files that the command line names, `given`, are the user's own choice.
+    """
+
+    def __init__(self, directory: Path, others: Iterable[str] = (),
+                 given: Collection[str] = ()):
+        self.directory, self.given = directory, given
         self.roots = [Path(os.path.realpath(directory / name)) for name in ("", *others)]
 
     def file(self, name: str) -> Path:
@@ -75,7 +79,7 @@ class Folders:
             place = Path(os.path.realpath(path))
         except OSError as error:
             raise ValueError(f"{quoted(name)} is no name of a file: {error.strerror}") from None
-        if not any(place.is_relative_to(root) for root in self.roots):
+        if name not in self.given and not any(place.is_relative_to(root) for root in self.roots):
             raise ValueError(f"{quoted(name)} lies outside of the case's directory; to read files "
                              "from another one, name that at the top: folders = "
                              "[\"../tables\"]")

@@ -95,6 +95,7 @@ class Case(CaseData):
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
             mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
+        sources.close()
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
@@ -140,7 +141,7 @@ def _folders(file: CaseFile, directory: Path, problems: Problems) -> Folders:
                          "that of the case, such as \"../tables\"")
         else:
             others.append(name)
-    return Folders(directory, others)
+    return Folders(directory, others, problems.given)
 
 
 def _grid(file: CaseFile, problems: Problems) -> Grid:

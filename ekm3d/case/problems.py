@@ -53,6 +53,7 @@ class Problems:
     def __init__(self, file: str = "case.toml", lines: Mapping[KeyPath, int] | None = None):
         self.file, self.lines = file, lines or {}
         self.overridden: list[KeyPath] = []     # keys given by -o
+        self.given: set[str] = set()            # texts in their values
         self._found: dict[str, int] = {}        # text -> line, in order of discovery
         self._warned: dict[str, int] = {}       # the same of what is computed all the same
 

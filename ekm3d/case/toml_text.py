@@ -27,7 +27,9 @@ def load(text: str, overrides: Iterable[str] = (), file: str = "case.toml"
     problems = Problems(file, key_lines(text))
     for override in overrides:
         try:
-            problems.overridden.append(_override(data, override))
+            path, value = _override(data, override)
+            problems.overridden.append(path)
+            problems.given.update(_texts(value))
         except ValueError as e:
             problems.refuse(override, str(e))
     return data, problems
@@ -158,7 +160,7 @@ def _tokens(text):
 
 
 def _override(data, text):
-    """Apply one "key=value" to the data in place; return the path of the key."""
+    """Apply one "key=value" to the data in place; return (path of the key, its value)."""
     dotted, equals, value = text.partition("=")
     path = [k[1:-1] if k[0] in "\"'" else k
             for k in re.findall(r'"[^"]+"|\'[^\']+\'|[^.\s"\'][^."\']*', dotted.strip())]
@@ -179,9 +181,19 @@ def _override(data, text):
         done += (key,)
         if depth == len(path) - 1:
             node[key] = _toml_value(value)
+            return done, node[key]
         else:
             node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
-    return done
+    raise AssertionError("a path has a last key")
+
+
+def _texts(value):
+    """Yield every text in a value."""
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value \
+            if isinstance(value, list) else ():
+        yield from _texts(part)
 
 
 def _toml_value(text):

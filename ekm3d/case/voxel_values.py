@@ -33,6 +33,7 @@ from ekm3d.case.schema import (
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.units import QuantityKind
 from ekm3d.grid.grid import Grid
+from ekm3d.hdf5_child import Hdf5Child
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
 
@@ -120,7 +121,12 @@ class SourceReader:
 
     def __init__(self, grid: Grid, folders: Folders, problems: Problems):
         self.grid, self.folders, self.problems = grid, folders, problems
+        self.child = Hdf5Child()
         self._tables: dict[tuple[str, Layout], CsvTable] = {}
+
+    def close(self) -> None:
+        """End the process that has read HDF5 files."""
+        self.child.close()
 
     def field(self, path: KeyPath, source: Any, kind: QuantityKind) -> Any:
         """Return the values (nz, ny, nx) of a source in SI, or MISSING.
@@ -201,7 +207,8 @@ class SourceReader:
         if model is ArraySource:
             array = read_numpy(file, self.grid.shape)
         else:
-            array = read_dataset(file, spec.dataset, self.grid.shape)
+            array = read_dataset(file, spec.dataset, self.grid.shape, self.child,
+                                 self.folders.roots)
         return self._checked(array, kind, spec.unit, spec.table)
 
     def _formula(self, spec, kind, at=None):
