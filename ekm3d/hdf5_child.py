@@ -60,9 +60,9 @@ class Hdf5Child:
                 answer = json.loads(process.stdout.readline())
                 if "error" in answer:
                     raise ValueError(answer["error"])
-                array = np.empty(shape)
-                if process.stdout.readinto(memoryview(array).cast("B")) == array.nbytes:
-                    return array
+                array = np.empty(int(np.prod(shape)))
+                if process.stdout.readinto(array.data.cast("B")) == array.nbytes:
+                    return array.reshape(shape)
             except (OSError, json.JSONDecodeError):
                 pass                                    # it has ended
             finally:
@@ -120,7 +120,7 @@ def serve() -> None:
             answers.write(json.dumps({"error": legible(reason)}).encode() + b"\n")
         else:
             answers.write(b"{}\n")
-            answers.write(memoryview(array).cast("B"))
+            answers.write(array.reshape(-1).data.cast("B"))
         answers.flush()
 
 

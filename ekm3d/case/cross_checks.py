@@ -1,18 +1,42 @@
 """Checks across the sections of a case, and against the processes that are switched on."""
 
+import re
+
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.problems import MISSING, Problems
 from ekm3d.case.sides import area
 from ekm3d.quoting import quoted
 
+MOST = {"components": 100, "species": 2000, "exchange": 500, "minerals": 300, "gases": 50}
 OUTLETS = ("head", "drain", "collector")
 INLETS = ("head",)
 
 
 def check(case: CaseData, problems: Problems) -> None:
     """Add contradictions to the problems; a check whose values are missing is skipped."""
-    for one in (_acidity, _chemistry_off, _storage, _carriers, _currents, _water, _columns):
+    for one in (_sizes, _names, _acidity, _chemistry_off, _storage, _carriers, _currents, _water,
+                _columns):
         problems.attempt(one, case, problems)
+
+
+def _sizes(case, problems):
+    """Check that the chemistry is one that a voxel can be solved with."""
+    for kind, most in MOST.items():
+        count = len(getattr(case.chemistry, kind))
+        if count > most:
+            problems.add(("chemistry", "components"), f"{count} {kind} take part, more than the "
+                         f"{most} that are computed; choose fewer")
+
+
+def _names(case, problems):
+    """Check that names of the chemistry can head columns and name fields of the output."""
+    chem = case.chemistry
+    for kind in ("components", "labels", "species", "exchange", "minerals", "gases"):
+        for name in getattr(chem, kind):
+            if re.search(r"[/\\\"]|^\.*$", name) or not name.isprintable() or len(name) > 100:
+                problems.add(("chemistry",), f"{quoted(name)} cannot name one of the {kind}: it "
+                             "heads columns and names fields, so it must not hold a slash, a "
+                             "quote, a control character or over 100 letters")
 
 
 def _columns(case, problems):

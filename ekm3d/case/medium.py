@@ -24,7 +24,7 @@ PUREST = 1e-7      # mol/l, the ionic strength of pure water
 PH = QuantityKind("", "5.5", 0.0, 14.0)
 VOLTS = QuantityKind("V", "-20 mV", -1.0, 1.0)
 VOLUME = positive("m3/mol", "36.9 cm3/mol")
-EXPONENT = positive("", "3")
+EXPONENT = QuantityKind("", "3", 0.0, 20.0, above=True)
 OSMOSIS = QuantityKind("m2/V/s", "1.5e-8 m2/V/s")
 
 

@@ -17,6 +17,20 @@ from ekm3d.quoting import quoted
 
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?:\d{1,2}[A-Za-zµμΩ%°·*/^()\s⁻-]*)*")
+LONGEST = 200           # characters of a quantity
+# Powers of units have one digit and are no part of another power: 9^99^99 would take for ever.
+POWER = re.compile(r"(\^|\*\*)(?!\s*(?:[+-]?\s*\d(?!\d)|\(\s*[+-]?\s*\d\s*\))(?!\s*(?:\^|\*\*)))")
+# What nature and engineering know, with room: the least number of a quantity that must be above
+# zero, and the greatest size of any. Beyond them a slip is likelier, and the arithmetic of a step
+# loses digits, overflows, or takes for ever.
+SIZES = {
+    "": (1e-30, 1e12), "m": (1e-9, 1e6), "m2": (1e-12, 1e9), "m3": (1e-12, 1e9),
+    "s": (1e-6, 1e11), "1/s": (1e-20, 1e6), "1/m": (1e-20, 1e3), "m/s": (1e-20, 1.0),
+    "m3/s": (1e-20, 1e3), "m3/A/s": (1e-20, 1.0), "m2/V/s": (1e-20, 1e-3), "V": (1e-9, 1e5),
+    "V/m": (1e-9, 1e6), "A": (1e-15, 1e6), "A/m2": (1e-15, 1e6), "A/m3": (1e-15, 1e6),
+    "ohm": (1e-12, 1e12), "S/m": (1e-15, 1e8), "kg/m3": (1e-3, 3e4), "mol/m3": (1e-12, 1e5),
+    "mol/kg": (1e-15, 1e3), "eq/kg": (1e-15, 1e3), "mol/m2/s": (1e-30, 1e3),
+    "m3/mol": (1e-7, 1e-1), "m2/mol": (1e-9, 1e9), "atm": (1e-15, 1e4)}
 
 
 @functools.cache
@@ -38,7 +52,7 @@ def factor(unit: str, target: str) -> float:
     Raises ValueError if `unit` is not a unit or cannot be converted.
     """
     units = registry()
-    if len(unit) > 40 or not UNIT.fullmatch(unit):
+    if len(unit) > 40 or not UNIT.fullmatch(unit) or POWER.search(unit):
         raise ValueError(f"{quoted(unit)} is not a unit")
     try:
         parsed = units.parse_units(unit if not unit.startswith("/") else "1" + unit)
@@ -100,9 +114,17 @@ class QuantityKind:
 
     def holds(self, numbers: Any) -> Any:
         """Return True for every number (float or array) that is finite and in the range."""
-        low = np.greater if self.above else np.greater_equal
-        high = np.less if self.below else np.less_equal
-        return np.isfinite(numbers) & low(numbers, self.low) & high(numbers, self.high)
+        lowest, highest = self.limits
+        low = np.greater if self.above and lowest == self.low else np.greater_equal
+        high = np.less if self.below and highest == self.high else np.less_equal
+        return np.isfinite(numbers) & low(numbers, lowest) & high(numbers, highest)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest number: those of the kind within those of the unit."""
+        least, most = SIZES.get(self.unit, (0.0, math.inf))
+        low = least if self.above and self.low == 0.0 else self.low
+        return max(low, -most), min(self.high, most)
 
     @property
     def name(self) -> str:
@@ -112,9 +134,14 @@ class QuantityKind:
     @property
     def range(self) -> str:
         """The limits in words."""
-        low = ("above " if self.above else "at least ") + f"{self.low:g} {self.unit}".rstrip()
-        high = ("below " if self.below else "at most ") + f"{self.high:g} {self.unit}".rstrip()
-        return " and ".join(text for text, limit in ((low, self.low), (high, self.high))
+        lowest, highest = self.limits
+        above = self.above and self.low == 0.0
+        low = ("above " if self.above else "at least ") \
+            + f"{self.low if above else lowest:g} {self.unit}".rstrip()
+        if above and lowest:
+            low += f" (from {lowest:g} on)"
+        high = ("below " if self.below else "at most ") + f"{highest:g} {self.unit}".rstrip()
+        return " and ".join(text for text, limit in ((low, lowest), (high, highest))
                             if math.isfinite(limit))
 
     def _unitless(self, number: float) -> float:
@@ -126,6 +153,8 @@ class QuantityKind:
     @staticmethod
     def _split(text):
         """Return (number, unit) of a text."""
+        if len(text) > LONGEST:
+            raise ValueError(f"it has {len(text)} characters")
         match = NUMBER.fullmatch(text)
         if not match:
             raise ValueError("it does not begin with a number")

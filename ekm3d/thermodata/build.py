@@ -28,6 +28,7 @@ from ekm3d.thermodata.groups import group_of
 from ekm3d.thermodata.records import KEYS, REFUSED, analytic, problems
 from ekm3d.toml_file import NotTOML, parsed
 
+MOST = 100                          # problems that are listed
 Tables = dict[str, Any]             # parsed TOML
 Place = tuple[str | int, ...]
 
@@ -40,8 +41,10 @@ class DatabaseError(InputError):
     """
 
     def __init__(self, heads: Callable[[Place], str], problems: Iterable[tuple[Place, str]]):
-        self.problems = tuple(problems)
-        super().__init__("\n".join(f"{heads(place)}: {text}" for place, text in self.problems))
+        self.problems = tuple((place, legible(text)) for place, text in problems)
+        lines = [f"{heads(place)}: {text}" for place, text in self.problems[:MOST]]
+        more = len(self.problems) - MOST
+        super().__init__("\n".join(lines + [f"and {more} more problems"] * (more > 0)))
 
 
 def read_database(path: str | Path, components: Collection[str] | None = None,

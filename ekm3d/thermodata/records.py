@@ -62,6 +62,9 @@ RANGES = {                     # key -> lowest and highest size of a number othe
     "delta_h": (0.0, 3000.0), "size": (0.0, 30.0), "linear": (0.0, 10.0),
     "molar_volume": (1.0, 1e4), "uncertainty": (0.0, 10.0)}
 POSITIVE = {"molar_mass": "g/mol", "molar_volume": "cm3/mol"}
+MOST = {"component": 1000, "": 20_000}          # records of a kind
+NAME_RULE = ("it must have a letter or a digit before its charge, no control character, and at "
+             "most 200 characters")
 AGREEMENT = 0.1                # between log_k and log_k_T at 25 C
 
 
@@ -100,6 +103,11 @@ class _Checks:
             records[kind] = data.get(kind, [])
             if not isinstance(records[kind], list):
                 self.add(f"[{kind}]: must be a list of records, each headed [[{kind}]]")
+                records[kind] = []
+            most = MOST.get(kind, MOST[""])
+            if len(records[kind]) > most:
+                self.add(f"{len(records[kind])} records [[{kind}]], more than the {most} that "
+                         "are read")
                 records[kind] = []
         self.place = ("component",)
         if not records["component"]:
@@ -151,6 +159,8 @@ class _Checks:
         name = record.get("name") if isinstance(record, dict) else None
         if not isinstance(name, str) or not name:
             return self.add(f"{kind} {number}: has no name")
+        if not is_name(name):
+            return self.add(f"{kind} {number}: {quoted(name)} is no name: {NAME_RULE}")
         where = f"{kind} '{name}'"
         required, optional = KEYS[kind]
         for key in record:
@@ -321,6 +331,11 @@ def is_number(value: object) -> TypeGuard[float]:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) < 1e300
+
+
+def is_name(name: str) -> bool:
+    """Return True for a name that can stand in reactions, formulas and messages."""
+    return len(name) <= formulas.LONGEST and name.isprintable() and bool(formulas.stem(name)[0])
 
 
 def _one_of(names):
