@@ -55,22 +55,15 @@ class Hdf5Child:
             timer = threading.Timer(self.limit, process.kill)
             timer.start()
             try:
-                process.stdin.write(json.dumps(request).encode() + b"\n")
-                process.stdin.flush()
-                answer = json.loads(process.stdout.readline())
-                if "error" in answer:
-                    raise ValueError(answer["error"])
-                array = np.empty(int(np.prod(shape)))
-                if process.stdout.readinto(array.data.cast("B")) == array.nbytes:
-                    return array.reshape(shape)
-            except (OSError, json.JSONDecodeError):
-                pass                                    # it has ended
+                array = _answer(process, request)
             finally:
                 timer.cancel()
         except OSError as error:
             raise ValueError(f"{path.name} cannot be read: no process can be started "
                              f"({error.strerror})") from None
-        raise ValueError(f"cannot read {path.name} as HDF5: {self._end()}; it is damaged")
+        if array is None:
+            raise ValueError(f"cannot read {path.name} as HDF5: {self._end()}; it is damaged")
+        return array
 
     def close(self) -> None:
         """End the process."""
@@ -102,6 +95,25 @@ class Hdf5Child:
         if code == -signal.SIGKILL:
             return f"the HDF5 library has not come to an end within {self.limit:g} s"
         return "the HDF5 library crashes on it"
+
+
+def _answer(process: Any, request: dict[str, Any]) -> np.ndarray | None:
+    """Return the array that a request is answered with, None if the process ends before.
+
+    ValueError with the child's message.
+    """
+    with suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+    line = process.stdout.readline()
+    if not line.endswith(b"\n"):
+        return None
+    answer = json.loads(line)
+    if "error" in answer:
+        raise ValueError(answer["error"])
+    array = np.empty(int(np.prod(request["shape"])))
+    whole = process.stdout.readinto(array.data.cast("B")) == array.nbytes
+    return array.reshape(request["shape"]) if whole else None
 
 
 def serve() -> None:
@@ -147,7 +159,7 @@ def _dataset(path: Path, name: str, shape: tuple[int, ...], roots: list[Path]) -
         known: list[str] = []
         file.visititems(lambda key, item: known.append(key)
                         if isinstance(item, h5py.Dataset) else None)
-        if name.strip("/") not in known:        # links to other files are not followed
+        if name not in known:                  # links to other files are not followed
             raise ValueError(f"{path.name} has no dataset {quoted(name)}" + suggest(name, known))
         data = file[name]
         check_numbers(data, shape, f"{path.name}: {name}")

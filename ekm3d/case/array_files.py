@@ -44,6 +44,7 @@ def read_dataset(path: Path, name: str, shape: tuple[int, ...], child: Hdf5Child
     child: the process that reads it; roots: folders of the files that it may be composed of.
     """
     _exists(path)
+    name = name.strip("/")
     try:
         os.close(opened(path, LARGEST))
     except OSError as error:

@@ -164,9 +164,8 @@ class CsvTable:
         good = kind.holds(numbers)
         if not good.all():
             first = int(np.argmin(good))
-            limits = kind.range if np.isfinite(numbers[first]) else "a finite number"
             self._refuse(self.lines[first], f"{column} is {quoted(cells[first])[1:-1]}; it must be "
-                         f"{limits}")
+                         + kind.wanted(numbers[first]))
         return numbers
 
     def positions(self) -> np.ndarray:

@@ -109,8 +109,15 @@ class QuantityKind:
         if not math.isfinite(number):
             raise ValueError(f"{shown} is not a finite number; write e.g. {self.example!r}")
         if not self.holds(number):
-            raise ValueError(f"{shown} is out of range; it must be {self.range}")
+            raise ValueError(f"{shown} is out of range; it must be {self.wanted(number)}")
         return number
+
+    def wanted(self, number: float) -> str:
+        """Return in words what a wrong number should be."""
+        if not math.isfinite(number):
+            return "a finite number"
+        least = self.limits[0]
+        return f"at least {least:g} {self.unit}".rstrip() if 0 < number < least else self.range
 
     def holds(self, numbers: Any) -> Any:
         """Return True for every number (float or array) that is finite and in the range."""
@@ -135,11 +142,9 @@ class QuantityKind:
     def range(self) -> str:
         """The limits in words."""
         lowest, highest = self.limits
-        above = self.above and self.low == 0.0
-        low = ("above " if self.above else "at least ") \
-            + f"{self.low if above else lowest:g} {self.unit}".rstrip()
-        if above and lowest:
-            low += f" (from {lowest:g} on)"
+        if self.above:
+            lowest = self.low
+        low = ("above " if self.above else "at least ") + f"{lowest:g} {self.unit}".rstrip()
         high = ("below " if self.below else "at most ") + f"{highest:g} {self.unit}".rstrip()
         return " and ".join(text for text, limit in ((low, lowest), (high, highest))
                             if math.isfinite(limit))

@@ -226,9 +226,8 @@ class SourceReader:
             first = np.unravel_index(np.argmin(good), good.shape)
             at = at or [self.grid.centres(axis) for axis in (0, 1, 2)]
             where = ", ".join(f"{at[a][first[a]]:g}" for a in (2, 1, 0))
-            limits = kind.range if np.isfinite(values[first]) else "a finite number"
             raise ValueError(f"{what} gives {values[first]:g} {kind.unit}".rstrip()
-                             + f" at ({where}) m; it must be {limits}")
+                             + f" at ({where}) m; it must be {kind.wanted(values[first])}")
         return values
 
     @staticmethod
