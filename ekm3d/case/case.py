@@ -82,7 +82,8 @@ class Case(CaseData):
         points = PointReader(grid, folders, problems)
         case = cls(
             path=directory, text=text, overrides=overrides,
-            title=file.title, description=attempt(file.description.strip), physics=physics,
+            title=file.title, description=attempt(lambda: file.description.strip()),
+            physics=physics,
             grid=grid, chemistry=chem, ore=ore,
             water=attempt(read_water, file.water, chem, sources, problems),
             electrodes=electrodes, schedule=schedule,
