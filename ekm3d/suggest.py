@@ -8,7 +8,7 @@ from ekm3d.quoting import quoted, some
 
 def suggest(name: object, known: Iterable[object]) -> str:
     """Return "; did you mean 'x'?" or "; known: ...", to end a message about an unknown name."""
-    names = [str(k) for k in known]
+    names = list(dict.fromkeys(map(str, known)))
     folded = {k.lower(): k for k in names}
     near = difflib.get_close_matches(str(name).lower(), folded, 1) if len(str(name)) < 100 else []
     if near:

@@ -242,9 +242,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after these")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-found"), help="folder of faults")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         scratch = Path(folder)
         cases = seeds(scratch / "seeds")
+        Case.read(cases[0])                 # what is made once, for all children
         begin = time.monotonic()
         results, faults = watch(options, cases, scratch, options.seconds)
     print(f"{sum(results.values())} inputs in {time.monotonic() - begin:.0f} s: "
