@@ -197,9 +197,13 @@ def watch(options: argparse.Namespace, cases: list[Path], scratch: Path,
         part = range(next_one, min(end, next_one + 500))       # a new child now and then
         process = os.fork()
         if not process:
-            os.close(reader)
-            child(part, options, cases, scratch, progress, writer)
-            os._exit(0)
+            code = 1
+            try:
+                os.close(reader)
+                child(part, options, cases, scratch, progress, writer)
+                code = 0
+            finally:
+                os._exit(code)
         os.close(writer)
         next_one = part.stop
         with os.fdopen(reader) as lines:

@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from helpers.case_files import OPEN, SMALL, complaints, copy, told
+from helpers.case_files import OPEN, ROOT, SMALL, complaints, copy, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +107,18 @@ def test_a_table_of_units_bounds_every_quantity():
         both = QuantityKind(unit, "x")
         assert both.holds(-most) and not both.holds(-1.01 * most) and both.holds(0.0)
     assert QuantityKind("m", "x", 2.0, 3.0).limits == (2.0, 3.0)
+
+
+def test_the_page_on_inputs_has_the_same_table():
+    rows = re.findall(r"(?m)^\|.*\|$", (ROOT / "cases" / "inputs.md").read_text())
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    told_sizes = {}
+    for row in (row for row in cells if len(row) == 6):
+        for units, least, most in (row[:3], row[3:]):
+            for unit in units.split(", "):
+                if unit not in ("unit", "---"):
+                    told_sizes[unit.replace("1", "", unit == "1")] = (float(least), float(most))
+    assert told_sizes == SIZES
 
 
 @pytest.mark.parametrize("unit", ["9^99^99", "m**9**9**9", "(m^9)^9^9", "m^99", "2**(9)**9"])
