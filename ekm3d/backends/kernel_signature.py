@@ -11,6 +11,7 @@ outputs.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def declared(source: str, name: str, constants: Mapping[str, object]
     return text, parameters
 
 
-def defines(constants: Mapping[str, object]) -> list[str]:
+def defines(constants: Mapping[str, Any]) -> list[str]:
     """Return the compiler options that define compile-time constants as macros.
 
     TypeError for anything but an integer: some of them count what a case lists.

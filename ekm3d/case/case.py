@@ -7,13 +7,13 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ekm3d.case.case_data import CaseData, Output, Physics
+from ekm3d.case.case_data import CaseData
 from ekm3d.case.changes import record
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
@@ -64,7 +64,6 @@ class Case(CaseData):
         file = parse(CaseFile, data, problems)
         attempt = problems.attempt
         folders = _folders(file, directory, problems)
-        physics = attempt(_physics, file)
         grid = attempt(_grid, file, problems)
         database = attempt(read_chemistry, file, folders, problems)
         chem, remarks = (MISSING, ()) if database is MISSING else database
@@ -83,7 +82,7 @@ class Case(CaseData):
         case = cls(
             path=directory, text=text, overrides=overrides,
             title=file.title, description=attempt(lambda: file.description.strip()),
-            physics=physics,
+            physics=file.physics,
             grid=grid, chemistry=chem, ore=ore,
             water=attempt(read_water, file.water, chem, sources, problems),
             electrodes=electrodes, schedule=schedule,
@@ -92,7 +91,7 @@ class Case(CaseData):
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(points.sampling, file.sampling),
             probes=attempt(points.probes, file.probe),
-            output=attempt(_output, file),
+            output=file.output,
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
             mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
@@ -172,16 +171,6 @@ def _rows(file: CaseFile, electrodes: ElectrodeData) -> dict[str, Row]:
 def _stage_wells(file: CaseFile, reader: WellReader) -> tuple[tuple[Well | None, ...], ...]:
     """Return the wells in every stage of [schedule]."""
     return reader.read_stages(file.schedule.stage, file.well)
-
-
-def _physics(file: CaseFile) -> Physics:
-    """Return the Physics of [physics]."""
-    return Physics(*(getattr(file.physics, f.name) for f in fields(Physics)))
-
-
-def _output(file: CaseFile) -> Output:
-    """Return the Output of [output]."""
-    return Output(*(getattr(file.output, f.name) for f in fields(Output)))
 
 
 def _start(file: CaseFile, directory: Path) -> Path | None:

@@ -19,7 +19,7 @@ from ekm3d.case.toml_tables import parse
 from ekm3d.case.toml_text import load
 
 FREE = ("title", "description", "folders", "output")
-SECTIONS = ("physics", "grid", "chemistry", "ore", "water", "electrodes", "wells", "sides",
+SECTIONS = ("grid", "chemistry", "ore", "water", "electrodes", "wells", "sides",
             "sampling", "probes", "rates", "response", "mobility")
 STAGE = "schedule.stage"
 Record = dict[str, Any]

@@ -13,6 +13,7 @@ import numpy as np
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.electrodes import roles
 from ekm3d.case.problems import KeyPath, Problems
+from ekm3d.grid.connectivity import connected_parts
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
 from ekm3d.quoting import quoted
@@ -43,7 +44,7 @@ class GeometryCheck:
         for m, place in enumerate(self.places):
             self.owner[place] = m
         self.ore, self.role = self.owner < 0, roles(case.schedule)
-        self.parts, self.count = self._connected()
+        self.parts, self.count = connected_parts(self.ore)
         self.by_strip = self._parts_at_strips()
         self.voxels = " x ".join(f"{d:g}" for d in self.grid.spacing) + " m"
 
@@ -62,13 +63,6 @@ class GeometryCheck:
             self._buried()
             self._parted()
             self._gaps()
-
-    def _connected(self) -> tuple[np.ndarray, int]:
-        """Parts of ore connected through faces, and their number."""
-        if self.ore.all():
-            return np.ones(self.grid.shape, np.int8), 1
-        from scipy.ndimage import label  # imported here: it costs 0.1 s
-        return label(self.ore)
 
     def _parts_at_strips(self) -> list[set[int]]:
         """Numbers of the parts of ore that every strip has a face to."""

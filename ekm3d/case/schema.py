@@ -323,12 +323,12 @@ class ProbeEntry(Table):
 
 
 class OutputEntry(Table):
-    """[output]: intervals and mode of the files written."""
+    """[output]: intervals [s] and mode of the files written."""
 
     snapshot_every: Interval = 43200.0
     series_every: Interval = 3600.0
-    mode: Literal["gathered", "per-rank"] = "gathered"
-    checkpoint: Interval | None = None
+    mode: Literal["gathered", "per-rank"] = "gathered"      # one file, or one of each process
+    checkpoint: Interval | None = None                      # None: no checkpoints
 
 
 class StartEntry(Table):
@@ -343,9 +343,9 @@ class PhysicsEntry(Table):
     potential: bool = True
     flow: bool = True
     transport: bool = True
-    chemistry: bool = True
-    scheme: Literal["blended", "upwind"] = "blended"
-    skip: Share = 0.0
+    chemistry: bool = True                                  # False: the ions do not react
+    scheme: Literal["blended", "upwind"] = "blended"        # of face concentrations
+    skip: Share = 0.0       # relative change of totals [1] up to which equilibrium is kept
     medium: MediumEntry | None = None
     mobility: MobilityEntry | None = None
 

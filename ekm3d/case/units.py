@@ -33,12 +33,41 @@ SIZES = {
     "m3/mol": (1e-7, 1e-1), "m2/mol": (1e-9, 1e9), "atm": (1e-15, 1e4)}
 
 
-@functools.cache
-def registry() -> Any:
-    """Return pint's registry of units, with the equivalent added."""
-    import pint  # imported here: it costs 0.4 s
+# What most cases use, as in pint's own list, which takes 0.4 s to read. Only words of COMMON are
+# looked up here: with these prefixes and units alone, `cd` would be a hundredth of a day.
+DEFINITIONS = """
+milli- = 1e-3 = m-
+centi- = 1e-2 = c-
+kilo- = 1e3 = k-
+micro- = 1e-6 = µ- = u-
+meter = [length] = m
+second = [time] = s
+gram = [mass] = g
+ampere = [current] = A
+mole = [substance] = mol
+minute = 60 * second = min
+hour = 60 * minute = h
+day = 24 * hour = d
+liter = 1e-3 * meter ** 3 = l
+metric_ton = 1e6 * gram = t
+coulomb = ampere * second = C
+volt = kilogram * meter ** 2 / second ** 3 / ampere = V
+ohm = volt / ampere
+siemens = ampere / volt = S
+"""
+COMMON = frozenset("""1 m cm mm km m2 cm2 m3 cm3 s min h d day days g kg mg t l ml mol mmol umol
+    µmol eq meq A mA V ohm S mS uS C""".split())
+OPERATORS, WORD = re.compile(r"\*\*-?\d+|\^-?\d+|[*/·()\s]"), re.compile(r"\S+")
 
-    units: Any = pint.UnitRegistry()
+
+@functools.cache
+def registry(common: bool) -> Any:
+    """Return a registry of pint, of DEFINITIONS only or of all it knows, with the equivalent."""
+    import pint  # imported here: it costs 0.2 s
+
+    units: Any = pint.UnitRegistry(None if common else "")
+    if common:
+        units.load_definitions(DEFINITIONS.strip().splitlines())
     units.define("equivalent = [equivalent] = eq")
     power = re.compile(r"(?<![A-Za-z0-9_])([kcdmuµ]?m)([23])(?![A-Za-z0-9_.])")
     units.preprocessors.append(lambda text: power.sub(r"\1**\2", text))
@@ -51,9 +80,14 @@ def factor(unit: str, target: str) -> float:
 
     Raises ValueError if `unit` is not a unit or cannot be converted.
     """
-    units = registry()
     if len(unit) > 40 or not UNIT.fullmatch(unit) or POWER.search(unit):
         raise ValueError(f"{quoted(unit)} is not a unit")
+    words = WORD.findall(OPERATORS.sub(" ", f"{unit} {target}"))
+    return convert(registry(common=bool(words) and COMMON.issuperset(words)), unit, target)
+
+
+def convert(units: Any, unit: str, target: str) -> float:
+    """Return `factor` as a registry of pint has it; ValueError if it has not."""
     try:
         parsed = units.parse_units(unit if not unit.startswith("/") else "1" + unit)
     except Exception:                           # pint lets errors of the tokenizer and eval through

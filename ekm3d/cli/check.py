@@ -28,7 +28,7 @@ def command(args: argparse.Namespace) -> int:
     print(case.describe())
     print_warnings(case.warnings)
     backend = backend_of(args.backend)
-    print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.processes))
+    print(memory_estimate.text(case.grid, case.chemistry, backend, case.processes))
     sim = Simulation(case, backend, ALONE)
     text, remarks = estimate(sim)
     print(text)

@@ -30,7 +30,7 @@ def block(sim: Simulation) -> dict[str, Any]:
             "origin [m]": list(whole.origin), "components": list(chem.components),
             "species": list(chem.species), "exchange species": list(chem.exchange),
             "minerals": list(chem.minerals),
-            "slow processes": sorted(sim.case.rates.processes),
+            "slow processes": sorted(sim.case.processes),
             "response of the medium": bool(sim.nonequilibrium.media),
             "electrodes": list(sim.electrodes.names),
             "voxels of the electrodes": hashlib.sha256(ore.tobytes()).hexdigest()[:12]}

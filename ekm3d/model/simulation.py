@@ -4,9 +4,10 @@ A step goes one way: potential and water flow at t, transport and catholytes to 
 and slow processes at t + dt. The loop of a whole run is in `loop`.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.nonreactive import NonReactive
 from ekm3d.diagnostics.balances import Balances
 from ekm3d.diagnostics.boundary_values import BoundaryValues
+from ekm3d.diagnostics.derived_fields import snapshot
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST
 from ekm3d.model import earlier_run, loop, memory_estimate
@@ -68,7 +70,7 @@ class Simulation:
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, self.physics = self.domain.grid, case.physics
         memory_estimate.require(case.path, self.grid, self.chem, self.backend,
-                                case.rates.processes, team.comm)
+                                case.processes, team.comm)
         self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         self._bind_boundaries()
         self._bind_chemistry()
@@ -153,7 +155,7 @@ class Simulation:
         """State at t = 0: ore wetted and in equilibrium, tanks and reservoirs filled."""
         case, chem = self.case, self.chem
         s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides),
-                  case.rates.processes)
+                  case.processes)
         totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
                                         keep_acidity=not self.physics.potential)
         for k, total in enumerate(totals):
@@ -288,6 +290,42 @@ class Simulation:
                 s.leachate_volume += out
             else:
                 s.drained_volume += out
+
+    # ---- from Python ----
+
+    def steps(self, until: float | None = None) -> Iterator[Self]:
+        """Advance step by step to the time `until` [s], by default the end; yield self after each.
+
+        Between two steps the supply may be changed (`set_supply`), and everything looked at.
+        ConvergenceError as `step`.
+        """
+        end = self.schedule.end if until is None else min(until, self.schedule.end)
+        while self.state.time < end - self.schedule.slack:
+            self.step(end)
+            yield self
+
+    def set_supply(self, voltage: float | None = None, current: float | None = None) -> None:
+        """Have the supply of the present stage give a voltage [V] or a current [A] from now on.
+
+        ValueError unless exactly one is given, finite and not negative. A run that was changed
+        so is not the one of its case: `run` and `ekm3d resume` know nothing of it.
+        """
+        given = [value for value in (voltage, current) if value is not None]
+        if len(given) != 1 or not 0.0 <= given[0] < np.inf:
+            raise ValueError(f"a voltage or a current of 0 or more is needed, not "
+                             f"voltage={voltage}, current={current}")
+        self.schedule.change(self.state.time, voltage=voltage or 0.0, current=current)
+        self.drive = self.schedule.drive(self.state.time)
+
+    def field(self, name: str) -> np.ndarray:
+        """Return a field of a snapshot now, (nz, ny, nx[, 3]); KeyError with the names for others.
+
+        Potential and flows are those of the last step, or of `fields()` after it.
+        """
+        for label, values in snapshot(self):
+            if label == name:
+                return self.backend.to_numpy(values)
+        raise KeyError(f"no field {name!r}; there are {', '.join(n for n, _ in snapshot(self))}")
 
     # ---- a whole run ----
 

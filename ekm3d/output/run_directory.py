@@ -141,7 +141,7 @@ class NonRootOutput:
 
     def __init__(self, sim: Simulation, path: Path, kept: Position | None = None) -> None:
         self.sim, self.path = sim, path
-        fields = dynamic_fields(sim)
+        fields = list(dynamic_fields(sim))
         self.snapshots = snapshots(path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
                                    sim.case.output.mode, kept=kept.snapshots if kept else None)
         self.writer = BackgroundWriter()

@@ -96,6 +96,13 @@ class ElectricalBoundary:
         level[self.contacts.faces.strip] = self.level
         return level
 
+    def present_potential(self) -> np.ndarray:
+        """Return `electrode_potential`; NaN for a strip or side that carries no current now."""
+        used = np.zeros(self.contacts.count, bool)
+        for group in self.groups:
+            used[self.contacts.faces.strip[group.faces]] = True
+        return np.where(used, self.electrode_potential(), np.nan)
+
     def phi_at_faces(self, phi: Array) -> np.ndarray:
         """Return phi [V] of the voxel at every face; in metal that of the last complete solution.
 
@@ -224,8 +231,7 @@ class ElectricalBoundary:
         np.copyto(self.source, f)
         self.domain.add_at(self.coupling, voxel, coupling)
         self.domain.add_at(self.source, voxel, source)
-        sz, sy, sx = conductance
-        elliptic.solve(sx, sy, sz, self.coupling, self.source, phi, trend=trend)
+        elliptic.solve(conductance, self.coupling, self.source, phi, trend=trend)
         iterations = elliptic.iterations
         if controlled:
             iterations += self._control(elliptic, conductance, coupling, source, phi, controlled)
@@ -245,7 +251,6 @@ class ElectricalBoundary:
         controlled: (number of the group, its active faces). Returns iterations of the solver.
         """
         voxel, iterations = self.contacts.faces.voxel, 0
-        sz, sy, sx = conductance
         gains = np.zeros((len(controlled), len(controlled)))
         missing = np.zeros(len(controlled))
         responses = []
@@ -254,7 +259,7 @@ class ElectricalBoundary:
             response_source, = self.scratch[RESPONSE]
             response_source[...] = 0.0
             self.domain.add_at(response_source, voxel[active], coupling[active])
-            elliptic.solve(sx, sy, sz, self.coupling, response_source, u, "unit response",
+            elliptic.solve(conductance, self.coupling, response_source, u, "unit response",
                            reuse=True)
             iterations += elliptic.iterations
             responses.append(u)

@@ -184,9 +184,8 @@ class Flow:
                 self._set_stored(self.coupling, dt)
             for place, (coupling, _) in zip(openings, conditions, strict=True):
                 self.domain.add_at(self.coupling, place.voxel, coupling)
-        sz, sy, sx = self.conductance
-        self.residual = self.elliptic.solve(sx, sy, sz, self.coupling, self.fixed, s.head, "head",
-                                            same, trend)
+        self.residual = self.elliptic.solve(self.conductance, self.coupling, self.fixed, s.head,
+                                            "head", same, trend)
         self.iterations += self.elliptic.iterations
 
     def _same_operator(self, conditions):

@@ -8,8 +8,8 @@ KERNEL sum_segments(Grid g, const real* __restrict__ a, real* __restrict__ SEGME
         const Offset start = at(0, j, k, g);
         EKM_SEGMENTS(s, g) {
             Segment sum;
-            EKM_SEGMENT(l, s, g) sum[l] = a[start + s * g.segment + l];
-            sums[segment_at(s, j, k, g)] = of_segment(sum);
+            EKM_SEGMENT(l, s, g) sum[l] = a[start + s * SEGMENT + l];
+            put_sums(sum, sums, s, j, k, g);
         }
     }
 }
@@ -23,10 +23,10 @@ KERNEL dot_segments(Grid g, const real* __restrict__ a, const real* __restrict__
         EKM_SEGMENTS(s, g) {
             Segment sum;
             EKM_SEGMENT(l, s, g) {
-                const Offset c = start + s * g.segment + l;
+                const Offset c = start + s * SEGMENT + l;
                 sum[l] = a[c] * b[c];
             }
-            sums[segment_at(s, j, k, g)] = of_segment(sum);
+            put_sums(sum, sums, s, j, k, g);
         }
     }
 }

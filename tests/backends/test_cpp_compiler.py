@@ -57,7 +57,7 @@ def test_a_cache_that_cannot_be_written_is_named_and_replaced(monkeypatch, tmp_p
 
 def works(backend):
     """True if y = A x of ones is 6 x 0 + 1 in an inner voxel: the kernel runs."""
-    values = [np.ones(GRID.padded) for _ in range(6)]       # ax, ay, az, b, x, y
+    values = [np.ones((3, *GRID.padded)), *np.ones((3, *GRID.padded))]      # face, b, x, y
     backend.bind(apply_operator)(GRID, *values)
     return values[-1][3, 3, 3] == 1.0
 

@@ -41,7 +41,7 @@ def test_the_peak_is_predicted_within_15_percent(monkeypatch, backend, run):
     peaks = bench(monkeypatch)
     where, overrides = peaks.RUNS[run]
     case = Case.read(case_path(where), overrides)
-    wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, case.rates.processes)
+    wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, case.processes)
     assert wanted == pytest.approx(peaks.measured(where, overrides, backend), rel=0.15)
 
 
@@ -61,7 +61,7 @@ def test_the_peak_on_a_device_is_predicted_within_15_percent(monkeypatch, tmp_pa
     where, overrides = bench(monkeypatch).RUNS[run]
     case = Case.read(case_path(where), (*overrides, f"grid.spacing={spacing}"))
     Simulation(case, "cuda").run(tmp_path, quiet=True)
-    wanted = (memory_estimate.predicted(case.grid, case.chemistry, "cuda", case.rates.processes)
+    wanted = (memory_estimate.predicted(case.grid, case.chemistry, "cuda", case.processes)
               - memory_estimate.RULES["cuda"].base)
     assert wanted == pytest.approx(held.peak - before, rel=0.15)
 
