@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ekm3d.quoting import quoted
 from ekm3d.quoting import legible, quoted
 from ekm3d.thermodata.formulas import canonical
 

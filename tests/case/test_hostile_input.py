@@ -86,6 +86,8 @@ def test_any_type_in_any_place_is_read_or_refused_clearly(small, key, value):
     ("grid.spacing", '"' + "9" * 5000 + ' m"', "it has 5002 characters"),
     ("grid.spacing", "9" * 390, "too large for an integer of TOML"),
     ("grid.spacing", "0x" + "f" * 300, "too large for an integer of TOML"),
+    ("chemistry.groups", "{ x = false }", "should be 'REE', 'impurity' or 'ammonium', not 'x'"),
+    ("chemistry.groups", "{ REE = false }", "should be a list in brackets, not False"),
     ("description", "[1]", "should be text in quotes, not [1]"),
     ("electrodes.row.0.name", '"a\\u0000b"', "cannot name a row"),
     ("electrodes.row.0.name", '"' + "n" * 101 + '"', "over 100 letters"),
