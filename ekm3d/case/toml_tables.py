@@ -15,7 +15,6 @@ from ekm3d.case.units import QuantityKind
 from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
-
 ROUNDS = 100        # in which the wrong values of a table are found, some behind others
 KEY = "[key]"       # of pydantic, in the place of an error in a key
 
