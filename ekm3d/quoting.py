@@ -4,6 +4,7 @@ A value that is wrong may be a number of a million digits, a table of a thousand
 control characters. A message shows its beginning.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 LONGEST, WHOLE = 80, 400          # characters of a quoted value, and of a whole message
 LARGEST = 10**20                  # integers from here on are described, not written
+OBJECT = re.compile(r"<[\w.]+(?: \w+)* at 0x[0-9a-fA-F]+>")     # in messages of libraries
 PARTS = 4                         # entries of a list or a table that are shown
 UNREADABLE = "(unreadable)"       # for anything else
 
@@ -29,6 +31,7 @@ def legible(text: str, longest: int = WHOLE) -> str:
 
     The middle of a longer one is left out: its beginning names the place, its end the remedy.
     """
+    text = OBJECT.sub("...", text)
     if len(text) > longest:
         half = (longest - 5) // 2
         text = f"{text[:half]} ... {text[-half:]}"

@@ -48,6 +48,11 @@ def test_a_long_message_keeps_its_place_and_its_remedy():
     assert shown.startswith("case.toml:3: x") and shown.endswith("; write \"5 cm\"")
 
 
+def test_objects_of_libraries_are_left_out():
+    """NumPy says so of a damaged header of a .npy file."""
+    assert legible("malformed node: <ast.Name object at 0x7ffb355c4850>") == "malformed node: ..."
+
+
 def test_of_many_names_some_are_listed():
     assert some(["a", "b"]) == "a, b" and some([]) == "none"
     assert some(map(str, range(1000)), 3) == "0, 1, 2 and 997 more"
