@@ -89,7 +89,7 @@ class CppBackend(Backend):
 
     def _library(self, source, text, constants):
         """The library of the present flags; a cached one that is damaged is compiled anew."""
-        options = (*self.flags, *contraction(text), *defines(constants))
+        options = (*dict.fromkeys((*self.flags, *contraction(text))), *defines(constants))
         whole = pasted(source, text)
         digest = hashlib.sha256(repr((whole, options, self.stamp, SEAL)).encode()).hexdigest()[:24]
         name = f"{Path(source).stem}-{digest}.so"
