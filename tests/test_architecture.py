@@ -24,10 +24,11 @@ RESERVED = {
     "cupy": {"backends.choose"},
     "ctypes": {"backends.base", "backends.cpp", "backends.compiled_operator", "grid.grid"},
     "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
-    "subprocess": {"backends.cpp_compiler", "output.provenance", "parallel.gpu_sharing"},
+    "subprocess": {"hdf5_child", "backends.cpp_compiler", "output.provenance",
+                   "parallel.gpu_sharing"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
              "output.results", "output.provenance", "output.xdmf", "output.xarray_backend",
-             "case.array_files", "hdf5_file"},
+             "hdf5_child", "hdf5_file"},
 }
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}

@@ -14,9 +14,11 @@ snapshot's vectors, or of an equilibrium's lists; BASE is the memory that a driv
 stack of the kernel `newton`.
 """
 
+import platform
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -124,18 +126,26 @@ def by_ranks(grid: Grid, chem: ChemicalSystem, backend: Backend, count: int,
 
 
 def require(path: str | Path, grid: Grid, chem: ChemicalSystem, backend: Backend,
-            processes: Collection[str] = ()) -> None:
-    """Raise InsufficientMemory if the run does not fit into the device's free memory.
+            processes: Collection[str] = (), comm: Any = None) -> None:
+    """Raise InsufficientMemory if the run does not fit into the free memory of a computer or GPU.
 
-    path: case directory, for the message.
+    path: case directory, for the message; grid: of this rank; comm: of all ranks, which raise the
+    same error. Ranks of one computer share its memory; GPUs are not shared.
     """
     free, needed = backend.free_memory(), predicted(grid, chem, backend.name, processes)
-    if free is None or needed <= free:
-        return
-    edge = fitting(grid, chem, backend.name, free, processes)
-    spacing = edge and " x ".join(f"{edge * d:.3g}" for d in grid.spacing)
-    hint = f"voxels of {spacing} m would fit" if edge else "no grid would fit"
-    raise InsufficientMemory(
-        f"{path}/case.toml: grid.spacing: {int(np.prod(grid.cells)):,} voxels take "
-        f"{needed / GIB:.2f} GiB on backend "
-        f"{backend.name}, and {free / GIB:.2f} GiB are free; {hint}")
+    here = (platform.node(), backend.device, needed, free, int(np.prod(grid.cells)))
+    ranks = [here] if comm is None else comm.allgather(here)
+    for place in dict.fromkeys(rank[:2] for rank in ranks):
+        there = [rank for rank in ranks if rank[:2] == place]
+        free = min((rank[3] for rank in there if rank[3] is not None), default=None)
+        needed, count = sum(rank[2] for rank in there), len(there)
+        if free is None or needed <= free:
+            continue
+        edge = fitting(grid, chem, backend.name, free / count, processes)
+        spacing = edge and " x ".join(f"{edge * d:.3g}" for d in grid.spacing)
+        hint = f"voxels of {spacing} m would fit" if edge else "no grid would fit"
+        shared = f" in {count} processes on {place[0]}" if count > 1 else ""
+        raise InsufficientMemory(
+            f"{path}/case.toml: grid.spacing: {sum(rank[4] for rank in there):,} voxels take "
+            f"{needed / GIB:.2f} GiB{shared} on backend {backend.name}, and {free / GIB:.2f} GiB "
+            f"are free; {hint}")

@@ -71,7 +71,7 @@ class Simulation:
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, self.physics = self.domain.grid, case.physics
         memory_estimate.require(case.path, self.grid, self.chem, self.backend,
-                                case.processes)
+                                case.processes, team.comm)
         self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         self._bind_boundaries()
         self._bind_chemistry()
