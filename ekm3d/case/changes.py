@@ -18,7 +18,7 @@ from ekm3d.case.schema import CaseFile
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.toml_text import load
 
-FREE = ("title", "description", "output")
+FREE = ("title", "description", "folders", "output")
 SECTIONS = ("grid", "chemistry", "ore", "water", "electrodes", "wells", "sides",
             "sampling", "probes", "rates", "response", "mobility")
 STAGE = "schedule.stage"

@@ -13,6 +13,7 @@ from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
 from ekm3d.constants import ZERO_CELSIUS
+from ekm3d.quoting import quoted
 
 LENGTH = QuantityKind("m", "0.5 m")
 
@@ -64,7 +65,7 @@ def _celsius(value):
         return kind.check(round(float(number) - zero, 9), value)
     except (TypeError, ValueError) as e:
         reason = "" if zero is None else f": {e}"
-        raise ValueError(f"cannot read {value!r} as a temperature{reason}; write e.g. '25 C'"
+        raise ValueError(f"cannot read {quoted(value)} as a temperature{reason}; write e.g. '25 C'"
                          ) from None
 
 
@@ -354,6 +355,7 @@ class CaseFile(Table):
 
     title: str = ""
     description: str = ""
+    folders: list[str] = []
     physics: PhysicsEntry = PhysicsEntry()
     grid: Grid
     ore: Ore

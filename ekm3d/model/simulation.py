@@ -23,7 +23,7 @@ from ekm3d.chemistry.nonreactive import NonReactive
 from ekm3d.diagnostics.balances import Balances
 from ekm3d.diagnostics.boundary_values import BoundaryValues
 from ekm3d.diagnostics.derived_fields import snapshot
-from ekm3d.errors import ConvergenceError
+from ekm3d.errors import PlanError
 from ekm3d.grid.grid import GHOST
 from ekm3d.model import earlier_run, loop, memory_estimate
 from ekm3d.model.heun import HeunStage
@@ -57,7 +57,8 @@ class Simulation:
 
     state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
     length [s]; boundary_values: currents, voltages and water at electrodes and sides; begun: where
-    the first contents come from, "" where the case has them.
+    the first contents come from, "" where the case has them; longest: bound on the coming step [s],
+    where one has failed; tried: length of the one under way, even if it fails [s].
     """
 
     def __init__(self, case: Any, backend: str | Backend = "auto", team: Alone = ALONE):
@@ -70,7 +71,7 @@ class Simulation:
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, self.physics = self.domain.grid, case.physics
         memory_estimate.require(case.path, self.grid, self.chem, self.backend,
-                                case.processes)
+                                case.processes, team.comm)
         self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         self._bind_boundaries()
         self._bind_chemistry()
@@ -81,6 +82,7 @@ class Simulation:
         self.heun = HeunStage(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
         self._wanted = self._feedback = case.schedule.fixed_step or case.schedule.max_step
+        self.longest, self.tried = np.inf, 0.0
 
     # ---- set-up ----
 
@@ -200,13 +202,16 @@ class Simulation:
     def step(self, until: float | None = None) -> float:
         """Advance by one step, at most to the time `until` [s]; return dt [s].
 
-        ConvergenceError where a solver fails or a fixed step is too long.
+        ConvergenceError where a solver fails, PlanError where a fixed step is too long.
         """
         s, plan = self.state, self.case.schedule
         marks = () if until is None else (until,)
         if not self.physics.transport:
             self._wanted = self._feedback = self.schedule.clip(
                 plan.fixed_step or plan.max_step, s.time, *marks)
+        self._wanted, self._feedback = (min(dt, self.longest)
+                                        for dt in (self._wanted, self._feedback))
+        self.tried = min(GROWTH * self._wanted, plan.max_step)
         self.fields()                                                    # phi, water    at t
         if self.storing:
             self._solve_flow(s)                                          # head          at t + dt
@@ -214,7 +219,7 @@ class Simulation:
             limit = self.transport.prepare(s, self.potential, self.flow)
             self._wanted = self._length(limit)
             self._feedback = feedback_time(self._wanted, self.transport.stirring)
-        self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
+        self.dt = self.tried = dt = self.schedule.clip(self._wanted, s.time, *marks)
         if self.physics.transport:
             if plan.order == 2:
                 self.heun.correct(dt)                                    # mean rates over dt
@@ -241,15 +246,15 @@ class Simulation:
         if fixed is None:
             stage = self.schedule.stages[self.drive.stage]
             if limit < self.case.schedule.least_step * stage.duration:
-                raise ConvergenceError(
+                raise PlanError(
                     f"at t = {self.state.time:g} s a step may take no more than {limit:.3g} s: "
                     f"{cause_of_step(self.transport)}; stage {stage.name!r} would need "
                     f"{stage.duration / limit:,.0f} of them; lower the voltage or current, give "
                     "a current a limit, or allow such steps by schedule.least_step")
             return min(limit, self.charge_limit(), self.case.schedule.max_step,
-                       GROWTH * self._wanted)
+                       GROWTH * self._wanted, self.longest)
         if fixed > limit * (1 + 1e-9) / self.case.schedule.cfl:
-            raise ConvergenceError(
+            raise PlanError(
                 f"schedule.fixed_step = {fixed:g} s is longer than the "
                 f"{limit / self.case.schedule.cfl:.3g} s that keep every species "
                 f"positive at t = {self.state.time:g} s; choose a shorter one")

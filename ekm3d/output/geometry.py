@@ -11,10 +11,9 @@ import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-
-from ekm3d.case.case_data import CaseData
 
 GEOMETRY_FILES = ELECTRODES, WELLS, POINTS = "electrodes.vtp", "wells.vtp", "points.vtp"
 CORNERS = np.array([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
@@ -22,8 +21,11 @@ QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (
 Values = Mapping[str, Sequence[int] | Sequence[str]]      # name -> a number or text per shape
 
 
-def write_geometry(directory: Path, case: CaseData) -> None:
-    """Write the files; one that would be empty is not written. OSError where they cannot be."""
+def write_geometry(directory: Path, case: Any) -> None:
+    """Write the files of a case (electrodes, wells, sampling, probes).
+
+    One that would be empty is not written. OSError where they cannot be.
+    """
     strips = [(box, r + 1, f"{row.name}.{n + 1}", row.name)
               for r, row in enumerate(case.electrodes.rows) for n, box in enumerate(row.boxes)]
     boxed = [well for well in case.wells if well.box is not None]

@@ -151,26 +151,20 @@ class Results:
                                ) from error
 
     def plot(self, *columns: str, axes: Any = None) -> Any:
-        """Draw columns of the series over time with matplotlib; return the axes.
+        """Draw columns of the series over time with pandas and matplotlib; return the axes.
 
         ResultsError for an unknown column or columns of different units.
         """
-        from matplotlib import pyplot  # of the extra `viz`
-        series, units = self.series, self.units
+        table, units = self.frame, self.units
         for name in columns:
-            if name not in series:
-                close = difflib.get_close_matches(name, series, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(series)}"
+            if name not in table:
+                close = difflib.get_close_matches(name, [*table], 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(table)}"
                 raise ResultsError(f"{self.directory}: no column {name!r}; {hint}")
         if len({units[name] for name in columns}) > 1:
             raise ResultsError(f"{', '.join(columns)} have different units; draw them apart")
-        axes = axes or pyplot.subplots()[1]
-        for name in columns:
-            axes.plot(series["time"], series[name], label=name)
-        axes.set_xlabel(f"time ({units['time']})")
-        axes.set_ylabel(units[columns[0]] if columns else "")
-        axes.legend()
-        return axes
+        return table[[*columns]].plot(ax=axes, xlabel=f"time ({units['time']})",
+                                      ylabel=units[columns[0]] if columns else "")
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.directory / name

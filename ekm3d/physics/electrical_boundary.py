@@ -56,7 +56,8 @@ class BoundaryState:
 class ElectricalBoundary:
     """Boundary faces during the solution for the potential.
 
-    into_ore, drop, level, previous_drop, use_smaller_side: see BoundaryState. controlled_level:
+    into_ore, drop, level, previous_drop, use_smaller_side: see BoundaryState. solved: into_ore of
+    the last complete solution, where a step takes a mean of two. controlled_level:
     {number of a group: last level found for its current [V]}.
     """
 
@@ -74,7 +75,7 @@ class ElectricalBoundary:
         self.into_ore, self.drop, self.level, self.previous_drop = (np.zeros(n) for _ in range(4))
         self.use_smaller_side, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
         self.splitting, self.half_split = np.zeros(n), np.zeros(n)     # s, and half voltage [V]
-        self.kinds = np.full(n, CLOSED)
+        self.kinds, self.solved = np.full(n, CLOSED), np.zeros(n)
         self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
         self.metal_phi = np.zeros(self.metal_faces.size)
         self.groups: list = []
@@ -115,6 +116,7 @@ class ElectricalBoundary:
     def finish(self) -> None:
         """Take the potential of the metal over from a complete solution."""
         self.metal_phi = self.electrode_potential()[self.metal_electrode]
+        self.solved = self.into_ore.copy()
 
     @property
     def state(self) -> BoundaryState:

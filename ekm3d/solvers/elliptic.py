@@ -277,4 +277,4 @@ class EllipticSolver:
             f"{quantity}: conjugate gradients stopped after {self.iterations} iterations at a "
             f"residual of {relative_residual:.1e} of the source "
             f"(required {self.tolerance:.0e}); conductance contrast "
-            f"{float(d.max() / d[d > 0].min()):.1e}")
+            f"{float(d.max() / d[d > 0].min()):.1e}", worst=abs(self.r))

@@ -1,5 +1,6 @@
 // Conjugate gradients for the 7-point operator A: products, residuals and vector updates.
 // Twin of ekm3d/solvers/elliptic.py.
+// needs parallel/segments.cuh
 
 // face (3, voxels): conductances, axis 0, 1, 2 = z, y, x, stored with the voxel below the face.
 

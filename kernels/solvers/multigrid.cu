@@ -8,6 +8,7 @@
 // that rounding never couples a constant to anything: the operator in single precision is still
 // that of a medium, each of its conductances wrong by a few 1e-8. All ghosts are zero, and the
 // last children of a coarse voxel may be ghosts.
+// needs parallel/segments.cuh
 
 // FIRST and SECOND, weights of the smoother's steps, and the steps of a cycle, FROM_ZERO, ..., come
 // with the generated header.

@@ -7,7 +7,7 @@ from helpers.salt_block import salt_case
 from ekm3d import Case, Simulation
 
 bmipy = pytest.importorskip("bmipy")
-from ekm3d.model.bmi import Ekm3dBmi  # noqa: E402
+from ekm3d.coupling.bmi import Ekm3dBmi  # noqa: E402
 
 
 @pytest.fixture
