@@ -16,7 +16,7 @@ SCREEN = "-screen 0 1400x900x24"
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("pvpython") or not shutil.which("xvfb-run"),
-                    reason="pvpython and xvfb-run are not installed (Debian: python3-paraview, xvfb)")
+                    reason="pvpython or xvfb-run is missing (Debian: python3-paraview, xvfb)")
 def test_a_run_is_shown(tmp_path):
     """A picture in which ore, surfaces and electrodes are seen: hundreds of colours, not one."""
     from ekm3d import Case
