@@ -197,6 +197,13 @@ class Balances:
         self.mass_max = np.maximum(self.mass_max, error / np.where(scale > 0, scale, never_there))
         return self.mass_max
 
+    def columns(self) -> dict[str, float | None]:
+        """Return the columns {name[unit]: value} of the series with the errors so far."""
+        errors = self.mass_errors()
+        return {"mass_balance[1]": None if errors is None else float(errors.max(initial=0.0)),
+                "charge_balance[1]": self.charge_max, "faraday_error[1]": self.faraday_error(),
+                "water_balance[1]": self.water_max}
+
     def faraday_error(self) -> float | None:
         """Largest error of the boxes around the rows; None where no row has passed a current."""
         return max((error for box in self.boxes if (error := box.error()) is not None),
