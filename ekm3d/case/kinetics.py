@@ -16,7 +16,7 @@ from ekm3d.case.units import QuantityKind, factor, per_kg, positive
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
 from ekm3d.chemistry.system import ChemicalSystem
-from ekm3d.state import PROCESSES
+from ekm3d.state import IMMOBILE, KINETICS, SLOW_SITES
 from ekm3d.suggest import suggest
 
 SHARE = QuantityKind("", "0.3", 0.0, 1.0, below=True)
@@ -36,8 +36,9 @@ class Rates:
     @property
     def processes(self) -> tuple[str, ...]:
         """Those of `state.PROCESSES` that take part."""
-        there = bool(self.laws), self.slow_sites is not None, self.immobile is not None
-        return tuple(name for name, used in zip(PROCESSES, there, strict=True) if used)
+        there = {KINETICS: bool(self.laws), SLOW_SITES: self.slow_sites is not None,
+                 IMMOBILE: self.immobile is not None}
+        return tuple(name for name, used in there.items() if used)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (process, rate) of every process, for a report."""

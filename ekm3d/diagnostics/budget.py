@@ -21,7 +21,7 @@ class Budget:
     def __init__(self, sim: BudgetView):
         self.sim = sim
         self.wells = len(sim.flow.sources)
-        self.ways = (*(f"well_{well.name}" for well in sim.case.wells),
+        self.ways = (*(well.way for well in sim.case.openings),
                      *(f"side_{side.face}" for side in sim.case.sides))
         n, k = len(self.ways), len(sim.chem.components)
         self.water_in, self.water_out = np.zeros(n), np.zeros(n)
@@ -38,7 +38,7 @@ class Budget:
     @property
     def lost(self) -> np.ndarray:
         """Amount (components,) [mol] that has left, neither as leachate nor on a plate."""
-        kinds = [well.kind for well in self.sim.case.wells]
+        kinds = [well.kind for well in self.sim.case.openings]
         lost = np.array([kind != "collector" for kind in kinds]
                         + [True] * (len(self.ways) - self.wells), bool)
         return self.moved_out[lost].sum(0) + self.given_off

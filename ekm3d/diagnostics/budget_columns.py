@@ -41,7 +41,7 @@ def flows(run: RunView) -> Iterator[tuple[str, float, np.ndarray]]:
 
     An injection has no way out, a drain or a collector none in.
     """
-    budget, kinds = run.balances.budget, [well.kind for well in run.case.wells]
+    budget, kinds = run.balances.budget, [well.kind for well in run.case.openings]
     for n, way in enumerate(budget.ways):
         kind = kinds[n] if n < len(kinds) else "side"
         if kind not in OUTFLOW_ONLY:

@@ -12,7 +12,8 @@ from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.scratch import SOURCES
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.boundaries.wells import Openings, Wells
+from ekm3d.boundaries.openings import Openings
+from ekm3d.boundaries.wells import Wells
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, faces
@@ -156,6 +157,12 @@ class Flow:
     def _set_stored(self, out, dt):
         """Set `out` to the water that a voxel stores per head and time  [m2/s]."""
         np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
+
+    def advance(self, s: State) -> None:
+        """Take over what the water of a step leaves in the state: nothing in full pores."""
+
+    def take_up(self, s: State) -> None:
+        """Have the rock follow the water of a state that was restored: nothing in full pores."""
 
     def through_sides(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the water into and out of the block through every side, each (sides,) [m3/s]."""
