@@ -32,8 +32,10 @@ KERNEL_CONSTANTS = {"SMALL_SHARE": SMALL, "SERIES_TERMS": TERMS,
 
 def air_entry(curve: Any) -> Any:
     """Return the suction [m] up to which the rock stays full."""
-    alpha = np.where(curve[MODEL] > 0, curve[ALPHA], 1.0)
-    return np.where(curve[MODEL] == MODELS["Brooks-Corey"], 1.0 / alpha, curve[AIR_ENTRY])
+    brooks = curve[MODEL] == MODELS["Brooks-Corey"]
+    if not brooks.any():
+        return curve[AIR_ENTRY]
+    return np.where(brooks, 1.0 / np.where(brooks, curve[ALPHA], 1.0), curve[AIR_ENTRY])
 
 
 def _mode(s: Any, alpha: Any, n: Any) -> tuple[Any, Any, Any]:
@@ -54,9 +56,9 @@ def _two_modes(s: Any, curve: Any) -> tuple[Any, Any, Any]:
     """The same of both modes together, S not divided by that at the air-entry value."""
     alpha, n, share = curve[ALPHA], curve[N], curve[SHARE_2]
     s_1, slope_1, f_1 = _mode(s, alpha, n)
-    if not np.any(share > 0):
-        return s_1, slope_1, f_1
     both = share > 0
+    if not both.any():
+        return s_1, slope_1, f_1
     alpha_2, n_2 = np.where(both, curve[ALPHA_2], alpha), np.where(both, curve[N_2], n)
     s_2, slope_2, f_2 = _mode(s, alpha_2, n_2)
     weight = (1.0 - share) * alpha + share * alpha_2
@@ -69,30 +71,27 @@ def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
 
     Without pores (model 0): 0, 0, 0.
     """
-    model, full = curve[MODEL], -pressure_head <= air_entry(curve)
-    s = np.where(full | (model == 0), 1.0, -pressure_head)
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        parts = [_van_genuchten(s, curve, model), _gardner(s, curve), _brooks_corey(s, curve)]
-    out = [np.where(model > 0, value, 0.0) for value in (1.0, 0.0, 1.0)]
-    for code, values in zip(MODELS.values(), parts, strict=True):
-        for n, value in enumerate(values):
-            out[n] = np.where((model == code) & ~full, value, out[n])
-    return out[0], out[1], out[2]
+    model, s = curve[MODEL], -pressure_head
+    dry = (model > 0) & (s > air_entry(curve))
+    out = (np.where(model > 0, 1.0, 0.0), np.zeros(np.shape(s)), np.where(model > 0, 1.0, 0.0))
+    with np.errstate(over="ignore", under="ignore"):
+        for name, law in LAWS.items():
+            mine = dry & (model == MODELS[name])
+            if mine.any():
+                for values, found in zip(out, law(s[mine], [p[mine] for p in curve]),
+                                         strict=True):
+                    values[mine] = found
+    return out
 
 
-def _van_genuchten(s, curve, model):
-    """S_e, slope, K_r; curves of other models are replaced by a harmless one."""
-    mine = model == MODELS["van Genuchten"]
-    curve = [np.where(mine, values, safe) for values, safe in zip(
-        curve, (1.0, 1.0, 2.0, 0.0, 1.0, 0.5, 0.0, 1.0, 2.0, 0.0), strict=True)]
+def _van_genuchten(s, curve):
+    """(S_e, dS_e/dpsi, K_r) at suctions s above the air-entry value; likewise below."""
     saturation, slope, bracket = _two_modes(s, curve)
     entry = curve[AIR_ENTRY]
-    if np.any(entry > 0):
-        at_entry = _two_modes(np.where(entry > 0, entry, 1.0), curve)
-        saturation, slope, bracket = (
-            np.where(entry > 0, value / there, value)
-            for value, there in zip((saturation, slope, bracket),
-                                    (at_entry[0], at_entry[0], at_entry[2]), strict=True))
+    if (entry > 0).any():
+        there = _two_modes(np.where(entry > 0, entry, 1.0), curve)
+        full, whole = (np.where(entry > 0, value, 1.0) for value in (there[0], there[2]))
+        saturation, slope, bracket = saturation / full, slope / full, bracket / whole
     relative = np.exp(curve[CONNECTIVITY] * np.log(saturation)) * bracket * bracket
     return saturation, -slope / s, relative
 
@@ -103,11 +102,13 @@ def _gardner(s, curve):
 
 
 def _brooks_corey(s, curve):
-    n = np.where(curve[MODEL] == MODELS["Brooks-Corey"], curve[N], 1.0)
-    log_s = np.log(np.where(curve[MODEL] > 0, curve[ALPHA], 1.0) * s)
+    n, log_s = curve[N], np.log(curve[ALPHA] * s)
     saturation = np.exp(-n * log_s)
     return (saturation, n * saturation / s,
             np.exp(-(n * (curve[CONNECTIVITY] + 2.0) + 2.0) * log_s))
+
+
+LAWS = {"van Genuchten": _van_genuchten, "Gardner": _gardner, "Brooks-Corey": _brooks_corey}
 
 
 def water_content(pressure_head: Any, curve: Any) -> Any:

@@ -71,7 +71,8 @@ class Flow:
     water: (3, padded) flow across faces, up the axis [m3/s]; wells: for each well its Openings
     and the flow into the ore there [m3/s]; out: flow out of the ore at every boundary face, into
     tanks and through sides [m3/s]; stage: number of that of the last solution; residual: of the
-    last solution, relative; storing: True where the rock stores water.
+    last solution, relative; storing: True where the rock stores water; refused: (wells,) rain that
+    runs off [m3/s].
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, rock: Rock,
@@ -92,6 +93,7 @@ class Flow:
         self.control = WellControl(domain, rock, wells)
         self.wells: list[tuple[Openings, np.ndarray]] = []
         self.out = np.zeros(contacts.faces.strip.size)
+        self.refused = np.zeros(len(wells.all))
         self.iterations, self.residual, self.stage = 0, 0.0, 0
         self._set_conductance()
 

@@ -113,10 +113,14 @@ def face_mean(psi_a, psi_b, relative_a, relative_b, curve):
         reach = np.exp(start + half * (1.0 + place))
         return effective(offset - reach, curve)[2] * reach
 
-    ends = most * (wet + offset) + least * (dry + offset)
-    three = (ends + 4.0 * term(0.0)) / 3.0
-    five = (0.1 * ends + 49.0 / 90.0 * (term(-LOBATTO) + term(LOBATTO)) + 32.0 / 45.0 * term(0.0))
-    integral = half * np.where(least > NEAR * most, three, five)
+    ends, middle, far = most * (wet + offset) + least * (dry + offset), term(0.0), \
+        ~(least > NEAR * most)
+    integral = (ends + 4.0 * middle) / 3.0
+    if far.any():
+        five = 0.1 * ends + 32.0 / 45.0 * middle
+        five = five + 49.0 / 90.0 * term(-LOBATTO)
+        integral = np.where(far, five + 49.0 / 90.0 * term(LOBATTO), integral)
+    integral = half * integral
     mean[steep] = (integral + (high + wet)) / (high - low)
     return mean
 

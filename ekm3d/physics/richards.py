@@ -5,7 +5,7 @@
 Backward Euler in sub-steps of their own length; modified Picard (Celia, Bouloutas and Zarba 1990,
 Water Resour. Res. 26, 1483) in increments: with the residual r of the water of every voxel,
 
-    ((C + S_s S_w) V/dt - div K grad) dh = r,    h <- h + dh,    until |r| dt/V <= CLOSED
+    ((C + S_s S_w) V/dt - div K grad) dh = r,    h <- h + dh,    until |r| dt/V is CLOSED
 
 The matrix leaves out dK/dpsi, so that it stays symmetric and positive; where that does not
 converge, C is raised towards its largest value (L-scheme), and then the sub-step is cut. K, k_e and
@@ -42,13 +42,16 @@ from ekm3d.physics.retention import (
 )
 from ekm3d.physics.rock import Rock
 from ekm3d.retention_curves import SATURATED, steepest
+from ekm3d.solvers.anderson import Anderson
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
 
-CLOSED = 1e-9               # residual of a sub-step [1], as water content
-CLOSED_ENOUGH = 1e-7        # the same after LAST iterations
+CLOSED = {0: 1e-8, 10: 1e-7, 15: 1e-6}      # residual of a sub-step that is left to the next, as
+#                                             water content [1], from that iteration on
+NEAR = 0.03                 # residual [1] from which iterations are accelerated
 INNER = 1e-3                # relative residual of the linear problem of an iteration
-EASY, HARD, LAST = 6, 12, 40        # iterations: lengthen the step below, raise C above, give up
+PLAIN, EASY, HARD, LAST = 2, 8, 12, 24     # iterations: accelerated from, step is lengthened up to,
+#                                            C is raised from, given up after
 SLOPES = (0.1, 0.3, 1.0)    # of the largest C, after HARD, 1.5 HARD, 2 HARD iterations
 GROWTH, CUT = 2.0, 0.3      # of sub-steps
 SHORTEST = 1e-9             # sub-step over the step, below which the run ends
@@ -105,12 +108,13 @@ class Richards(Flow):
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.specific_storage = zeros(padded) if rock.storage is None else rock.storage
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
+        self.anderson = Anderson(grid, backend, domain)
         self.full_tortuosity = rock.tortuosity.copy()
         z = grid.centres(0)
         z = z[0] + grid.spacing_along(0) * (np.arange(padded[0]) - GHOST)
         self.z = backend.from_numpy(np.ascontiguousarray(z[:, None, None]))
         self.scale = max(domain.max(self.curve[SATURATED]), 1e-300)
-        self.refused, self.substeps, self.cuts = np.zeros(len(wells.all)), 0, 0
+        self.substeps = self.cuts = 0
         self.next_step = np.inf                  # s, of the next sub-step
 
     def _set_conductance(self):
@@ -200,14 +204,14 @@ class Richards(Flow):
         """Find the head at the end of a sub-step [s]; True if the water of every voxel closes."""
         g, bound = self.grid, self.control
         self.head_at_start[...] = self.head
+        self.anderson.forget()
         tolerance, self.elliptic.tolerance = self.elliptic.tolerance, INNER
         try:
             for n in range(LAST + 1):
                 slope = SLOPES[min(int(2 * (n - HARD) / HARD), 2)] if n >= HARD else 0.0
                 self._flows(sub, end, slope)
                 worst = self.domain.max(np.abs(self.source)) * sub / g.voxel_volume
-                if worst <= CLOSED * self.scale or (
-                        n == LAST and worst <= CLOSED_ENOUGH * self.scale):
+                if worst <= self.scale * max(left for m, left in CLOSED.items() if m <= n):
                     self.worst, self.tried = worst / self.scale, n
                     return True
                 if n == LAST or not np.isfinite(worst):
@@ -217,6 +221,8 @@ class Richards(Flow):
                 sz, sy, sx = self.conductance
                 self.elliptic.solve(sx, sy, sz, self.coupling, self.source, self.change, "head")
                 self.iterations += self.elliptic.iterations
+                if n >= PLAIN and (worst < NEAR or n >= HARD):
+                    self.anderson.mix(self.change, self.source)
                 self.head += self.change
         except ConvergenceError:
             return False
