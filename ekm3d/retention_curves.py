@@ -11,7 +11,7 @@ air-entry value h_e the rock stays full up to s = h_e, and S_e and the bracket o
 divided by their values there (Vogel et al. 2001, Ippisch et al. 2006): for n < 2 the slope of K_r is
 then finite. theta = theta_r + (theta_s - theta_r) S_e.
 
-A curve is the list of PARAMETERS, numbers or arrays of one shape. Twin of
+A curve is the list of PARAMETERS, arrays of one shape; `complete` sets those that follow. Twin of
 kernels/physics/retention_curves.cuh.
 """
 
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 PARAMETERS = ("model", "alpha", "n", "residual", "saturated", "connectivity", "air_entry",
-              "alpha_2", "n_2", "share_2")
-(MODEL, ALPHA, N, RESIDUAL, SATURATED, CONNECTIVITY, AIR_ENTRY, ALPHA_2, N_2,
- SHARE_2) = range(len(PARAMETERS))
+              "alpha_2", "n_2", "share_2", "full_saturation", "full_bracket")
+(MODEL, ALPHA, N, RESIDUAL, SATURATED, CONNECTIVITY, AIR_ENTRY, ALPHA_2, N_2, SHARE_2,
+ FULL_SATURATION, FULL_BRACKET) = range(len(PARAMETERS))
 MODELS = {"van Genuchten": 1.0, "Gardner": 2.0, "Brooks-Corey": 3.0}     # 0: no pores
 SMALL, TERMS = 0.05, 10         # below, (1 - u)^m is taken from its series, of so many terms
 LARGEST_EXPONENT = 600.0        # of (alpha s)^n
@@ -69,29 +69,30 @@ def _two_modes(s: Any, curve: Any) -> tuple[Any, Any, Any]:
 def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
     """Return (S_e, dS_e/dpsi [1/m], K_r) at pressure heads psi [m] and a curve, all of one shape.
 
-    Without pores (model 0): 0, 0, 0.
+    Without pores (model 0): 0, 0, 0. In the fringe, full though s > 0, the slope is that at the
+    air-entry value: iterations that cross it back and forth then come to rest.
     """
-    model, s = curve[MODEL], -pressure_head
-    dry = (model > 0) & (s > air_entry(curve))
+    model, entry = curve[MODEL], air_entry(curve)
+    dry = (model > 0) & (-pressure_head > entry)
+    fringe = (model > 0) & (pressure_head < 0.0) & ~dry
+    s = np.where(fringe, entry, -pressure_head)
     out = (np.where(model > 0, 1.0, 0.0), np.zeros(np.shape(s)), np.where(model > 0, 1.0, 0.0))
     with np.errstate(over="ignore", under="ignore"):
         for name, law in LAWS.items():
-            mine = dry & (model == MODELS[name])
+            mine = (dry | fringe) & (model == MODELS[name])
             if mine.any():
-                for values, found in zip(out, law(s[mine], [p[mine] for p in curve]),
-                                         strict=True):
-                    values[mine] = found
+                found = law(s[mine], [p[mine] for p in curve])
+                out[1][mine] = found[1]
+                for n in (0, 2):
+                    out[n][mine] = np.where(dry[mine], found[n], 1.0)
     return out
 
 
 def _van_genuchten(s, curve):
     """(S_e, dS_e/dpsi, K_r) at suctions s above the air-entry value; likewise below."""
     saturation, slope, bracket = _two_modes(s, curve)
-    entry = curve[AIR_ENTRY]
-    if (entry > 0).any():
-        there = _two_modes(np.where(entry > 0, entry, 1.0), curve)
-        full, whole = (np.where(entry > 0, value, 1.0) for value in (there[0], there[2]))
-        saturation, slope, bracket = saturation / full, slope / full, bracket / whole
+    full = curve[FULL_SATURATION]
+    saturation, slope, bracket = saturation / full, slope / full, bracket / curve[FULL_BRACKET]
     relative = np.exp(curve[CONNECTIVITY] * np.log(saturation)) * bracket * bracket
     return saturation, -slope / s, relative
 
@@ -109,6 +110,16 @@ def _brooks_corey(s, curve):
 
 
 LAWS = {"van Genuchten": _van_genuchten, "Gardner": _gardner, "Brooks-Corey": _brooks_corey}
+
+
+def complete(curve: Any) -> None:
+    """Set the last two parameters, S and the bracket of van Genuchten at the air-entry value."""
+    curve[FULL_SATURATION] = curve[FULL_BRACKET] = 1.0
+    mine = (curve[MODEL] == MODELS["van Genuchten"]) & (curve[AIR_ENTRY] > 0)
+    if mine.any():
+        own = [values[mine] for values in curve]
+        saturation, _, bracket = _two_modes(own[AIR_ENTRY], own)
+        curve[FULL_SATURATION][mine], curve[FULL_BRACKET][mine] = saturation, bracket
 
 
 def water_content(pressure_head: Any, curve: Any) -> Any:

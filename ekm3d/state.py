@@ -173,7 +173,7 @@ class State:
         self.time, self.step, self.weighted_sum = 0.0, 0, backend.weighted_sum
         self.leachate_volume = self.drained_volume = self.injected_volume = 0.0     # m3
         self.next_substep = 1e30        # s, of unsaturated water
-        self.fields = fields_of(processes)
+        self.fields, self.processes = fields_of(processes), tuple(processes)
         for name, field in self.fields.items():
             lead = (counts[field.axis],) if field.axis else ()
             if field.last_of:
@@ -190,6 +190,11 @@ class State:
                 whole = getattr(self, field.last_of)
                 setattr(self, name, whole[len(whole) - counts[field.axis]:])
         self.catholyte_species = self.reservoir_species[:, :strips]
+
+
+def has_water(s: State) -> bool:
+    """Return True where the water content is part of the state: the ore may be unsaturated."""
+    return UNSATURATED in s.processes
 
 
 def stores(s: State, *names: str) -> list:

@@ -64,6 +64,7 @@ class RetentionReader:
             path = (*PATH, "region", n)
             curve = self.problems.attempt(self._region, region, path, porosity, curve)
         self.problems.attempt(self._check, curve, porosity)
+        curves.complete(curve)
         psi = self.problems.attempt(self._pressure_head, entry, water, curve)
         return Retention(curve, psi, entry.osmosis, entry.tortuosity, entry.tolerance)
 

@@ -12,7 +12,8 @@ from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, flat
-from ekm3d.state import clay_stores, mineral_stores, stores
+from ekm3d.retention_curves import SATURATED
+from ekm3d.state import clay_stores, has_water, mineral_stores, stores
 
 MG = 1e6     # mg per kg
 ROCK = {     # properties that a medium may change in response to its chemistry
@@ -32,12 +33,17 @@ def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
                            ore.hydraulic_conductivity, ore.electroosmosis),
                     strict=True))
     table = (*((name, *ROCK[name], values) for name, values in rock.items()
-               if not sim.nonequilibrium.media),
+               if not sim.nonequilibrium.media and name not in following(sim)),
              ("density", "kg/m3", "dry density", ore.density),
              ("cec", "eq/m3", "exchange capacity at the reference pH, per volume of rock",
               ore.fixed_charge),
              ("electrode_row", "1", "number of the electrode row, 0 in ore", row))
     return {OutputField(name, unit, meaning): values for name, unit, meaning, values in table}
+
+
+def following(sim: FieldView) -> tuple[str, ...]:
+    """Names of ROCK that follow the water where the ore may be unsaturated."""
+    return ("water_content", "tortuosity") if has_water(sim.state) else ()
 
 
 def dynamic_fields(sim: FieldView) -> list[OutputField]:
@@ -55,6 +61,10 @@ def dynamic_fields(sim: FieldView) -> list[OutputField]:
            OutputField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
     if sim.nonequilibrium.media:
         out += [OutputField(name, *about) for name, about in ROCK.items()]
+    if has_water(sim.state):
+        out += [OutputField("water_content", *ROCK["water_content"]),
+                OutputField("saturation", "1", "water content over that of full pores"),
+                OutputField("pressure_head", "m", "head less height, below 0 in unsaturated ore")]
     for label in chem.labels:
         out += [OutputField(f"{label}_{phase}", "mol/m3", f"{label} {where}")
                 for phase, where in (("dissolved", "in all species, per volume of water"),
@@ -154,6 +164,12 @@ def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
     if sim.nonequilibrium.media:
         yield from sim.nonequilibrium.rock_now().items()
     theta = np.where(ore, sim.nonequilibrium.water_content()[inner], 1.0)
+    if has_water(s):
+        yield "water_content", np.where(ore, theta, 0.0)
+        full = sim.backend.from_numpy(sim.ore.retention.curve[SATURATED])
+        yield "saturation", np.where(ore, theta / full, 0.0)
+        yield "pressure_head", s.head[inner] - sim.backend.from_numpy(
+            np.ascontiguousarray(grid.centres(0)[:, None, None]))
     hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
     for k, label in enumerate(chem.labels):
         yield f"{label}_dissolved", dissolved(sim, k) / theta

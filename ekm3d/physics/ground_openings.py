@@ -124,9 +124,10 @@ class GroundOpenings(WellControl):
     def _conductance(self, part, level):
         """G [m2/s] between the voxels and openings at a head [m]."""
         psi, beyond = self.head[part] - self.centre[part], level - self.height[part]
-        curve = self.curves[:, part]
-        at_opening = curves.effective(beyond, curve)[2]
-        mean = face_mean(psi, beyond, self.relative[part], at_opening, curve)
+        curve, own = self.curves[:, part], self.relative[part]
+        at_opening = np.ones_like(own) if (beyond >= 0.0).all() else curves.effective(
+            beyond, curve)[2]
+        mean = face_mean(psi, beyond, own, at_opening, curve)
         return self.conductivity[part] * self.reach[part] * mean
 
     def _to_level(self, part, level):
@@ -145,6 +146,8 @@ class GroundOpenings(WellControl):
 
     def _outlet(self, n, well, part, time):
         level = np.maximum(self._level(n, well, time), self.height[part])
+        if not (self.head[part] > level).any() and not (self.drawn[part] > 0.0).any():
+            return np.zeros(level.shape), np.zeros(level.shape)
         inflow, coupling = self._to_level(part, level)
         return np.minimum(inflow, 0.0), np.where(inflow < 0.0, coupling, 0.0)
 

@@ -63,8 +63,8 @@ def wet_faces(g, pressure_head, relative_conductivity, curve, hydraulic_conducti
         whole = faces(full_conductance[axis], axis)
         open_ = whole > 0
         differs = open_ & (curve_a[SHAPE] != curve_b[SHAPE]).any(axis=0)
-        mean = np.zeros_like(whole)
-        mean[open_] = face_mean(*_cut(open_, *psi, *relative), curve_a[:, open_])
+        mean, alike = np.zeros_like(whole), open_ & ~differs
+        mean[alike] = face_mean(*_cut(alike, *psi, *relative), curve_a[:, alike])
         out = whole * mean
         if differs.any():
             out[differs] = _in_series(g, axis, differs, psi, relative, (curve_a, curve_b),
@@ -107,7 +107,7 @@ def face_mean(psi_a, psi_b, relative_a, relative_b, curve):
     wet = np.maximum(-high, curves.air_entry(curve))        # suctions at both ends of the curve
     offset, dry = 1.0 / curve[curves.ALPHA], -low
     start = np.log(wet + offset)
-    half = 0.5 * (np.log(dry + offset) - start)
+    half = 0.5 * np.log((dry + offset) / (wet + offset))
 
     def term(place):
         reach = np.exp(start + half * (1.0 + place))

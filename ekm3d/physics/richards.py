@@ -46,13 +46,13 @@ from ekm3d.solvers.anderson import Anderson
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
 
-CLOSED = {0: 1e-8, 10: 1e-7, 15: 1e-6}      # residual of a sub-step that is left to the next, as
-#                                             water content [1], from that iteration on
+CLOSED = {0: 1e-7, 8: 1e-6, 10: 1e-5, 12: 1e-4}      # residual of a sub-step that is left to the next,
+#                                      as water content [1], from that iteration on
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
-INNER = 1e-3                # relative residual of the linear problem of an iteration
-PLAIN, EASY, HARD, LAST = 2, 8, 12, 24     # iterations: accelerated from, step is lengthened up to,
+INNER = 1e-2                # relative residual of the linear problem of an iteration
+PLAIN, EASY, HARD, LAST = 2, 9, 13, 20     # iterations: accelerated from, step is lengthened up to,
 #                                            C is raised from, given up after
-SLOPES = (0.1, 0.3, 1.0)    # of the largest C, after HARD, 1.5 HARD, 2 HARD iterations
+SLOPES = (0.1, 0.3, 1.0)    # of the largest C, from HARD iterations on, three each
 GROWTH, CUT = 2.0, 0.3      # of sub-steps
 SHORTEST = 1e-9             # sub-step over the step, below which the run ends
 FEWEST = 1e-3               # sub-step over the step, below which errors in time do not shorten it
@@ -113,6 +113,7 @@ class Richards(Flow):
         z = grid.centres(0)
         z = z[0] + grid.spacing_along(0) * (np.arange(padded[0]) - GHOST)
         self.z = backend.from_numpy(np.ascontiguousarray(z[:, None, None]))
+        self.voxels = max(domain.count(self.curve[SATURATED] > 0), 1)
         self.scale = max(domain.max(self.curve[SATURATED]), 1e-300)
         self.substeps = self.cuts = 0
         self.next_step = np.inf                  # s, of the next sub-step
@@ -205,10 +206,10 @@ class Richards(Flow):
         g, bound = self.grid, self.control
         self.head_at_start[...] = self.head
         self.anderson.forget()
-        tolerance, self.elliptic.tolerance = self.elliptic.tolerance, INNER
+        tolerance, self.elliptic.tolerance, last = self.elliptic.tolerance, INNER, np.inf
         try:
             for n in range(LAST + 1):
-                slope = SLOPES[min(int(2 * (n - HARD) / HARD), 2)] if n >= HARD else 0.0
+                slope = SLOPES[min((n - HARD) // 3, 2)] if n >= HARD else 0.0
                 self._flows(sub, end, slope)
                 worst = self.domain.max(np.abs(self.source)) * sub / g.voxel_volume
                 if worst <= self.scale * max(left for m, left in CLOSED.items() if m <= n):
@@ -221,6 +222,9 @@ class Richards(Flow):
                 sz, sy, sx = self.conductance
                 self.elliptic.solve(sx, sy, sz, self.coupling, self.source, self.change, "head")
                 self.iterations += self.elliptic.iterations
+                if worst > last:                   # voxels have become full, or have ceased to be
+                    self.anderson.forget()
+                last = worst
                 if n >= PLAIN and (worst < NEAR or n >= HARD):
                     self.anderson.mix(self.change, self.source)
                 self.head += self.change
@@ -260,11 +264,14 @@ class Richards(Flow):
         self.domain.add_at(out, self.control.voxel, inflow)
 
     def _too_long(self, sub, dt):
-        """True if the rate at which voxels gain water has changed too much in a sub-step."""
+        """True if the rate at which voxels gain water has changed too much in a sub-step.
+
+        error: the mean square of what the change makes in theta [1].
+        """
         self._gained(self.water, self.control.inflow, self.source)
         self.source *= 1.0 / self.grid.voxel_volume                  # dW/dt now
         np.subtract(self.source, self.rate, out=self.change)
-        self.error = 0.5 * sub * self.domain.max(np.abs(self.change))
+        self.error = 0.5 * sub * np.sqrt(self.domain.dot(self.change, self.change) / self.voxels)
         return self.error > self.ground.tolerance and sub > FEWEST * dt and self.cuts < 20
 
     def _cut(self, s, sub, dt):

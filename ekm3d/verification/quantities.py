@@ -21,7 +21,7 @@ One number:
     amount:total:Na+             any voxel quantity times voxel volume, summed               [mol]
     front:total:Na+              where a profile crosses the middle between its ends          [m]
     largest:pH  smallest:pH      of any voxel quantity
-    audit:charge  audit:mass  audit:faraday                  the run's own balances           [1]
+    audit:charge  audit:mass  audit:faraday  audit:water     the run's own balances           [1]
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -269,7 +269,8 @@ def _outflow(rest: str, sim: Simulation, record: Record, region: Region | None) 
 def _audit(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
     """Return the largest error of a balance of the run [1]."""
     audits = {"charge": lambda: sim.balances.charge_max, "faraday": sim.balances.faraday_error,
-              "mass": lambda: sim.balances.mass_errors().max()}
+              "mass": lambda: sim.balances.mass_errors().max(),
+              "water": lambda: sim.balances.water_max}
     if rest not in audits:
         raise UnknownQuantity(f"no audit {rest!r}" + suggest(rest, audits))
     return audits[rest]()

@@ -4,22 +4,45 @@
 
 // theta, C, K_r and k_e / k_e,s
 KERNEL wet_voxels(Grid g, const real* __restrict__ pressure_head,
-                  const real* __restrict__ EACH(10) curve, real osmosis_law,
+                  const real* __restrict__ EACH(12) curve, real osmosis_law,
                   real* __restrict__ content, real* __restrict__ capacity,
                   real* __restrict__ relative_conductivity, real* __restrict__ relative_osmosis)
 {
-    EKM_VOXELS(i, j, k, g) {
-        const Offset here = at(i, j, k, g);
-        const Curve c = curve_at(curve, here, volume(g));
-        const Wetness w = wetness(pressure_head[here], c);
-        const real width = c.saturated - c.residual, theta = c.residual + width * w.saturation;
-        const real share = c.saturated > 0 ? theta / c.saturated : real(0);
-        content[here] = theta;
-        capacity[here] = width * w.slope;
-        relative_conductivity[here] = w.relative;
-        relative_osmosis[here] = osmosis_law == 0 ? w.saturation * w.saturation
-                               : osmosis_law == 1 ? share * share
-                               : osmosis_law == 2 ? w.relative : real(1);
+    {
+        EKM_VOXELS(i, j, k, g) {
+            const Offset here = at(i, j, k, g);
+            const Curve c = curve_at(curve, here, volume(g));
+            const Wetness w = usual_wetness(pressure_head[here], c);
+            content[here] = w.saturation;
+            capacity[here] = w.slope;
+            relative_conductivity[here] = w.relative;
+        }
+    }
+    {
+        EKM_VOXELS(i, j, k, g) {
+            const Offset here = at(i, j, k, g);
+            const Offset all = volume(g);
+            if (curve[here] > 1 || curve[9 * all + here] > 0) {
+                const Wetness w = wetness(pressure_head[here], curve_at(curve, here, all));
+                content[here] = w.saturation;
+                capacity[here] = w.slope;
+                relative_conductivity[here] = w.relative;
+            }
+        }
+    }
+    {
+        EKM_VOXELS(i, j, k, g) {
+            const Offset here = at(i, j, k, g);
+            const real residual = curve[3 * volume(g) + here], full = curve[4 * volume(g) + here];
+            const real saturation = content[here], width = full - residual;
+            const real theta = residual + width * saturation;
+            const real share = full > 0 ? theta / full : real(0);
+            content[here] = theta;
+            capacity[here] *= width;
+            relative_osmosis[here] = osmosis_law == 0 ? saturation * saturation
+                                   : osmosis_law == 1 ? share * share
+                                   : osmosis_law == 2 ? relative_conductivity[here] : real(1);
+        }
     }
 }
 
@@ -31,7 +54,8 @@ INLINE real face_mean(real psi_a, real psi_b, real k_a, real k_b, const Curve& c
         return (k_a + k_b) / 2;
     const real high = larger(psi_a, psi_b), low = smaller(psi_a, psi_b);
     const real wet = larger(-high, entry_of(c)), dry = -low, offset = 1 / c.alpha;
-    const real start = logarithm(wet + offset), half = (logarithm(dry + offset) - start) / 2;
+    const real start = logarithm(wet + offset);
+    const real half = logarithm((dry + offset) / (wet + offset)) / 2;
     const real ends = most * (wet + offset) + least * (dry + offset);
     const real reach = exponential(start + half);
     const real middle = wetness(offset - reach, c).relative * reach;
@@ -49,7 +73,7 @@ INLINE real face_mean(real psi_a, real psi_b, real k_a, real k_b, const Curve& c
 // Hydraulic conductance of faces                                                    [m2/s]
 KERNEL wet_faces(Grid g, const real* __restrict__ pressure_head,
                  const real* __restrict__ relative_conductivity,
-                 const real* __restrict__ EACH(10) curve,
+                 const real* __restrict__ EACH(12) curve,
                  const real* __restrict__ hydraulic_conductivity,
                  const real* __restrict__ EACH(3) full_conductance,
                  real* __restrict__ EACH(3) conductance)
@@ -103,7 +127,7 @@ KERNEL stored_water(Grid g, const real* __restrict__ content, const real* __rest
                     const real* __restrict__ head_at_start,
                     const real* __restrict__ water_at_start, const real* __restrict__ elastic,
                     const real* __restrict__ specific_storage,
-                    const real* __restrict__ EACH(10) curve, real slope, real dt,
+                    const real* __restrict__ EACH(12) curve, real slope, real dt,
                     real* __restrict__ coupling, real* __restrict__ missing)
 {
     const real per_time = real(g.dx) * real(g.dy) * real(g.dz) / dt;
