@@ -5,7 +5,7 @@
 Backward Euler in sub-steps of their own length; modified Picard (Celia, Bouloutas and Zarba 1990,
 Water Resour. Res. 26, 1483) in increments: with the residual r of the water of every voxel,
 
-    ((C + S_s S_w) V/dt - div K grad) dh = r,    h <- h + dh,    until |r| dt/V is CLOSED
+    ((C + S_s S_w) V/dt - div K grad) dh = r,    h <- h + dh,    until |r| dt/V is small
 
 The matrix leaves out dK/dpsi, so that it stays symmetric and positive; where that does not
 converge, C is raised towards its largest value (L-scheme), and then the sub-step is cut. K, k_e and
@@ -46,12 +46,12 @@ from ekm3d.solvers.anderson import Anderson
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
 
-CLOSED = {0: 1e-7, 8: 1e-6, 10: 1e-5, 12: 1e-4}      # residual of a sub-step that is left to the next,
-#                                      as water content [1], from that iteration on
+CLOSED, SETTLED = 0.01, 0.1     # residual of a sub-step that is left to the next, over the error in
+#                                 time that it may have; the same from LATE iterations on
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
 INNER = 1e-2                # relative residual of the linear problem of an iteration
-PLAIN, EASY, HARD, LAST = 2, 9, 13, 20     # iterations: accelerated from, step is lengthened up to,
-#                                            C is raised from, given up after
+PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
+#                                 lengthened up to, SETTLED from, C raised from, given up after
 SLOPES = (0.1, 0.3, 1.0)    # of the largest C, from HARD iterations on, three each
 GROWTH, CUT = 2.0, 0.3      # of sub-steps
 SHORTEST = 1e-9             # sub-step over the step, below which the run ends
@@ -212,7 +212,7 @@ class Richards(Flow):
                 slope = SLOPES[min((n - HARD) // 3, 2)] if n >= HARD else 0.0
                 self._flows(sub, end, slope)
                 worst = self.domain.max(np.abs(self.source)) * sub / g.voxel_volume
-                if worst <= self.scale * max(left for m, left in CLOSED.items() if m <= n):
+                if worst <= (CLOSED if n < LATE else SETTLED) * self.ground.tolerance:
                     self.worst, self.tried = worst / self.scale, n
                     return True
                 if n == LAST or not np.isfinite(worst):
