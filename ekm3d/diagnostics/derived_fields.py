@@ -10,7 +10,7 @@ import numpy as np
 from ekm3d.backends.base import Backend
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
-from ekm3d.grid.grid import Array, Grid
+from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.retention_curves import SATURATED
 from ekm3d.state import clay_stores, has_water, mineral_stores, stores
@@ -168,8 +168,7 @@ def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
         yield "water_content", np.where(ore, theta, 0.0)
         full = sim.backend.from_numpy(sim.ore.retention.curve[SATURATED])
         yield "saturation", np.where(ore, theta / full, 0.0)
-        yield "pressure_head", s.head[inner] - sim.backend.from_numpy(
-            np.ascontiguousarray(grid.centres(0)[:, None, None]))
+        yield "pressure_head", s.head[inner] - sim.flow.z[GHOST:-GHOST]
     hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
     for k, label in enumerate(chem.labels):
         yield f"{label}_dissolved", dissolved(sim, k) / theta

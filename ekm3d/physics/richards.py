@@ -81,7 +81,7 @@ def unsaturated_rock(retention: Any, padded: Callable[[Any], Array]) -> Unsatura
 class Richards(Flow):
     """Solver for head and water content; keeps the mean flows of a step as Flow does.
 
-    head, content: padded h [m] and W [1] at the end of the step; refused: (wells,) mean rate that
+    head, content: padded h [m] and W [1] at the end of the step; z: heights of the layers [m]; refused: (wells,) mean rate that
     ran off [m3/s]; substeps, cuts: numbers of the last step.
     """
 
@@ -110,10 +110,10 @@ class Richards(Flow):
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
         self.anderson = Anderson(grid, backend, domain)
         self.full_tortuosity = rock.tortuosity.copy()
-        z = grid.centres(0)
-        z = z[0] + grid.spacing_along(0) * (np.arange(padded[0]) - GHOST)
+        layers = domain.start[0] - GHOST + np.arange(padded[0])     # of the whole block: on every
+        z = domain.whole.origin[2] + domain.whole.spacing[2] * (layers + 0.5)    # rank the same z
         self.z = backend.from_numpy(np.ascontiguousarray(z[:, None, None]))
-        self.voxels = max(domain.count(self.curve[SATURATED] > 0), 1)
+        self.voxels = max(domain.count(self.curve[SATURATED][grid.inner] > 0), 1)
         self.scale = max(domain.max(self.curve[SATURATED]), 1e-300)
         self.substeps = self.cuts = 0
         self.next_step = np.inf                  # s, of the next sub-step
