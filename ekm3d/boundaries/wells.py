@@ -15,7 +15,7 @@ change the rate, the head and the water of a well, or close it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -66,8 +66,9 @@ class Wells:
         self.grid, self.wells, self.contacts, self.feeds = grid, tuple(wells), contacts, feeds
         self.stages, self.stage_feeds = tuple(map(tuple, stages)), tuple(stage_feeds)
         self.boxes = {n: self._box(w.box) for n, w in enumerate(self.wells) if w.box is not None}
+        ground: Any = self.wells
         self.surfaces = {n: surface(grid, contacts.electrodes.ore, w)
-                         for n, w in enumerate(self.wells) if hasattr(w, "law")}
+                         for n, w in enumerate(ground) if hasattr(w, "law")}
         self.salt_stays = [getattr(w, "law", None) == "evaporation" for w in self.wells]
         self.all: list = list(self.wells)
         for n, side in enumerate(contacts.sides):

@@ -11,8 +11,8 @@ import numpy as np
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.scratch import SOURCES
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
-from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.openings import Openings
+from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.wells import Wells
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import Array, Grid
@@ -159,6 +159,11 @@ class Flow:
     def _set_stored(self, out, dt):
         """Set `out` to the water that a voxel stores per head and time  [m2/s]."""
         np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
+
+    z: Array                                # heights of the layers [m], of unsaturated rock
+
+    def start(self, s: State, pressure_head: Array, immobile: Array | None) -> None:
+        """Set the first water of the state: nothing in full pores."""
 
     def advance(self, s: State) -> None:
         """Take over what the water of a step leaves in the state: nothing in full pores."""

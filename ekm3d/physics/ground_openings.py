@@ -33,7 +33,7 @@ class GroundOpenings(WellControl):
     """Openings of all wells, boundaries and sides under one drive.
 
     voxel: flat padded indices of all openings, those of one well after those of another; inflow
-    [m3/s] and coupling [m2/s], -d inflow/dh: of the last call of `update`; refused: (wells,) water
+    [m3/s] and coupling [m2/s], -d inflow/dh: of the last call of `find_flows`; refused: (wells,) water
     that a well's rate offers and the ore does not take [m3/s].
     """
 
@@ -93,7 +93,7 @@ class GroundOpenings(WellControl):
             offset[m] = (0.5 if upper else -0.5) * whole.spacing_along(0)
         return offset
 
-    def update(self, head: Array, relative: Array, osmosis: Array, time: float) -> None:
+    def find_flows(self, head: Array, relative: Array, osmosis: Array, time: float) -> None:
         """Find the flow through all openings, and how it falls with the heads.
 
         head [m], relative K_r, osmosis k_e / k_e,s: padded; time: s.

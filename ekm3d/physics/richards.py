@@ -30,7 +30,6 @@ from ekm3d.boundaries.wells import Wells
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel.domain import Domain
-from ekm3d.physics.divergence import source_minus_divergence
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.ground_openings import GroundOpenings
 from ekm3d.physics.retention import (
@@ -111,7 +110,7 @@ class Richards(Flow):
         self.anderson = Anderson(grid, backend, domain)
         self.full_tortuosity = rock.tortuosity.copy()
         layers = domain.start[0] - GHOST + np.arange(padded[0])     # of the whole block: on every
-        z = domain.whole.origin[2] + domain.whole.spacing[2] * (layers + 0.5)    # rank the same z
+        z: Any = domain.whole.origin[2] + domain.whole.spacing[2] * (layers + 0.5)    # rank the same z
         self.z = backend.from_numpy(np.ascontiguousarray(z[:, None, None]))
         self.voxels = max(domain.count(self.curve[SATURATED][grid.inner] > 0), 1)
         self.scale = max(domain.max(self.curve[SATURATED]), 1e-300)
@@ -254,7 +253,7 @@ class Richards(Flow):
                           self.head_at_start, self.content, self.elastic, self.specific_storage,
                           self.curve, slope, sub, self.coupling, self.missing)
         self.source_minus_divergence(g, self.head, self.missing, self.water, 0.0, self.source)
-        bound.update(self.head, self.relative, self.relative_osmosis, end)
+        bound.find_flows(self.head, self.relative, self.relative_osmosis, end)
         self.domain.add_at(self.source, bound.voxel, bound.inflow)
 
     def _gained(self, water, inflow, out):

@@ -7,11 +7,11 @@ read.
 
 import numpy as np
 
+from ekm3d import retention_curves
 from ekm3d.backends import kernel_signature
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, ends, faces
-from ekm3d import retention_curves
 from ekm3d.physics import divergence, electrolyte, flow, potential, retention, transport
 from ekm3d.resources import kernel_text
 

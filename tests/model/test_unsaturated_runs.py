@@ -1,4 +1,4 @@
-"""Runs of unsaturated ore: the same bits in pieces and on many processes, and balances that close."""
+"""Runs of unsaturated ore: the same bits in pieces and on many processes; balances close."""
 
 import csv
 
