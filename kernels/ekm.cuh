@@ -14,12 +14,13 @@
 // of a warp (blockDim.x is 32, gridDim.x 1), on the host a loop. Sums go segment by segment:
 //
 //     EKM_SEGMENTS(s, g) {
-//         Segment sum;
-//         EKM_SEGMENT(l, s, g) sum[l] = ...;
-//         sums[...] = of_segment(sum);
+//         Segment terms;
+//         EKM_SEGMENT(l, s, g) terms[l] = ...;
+//         put_sums(terms, sums, s, j, k, g);
 //     }
 //
-// l is the voxel's place within segment s: terms and order of a sum depend on the segment alone.
+// s counts runs of SEGMENT voxels, l the voxels of a run: one segment, with an order of sums of its
+// own, or as many segments of one voxel (put_sums: parallel/segments.cuh).
 // EKM_ALONG_SUM is for sums that are exact in any order.
 // EKM_BLOCK_ROWS visits a whole grid within one block (host: one thread), BLOCK_WAIT is the barrier
 // of its threads: many small grids in one launch.
@@ -73,7 +74,7 @@ static_assert(SEGMENT == 32, "a segment has as many voxels as a warp has lanes")
 #define EKM_ALONG(i, n) for (int i = threadIdx.x; i < (n); i += 32)
 #define EKM_ALONG_SUM(i, n, ...) EKM_ALONG(i, n)
 #define EKM_ALONG_MAX(i, n, most) EKM_ALONG(i, n)
-#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_segment(s, g))
+#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_run(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0, r_ = threadIdx.y; k < (g).nz; k++, r_ -= (g).ny)            \
         for (int j = r_; j < (g).ny; j += blockDim.y, r_ = j)
@@ -94,12 +95,12 @@ static __device__ __forceinline__ real largest_of_row(real lane)
     return lane;
 }
 
-// Terms of a segment's sum, one per lane of the warp.
+// Terms of the sums of a run, one per lane of the warp.
 struct Segment {
     real lane = 0;
     __device__ __forceinline__ real& operator[](int) { return lane; }
 };
-static __device__ __forceinline__ real of_segment(const Segment& sum) { return of_row(sum.lane); }
+INLINE real sum_of_run(const Segment& terms, int) { return of_row(terms.lane); }
 #define EKM_UNROLL EKM_PRAGMA(unroll)
 
 // One of two scratch arrays: its value, for a choice of addresses would keep both in the stack.
@@ -149,7 +150,7 @@ INLINE real read_again(const real* from) { return *static_cast<const volatile re
     EKM_PRAGMA(omp simd reduction(+ : __VA_ARGS__)) for (int i = 0; i < (n); i++)
 #define EKM_ALONG_MAX(i, n, most)                                               \
     EKM_PRAGMA(omp simd reduction(max : most)) for (int i = 0; i < (n); i++)
-#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_segment(s, g))
+#define EKM_SEGMENT(l, s, g) EKM_ALONG(l, length_of_run(s, g))
 #define EKM_BLOCK_ROWS(j, k, g)                                                 \
     for (int k = 0; k < (g).nz; k++)                                            \
         for (int j = 0; j < (g).ny; j++)
@@ -158,14 +159,15 @@ INLINE real read_again(const real* from) { return *static_cast<const volatile re
 static inline real of_row(real lane) { return lane; }
 static inline real largest_of_row(real lane) { return lane; }
 
-// Terms of a segment's sum, and its sum by the same tree as over the lanes of a warp.
+// Terms of the sums of a run; their sum by the same tree as over the lanes of a warp.
 struct Segment {
-    real lane[SEGMENT] __attribute__((aligned(64))) = {};
+    real lane[SEGMENT] __attribute__((aligned(64)));
     __attribute__((always_inline)) real& operator[](int l) { return lane[l]; }
 };
-static inline __attribute__((always_inline)) real of_segment(Segment& sum)
+static inline __attribute__((always_inline)) real sum_of_run(Segment& terms, int count)
 {
-    real* lane = sum.lane;
+    real* lane = terms.lane;
+    for (int l = count; l < SEGMENT; l++) lane[l] = 0;
     EKM_PRAGMA(GCC unroll 16) for (int l = 0; l < 16; l++) lane[l] += lane[l + 16];
     EKM_PRAGMA(GCC unroll 8) for (int l = 0; l < 8; l++) lane[l] += lane[l + 8];
     EKM_PRAGMA(GCC unroll 4) for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
@@ -199,7 +201,7 @@ INLINE real read_again(const real* from) { return *from; }
 #endif
 
 #define EKM_VOXELS(i, j, k, g) EKM_BOX(i, j, k, g, 0)
-#define EKM_SEGMENTS(s, g) for (int s = 0; s < segments(g); s++)
+#define EKM_SEGMENTS(s, g) for (int s = 0; s < runs(g); s++)
 
 struct Grid {
     int nx, ny, nz, ghost;         // voxels without ghosts; ghost layers on every side
@@ -227,16 +229,13 @@ INLINE Offset at(int i, int j, int k, const Grid& g)
     return (k + g.ghost) * layer(g) + (j + g.ghost) * row(g) + (i + g.ghost);
 }
 
-// Segments along x: their number, the voxels of one, the index of its sum.
+// Along x: the number of segments, of runs of SEGMENT voxels, and the voxels of one run.
 INLINE int segments(const Grid& g) { return (g.nx + g.segment - 1) / g.segment; }
-INLINE int length_of_segment(int s, const Grid& g)
+INLINE int runs(const Grid& g) { return (g.nx + SEGMENT - 1) / SEGMENT; }
+INLINE int length_of_run(int s, const Grid& g)
 {
-    const int left = g.nx - s * g.segment;
-    return left < g.segment ? left : g.segment;
-}
-INLINE Offset segment_at(int s, int j, int k, const Grid& g)
-{
-    return (Offset(k) * g.ny + j) * segments(g) + s;
+    const int left = g.nx - s * SEGMENT;
+    return left < SEGMENT ? left : SEGMENT;
 }
 
 INLINE real larger(real a, real b) { return a > b ? a : b; }

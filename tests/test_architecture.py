@@ -15,7 +15,7 @@ SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")),
 # Packages from the ground up: one imports from itself, from floors below, and from the modules
 # that lie beside the packages; never from another package of its own floor.
 FLOORS = ["", "grid", "backends", "parallel chemistry boundaries", "solvers thermodata",
-          "physics case", "diagnostics", "output", "model", "verification", "cli"]
+          "physics case", "diagnostics", "output", "model", "verification coupling", "cli"]
 FLOOR = {package: n for n, packages in enumerate(FLOORS) for package in packages.split() or [""]}
 FRONT = {"__init__", "__main__"}        # the package's public face and `python -m ekm3d`
 
@@ -24,9 +24,11 @@ RESERVED = {
     "cupy": {"backends.choose"},
     "ctypes": {"backends.base", "backends.cpp", "backends.compiled_operator", "grid.grid"},
     "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
-    "subprocess": {"backends.cpp_compiler", "output.provenance", "parallel.gpu_sharing"},
+    "subprocess": {"hdf5_child", "backends.cpp_compiler", "output.provenance",
+                   "parallel.gpu_sharing"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
-             "output.results", "output.provenance", "case.array_files", "hdf5_file"},
+             "output.results", "output.provenance", "output.xdmf", "output.xarray_backend",
+             "hdf5_child", "hdf5_file"},
 }
 # What the core never needs: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
@@ -85,7 +87,7 @@ def test_imports_run_downwards_only():
     assert wrong == []
 
 
-def test_only_the_verification_and_the_command_line_know_both_case_and_model():
+def test_only_what_lies_above_the_model_knows_both_case_and_model():
     """A simulation is given plain checked data; it does not read case files."""
     wrong = [dotted(path) for path in MODULES if package(dotted(path)) in ("model", "output")
              and any(package(other) == "case" for other in siblings(path))]

@@ -48,6 +48,8 @@ class Grid:
         rows = self.cells[1] * self.cells[2]
         few = rows * self.cells[0] <= FEW[0] or rows <= FEW[1]
         object.__setattr__(self, "segment", self.segment or (1 if few else SEGMENT))
+        if self.segment not in (1, SEGMENT):
+            raise ValueError(f"a segment has 1 or {SEGMENT} voxels, not {self.segment}")
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

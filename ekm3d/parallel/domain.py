@@ -128,8 +128,8 @@ class Domain:
 
     def _finish(self, bins):
         """Sums (n floats) from this rank's bins (n, ENTRIES) and those of all others."""
-        all_bins = self.allgather_array(bins)
-        return [finish(all_bins[:, n]) for n in range(all_bins.shape[1])]
+        ranks = self.allgather_array(bins).tolist()
+        return [finish(rows) for rows in zip(*ranks, strict=True)]
 
     def max(self, array: Array) -> float:
         """Return the largest value of an array of any shape; nan if it has one, -inf if empty."""

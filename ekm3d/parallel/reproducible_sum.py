@@ -12,7 +12,7 @@ part below the fourth bin, less than 2^(1 - 3 WIDTH) = 7e-24 of the largest segm
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -88,13 +88,12 @@ def merge_bins(g, bins, count, size, merged):
     out[:, 1:] += np.where(np.isfinite(layers[..., 1:]).all(axis=(1, 2)), 0.0, np.nan)[:, None]
 
 
-def finish(bins: np.ndarray) -> float:
-    """Return the sum, rounded once, from the bins (n, ENTRIES) of n ranks; nan if not finite."""
-    rows = bins.tolist()
-    if not all(math.isfinite(q) for row in rows for q in row):
+def finish(rows: Sequence[Sequence[float]]) -> float:
+    """Return the sum, rounded once, from each rank's bins (ENTRIES floats); nan if not finite."""
+    if not all([all(map(math.isfinite, row)) for row in rows]):
         return math.nan
-    top = max(row[0] for row in rows)
-    return math.fsum(q for row in rows for q in row[1:max(1, ENTRIES - int(top - row[0]))])
+    top = max([row[0] for row in rows])
+    return math.fsum([q for row in rows for q in row[1:max(1, ENTRIES - int(top - row[0]))]])
 
 
 class ReproducibleSums:

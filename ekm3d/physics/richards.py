@@ -218,8 +218,8 @@ class Richards(Flow):
                     return False
                 self.change[...] = 0.0
                 self.domain.add_at(self.coupling, bound.voxel, bound.coupling)
-                sz, sy, sx = self.conductance
-                self.elliptic.solve(sx, sy, sz, self.coupling, self.source, self.change, "head")
+                self.elliptic.solve(self.conductance, self.coupling, self.source, self.change,
+                                    "head")
                 self.iterations += self.elliptic.iterations
                 if worst > last:                   # voxels have become full, or have ceased to be
                     self.anderson.forget()

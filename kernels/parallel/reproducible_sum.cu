@@ -1,5 +1,6 @@
 // Reproducible sums over voxels; twin of ekm3d/parallel/reproducible_sum.py, whose constants
 // WIDTH, BINS, LOWEST and HIGHEST come with the generated header.
+// needs parallel/segments.cuh
 
 // sums = segment sums of a
 KERNEL sum_segments(Grid g, const real* __restrict__ a, real* __restrict__ SEGMENTS(g) sums)
@@ -8,8 +9,8 @@ KERNEL sum_segments(Grid g, const real* __restrict__ a, real* __restrict__ SEGME
         const Offset start = at(0, j, k, g);
         EKM_SEGMENTS(s, g) {
             Segment sum;
-            EKM_SEGMENT(l, s, g) sum[l] = a[start + s * g.segment + l];
-            sums[segment_at(s, j, k, g)] = of_segment(sum);
+            EKM_SEGMENT(l, s, g) sum[l] = a[start + s * SEGMENT + l];
+            put_sums(sum, sums, s, j, k, g);
         }
     }
 }
@@ -23,10 +24,10 @@ KERNEL dot_segments(Grid g, const real* __restrict__ a, const real* __restrict__
         EKM_SEGMENTS(s, g) {
             Segment sum;
             EKM_SEGMENT(l, s, g) {
-                const Offset c = start + s * g.segment + l;
+                const Offset c = start + s * SEGMENT + l;
                 sum[l] = a[c] * b[c];
             }
-            sums[segment_at(s, j, k, g)] = of_segment(sum);
+            put_sums(sum, sums, s, j, k, g);
         }
     }
 }

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ekm3d.case.units import QuantityKind, per_kg, per_litre
+from ekm3d.case.units import COMMON, QuantityKind, convert, factor, per_kg, per_litre, registry
 
 
 @pytest.mark.parametrize("text, unit, si", [
@@ -39,3 +39,37 @@ def test_equivalents_are_moles_of_charge():
         per_litre(0.0, 0.1).read("1 meq/l")
     with pytest.raises(ValueError, match="unit is missing"):
         aluminium.read(400)
+
+
+TARGETS = ("m", "m2", "m3", "s", "kg", "mol", "eq", "A", "C", "V", "ohm", "S", "1/s")
+
+
+@pytest.mark.parametrize("unit", sorted(COMMON))
+def test_common_units_are_those_of_the_whole_registry(unit):
+    """Every word that is looked up in the short list: same factors, same refusals."""
+    known = 0
+    for target in TARGETS:
+        for text in (unit, f"{unit}/kg", f"1/{unit}", f"({unit})**-2"):
+            found = []
+            for common in (True, False):
+                try:
+                    found.append(convert(registry(common), text, target))
+                except ValueError:
+                    found.append(None)
+            assert found[0] == found[1]
+            known += found[0] is not None
+    assert known or unit == "1"
+
+
+@pytest.mark.parametrize("unit, target", [("cd", "s"), ("ct", "kg"), ("kt", "m/s"), ("ha", "m2"),
+                                          ("cm*cd", "m*s"), ("%", ""), ("kWh", "J")])
+def test_a_word_beyond_the_short_list_goes_to_the_whole_registry(unit, target):
+    """Centidays, centitonnes and kilotonnes would be what the short list makes of the first three.
+    """
+    try:
+        expected = convert(registry(common=False), unit, target)
+    except ValueError:
+        with pytest.raises(ValueError):
+            factor(unit, target)
+    else:
+        assert factor(unit, target) == expected
