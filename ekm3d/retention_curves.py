@@ -8,8 +8,8 @@
 
 F_i is the bracket of Mualem's model for one mode (Durner 1994; Priesack and Durner 2006). With an
 air-entry value h_e the rock stays full up to s = h_e, and S_e and the bracket of van Genuchten are
-divided by their values there (Vogel et al. 2001, Ippisch et al. 2006): for n < 2 the slope of K_r is
-then finite. theta = theta_r + (theta_s - theta_r) S_e.
+divided by their values there (Vogel et al. 2001, Ippisch et al. 2006): for n < 2 the slope of K_r
+is then finite. theta = theta_r + (theta_s - theta_r) S_e.
 
 A curve is the list of PARAMETERS, arrays of one shape; `complete` sets those that follow. Twin of
 kernels/physics/retention_curves.cuh.

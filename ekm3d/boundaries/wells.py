@@ -8,7 +8,7 @@ words, McDonald and Harbaugh 1988: WEL, CHD, DRN):
     drain       a fixed head that never admits water; its outflow is lost             (DRN)
     collector   a drain whose water is leachate
 
-Boundaries of the ground (`ground`) stand among the wells; so their water and salts are booked alike.
+Boundaries of the ground (`ground`) stand among the wells: their water and salts are booked alike.
 
 A well `at` the anodes or cathodes sits on the faces of the rows that the stage drives. A stage may
 change the rate, the head and the water of a well, or close it.

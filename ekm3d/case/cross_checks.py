@@ -121,7 +121,8 @@ def _carriers(case, problems):
 def _water(case, problems):
     """Check that in every stage the water balances, or a head takes up the difference."""
     storage = case.ore.storage
-    if not case.physics.flow or case.ore.retention is not None or (storage is not None and storage.any()):
+    full = case.ore.retention is None
+    if not case.physics.flow or not full or (storage is not None and storage.any()):
         return
     by_sides = [side.flux * area(case.grid, side.axis) for side in case.sides
                 if side.flux is not None]

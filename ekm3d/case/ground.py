@@ -1,7 +1,7 @@
 """Boundaries that pass water, read from [[boundary]]: rain, evaporation, seepage, water tables.
 
-A stage may change a boundary by [[schedule.stage.boundary]] for as long as it lasts. Boundaries that
-do not fit (a head for rain, a box beside the face) are added to the problems.
+A stage may change a boundary by [[schedule.stage.boundary]] for as long as it lasts. Boundaries
+that do not fit (a head for rain, a box beside the face) are added to the problems.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ import numpy as np
 
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
-from ekm3d.grid.grid import GHOST, Array, Grid
+from ekm3d.grid.grid import GHOST, Array
 from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.retention_curves import SATURATED
 from ekm3d.state import clay_stores, has_water, mineral_stores, stores

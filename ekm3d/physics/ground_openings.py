@@ -33,8 +33,8 @@ class GroundOpenings(WellControl):
     """Openings of all wells, boundaries and sides under one drive.
 
     voxel: flat padded indices of all openings, those of one well after those of another; inflow
-    [m3/s] and coupling [m2/s], -d inflow/dh: of the last call of `find_flows`; refused: (wells,) water
-    that a well's rate offers and the ore does not take [m3/s].
+    [m3/s] and coupling [m2/s], -d inflow/dh: of the last call of `find_flows`; refused: (wells,)
+    water that a well's rate offers and the ore does not take [m3/s].
     """
 
     def __init__(self, domain: Domain, rock: Rock, wells: Wells, curve: Array):

@@ -80,8 +80,8 @@ def unsaturated_rock(retention: Any, padded: Callable[[Any], Array]) -> Unsatura
 class Richards(Flow):
     """Solver for head and water content; keeps the mean flows of a step as Flow does.
 
-    head, content: padded h [m] and W [1] at the end of the step; z: heights of the layers [m]; refused: (wells,) mean rate that
-    ran off [m3/s]; substeps, cuts: numbers of the last step.
+    head, content: padded h [m] and W [1] at the end of the step; z: heights of the layers [m];
+    refused: (wells,) mean rate that ran off [m3/s]; substeps, cuts: numbers of the last step.
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, rock: Rock,
@@ -109,8 +109,9 @@ class Richards(Flow):
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
         self.anderson = Anderson(grid, backend, domain)
         self.full_tortuosity = rock.tortuosity.copy()
-        layers = domain.start[0] - GHOST + np.arange(padded[0])     # of the whole block: on every
-        z: Any = domain.whole.origin[2] + domain.whole.spacing[2] * (layers + 0.5)    # rank the same z
+        # Heights from the origin of the whole block: the same bits on every rank.
+        layers = domain.start[0] - GHOST + np.arange(padded[0])
+        z: Any = domain.whole.origin[2] + domain.whole.spacing[2] * (layers + 0.5)
         self.z = backend.from_numpy(np.ascontiguousarray(z[:, None, None]))
         self.voxels = max(domain.count(self.curve[SATURATED][grid.inner] > 0), 1)
         self.scale = max(domain.max(self.curve[SATURATED]), 1e-300)
