@@ -149,7 +149,7 @@ class Richards(Flow):
             full = self.curve[SATURATED][inner]
             share = np.divide(s.water_content[inner], full, out=np.zeros_like(full),
                               where=full > 0)
-            np.minimum(share, 1.0, out=share)
+            np.clip(share, 0.0, 1.0, out=share)
             self.rock.tortuosity[inner] = (self.full_tortuosity[inner]
                                            * share**self.ground.tortuosity)
 

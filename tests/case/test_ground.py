@@ -1,4 +1,4 @@
-"""Reading [ore.retention] and [[boundary]]: what is wrong is told in one message, with the place."""
+"""Reading [ore.retention] and [[boundary]]: what is wrong is told in one message with its place."""
 
 import numpy as np
 import pytest
