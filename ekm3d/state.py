@@ -106,7 +106,7 @@ FIELDS = {
         "1", "water per volume of rock, with that of specific storage", process=UNSATURATED
     ),
     "elastic_water": Field(
-        "1", "the part of it that specific storage holds", process=UNSATURATED
+        "1", "the part of it in specific storage", process=UNSATURATED
     ),
     "water_rate": Field(
         "1/s", "change of the water content in the last sub-step", process=UNSATURATED
