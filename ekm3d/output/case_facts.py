@@ -1,4 +1,4 @@
-"""Facts of a case that its results need to be read alone: components, rows, wells, sides, stages.
+"""Facts of a case that its results need to be read alone: components, rows, openings, stages.
 
 They are stored as JSON text in fields.vtkhdf, as /provenance/facts.json, so that a report knows
 molar masses, what counts as rare earth, and which ways out are losses, without the case's files.
@@ -21,7 +21,8 @@ def case_facts(case: Any) -> dict[str, Any]:
         "components": [{"name": name, "label": label, "group": group, "charge": float(charge),
                         "molar_mass": float(mass)} for name, label, group, charge, mass in columns],
         "rows": [row.name for row in case.electrodes.rows],
-        "wells": [{"name": well.name, "kind": well.kind, "at": well.at} for well in case.wells],
+        "openings": [{"name": opening.name, "kind": opening.kind, "way": opening.way}
+                     for opening in case.openings],
         "sides": [side.face for side in case.sides],
         "stages": [{"name": stage.name, "duration": stage.duration, "anodes": list(stage.anodes),
                     "cathodes": list(stage.cathodes)}

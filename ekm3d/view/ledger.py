@@ -116,7 +116,7 @@ class Way:
 
     name: str
     kind: str
-    direction: str              # "in" | "out"
+    direction: str              # "in" | "out" | "runoff": rain that did not enter
     water: float | None
     oxides: float | None
     nitrogen: float | None
@@ -126,7 +126,7 @@ def ways(run: Run) -> list[Way]:
     """Return what passed every well and every side, in and out."""
     out = []
     for way, kind in run.well_kinds().items():
-        for direction in ("in", "out"):
+        for direction in ("in", "out", "runoff"):
             water = run.last(f"{way}_{direction}_water")
             if water is None:
                 continue

@@ -219,6 +219,9 @@ class Run:
         return [(float(end), str(after["name"])) for end, after in follow if end > 0]
 
     def well_kinds(self) -> dict[str, str]:
-        """{way: kind} of wells and sides, "well_feed" to "injection", "side_x-" to "side"."""
-        wells = {f"well_{well['name']}": well["kind"] for well in self.facts.get("wells", ())}
-        return wells | {f"side_{face}": "side" for face in self.facts.get("sides", ())}
+        """{way: kind} of wells, boundaries of the ground and sides, "well_feed" to "injection".
+
+        "side_x-" to "side". Ways are the beginnings of columns of the series.
+        """
+        openings = {str(o["way"]): str(o["kind"]) for o in self.facts.get("openings", ())}
+        return openings | {f"side_{face}": "side" for face in self.facts.get("sides", ())}

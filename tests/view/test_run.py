@@ -65,8 +65,8 @@ def test_facts_of_the_case_are_in_the_results(small_run):
     assert names["LREE"]["charge"] == 3 and names["LREE"]["group"] == "REE"
     assert names["NH4"]["molar_mass"] == pytest.approx(18.04e-3, rel=1e-3)
     assert facts["hydrogen"] == "H+"
-    assert {well["name"]: well["kind"] for well in facts["wells"]} == {
-        "feed": "injection", "leachate": "collector"}
+    assert {o["way"]: o["kind"] for o in facts["openings"]} == {
+        "well_feed": "injection", "well_leachate": "collector"}
     json.dumps(facts)
 
 
