@@ -120,6 +120,20 @@ def host(request):
         pytest.skip(str(error))
 
 
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """A small case with results in its out/, made once; tests only read it."""
+    from helpers.small_run import finished
+    return finished(tmp_path_factory.mktemp("small_run"))
+
+
+@pytest.fixture(scope="session")
+def other_run(tmp_path_factory):
+    """The same case at another voltage."""
+    from helpers.small_run import finished
+    return finished(tmp_path_factory.mktemp("other_run"), "schedule.stage.0.voltage=40 V")
+
+
 @pytest.fixture
 def rng():
     """Random numbers, the same in every run; the seed means nothing."""

@@ -15,7 +15,7 @@ SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")),
 # Packages from the ground up: one imports from itself, from floors below, and from the modules
 # that lie beside the packages; never from another package of its own floor.
 FLOORS = ["", "grid", "backends", "parallel chemistry boundaries", "solvers thermodata",
-          "physics case", "diagnostics", "output", "model", "verification coupling", "cli"]
+          "physics case", "diagnostics", "output", "model", "verification coupling view", "cli"]
 FLOOR = {package: n for n, packages in enumerate(FLOORS) for package in packages.split() or [""]}
 FRONT = {"__init__", "__main__"}        # the package's public face and `python -m ekm3d`
 
@@ -25,12 +25,13 @@ RESERVED = {
     "ctypes": {"backends.base", "backends.cpp", "backends.compiled_operator", "grid.grid"},
     "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
     "subprocess": {"hdf5_child", "backends.cpp_compiler", "output.provenance",
-                   "parallel.gpu_sharing"},
+                   "parallel.gpu_sharing", "view.probe"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
              "output.results", "output.provenance", "output.xdmf", "output.xarray_backend",
              "hdf5_child", "hdf5_file"},
 }
-# What the core never needs: pictures belong to extras, PHREEQC to the tests.
+# What no module imports when it is imported: pictures belong to extras, which `view.extras` imports
+# when they are asked for; PHREEQC belongs to the tests.
 FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
 
 
@@ -91,6 +92,14 @@ def test_only_what_lies_above_the_model_knows_both_case_and_model():
     """A simulation is given plain checked data; it does not read case files."""
     wrong = [dotted(path) for path in MODULES if package(dotted(path)) in ("model", "output")
              and any(package(other) == "case" for other in siblings(path))]
+    assert wrong == []
+
+
+def test_pictures_and_reports_read_results_only():
+    """`view` knows neither a simulation nor a case: what it shows is in the result directory."""
+    wrong = [f"{dotted(path)} imports {other}" for path in MODULES
+             if package(dotted(path)) == "view" for other in siblings(path)
+             if package(other) not in ("view", "output", "diagnostics", "grid", "")]
     assert wrong == []
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ekm3d.cli import check, database, resume, run, status, verify
+from ekm3d.cli import check, compare, database, plot, report, resume, run, status, verify
 from ekm3d.errors import ConvergenceError, Ekm3dError
 from ekm3d.parallel.launcher_env import launched
 from ekm3d.parallel.team import ALONE, join, silence
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         prog="ekm3d", description="Electrokinetic mining of rare earths in 3D.")
     top.add_argument("--version", action="version", version=f"ekm3d {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, resume, status, check, verify, database):
+    for module in (run, resume, status, check, plot, report, compare, verify, database):
         module.add_parser(commands)
     return top
 
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return (run if args.command == "run" else resume).command(args, team)
         if rank:
             return 0                    # the other commands use one process
-        return {"check": check, "verify": verify, "database": database,
-                "status": status}[args.command].command(args)
+        return {"check": check, "verify": verify, "database": database, "status": status,
+                "plot": plot, "report": report, "compare": compare}[args.command].command(args)
     except Ekm3dError as error:
         return team.failed(_failure(error) if error.exit_code == FAILED else str(error),
                            error.exit_code)

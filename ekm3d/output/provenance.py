@@ -2,6 +2,7 @@
 
     /provenance             attributes: ekm3d, commit, dirty, backend, host, packages, ...
     /provenance/case.toml   the text of the case
+    /provenance/facts.json  what a report needs of it (`case_facts`)
 
 Lists and tables are JSON text. ParaView ignores what lies outside /VTKHDF.
 """
@@ -11,10 +12,11 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import h5py
 
@@ -50,8 +52,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_provenance(path: Path, case: CaseSource, backend: Backend, started: str) -> None:
-    """Write the group /provenance of a VTKHDF file; started: from `now()`."""
+def write_provenance(path: Path, case: CaseSource, backend: Backend, started: str,
+                     about: Mapping[str, Any] | None = None) -> None:
+    """Write the group /provenance of a VTKHDF file; started: from `now()`.
+
+    about: facts of the case, see `case_facts`.
+    """
     commit, dirty = checkout()
     facts = {
         "ekm3d": __version__,
@@ -76,6 +82,8 @@ def write_provenance(path: Path, case: CaseSource, backend: Backend, started: st
         group.attrs.update(facts)
         if "case.toml" not in group:
             group["case.toml"] = case.text
+        if about is not None and "facts.json" not in group:
+            group["facts.json"] = json.dumps(about)
 
 
 def write_end(path: Path, ended: str) -> None:

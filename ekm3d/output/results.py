@@ -122,6 +122,25 @@ class Results:
                         tuple(float(d) for d in image["Spacing"]),
                         tuple(float(x) for x in image["Origin"]))
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Program, case, machine and times of the run; {} where the file does not say.
+
+        "case.toml": the text of the case; "facts": plain data of it, where the run has noted them.
+        """
+        with self._file() as file:
+            if "provenance" not in file:
+                return {}
+            group = file["provenance"]
+            out = {name: value.item() if isinstance(value, np.generic) else value
+                   for name, value in group.attrs.items()}
+            texts = {name: group[name].asstr()[()] for name in group}
+        for name in ("command", "overrides", "case_files_sha256", "packages"):
+            if name in out:
+                out[name] = json.loads(out[name])
+        facts = texts.pop("facts.json", None)
+        return out | texts | ({"facts": json.loads(facts)} if facts else {})
+
     def field(self, name: str, time_index: int = -1) -> np.ndarray:
         """Return a field at one snapshot, by default the last.
 

@@ -23,6 +23,7 @@ from ekm3d.diagnostics.derived_fields import snapshot, static_fields, written_fi
 from ekm3d.errors import ConvergenceError, OutputError
 from ekm3d.output import earlier_results
 from ekm3d.output.background_writer import BackgroundWriter
+from ekm3d.output.case_facts import case_facts
 from ekm3d.output.console import tell
 from ekm3d.output.directory_check import check_directory
 from ekm3d.output.failed_writes import WAITS, FailedWrites, append, write_atomically
@@ -259,7 +260,8 @@ class RunDirectory(NonRootOutput):
         self.xdmf = XdmfFile(path / FIELDS_FILE)
         write_geometry(path, sim.case)
         (path / SUMMARY_FILE).unlink(missing_ok=True)
-        write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
+        write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started,
+                         about=case_facts(sim.case))
         self.log(f"resumed {now()}, backend {sim.backend}\n" if kept else
                  f"{sim.case.title}\nstarted {self.started}, backend {sim.backend}\n")
         self.log(sim.case.describe())

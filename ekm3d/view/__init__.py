@@ -1,0 +1,1 @@
+"""Pictures and reports of finished runs: they read results, never a simulation."""

@@ -1,0 +1,172 @@
+"""Pictures: slices, curves, views with and without pyvista, films."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ekm3d.output.results import ResultsError
+from ekm3d.view import block_views, extras, figures, flat_views, plot, probe
+from ekm3d.view.curves import panels
+from ekm3d.view.planes import planes
+from ekm3d.view.quantities import chosen, of_field, standard
+from ekm3d.view.run import Run
+from ekm3d.view.svg_chart import Area, chart, thinned
+
+plt = pytest.importorskip("matplotlib.pyplot", reason="pip install 'ekm3d[viz]'")
+
+
+@pytest.fixture(scope="module")
+def draws():
+    """Skip where pyvista cannot draw off-screen; the reason is the probe's."""
+    if reason := probe.why_not():
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def run(small_run):
+    return Run.of(small_run)
+
+
+def read(path):
+    """Pixels of a PNG (height, width, 3)."""
+    return plt.imread(path)[..., :3]
+
+
+def test_colours_ignore_metal(run):
+    """The potential inside anodes is far above that of the ore: the range ends below it."""
+    (phi,) = chosen(run, ["phi"])
+    last = len(run.times) - 1
+    metal = run.results.field("phi", last)[run.rows_of_metal > 0]
+    ore = run.field("phi", last)
+    low, high = phi.limits(run, [last])
+    assert low <= np.nanmin(ore) and high >= np.nanpercentile(ore, 99)
+    assert high < np.nanmax(metal)
+
+
+def test_planes_go_through_electrodes(run):
+    """A section and a plan, both with metal; places are those of voxels."""
+    section, plan = planes(run)
+    assert section.title.startswith("Section at y") and plan.title.startswith("Plan at z")
+    for plane in (section, plan):
+        assert (plane.of(run.rows_of_metal) > 0).any() and plane.boxes(run)
+    assert section.extent(run) == pytest.approx((0.0, 0.6, 0.0, 0.8))
+
+
+def test_slices_show_electrodes_in_the_colour_of_their_role(run, tmp_path):
+    (ree,) = chosen(run, ["REE"])
+    path = figures.save(figures.slices(run, ree, [0, 3]), tmp_path / "slices.png")
+    pixels = (255 * read(path)).round()
+    for colour in (extras.ANODE, extras.CATHODE):
+        wanted = [int(colour[n:n + 2], 16) for n in (1, 3, 5)]
+        assert (np.abs(pixels - wanted).max(-1) <= 2).sum() > 200
+
+
+def test_a_column_of_voxels_has_profiles(run, tmp_path, monkeypatch):
+    """One voxel across: values along the axis instead of planes."""
+    (ree,) = chosen(run, ["REE"])
+    line = replace(ree, values=lambda r, n: np.linspace(1.0, 2.0 + n, 6).reshape(1, 1, 6))
+    monkeypatch.setattr(type(run.grid), "shape", property(lambda grid: (1, 1, 6)))
+    monkeypatch.setattr(run, "electrodes", ())
+    assert planes(run) == ()
+    figure = figures.slices(run, line, [0, 1])
+    (axes,) = figure.axes
+    assert [len(drawn.get_xdata()) for drawn in axes.lines] == [6, 6]
+    assert axes.get_xlabel() == "x (m)" and "mg per kg" in axes.get_ylabel()
+
+
+def test_every_axis_and_bar_has_a_unit(run):
+    for panel in panels(run):
+        assert panel.key == "pH" or "(" in panel.label or panel.label in (
+            "kilogram", "kilowatt-hour", "kilogram of nitrogen", "cubic metre",
+            "milligram per litre") or "kWh" in panel.label
+    for quantity in (*standard(run), of_field(run, "conductivity")):
+        assert quantity.key == "pH" or quantity.unit
+
+
+def test_a_field_is_found_by_name_or_suggested(run):
+    assert [q.key for q in chosen(run, ["ree", "water_flux"])] == ["REE", "water_flux"]
+    with pytest.raises(ResultsError, match="did you mean 'conductivity'"):
+        chosen(run, ["conductivty"])
+
+
+def test_a_chart_has_its_first_and_last_hour(run):
+    """Also when points are left out; a value of the data lies where the axis has it."""
+    panel = next(p for p in panels(run) if p.key == "energy")
+    long = replace(panel, hours=np.linspace(0, 10, 5001),
+                   lines=(replace(panel.lines[0], values=np.linspace(0, 3, 5001)),))
+    few = thinned(long)
+    assert len(few.hours) <= 300 and few.hours[0] == 0 and few.hours[-1] == 10
+    area = Area(few)
+    assert area.x(0.0) < area.x(10.0) and area.y(0.0) > area.y(3.0)
+    assert area.y1 >= 3.0 and chart(long).count("<polyline") == 1
+
+
+def test_a_gap_in_a_line_stays_a_gap(run):
+    panel = next(p for p in panels(run) if p.key == "energy")
+    values = panel.lines[0].values.copy()
+    values[2] = np.nan
+    assert len(Area(panel).runs(panel.hours, values)) == 2
+
+
+def test_without_pyvista_the_same_pictures_are_drawn(run, tmp_path, monkeypatch):
+    """The probe says no: one sentence with the remedy, and a picture by every name."""
+    monkeypatch.setattr(probe, "why_not", lambda: "it was taken away; install it")
+    monkeypatch.setattr(extras, "DPI", 40)
+    said = []
+    made = list(plot.pictures(run, tmp_path, plot.Choice((0, 3)), said.append))
+    assert said == ["no views by pyvista, drawn by matplotlib instead: it was taken away; "
+                    "install it"]
+    names = {path.name for path in made}
+    assert {f"view_{name}.png" for name in block_views.views(run)} <= names
+    assert {"curves.png", "slices_REE.png", "slices_pH.png"} <= names
+    assert all(read(path).std() > 0.01 for path in made)
+
+
+def test_views_of_both_kinds_have_the_same_names(run):
+    assert set(block_views.views(run)) == set(flat_views.views(run))
+
+
+def test_views_by_pyvista_are_drawn(run, tmp_path, draws):
+    """Red, blue and grey electrodes are to be seen in the picture of the current."""
+    scenes = block_views.BlockViews(run, (640, 480))
+    for name, make in block_views.views(run).items():
+        path = block_views.picture(make(scenes, 3), tmp_path / f"{name}.png")
+        pixels = read(path)
+        assert pixels.shape == (480, 640, 3) and pixels.std() > 0.02, name
+    red, _, blue = np.moveaxis(read(tmp_path / "current.png"), -1, 0)
+    assert (red > blue + 0.4).sum() > 100 and (blue > red + 0.3).sum() > 100
+
+
+def test_a_film_has_a_frame_for_every_snapshot(run, tmp_path):
+    """Slices, for speed; every frame has the range of the whole run."""
+    imageio = pytest.importorskip("imageio.v2")
+    pytest.importorskip("imageio_ffmpeg")
+    made = list(plot.pictures(run, tmp_path, plot.Choice((3,), ("REE",), True, True),
+                              lambda line: None))
+    film, loop = made[-2:]
+    assert film.suffix == ".mp4" and loop.suffix == ".gif"
+    assert len(imageio.mimread(loop)) == len(run.times)
+    assert imageio.get_reader(film).count_frames() == len(run.times)
+
+
+def test_a_missing_package_is_told_with_the_remedy(monkeypatch):
+    with pytest.raises(extras.ViewError, match=r'the Python package nonesuch .*ekm3d\[viz\]'):
+        extras.extra("nonesuch", "pictures")
+
+
+def test_the_probe_survives_a_child_that_dies(monkeypatch):
+    """VTK ends the process where it can draw nowhere: the parent lives, and names the remedy."""
+    monkeypatch.setattr(probe, "SPHERE", "import os; os.abort()")
+    assert "libosmesa6" in probe.why_not.__wrapped__()
+    monkeypatch.setattr(probe, "SPHERE", "import nonesuch")
+    assert 'pip install "ekm3d[viz]"' in probe.why_not.__wrapped__()
+    monkeypatch.setattr(probe, "SPHERE", "import time; time.sleep(60)")
+    assert "did not answer" in probe.why_not.__wrapped__(seconds=0.5)
+
+
+def test_drawing_changes_no_result(run, small_run, tmp_path):
+    """Pictures go where they are told; the results stay as they are."""
+    before = {p: p.read_bytes() for p in (small_run / "out").iterdir() if p.is_file()}
+    list(plot.pictures(run, tmp_path, plot.Choice((0,), ("pH",), False, True), lambda line: None))
+    assert before == {p: p.read_bytes() for p in (small_run / "out").iterdir() if p.is_file()}
