@@ -8,12 +8,12 @@ from pathlib import Path
 from ekm3d.case.case import Case
 from ekm3d.case.units import positive
 from ekm3d.cli.self_test import backend_of
+from ekm3d.diagnostics.summary_words import table
 from ekm3d.model.loop import Control
 from ekm3d.model.memory_estimate import InsufficientMemory
 from ekm3d.model.simulation import Simulation
 from ekm3d.output.checkpoints import Checkpoint
 from ekm3d.output.console import tell
-from ekm3d.output.run_directory import table
 from ekm3d.parallel.team import Alone
 
 
