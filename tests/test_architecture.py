@@ -15,7 +15,7 @@ SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")),
 # Packages from the ground up: one imports from itself, from floors below, and from the modules
 # that lie beside the packages; never from another package of its own floor.
 FLOORS = ["", "grid", "backends", "parallel chemistry boundaries", "solvers thermodata",
-          "physics case", "diagnostics", "output", "model", "verification", "cli"]
+          "physics case", "diagnostics", "output", "model", "verification study", "cli"]
 FLOOR = {package: n for n, packages in enumerate(FLOORS) for package in packages.split() or [""]}
 FRONT = {"__init__", "__main__"}        # the package's public face and `python -m ekm3d`
 
@@ -24,12 +24,15 @@ RESERVED = {
     "cupy": {"backends.choose"},
     "ctypes": {"backends.base", "backends.cpp", "backends.compiled_operator", "grid.grid"},
     "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
-    "subprocess": {"backends.cpp_compiler", "output.provenance", "parallel.gpu_sharing"},
+    "subprocess": {"backends.cpp_compiler", "output.provenance", "parallel.gpu_sharing",
+                   "study.runs", "cli.doctor_checks"},
+    "matplotlib": {"study.picture"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
-             "output.results", "output.provenance", "case.array_files", "hdf5_file"},
+             "output.results", "output.provenance", "case.array_files", "hdf5_file",
+             "cli.doctor_checks"},
 }
-# What the core never needs: pictures belong to extras, PHREEQC to the tests.
-FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
+# What the core never imports: pictures belong to extras, PHREEQC to the tests.
+FOREIGN = {"pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
 
 
 def dotted(path):

@@ -46,7 +46,7 @@ def clean_environment(**more):
 def copy(tmp_path_factory):
     """A copy of the tree as a clone has it, with the results of an earlier run inside."""
     target = tmp_path_factory.mktemp("clone") / "ekm3d"
-    skip = shutil.ignore_patterns(".*", "build", "out", "*.egg-info", "__pycache__")
+    skip = shutil.ignore_patterns(".*", "build", "out", "study", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, target, ignore=skip)
     results = target / "cases" / "field_block" / "out"
     results.mkdir()
@@ -80,7 +80,8 @@ def test_every_file_is_covered_by_the_globs_and_no_result_is(package, top):
     globs = SETUP["options.package_data"][package].split()
     shipped = {path for glob in globs for path in folder(top).glob(glob)}
     present = {path for path in folder(top).rglob("*") if path.is_file()
-               and path.suffix not in (".py", ".pyc") and "out" not in path.parts}
+               and path.suffix not in (".py", ".pyc")
+               and not {"out", "study"} & set(path.parts)}
     assert shipped == present
 
 

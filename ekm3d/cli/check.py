@@ -5,6 +5,7 @@ import time
 
 from ekm3d.case.case import Case
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
+from ekm3d.cli.help_page import page
 from ekm3d.cli.self_test import backend_of
 from ekm3d.constants import HOUR
 from ekm3d.diagnostics import ionic_strength, well_heads
@@ -15,8 +16,10 @@ from ekm3d.parallel.team import ALONE
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d check`."""
-    add_case_arguments(commands.add_parser(
-        "check", help="validate a case and print what would be run"))
+    add_case_arguments(commands.add_parser("check", **page(
+        "validate a case and print what would be run",
+        "ekm3d check site     values in SI, voxels, memory, steps, run time",
+        'ekm3d check site -o grid.spacing="5 cm"     would that fit?')))
 
 
 def command(args: argparse.Namespace) -> int:
