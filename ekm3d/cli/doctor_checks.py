@@ -24,6 +24,7 @@ from ekm3d.case.case import Case
 from ekm3d.cli.self_test import CASE, fault
 from ekm3d.errors import BackendError
 from ekm3d.model.simulation import Simulation
+from ekm3d.parallel.team import usable_cores
 from ekm3d.resources import case_path
 from ekm3d.version import __version__
 
@@ -185,18 +186,12 @@ def memory() -> Check:
 
 def threads() -> Check:
     """Cores that this process may use, and OMP_NUM_THREADS."""
-    count, usable = os.cpu_count() or 1, cores()
+    count, usable = os.cpu_count() or 1, len(usable_cores())
     asked = os.environ.get("OMP_NUM_THREADS", "")
     found = f"{usable} of {count} cores usable" + (f", OMP_NUM_THREADS={asked}" if asked else "")
     if asked.isdigit() and int(asked) > usable:
         return Check("threads", LIMITED, found, f"export OMP_NUM_THREADS={usable}")
     return Check("threads", WORKS, found)
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    mine = getattr(os, "sched_getaffinity", None)
-    return len(mine(0)) if mine else os.cpu_count() or 1
 
 
 def cache() -> Check:

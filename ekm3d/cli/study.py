@@ -1,7 +1,6 @@
 """`ekm3d study`: run a case with several values, some at a time; one table and one picture."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ekm3d.cli.verify import processes
 from ekm3d.errors import ConvergenceError, InputError
 from ekm3d.output.console import tell
 from ekm3d.output.results import open_results
+from ekm3d.parallel.team import usable_cores
 from ekm3d.study import picture, tables
 from ekm3d.study.points import points
 from ekm3d.study.refinement import refine, widths
@@ -54,7 +54,7 @@ def command(args: argparse.Namespace) -> int:
     case, todo = Path(args.case), points(given, args.pairs)
     if not (case / "case.toml").is_file():
         raise InputError(f"{case}: not a case: there is no case.toml in it")
-    cores = os.cpu_count() or 1
+    cores = len(usable_cores())
     jobs = min(args.jobs or min(4, cores), len(todo))
     plan = Plan(case, Path(args.out or case / "study"), args.backend, jobs, args.force,
                 max(1, cores // jobs))

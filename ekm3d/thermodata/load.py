@@ -32,7 +32,7 @@ def is_fragment(path: str | Path) -> bool:
     """Return True for a PHREEQC file that does not define H+ and so needs a base; see `load`."""
     if not is_phreeqc(path):
         return False
-    with open(path, encoding="utf8", errors="replace") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         return all(element != "H" for _, element, *_ in parse(file.read()).masters)
 
 
