@@ -14,6 +14,7 @@ from ekm3d.model.memory_estimate import InsufficientMemory
 from ekm3d.model.simulation import Simulation
 from ekm3d.output.checkpoints import Checkpoint
 from ekm3d.output.console import tell
+from ekm3d.output.progress import Patience
 from ekm3d.parallel.team import Alone
 
 
@@ -61,7 +62,8 @@ def execute(args: argparse.Namespace, team: Alone, case: Case, out: Path, backen
             resumed: Checkpoint | None = None) -> int:
     """Make the simulation of a case, run it and print the summary; 0 when it is done."""
     control = Control(args.checkpoint, args.max_hours, resumed, signals=True)
-    sim = Simulation(case, backend_of(backend, team), team)
+    with Patience("preparing: kernels that are new here are compiled, once", quiet=args.quiet):
+        sim = Simulation(case, backend_of(backend, team), team)
     if not args.quiet:
         begin = f"; resumed at t = {resumed.time:g} s" if resumed else ""
         tell("\n".join([case.title, *(f"remark: {text}" for text in case.remarks),

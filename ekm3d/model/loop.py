@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from ekm3d.constants import HOUR
 from ekm3d.diagnostics.audits import Audits
 from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.run_view import AuditView
@@ -91,6 +92,7 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
         with (threadpool_limits(1, "blas"), interruption,
               Progress(sim.schedule.end, quiet) as progress):
             keeping.restore()
+            progress.begin(s.time)
             if resumed is None:
                 sim.fields()
             traffic = CommunicationStats(sim.domain)
@@ -113,12 +115,14 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
                     strength.update()
                     outputs.status("running")
                 if snapshots.due(s.time, last):
+                    progress.waits(f"the snapshot at {s.time / HOUR:.4g} h")
                     sim.fields()                     # phi and water of the same moment
                     outputs.snapshot()
                 progress.update(s.time, s.step, f"dt {dt:6.0f} s")
                 outputs.step_taken()
                 if not last:
                     _obey(interruption.wish(keeping.due()), interruption, keeping)
+            progress.waits("the last files")
             if keeping.enabled or resumed:
                 keeping.save()
         sent = traffic.text(s.step)
