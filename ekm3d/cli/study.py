@@ -89,7 +89,7 @@ def _refinements(outcomes: Sequence[Outcome], keys: Sequence[str]) -> str:
     width = widths([open_results(o.directory).grid.spacing for o in done]) if done else []
     return tables.refinements({key: refine(width, [
         float("nan") if o.summary.get(key) is None else float(o.summary[key]) for o in done])
-        for key in keys if key not in tables.HEADS})
+        for key in keys if key not in tables.NO_RESULTS})
 
 
 def _state(outcome: Outcome) -> str:

@@ -14,12 +14,19 @@ from ekm3d.text_table import table as text_table
 DEFAULT = ("recovery_REE", "removal_REE_mean", "purity_REE", "energy_kWh_per_kg_REE", "leachate_L",
            "residual_N_mg_per_kg", "wall_s")
 HEADS = {"wall_s": ("computing", "s", 1.0), "cells": ("voxels", "", 1.0),
-         "steps": ("steps", "", 1.0), "time_h": ("time", "h", 1.0)}
+         "steps": ("steps", "", 1.0), "time_h": ("time", "h", 1.0),
+         "recovery_REE": ("REE recovered", "%", 100.0),
+         "removal_REE_mean": ("REE removed, mean", "%", 100.0),
+         "purity_REE": ("purity of REE", "%", 100.0),
+         "energy_kWh_per_kg_REE": ("energy per REE recovered", "kWh/kg", 1.0),
+         "leachate_L": ("leachate", "l", 1.0),
+         "residual_N_mg_per_kg": ("nitrogen left in pore water", "mg/kg", 1.0)}
+NO_RESULTS = ("wall_s", "cells", "steps", "time_h")     # of them no limit of fine grids is told
 WIDTH = 16              # letters of a column's heading
 
 
 def heading(key: str) -> tuple[str, str, float]:
-    """Return (words, unit, factor) of a value of the summary."""
+    """Return (words, unit, factor) of a value of the summary, in few words where there are any."""
     if key in HEADS:
         return HEADS[key]
     found = entry(key)
