@@ -4,6 +4,8 @@
 wrong and nothing was written, 3 where the computation itself failed.
 """
 
+from typing import Any
+
 
 class Ekm3dError(Exception):
     """Base of all errors with a message for the user."""
@@ -28,6 +30,21 @@ class OutputError(Ekm3dError, ValueError):
 
 
 class ConvergenceError(Ekm3dError, RuntimeError):
-    """The computation failed; the message names the equation, the time and the place."""
+    """The computation failed; the message names the equation, the time and the place.
+
+    repeatable: a shorter step may do better; worst: padded array whose largest entry is the place,
+    where the message has none.
+    """
 
     exit_code = 3
+    repeatable = True
+
+    def __init__(self, *arguments: Any, worst: Any = None) -> None:
+        super().__init__(*arguments)
+        self.worst = worst
+
+
+class PlanError(ConvergenceError):
+    """The computation failed, and no shorter step can mend it: the plan must be another."""
+
+    repeatable = False

@@ -4,6 +4,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+# Flags for a file that is read: a named pipe does not hang, and Windows leaves line ends alone.
+READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+
 
 def read_at(number: int, count: int, at: int) -> bytes:
     """Return up to `count` bytes of an open file from a place on."""

@@ -3,12 +3,14 @@
 import difflib
 from collections.abc import Iterable
 
+from ekm3d.quoting import quoted, some
+
 
 def suggest(name: object, known: Iterable[object]) -> str:
     """Return "; did you mean 'x'?" or "; known: ...", to end a message about an unknown name."""
-    names = [str(k) for k in known]
+    names = list(dict.fromkeys(map(str, known)))
     folded = {k.lower(): k for k in names}
-    near = difflib.get_close_matches(str(name).lower(), folded, 1)
+    near = difflib.get_close_matches(str(name).lower(), folded, 1) if len(str(name)) < 100 else []
     if near:
-        return f"; did you mean {folded[near[0]]!r}?"
-    return f"; known: {', '.join(names) or 'none'}"
+        return f"; did you mean {quoted(folded[near[0]])}?"
+    return f"; known: {some(names, 20)}"

@@ -7,8 +7,13 @@ text, and end lines with carriage return and line feed.
 import codecs
 from pathlib import Path
 
+from ekm3d.regular_file import MIB, contents
+
 MARKS = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",      # before their parts
          codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+
+
+LARGEST = 64 * MIB                  # bytes of a text, unless its reader takes more
 
 
 class NotUTF8(ValueError):
@@ -19,9 +24,12 @@ class NotUTF8(ValueError):
         self.line = line
 
 
-def read_text(path: str | Path) -> str:
-    """Return the text of a UTF-8 file, lines ended by line feeds; OSError, NotUTF8."""
-    return decoded(Path(path).read_bytes())
+def read_text(path: str | Path, largest: int = LARGEST) -> str:
+    """Return the text of a UTF-8 file, lines ended by line feeds; OSError, NotUTF8.
+
+    largest: bytes that it may have. What is no regular file is refused.
+    """
+    return decoded(contents(path, largest))
 
 
 def decoded(data: bytes, errors: str = "strict") -> str:

@@ -19,8 +19,8 @@
 //         put_sums(terms, sums, s, j, k, g);
 //     }
 //
-// s counts runs of SEGMENT voxels, l the voxels of a run. A run is one segment, and the order of its
-// sum depends on the segment alone; or, in a small block, as many segments of one voxel each.
+// s counts runs of SEGMENT voxels, l the voxels of a run: one segment, with an order of sums of its
+// own, or as many segments of one voxel (put_sums: parallel/segments.cuh).
 // EKM_ALONG_SUM is for sums that are exact in any order.
 // EKM_BLOCK_ROWS visits a whole grid within one block (host: one thread), BLOCK_WAIT is the barrier
 // of its threads: many small grids in one launch.
@@ -100,10 +100,7 @@ struct Segment {
     real lane = 0;
     __device__ __forceinline__ real& operator[](int) { return lane; }
 };
-static __device__ __forceinline__ real sum_of_run(const Segment& terms, int)
-{
-    return of_row(terms.lane);
-}
+INLINE real sum_of_run(const Segment& terms, int) { return of_row(terms.lane); }
 #define EKM_UNROLL EKM_PRAGMA(unroll)
 
 // One of two scratch arrays: its value, for a choice of addresses would keep both in the stack.
@@ -239,19 +236,6 @@ INLINE int length_of_run(int s, const Grid& g)
 {
     const int left = g.nx - s * SEGMENT;
     return left < SEGMENT ? left : SEGMENT;
-}
-
-// Store what the terms of run s add up to, segment by segment, in sums [k, j, segment].
-INLINE void put_sums(Segment& terms, real* sums, int s, int j, int k, const Grid& g)
-{
-    const int count = length_of_run(s, g);
-    real* to = sums + (Offset(k) * g.ny + j) * segments(g);
-    if (g.segment == 1) {
-        to += s * SEGMENT;
-        EKM_ALONG(l, count) to[l] = terms[l];
-    } else {
-        to[s] = sum_of_run(terms, count);
-    }
 }
 
 INLINE real larger(real a, real b) { return a > b ? a : b; }

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import compile_once, cuda_stand_in, nvrtc
+from helpers.quick_flags import QUICK
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cpp import CppBackend
@@ -17,15 +18,14 @@ from ekm3d.errors import BackendError
 # Several tests run at once: threads that wait for the next kernel are not to stay awake.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-QUICK = tuple("-O1" if flag == "-O3" else flag for flag in FLAGS)
-
 # Files whose tests take longest, longest first: what is left for the end are short ones. First of
 # all those with one long run for several tests, which two workers would make twice.
-LONGEST = ("test_field_case.py", "test_backends_agree.py", "test_runner.py", "test_cuda.py",
-           "test_batches.py", "test_ranks.py", "test_memory_estimate.py", "test_phases.py",
-           "test_conservation.py", "test_initial_guess.py", "test_heun.py",
-           "test_nonequilibrium.py", "test_dual_porosity.py", "test_benchmarks.py",
-           "test_counter_diffusion.py")
+LONGEST = ("test_field_case.py", "test_backends_agree.py", "test_runner.py", "test_ranks.py",
+           "test_cuda.py", "test_memory_estimate.py", "test_domain.py", "test_benchmarks.py",
+           "test_cross_checks.py", "test_batches.py", "test_newton.py", "test_simulation.py",
+           "test_resume.py", "test_team.py", "test_heun.py", "test_nonequilibrium.py",
+           "test_conservation.py", "test_initial_guess.py", "test_dual_porosity.py",
+           "test_style.py", "test_kinetics.py", "test_boxes.py", "test_twins.py")
 
 
 def pytest_collection_modifyitems(items):
@@ -54,7 +54,7 @@ def kernel_cache_folder():
 
 @pytest.fixture
 def quick_kernels(monkeypatch):
-    """Compile kernels with -O1, a third of the time, for runs whose bits are not compared.
+    """Compile kernels with -Og, a tenth of the time, for runs whose bits are not compared.
 
     The twins (tests/kernels), the ranks and the command line keep the flags of production.
     """

@@ -15,7 +15,7 @@ SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")),
 # Packages from the ground up: one imports from itself, from floors below, and from the modules
 # that lie beside the packages; never from another package of its own floor.
 FLOORS = ["", "grid", "backends", "parallel chemistry boundaries", "solvers thermodata",
-          "physics case", "diagnostics", "output", "model", "verification study", "cli"]
+          "physics case", "diagnostics", "output", "model", "verification coupling study", "cli"]
 FLOOR = {package: n for n, packages in enumerate(FLOORS) for package in packages.split() or [""]}
 FRONT = {"__init__", "__main__"}        # the package's public face and `python -m ekm3d`
 
@@ -24,12 +24,12 @@ RESERVED = {
     "cupy": {"backends.choose"},
     "ctypes": {"backends.base", "backends.cpp", "backends.compiled_operator", "grid.grid"},
     "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
-    "subprocess": {"backends.cpp_compiler", "output.provenance", "parallel.gpu_sharing",
-                   "study.runs", "cli.doctor_checks"},
+    "subprocess": {"hdf5_child", "backends.cpp_compiler", "output.provenance",
+                   "parallel.gpu_sharing", "study.runs", "cli.doctor_checks"},
     "matplotlib": {"study.picture"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
-             "output.results", "output.provenance", "case.array_files", "hdf5_file",
-             "cli.doctor_checks"},
+             "output.results", "output.provenance", "output.xdmf", "output.xarray_backend",
+             "hdf5_child", "hdf5_file", "cli.doctor_checks"},
 }
 # What the core never imports: pictures belong to extras, PHREEQC to the tests.
 FOREIGN = {"pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
@@ -88,7 +88,7 @@ def test_imports_run_downwards_only():
     assert wrong == []
 
 
-def test_only_the_verification_and_the_command_line_know_both_case_and_model():
+def test_only_what_lies_above_the_model_knows_both_case_and_model():
     """A simulation is given plain checked data; it does not read case files."""
     wrong = [dotted(path) for path in MODULES if package(dotted(path)) in ("model", "output")
              and any(package(other) == "case" for other in siblings(path))]

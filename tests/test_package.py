@@ -166,7 +166,7 @@ def test_the_wheel_holds_kernels_cases_and_licence_but_no_results(copy, tmp_path
 
 @pytest.mark.slow
 def test_the_source_distribution_builds_and_tests(copy, tmp_path):
-    """Made by setuptools, unpacked elsewhere: the files of a clone, a few tests, a wheel for all."""
+    """Made by setuptools, unpacked elsewhere: the files of a clone, a few tests, a wheel."""
     code = f"from setuptools import build_meta as b; b.build_sdist({str(tmp_path)!r})"
     run(sys.executable, "-c", code, cwd=copy)
     (archive,) = tmp_path.glob("*.tar.gz")

@@ -21,6 +21,7 @@ from ekm3d.backends.cpp_compiler import (
     cpu,
     find_compiler,
     intact,
+    trusted,
     user_cache,
 )
 from ekm3d.backends.kernel_signature import TRIAL, contraction, declared, defines, pasted
@@ -88,16 +89,18 @@ class CppBackend(Backend):
 
     def _library(self, source, text, constants):
         """The library of the present flags; a cached one that is damaged is compiled anew."""
-        options = (*self.flags, *contraction(text), *defines(constants))
+        options = (*dict.fromkeys((*self.flags, *contraction(text))), *defines(constants))
         whole = pasted(source, text)
         digest = hashlib.sha256(repr((whole, options, self.stamp, SEAL)).encode()).hexdigest()[:24]
         name = f"{Path(source).stem}-{digest}.so"
-        for path in (user_cache() / name, cache_folder() / name):
+        folders = (user_cache(), cache_folder())
+        for path in (folder / name for folder in folders if trusted(folder)):
             if intact(path):
                 try:
                     return opened(path)
                 except OSError:             # made for another system that shares the folder
                     continue
+        path = folders[-1] / name
         path.unlink(missing_ok=True)
         start = time.monotonic()
         limit = TRIAL_LIMIT if text == TRIAL else COMPILE_LIMIT

@@ -1,7 +1,8 @@
 """Host C++ compiler: search, options, and the cache of compiled libraries.
 
 A library ends in a seal, a digest of its bytes: one that a power cut, a full disk or another
-program has damaged is compiled anew. A compiler that hangs is ended.
+program has damaged is compiled anew. Opening a library runs it: folder and library must belong to
+this user or to root, and nobody else may write to them. A compiler that hangs is ended.
 """
 
 import atexit
@@ -18,11 +19,13 @@ from functools import cache
 from pathlib import Path
 
 from ekm3d.errors import BackendError
+from ekm3d.regular_file import opened
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno",
          "-fno-trapping-math", "-fno-signed-zeros", "-shared", "-fPIC", "-x", "c++")
 VERSION_LIMIT, TRIAL_LIMIT, COMPILE_LIMIT = 20.0, 60.0, 900.0      # s until a compiler is ended
 SEAL = b"\nekm3d sha256 "
+LARGEST = 2**28                                                     # bytes of a library
 SEALED = len(SEAL) + 64                                             # bytes of a seal
 
 
@@ -61,6 +64,7 @@ def compile_library(compiler: str, options: Sequence[str], text: str, path: Path
             seal = _seal(path.name, draft.read_bytes())
             with draft.open("ab") as file:
                 file.write(seal)
+            draft.chmod(0o755)
             os.replace(draft, path)
     except OSError as error:
         raise BackendError(f"{compiler} left no library {path}: {error}") from error
@@ -74,10 +78,14 @@ def _seal(name: str, contents: bytes) -> bytes:
 def intact(path: Path) -> bool:
     """Return True if a file is a library as `compile_library` left it, under its own name.
 
-    Opening an empty, cut or altered one could end the process by a signal.
+    Opening an empty, cut or altered one could end the process by a signal; one of another user
+    would do as that user wants.
     """
     try:
-        contents = path.read_bytes()
+        with os.fdopen(opened(path, LARGEST), "rb") as file:
+            if _foreign(os.fstat(file.fileno())):
+                return False
+            contents = file.read()
     except OSError:
         return False
     whole, seal = contents[:-SEALED], contents[-SEALED:]
@@ -135,14 +143,40 @@ def cache_folder() -> Path:
     Where that cannot be written, a temporary folder of this process: see `cache_remark`.
     """
     path = user_cache()
-    return path if _writable(path) is None else _temporary_folder(os.getpid())
+    if _writable(path) is None:
+        return path
+    try:
+        return _temporary_folder(os.getpid())
+    except OSError as error:
+        raise BackendError(f"compiled kernels can be kept nowhere: neither in {path} nor in a "
+                           f"temporary folder ({error.strerror}); set EKM3D_CACHE to a folder "
+                           "that can be written") from None
+
+
+def trusted(path: Path) -> bool:
+    """Return True for a folder in which only this user, or root, can have put libraries."""
+    try:
+        return not _foreign(path.stat())
+    except OSError:
+        return False
+
+
+def _foreign(status: os.stat_result) -> str:
+    """Return why a file or folder is not this user's alone, "" if it is."""
+    if not hasattr(os, "getuid"):           # Windows tells neither owners nor modes
+        return ""
+    if status.st_uid not in (os.getuid(), 0):
+        return "it belongs to another user"
+    if status.st_mode & 0o022:
+        return "others may write to it; chmod go-w makes it private"
+    return ""
 
 
 def cache_remark() -> str:
     """Return why kernels will be compiled again by the next process; "" where they are kept."""
     reason = _writable(user_cache())
     return reason and (f"kernels are kept for this process only, as {user_cache()} cannot be "
-                       f"written ({reason}): set EKM3D_CACHE to a folder that can") or ""
+                       f"used ({reason}): set EKM3D_CACHE to a folder that can") or ""
 
 
 def _writable(path: Path) -> str | None:
@@ -151,6 +185,8 @@ def _writable(path: Path) -> str | None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         return error.strerror
+    if not trusted(path):
+        return _foreign(path.stat())
     return None if os.access(path, os.W_OK | os.X_OK) else "it is read-only"
 
 

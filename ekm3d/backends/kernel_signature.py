@@ -11,6 +11,7 @@ outputs.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,9 +72,16 @@ def declared(source: str, name: str, constants: Mapping[str, object]
     return text, parameters
 
 
-def defines(constants: Mapping[str, object]) -> list[str]:
-    """Return the compiler options that define compile-time constants as macros."""
-    return ["-DREAL=double"] + [f"-D{k}={v}" for k, v in sorted(constants.items())]
+def defines(constants: Mapping[str, Any]) -> list[str]:
+    """Return the compiler options that define compile-time constants as macros.
+
+    TypeError for anything but an integer: some of them count what a case lists.
+    """
+    for name, value in constants.items():
+        if not isinstance(value, (int, np.integer)):
+            raise TypeError(f"kernel constant {name} should be an integer, not "
+                            f"{type(value).__name__}")
+    return ["-DREAL=double"] + [f"-D{k}={int(v)}" for k, v in sorted(constants.items())]
 
 
 def contraction(text: str) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ class BoundaryFaces:
         ore = np.pad(self.electrodes.ore, GHOST).ravel()[voxel]
         m = voxel.size
         return Faces(np.full(m, self.electrodes.strips + n), voxel, np.full(m, side.axis),
+                     np.full(m, -1 if side.upper else 1),
                      np.where(ore, self.grid.face_area(side.axis), 0.0),
                      np.full(m, 0.5 * self.grid.spacing_along(side.axis)), np.zeros(m))
 

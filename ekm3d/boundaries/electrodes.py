@@ -22,6 +22,7 @@ class Faces:
     strip: np.ndarray       # number of the strip; strips + m for side m
     voxel: np.ndarray       # flat index of the ore voxel in a padded array
     axis: np.ndarray        # array axis across the face
+    way: np.ndarray         # 1 where the way into the ore goes up the axis, else -1
     area: np.ndarray        # m2
     half: np.ndarray        # m, from the ore voxel's centre to the face
     resistance: np.ndarray  # ohm, the face's share of the strip's contact resistance
@@ -70,18 +71,19 @@ class Electrodes:
 
     def _faces(self, masks: Sequence[np.ndarray], contact: Sequence[float]) -> Faces:
         """Faces of all strips; contact: resistance [ohm] of each."""
-        strip, voxel, axis, resistance = [], [], [], []
+        strip, voxel, axis, way, resistance = [], [], [], [], []
         for n, mask in enumerate(masks):
-            v, a = faces_of(self.solid, mask)
+            v, a, w = faces_of(self.solid, mask)
             area = np.array([self.grid.face_area(q) for q in a])
             strip.append(np.full(v.size, n))
             voxel.append(v)
             axis.append(a)
+            way.append(w)
             resistance.append(contact[n] * area.sum() / area)
         if not masks:
-            strip = voxel = axis = resistance = [np.zeros(0, int)]
+            strip = voxel = axis = way = resistance = [np.zeros(0, int)]
         across = np.concatenate(axis)
-        return Faces(np.concatenate(strip), np.concatenate(voxel), across,
+        return Faces(np.concatenate(strip), np.concatenate(voxel), across, np.concatenate(way),
                      np.array([self.grid.face_area(q) for q in across]),
                      np.array([0.5 * self.grid.spacing_along(q) for q in across]),
                      np.concatenate(resistance).astype(float))

@@ -6,9 +6,9 @@ the steps end at every switch; averaged, the drive is scaled by the duty on / (o
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,12 @@ class Schedule:
             end = min(end, switch if duty else start + (cycle + 1) * period)
         return Drive(n, stage.anodes, stage.cathodes, stage.voltage, duty, end, stage.current,
                      stage.limit, stage.floating)
+
+    def change(self, t: float, **values: Any) -> None:
+        """Give the stage at time t [s] other values from now on; those before t are past."""
+        n = self.drive(t).stage
+        self.stages = tuple(replace(cast(Any, stage), **values) if m == n else stage
+                            for m, stage in enumerate(self.stages))
 
     def clip(self, dt: float, t: float, *marks: float) -> float:
         """Shorten dt [s] to end on the next switch or mark, without a tiny step before it."""

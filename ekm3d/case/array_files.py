@@ -1,16 +1,20 @@
 """Arrays (nz, ny, nx) of voxel values in `.npy` and HDF5 files.
 
-A .npy file that holds pickled objects is refused: reading it could run code.
+A .npy file that holds pickled objects is refused: reading it could run code. HDF5 is read by
+`hdf5_child`.
 """
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from ekm3d.hdf5_file import opened
-from ekm3d.suggest import suggest
+from ekm3d.hdf5_child import Hdf5Child, check_numbers
+from ekm3d.quoting import legible, quoted
+from ekm3d.regular_file import opened
 
+LARGEST = 2**40         # bytes of a file; its array is of the grid's size
 MAGIC = b"\x93NUMPY"
 NUMPY, HDF5 = (".npy",), (".h5", ".hdf5", ".hdf", ".vtkhdf")
 
@@ -23,29 +27,29 @@ def read_numpy(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     _exists(path)
     name = Path(path).name
     try:
-        with open(path, "rb") as file:
+        with os.fdopen(opened(path, LARGEST), "rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise ValueError("it is not one; save one array of numbers with numpy.save")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as e:                      # NumPy lets errors of the tokenizer through
         raise ValueError(f"cannot read {name} as a .npy file: {_reason(e)}") from None
-    return _numbers(array, shape, name)
+    check_numbers(array, shape, name)
+    return np.array(array, dtype=float, order="C")
 
 
-def read_dataset(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the float64 array of a dataset of an HDF5 file; raises as `read_numpy` does."""
+def read_dataset(path: Path, name: str, shape: tuple[int, ...], child: Hdf5Child,
+                 roots: Sequence[Path]) -> np.ndarray:
+    """Return the float64 array of a dataset of an HDF5 file; raises as `read_numpy` does.
+
+    child: the process that reads it; roots: folders of the files that it may be composed of.
+    """
     _exists(path)
-    file = Path(path).name
+    name = name.strip("/")
     try:
-        with opened(path) as data:
-            known: list[str] = []
-            data.visititems(lambda key, item: known.append(key)
-                            if isinstance(item, h5py.Dataset) else None)
-            if name.strip("/") not in known:
-                raise ValueError(f"{file} has no dataset {name!r}" + suggest(name, known))
-            return _numbers(data[name], shape, f"{file}: {name}")
-    except (OSError, RuntimeError, TypeError, KeyError) as e:
-        raise ValueError(f"cannot read {file} as HDF5: {_reason(e)}") from None
+        os.close(opened(path, LARGEST))
+    except OSError as error:
+        raise ValueError(f"cannot read {Path(path).name}: {error.strerror}") from None
+    return child.read(path, name, shape, roots)
 
 
 def _exists(path):
@@ -53,25 +57,10 @@ def _exists(path):
     try:
         Path(path).stat()
     except (OSError, ValueError):           # a null byte in the path is a ValueError
-        raise ValueError(f"there is no file {Path(path).name!r} in "
+        raise ValueError(f"there is no file {quoted(Path(path).name)} in "
                          f"{Path(path).parent}") from None
 
 
 def _reason(error):
     """Return the reason of an error in one line."""
-    return getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-
-
-def _numbers(array, shape, name):
-    """Return the array as float64; raises ValueError if it holds no numbers or does not fit."""
-    if array.shape != shape:
-        raise ValueError(f"{name} has the shape {_shape(array.shape)}; the grid needs "
-                         f"{_shape(shape)}, which is (nz, ny, nx)")
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} holds {array.dtype}, not numbers")
-    return np.array(array[...], dtype=float, order="C")
-
-
-def _shape(shape):
-    """Return a shape as text, "(6, 4, 5)"; None is that of a dataset without data."""
-    return f"({', '.join(map(str, shape or ()))})"
+    return legible(getattr(error, "strerror", None) or str(error), 200)

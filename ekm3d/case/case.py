@@ -7,13 +7,14 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ekm3d.case.case_data import CaseData, Output, Physics
+from ekm3d.case.case_data import CaseData
+from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.changes import record
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
@@ -36,6 +37,8 @@ from ekm3d.case.water import read_water
 from ekm3d.case.wells import Well, WellReader
 from ekm3d.chemistry.diffusion import with_factors
 from ekm3d.grid.grid import Grid
+from ekm3d.quoting import quoted
+from ekm3d.regular_file import Folders
 from ekm3d.text_file import NotUTF8, read_text
 
 MAX_VOXELS = 200_000_000
@@ -45,10 +48,12 @@ MAX_VOXELS = 200_000_000
 class Case(CaseData):
     """Case that is read from a directory, and described.
 
-    warnings: what is computed and may not be what was meant, one line each, with its place.
+    warnings: what is computed and may not be what was meant, one line each, with its place;
+    digests: {name: SHA-256} of the files in the directory as they were read.
     """
 
     warnings: tuple[str, ...] = ()
+    digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> "Case":
@@ -57,17 +62,17 @@ class Case(CaseData):
         Raises CaseError, which lists all problems, if the case is wrong.
         """
         directory, overrides = Path(path), tuple(overrides)
-        text = _text(directory)
+        files, text = CaseFiles(directory), _text(directory)
         data, problems = load(text, overrides)
         file = parse(CaseFile, data, problems)
         attempt = problems.attempt
-        physics = attempt(_physics, file)
+        folders = _folders(file, directory, problems)
         grid = attempt(_grid, file, problems)
-        database = attempt(read_chemistry, file, directory, problems)
+        database = attempt(read_chemistry, file, folders, problems)
         chem, remarks = (MISSING, ()) if database is MISSING else database
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
-        sources = SourceReader(grid, directory, problems)
+        sources = SourceReader(grid, folders, problems)
         ore = attempt(_ore, file, OreReader(chem, sources, problems))
         electrode_reader = ElectrodeReader(grid, problems)
         electrodes = attempt(electrode_reader.read, file.electrodes)
@@ -76,10 +81,11 @@ class Case(CaseData):
         attempt(electrode_reader.check_overlaps, electrodes, schedule)
         attempt(electrode_reader.check_deposition, electrodes, chem)
         wells = WellReader(grid, chem, problems)
-        points = PointReader(grid, directory, problems)
+        points = PointReader(grid, folders, problems)
         case = cls(
             path=directory, text=text, overrides=overrides,
-            title=file.title, description=file.description.strip(), physics=physics,
+            title=file.title, description=attempt(lambda: file.description.strip()),
+            physics=file.physics,
             grid=grid, chemistry=chem, ore=ore,
             water=attempt(read_water, file.water, chem, sources, problems),
             electrodes=electrodes, schedule=schedule,
@@ -88,15 +94,19 @@ class Case(CaseData):
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(points.sampling, file.sampling),
             probes=attempt(points.probes, file.probe),
-            output=attempt(_output, file),
+            output=file.output,
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
             mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
+        sources.close()
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
         problems.raise_if_any()
-        return replace(case, warnings=problems.warnings)
+        if changed := files.changed():
+            raise CaseError([f"{directory}: {', '.join(changed)} changed while the case was read; "
+                             "try again"])
+        return replace(case, warnings=problems.warnings, digests=files.digests)
 
     def record(self) -> dict[str, Any]:
         """Return what a later version of the case is compared with, see `changes`."""
@@ -126,6 +136,20 @@ def _text(directory: Path) -> str:
         raise CaseError([f"{directory}: not a case: {reason}"]) from None
 
 
+def _folders(file: CaseFile, directory: Path, problems: Problems) -> Folders:
+    """Return the folders whose files the case may read: its own, and those of `folders`."""
+    others = []
+    for n, name in enumerate(() if file is MISSING or file.folders is MISSING else file.folders):
+        if name is MISSING:
+            continue
+        if "\0" in name or not (directory / name).is_dir():
+            problems.add(("folders", n), f"there is no directory {quoted(name)}; name one from "
+                         "that of the case, such as \"../tables\"")
+        else:
+            others.append(name)
+    return Folders(directory, others, problems.given)
+
+
 def _grid(file: CaseFile, problems: Problems) -> Grid:
     """Return the Grid of [grid], a whole number of voxels along every axis."""
     size, spacing = file.grid.size, file.grid.spacing
@@ -153,16 +177,6 @@ def _rows(file: CaseFile, electrodes: ElectrodeData) -> dict[str, Row]:
 def _stage_wells(file: CaseFile, reader: WellReader) -> tuple[tuple[Well | None, ...], ...]:
     """Return the wells in every stage of [schedule]."""
     return reader.read_stages(file.schedule.stage, file.well)
-
-
-def _physics(file: CaseFile) -> Physics:
-    """Return the Physics of [physics]."""
-    return Physics(*(getattr(file.physics, f.name) for f in fields(Physics)))
-
-
-def _output(file: CaseFile) -> Output:
-    """Return the Output of [output]."""
-    return Output(*(getattr(file.output, f.name) for f in fields(Output)))
 
 
 def _start(file: CaseFile, directory: Path) -> Path | None:

@@ -11,33 +11,13 @@ from ekm3d.case.medium import Response
 from ekm3d.case.ore import OreBody
 from ekm3d.case.points import Point
 from ekm3d.case.schedule import ScheduleData
+from ekm3d.case.schema import OutputEntry, PhysicsEntry
 from ekm3d.case.sides import Side
 from ekm3d.case.water import WaterData
 from ekm3d.case.wells import Well
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
-
-
-@dataclass(frozen=True)
-class Physics:
-    """Processes that take part, and the numerical treatment of concentrations."""
-
-    potential: bool = True
-    flow: bool = True
-    transport: bool = True
-    chemistry: bool = True      # False: the ions do not react
-    scheme: str = "blended"     # of face concentrations: blended | upwind
-    skip: float = 0.0           # relative change of totals [1] up to which equilibrium is kept
-
-
-@dataclass(frozen=True)
-class Output:
-    """Intervals and mode of the files written."""
-
-    snapshot_every: float   # s
-    series_every: float     # s
-    mode: str = "gathered"  # gathered: one file | per-rank: one of each process beside it
-    checkpoint: float | None = None     # s of simulated time between checkpoints; None: none
+from ekm3d.state import PROCESSES
 
 
 @dataclass(frozen=True)
@@ -52,7 +32,7 @@ class CaseData:
     overrides: tuple[str, ...]      # "key=value", in the order of application
     title: str
     description: str
-    physics: Physics                # processes that take part
+    physics: PhysicsEntry           # processes that take part, as [physics] has them
     grid: Grid                      # cells, spacing [m], origin [m] in the order x, y, z
     chemistry: ChemicalSystem       # K components, S species, ... chosen from the database
     ore: OreBody                    # rock and inventory: arrays (nz, ny, nx), per m3 of bulk
@@ -64,12 +44,18 @@ class CaseData:
     schedule: ScheduleData          # stages [s, V, A] and control of the time step
     sampling: tuple[Point, ...]     # points over which the summary takes the removal
     probes: tuple[Point, ...]       # points of the time series
-    output: Output                  # intervals [s]
+    output: OutputEntry             # intervals [s] and mode, as [output] has them
     rates: Rates                    # processes that are not at equilibrium
     response: Response | None       # of the medium to minerals and water
     remarks: tuple[str, ...]        # on the database: what is not used of it, suspect constants
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
     start: Path | None              # results of another run, at whose end this one begins
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Those of `state.PROCESSES` that take part: slow ones, and switches of [physics]."""
+        return (*self.rates.processes,
+                *(name for name in PROCESSES if getattr(self.physics, name, False)))
 
     @property
     def mass(self) -> float:

@@ -18,8 +18,8 @@ from ekm3d.case.schema import CaseFile
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.toml_text import load
 
-FREE = ("title", "description", "output")
-SECTIONS = ("physics", "grid", "chemistry", "ore", "water", "electrodes", "wells", "sides",
+FREE = ("title", "description", "folders", "output")
+SECTIONS = ("grid", "chemistry", "ore", "water", "electrodes", "wells", "sides",
             "sampling", "probes", "rates", "response", "mobility")
 STAGE = "schedule.stage"
 Record = dict[str, Any]

@@ -8,7 +8,6 @@
     gases = { "CO2(g)" = "4.2e-4 atm" }       # kept at their pressure, in and above the water
 """
 
-from pathlib import Path
 from typing import Any
 
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
@@ -16,6 +15,8 @@ from ekm3d.case.schema import CaseFile
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import ZERO_CELSIUS
 from ekm3d.errors import InputError
+from ekm3d.quoting import quoted
+from ekm3d.regular_file import Folders
 from ekm3d.suggest import suggest
 from ekm3d.thermodata import load
 from ekm3d.thermodata.build import DatabaseError, build, merge
@@ -27,7 +28,7 @@ KINDS = {"components": "component", "minerals": "mineral", "exchange": "exchange
 CHOICES = 8                    # number of possible names that a message lists
 
 
-def read_chemistry(file: CaseFile, directory: Path, problems: Problems
+def read_chemistry(file: CaseFile, folders: Folders, problems: Problems
                    ) -> tuple[ChemicalSystem, tuple[str, ...]]:
     """Return (chemical system of the case, remarks on the database as far as the case uses it).
 
@@ -37,7 +38,7 @@ def read_chemistry(file: CaseFile, directory: Path, problems: Problems
     source = choice.database
     if source is None and choice.inline is None and choice.components is not None:
         source = load.PACKAGE
-    parts, extensions, readings = _parts(choice, source, directory, problems)
+    parts, extensions, readings = _parts(choice, source, folders, problems)
     tables, origins = merge([*parts, *extensions])
     origins = {place: part for place, part in origins.items() if choice.inline is None
                or part != "inline"}
@@ -70,7 +71,7 @@ def read_chemistry(file: CaseFile, directory: Path, problems: Problems
         return chem, ()
 
 
-def _parts(choice, source, directory, problems):
+def _parts(choice, source, folders, problems):
     """Return (parts, parts of the extensions, readings of PHREEQC files), not checked.
 
     Parts: [(name, tables)]. A PHREEQC file that extends sees the species of what it extends.
@@ -82,7 +83,7 @@ def _parts(choice, source, directory, problems):
         raise MissingValue
     parts, readings = (("inline", choice.inline),), []
     if source is not None:
-        parts, reading = _file(source, directory, ("chemistry", "database"), problems)
+        parts, reading = _file(source, folders, ("chemistry", "database"), problems)
         readings.append(reading)
     extensions = []
     for n, name in enumerate(choice.extend):
@@ -91,18 +92,18 @@ def _parts(choice, source, directory, problems):
         if load.is_phreeqc(name):
             base = merge([*parts, *extensions])[0]
             _built(base, choice, {}, set(), problems)
-        added, reading = _file(name, directory, place, problems, base)
+        added, reading = _file(name, folders, place, problems, base)
         extensions += added
         readings.append(reading)
     return parts, extensions, [reading for reading in readings if reading is not None]
 
 
-def _file(name: str, directory: Path, place: KeyPath, problems: Problems, base: Any = None) -> Any:
+def _file(name: str, folders: Folders, place: KeyPath, problems: Problems, base: Any = None) -> Any:
     """Return (parts [(name, tables)], reading) of a database, not checked; see `load`."""
     try:
-        return load.load(name if name == load.PACKAGE else directory / name, base)
+        return load.load(name if name == load.PACKAGE else folders.file(name), base)
     except OSError as e:
-        problems.add(place, f"cannot read {name!r}: {e.strerror}; name a file in the case "
+        problems.add(place, f"cannot read {quoted(name)}: {e.strerror}; name a file in the case "
                      "directory" + ", or \"package\"" * (place[1] == "database"))
     except ValueError as e:
         problems.add(place, str(e))
@@ -153,10 +154,10 @@ def _chosen(key, choice, tables, lost, problems):
         if full is None:
             reason = next((f"; not taken over: {text}" for text in sorted(lost)
                            if text.startswith((f"{name}:", f"{KINDS[key]} '{name}':"))), "")
-            problems.add(place, f"the database has no {what} {name!r}"
+            problems.add(place, f"the database has no {what} {quoted(name)}"
                          + (reason or suggest(name, known)))
         elif full in chosen:
-            problems.add(place, f"{name!r} is named twice")
+            problems.add(place, f"{quoted(name)} is named twice")
         chosen.append(full)
     if None in chosen or len(set(chosen)) < len(chosen):
         raise MissingValue

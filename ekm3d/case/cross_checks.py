@@ -1,17 +1,42 @@
 """Checks across the sections of a case, and against the processes that are switched on."""
 
+import re
+
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.problems import MISSING, Problems
 from ekm3d.case.sides import area
+from ekm3d.quoting import quoted
 
+MOST = {"components": 100, "species": 2000, "exchange": 500, "minerals": 300, "gases": 50}
 OUTLETS = ("head", "drain", "collector")
 INLETS = ("head",)
 
 
 def check(case: CaseData, problems: Problems) -> None:
     """Add contradictions to the problems; a check whose values are missing is skipped."""
-    for one in (_acidity, _chemistry_off, _storage, _carriers, _currents, _water, _columns):
+    for one in (_sizes, _names, _acidity, _chemistry_off, _storage, _carriers, _currents, _water,
+                _columns):
         problems.attempt(one, case, problems)
+
+
+def _sizes(case, problems):
+    """Check that the chemistry is one that a voxel can be solved with."""
+    for kind, most in MOST.items():
+        count = len(getattr(case.chemistry, kind))
+        if count > most:
+            problems.add(("chemistry", "components"), f"{count} {kind} take part, more than the "
+                         f"{most} that are computed; choose fewer")
+
+
+def _names(case, problems):
+    """Check that names of the chemistry can head columns and name fields of the output."""
+    chem = case.chemistry
+    for kind in ("components", "labels", "species", "exchange", "minerals", "gases"):
+        for name in getattr(chem, kind):
+            if re.search(r"[/\\\"]|^\.*$", name) or not name.isprintable() or len(name) > 100:
+                problems.add(("chemistry",), f"{quoted(name)} cannot name one of the {kind}: it "
+                             "heads columns and names fields, so it must not hold a slash, a "
+                             "quote, a control character or over 100 letters")
 
 
 def _columns(case, problems):
@@ -19,14 +44,14 @@ def _columns(case, problems):
     owner = {"recovery_REE": "all rare earths"}
     paths = [(f"recovery_{label}", f"component {name}", ("chemistry", "components"))
              for name, label in zip(case.chemistry.components, case.chemistry.labels, strict=True)]
-    paths += [(f"current_{row.name}", f"row {row.name!r}", ("electrodes", "row", n))
+    paths += [(f"current_{row.name}", f"row {quoted(row.name)}", ("electrodes", "row", n))
              for n, row in enumerate(case.electrodes.rows)]
-    paths += [(f"current_{row.name}.{s}", f"electrode {s} of row {row.name!r}",
+    paths += [(f"current_{row.name}.{s}", f"electrode {s} of row {quoted(row.name)}",
                ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)
               for s in range(1, len(row.boxes) + 1)]
-    paths += [(f"pH_catholyte_{row.name}", f"the catholyte of row {row.name!r}",
+    paths += [(f"pH_catholyte_{row.name}", f"the catholyte of row {quoted(row.name)}",
                ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)]
-    paths += [(f"pH_{probe.name}", f"probe {probe.name!r}", ("probe", n, "name"))
+    paths += [(f"pH_{probe.name}", f"probe {quoted(probe.name)}", ("probe", n, "name"))
               for n, probe in enumerate(case.probes)]
     for column, name, path in paths:
         if owner.setdefault(column, name) != name:
@@ -104,7 +129,7 @@ def _water(case, problems):
         wells = [well for well in case.stage_wells[n] if well is not None and _is_open(well, stage)]
         rates = by_sides + [well.rate for well in wells if well.kind == "injection"]
         net, slack = sum(rates), 1e-9 * sum(map(abs, rates))
-        where, name = ("schedule", "stage", n), f"in stage {stage.name!r} "
+        where, name = ("schedule", "stage", n), f"in stage {quoted(stage.name)} "
         if net > slack and not free and not any(w.kind in OUTLETS for w in wells):
             problems.add(where, f"water is injected but cannot leave ({net:g} m3/s {name[:-1]}); "
                          "open a head, drain or collector well, or give a side a head or a "

@@ -17,9 +17,13 @@ import numpy as np
 
 from ekm3d.case.units import QuantityKind
 from ekm3d.grid.grid import Grid
+from ekm3d.quoting import quoted, some
+from ekm3d.regular_file import MIB
 from ekm3d.suggest import suggest
 from ekm3d.text_file import NotUTF8, read_text
 
+LARGEST = 128 * MIB             # bytes of a file
+WIDEST, LONGEST = 1000, 200     # columns; characters of a column's name
 LENGTH = QuantityKind("m", "0.5")
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -63,9 +67,10 @@ class CsvTable:
         """layout: what separates cells, and the decimal sign."""
         self.name = Path(path).name
         try:
-            text = read_text(path)
+            text = read_text(path, LARGEST)
         except FileNotFoundError:
-            raise ValueError(f"there is no file {self.name!r} in {Path(path).parent}") from None
+            raise ValueError(f"there is no file {quoted(self.name)} in "
+                             f"{Path(path).parent}") from None
         except (OSError, ValueError) as e:      # a null byte in the path is a ValueError
             reason = e.strerror if isinstance(e, OSError) else str(e)
             place = f" line {e.line}:" if isinstance(e, NotUTF8) else ""
@@ -73,26 +78,43 @@ class CsvTable:
         lines = [(n, line) for n, line in enumerate(text.splitlines(), 1)
                  if line.strip() and not line.lstrip().startswith("#")]
         if lines and (given := re.fullmatch(r"\"?sep=(.)\"?", lines[0][1].strip(" "))):
-            layout = Layout(given[1], layout.decimal)       # a line that Excel understands
+            if given[1] not in SIGNS or given[1] == layout.decimal:     # a line of Excel
+                self._refuse(lines[0][0], f"{quoted(given[1])} cannot separate cells; it can be a "
+                             "comma, a semicolon or a tab")
+            layout = Layout(given[1], layout.decimal)
             lines = lines[1:]
         self.layout = layout
         if len(lines) < 2:
             raise ValueError(f"{self.name} holds no data: a line of column names and rows under "
                              "it are needed")
-        rows = [[cell.strip() for cell in next(csv.reader([line], delimiter=layout.separator))]
-                for _, line in lines]
+        rows = [self._cells(n, line) for n, line in lines]
         self._check_separator(*lines[0])
+        if len(rows[0]) > WIDEST or max(map(len, rows[0])) > LONGEST:
+            self._refuse(lines[0][0], f"{len(rows[0])} columns, with names of up to "
+                         f"{max(map(len, rows[0]))} characters; {WIDEST} with names of {LONGEST} "
+                         "are the most")
         self.columns, self.rows = rows[0], rows[1:]
         self.lines = [n for n, _ in lines[1:]]
         for column in self.columns:
             if self.columns.count(column) > 1:
-                raise ValueError(f"{self.name}:{lines[0][0]}: column {column!r} appears twice")
+                raise ValueError(f"{self.name}:{lines[0][0]}: column {quoted(column)} appears "
+                                 "twice")
         for line, row in zip(self.lines, self.rows, strict=True):
             if len(row) != len(self.columns):
                 self._refuse(line, f"{len(row)} values under {len(self.columns)} columns")
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def _cells(self, line: int, text: str) -> list[str]:
+        """Return the cells of a line."""
+        try:
+            return [cell.strip() for cell in next(csv.reader([text],
+                                                             delimiter=self.layout.separator))]
+        except csv.Error as error:
+            reason = f"a cell has more than {csv.field_size_limit():,} characters" \
+                if "limit" in str(error) else str(error)
+            self._refuse(line, f"cannot be read: {reason}")
 
     def _check_separator(self, line: int, names: str) -> None:
         """Refuse column names that another character separates than the one expected."""
@@ -119,7 +141,7 @@ class CsvTable:
                 hint = ""
                 if other in cell:
                     hint = f"; the decimal sign here is {decimal!r}, see decimal and dialect"
-                self._refuse(line, f"{column} is {cell!r}, which is not a number{hint}")
+                self._refuse(line, f"{column} is {quoted(cell)}, which is not a number{hint}")
         return numbers
 
     def _refuse(self, line: int, message: str) -> NoReturn:
@@ -129,7 +151,7 @@ class CsvTable:
     def texts(self, column: str) -> list[str]:
         """Return the cells of a column as text."""
         if column not in self.columns:
-            raise ValueError(f"{self.name} has no column {column!r}"
+            raise ValueError(f"{self.name} has no column {quoted(column)}"
                              + suggest(column, self.columns))
         n = self.columns.index(column)
         return [row[n] for row in self.rows]
@@ -142,8 +164,8 @@ class CsvTable:
         good = kind.holds(numbers)
         if not good.all():
             first = int(np.argmin(good))
-            limits = kind.range if np.isfinite(numbers[first]) else "a finite number"
-            self._refuse(self.lines[first], f"{column} is {cells[first]}; it must be {limits}")
+            self._refuse(self.lines[first], f"{column} is {quoted(cells[first])[1:-1]}; it must be "
+                         + kind.wanted(numbers[first]))
         return numbers
 
     def positions(self) -> np.ndarray:
@@ -153,7 +175,7 @@ class CsvTable:
             found = [c for c in self.columns if c == axis or c.startswith(axis + "_")]
             if len(found) != 1:
                 raise ValueError(f"{self.name} needs one column {axis} or {axis}_m; its columns "
-                                 f"are {', '.join(self.columns)}")
+                                 f"are {some(self.columns)}")
             axes.append(self.values(found[0], LENGTH, None if found[0] != axis else "m"))
         return np.stack(axes, axis=1)
 
@@ -182,15 +204,16 @@ class CsvTable:
                 continue
         if unit is None:
             if own is None and kind.unit:
-                raise ValueError(f"{self.name}: the unit of column {column!r} is not known; add "
-                                 f"unit = \"...\" (something like the unit of {kind.example!r})")
+                raise ValueError(f"{self.name}: the unit of column {quoted(column)} is not known; "
+                                 "add unit = \"...\" (something like the unit of "
+                                 f"{kind.example!r})")
             return 1.0 if own is None else own
         try:
             scale = kind.factor(unit)
         except ValueError as e:
-            raise ValueError(f"unit {unit!r} does not fit: {e}; the value is like "
+            raise ValueError(f"unit {quoted(unit)} does not fit: {e}; the value is like "
                              f"{kind.example!r}") from None
         if own is not None and abs(own / scale - 1) > 1e-9:
-            raise ValueError(f"unit {unit!r} contradicts the column's name {column!r} in "
-                             f"{self.name}")
+            raise ValueError(f"unit {quoted(unit)} contradicts the column's name {quoted(column)} "
+                             f"in {self.name}")
         return scale

@@ -16,6 +16,7 @@ from ekm3d.case.schema import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 
@@ -71,7 +72,7 @@ class ElectrodeReader:
             for name in electrodes.deposition:
                 if name not in chem.minerals:
                     self.problems.add(("electrodes", "deposition", name), (
-                        f"no mineral {name!r} takes part" + suggest(name, chem.minerals)))
+                        f"no mineral {quoted(name)} takes part" + suggest(name, chem.minerals)))
 
     def check_overlaps(self, electrodes: ElectrodeData, schedule: ScheduleData) -> None:
         """Check that no voxel belongs to two electrodes; the message names the roles they have."""
@@ -87,19 +88,19 @@ class ElectrodeReader:
                     continue
                 told.add((n, other))
                 self.problems.add(("electrodes", "row", n), (
-                    f"electrode {s} of {named.get(name, '')}{name!r} overlaps electrode {t} of "
-                    f"{named.get(first, '')}{first!r} on the grid of {size} m; move them apart or "
-                    "take a finer grid.spacing"))
+                    f"electrode {s} of {named.get(name, '')}{quoted(name)} overlaps electrode {t} "
+                    f"of {named.get(first, '')}{quoted(first)} on the grid of {size} m; move them "
+                    "apart or take a finer grid.spacing"))
             owner[place] = m
 
     def _row(self, n: int, row: ElectrodeRow, section: ElectrodeRows) -> Row:
         """Return the Row of one [[electrodes.row]], with the section's values for absent ones."""
         path = ("electrodes", "row", n)
         if row.name in ("anodes", "cathodes"):
-            self.problems.add((*path, "name"), f"{row.name!r} stands for the rows that a stage "
-                              "drives; give the row another name")
+            self.problems.add((*path, "name"), f"{quoted(row.name)} stands for the rows that a "
+                              "stage drives; give the row another name")
         if (row.strips is None) == (row.plates is None):
-            self.problems.add(path, f"row {row.name!r} needs either strips or plates")
+            self.problems.add(path, f"row {quoted(row.name)} needs either strips or plates")
             raise MissingValue
         key = "plates" if row.strips is None else "strips"
         boxes: Any = row.plates if row.strips is None else self._strips((*path, key), row.strips)
@@ -153,7 +154,8 @@ class ElectrodeReader:
         try:
             rasterise(box, self.grid)
         except ValueError as e:
-            self.problems.add(path, f"electrode {strip} of row {row!r}: {e}; move or shorten it")
+            self.problems.add(path, f"electrode {strip} of row {quoted(row)}: {e}; move or "
+                                    "shorten it")
             return False
         return True
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 LONGEST = 20_000        # characters
@@ -69,10 +70,11 @@ def _parsed(text):
     except SyntaxError as e:
         column = min(max((e.offset or 1) - 1, 0), len(line))
         rest = line[column:column + 20]
-        near = f"near {rest!r}" if rest.strip() else "at its end"
-        raise ValueError(f"the formula {_short(line)!r} cannot be read {near}: {e.msg}") from None
+        near = f"near {quoted(rest)}" if rest.strip() else "at its end"
+        raise ValueError(f"the formula {quoted(_short(line))} cannot be read {near}: "
+                         f"{e.msg}") from None
     except ValueError as e:
-        raise ValueError(f"the formula {_short(line)!r} cannot be read: {e}") from None
+        raise ValueError(f"the formula {quoted(_short(line))} cannot be read: {e}") from None
     except (MemoryError, RecursionError):
         raise ValueError("the formula is nested too deeply") from None
 
@@ -90,7 +92,7 @@ def _short(text):
 def _refuse(node, text, reason):
     """Raise ValueError about a node, quoting its part of the text."""
     part = ast.get_source_segment(_line(text), node) or "the formula"
-    raise ValueError(f"{_short(part)!r} in the formula {reason}")
+    raise ValueError(f"{quoted(_short(part))} in the formula {reason}")
 
 
 def _value(node, text, names):

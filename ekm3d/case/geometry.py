@@ -16,6 +16,7 @@ from ekm3d.case.problems import KeyPath, Problems
 from ekm3d.grid.connectivity import connected_parts
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
+from ekm3d.quoting import quoted
 
 GAP = 2.0       # ratio of the distance of two rows on the grid and as given, from which it is told
 
@@ -86,7 +87,7 @@ class GeometryCheck:
     def _named(self, m: int) -> str:
         """Strip m in the words of a message."""
         _, row, s = self.strips[m]
-        return f"electrode {s} of {self.role.get(row.name, '')}{row.name!r}"
+        return f"electrode {s} of {self.role.get(row.name, '')}{quoted(row.name)}"
 
     def _together(self, one: str, other: str) -> bool:
         """True for rows that have the same role in every stage: joined, they are one row."""
@@ -130,7 +131,7 @@ class GeometryCheck:
                 m = self.owner[index] if index is not None else -1
                 if m >= 0:
                     where: KeyPath = (*path, n, "position") if kind == "probe" else path
-                    self.problems.add(where, f"{kind} {point.name!r} at "
+                    self.problems.add(where, f"{kind} {quoted(point.name)} at "
                                       f"{place(point.position)} lies in the metal of "
                                       f"{self._named(m)} on the grid of {self.voxels}; move it "
                                       "into the ore or take a finer grid.spacing")
@@ -142,13 +143,13 @@ class GeometryCheck:
                 continue
             metal = ~self.ore[rasterise(well.box, self.grid)]
             if metal.all():
-                self.problems.add(("well", n, "box"), f"well {well.name!r} lies in the metal of an "
-                                  f"electrode on the grid of {self.voxels}, so no water passes; "
-                                  "move it, or give at = the row's name")
+                self.problems.add(("well", n, "box"), f"well {quoted(well.name)} lies in the "
+                                  f"metal of an electrode on the grid of {self.voxels}, so no "
+                                  "water passes; move it, or give at = the row's name")
             elif metal.any():
                 self.problems.warn(("well", n, "box"), f"{metal.sum()} of the {metal.size} voxels "
-                                   f"of well {well.name!r} are metal of electrodes; the rest of "
-                                   "them takes all its water")
+                                   f"of well {quoted(well.name)} are metal of electrodes; the "
+                                   "rest of them takes all its water")
 
     def _sides(self) -> None:
         """Refuse open sides that electrodes cover."""
@@ -203,9 +204,9 @@ class GeometryCheck:
                 own = self._of_rows([name])
                 if own and not own & (ends[other] | grounded):
                     self.problems.add(("schedule", "stage", n, key), (
-                        f"no ore connects {name!r} with the {other} of stage {stage.name!r} on the "
-                        f"grid of {self.voxels}: other electrodes cut it off; move them or take a "
-                        "finer grid.spacing"))
+                        f"no ore connects {quoted(name)} with the {other} of stage "
+                        f"{quoted(stage.name)} on the grid of {self.voxels}: other electrodes cut "
+                        "it off; move them or take a finer grid.spacing"))
         return (ends["anodes"] | grounded) & (ends["cathodes"] | grounded)
 
     def _water_leaves(self, n: int, stage: Any) -> set[int]:
@@ -225,9 +226,9 @@ class GeometryCheck:
                 if well.kind == "injection" and well.rate and stuck and outlets:
                     where = centre(self.grid, np.isin(self.parts, list(stuck)))
                     self.problems.add(("schedule", "stage", n), (
-                        f"water of well {well.name!r} enters ore at {where}, which electrodes cut "
-                        f"off from every outlet of stage {stage.name!r} on the grid of "
-                        f"{self.voxels}; open an outlet there, or move the electrodes"))
+                        f"water of well {quoted(well.name)} enters ore at {where}, which "
+                        f"electrodes cut off from every outlet of stage {quoted(stage.name)} on "
+                        f"the grid of {self.voxels}; open an outlet there, or move the electrodes"))
         return outlets.union(*(parts for _, parts in places))
 
     def _parts_of_well(self, well: Any, stage: Any) -> set[int]:

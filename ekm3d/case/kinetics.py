@@ -16,7 +16,8 @@ from ekm3d.case.units import QuantityKind, factor, per_kg, positive
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
 from ekm3d.chemistry.system import ChemicalSystem
-from ekm3d.state import PROCESSES
+from ekm3d.quoting import quoted
+from ekm3d.state import IMMOBILE, KINETICS, SLOW_SITES
 from ekm3d.suggest import suggest
 
 SHARE = QuantityKind("", "0.3", 0.0, 1.0, below=True)
@@ -36,8 +37,9 @@ class Rates:
     @property
     def processes(self) -> tuple[str, ...]:
         """Those of `state.PROCESSES` that take part."""
-        there = bool(self.laws), self.slow_sites is not None, self.immobile is not None
-        return tuple(name for name, used in zip(PROCESSES, there, strict=True) if used)
+        there = {KINETICS: bool(self.laws), SLOW_SITES: self.slow_sites is not None,
+                 IMMOBILE: self.immobile is not None}
+        return tuple(name for name, used in there.items() if used)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (process, rate) of every process, for a report."""
@@ -99,7 +101,8 @@ class RateReader:
             elif entry.mineral is not None:
                 law = self.problems.attempt(self._mineral, path, entry, density)
                 if entry.mineral in laws:
-                    self.problems.add((*path, "mineral"), f"{entry.mineral!r} has a law already")
+                    self.problems.add((*path, "mineral"),
+                                      f"{quoted(entry.mineral)} has a law already")
                 laws[entry.mineral] = law
         return Rates(laws, slow_sites, self._immobile(file))
 
@@ -130,8 +133,9 @@ class RateReader:
                  ) -> FirstOrder | TransitionState:
         """Return the law of one mineral."""
         if entry.mineral not in self.chem.minerals:
-            self.problems.add((*path, "mineral"), f"the chosen chemistry has no mineral "
-                              f"{entry.mineral!r}" + suggest(entry.mineral, self.chem.minerals))
+            self.problems.add((*path, "mineral"), "the chosen chemistry has no mineral "
+                              + quoted(entry.mineral)
+                              + suggest(entry.mineral, self.chem.minerals))
             raise MissingValue
         if entry.law == "first order":
             return FirstOrder(self._first_order(path, entry))

@@ -17,13 +17,14 @@ from ekm3d.case.schema import CaseFile, MediumEntry
 from ekm3d.case.units import QuantityKind, positive
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Array
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 PUREST = 1e-7      # mol/l, the ionic strength of pure water
 PH = QuantityKind("", "5.5", 0.0, 14.0)
 VOLTS = QuantityKind("V", "-20 mV", -1.0, 1.0)
 VOLUME = positive("m3/mol", "36.9 cm3/mol")
-EXPONENT = positive("", "3")
+EXPONENT = QuantityKind("", "3", 0.0, 20.0, above=True)
 OSMOSIS = QuantityKind("m2/V/s", "1.5e-8 m2/V/s")
 
 
@@ -109,7 +110,7 @@ class ResponseReader:
         chem, volumes = self.chem, np.array(self.chem.volume_m)
         for name, value in given.items():
             if name not in chem.minerals:
-                self._wrong("molar_volume", f"unknown mineral {name!r}"
+                self._wrong("molar_volume", f"unknown mineral {quoted(name)}"
                             + suggest(name, chem.minerals))
             else:
                 volumes[chem.minerals.index(name)] = self._number("molar_volume", value, VOLUME)
@@ -127,8 +128,8 @@ class ResponseReader:
         if value == "kozeny-carman":
             return value
         if isinstance(value, str):
-            self._wrong("permeability", f"{value!r} is not a law; write \"kozeny-carman\" or the "
-                        "exponent of a power law, e.g. 3")
+            self._wrong("permeability", f"{quoted(value)} is not a law; write \"kozeny-carman\" "
+                        "or the exponent of a power law, e.g. 3")
             raise MissingValue
         return self._number("permeability", value, EXPONENT)
 

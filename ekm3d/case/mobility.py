@@ -7,6 +7,7 @@ from ekm3d.case.problems import Problems
 from ekm3d.case.schema import CaseFile
 from ekm3d.chemistry.diffusion import by_size, radii
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 
@@ -19,7 +20,7 @@ def read_mobility(file: CaseFile, chem: ChemicalSystem, problems: Problems) -> d
     for key, known in (("factor", chem.species), ("radius", chem.components)):
         for name in getattr(entry, key):
             if name not in known:
-                problems.add((*path, key, name), f"the chosen chemistry has no {name!r}"
+                problems.add((*path, key, name), f"the chosen chemistry has no {quoted(name)}"
                              + suggest(name, known))
                 wrong = True
     if wrong or entry.size_exponent is None:
@@ -27,7 +28,8 @@ def read_mobility(file: CaseFile, chem: ChemicalSystem, problems: Problems) -> d
     angstrom = radii() | entry.radius
     sized = [name for name in chem.components if name in angstrom]
     if entry.reference not in angstrom:
-        what = "is missing" if entry.reference is None else f"no radius of {entry.reference!r}"
+        what = ("is missing" if entry.reference is None
+                else f"no radius of {quoted(entry.reference)}")
         problems.add((*path, "reference"), f"{what}; name the ion whose factor is 1"
                      + suggest(entry.reference, angstrom))
         return {}

@@ -24,7 +24,7 @@ ROCK = {    # key in [ore] -> attribute of OreBody, kind of quantity
     "tortuosity": ("tortuosity", QuantityKind("", "0.67", 0.0, 1.0, above=True)),
     "permeability": ("hydraulic_conductivity", positive("m/s", "3.5e-7 m/s")),
     "electroosmotic_permeability": ("electroosmosis", QuantityKind("m2/V/s", "1.5e-8 m2/V/s")),
-    "dispersivity": ("dispersivity", not_negative("m", "5 cm")),
+    "dispersivity": ("dispersivity", QuantityKind("m", "5 cm", 0.0, 1e3)),
 }
 SITES = not_negative("eq/kg", "65 meq/kg")
 OPTIONAL = {    # the same of properties that are None unless they are given

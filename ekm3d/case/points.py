@@ -1,14 +1,16 @@
 """Points of a case, read from [sampling] and [[probe]]: names and coordinates in the block."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ekm3d.case.csv_table import CsvTable, layout_of
-from ekm3d.case.problems import KeyPath, MissingValue, Problems
+from ekm3d.case.problems import NAME, NAME_RULE, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import Corner, ProbeEntry, SamplingEntry
 from ekm3d.grid.grid import Grid
+from ekm3d.quoting import quoted
+from ekm3d.regular_file import Folders
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Point:
 class PointReader:
     """Reader of sampling points and probes for a grid; problems go to `problems`."""
 
-    def __init__(self, grid: Grid, directory: Path, problems: Problems):
-        self.grid, self.directory, self.problems = grid, directory, problems
+    def __init__(self, grid: Grid, folders: Folders, problems: Problems):
+        self.grid, self.folders, self.problems = grid, folders, problems
 
     def sampling(self, section: SamplingEntry | None) -> tuple[Point, ...]:
         """Return the points of the CSV file that [sampling] names."""
@@ -31,15 +33,16 @@ class PointReader:
             return ()
         try:
             layout = layout_of(section.dialect, section.separator, section.decimal)
-            table = CsvTable(self.directory / section.file, layout)
+            table = CsvTable(self.folders.file(section.file), layout)
             names, positions = table.texts("name"), table.positions_inside(self.grid)
+            times = Counter(names)
             for line, name in zip(table.lines, names, strict=True):
-                if not re.fullmatch(r"[^/,\"]+", name):
-                    raise ValueError(f"{table.name}:{line}: {name!r} cannot name a point; it must "
-                                     "not be empty or hold a slash, a comma or a quote")
-                if names.count(name) > 1:
-                    raise ValueError(f"{table.name}:{line}: point {name!r} is listed "
-                                     f"{names.count(name)} times; names must differ")
+                if not re.fullmatch(NAME, name):
+                    raise ValueError(f"{table.name}:{line}: {quoted(name)} cannot name a point; "
+                                     f"it must not be empty or hold {NAME_RULE}")
+                if times[name] > 1:
+                    raise ValueError(f"{table.name}:{line}: point {quoted(name)} is listed "
+                                     f"{times[name]} times; names must differ")
         except ValueError as e:
             self.problems.add(("sampling", "file"), str(e))
             raise MissingValue from None

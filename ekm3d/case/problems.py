@@ -11,8 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from ekm3d.errors import InputError
+from ekm3d.quoting import UNREADABLE, legible, quoted
 
 KeyPath = tuple[str | int, ...]     # ("schedule", "stage", 0, "duration"): keys and list numbers
+# Names head columns and name datasets: no sign of a table or a path, nothing invisible but blanks.
+NAME = r"(?!\s*\Z)(?!\.+\Z)[^/\\,\"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,100}"
+NAME_RULE = "a slash, a comma, a quote, a line break, a control character or over 100 letters"
+MOST = 100                          # problems that are listed
 
 
 class CaseError(InputError):
@@ -32,12 +37,11 @@ def _refuse(*_: Any) -> NoReturn:
     raise MissingValue
 
 
-# Its text, UNREAD, appears in messages about a table whose own name could not be read.
 MISSING: Any = type("Missing", (), {
     f"__{name}__": _refuse for name in
     "getattr iter len bool float contains getitem eq lt le gt ge add radd sub rsub mul rmul "
     "truediv rtruediv neg pos abs pow rpow fspath".split()} | {
-        "__hash__": object.__hash__, "__repr__": lambda _: "UNREAD", "__array_ufunc__": None})()
+        "__hash__": object.__hash__, "__repr__": lambda _: UNREADABLE, "__array_ufunc__": None})()
 
 
 class Problems:
@@ -49,12 +53,13 @@ class Problems:
     def __init__(self, file: str = "case.toml", lines: Mapping[KeyPath, int] | None = None):
         self.file, self.lines = file, lines or {}
         self.overridden: list[KeyPath] = []     # keys given by -o
+        self.given: set[str] = set()            # texts in their values
         self._found: dict[str, int] = {}        # text -> line, in order of discovery
         self._warned: dict[str, int] = {}       # the same of what is computed all the same
 
     def refuse(self, override: str, message: str) -> None:
         """Add the reason why the override "key=value" cannot be applied."""
-        self._found.setdefault(f"-o {override}: {message}", 0)
+        self._found.setdefault(legible(f"-o {quoted(override)[1:-1]}: {message}"), 0)
 
     def add(self, path: KeyPath, message: str) -> None:
         """Add a problem with the value at `path`."""
@@ -66,7 +71,8 @@ class Problems:
 
     def _placed(self, path: KeyPath, message: str) -> tuple[str, int]:
         """Return (text with its place, line) of a message about the value at `path`."""
-        dotted = ".".join(map(str, path))
+        dotted = legible(".".join(map(str, path)), 120)
+        message = legible(message)
         if any(path[:len(o)] == o or (o[:len(path)] == path and path not in self.lines)
                for o in self.overridden):
             return f"-o {dotted}: {message}", 0
@@ -90,16 +96,16 @@ class Problems:
             if item.name is MISSING:
                 continue
             name = item.name
-            if not re.fullmatch(r"[^/,\"\n\r]*[^/,\"\s][^/,\"\n\r]*", name):
-                self.add((*path, n, "name"), f"{name!r} cannot name a {noun}: it heads columns, so "
-                         "it must not be empty or hold a slash, a comma, a quote or a line break")
+            if not re.fullmatch(NAME, name):
+                self.add((*path, n, "name"), f"{quoted(name)} cannot name a {noun}: it heads "
+                         f"columns, so it must not be empty or hold {NAME_RULE}")
             elif name != name.strip():
-                self.add((*path, n, "name"), f"{name!r} begins or ends with a blank, which a table "
-                         f"does not show; write {name.strip()!r}")
+                self.add((*path, n, "name"), f"{quoted(name)} begins or ends with a blank, which "
+                         f"a table does not show; write {quoted(name.strip())}")
             same = unicodedata.normalize("NFC", name).strip()
             if same in seen:
-                self.add((*path, n, "name"), f"{name!r} is also the name of {noun} {seen[same]}; "
-                         "names must differ")
+                self.add((*path, n, "name"), f"{quoted(name)} is also the name of {noun} "
+                         f"{seen[same]}; names must differ")
             seen.setdefault(same, n)
 
     @property
@@ -115,4 +121,6 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raise CaseError with all problems, if there are any."""
         if self._found:
-            raise CaseError(self.texts)
+            more = len(self._found) - MOST
+            rest = [f"{self.file}: and {more} more problems"] if more > 0 else []
+            raise CaseError([*self.texts[:MOST], *rest])

@@ -1,6 +1,5 @@
 """Report of a resolved case as text, printed by `ekm3d check`."""
 
-from dataclasses import fields
 
 import numpy as np
 
@@ -46,7 +45,7 @@ def _amounts(table):
 def _physics(case):
     """Processes that are on and off."""
     p = case.physics
-    names = [f.name for f in fields(p) if isinstance(f.default, bool)]
+    names = [name for name, key in type(p).model_fields.items() if isinstance(key.default, bool)]
     on, off = (", ".join(n for n in names if getattr(p, n) is state) or "nothing"
                for state in (True, False))
     kept = f"moved by no more than {p.skip:g} of themselves" if p.skip else "did not move"

@@ -11,6 +11,7 @@ from typing import Any
 from ekm3d.case.electrode_distance import Distance, distance
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema_schedule import ScheduleEntry, StageEntry
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 CONTROLS = ("gradient", "voltage", "current")
@@ -90,16 +91,18 @@ class StageReader:
             first = n
             if stage.repeat_from is not None:
                 if stage.repeat_from not in names[:n + 1]:
-                    self.problems.add((*path, n, "repeat_from"), f"no stage {stage.repeat_from!r} "
-                                      "before this one" + suggest(stage.repeat_from, names[:n + 1]))
+                    self.problems.add((*path, n, "repeat_from"), f"no stage "
+                                      f"{quoted(stage.repeat_from)} before this "
+                                      "one" + suggest(stage.repeat_from, names[:n + 1]))
                     continue
                 if stage.repeat == 1:
                     self.problems.add((*path, n, "repeat_from"), "needs repeat = 2 or more, the "
                                       "number of times that the stages run")
                 first = names.index(stage.repeat_from)
             if not parts[first]:
-                self.problems.add((*path, n, "repeat_from"), f"stage {stage.repeat_from!r} lies "
-                                  "inside stages that are repeated already; begin with the first")
+                self.problems.add((*path, n, "repeat_from"), f"stage {quoted(stage.repeat_from)} "
+                                  "lies inside stages that are repeated already; begin with the "
+                                  "first")
                 continue
             parts[first] = [m for part in parts[first:] for m in part] * stage.repeat
             parts[first + 1:] = [[] for _ in parts[first + 1:]]
@@ -125,12 +128,13 @@ class StageReader:
             names = getattr(stage, key)
             for n, name in enumerate(names):
                 if name not in self.rows:
-                    add((*path, key, n), f"no electrode row {name!r}" + suggest(name, self.rows))
+                    add((*path, key, n), f"no electrode row "
+                                         f"{quoted(name)}" + suggest(name, self.rows))
                 elif name in names[:n]:
-                    add((*path, key, n), f"row {name!r} is named twice")
+                    add((*path, key, n), f"row {quoted(name)} is named twice")
         for name in stage.anodes:
             if name in stage.cathodes:
-                add(path, f"row {name!r} is anode and cathode at once; it can be one of them")
+                add(path, f"row {quoted(name)} is anode and cathode at once; it can be one of them")
         for one, other in (("anodes", "cathodes"), ("cathodes", "anodes")):
             if getattr(stage, one) and not getattr(stage, other):
                 add(path, f"drives {one} ({', '.join(getattr(stage, one))}) without "
@@ -145,14 +149,14 @@ class StageReader:
             group = [entry] if entry in self.rows else [name.strip() for name in entry.split("+")]
             for name in group:
                 if name not in self.rows:
-                    self.problems.add(here, f"no electrode row {name!r}"
+                    self.problems.add(here, f"no electrode row {quoted(name)}"
                                       + suggest(name, self.rows))
                 elif name in seen:
-                    self.problems.add(here, f"row {name!r} floats twice; a row belongs to one "
-                                      "group, joined rows are written \"row 1+row 4\"")
+                    self.problems.add(here, f"row {quoted(name)} floats twice; a row belongs to "
+                                      "one group, joined rows are written \"row 1+row 4\"")
                 elif name in (*stage.anodes, *stage.cathodes):
-                    self.problems.add(here, f"row {name!r} is driven in this stage; a floating "
-                                      "row has no supply, so it can be only one of them")
+                    self.problems.add(here, f"row {quoted(name)} is driven in this stage; a "
+                                      "floating row has no supply, so it can be only one of them")
                 seen.add(name)
             groups.append(tuple(group))
         return tuple(groups)

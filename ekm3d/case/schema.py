@@ -13,6 +13,7 @@ from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
 from ekm3d.constants import ZERO_CELSIUS
+from ekm3d.quoting import quoted
 
 LENGTH = QuantityKind("m", "0.5 m")
 
@@ -64,7 +65,7 @@ def _celsius(value):
         return kind.check(round(float(number) - zero, 9), value)
     except (TypeError, ValueError) as e:
         reason = "" if zero is None else f": {e}"
-        raise ValueError(f"cannot read {value!r} as a temperature{reason}; write e.g. '25 C'"
+        raise ValueError(f"cannot read {quoted(value)} as a temperature{reason}; write e.g. '25 C'"
                          ) from None
 
 
@@ -322,12 +323,12 @@ class ProbeEntry(Table):
 
 
 class OutputEntry(Table):
-    """[output]: intervals and mode of the files written."""
+    """[output]: intervals [s] and mode of the files written."""
 
     snapshot_every: Interval = 43200.0
     series_every: Interval = 3600.0
-    mode: Literal["gathered", "per-rank"] = "gathered"
-    checkpoint: Interval | None = None
+    mode: Literal["gathered", "per-rank"] = "gathered"      # one file, or one of each process
+    checkpoint: Interval | None = None                      # None: no checkpoints
 
 
 class StartEntry(Table):
@@ -342,9 +343,9 @@ class PhysicsEntry(Table):
     potential: bool = True
     flow: bool = True
     transport: bool = True
-    chemistry: bool = True
-    scheme: Literal["blended", "upwind"] = "blended"
-    skip: Share = 0.0
+    chemistry: bool = True                                  # False: the ions do not react
+    scheme: Literal["blended", "upwind"] = "blended"        # of face concentrations
+    skip: Share = 0.0       # relative change of totals [1] up to which equilibrium is kept
     medium: MediumEntry | None = None
     mobility: MobilityEntry | None = None
 
@@ -354,6 +355,7 @@ class CaseFile(Table):
 
     title: str = ""
     description: str = ""
+    folders: list[str] = []
     physics: PhysicsEntry = PhysicsEntry()
     grid: Grid
     ore: Ore

@@ -13,13 +13,13 @@ from ekm3d.case.units import QuantityKind, not_negative, positive
 
 PerSecond = Annotated[float, *quantity(positive("1/s", "1e-6 1/s"))]
 SurfaceRate = Annotated[float, *quantity(not_negative("mol/m2/s", "1e-9 mol/m2/s"))]
-Number = Annotated[float, *quantity(QuantityKind("", "0.5"))]
-Power = Annotated[float, *quantity(positive("", "1.0"))]
-Exponent = Annotated[float, *quantity(not_negative("", "0.667"))]
+Number = Annotated[float, *quantity(QuantityKind("", "0.5", -20.0, 20.0))]
+Power = Annotated[float, *quantity(QuantityKind("", "1.0", 0.0, 20.0, above=True))]
+Exponent = Annotated[float, *quantity(QuantityKind("", "0.667", 0.0, 20.0))]
 Share = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
 Strength = Annotated[float, *quantity(positive("mol/m3", "10 mmol/l"))]
-Factor = Annotated[float, *quantity(not_negative("", "1.1"))]
-Radius = Annotated[float, *quantity(positive("", "1.1"))]
+Factor = Annotated[float, *quantity(QuantityKind("", "1.1", 0.0, 1e3))]
+Radius = Annotated[float, *quantity(QuantityKind("", "1.1", 0.1, 100.0))]
 
 
 class RateTerm(Table):

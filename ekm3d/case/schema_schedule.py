@@ -7,7 +7,7 @@ from pydantic import Field
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import QuantityKind, not_negative, positive
 
-Head = Annotated[float, *quantity(QuantityKind("m", "0 m"))]
+Head = Annotated[float, *quantity(QuantityKind("m", "0 m", -1e4, 1e4))]
 Flux = Annotated[float, *quantity(not_negative("m/s", "5e-7 m/s"))]
 Rate = Annotated[float, *quantity(not_negative("m3/s", "1.5e-6 m3/s"))]
 Time = Annotated[float, *quantity(positive("s", "132 h"))]

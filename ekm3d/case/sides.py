@@ -19,6 +19,7 @@ from ekm3d.case.voxel_values import SourceReader
 from ekm3d.case.water import composition
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
+from ekm3d.quoting import quoted
 
 POTENTIAL = QuantityKind("V", "5 V")
 CURRENT, DENSITY = QuantityKind("A", "1 A"), QuantityKind("A/m2", "10 A/m2")
@@ -57,8 +58,9 @@ class SideReader:
         for n, entry in enumerate(entries):
             if entry is not MISSING and entry.face is not MISSING:
                 if entry.face in seen:
-                    self.problems.add(("side", n, "face"), f"{entry.face!r} is also the face of "
-                                      f"side {seen[entry.face]}; put all of it in one [[side]]")
+                    self.problems.add(("side", n, "face"), f"{quoted(entry.face)} is also the "
+                                      f"face of side {seen[entry.face]}; put all of it in one "
+                                      "[[side]]")
                 seen.setdefault(entry.face, n)
         return tuple(self.problems.attempt(self._side, ("side", n), entry)
                      for n, entry in enumerate(entries))

@@ -12,7 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ekm3d.case.problems import MISSING, KeyPath, Problems
 from ekm3d.case.units import QuantityKind
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
+
+ROUNDS = 100        # in which the wrong values of a table are found, some behind others
+KEY = "[key]"       # of pydantic, in the place of an error in a key
 
 
 class Table(BaseModel):
@@ -41,27 +45,35 @@ def parse(model: type[Table], data: Any, problems: Problems, path: KeyPath = ())
     The mistakes are added to `problems`, placed under `path`.
     """
     data = copy.deepcopy(data)
-    while True:
+    for _ in range(ROUNDS):
         try:
             return model.model_validate(data)
         except ValidationError as e:
             for error in e.errors(include_url=False):
                 if error["input"] is not MISSING:
-                    problems.add((*path, *error["loc"]), _message(model, error))
+                    place = [part for part in error["loc"] if part != KEY]
+                    problems.add((*path, *place), _message(model, error))
                 if not error["loc"]:
                     return MISSING
                 _blank(data, error)
+    return MISSING
 
 
 def _blank(data, error):
     """Replace the wrong value by MISSING, or its table if that has been done already."""
     place = error["loc"]
-    if error["input"] is MISSING:
+    wrong_key = place[-1] == KEY                # of a table with keys of a certain kind
+    if error["input"] is MISSING or wrong_key:
         place = place[:-1]
     for key in place[:-1]:
-        data = data[key]
+        data = data.get(key, MISSING) if isinstance(data, dict) else data[key]
         if data is MISSING:
             return
+    if wrong_key:
+        data.pop(place[-1], None)
+        return
+    if isinstance(data, dict) and place[-1] not in data and error["type"] != "missing":
+        return                                  # removed with its key
     if error["type"] == "extra_forbidden":
         data.pop(place[-1], None)
     else:
@@ -81,14 +93,14 @@ def _message(model, error):
     if kind == "value_error":
         return error["msg"].removeprefix("Value error, ")
     if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"should be a table, not {got!r}"
+        return f"should be a table, not {quoted(got)}"
     if kind == "bool_type":
-        return f"should be true or false, not {got!r}"
+        return f"should be true or false, not {quoted(got)}"
     if kind == "list_type":
-        return f"should be a list in brackets, not {got!r}"
+        return f"should be a list in brackets, not {quoted(got)}"
     if kind == "string_type":
-        return f"should be text in quotes, not {got!r}"
-    return error["msg"].replace("Input should", "should") + f", not {got!r}"
+        return f"should be text in quotes, not {quoted(got)}"
+    return error["msg"].replace("Input should", "should") + f", not {quoted(got)}"
 
 
 def _model_at(model, path):

@@ -1,12 +1,13 @@
 """Text of a TOML file: its data, the line of every key, and `-o key=value` overrides."""
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
 from ekm3d.case.problems import CaseError, KeyPath, Problems
+from ekm3d.quoting import legible, quoted
+from ekm3d.toml_file import DEEPEST, NotTOML, parsed
 
 TOKEN = re.compile(r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\''
                    r'|#[^\n]*|\n|[\[\]{},=]|[^\s\[\]{},=#"\']+', re.DOTALL)
@@ -20,33 +21,41 @@ def load(text: str, overrides: Iterable[str] = (), file: str = "case.toml"
     problems.
     """
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
-        message = re.sub(r"\s*\(at .*\)$", "", str(e))
-        place = re.search(r"at line (\d+), column (\d+)", str(e))
-        line, column = place.groups() if place else (max(len(text.splitlines()), 1), "end")
-        message += _unusual(text, place)
-        raise CaseError([f"{file}:{line}: column {column}: {message}; this is not TOML: "
-                         "write key = value, with text in quotes"]) from None
+        data = parsed(text)
+    except NotTOML as e:
+        raise CaseError([_placed(e, text, file)]) from None
     problems = Problems(file, key_lines(text))
     for override in overrides:
         try:
-            problems.overridden.append(_override(data, override))
+            path, value = _override(data, override)
+            problems.overridden.append(path)
+            problems.given.update(_texts(value))
         except ValueError as e:
             problems.refuse(override, str(e))
     return data, problems
 
 
-def _unusual(text: str, place: Any) -> str:
+def _placed(error: NotTOML, text: str, file: str) -> str:
+    """Return the message of an error with its place in the file."""
+    if error.path:
+        line = key_lines(text).get(error.path, 1)
+        return legible(f"{file}:{line}: {'.'.join(map(str, error.path))}: {error}")
+    line, column = error.line, str(error.column)
+    if not line:
+        line, column = max(len(text.splitlines()), 1), "end"
+    return legible(f"{file}:{line}: column {column}: {error}{_unusual(text, error)}; this is not "
+                   "TOML: write key = value, with text in quotes")
+
+
+def _unusual(text: str, place: NotTOML) -> str:
     """Name a character that looks like another and is none of TOML; "" if there is none.
 
-    place: match of the line and the column of the error, or None. Texts from word processors and
-    web pages hold no-break spaces, typographic quotes and dashes.
+    Texts from word processors and web pages hold no-break spaces, typographic quotes and dashes.
     """
     lines = text.splitlines()
-    if place is None or int(place[1]) > len(lines):
+    if not 0 < place.line <= len(lines):
         return ""
-    for character in lines[int(place[1]) - 1][max(int(place[2]) - 2, 0):][:3]:
+    for character in lines[place.line - 1][max(place.column - 2, 0):][:3]:
         if ord(character) > 127:
             name = unicodedata.name(character, "unnamed").lower()
             return f" (U+{ord(character):04X}, {name}, stands there)"
@@ -94,7 +103,7 @@ class _LineReader:
         while self.tokens[n][0] != stop:
             token = self.tokens[n][0]
             if token[0] in "\"'":
-                keys.append(tomllib.loads(f"k={token}")["k"])
+                keys.append(parsed(f"k={token}")["k"])
             else:
                 keys += [k for k in token.split(".") if k]
             n += 1
@@ -151,34 +160,48 @@ def _tokens(text):
 
 
 def _override(data, text):
-    """Apply one "key=value" to the data in place; return the path of the key."""
+    """Apply one "key=value" to the data in place; return (path of the key, its value)."""
     dotted, equals, value = text.partition("=")
     path = [k[1:-1] if k[0] in "\"'" else k
             for k in re.findall(r'"[^"]+"|\'[^\']+\'|[^.\s"\'][^."\']*', dotted.strip())]
     if not equals or not path:
         raise ValueError("write key=value, e.g. -o grid.spacing=\"5 cm\"")
+    if len(path) > DEEPEST:
+        raise ValueError(f"the key has {len(path)} parts; {DEEPEST} are the most")
     node, done = data, ()
     for depth, key in enumerate(path):
         if isinstance(node, list):
-            if not key.isdigit() or int(key) >= len(node):
+            if not re.fullmatch(r"\d{1,9}", key, re.ASCII) or int(key) >= len(node):
                 raise ValueError(f"{'.'.join(map(str, done))} is a list of {len(node)}, numbered "
-                                 f"from 0: {key!r} is not one of them")
+                                 f"from 0: {quoted(key)} is not one of them")
             key = int(key)
         elif not isinstance(node, dict):
-            raise ValueError(f"{'.'.join(map(str, done))} is {node!r}, not a table: "
-                             f"there is no {key!r} in it")
+            raise ValueError(f"{'.'.join(map(str, done))} is {quoted(node)}, not a "
+                             f"table: there is no {quoted(key)} in it")
         done += (key,)
         if depth == len(path) - 1:
             node[key] = _toml_value(value)
+            return done, node[key]
         else:
             node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
-    return done
+    raise AssertionError("a path has a last key")
+
+
+def _texts(value):
+    """Yield every text in a value."""
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value \
+            if isinstance(value, list) else ():
+        yield from _texts(part)
 
 
 def _toml_value(text):
     """Return the text as a TOML value, or as it is where it is none."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        data = parsed(f"value = {text}")
+    except NotTOML as error:
+        if error.path:                  # TOML, but beyond the bounds
+            raise ValueError(str(error)) from None
         return text
-    return parsed["value"] if len(parsed) == 1 else text
+    return data["value"] if len(data) == 1 else text

@@ -13,9 +13,24 @@ from typing import Any
 import numpy as np
 
 from ekm3d.constants import STANDARD_ATMOSPHERE
+from ekm3d.quoting import quoted
 
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?:\d{1,2}[A-Za-zµμΩ%°·*/^()\s⁻-]*)*")
+LONGEST = 200           # characters of a quantity
+# Powers of units have one digit and are no part of another power: 9^99^99 would take for ever.
+POWER = re.compile(r"(\^|\*\*)(?!\s*(?:[+-]?\s*\d(?!\d)|\(\s*[+-]?\s*\d\s*\))(?!\s*(?:\^|\*\*)))")
+# What nature and engineering know, with room: the least number of a quantity that must be above
+# zero, and the greatest size of any. Beyond them a slip is likelier, and the arithmetic of a step
+# loses digits, overflows, or takes for ever.
+SIZES = {
+    "": (1e-30, 1e12), "m": (1e-9, 1e6), "m2": (1e-12, 1e9), "m3": (1e-12, 1e9),
+    "s": (1e-6, 1e11), "1/s": (1e-20, 1e6), "1/m": (1e-20, 1e3), "m/s": (1e-20, 1.0),
+    "m3/s": (1e-20, 1e3), "m3/A/s": (1e-20, 1.0), "m2/V/s": (1e-20, 1e-3), "V": (1e-9, 1e5),
+    "V/m": (1e-9, 1e6), "A": (1e-15, 1e6), "A/m2": (1e-15, 1e6), "A/m3": (1e-15, 1e6),
+    "ohm": (1e-12, 1e12), "S/m": (1e-15, 1e8), "kg/m3": (1e-3, 3e4), "mol/m3": (1e-12, 1e5),
+    "mol/kg": (1e-15, 1e3), "eq/kg": (1e-15, 1e3), "mol/m2/s": (1e-30, 1e3),
+    "m3/mol": (1e-7, 1e-1), "m2/mol": (1e-9, 1e9), "atm": (1e-15, 1e4)}
 
 
 # What most cases use, as in pint's own list, which takes 0.4 s to read. Only words of COMMON are
@@ -65,8 +80,8 @@ def factor(unit: str, target: str) -> float:
 
     Raises ValueError if `unit` is not a unit or cannot be converted.
     """
-    if len(unit) > 40 or not UNIT.fullmatch(unit):
-        raise ValueError(f"{unit!r} is not a unit")
+    if len(unit) > 40 or not UNIT.fullmatch(unit) or POWER.search(unit):
+        raise ValueError(f"{quoted(unit)} is not a unit")
     words = WORD.findall(OPERATORS.sub(" ", f"{unit} {target}"))
     return convert(registry(common=bool(words) and COMMON.issuperset(words)), unit, target)
 
@@ -76,7 +91,7 @@ def convert(units: Any, unit: str, target: str) -> float:
     try:
         parsed = units.parse_units(unit if not unit.startswith("/") else "1" + unit)
     except Exception:                           # pint lets errors of the tokenizer and eval through
-        raise ValueError(f"{unit!r} is not a unit known to pint") from None
+        raise ValueError(f"{quoted(unit)} is not a unit known to pint") from None
     try:
         scale = units.convert(1.0, parsed, target or "dimensionless")
         return float(f"{scale:.15g}")           # 1e-3 m3 to the litre, not 1.0000000000000002e-3
@@ -109,7 +124,8 @@ class QuantityKind:
         Raises ValueError, whose message shows an example, if it is neither or out of range.
         """
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"cannot read {value!r} as {self.name}; write e.g. {self.example!r}")
+            raise ValueError(f"cannot read {quoted(value)} as {self.name}; write e.g. "
+                             f"{self.example!r}")
         try:
             if isinstance(value, str):
                 number, unit = self._split(value)
@@ -117,24 +133,39 @@ class QuantityKind:
             else:
                 result = self.bare(float(value))
         except (ValueError, OverflowError) as e:
-            raise ValueError(f"cannot read {value!r} as {self.name}: {e}; "
+            raise ValueError(f"cannot read {quoted(value)} as {self.name}: {e}; "
                              f"write e.g. {self.example!r}") from None
         return self.check(result, value)
 
     def check(self, number: float, value: Any = None) -> float:
         """Return the number; raises ValueError, quoting the text `value`, if it is out of range."""
-        shown = repr(value) if isinstance(value, str) else f"{number:g} {self.unit}".rstrip()
+        shown = quoted(value) if isinstance(value, str) else f"{number:g} {self.unit}".rstrip()
         if not math.isfinite(number):
             raise ValueError(f"{shown} is not a finite number; write e.g. {self.example!r}")
         if not self.holds(number):
-            raise ValueError(f"{shown} is out of range; it must be {self.range}")
+            raise ValueError(f"{shown} is out of range; it must be {self.wanted(number)}")
         return number
+
+    def wanted(self, number: float) -> str:
+        """Return in words what a wrong number should be."""
+        if not math.isfinite(number):
+            return "a finite number"
+        least = self.limits[0]
+        return f"at least {least:g} {self.unit}".rstrip() if 0 < number < least else self.range
 
     def holds(self, numbers: Any) -> Any:
         """Return True for every number (float or array) that is finite and in the range."""
-        low = np.greater if self.above else np.greater_equal
-        high = np.less if self.below else np.less_equal
-        return np.isfinite(numbers) & low(numbers, self.low) & high(numbers, self.high)
+        lowest, highest = self.limits
+        low = np.greater if self.above and lowest == self.low else np.greater_equal
+        high = np.less if self.below and highest == self.high else np.less_equal
+        return np.isfinite(numbers) & low(numbers, lowest) & high(numbers, highest)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest number: those of the kind within those of the unit."""
+        least, most = SIZES.get(self.unit, (0.0, math.inf))
+        low = least if self.above and self.low == 0.0 else self.low
+        return max(low, -most), min(self.high, most)
 
     @property
     def name(self) -> str:
@@ -144,9 +175,12 @@ class QuantityKind:
     @property
     def range(self) -> str:
         """The limits in words."""
-        low = ("above " if self.above else "at least ") + f"{self.low:g} {self.unit}".rstrip()
-        high = ("below " if self.below else "at most ") + f"{self.high:g} {self.unit}".rstrip()
-        return " and ".join(text for text, limit in ((low, self.low), (high, self.high))
+        lowest, highest = self.limits
+        if self.above:
+            lowest = self.low
+        low = ("above " if self.above else "at least ") + f"{lowest:g} {self.unit}".rstrip()
+        high = ("below " if self.below else "at most ") + f"{highest:g} {self.unit}".rstrip()
+        return " and ".join(text for text, limit in ((low, lowest), (high, highest))
                             if math.isfinite(limit))
 
     def _unitless(self, number: float) -> float:
@@ -158,6 +192,8 @@ class QuantityKind:
     @staticmethod
     def _split(text):
         """Return (number, unit) of a text."""
+        if len(text) > LONGEST:
+            raise ValueError(f"it has {len(text)} characters")
         match = NUMBER.fullmatch(text)
         if not match:
             raise ValueError("it does not begin with a number")

@@ -33,6 +33,9 @@ from ekm3d.case.schema import (
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.units import QuantityKind
 from ekm3d.grid.grid import Grid
+from ekm3d.hdf5_child import Hdf5Child
+from ekm3d.quoting import quoted
+from ekm3d.regular_file import Folders
 
 SOURCES: dict[str, Any] = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource,
                            "formula": FormulaSource}
@@ -116,9 +119,14 @@ def interpolated(points: np.ndarray, values: np.ndarray, where: np.ndarray) -> n
 class SourceReader:
     """Reader of sources of voxel values for a grid; problems go to `problems`."""
 
-    def __init__(self, grid: Grid, directory: Path, problems: Problems):
-        self.grid, self.directory, self.problems = grid, directory, problems
+    def __init__(self, grid: Grid, folders: Folders, problems: Problems):
+        self.grid, self.folders, self.problems = grid, folders, problems
+        self.child = Hdf5Child()
         self._tables: dict[tuple[str, Layout], CsvTable] = {}
+
+    def close(self) -> None:
+        """End the process that has read HDF5 files."""
+        self.child.close()
 
     def field(self, path: KeyPath, source: Any, kind: QuantityKind) -> Any:
         """Return the values (nz, ny, nx) of a source in SI, or MISSING.
@@ -172,7 +180,7 @@ class SourceReader:
         """Return a CSV file of the case directory, read once; spec: the source that names it."""
         layout = layout_of(spec.dialect, spec.separator, spec.decimal)
         if (name, layout) not in self._tables:
-            self._tables[name, layout] = CsvTable(self.directory / name, layout)
+            self._tables[name, layout] = CsvTable(self.folders.file(name), layout)
         return self._tables[name, layout]
 
     def _voxels(self, path: KeyPath, source: dict[str, Any], kind: QuantityKind) -> np.ndarray:
@@ -195,11 +203,12 @@ class SourceReader:
         if model is TableSource:
             table = self._table(spec.table, spec)
             return tabulated(self.grid, table, table.values(spec.column, kind, spec.unit))
-        file = self.directory / spec.table
+        file = self.folders.file(spec.table)
         if model is ArraySource:
             array = read_numpy(file, self.grid.shape)
         else:
-            array = read_dataset(file, spec.dataset, self.grid.shape)
+            array = read_dataset(file, spec.dataset, self.grid.shape, self.child,
+                                 self.folders.roots)
         return self._checked(array, kind, spec.unit, spec.table)
 
     def _formula(self, spec, kind, at=None):
@@ -217,9 +226,8 @@ class SourceReader:
             first = np.unravel_index(np.argmin(good), good.shape)
             at = at or [self.grid.centres(axis) for axis in (0, 1, 2)]
             where = ", ".join(f"{at[a][first[a]]:g}" for a in (2, 1, 0))
-            limits = kind.range if np.isfinite(values[first]) else "a finite number"
             raise ValueError(f"{what} gives {values[first]:g} {kind.unit}".rstrip()
-                             + f" at ({where}) m; it must be {limits}")
+                             + f" at ({where}) m; it must be {kind.wanted(values[first])}")
         return values
 
     @staticmethod
@@ -233,7 +241,7 @@ class SourceReader:
         try:
             return kind.factor(unit)
         except ValueError as e:
-            raise ValueError(f"unit {unit!r} does not fit: {e}; the value is like "
+            raise ValueError(f"unit {quoted(unit)} does not fit: {e}; the value is like "
                              f"{kind.example!r}") from None
 
     def _layers(self, path, layers, kind):

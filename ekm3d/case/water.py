@@ -21,6 +21,7 @@ from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.solution import speciate
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 Amounts = dict[str, float | np.ndarray]     # component -> one amount, or (nz, ny, nx)
@@ -97,7 +98,7 @@ def _at_pH(amounts, stated, path, chem, problems, kind):
         anion = next((c for c, z in zip(chem.components, chem.charge, strict=True) if z < 0), "")
         problems.add((*path, PH), f"at pH {pH:g} the ions do not balance: "
                      f"{solution.imbalance:+.6g} meq/l in all; correct them, or name the one to "
-                     f"adjust: {BALANCE} = {anion!r}")
+                     f"adjust: {BALANCE} = {quoted(anion)}")
     return {name: float(amount)
             for name, amount in zip(chem.components, solution.total, strict=True) if amount != 0.0}
 

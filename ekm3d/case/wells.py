@@ -17,6 +17,7 @@ from ekm3d.case.water import composition
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
 OPEN_ENDS = ("head", "drain", "collector")      # kinds with a head, whose rate follows
@@ -64,7 +65,7 @@ class WellReader:
         known = [entry.name for entry in entries]
         for name, (n, _) in changes.items():
             if name not in known:
-                self.problems.add((*path, "well", n, "name"), f"there is no [[well]] {name!r}"
+                self.problems.add((*path, "well", n, "name"), f"there is no [[well]] {quoted(name)}"
                                   + suggest(name, known))
         wells: list[Well | None] = []
         for n, entry in enumerate(entries):
@@ -105,11 +106,11 @@ class WellReader:
         """Check that the well has one place, which exists and lies in the block."""
         add = self.problems.add
         if (well.at is None) == (well.box is None):
-            add(path, f"well {well.name!r} needs either at = \"anodes\", \"cathodes\" or a row's "
-                "name, or box = [[x0, y0, z0], [x1, y1, z1]]")
+            add(path, f"well {quoted(well.name)} needs either at = \"anodes\", \"cathodes\" or a "
+                "row's name, or box = [[x0, y0, z0], [x1, y1, z1]]")
         known = ("anodes", "cathodes", *rows)
         if well.at is not None and well.at not in known:
-            add((*path, "at"), f"no row {well.at!r}" + suggest(well.at, known))
+            add((*path, "at"), f"no row {quoted(well.at)}" + suggest(well.at, known))
         if well.box is not None:
             try:
                 rasterise(well.box, self.grid)

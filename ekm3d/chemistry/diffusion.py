@@ -9,7 +9,6 @@ Shannon (1976, Acta Cryst. A32, 751) in ninefold coordination, in ionic_radii.to
 given for a complex itself replaces the product of its components' factors.
 """
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.resources import files
@@ -17,12 +16,13 @@ from importlib.resources import files
 import numpy as np
 
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.toml_file import parsed
 
 
 def radii() -> dict[str, float]:
     """Return {component: radius of the ion [angstrom]}."""
     text = (files("ekm3d.chemistry") / "ionic_radii.toml").read_text("utf-8")
-    return tomllib.loads(text)["radius"]
+    return parsed(text)["radius"]
 
 
 def by_size(names: Iterable[str], exponent: float, reference: str,

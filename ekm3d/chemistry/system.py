@@ -20,6 +20,7 @@ import numpy as np
 from ekm3d.chemistry.chemical_state import Array
 from ekm3d.constants import TEMPERATURE
 from ekm3d.errors import InputError
+from ekm3d.quoting import quoted, some
 
 HYDROGEN, WATER, SITE = "H+", "H2O", "X-"
 WATER_MASS = 18.015e-3       # kg/mol
@@ -139,6 +140,6 @@ class ChemicalSystem:
 def unknown(what: str, name: object, known: Iterable[object]) -> str:
     """Return a message on an unknown name with the nearest known one, or else all of them."""
     names = sorted({str(n) for n in known})
-    near = difflib.get_close_matches(str(name), names, 1, 0.6)
-    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}"
-    return f"unknown {what} '{name}', {hint}"
+    near = difflib.get_close_matches(str(name), names, 1, 0.6) if len(str(name)) < 100 else []
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {some(names, 40)}"
+    return f"unknown {what} {quoted(str(name))}, {hint}"

@@ -1,37 +1,50 @@
-"""`ekm3d check`: validate a case and print the plan of its run: data, memory, steps."""
+"""`ekm3d check`: validate a case and print the plan of its run: memory, steps, time, files."""
 
 import argparse
-import time
+from pathlib import Path
 
 from ekm3d.case.case import Case
+from ekm3d.case.units import positive
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.help_page import page
 from ekm3d.cli.self_test import backend_of
-from ekm3d.constants import HOUR
 from ekm3d.diagnostics import ionic_strength, well_heads
-from ekm3d.model import memory_estimate, plan
+from ekm3d.diagnostics.audits import Audits
+from ekm3d.diagnostics.time_series import TimeSeries
+from ekm3d.errors import InputError
+from ekm3d.model import memory_estimate, plan, run_estimate
+from ekm3d.model.run_estimate import Forecast, duration, size
 from ekm3d.model.simulation import Simulation
+from ekm3d.output.earlier_results import free_space
 from ekm3d.parallel.team import ALONE
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d check`."""
-    add_case_arguments(commands.add_parser("check", **page(
+    parser = commands.add_parser("check", **page(
         "validate a case and print what would be run",
-        "ekm3d check site     values in SI, voxels, memory, steps, run time",
-        'ekm3d check site -o grid.spacing="5 cm"     would that fit?')))
+        "ekm3d check site     values in SI, voxels, memory, steps, run time, files",
+        'ekm3d check site -o grid.spacing="5 cm" --ranks 4     would that fit?'))
+    add_case_arguments(parser)
+    parser.add_argument("--ranks", metavar="N", type=int, default=1,
+                        help="tell the memory of each of N processes, too")
 
 
 def command(args: argparse.Namespace) -> int:
-    """Read the case, describe it and take its first step; writes no file.
+    """Read the case, describe it and take its first steps; writes no file.
 
-    InputError or BackendError for bad input, ConvergenceError where the step fails.
+    InputError or BackendError for bad input, ConvergenceError where a step fails.
     """
+    if args.ranks < 1:
+        raise InputError(f"--ranks {args.ranks}: a number of processes, at least 1")
     case = Case.read(args.case, args.overrides)
     print(case.describe())
     print_warnings(case.warnings)
     backend = backend_of(args.backend)
-    print(memory_estimate.text(case.grid, case.chemistry, backend, case.rates.processes))
+    processes = case.processes
+    print(memory_estimate.text(case.grid, case.chemistry, backend, processes))
+    if args.ranks > 1:
+        print(memory_estimate.by_ranks(case.grid, case.chemistry, backend, args.ranks, processes))
     sim = Simulation(case, backend, ALONE)
     text, remarks = estimate(sim)
     print(text)
@@ -43,31 +56,32 @@ def command(args: argparse.Namespace) -> int:
 
 
 def estimate(sim: Simulation) -> tuple[str, list[str]]:
-    """Take one step, or two; return figures of the plan with steps and run time, and warnings."""
+    """Take a few steps; return figures of the plan with steps, time and files, and warnings."""
     sim.step()
-    first, figures = sim.dt, plan.plan_of(sim)
-    steps, remarks = sim.schedule.end / first, plan.warnings(figures)
-    seconds = steps * _seconds_of_step(sim)
-    if steps > plan.STEPS or seconds > plan.WEEKS * 7 * plan.DAY:
-        remarks.append(f"schedule: about {steps:.3g} steps, {seconds / plan.DAY:.3g} days of "
-                       "computing; take larger voxels or a shorter schedule")
-    return "\n".join([*plan.lines(figures), *well_heads.lines(sim), (
-        f"expected: about {steps:.0f} steps of {first:.0f} s at the start's rate (more where "
-        f"fields steepen), {_duration(seconds)} of computing; backend {sim.backend}")]), remarks
+    figures, heads = plan.plan_of(sim), well_heads.lines(sim)
+    columns = len(TimeSeries(sim).row() | Audits(sim).columns())
+    found = run_estimate.forecast(sim, columns)
+    remarks = plan.warnings(figures)
+    if found.steps > plan.STEPS or found.seconds > plan.WEEKS * 7 * plan.DAY:
+        remarks.append(f"schedule: about {found.steps:.3g} steps, {found.seconds / plan.DAY:.3g} "
+                       "days of computing; take larger voxels or a shorter schedule")
+    remarks += _disk(sim, found)
+    return "\n".join([*plan.lines(figures), *heads, (
+        f"expected: about {found.steps:.0f} steps, of {found.step:.0f} s after the first "
+        f"{found.taken} (more where fields steepen), {duration(found.seconds)} of computing; "
+        f"backend {sim.backend}"), (
+        f"files: {size(found.bytes)}: {found.snapshots} snapshots of {size(found.each)} as things "
+        f"are now, {found.rows} rows; a checkpoint takes {size(found.checkpoint)}, of which up to "
+        "three are there")]), remarks
 
 
-def _seconds_of_step(sim: Simulation) -> float:
-    """Return the time [s] that a step takes once all is prepared."""
-    if sim.state.time >= sim.schedule.end - sim.schedule.slack:
-        return 0.0
-    begun = time.perf_counter()
-    sim.step()
-    return time.perf_counter() - begun
-
-
-def _duration(seconds: float) -> str:
-    """Return "20 s", "3 min", "5 h" or "4 days"."""
-    for unit, name, most in ((1.0, "s", 120.0), (60.0, "min", 120.0), (HOUR, "h", 48.0)):
-        if seconds < most * unit:
-            return f"{seconds / unit:.2g} {name}"
-    return f"{seconds / plan.DAY:.2g} days"
+def _disk(sim: Simulation, found: Forecast) -> list[str]:
+    """Warning where the files would not fit beside the case, with the interval that would."""
+    free = free_space(Path(sim.case.path))
+    if free is None or found.bytes <= free:
+        return []
+    fit = max(1.0, (free - found.bytes) / found.each + found.snapshots)
+    every = positive("h", "12 h").read(f"{sim.schedule.end / 3600 / fit:.3g} h")
+    return [f"output: the files take {size(found.bytes)} and {size(free)} are free beside the "
+            f"case; about {fit:.0f} snapshots would fit, one every {every / 3600:.3g} h, "
+            "or give --out"]

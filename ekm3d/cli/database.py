@@ -11,6 +11,7 @@ from typing import Any
 from ekm3d.chemistry.system import WATER
 from ekm3d.cli.help_page import page
 from ekm3d.errors import InputError
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 from ekm3d.text_table import table
 from ekm3d.thermodata import load
@@ -121,7 +122,8 @@ def _found(tables: Tables, names: list[str], kinds: list[str]) -> set[str]:
     if unknown:
         every = [r["name"] for kind in kinds for r in tables.get(kind, [])]
         raise InputError("\n".join(
-            f"no {PLURALS[kinds[0]] if len(kinds) == 1 else 'record'} {name!r} in the database"
+            f"no {PLURALS[kinds[0]] if len(kinds) == 1 else 'record'} {quoted(name)} in the "
+            "database"
             + (suggest(name, every) if len(every) < 50 or "did you" in suggest(name, every) else "")
             for name in unknown))
     return {full for name in names for full in known[name.lower()]}

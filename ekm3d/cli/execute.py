@@ -1,6 +1,7 @@
 """Common part of `ekm3d run` and `ekm3d resume`: options, the simulation, the summary."""
 
 import argparse
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,9 @@ def memory_told(case: str) -> Iterator[None]:
 def execute(args: argparse.Namespace, team: Alone, case: Case, out: Path, backend: str,
             resumed: Checkpoint | None = None) -> int:
     """Make the simulation of a case, run it and print the summary; 0 when it is done."""
+    if team.size > 1:
+        team.alike("cases", json.dumps(case.record(), sort_keys=True))
+        team.alike("options", repr([backend, resumed and (resumed.path.name, resumed.time)]))
     control = Control(args.checkpoint, args.max_hours, resumed, signals=True)
     with Patience("preparing: kernels that are new here are compiled, once", quiet=args.quiet):
         sim = Simulation(case, backend_of(backend, team), team)

@@ -8,6 +8,7 @@ from ekm3d.cli.help_page import page
 from ekm3d.constants import HOUR
 from ekm3d.errors import OutputError
 from ekm3d.output import checkpoints
+from ekm3d.output.earlier_results import kept_aside
 from ekm3d.output.results import STATUS_FILE
 from ekm3d.output.run_owner import lives
 
@@ -53,6 +54,8 @@ def text(directory: Path, status: dict) -> str:
     if "process" in status:
         lines.append(f"  process {status['process']} on {status.get('host', '?')}"
                      + {True: ", alive", False: ", ended", None: ""}[alive])
+    if aside := kept_aside(directory):
+        lines.append(f"  {aside}")
     found = checkpoints.files(directory)
     if found:
         lines.append(f"  {len(found)} checkpoint{'s' * (len(found) > 1)}, the last {found[-1]}")

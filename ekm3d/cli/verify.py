@@ -10,6 +10,7 @@ from math import isnan
 
 from ekm3d.backends.choose import BACKENDS
 from ekm3d.cli.help_page import page
+from ekm3d.quoting import quoted
 from ekm3d.verification.catalogue import chosen
 from ekm3d.verification.judge import Outcome, verify
 from ekm3d.verification.spec import Verification
@@ -39,7 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def processes(text: str) -> int:
     """Return a number of processes; argparse shows the message of an error."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 on")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no number of processes from 1 on")
     return int(text)
 
 

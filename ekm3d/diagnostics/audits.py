@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ekm3d.diagnostics.energy import energy_error
 from ekm3d.diagnostics.run_view import AuditView
 from ekm3d.diagnostics.worst_voxel import AuditError, worst_voxel
 from ekm3d.grid.grid import Array
@@ -24,14 +25,17 @@ class Limits(NamedTuple):
 
 LIMITS = {"mass": Limits(1e-9, 1e-6), "charge": Limits(1e-6, 1e-3, True),
           "Faraday's law": Limits(1e-6, 1e-3, True), "water": Limits(1e-7, 1e-4, True),
-          "current": Limits(1e-6, 1e-3, True), "negative amounts": Limits(1e-12, 1e-6)}
+          "current": Limits(1e-6, 1e-3, True), "energy": Limits(1e-6, 1e-3, True),
+          "negative amounts": Limits(1e-12, 1e-6)}
+ITERATIONS = {"potential": Limits(1000, 20000), "head": Limits(1000, 20000),
+              "chemistry": Limits(300, 3000)}       # of a step, of the hardest voxel of a step
 
 
 class Audits:
     """Errors of a run so far, and what became of them.
 
     errors: {audit: value} [1] of the last row, the largest of the run where it keeps one;
-    warnings: texts, as they came.
+    warnings: texts, as they came; energy_max: largest error of the energy in a row so far.
     """
 
     def __init__(self, run: AuditView):
@@ -40,6 +44,7 @@ class Audits:
         self.warned: set[str] = set()
         self.errors: dict[str, float | None] = {}
         self.scale = max(1.0, run.case.schedule.tolerance / 1e-10)
+        self.energy_max = 0.0
         given = run.case.ore.electric_conductivity is not None      # ions do not carry the current
         self.left_out = {"charge", "Faraday's law"} if given else set()
 
@@ -54,13 +59,17 @@ class Audits:
             "mass": None if mass is None else float(mass.max(initial=0.0)),
             "charge": balances.charge_max, "Faraday's law": balances.faraday_error(),
             "water": balances.water_max, "current": current_error(self.run),
-            "negative amounts": negative(self.run)}
+            "energy": energy_error(self.run), "negative amounts": negative(self.run)}
+        self.energy_max = max(self.energy_max, self.errors["energy"] or 0.0)
         return {"current_balance[1]": self.errors["current"],
+                "energy_error[1]": self.errors["energy"],
                 "negative_amounts[1]": self.errors["negative amounts"]}
 
-    def facts(self) -> dict[str, int]:
-        """Entry of the summary: the number of warnings."""
-        return {"audit_warnings": len(self.warnings)}
+    def facts(self) -> dict[str, float | None]:
+        """Entries of the summary: the number of warnings, and the largest error of the energy."""
+        known = self.run.physics.potential
+        return {"audit_warnings": len(self.warnings),
+                "energy_error_max": self.energy_max if known else None}
 
     def check(self) -> list[str]:
         """Return a line for the log about `errors`, and new warnings.
@@ -74,19 +83,33 @@ class Audits:
                  + f"; iterations {run.potential.iterations} (potential), "
                  f"{run.flow.iterations} (head), {run.reactions.iterations} (chemistry)"]
         for name, value in errors.items():
-            limits = LIMITS[name]
-            scale = self.scale if limits.solved else 1.0
-            if value is None or name in self.left_out or value <= limits.warning * scale:
-                continue
-            if not value <= limits.stop * scale:
-                raise AuditError(f"{hour}: error of {name} {value:.3g}, more than "
-                                 f"{limits.stop * scale:.3g}; {self._where(name)}")
-            if name not in self.warned:
-                self.warned.add(name)
-                self.warnings.append(f"warning: {hour}: error of {name} {value:.3g}, more than "
-                                     f"{limits.warning * scale:.3g}; {self._where(name)}")
-                lines.append(self.warnings[-1])
+            if value is not None and name not in self.left_out:
+                lines += self._judge(f"{hour}: error of {name}", value, LIMITS[name], name)
+        for name, most in self._iterations().items():
+            lines += self._judge(f"{hour}: iterations ({name})", most, ITERATIONS[name], name)
         return lines
+
+    def _judge(self, what: str, value: float, limits: Limits, name: str) -> list[str]:
+        """Return a new warning, if it is one; AuditError above the limit that stops the run."""
+        scale = self.scale if limits.solved else 1.0
+        if value <= limits.warning * scale:
+            return []
+        if not value <= limits.stop * scale:
+            raise AuditError(f"{what} {value:.3g}, more than {limits.stop * scale:.3g}; "
+                             f"{self._where(name)}")
+        if name in self.warned:
+            return []
+        self.warned.add(name)
+        self.warnings.append(f"warning: {what} {value:.3g}, more than "
+                             f"{limits.warning * scale:.3g}; {self._where(name)}")
+        return [self.warnings[-1]]
+
+    def _iterations(self) -> dict[str, int]:
+        """Iterations of the last step, the most of all ranks; collective."""
+        run = self.run
+        counts = (run.potential.iterations, run.flow.iterations, run.reactions.iterations)
+        most = run.domain.allgather_array(np.array(counts)).max(axis=0)
+        return dict(zip(ITERATIONS, most.tolist(), strict=True))
 
     def _where(self, name: str) -> str:
         """Text about the place of an error, of the present fields."""
@@ -99,6 +122,10 @@ class Audits:
             return worst_voxel(run, run.electrolyte.ratio)
         if name == "negative amounts":
             return worst_voxel(run, deficit(run))
+        if name in ("potential", "head"):       # what is left of the last solution
+            return f"the largest residual is in {worst_voxel(run, abs(run.potential.elliptic.r))}"
+        if name == "chemistry":
+            return f"the hardest voxel so far is at {run.reactions.hardest_place()}"
         return "of the whole block"
 
 

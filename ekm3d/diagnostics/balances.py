@@ -15,6 +15,7 @@ from ekm3d.physics.catholyte import sum_over_strips
 from ekm3d.state import component, minerals, on_clay, stores
 
 NEVER_THERE = 1e-9     # scale of a component that was never there, over the largest scale
+NEUTRAL = 1e-6         # least scale of acidity, over the largest: pH 7 beside 0.1 mol/l of salt
 Rows = tuple[int, ...]                  # indices of electrode rows
 Limits = list[tuple[int, int]]          # (first, last + 1) of the voxels along z, y, x
 
@@ -176,7 +177,8 @@ class Balances:
     def mass_errors(self) -> np.ndarray | None:
         """Largest relative mass errors (K,) so far, |stored - initial - injected - made| / scale.
 
-        scale: what was there at t = 0, and all that came in and went out since, taken as positive.
+        scale: what was there at t = 0, and all that came in and went out since, taken as positive;
+        for acidity NEUTRAL of the largest at least, as in neutral water it is rounding of these.
         "So far": at the calls of this function, that is in the rows of the series. None without
         transport.
         """
@@ -188,6 +190,8 @@ class Balances:
         if self.sim.chem.hydrogen is not None:
             entered[self.sim.chem.hydrogen] += s.electrode_acid.sum()
             scale[self.sim.chem.hydrogen] += np.abs(s.electrode_acid).sum()
+            scale[self.sim.chem.hydrogen] = max(scale[self.sim.chem.hydrogen],
+                                                NEUTRAL * scale.max())
         error = np.abs(self.stored() - self.initial - entered)
         never_there = NEVER_THERE * scale.max(initial=1.0)
         self.mass_max = np.maximum(self.mass_max, error / np.where(scale > 0, scale, never_there))

@@ -1,66 +1,98 @@
 """Derived voxel fields for ParaView, computed from the state when a snapshot is due.
 
-Computed one after the other on the device, so that memory is needed for a few of them only.
+Computed one after the other on the device, so that memory is needed for a few of them only. A field
+is one entry of `static_fields` or `dynamic_fields`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
-from ekm3d.backends.base import Backend
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
-from ekm3d.grid.grid import Array, Grid
+from ekm3d.grid.grid import Array
 from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.state import clay_stores, mineral_stores, stores
 
 MG = 1e6     # mg per kg
-ROCK = {     # properties that a medium may change in response to its chemistry
-    "porosity": ("1", "porosity"), "water_content": ("1", "water per volume of rock"),
-    "tortuosity": ("1", "factor on diffusion in pore water"),
-    "hydraulic_conductivity": ("m/s", "Darcy's K"),
-    "electroosmotic_permeability": ("m2/V/s", "k_e")}
+ROCK = {     # properties that a medium may change, by their attribute of the ore and of the rock
+    "porosity": OutputField("porosity", "1", "porosity"),
+    "water_content": OutputField("water_content", "1", "water per volume of rock"),
+    "tortuosity": OutputField("tortuosity", "1", "factor on diffusion in pore water"),
+    "hydraulic_conductivity": OutputField("hydraulic_conductivity", "m/s", "Darcy's K"),
+    "electroosmosis": OutputField("electroosmotic_permeability", "m2/V/s", "k_e")}
+Fields = dict[OutputField, Callable[[], Array]]
 
 
 def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
-    """Fields that do not change: the rock and the electrodes' places; arrays (nz, ny, nx)."""
+    """Fields that do not change: the rock and the electrodes' places; arrays (nz, ny, nx).
+
+    NaN in electrodes, as in `snapshot`, but for electrode_row.
+    """
     ore, el = sim.ore, sim.electrodes
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
         row[sim.domain.local_view(mask)] = el.strip_row[n] + 1
-    rock = dict(zip(ROCK, (ore.porosity, ore.water_content, ore.tortuosity,
-                           ore.hydraulic_conductivity, ore.electroosmosis),
-                    strict=True))
-    table = (*((name, *ROCK[name], values) for name, values in rock.items()
-               if not sim.nonequilibrium.media),
-             ("density", "kg/m3", "dry density", ore.density),
-             ("cec", "eq/m3", "exchange capacity at the reference pH, per volume of rock",
-              ore.fixed_charge),
-             ("electrode_row", "1", "number of the electrode row, 0 in ore", row))
-    return {OutputField(name, unit, meaning): values for name, unit, meaning, values in table}
+    rock = {} if sim.nonequilibrium.media else {
+        field: getattr(ore, name) for name, field in ROCK.items()}
+    rock |= {OutputField("density", "kg/m3", "dry density"): ore.density,
+             OutputField("cec", "eq/m3", "exchange capacity at the reference pH, per volume of "
+                         "rock"): ore.fixed_charge}
+    return {**{field: np.where(sim.holds_ore, values, np.nan) for field, values in rock.items()},
+            OutputField("electrode_row", "1", "number of the electrode row, 0 in ore"): row}
 
 
-def dynamic_fields(sim: FieldView) -> list[OutputField]:
-    """Fields of every snapshot."""
-    chem = sim.chem
-    out = [OutputField("phi", "V", "electric potential"),
-           OutputField("head", "m", "hydraulic head"),
-           OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces in the ore", 3),
-           OutputField("current_density", "A/m2", "current, mean of opposite faces in the ore", 3),
-           OutputField("conductivity", "S/m", "electric conductivity of the wet rock"),
-           OutputField("pH", "1", "-log10 of the activity of H+; NaN inside electrodes"),
-           OutputField("net_charge", "mol/m3",
-                       "charge of all phases, an audit, per volume of rock"),
-           OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"),
-           OutputField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids")]
-    if sim.nonequilibrium.media:
-        out += [OutputField(name, *about) for name, about in ROCK.items()]
-    for label in chem.labels:
-        out += [OutputField(f"{label}_{phase}", "mol/m3", f"{label} {where}")
-                for phase, where in (("dissolved", "in all species, per volume of water"),
-                                     ("exchanged", "on clay, per volume of rock"),
-                                     ("solid", "in minerals, per volume of rock"))]
-    return out
+def dynamic_fields(sim: FieldView) -> Fields:
+    """Fields of every snapshot, each with what computes it now, on the device.
+
+    Its arrays are (nz, ny, nx), vectors (nz, ny, nx, 3). What they hold in electrodes means nothing
+    but phi.
+    """
+    s, inner, rock = sim.state, sim.grid.inner, sim.nonequilibrium
+    fields: Fields = {
+        OutputField("phi", "V", "electric potential, mean over pulses; NaN in idle electrodes"):
+            lambda: potential(sim)[inner],
+        OutputField("head", "m", "hydraulic head"): lambda: s.head[inner],
+        OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces", 3):
+            lambda: water_flux(sim),
+        OutputField("current_density", "A/m2", "current, mean of opposite faces", 3):
+            lambda: current_density(sim),
+        OutputField("conductivity", "S/m", "electric conductivity of the wet rock"):
+            lambda: sim.electrolyte.conductivity(s)[inner],
+        OutputField("pH", "1", "-log10 of the activity of H+"): lambda: s.pH[inner],
+        OutputField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"):
+            lambda: s.charge[inner],
+        OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"):
+            lambda: exchangeable_mg_per_kg(sim, "REE"),
+        OutputField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids"):
+            lambda: solid_mg_per_kg(sim, "REE")}
+    if rock.media:
+        fields |= {field: partial(rock.rock_now, name) for name, field in ROCK.items()}
+    for k, label in enumerate(sim.chem.labels):
+        fields |= {
+            OutputField(f"{label}_dissolved", "mol/m3", f"{label} in all species, per volume of "
+                        "water"): partial(concentration, sim, k),
+            OutputField(f"{label}_exchanged", "mol/m3", f"{label} on clay, per volume of rock"):
+                partial(exchanged, sim, k),
+            OutputField(f"{label}_solid", "mol/m3", f"{label} in minerals, per volume of rock"):
+                partial(solid, sim, k)}
+    return fields
+
+
+def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
+    """Yield (name, array) of every dynamic field now, one after the other, on the device.
+
+    NaN inside electrodes, where a 0 would look like leached ore; their potential is that of the
+    metal.
+    """
+    metal = ~in_ore(sim)
+    for field, computed in dynamic_fields(sim).items():
+        values = computed()
+        if field.name != "phi":
+            values = values + 0.0                    # a copy: the state's own arrays stay
+            values[metal] = np.nan
+        yield field.name, values
 
 
 def parts(sim: StateView, k: int) -> tuple[Array, Array, Array]:
@@ -109,60 +141,70 @@ def exchangeable_mg_per_kg(sim: FieldView, group: str) -> Array:
     return mass
 
 
-def vectors(grid: Grid, backend: Backend, flows: Iterable[Array]) -> Array:
-    """Voxel vectors (nz, ny, nx, 3) in x, y, z from flows across the faces of axis z, y and x."""
-    out = backend.zeros((*grid.shape, 3))
+def solid_mg_per_kg(sim: FieldView, group: str) -> Array:
+    """Mass of a group of components in minerals, per kg of dry ore; (nz, ny, nx)."""
+    chem, mass = sim.chem, sim.backend.zeros(sim.grid.shape)                      # kg/m3
+    for k in (k for k, g in enumerate(chem.groups) if g == group):
+        mass += chem.molar_mass[k] * solid(sim, k)
+    return MG * mass / sim.backend.from_numpy(sim.ore.density)
+
+
+def in_ore(sim: FieldView) -> Array:
+    """Mask of the voxels of ore, (nz, ny, nx), on the device."""
+    return sim.backend.from_numpy(sim.holds_ore)
+
+
+def concentration(sim: FieldView, k: int) -> Array:
+    """Component k in all water, per volume of water, (nz, ny, nx) [mol/m3]."""
+    theta = sim.nonequilibrium.water_content()[sim.grid.inner]
+    return dissolved(sim, k) / np.where(in_ore(sim), theta, 1.0)
+
+
+def water_flux(sim: FieldView) -> Array:
+    """Darcy flux of every voxel, (nz, ny, nx, 3) [m/s]."""
+    return vectors(sim, (faces(sim.flow.water[axis], axis) for axis in range(3)), -sim.flow.out)
+
+
+def current_density(sim: FieldView) -> Array:
+    """Current density of every voxel, (nz, ny, nx, 3) [A/m2]."""
+    return vectors(sim, (current(sim, axis) for axis in range(3)), sim.potential.into_ore)
+
+
+def vectors(sim: FieldView, flows: Iterable[Array], into_ore: np.ndarray) -> Array:
+    """Voxel vectors (nz, ny, nx, 3) in x, y, z: means of the flows across opposite faces.
+
+    flows: across the faces of axis z, y and x, 0 at electrodes and sides; into_ore: flow from
+    every one of these boundary faces into the ore, in the same unit.
+    """
+    grid, backend, at = sim.grid, sim.backend, sim.contacts.faces
+    out, boundary = backend.zeros((*grid.shape, 3)), backend.zeros(grid.padded)
     for axis, flow in enumerate(flows):
         lower, upper = ends(flow, axis)
+        boundary[...] = 0.0
+        across = at.axis == axis
+        sim.domain.add_at(boundary, at.voxel[across], (at.way * into_ore)[across])
         mean = lower + upper
+        mean += boundary[grid.inner]
         mean *= 0.5 / grid.face_area(axis)
         out[..., 2 - axis] = mean
     return out
 
 
 def potential(sim: FieldView) -> Array:
-    """Electric potential now, padded: the solution, and in electrodes that of their metal [V]."""
+    """Electric potential now, padded: the solution, and in electrodes that of their metal [V].
+
+    NaN in electrodes that are idle. Mean over the pulses of a step, as all that follows from it.
+    """
     phi = sim.state.phi.copy()
     voxels, values = map(sim.backend.from_numpy, sim.potential.metal_potential())
     flat(phi)[voxels] = values
     return phi
 
 
-def current(sim: FieldView, axis: int, phi: Array) -> Array:
-    """Current across the faces of an axis now [A]; phi: padded [V]."""
-    p, flow = sim.potential, below(phi, axis) - above(phi, axis)
+def current(sim: FieldView, axis: int) -> Array:
+    """Current across the faces of an axis now [A], 0 at electrodes and sides."""
+    p, phi = sim.potential, sim.state.phi
+    flow = below(phi, axis) - above(phi, axis)
     flow *= faces(p.conductance[axis], axis)
     flow += faces(p.current[axis], axis)
     return flow
-
-
-def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
-    """Yield (name, array) of every dynamic field now, one after the other, on the device."""
-    s, chem, grid, inner = sim.state, sim.chem, sim.grid, sim.grid.inner
-    ore = sim.backend.from_numpy(sim.holds_ore)
-    phi = potential(sim)
-    yield "phi", phi[inner]
-    yield "head", s.head[inner]
-    yield "pH", np.where(ore, s.pH[inner], np.nan)
-    yield "water_flux", vectors(grid, sim.backend, (
-        faces(sim.flow.water[axis], axis) for axis in range(3)))
-    yield "current_density", vectors(grid, sim.backend, (
-        current(sim, axis, phi) for axis in range(3)))
-    del phi                                        # nothing is kept longer than it is needed
-    yield "conductivity", sim.electrolyte.conductivity(s)[inner]
-    yield "net_charge", s.charge[inner]
-    if sim.nonequilibrium.media:
-        yield from sim.nonequilibrium.rock_now().items()
-    theta = np.where(ore, sim.nonequilibrium.water_content()[inner], 1.0)
-    hydroxide = sim.backend.zeros(grid.shape)                                     # kg/m3
-    for k, label in enumerate(chem.labels):
-        yield f"{label}_dissolved", dissolved(sim, k) / theta
-        yield f"{label}_exchanged", exchanged(sim, k)
-        amount = solid(sim, k)
-        if chem.groups[k] == "REE":
-            hydroxide += chem.molar_mass[k] * amount
-        yield f"{label}_solid", amount
-        del amount
-    del theta
-    yield "REE_mg_per_kg", exchangeable_mg_per_kg(sim, "REE")
-    yield "REE_hydroxide_mg_per_kg", MG * hydroxide / sim.backend.from_numpy(sim.ore.density)

@@ -45,7 +45,7 @@ class MediumView(Protocol):
     def media(self) -> Sequence:
         """Responding media; none where the rock does not change."""
 
-    def rock_now(self) -> dict: ...
+    def rock_now(self, name: str) -> Any: ...
 
     def water_content(self) -> Any: ...
 
@@ -54,6 +54,7 @@ class FieldView(StateView, Protocol):
     """State with the fluxes that voxel fields are derived from."""
 
     ore: Any                    # properties of the ore, as the case gives them, on this rank
+    contacts: BoundaryFaces
     potential: Potential
     flow: Flow
     electrolyte: Electrolyte

@@ -29,7 +29,8 @@ class TimeSeries:
     """Charge, energy and currents of a run so far, and the rows of series.csv.
 
     mass: kg of dry ore; volume: m3 of ore; initial, exchangeable: mol of every component in the
-    ore at t = 0, in all phases and without minerals; currents: (stage, A) of every driven step.
+    ore at t = 0, in all phases and without minerals; currents: (stage, A) of the first and the last
+    driven step of every stage.
     """
 
     def __init__(self, run: RunView):
@@ -69,7 +70,13 @@ class TimeSeries:
         if drive.on:
             self.current = mean / drive.duty
             self.strips = values.strip_currents() / drive.duty
-            self.currents.append((drive.stage, self.current[self.current > 0].sum()))
+            self._note((drive.stage, self.current[self.current > 0].sum()))
+
+    def _note(self, current: tuple[int, float]) -> None:
+        """Keep the first and the last current of a stage: a run may have millions of steps."""
+        if [stage for stage, _ in self.currents[-2:]] == [current[0]] * 2:
+            self.currents.pop()
+        self.currents.append(current)
 
     def collected(self) -> tuple[np.ndarray, np.ndarray]:
         """Amount of every component recovered, in the leachate and on the plates [mol]."""

@@ -32,17 +32,20 @@ def rasterise(box: Sequence[Sequence[float]], grid: Grid) -> tuple[slice, ...]:
     return tuple(reversed(index))
 
 
-def faces_of(solid: np.ndarray, box_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def faces_of(solid: np.ndarray, box_mask: np.ndarray
+             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Faces between the voxels of `box_mask` and voxels outside `solid`, both inner masks.
 
-    Return (voxel, axis), (n,) each: flat padded index of the ore voxel, axis 0, 1, 2 = z, y, x.
+    Return (voxel, axis, way), (n,) each: flat padded index of the ore voxel; axis 0, 1, 2 = z, y,
+    x; 1 where the way into the ore goes up the axis, else -1.
     """
     pad = [(GHOST, GHOST)] * 3
     own, ore = np.pad(box_mask, pad), np.pad(~solid, pad)
-    voxels, axes = [], []
+    voxels, axes, ways = [], [], []
     for axis in range(3):
         for shift in (1, -1):
             touched = np.flatnonzero(np.roll(own, shift, axis) & ore)
             voxels.append(touched)
             axes.append(np.full(touched.size, axis))
-    return np.concatenate(voxels), np.concatenate(axes)
+            ways.append(np.full(touched.size, shift))
+    return np.concatenate(voxels), np.concatenate(axes), np.concatenate(ways)

@@ -7,23 +7,40 @@ medium follows its minerals and its water. Catholytes have no rates: all of thei
 equilibrium. Lists of the ore stay where the backend keeps its arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ekm3d.chemistry.equilibrium import EquilibriumSolver, VoxelSolver
+from ekm3d.chemistry.rate_laws import RateLaw
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.physics.dual_porosity import DualPorosity
 from ekm3d.physics.kinetics import Kinetics, without
 from ekm3d.physics.ore_voxels import OreVoxels
-from ekm3d.physics.porosity_feedback import PorosityFeedback
+from ekm3d.physics.porosity_feedback import MediumLaws, PorosityFeedback
 from ekm3d.physics.reactions import Reactions
 from ekm3d.physics.rock import Rock
 from ekm3d.state import State
+
+
+class SlowRates(Protocol):
+    """Processes of a case that are not at equilibrium, on the whole grid."""
+
+    @property
+    def laws(self) -> Mapping[str, RateLaw]:
+        """Rate law of every kinetic mineral, by its name."""
+
+    @property
+    def slow_sites(self) -> tuple[float, float] | None:
+        """Share of the exchange sites [1], rate [1/s]."""
+
+    @property
+    def immobile(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Share of the water [1] and rate of exchange with the moving water [1/s], (nz, ny, nx)."""
 
 
 class NonEquilibrium:
@@ -32,13 +49,13 @@ class NonEquilibrium:
     media: the responding medium, none or one.
     """
 
-    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rates: Any, response: Any = None,
-                 porosity: Any = None):
-        """rates: rate laws, slow sites and immobile water of a case, on the whole grid; response:
-        of the medium to its chemistry, or None; porosity: (nz, ny, nx) on this rank, at t = 0."""
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rates: SlowRates,
+                 response: MediumLaws | None, porosity: np.ndarray):
+        """response: of the medium to its chemistry, or None; porosity: (nz, ny, nx) on this rank,
+        at t = 0."""
         self.voxels, self.chem, self.rates, self.response = voxels, chem, rates, response
         self.backend, self.porosity = voxels.backend, porosity
-        self.processes: list = []
+        self.processes: list[DualPorosity | Kinetics] = []
         self.media: list[PorosityFeedback] = []
         self.laws = {chem.minerals.index(name): law.at(self._take_whole)
                      for name, law in rates.laws.items()}
@@ -106,15 +123,16 @@ class NonEquilibrium:
         if self.processes or self.media:
             self.reactions.advance(s)
 
-    def rock_now(self) -> dict[str, Array]:
-        """{name: inner array} of the properties that the medium may have changed."""
-        rock, inner = self.rock, self.voxels.grid.inner
-        porosity = self._padded(self.porosity)
-        self.voxels.put(porosity, self.media[0].porosity)
-        return {"porosity": porosity[inner], "water_content": self.water_content()[inner],
-                "tortuosity": rock.tortuosity[inner],
-                "hydraulic_conductivity": rock.hydraulic_conductivity[inner],
-                "electroosmotic_permeability": rock.electroosmosis[inner]}
+    def rock_now(self, name: str) -> Array:
+        """Inner array of a property that the medium may have changed, as `Rock` names it."""
+        inner = self.voxels.grid.inner
+        if name == "porosity":
+            porosity = self._padded(self.porosity)
+            self.voxels.put(porosity, self.media[0].porosity)
+            return porosity[inner]
+        if name == "water_content":
+            return self.water_content()[inner]
+        return getattr(self.rock, name)[inner]
 
     def water_content(self) -> Array:
         """Content of moving and immobile water together, padded [1]."""

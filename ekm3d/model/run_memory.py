@@ -81,7 +81,8 @@ def numbers(sim: Simulation, series: Series, diagnostics: Diagnostics) -> dict[s
 
 
 def restore(sim: Simulation, series: Series, diagnostics: Diagnostics,
-            facts: dict[str, Any], stored: VoxelArrays, arrays: dict[str, np.ndarray]) -> None:
+            facts: dict[str, Any], stored: VoxelArrays | dict[str, np.ndarray],
+            arrays: dict[str, np.ndarray]) -> None:
     """Give a simulation that was made anew, and its time series, what a run remembered.
 
     facts: `numbers` of that run; stored: its voxel arrays; arrays: its small ones. Collective.
@@ -135,7 +136,7 @@ def _restore_responses(sim, stored):
             sim.potential.boundary.responses[int(name.partition(".")[2])] = u
 
 
-def restore_voxels(sim: Simulation, stored: VoxelArrays) -> None:
+def restore_voxels(sim: Simulation, stored: VoxelArrays | dict[str, np.ndarray]) -> None:
     """Copy the stored arrays into the simulation's own; ghosts of other ranks are filled."""
     inner, put = sim.grid.inner, sim.backend.from_numpy
     for name, array in _padded(sim):
@@ -150,6 +151,13 @@ def restore_voxels(sim: Simulation, stored: VoxelArrays) -> None:
             setattr(owner, attribute, sim.voxels.take(padded))
     if sim.nonequilibrium.media:
         sim.nonequilibrium.update_rock()
+
+
+def forget_guesses(sim: Simulation, stored: VoxelArrays | dict[str, np.ndarray]) -> None:
+    """Drop guesses that a run has made since it stored these arrays."""
+    for name, owner, attribute in _lists(sim):
+        if name not in stored:
+            setattr(owner, attribute, None)
 
 
 def _padded(sim):

@@ -5,19 +5,17 @@ A checkpoint is due at intervals of simulated time (`output.checkpoint`) and of 
 are on the disk. One that cannot be written is counted and told, and the run goes on.
 """
 
-import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ekm3d.diagnostics.audits import Audits
-from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
 from ekm3d.model import earlier_run, run_memory
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoint_file import small_arrays, voxel_arrays
 from ekm3d.output.checkpoints import Checkpoint
-from ekm3d.output.console import tell
 from ekm3d.output.intervals import Interval
 from ekm3d.version import __version__
 
@@ -29,16 +27,19 @@ class Safekeeping:
     far, before it was resumed included.
     """
 
-    def __init__(self, sim: Any, series: TimeSeries, strength: PeakStrength,
+    def __init__(self, sim: Any, series: TimeSeries, diagnostics: tuple,
                  audits: Audits, outputs: Any, case: dict[str, Any], every: float | None,
                  resumed: Checkpoint | None = None) -> None:
         """case: record of the case, see `case.changes`; every: interval of the wall clock [s]."""
         self.sim, self.series, self.outputs, self.case = sim, series, outputs, case
-        self.diagnostics = sim.balances, series, strength, audits
+        self.diagnostics = diagnostics
+        self.retries = resumed.facts.get("retries") if resumed else None
+        self.retries_now: Callable[[], dict[str, Any]] = dict
         self.audits = audits
         self.every, self.resumed, self.failures = every, resumed, 0
         self.begun = self.last = time.monotonic()
         self.before = float(resumed.facts["wall_s"]) if resumed else 0.0
+        self.size = 0               # bytes of the last one
         self.of_time = sim.case.output.checkpoint
         self.next = Interval(self.of_time or float("inf"), resumed.time if resumed else 0.0)
 
@@ -63,21 +64,24 @@ class Safekeeping:
         outputs.finish_snapshot()
         try:
             with sim.domain.collective_errors(OSError):
+                outputs.ask_space(self.size)
                 position = outputs.position()
             facts = {"ekm3d": __version__, "case": self.case, "block": earlier_run.block(sim),
                      "backend": sim.backend.name, "ranks": len(sim.domain.boxes),
                      "wall_s": self.wall, "outputs": position,
                      "memory": run_memory.numbers(sim, self.series, self.diagnostics),
-                     "warnings": self.audits.warnings, "warned": sorted(self.audits.warned)}
+                     "retries": self.retries_now(), "warnings": self.audits.warnings,
+                     "warned": sorted(self.audits.warned)}
             checkpoints.save(outputs.path, sim.state.step, sim.domain,
                              run_memory.voxels(sim, self.series),
                              run_memory.small(sim, self.diagnostics), facts)
+            self.size = checkpoints.size(outputs.path)
         except (OSError, ConvergenceError) as error:
             self.failures += 1
             text = (f"warning: no checkpoint at t = {sim.state.time:g} s: {error}; the run goes on "
                     "from the one before")
+            outputs.failures.tell(text, error)
             outputs.log(text)
-            tell(text, sys.stderr)
             return False
         finally:
             self.last = time.monotonic()

@@ -4,9 +4,10 @@ A step goes one way: potential and water flow at t, transport and catholytes to 
 and slow processes at t + dt. The loop of a whole run is in `loop`.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,7 +22,8 @@ from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.nonreactive import NonReactive
 from ekm3d.diagnostics.balances import Balances
 from ekm3d.diagnostics.boundary_values import BoundaryValues
-from ekm3d.errors import ConvergenceError
+from ekm3d.diagnostics.derived_fields import snapshot
+from ekm3d.errors import PlanError
 from ekm3d.grid.grid import GHOST
 from ekm3d.model import earlier_run, loop, memory_estimate
 from ekm3d.model.heun import HeunStage
@@ -55,7 +57,8 @@ class Simulation:
 
     state: of this rank's part of the grid; drive: of the power supply in the present step; dt: its
     length [s]; boundary_values: currents, voltages and water at electrodes and sides; begun: where
-    the first contents come from, "" where the case has them.
+    the first contents come from, "" where the case has them; longest: bound on the coming step [s],
+    where one has failed; tried: length of the one under way, even if it fails [s].
     """
 
     def __init__(self, case: Any, backend: str | Backend = "auto", team: Alone = ALONE):
@@ -68,7 +71,7 @@ class Simulation:
         self.domain = domain_of(case.grid, self.backend, team.comm)
         self.grid, self.physics = self.domain.grid, case.physics
         memory_estimate.require(case.path, self.grid, self.chem, self.backend,
-                                case.rates.processes)
+                                case.processes, team.comm)
         self.ore, self.water = (self.domain.local_part(data) for data in (case.ore, case.water))
         self._bind_boundaries()
         self._bind_chemistry()
@@ -79,6 +82,7 @@ class Simulation:
         self.heun = HeunStage(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
         self._wanted = self._feedback = case.schedule.fixed_step or case.schedule.max_step
+        self.longest, self.tried = np.inf, 0.0
 
     # ---- set-up ----
 
@@ -153,7 +157,7 @@ class Simulation:
         """State at t = 0: ore wetted and in equilibrium, tanks and reservoirs filled."""
         case, chem = self.case, self.chem
         s = State(self.grid, self.backend, counts(chem), self.electrodes.strips, len(case.sides),
-                  case.rates.processes)
+                  case.processes)
         totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
                                         keep_acidity=not self.physics.potential)
         for k, total in enumerate(totals):
@@ -198,13 +202,16 @@ class Simulation:
     def step(self, until: float | None = None) -> float:
         """Advance by one step, at most to the time `until` [s]; return dt [s].
 
-        ConvergenceError where a solver fails or a fixed step is too long.
+        ConvergenceError where a solver fails, PlanError where a fixed step is too long.
         """
         s, plan = self.state, self.case.schedule
         marks = () if until is None else (until,)
         if not self.physics.transport:
             self._wanted = self._feedback = self.schedule.clip(
                 plan.fixed_step or plan.max_step, s.time, *marks)
+        self._wanted, self._feedback = (min(dt, self.longest)
+                                        for dt in (self._wanted, self._feedback))
+        self.tried = min(GROWTH * self._wanted, plan.max_step)
         self.fields()                                                    # phi, water    at t
         if self.storing:
             self._solve_flow(s)                                          # head          at t + dt
@@ -212,7 +219,7 @@ class Simulation:
             limit = self.transport.prepare(s, self.potential, self.flow)
             self._wanted = self._length(limit)
             self._feedback = feedback_time(self._wanted, self.transport.stirring)
-        self.dt = dt = self.schedule.clip(self._wanted, s.time, *marks)
+        self.dt = self.tried = dt = self.schedule.clip(self._wanted, s.time, *marks)
         if self.physics.transport:
             if plan.order == 2:
                 self.heun.correct(dt)                                    # mean rates over dt
@@ -239,15 +246,15 @@ class Simulation:
         if fixed is None:
             stage = self.schedule.stages[self.drive.stage]
             if limit < self.case.schedule.least_step * stage.duration:
-                raise ConvergenceError(
+                raise PlanError(
                     f"at t = {self.state.time:g} s a step may take no more than {limit:.3g} s: "
                     f"{cause_of_step(self.transport)}; stage {stage.name!r} would need "
                     f"{stage.duration / limit:,.0f} of them; lower the voltage or current, give "
                     "a current a limit, or allow such steps by schedule.least_step")
             return min(limit, self.charge_limit(), self.case.schedule.max_step,
-                       GROWTH * self._wanted)
+                       GROWTH * self._wanted, self.longest)
         if fixed > limit * (1 + 1e-9) / self.case.schedule.cfl:
-            raise ConvergenceError(
+            raise PlanError(
                 f"schedule.fixed_step = {fixed:g} s is longer than the "
                 f"{limit / self.case.schedule.cfl:.3g} s that keep every species "
                 f"positive at t = {self.state.time:g} s; choose a shorter one")
@@ -288,6 +295,42 @@ class Simulation:
                 s.leachate_volume += out
             else:
                 s.drained_volume += out
+
+    # ---- from Python ----
+
+    def steps(self, until: float | None = None) -> Iterator[Self]:
+        """Advance step by step to the time `until` [s], by default the end; yield self after each.
+
+        Between two steps the supply may be changed (`set_supply`), and everything looked at.
+        ConvergenceError as `step`.
+        """
+        end = self.schedule.end if until is None else min(until, self.schedule.end)
+        while self.state.time < end - self.schedule.slack:
+            self.step(end)
+            yield self
+
+    def set_supply(self, voltage: float | None = None, current: float | None = None) -> None:
+        """Have the supply of the present stage give a voltage [V] or a current [A] from now on.
+
+        ValueError unless exactly one is given, finite and not negative. A run that was changed
+        so is not the one of its case: `run` and `ekm3d resume` know nothing of it.
+        """
+        given = [value for value in (voltage, current) if value is not None]
+        if len(given) != 1 or not 0.0 <= given[0] < np.inf:
+            raise ValueError(f"a voltage or a current of 0 or more is needed, not "
+                             f"voltage={voltage}, current={current}")
+        self.schedule.change(self.state.time, voltage=voltage or 0.0, current=current)
+        self.drive = self.schedule.drive(self.state.time)
+
+    def field(self, name: str) -> np.ndarray:
+        """Return a field of a snapshot now, (nz, ny, nx[, 3]); KeyError with the names for others.
+
+        Potential and flows are those of the last step, or of `fields()` after it.
+        """
+        for label, values in snapshot(self):
+            if label == name:
+                return self.backend.to_numpy(values)
+        raise KeyError(f"no field {name!r}; there are {', '.join(n for n, _ in snapshot(self))}")
 
     # ---- a whole run ----
 

@@ -45,6 +45,12 @@ def _step(path: Path) -> int:
     return int(match[1]) if match else -1
 
 
+def size(directory: Path) -> int:
+    """Return the bytes of the newest checkpoint, 0 where there is none."""
+    found = files(directory)
+    return found[-1].stat().st_size if found else 0
+
+
 def newest(directory: str | Path, tell: Callable[[str], Any]) -> Checkpoint:
     """Return the newest checkpoint in a result directory that is whole.
 

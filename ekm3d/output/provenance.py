@@ -6,7 +6,6 @@
 Lists and tables are JSON text. ParaView ignores what lies outside /VTKHDF.
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -41,15 +40,18 @@ class CaseSource(Protocol):
     def overrides(self) -> tuple[str, ...]:
         """"key=value" given on the command line."""
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """{name: SHA-256} of the files in its directory, as they were read."""
+
 
 def now() -> str:
     """Return the present time in UTC, to the second, as ISO 8601 text."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_provenance(path: Path, case: CaseSource, backend: Backend, started: str,
-                     ended: str = "") -> None:
-    """Write or update the group /provenance of a VTKHDF file; started, ended: from `now()`."""
+def write_provenance(path: Path, case: CaseSource, backend: Backend, started: str) -> None:
+    """Write the group /provenance of a VTKHDF file; started: from `now()`."""
     commit, dirty = checkout()
     facts = {
         "ekm3d": __version__,
@@ -58,7 +60,7 @@ def write_provenance(path: Path, case: CaseSource, backend: Backend, started: st
         "command": json.dumps(sys.argv),
         "overrides": json.dumps([str(override) for override in case.overrides]),
         "case_directory": str(Path(case.path).resolve()),
-        "case_files_sha256": json.dumps(digests(case.path)),
+        "case_files_sha256": json.dumps(case.digests),
         "packages": json.dumps(packages()),
         "python": platform.python_version(),
         "backend": backend.name,
@@ -67,13 +69,19 @@ def write_provenance(path: Path, case: CaseSource, backend: Backend, started: st
         "platform": platform.platform(),
         "processors": os.cpu_count() or 0,
         "started_utc": started,
-        "ended_utc": ended,
+        "ended_utc": "",
     }
     with opened(path, "r+") as file:
         group = file.require_group("provenance")
         group.attrs.update(facts)
         if "case.toml" not in group:
             group["case.toml"] = case.text
+
+
+def write_end(path: Path, ended: str) -> None:
+    """Add the time at which a run has ended, from `now()`."""
+    with opened(path, "r+") as file:
+        file["provenance"].attrs["ended_utc"] = ended
 
 
 def checkout() -> tuple[str, bool]:
@@ -95,12 +103,6 @@ def checkout() -> tuple[str, bool]:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
     except FileNotFoundError:
         return "", False
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Return {name: SHA-256} of the files in a case directory; subfolders are left out."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(Path(folder).iterdir()) if path.is_file()}
 
 
 def packages() -> dict[str, str]:

@@ -11,7 +11,8 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ class Results:
     def __repr__(self) -> str:
         return f"Results({str(self.directory)!r}, {len(self.times)} snapshots)"
 
+    def _repr_html_(self) -> str:
+        """Table for a notebook: state, snapshots, and the summary where the run has come to it."""
+        with suppress(ResultsError):
+            facts = {"state": self.status.get("state", "")} | self.summary
+            rows = "".join(f"<tr><th style='text-align:left'>{escape(key)}</th>"
+                           f"<td>{escape(_short(value))}</td></tr>" for key, value in facts.items())
+            return f"<p><b>{escape(str(self.directory))}</b></p><table>{rows}</table>"
+        return f"<p>{escape(repr(self))}</p>"
+
     @property
     def status(self) -> dict[str, Any]:
         """Contents of status.json: state ("running", "done", "failed"), time_s, step, ..."""
@@ -75,6 +85,20 @@ class Results:
     def units(self) -> dict[str, str]:
         """{column: unit} of series.csv."""
         return {name: unit for name, unit, _ in self._columns()}
+
+    @property
+    def frame(self) -> Any:
+        """The series as a pandas.DataFrame over the time [h]; units in its `attrs["units"]`."""
+        import pandas  # of the extra `notebook`
+        table = pandas.DataFrame(self.series).set_index("time")
+        table.attrs["units"] = self.units
+        return table
+
+    @property
+    def dataset(self) -> Any:
+        """The snapshots as a lazy xarray.Dataset (`output.xarray_backend`)."""
+        import xarray  # of the extra `notebook`
+        return xarray.open_dataset(self.directory / FIELDS_FILE, engine="ekm3d")
 
     @property
     def times(self) -> np.ndarray:
@@ -126,6 +150,22 @@ class Results:
             raise ResultsError(f"{self.directory / FIELDS_FILE} cannot be read: {error}"
                                ) from error
 
+    def plot(self, *columns: str, axes: Any = None) -> Any:
+        """Draw columns of the series over time with pandas and matplotlib; return the axes.
+
+        ResultsError for an unknown column or columns of different units.
+        """
+        table, units = self.frame, self.units
+        for name in columns:
+            if name not in table:
+                close = difflib.get_close_matches(name, [*table], 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(table)}"
+                raise ResultsError(f"{self.directory}: no column {name!r}; {hint}")
+        if len({units[name] for name in columns}) > 1:
+            raise ResultsError(f"{', '.join(columns)} have different units; draw them apart")
+        return table[[*columns]].plot(ax=axes, xlabel=f"time ({units['time']})",
+                                      ylabel=units[columns[0]] if columns else "")
+
     def _json(self, name: str) -> dict[str, Any]:
         path = self.directory / name
         try:
@@ -153,3 +193,8 @@ class Results:
             except ValueError as error:
                 raise ResultsError(f"{path}: column {name!r}: {error}") from None
             yield name, unit or "", values
+
+
+def _short(value: Any) -> str:
+    """Return a value of the summary as text, "-" for an unknown one."""
+    return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)

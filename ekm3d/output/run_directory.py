@@ -5,85 +5,42 @@ appended to such that readers never see an incomplete one. A snapshot is copied 
 while the run goes on, one at a time; the end of the run, or its failure, waits for it.
 """
 
+import errno
 import json
 import math
 import os
-import tempfile
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
 
 from ekm3d.diagnostics.derived_fields import dynamic_fields, snapshot, static_fields
 from ekm3d.errors import ConvergenceError, OutputError
-from ekm3d.output import checkpoints
+from ekm3d.output import earlier_results
 from ekm3d.output.background_writer import BackgroundWriter
-from ekm3d.output.provenance import now, write_provenance
+from ekm3d.output.console import tell
+from ekm3d.output.directory_check import check_directory
+from ekm3d.output.failed_writes import WAITS, FailedWrites, append, write_atomically
+from ekm3d.output.followed_directory import FollowedDirectory
+from ekm3d.output.provenance import now, write_end, write_provenance
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
-from ekm3d.output.run_lock import RunLock, check_mark, mark
-from ekm3d.output.run_owner import claim, is_claimed, is_written, owner, release
-from ekm3d.output.vtkhdf_per_rank import remove_boxes, snapshots
+from ekm3d.output.run_lock import RunLock, mark
+from ekm3d.output.run_owner import claim, is_claimed, owner, release
+from ekm3d.output.vtkhdf_per_rank import snapshots
 
-CASE_FILE, LOG_FILE = "case.toml", "log.txt"
+LOG_FILE = earlier_results.LOG_FILE
 Simulation = Any            # of `model`, on a higher floor
 
 
-class SnapshotError(OutputError):
-    """A snapshot could not be written; the run ends, what was written before stays."""
+class WriteError(OutputError):
+    """A snapshot or a row was not written; the run ends, what was written before stays."""
 
     exit_code = ConvergenceError.exit_code
-
-
-def check_directory(path: str | Path, force: bool = False) -> None:
-    """Raise OutputError if a run may not write here; nothing is created or changed.
-
-    force: results of an earlier run, finished or not, are replaced or gone on with.
-    """
-    path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"{path} is a file; --out takes a directory")
-    if (path / CASE_FILE).exists():
-        raise OutputError(f"{path} holds a case, whose files a run could replace; give --out DIR "
-                          "with a directory of its own")
-    check_mark(path)
-    if (path / SUMMARY_FILE).exists() and not force:
-        raise OutputError(f"{path} holds a finished run; give --force to replace it, "
-                          "or --out DIR to write elsewhere")
-    if is_written(path, STATUS_FILE):
-        raise OutputError(f"another run is writing into {path}; wait for its end, "
-                          "or give --out DIR to write elsewhere")
-    if (state := _unfinished(path)) and not force:
-        ways = "`ekm3d resume` goes on with it, " if checkpoints.files(path) else ""
-        raise OutputError(f"{path} holds a run that is not finished (its state is \"{state}\"); "
-                          f"{ways}--force replaces it, --out DIR writes elsewhere")
-    existing = path
-    while not existing.exists():
-        existing = existing.parent
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise OutputError(f"cannot write to {existing}: {error.strerror}; "
-                          "give --out DIR with a directory that you may write to") from None
-
-
-def _unfinished(path: Path) -> str:
-    """Return the state of a run whose results are not complete; "" for any other, or none."""
-    try:
-        state = json.loads((path / STATUS_FILE).read_text(encoding="utf-8"))["state"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return "" if state == "done" else str(state)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace the contents of a file in one step, so that readers see the old or the new."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
 
 
 @dataclass(frozen=True)
@@ -137,27 +94,44 @@ def _check_series(path: Path, size: int) -> None:
 
 
 class NonRootOutput:
-    """Output of a rank that takes part in snapshots and writes no other file."""
+    """Output of a rank that takes part in snapshots and writes no other file.
+
+    last_snapshot: time of the last one [s]; failures: writes that have failed.
+    """
 
     def __init__(self, sim: Simulation, path: Path, kept: Position | None = None) -> None:
-        self.sim, self.path = sim, path
-        fields = dynamic_fields(sim)
+        self.sim, self.folder = sim, FollowedDirectory(path)
+        self.failures, self.grown = FailedWrites(), 0
+        fields = list(dynamic_fields(sim))
         self.snapshots = snapshots(path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
                                    sim.case.output.mode, kept=kept.snapshots if kept else None)
-        self.writer = BackgroundWriter()
+        self.writer, self.last_snapshot = BackgroundWriter(), -math.inf
         self.copies = {field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
                        for field in fields}
+
+    @property
+    def path(self) -> Path:
+        """Directory of the results, where it is now."""
+        return self.folder.now()
+
+    def ask_space(self, needed: float) -> None:
+        """OSError where the disk of the results has less room than so many bytes."""
+        free = earlier_results.free_space(self.path)
+        if free is not None and free < needed:
+            raise OSError(errno.ENOSPC, f"{needed / 1e6:.3g} MB are needed and {free / 1e6:.3g} MB "
+                          "are free", str(self.path))
 
     def snapshot(self) -> None:
         """Add the present block to fields.vtkhdf, from a copy, while the run goes on.
 
         A writer that exchanges messages between ranks writes before this returns.
-        SnapshotError, also of the last snapshot, where it could not be written.
+        WriteError, also of the last snapshot, where it could not be written.
         """
         self.finish_snapshot()
         for name, array in snapshot(self.sim):
             self.sim.backend.copy_to_host_async(array, self.copies[name])
             del array                # before the next one is made
+        self.last_snapshot = self.sim.state.time
         time, wait_for_copies = self.sim.state.time, self.sim.backend.copies_done()
         if self.snapshots.communicates:
             self._write(time, wait_for_copies)
@@ -167,11 +141,26 @@ class NonRootOutput:
     def _write(self, time: float, wait_for_copies: Callable[[], Any]) -> None:
         """Write the copies, once complete, as the block at `time` [s]."""
         wait_for_copies()
-        try:
-            self.snapshots.append(time, self.copies)
-        except OSError as error:
-            raise SnapshotError(f"{self.snapshots.path}: the snapshot at t = {time:g} s was not "
-                                f"written: {error}") from error
+        for wait in (None,) if self.snapshots.communicates else (*WAITS, None):
+            try:
+                self._append(time)
+                return
+            except OSError as error:
+                what = f"{self.snapshots.path}: the snapshot at t = {time:g} s"
+                self.failures.note(what, error, "it is tried again" if wait else "the run ends")
+                if wait is None:
+                    raise WriteError(f"{what} was not written: {error}") from error
+                sleep(wait)
+
+    def _append(self, time: float) -> None:
+        """Write the copies once; the last snapshot tells how much room they need."""
+        self.snapshots.move(self.path / FIELDS_FILE)
+        if not self.snapshots.communicates:             # else one rank alone would give up
+            self.ask_space(self.grown)
+        file = self.snapshots.path
+        before = file.stat().st_size if file.exists() else 0
+        self.snapshots.append(time, self.copies)
+        self.grown = max(0, file.stat().st_size - before) if file.exists() else 0
 
     def finish_snapshot(self) -> None:
         """Wait until the last snapshot of all ranks is on disk; collective."""
@@ -202,6 +191,7 @@ class NonRootOutput:
         """Record in status and log that the run was asked to stop and can be resumed."""
         self.status("interrupted", reason=why)
         self.log(f"interrupted at t = {self.sim.state.time:g} s {why}")
+        self._close()
 
     def failed(self, error: BaseException) -> None:
         """Record the reason of a failure in status and log, after waiting for the writer."""
@@ -212,6 +202,11 @@ class NonRootOutput:
             reasons.append(str(another))
         self.status("failed", reason="; ".join(reasons))
         self.log(f"failed at t = {self.sim.state.time:g} s: {'; '.join(reasons)}")
+        self._close()
+
+    def _close(self) -> None:
+        """Let the directory go."""
+        self.folder.close()
 
     def finish(self, summary: Mapping[str, Any], report: str) -> None:
         """Write summary.json and then "done" into status.json, the last change; collective.
@@ -221,6 +216,7 @@ class NonRootOutput:
         self.finish_snapshot()
         self._write_summary(summary, report)
         self.sim.domain.barrier()          # every rank may read the files now
+        self._close()
 
     def _write_summary(self, summary: Mapping[str, Any], report: str) -> None:
         """Write the files that end a run."""
@@ -232,18 +228,30 @@ class RunDirectory(NonRootOutput):
     def __init__(self, sim: Simulation, path: Path, kept: Position | None = None,
                  lock: RunLock | None = None) -> None:
         """lock: of the directory, which is given back at the end."""
-        self.lock = lock
+        self.lock, self.resumed, self.unwritten = lock, kept is not None, ""
+        self.vain = False               # it has failed before its first step
         self.started = kept.started if kept else now()
         path.mkdir(parents=True, exist_ok=True)
-        if kept:
-            os.truncate(path / SERIES_FILE, kept.series_bytes)
-        else:
-            for name in (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE):
-                (path / name).unlink(missing_ok=True)
-            remove_boxes((path / FIELDS_FILE).with_suffix(""))
-            checkpoints.remove_all(path)
-            _remove_drafts(path)
+        self.claimed = path.resolve()
         claim(path)
+        try:
+            if kept:
+                os.truncate(path / SERIES_FILE, kept.series_bytes)
+            else:
+                earlier_results.set_aside(path)
+                _remove_drafts(path)
+            self._begin(sim, path, kept)
+        except BaseException as error:
+            self._bring_back(path)
+            release(path)
+            if hasattr(self, "folder"):
+                self.folder.close()
+            if isinstance(error, OSError) and error.filename is None:
+                raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+            raise
+
+    def _begin(self, sim: Simulation, path: Path, kept: Position | None) -> None:
+        """Create the files, or open those that there are, and describe the run in them."""
         super().__init__(sim, path, kept)
         (path / SUMMARY_FILE).unlink(missing_ok=True)
         write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
@@ -264,51 +272,79 @@ class RunDirectory(NonRootOutput):
         return asdict(Position(self.snapshots.rows, series.stat().st_size, self.started))
 
     def log(self, text: str) -> None:
-        with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+        """Append to log.txt; what cannot be written is tried again with the next lines."""
+        self.unwritten += text + "\n"
+        try:
+            append(self.path / LOG_FILE, self.unwritten)
+            self.unwritten = ""
+        except OSError as error:
+            self.failures.note(LOG_FILE, error, "it is tried again with the next lines")
 
     def series(self, row: Mapping[str, float | None]) -> None:
         super().series(row)
+        try:
+            try:
+                self._append_row(row)
+            except FileNotFoundError:               # the directory was moved at this moment
+                self._append_row(row)
+        except OSError as error:
+            raise WriteError(f"{self.path / SERIES_FILE}: the row at t = "
+                             f"{self.sim.state.time:g} s was not written: {error}") from error
+
+    def _append_row(self, row: Mapping[str, float | None]) -> None:
         path = self.path / SERIES_FILE
         text = ",".join(map(cell, row.values())) + "\n"
-        if not path.exists():
-            text = ",".join(row) + "\n" + text
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
+        append(path, text if path.exists() else ",".join(row) + "\n" + text)
 
     def status(self, state: str, **facts: Any) -> None:
         s = self.sim.state
         facts = {"state": state, "time_s": s.time, "of_s": self.sim.schedule.end, "step": s.step,
                  "updated_utc": now(), **owner(), **facts}
-        write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
+        try:
+            write_atomically(self.path / STATUS_FILE, json.dumps(facts, indent=1))
+        except OSError as error:
+            self.failures.note(STATUS_FILE, error, "the next one is tried again")
 
     def _write_summary(self, summary: Mapping[str, Any], report: str) -> None:
-        write_provenance(self.path / FIELDS_FILE, self.sim.case, self.sim.backend, self.started,
-                         now())
+        write_end(self.path / FIELDS_FILE, now())
         self.log("\n" + table(summary))
         self.log("\n" + report)
         write_atomically(self.path / SUMMARY_FILE, json.dumps(summary, indent=1, allow_nan=False))
         self.status("done")
-        self._release()
-
-    def interrupted(self, why: str) -> None:
-        super().interrupted(why)
-        self._release()
+        earlier_results.remove_aside(self.path)
 
     def failed(self, error: BaseException) -> None:
-        """Record the reason; where the disk is full it is told by the exit alone."""
+        """Record the reason; where the disk is full it is told by the exit alone.
+
+        Before the first step is complete, the results that the run was to replace come back.
+        """
+        self.vain = self.sim.state.step == 0
         with suppress(OSError):
             super().failed(error)
-        self._release()
+
+    def _bring_back(self, path: Path) -> None:
+        """Have the results back that were to be replaced, if there were any."""
+        if self.resumed:
+            return
+        try:
+            if earlier_results.bring_back(path):
+                tell(f"the results that were in {path} are there again", sys.stderr)
+        except OSError as error:
+            tell(f"warning: {path / earlier_results.ASIDE} keeps the earlier results: {error}",
+                 sys.stderr)
 
     def step_taken(self) -> None:
         if self.lock is not None:
             self.lock.touch()
 
-    def _release(self) -> None:
-        release(self.path)
+    def _close(self) -> None:
+        if self.vain:
+            self._bring_back(self.path)
+        release(self.claimed)
         if self.lock is not None:
+            self.lock.path = self.path / self.lock.path.name
             self.lock.release()
+        super()._close()
 
 
 def _remove_drafts(path: Path) -> None:

@@ -123,6 +123,10 @@ class Snapshots:
             steps.attrs["NSteps"] = np.int64(n + 1)
         self.rows = n + 1
 
+    def move(self, path: Path) -> None:
+        """Go on with the file at another path, where its directory has been moved to."""
+        self.path = path
+
     def publish(self) -> None:
         """Make appended snapshots visible to readers; here `append` has done so already."""
 
@@ -191,6 +195,15 @@ def _create_dataset(file: h5py.File, grid: Grid, field: OutputField, dtype: np.d
     file["VTKHDF/Steps/CellDataOffsets"].create_dataset(
         field.name, (0,), "i8", maxshape=(None,), chunks=(1024,))
     return data
+
+
+def compressed_bytes(array: np.ndarray) -> int:
+    """Return the bytes of a field (nz, ny, nx) or (nz, ny, nx, 3) as a file would hold it."""
+    chunk = tuple(min(a, b) for a, b in zip(CHUNK, array.shape, strict=False))
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        data = file.create_dataset("x", data=np.asarray(array, "f4"), chunks=(
+            *chunk, *array.shape[3:]), compression="gzip", compression_opts=1, shuffle=True)
+        return int(data.id.get_storage_size())
 
 
 def describe(data: h5py.Dataset, field: OutputField) -> None:

@@ -51,6 +51,9 @@ class SnapshotWriter(Protocol):
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
         """Add the local box at `time` [s]."""
 
+    def move(self, path: Path) -> None:
+        """Go on with the file at another path."""
+
     def publish(self) -> None:
         """Make appended snapshots visible to readers; collective."""
 
@@ -87,6 +90,10 @@ class Sender:
         self.fields = {field.name: field for field in fields}
         for field, array in static.items() if kept is None else ():
             self._send(with_shape(field, as_stored(array), domain.grid))
+
+    def move(self, path: Path) -> None:
+        """Take the name of the file, which rank 0 writes."""
+        self.path = path
 
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
         """Send the arrays of a snapshot, slab by slab."""
@@ -152,6 +159,11 @@ class PerRankFiles:
         """Number of snapshots."""
         return len(self.times)
 
+    def move(self, path: Path) -> None:
+        """Go on with the files at another path, where their directory has been moved to."""
+        self.path, self.folder = path, path.with_suffix("")
+        self.local.move(self.folder / self.local.path.name)
+
     def append(self, time: float, arrays: Mapping[str, np.ndarray]) -> None:
         """Add the local box at `time` [s]."""
         self.local.append(time, arrays)
@@ -208,11 +220,16 @@ class PerRankFiles:
 
 def remove_boxes(folder: Path) -> None:
     """Remove the files of boxes from a folder, and the folder if there was nothing else."""
-    for path in folder.glob("*.vtkhdf*"):
-        if re.fullmatch(r"\.?z\d{4,}_y\d{4,}_x\d{4,}\.vtkhdf(\.\w+)*", path.name):
-            path.unlink(missing_ok=True)
+    for path in box_files(folder):
+        path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def box_files(folder: Path) -> list[Path]:
+    """Return the files of boxes in a folder, drafts and journals included."""
+    return [path for path in folder.glob("*.vtkhdf*")
+            if re.fullmatch(r"\.?z\d{4,}_y\d{4,}_x\d{4,}\.vtkhdf(\.\w+)*", path.name)]
 
 
 def box_file(start: Sequence[int]) -> str:

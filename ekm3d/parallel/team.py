@@ -6,7 +6,9 @@ for. Ranks other than 0 print nothing. An unexpected error ends the whole job at
 traceback of the rank in which it happened.
 """
 
+import hashlib
 import os
+import platform
 import sys
 import time
 import traceback
@@ -29,6 +31,9 @@ class Alone:
 
     size, is_root = 1, True
     comm: Any = None
+
+    def alike(self, what: str, value: str) -> None:
+        """Raise LaunchError, on all ranks, where they hold different values of `what`."""
 
     def failed(self, text: object, code: int) -> int:
         """Print why the job stops, once, and return the exit code."""
@@ -55,6 +60,17 @@ class Team(Alone):
         node.Free()
         if not self.is_root:
             silence()
+
+    def alike(self, what: str, value: str) -> None:
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+        ranks = self.comm.allgather((digest, platform.node()))
+        other = [n for n, (theirs, _) in enumerate(ranks) if theirs != ranks[0][0]]
+        if other:
+            raise LaunchError(
+                f"the processes hold different {what}: {len(other)} of {self.size}, such as "
+                f"process {other[0]} on {ranks[other[0]][1]}, differ from process 0 on "
+                f"{ranks[0][1]}; give all of them the same files, on a file system that all "
+                "computers share, and the same command")
 
     def failed(self, text: object, code: int) -> int:
         """Return the code if all ranks fail within PATIENCE, rank 0 prints; else end the job."""

@@ -56,7 +56,8 @@ class BoundaryState:
 class ElectricalBoundary:
     """Boundary faces during the solution for the potential.
 
-    into_ore, drop, level, previous_drop, use_smaller_side: see BoundaryState. controlled_level:
+    into_ore, drop, level, previous_drop, use_smaller_side: see BoundaryState. solved: into_ore of
+    the last complete solution, where a step takes a mean of two. controlled_level:
     {number of a group: last level found for its current [V]}.
     """
 
@@ -74,7 +75,7 @@ class ElectricalBoundary:
         self.into_ore, self.drop, self.level, self.previous_drop = (np.zeros(n) for _ in range(4))
         self.use_smaller_side, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
         self.splitting, self.half_split = np.zeros(n), np.zeros(n)     # s, and half voltage [V]
-        self.kinds = np.full(n, CLOSED)
+        self.kinds, self.solved = np.full(n, CLOSED), np.zeros(n)
         self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
         self.metal_phi = np.zeros(self.metal_faces.size)
         self.groups: list = []
@@ -96,6 +97,13 @@ class ElectricalBoundary:
         level[self.contacts.faces.strip] = self.level
         return level
 
+    def present_potential(self) -> np.ndarray:
+        """Return `electrode_potential`; NaN for a strip or side that carries no current now."""
+        used = np.zeros(self.contacts.count, bool)
+        for group in self.groups:
+            used[self.contacts.faces.strip[group.faces]] = True
+        return np.where(used, self.electrode_potential(), np.nan)
+
     def phi_at_faces(self, phi: Array) -> np.ndarray:
         """Return phi [V] of the voxel at every face; in metal that of the last complete solution.
 
@@ -108,6 +116,7 @@ class ElectricalBoundary:
     def finish(self) -> None:
         """Take the potential of the metal over from a complete solution."""
         self.metal_phi = self.electrode_potential()[self.metal_electrode]
+        self.solved = self.into_ore.copy()
 
     @property
     def state(self) -> BoundaryState:
@@ -224,8 +233,7 @@ class ElectricalBoundary:
         np.copyto(self.source, f)
         self.domain.add_at(self.coupling, voxel, coupling)
         self.domain.add_at(self.source, voxel, source)
-        sz, sy, sx = conductance
-        elliptic.solve(sx, sy, sz, self.coupling, self.source, phi, trend=trend)
+        elliptic.solve(conductance, self.coupling, self.source, phi, trend=trend)
         iterations = elliptic.iterations
         if controlled:
             iterations += self._control(elliptic, conductance, coupling, source, phi, controlled)
@@ -245,7 +253,6 @@ class ElectricalBoundary:
         controlled: (number of the group, its active faces). Returns iterations of the solver.
         """
         voxel, iterations = self.contacts.faces.voxel, 0
-        sz, sy, sx = conductance
         gains = np.zeros((len(controlled), len(controlled)))
         missing = np.zeros(len(controlled))
         responses = []
@@ -254,7 +261,7 @@ class ElectricalBoundary:
             response_source, = self.scratch[RESPONSE]
             response_source[...] = 0.0
             self.domain.add_at(response_source, voxel[active], coupling[active])
-            elliptic.solve(sx, sy, sz, self.coupling, response_source, u, "unit response",
+            elliptic.solve(conductance, self.coupling, response_source, u, "unit response",
                            reuse=True)
             iterations += elliptic.iterations
             responses.append(u)

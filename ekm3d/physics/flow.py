@@ -13,7 +13,7 @@ from ekm3d.backends.scratch import SOURCES
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.wells import Openings, Wells
-from ekm3d.errors import ConvergenceError
+from ekm3d.errors import ConvergenceError, PlanError
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.parallel.domain import Domain
@@ -171,7 +171,7 @@ class Flow:
         linked = self.storing or any(coupling.any() for coupling, _ in conditions)
         inflow = np.concatenate([np.zeros(0), *(inflow for _, inflow in conditions)])
         if not linked and inflow.sum() > 1e-9 * np.abs(inflow).sum():
-            raise ConvergenceError(
+            raise PlanError(
                 f"flow: {float(inflow.sum()):.3g} m3/s of water are injected at t = {s.time:g} s "
                 "but no outlet is open; a collector, drain or head well is needed in this stage")
         np.copyto(self.fixed, self.source)
@@ -184,9 +184,8 @@ class Flow:
                 self._set_stored(self.coupling, dt)
             for place, (coupling, _) in zip(openings, conditions, strict=True):
                 self.domain.add_at(self.coupling, place.voxel, coupling)
-        sz, sy, sx = self.conductance
-        self.residual = self.elliptic.solve(sx, sy, sz, self.coupling, self.fixed, s.head, "head",
-                                            same, trend)
+        self.residual = self.elliptic.solve(self.conductance, self.coupling, self.fixed, s.head,
+                                            "head", same, trend)
         self.iterations += self.elliptic.iterations
 
     def _same_operator(self, conditions):

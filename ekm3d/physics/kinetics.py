@@ -14,15 +14,16 @@ from half-way, second order in dt. The order of the processes turns round with e
 Minerals and exchange are neutral: the charge sum_k z_k T_k - cec of a voxel is not touched.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from ekm3d.chemistry.chemical_state import ChemicalState
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.ion_exchange import Sites
-from ekm3d.chemistry.rate_laws import relaxed
+from ekm3d.chemistry.rate_laws import RateLaw, relaxed
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.grid.grid import Array
@@ -42,6 +43,16 @@ def without(chem: ChemicalSystem, minerals: Iterable[int]) -> ChemicalSystem:
     return replace(chem, log_k_m=log_k)
 
 
+class SlowProcess(Protocol):
+    """A slow reaction: SlowMineral or SlowSites."""
+
+    def start(self, s: State) -> None:
+        """Take up the state at t = 0."""
+
+    def advance(self, s: State, dt: float) -> None:
+        """Advance totals and the slow amount from t to t + dt."""
+
+
 class Kinetics:
     """All slow reactions of the ore.
 
@@ -49,15 +60,16 @@ class Kinetics:
     sites), per volume of rock. Targets keep their warm starts here: they are not part of the state.
     """
 
-    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, laws: dict,
-                 slow_sites: tuple[float, float] | None, engine: Callable[..., VoxelSolver]):
-        """laws: {number of a mineral: law}; slow_sites: (share, rate [1/s]) or None; rock: cec of
-        the fast sites, whole_cec with the slow ones; engine: makes a solver of a ChemicalSystem.
+    def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock,
+                 laws: Mapping[int, RateLaw], slow_sites: tuple[float, float] | None,
+                 engine: Callable[[ChemicalSystem], EquilibriumSolver]):
+        """laws: by number of the mineral; slow_sites: (share, rate [1/s]) or None; rock: cec of
+        the fast sites, whole_cec with the slow ones; engine: makes a solver.
         """
         self.voxels, self.rock, self.chem, self.laws = voxels, rock, chem, laws
         self.domain, self.weighted_sum = voxels.domain, voxels.backend.weighted_sum
         fast = engine(without(chem, laws))
-        self.processes: list = [
+        self.processes: list[SlowProcess] = [
             SlowMineral(self, m, law, fast, engine(without(chem, set(laws) - {m})))
             for m, law in laws.items()]
         if slow_sites is not None:
@@ -100,8 +112,8 @@ class Kinetics:
 class SlowMineral:
     """One mineral with a rate law."""
 
-    def __init__(self, kinetics: Kinetics, m: int, law: Any, fast: VoxelSolver,
-                 goal: VoxelSolver):
+    def __init__(self, kinetics: Kinetics, m: int, law: RateLaw, fast: EquilibriumSolver,
+                 goal: EquilibriumSolver):
         """fast: solver without any slow mineral; goal: with this one alone."""
         self.kinetics, self.m, self.law, self.fast, self.goal = kinetics, m, law, fast, goal
         self.voxels, self.chem, self.rock = kinetics.voxels, kinetics.chem, kinetics.rock

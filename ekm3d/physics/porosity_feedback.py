@@ -15,7 +15,8 @@ displaced by minerals, theta/n times their volume, is not part of the water bala
 stored per volume of rock and stay as they are. Pores never close below LEAST of n_0.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -34,6 +35,36 @@ def kozeny_carman(n: Array, first: Array) -> Array:
     return (n / first)**3 * ((1.0 - first) / (1.0 - n))**2
 
 
+class ZetaLaw(Protocol):
+    """Zeta potential of the clay [V]."""
+
+    def at(self, move: Callable[[Array], Array]) -> "ZetaLaw":
+        """Return the same law with its arrays copied by move(array), such as to a device."""
+
+    def __call__(self, pH: Array, strength: Array) -> Array:
+        """Return zeta [V] at pH and ionic strength [mol/l], arrays of one shape."""
+
+
+class MediumLaws(Protocol):
+    """Laws by which the medium changes; None: the property stays as it is."""
+
+    @property
+    def volumes(self) -> np.ndarray | None:
+        """(M,) molar volumes [m3/mol]."""
+
+    @property
+    def permeability(self) -> float | str | None:
+        """Exponent p, or "kozeny-carman"."""
+
+    @property
+    def tortuosity(self) -> float | None:
+        """Exponent m."""
+
+    @property
+    def zeta(self) -> ZetaLaw | None:
+        """Of the clay."""
+
+
 class PorosityFeedback:
     """Rock arrays of a run, updated in place from its minerals and pore water.
 
@@ -41,8 +72,8 @@ class PorosityFeedback:
     """
 
     def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, porosity: Array,
-                 response: Any):
-        """porosity: padded, at t = 0; response: a Response of `case.medium`."""
+                 response: MediumLaws):
+        """porosity: padded, at t = 0; response: the laws of its change."""
         self.voxels, self.rock, self.response = voxels, rock, response
         self.weighted_sum, self.zeta = voxels.backend.weighted_sum, response.zeta
         if self.zeta is not None:

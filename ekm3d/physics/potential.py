@@ -157,8 +157,11 @@ class Potential:
         self.boundary.start(drive)
 
     def metal_potential(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return (voxels, values): flat padded indices of electrode voxels, their potential [V]."""
-        return self.metal_voxels, self.boundary.electrode_potential()[self.metal_electrode]
+        """Return (voxels, values): flat padded indices of electrode voxels, their potential [V].
+
+        NaN in electrodes that are neither driven nor wired to others now.
+        """
+        return self.metal_voxels, self.boundary.present_potential()[self.metal_electrode]
 
     def phi_at_faces(self, phi: Array) -> np.ndarray:
         """Return phi [V] of the voxel at every boundary face, of metal where it is an electrode's.

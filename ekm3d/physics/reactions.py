@@ -182,6 +182,12 @@ class Reactions:
                 self.iterations, int(effort.restarts[effort.left == n].sum()),
                 self.voxels.places(worst), s.time)
 
+    def hardest_place(self) -> str:
+        """Return the place of the hardest voxel of all ranks, "?" before there is one; collective.
+        """
+        found = [voxel for voxel in self.domain.allgather(self.struggled) if voxel is not None]
+        return min(found, key=lambda voxel: (-voxel.steps, voxel.time)).place if found else "?"
+
     def report(self) -> str:
         """Return one or two lines of statistics for the log, of all ranks; collective."""
         allgather = self.domain.allgather

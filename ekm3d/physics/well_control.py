@@ -1,6 +1,7 @@
 """Control of wells during a solution for the head: outlets that close, pumps at their limit.
 
-An outlet that would admit water is closed; an inlet that would give, or a drain that would take,
+An outlet that would admit water is closed, and opened again where other wells then let the head
+rise above its own; an inlet that would give, or a drain that would take,
 more than its pump can, passes just that rate. An injection gives its rate at every opening where
 the head max_head suffices for it, and what that head drives in elsewhere. Each opening
 has a coupling to the well's head [m2/s] and an inflow at head zero [m3/s]:
@@ -16,6 +17,7 @@ from ekm3d.parallel.domain import Domain
 from ekm3d.physics.rock import Rock
 
 SLACK = 1 + 1e-9     # relative excess of a pump's rate that counts as rounding
+REOPENED = 3
 SLACK_OF_HEAD = 1e-9     # shortfall of an opening's inflow, over its rate, that does
 
 
@@ -32,6 +34,7 @@ class WellControl:
         self.openings: list[Openings] = []
         self.osmotic: list[np.ndarray] = []
         self.closed: list[np.ndarray] = []
+        self.reopened: list[np.ndarray] = []    # times that a closed opening was opened again
         self.limited: list[bool] = []
         self.at_head: list[np.ndarray] = []
         self.now: list = []
@@ -50,12 +53,18 @@ class WellControl:
         self.openings = [self.wells.openings(n, drive) for n in range(count)]
         self.osmotic = [self._osmotic_outflow(n, drop) for n in range(count)]
         self.closed = [np.zeros(place.voxel.size, bool) for place in self.openings]
+        self.reopened = [np.zeros(place.voxel.size, int) for place in self.openings]
         self.limited = [False] * count
         self.at_head = [np.zeros(place.voxel.size, bool) for place in self.openings]
 
     def conditions(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return (coupling [m2/s], inflow at head zero [m3/s]) of the openings of every well."""
-        return [self._condition(n, place) for n, place in enumerate(self.openings)]
+        found = [self._condition(n, place) for n, place in enumerate(self.openings)]
+        stuck = not any(coupling.any() for coupling, _ in found) \
+            and sum(inflow.sum() for _, inflow in found) > 0
+        if stuck and self._open_outlets():
+            return [self._condition(n, place) for n, place in enumerate(self.openings)]
+        return found
 
     def update(self, n: int, inflow: np.ndarray, head: np.ndarray) -> bool:
         """Close outlets and limit pumps of well n by the inflow [m3/s] found; True if any changed.
@@ -68,13 +77,44 @@ class WellControl:
         if well.kind == "injection" and well.max_head is not None:
             return self._limit_head(n, well, head)
         outlet = well.kind in OUTFLOW_ONLY
-        if outlet and (inflow > 0).any():
-            self.closed[n] |= inflow > 0
-            changed = True
+        if outlet:
+            changed = self._close(n, well, inflow, head)
         sign = -1.0 if outlet else 1.0
         if well.max_rate is not None and sign * inflow.sum() > well.max_rate * SLACK:
             self.limited[n] = changed = True
         return changed
+
+    def _open_outlets(self):
+        """Open the closed openings of outlets, as the water has no other way; True if any were.
+
+        They closed while a pump was thought to take more than it can.
+        """
+        opened = False
+        for n, well in enumerate(self.now):
+            if well is not None and well.kind in OUTFLOW_ONLY and not self.limited[n]:
+                again = self.closed[n] & (self.reopened[n] < REOPENED)
+                self.reopened[n] += again
+                self.closed[n] = self.closed[n] & ~again
+                opened |= bool(again.any())
+        return opened
+
+    def _close(self, n, well, inflow, head):
+        """Close openings of an outlet that would admit water, open those that no longer would.
+
+        Each is opened again REOPENED times at most, so that the search ends; True if any changed.
+        """
+        before = self.closed[n]
+        closed = before | (inflow > 0)
+        if before.any() and not self.limited[n]:
+            place = self.openings[n]
+            driven = self._rock_at(n, place)[0] * place.reach * (head - well.head)
+            out = driven + self.osmotic[n]
+            draws = out > SLACK_OF_HEAD * (np.abs(driven) + np.abs(self.osmotic[n]))
+            again = before & draws & (self.reopened[n] < REOPENED)
+            self.reopened[n] += again
+            closed = closed & ~again
+        self.closed[n] = closed
+        return not np.array_equal(closed, before)
 
     def _limit_head(self, n, well, head):
         """Give every opening of an injection its rate, or less at max_head; True if any changed."""

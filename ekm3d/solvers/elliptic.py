@@ -31,39 +31,40 @@ MAX_W_CYCLES = 100      # then fall back to the V-cycle, which is always positiv
 
 
 @operator
-def apply_operator(g, ax, ay, az, b, x, y):
+def apply_operator(g, face, b, x, y):
     """y = A x = b x - div(a grad x): sum over six faces of a_f (x - neighbour) + b x  [A or m3/s].
 
-    ax, ay, az: padded face conductances; ax[k, j, i] is the face between i and i + 1.
+    face: conductances (3, padded); face[2, k, j, i] is that of the face between i and i + 1.
     b, x, y: padded voxel arrays with finite ghosts; only inner voxels of y are written.
     """
     flat = x.ravel()
     out = (b * x).ravel()
-    for face, stride in ((ax, 1), (ay, x.shape[2]), (az, x.shape[1] * x.shape[2])):
-        flow = face.ravel()[:-stride] * (flat[:-stride] - flat[stride:])
+    for axis, stride in ((2, 1), (1, x.shape[2]), (0, x.shape[1] * x.shape[2])):
+        flow = face[axis].ravel()[:-stride] * (flat[:-stride] - flat[stride:])
         out[:-stride] += flow
         out[stride:] -= flow
     y[g.inner] = out.reshape(x.shape)[g.inner]
 
 
-def diagonal(g: Grid, ax: Array, ay: Array, az: Array, b: Array) -> Array:
-    """Return the diagonal of A, zero in the ghosts; padded."""
+def diagonal(g: Grid, face: Array, b: Array) -> Array:
+    """Return the diagonal of A, zero in the ghosts; padded. face: (3, padded)."""
     d = b.ravel().copy()
-    for face, stride in ((ax, 1), (ay, b.shape[2]), (az, b.shape[1] * b.shape[2])):
-        d += face.ravel()
-        d[stride:] += face.ravel()[:-stride]
+    for axis, stride in ((2, 1), (1, b.shape[2]), (0, b.shape[1] * b.shape[2])):
+        a = face[axis].ravel()
+        d += a
+        d[stride:] += a[:-stride]
     out = np.zeros_like(b)
     out[g.inner] = d.reshape(b.shape)[g.inner]
     return out
 
 
 @operator
-def apply_to_direction(g, ax, ay, az, b, p, r, Ap, sums):
+def apply_to_direction(g, face, b, p, r, Ap, sums):
     """Ap = A p, p in float32.
 
     sums (3, nz, ny, segments): p Ap, r Ap and Ap^2 added up over every segment.
     """
-    apply_operator(g, ax, ay, az, b, p.astype(float), Ap)
+    apply_operator(g, face, b, p.astype(float), Ap)
     for n, a in enumerate((p, r, Ap)):
         sums[n] = segments(g, a[g.inner] * Ap[g.inner])
 
@@ -146,10 +147,11 @@ class EllipticSolver:
         long = [axis for axis, n in enumerate(domain.whole.shape) if n > 1]
         self.axis = long[0] if len(long) == 1 else None     # of a single column of voxels
 
-    def solve(self, ax: Array, ay: Array, az: Array, b: Array, f: Array, x: Array,
-              quantity: str = "potential", reuse: bool = False,
-              trend: Array | None = None) -> float:
+    def solve(self, face: Array, b: Array, f: Array, x: Array, quantity: str = "potential",
+              reuse: bool = False, trend: Array | None = None) -> float:
         """Improve x [padded, in place] until |f - A x| <= tolerance |f|; return |r| / |f|.
+
+        face: conductances (3, padded); b, f: couplings and sources, padded.
 
         f is taken over the active voxels; without any b the problem is singular, it fixes x only
         up to a constant: the mean of f is removed and x gets mean zero. Faces on the lower side of
@@ -163,7 +165,7 @@ class EllipticSolver:
 
         Raises ConvergenceError if an input is not finite or max_iterations are not enough.
         """
-        A, multigrid = (ax, ay, az, b), self.multigrid
+        A, multigrid = (face, b), self.multigrid
         if not reuse:
             multigrid.set_operator(*A, quantity)
             self.operator_of = quantity
@@ -171,8 +173,8 @@ class EllipticSolver:
         source_mean = self._mean(f) if singular else 0.0
         if self.axis is not None:
             source = np.where(multigrid.finest.inverse_diagonal > 0, f - source_mean, 0.0)
-            solve_column(self.domain, self.backend, (az, ay, ax)[self.axis],
-                         diagonal(self.grid, *A), source, x, singular)
+            solve_column(self.domain, self.backend, face[self.axis], diagonal(self.grid, *A),
+                         source, x, singular)
         residual_norm, source_norm = self._residual(A, f, source_mean, x)
         if not np.isfinite(residual_norm):
             raise ConvergenceError(
@@ -275,4 +277,4 @@ class EllipticSolver:
             f"{quantity}: conjugate gradients stopped after {self.iterations} iterations at a "
             f"residual of {relative_residual:.1e} of the source "
             f"(required {self.tolerance:.0e}); conductance contrast "
-            f"{float(d.max() / d[d > 0].min()):.1e}")
+            f"{float(d.max() / d[d > 0].min()):.1e}", worst=abs(self.r))

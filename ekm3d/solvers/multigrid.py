@@ -81,7 +81,7 @@ def residual(face: Array, coupling: Array, b: Array, x: Array) -> Array:
 
 
 def diagonal(g: Grid, face: Array, coupling: Array) -> Array:
-    """Return the diagonal of A over the inner voxels; face in the order z, y, x."""
+    """Return the diagonal of A over the inner voxels; face: (3, padded)."""
     d = coupling[g.inner].copy()
     for axis, a in enumerate(face):
         d += a[g.inner]
@@ -163,23 +163,23 @@ def small_cycle(g, table, steps, entries, count, size, store):
 # ---- set-up ------------------------------------------------------------------------------
 
 @operator
-def sum_coefficients(g, ax, ay, az, b, sums):
-    """sums (5, nz, ny, segments): az, ay, ax, b, and 1 for every active voxel, by segment.
+def sum_coefficients(g, face, b, sums):
+    """sums (5, nz, ny, segments): face, b, and 1 for every active voxel, by segment.
 
-    ax, ay, az, b: padded float64 as in `elliptic`. Active: the diagonal of A is positive.
+    face (3, padded), b: float64 as in `elliptic`. Active: the diagonal of A is positive.
     """
-    for n, a in enumerate((az, ay, ax, b)):
+    for n, a in enumerate((*face, b)):
         sums[n] = segments(g, a[g.inner])
-    sums[4] = segments(g, diagonal(g, (az, ay, ax), b) > 0)
+    sums[4] = segments(g, diagonal(g, face, b) > 0)
 
 
 @operator
-def scale_operator(g, ax, ay, az, b, scale, face, coupling, inverse_diagonal):
-    """Finest level: scale times the operator in float32; face (3, padded) in the order z, y, x."""
-    for axis, a in enumerate((az, ay, ax)):
-        face[axis][g.inner] = scale * a[g.inner]
+def scale_operator(g, face, b, scale, scaled_face, coupling, inverse_diagonal):
+    """Finest level: scale times the operator in float32; faces (3, padded)."""
+    for axis in range(3):
+        scaled_face[axis][g.inner] = scale * face[axis][g.inner]
     coupling[g.inner] = scale * b[g.inner]
-    d = (scale * diagonal(g, (az, ay, ax), b)).astype(inverse_diagonal.dtype)
+    d = (scale * diagonal(g, face, b)).astype(inverse_diagonal.dtype)
     inverse_diagonal[g.inner] = np.divide(1, d, out=np.zeros_like(d), where=d > 0)
 
 

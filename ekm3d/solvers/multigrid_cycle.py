@@ -67,10 +67,10 @@ def cycle_steps(sizes: Sequence[int], level: int, w_cycle: bool = False, end: in
 class Multigrid:
     """Hierarchy of one grid and its cycle.
 
-        set_operator(ax, ay, az, b, name)   an operator; sets coupling_sum (sum of b), active_count
-        build_hierarchy()                   its coarse levels
-        apply()                             finest.x = M finest.b; returns their product
-        use_v_cycle()                       from now on, for operators of that name
+        set_operator(face, b, name)   an operator; sets coupling_sum (sum of b), active_count
+        build_hierarchy()             its coarse levels
+        apply()                       finest.x = M finest.b; returns their product
+        use_v_cycle()                 from now on, for operators of that name
 
     finest: the finest level, this rank's part; hierarchy: of the present operator; w_cycle: False
     after use_v_cycle.
@@ -97,13 +97,14 @@ class Multigrid:
         self.name, self.w_cycle = "", True
         self.v_cycles: set[str] = set()              # names of operators that need them
 
-    def set_operator(self, ax: Array, ay: Array, az: Array, b: Array, name: str = "") -> None:
-        """Set the finest level from an operator (padded float64, see `elliptic`), and its sums.
+    def set_operator(self, face: Array, b: Array, name: str = "") -> None:
+        """Set the finest level from an operator (float64, see `elliptic`), and its sums.
 
+        face: (3, padded); b: padded.
         name: of the problem, which keeps its kind of cycle.
         """
         self.name, self.w_cycle = name, name not in self.v_cycles
-        self.do["sum_coefficients"](self.grid, ax, ay, az, b, self.sums)
+        self.do["sum_coefficients"](self.grid, face, b, self.sums)
         *faces, self.coupling_sum, active = self.add_sums()
         self.active_count, self.is_built = int(active), False
         cells = self.domain.whole.cells
@@ -111,7 +112,7 @@ class Multigrid:
         self.mean_conductance = [total * n / (max(n - 1, 1) * voxels)
                                  for total, n in zip(reversed(faces), cells, strict=True)]
         size = max(*self.mean_conductance, self.coupling_sum / voxels)
-        self.do["scale_operator"](self.grid, ax, ay, az, b, 1.0 / size if size > 0 else 1.0,
+        self.do["scale_operator"](self.grid, face, b, 1.0 / size if size > 0 else 1.0,
                                   *self.finest.operator)
         self.fill_operator()
 

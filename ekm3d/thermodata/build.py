@@ -10,7 +10,6 @@ permittivity:
 The keys of records are described in `records`.
 """
 
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,14 @@ from ekm3d.chemistry.ion_exchange import CONVENTIONS
 from ekm3d.chemistry.system import SITE, WATER, ChemicalSystem, unknown
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
+from ekm3d.quoting import legible
 from ekm3d.text_file import NotUTF8, read_text
 from ekm3d.thermodata.activity_model import ActivityModel
 from ekm3d.thermodata.groups import group_of
 from ekm3d.thermodata.records import KEYS, REFUSED, analytic, problems
+from ekm3d.toml_file import NotTOML, parsed
 
+MOST = 100                          # problems that are listed
 Tables = dict[str, Any]             # parsed TOML
 Place = tuple[str | int, ...]
 
@@ -39,8 +41,10 @@ class DatabaseError(InputError):
     """
 
     def __init__(self, heads: Callable[[Place], str], problems: Iterable[tuple[Place, str]]):
-        self.problems = tuple(problems)
-        super().__init__("\n".join(f"{heads(place)}: {text}" for place, text in self.problems))
+        self.problems = tuple((place, legible(text)) for place, text in problems)
+        lines = [f"{heads(place)}: {text}" for place, text in self.problems[:MOST]]
+        more = len(self.problems) - MOST
+        super().__init__("\n".join(lines + [f"and {more} more problems"] * (more > 0)))
 
 
 def read_database(path: str | Path, components: Collection[str] | None = None,
@@ -55,8 +59,12 @@ def read_database(path: str | Path, components: Collection[str] | None = None,
 def read_tables(path: str | Path) -> Tables:
     """Read the tables of a database file, not checked; InputError if it is not TOML."""
     try:
-        return tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, NotUTF8, RecursionError) as error:
+        return parsed(read_text(path))
+    except NotTOML as error:
+        place = f":{error.line}: column {error.column}" * bool(error.line) + ":" \
+            + f" {'.'.join(map(str, error.path))}" * bool(error.path)
+        raise InputError(legible(f"{Path(path).name}{place} {error}")) from None
+    except NotUTF8 as error:
         raise InputError(f"{Path(path).name}: {error}") from None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 STATE = re.compile(r"\((?:aq|g|s|c|cr|am|a|l|beta|alpha|d)\)$")
 CHARGE = re.compile(r"(?<=[\w)\]])(\++|-+|[+-]\d+(?:\.\d+)?)$")
+LONGEST = 200           # characters of a formula
 COUNT = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 
 ATOMIC_MASS = {        # g/mol: IUPAC 2021, abridged to five digits
@@ -64,8 +65,11 @@ def parse(name: str, lumps: Collection[str] = ()) -> tuple[dict[str, float], flo
 
     lumps: names that count as elements besides those of the periodic table.
     """
+    if len(name) > LONGEST:
+        return None
     text, charge = stem(name)
-    whole = [re.escape(lump) + "(?![a-z_])" for lump in sorted(lumps, key=len, reverse=True)]
+    whole = [re.escape(lump) + "(?![a-z_])"
+             for lump in sorted(filter(None, lumps), key=len, reverse=True)]
     symbols = re.compile("|".join([*whole, r"\[[^\]]+\]", "[A-Z][a-z]?"]))
     total: dict[str, float] = {}
     for part in re.split(r"[:·*]", text):

@@ -6,6 +6,8 @@ The package's database lies in tables/, one file per family of records; see tabl
 import functools
 from pathlib import Path
 
+from ekm3d.regular_file import contents
+from ekm3d.text_file import LARGEST
 from ekm3d.thermodata.build import Place, Tables, merge, read_tables
 from ekm3d.thermodata.phreeqc_import import Reading, read_phreeqc
 from ekm3d.thermodata.phreeqc_parser import parse
@@ -32,8 +34,8 @@ def is_fragment(path: str | Path) -> bool:
     """Return True for a PHREEQC file that does not define H+ and so needs a base; see `load`."""
     if not is_phreeqc(path):
         return False
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return all(element != "H" for _, element, *_ in parse(file.read()).masters)
+    text = contents(path, LARGEST).decode("utf-8", "replace")
+    return all(element != "H" for _, element, *_ in parse(text).masters)
 
 
 def load(path: str | Path, base: Tables | None = None

@@ -26,7 +26,8 @@ import numpy as np
 from ekm3d.chemistry.system import HYDROGEN, WATER
 from ekm3d.constants import GAS_CONSTANT, TEMPERATURE
 from ekm3d.errors import InputError
-from ekm3d.text_file import NotUTF8, decoded
+from ekm3d.regular_file import contents
+from ekm3d.text_file import LARGEST, NotUTF8, decoded
 from ekm3d.thermodata import formulas
 from ekm3d.thermodata.build import Tables, merge, sites_of
 from ekm3d.thermodata.phreeqc_parser import MODELS, Entry, PhreeqcFile, parse
@@ -99,7 +100,7 @@ def read_phreeqc(path: str | Path, base: Tables | None = None) -> Reading:
     InputError if it holds no master species and there is no base.
     """
     try:
-        text = decoded(Path(path).read_bytes(), "replace")      # comments are often Latin-1
+        text = decoded(contents(path, LARGEST), "replace")      # comments are often Latin-1
     except NotUTF8 as error:
         raise InputError(f"{Path(path).name}: {error}") from None
     return tables_of(parse(text), Path(path).name, base)

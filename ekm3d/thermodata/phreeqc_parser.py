@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ekm3d.quoting import legible, quoted
 from ekm3d.thermodata.formulas import canonical
 
 BLOCKS = {"SOLUTION_MASTER_SPECIES": "master", "SOLUTION_SPECIES": "species", "PHASES": "phase",
@@ -114,7 +115,8 @@ def parse(text: str) -> PhreeqcFile:
             elif block == "phase":
                 heading, entry = words[0], None
             elif not option:
-                file.skipped.append((number, f"{line}: neither a reaction nor an option"))
+                file.skipped.append((number, f"{legible(line, 120)}: neither a reaction nor an "
+                                             "option"))
     return file
 
 
@@ -125,7 +127,7 @@ def _master(file, block, number, words):
     elif block == "master" and len(words) >= 3:
         file.masters.append((number, words[0], canonical(words[1]), words[3:5]))
     else:
-        file.skipped.append((number, f"{' '.join(words)}: not a master species"))
+        file.skipped.append((number, f"{legible(' '.join(words), 120)}: not a master species"))
 
 
 def _parameters(file, table, number, words):
@@ -134,7 +136,8 @@ def _parameters(file, table, number, words):
     if not values:
         table, values = LLNL.get(words[0].lower().lstrip("-"), ""), _numbers(words[1:])
         if not table:
-            file.skipped.append((number, f"{words[0]}: not a table of the activity model"))
+            file.skipped.append((number, f"{legible(words[0], 60)}: not a table of the activity "
+                                 "model"))
     if table:
         file.llnl.setdefault(table, []).extend(values)
     return table
@@ -181,7 +184,7 @@ def _set(entry, option, words):
     elif option == "delta_h":
         unit = words[1].lower().split("/")[0] if len(words) > 1 else "kj"
         if unit not in ENERGY:
-            entry.wrong = f"delta_h in {words[1]!r}, must be kJ, kcal, J or cal"
+            entry.wrong = f"delta_h in {quoted(words[1])}, must be kJ, kcal, J or cal"
         elif values:
             entry.delta_h = values[0] * ENERGY[unit]
     elif option == "analytic":
@@ -229,7 +232,7 @@ def _side(text):
     while place < len(text):
         match = TERM.match(text, place)
         if not match or (terms and not match["sign"]):
-            raise ValueError(f"cannot read {text[place:].strip()!r} as species")
+            raise ValueError(f"cannot read {quoted(text[place:].strip())} as species")
         number = float((match["sign"] or "+") + (match["number"] or "1"))
         if not 0 < abs(number) < 1e6:
             raise ValueError(f"coefficient {number:g} of {match['name']}")

@@ -31,6 +31,7 @@ from typing import Any, TypeGuard
 from ekm3d.chemistry.ion_exchange import CONVENTIONS
 from ekm3d.chemistry.system import SITE, WATER, unknown
 from ekm3d.constants import TEMPERATURE
+from ekm3d.quoting import quoted
 from ekm3d.thermodata import formulas
 
 OF_REACTIONS = {"formula", "delta_h", "log_k_T", "uncertainty", "note"}
@@ -61,6 +62,9 @@ RANGES = {                     # key -> lowest and highest size of a number othe
     "delta_h": (0.0, 3000.0), "size": (0.0, 30.0), "linear": (0.0, 10.0),
     "molar_volume": (1.0, 1e4), "uncertainty": (0.0, 10.0)}
 POSITIVE = {"molar_mass": "g/mol", "molar_volume": "cm3/mol"}
+MOST = {"component": 1000, "": 20_000}          # records of a kind
+NAME_RULE = ("it must have a letter or a digit before its charge, no control character, and at "
+             "most 200 characters")
 AGREEMENT = 0.1                # between log_k and log_k_T at 25 C
 
 
@@ -100,6 +104,11 @@ class _Checks:
             if not isinstance(records[kind], list):
                 self.add(f"[{kind}]: must be a list of records, each headed [[{kind}]]")
                 records[kind] = []
+            most = MOST.get(kind, MOST[""])
+            if len(records[kind]) > most:
+                self.add(f"{len(records[kind])} records [[{kind}]], more than the {most} that "
+                         "are read")
+                records[kind] = []
         self.place = ("component",)
         if not records["component"]:
             self.add("no [[component]]: at least one is needed")
@@ -128,7 +137,7 @@ class _Checks:
         if table == "activity" and model in REFUSED:
             models = models | {model: IONS}
         if not isinstance(model, str) or model not in models:
-            return self.add(f"[{table}]: model = {model!r}, must be {_one_of(models)}")
+            return self.add(f"[{table}]: model = {quoted(model)}, must be {_one_of(models)}")
         self.activity = values if table == "activity" else self.activity
         known = {key for needed in models.values() for key in needed} | {"model", "source"}
         known |= {"co2"} if table == "activity" else set()
@@ -139,17 +148,19 @@ class _Checks:
             wanted = 5 if key == "co2" else len(values.get("temperatures") or ())
             if not isinstance(values.get(key), list) or not all(map(is_number, values[key])) \
                     or len(values[key]) != max(wanted, 1):
-                self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a list of "
+                self.add(f"[{table}]: {key} = {quoted(values.get(key))}, must be a list of "
                          f"{max(wanted, 1)} numbers")
         for key in sorted(models[model] - LISTS):
             if not is_number(values.get(key)) or values[key] < 0:
-                self.add(f"[{table}]: {key} = {values.get(key)!r}, must be a number >= 0")
+                self.add(f"[{table}]: {key} = {quoted(values.get(key))}, must be a number >= 0")
 
     def record(self, kind, number, record):
         """Check one record and enter its name, charge and elements."""
         name = record.get("name") if isinstance(record, dict) else None
         if not isinstance(name, str) or not name:
             return self.add(f"{kind} {number}: has no name")
+        if not is_name(name):
+            return self.add(f"{kind} {number}: {quoted(name)} is no name: {NAME_RULE}")
         where = f"{kind} '{name}'"
         required, optional = KEYS[kind]
         for key in record:
@@ -165,7 +176,7 @@ class _Checks:
         self.numbers(where, record)
         for key in TEXTS:
             if key in record and not isinstance(record[key], str):
-                self.add(f"{where}: {key} = {record[key]!r}, must be text")
+                self.add(f"{where}: {key} = {quoted(record[key])}, must be text")
         if kind == "component":
             self.component(where, record)
         elif kind == "exchanger":
@@ -177,7 +188,7 @@ class _Checks:
         """Check that every number is one, and of a possible size."""
         for key in ("diffusion", *RANGES):
             if key in record and not is_number(record[key]):
-                self.add(f"{where}: {key} = {record[key]!r}, must be a number")
+                self.add(f"{where}: {key} = {quoted(record[key])}, must be a number")
         for key, unit in POSITIVE.items():
             if is_number(record.get(key)) and record[key] <= 0:
                 self.add(f"{where}: {key} = {record[key]} {unit}, must be positive")
@@ -202,9 +213,10 @@ class _Checks:
         if law is None and len(given) == 1:
             self.add(f"{where}: size and linear belong together, give both or neither")
         elif law is not None and law not in GAMMAS:
-            self.add(f"{where}: gamma = {law!r}, must be {_one_of(GAMMAS)}")
+            self.add(f"{where}: gamma = {quoted(law)}, must be {_one_of(GAMMAS)}")
         elif law is not None and given != ({"size"} if law == "llnl" else set()):
-            self.add(f"{where}: gamma = {law!r} needs " + "a size, and no linear" * (law == "llnl")
+            self.add(f"{where}: gamma = {quoted(law)} needs " + "a size, and no "
+                                                                "linear" * (law == "llnl")
                      + "neither size nor linear" * (law != "llnl"))
         if law == "llnl" and self.activity.get("model") != "llnl":
             self.add(f"{where}: gamma = 'llnl' needs [activity] with model = \"llnl\"")
@@ -218,7 +230,7 @@ class _Checks:
         values = record["log_k_T"]
         if not isinstance(values, list) or not 1 <= len(values) <= 6 \
                 or not all(is_number(v) for v in values):
-            return self.add(f"{where}: log_k_T = {values!r}, must be a list of A1 to A6")
+            return self.add(f"{where}: log_k_T = {quoted(values)}, must be a list of A1 to A6")
         at_25 = analytic(values, TEMPERATURE)
         if is_number(record.get("log_k")) and not abs(at_25 - record["log_k"]) <= AGREEMENT:
             self.add(f"{where}: log_k_T gives {at_25:.3f} at 25 C, but log_k = {record['log_k']}")
@@ -235,7 +247,8 @@ class _Checks:
                 is_number(v) and v > 0 for v in elements.values())):
             self.compositions.setdefault(name, formulas.of_component(record))
         else:
-            self.add(f"{where}: elements = {elements!r}, must be a table {{ symbol = count, ... }}")
+            self.add(f"{where}: elements = {quoted(elements)}, must be a table "
+                     f"{{ symbol = count, ... }}")
 
     def exchanger(self, where, record):
         """Enter the site; its name is that of an empty site of charge -1."""
@@ -243,7 +256,7 @@ class _Checks:
         if formulas.stem(name)[1] != -1:
             self.add(f"{where}: must be named as an empty site of charge -1, e.g. \"{SITE}\"")
         if convention not in CONVENTIONS:
-            self.add(f"{where}: convention = {convention!r}, must be {_one_of(CONVENTIONS)}")
+            self.add(f"{where}: convention = {quoted(convention)}, must be {_one_of(CONVENTIONS)}")
         self.sites.add(name)
 
     def reaction(self, kind, where, record):
@@ -257,7 +270,7 @@ class _Checks:
             if name not in known:
                 sound = self.add(f"{where}: {unknown('component', name, known)}")
             elif not is_number(coefficient) or coefficient == 0:
-                sound = self.add(f"{where}: coefficient of {name} = {coefficient!r}, "
+                sound = self.add(f"{where}: coefficient of {name} = {quoted(coefficient)}, "
                                  "must be a number other than 0")
         if sound is None:
             return
@@ -301,7 +314,7 @@ class _Checks:
         formula = formulas.parse(text, lumps)
         if formula is None:
             if "formula" in record:
-                self.add(f"{where}: formula = {text!r} cannot be read as a chemical formula")
+                self.add(f"{where}: formula = {quoted(text)} cannot be read as a chemical formula")
             return
         elements, written = formula
         wrong = formulas.difference(
@@ -318,6 +331,11 @@ def is_number(value: object) -> TypeGuard[float]:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) < 1e300
+
+
+def is_name(name: str) -> bool:
+    """Return True for a name that can stand in reactions, formulas and messages."""
+    return len(name) <= formulas.LONGEST and name.isprintable() and bool(formulas.stem(name)[0])
 
 
 def _one_of(names):

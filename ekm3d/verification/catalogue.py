@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ekm3d.case.problems import CaseError
+from ekm3d.quoting import quoted
 from ekm3d.resources import folder
 from ekm3d.suggest import suggest
 from ekm3d.verification.spec import FILE
@@ -33,7 +34,7 @@ def _directory(name: str, known: dict[str, Path]) -> Path:
         return Path(name)
     matches = [full for full in known if full.partition("_")[0] == name]
     if len(matches) > 1:
-        raise CaseError([f"verification case {name!r} is ambiguous: {', '.join(matches)}"])
+        raise CaseError([f"verification case {quoted(name)} is ambiguous: {', '.join(matches)}"])
     if not matches:
-        raise CaseError([f"no verification case {name!r}" + suggest(name, known)])
+        raise CaseError([f"no verification case {quoted(name)}" + suggest(name, known)])
     return known[matches[0]]

@@ -22,6 +22,7 @@ import numpy as np
 from ekm3d.case.expressions import evaluate
 from ekm3d.constants import FARADAY, RT_F
 from ekm3d.errors import InputError
+from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 from ekm3d.verification.quantities import Region, Sample
 
@@ -76,7 +77,8 @@ def file_rows(path: Path, column: str, time: float) -> tuple[Coordinates, np.nda
     """
     table = columns(path)
     if column not in table:
-        raise ReferenceDataError(f"{path.name} has no column {column!r}" + suggest(column, table))
+        raise ReferenceDataError(f"{path.name} has no column "
+                                 f"{quoted(column)}" + suggest(column, table))
     keep = np.ones(len(table[column]), bool)
     if "t" in table:
         keep = np.abs(table["t"] - time) <= 1e-9 * max(abs(time), 1.0)
@@ -181,7 +183,7 @@ def against_formula(sample: Sample | float, text: str, time: float,
 def substitute(text: str, values: Mapping[str, float]) -> str:
     """Return the formula with these names replaced by their values."""
     pattern = r"\b(" + "|".join(map(re.escape, sorted(values, key=len, reverse=True))) + r")\b"
-    return re.sub(pattern, lambda match: f"({values[match[0]]!r})", text)
+    return re.sub(pattern, lambda match: f"({quoted(values[match[0]])})", text)
 
 
 def region(text: str | None) -> Region | None:

@@ -29,6 +29,7 @@ import numpy as np
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import above, below, faces
+from ekm3d.quoting import quoted
 from ekm3d.state import component, minerals, on_clay, stores
 from ekm3d.suggest import suggest
 
@@ -94,11 +95,11 @@ def evaluate(name: str, sim: Simulation, record: Record,
     if head in OF_VOXELS:
         kind, _, item = rest.partition(":")
         if kind not in LISTS and rest not in PLAIN:
-            raise UnknownQuantity(f"{head} needs a quantity on voxels, not {rest!r}")
+            raise UnknownQuantity(f"{head} needs a quantity on voxels, not {quoted(rest)}")
         return _reduced(head, _on_voxels(kind, item, sim, region))
     if head in NUMBERS:
         return float(NUMBERS[head](rest, sim, record, region))
-    raise UnknownQuantity(f"no quantity {name!r}" + suggest(
+    raise UnknownQuantity(f"no quantity {quoted(name)}" + suggest(
         head, [*LISTS, *PLAIN, *OF_VOXELS, *NUMBERS]))
 
 
@@ -113,7 +114,7 @@ def _on_voxels(head: str, item: str, sim: Simulation, region: Region | None = No
 
 def _index(item: str, names: Sequence[str], kind: str) -> int:
     if item not in names:
-        raise UnknownQuantity(f"the case has no {kind} {item!r}" + suggest(item, names))
+        raise UnknownQuantity(f"the case has no {kind} {quoted(item)}" + suggest(item, names))
     return names.index(item)
 
 
@@ -209,7 +210,7 @@ def _current(rest: str, sim: Simulation, record: Record, region: Region | None) 
 
 def _side(values: Mapping[str, float], face: str) -> float:
     if face not in values:
-        raise UnknownQuantity(f"the case has no side {face!r}" + suggest(face, values))
+        raise UnknownQuantity(f"the case has no side {quoted(face)}" + suggest(face, values))
     return values[face]
 
 
@@ -248,7 +249,7 @@ def _audit(rest: str, sim: Simulation, record: Record, region: Region | None) ->
     audits = {"charge": lambda: sim.balances.charge_max, "faraday": sim.balances.faraday_error,
               "mass": lambda: sim.balances.mass_errors().max()}
     if rest not in audits:
-        raise UnknownQuantity(f"no audit {rest!r}" + suggest(rest, audits))
+        raise UnknownQuantity(f"no audit {quoted(rest)}" + suggest(rest, audits))
     return audits[rest]()
 
 

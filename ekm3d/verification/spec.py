@@ -17,6 +17,7 @@ from ekm3d.case.problems import CaseError
 from ekm3d.case.toml_tables import Table, parse
 from ekm3d.case.toml_text import load
 from ekm3d.case.units import not_negative
+from ekm3d.quoting import quoted
 from ekm3d.text_file import read_text
 
 FILE = "verify.toml"
@@ -170,11 +171,12 @@ def _check(file: VerifyFile, path: Path, problems: Any) -> None:
                          f"study, not {' and '.join(given) or 'none'}")
         for study in [*(compare.study or ()), *([ref.study] if ref.study else ())]:
             if study not in studies:
-                problems.add((*here, "study"), f"no study {study!r}; there are "
+                problems.add((*here, "study"), f"no study {quoted(study)}; there are "
                              + ", ".join(studies))
         for name in [ref.file, *(peer.file for peer in compare.peer)]:
             if name is not None and not (path / name).is_file():
-                problems.add(here, f"there is no file {name!r} beside verify.toml")
+                problems.add(here, f"there is no file {quoted(name)} beside verify.toml")
         for peer in compare.peer:
             if (peer.file is None) == (peer.error is None):
-                problems.add((*here, "peer"), f"{peer.name!r} needs either an error or a file")
+                problems.add((*here, "peer"), f"{quoted(peer.name)} needs either an error or a "
+                                              "file")

@@ -1,7 +1,10 @@
 // Geometry of the faces between voxels, and loops over faces.
 
 // Spacing along axis 0, 1, 2 = z, y, x  [m], and stride in memory.
-INLINE real spacing(const Grid& g, int axis) { return axis == 0 ? g.dz : axis == 1 ? g.dy : g.dx; }
+INLINE real spacing(const Grid& g, int axis)
+{
+    return real(axis == 0 ? g.dz : axis == 1 ? g.dy : g.dx);
+}
 INLINE Offset stride(const Grid& g, int axis)
 {
     return axis == 0 ? layer(g) : axis == 1 ? row(g) : Offset(1);

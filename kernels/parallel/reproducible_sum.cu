@@ -1,5 +1,6 @@
 // Reproducible sums over voxels; twin of ekm3d/parallel/reproducible_sum.py, whose constants
 // WIDTH, BINS, LOWEST and HIGHEST come with the generated header.
+// needs parallel/segments.cuh
 
 // sums = segment sums of a
 KERNEL sum_segments(Grid g, const real* __restrict__ a, real* __restrict__ SEGMENTS(g) sums)

@@ -1,31 +1,42 @@
 // Conjugate gradients for the 7-point operator A: products, residuals and vector updates.
 // Twin of ekm3d/solvers/elliptic.py.
+// needs parallel/segments.cuh
 
-// Flux out of a voxel through its two faces along one axis: sum of a_face (x - x_neighbour).
+// face (3, voxels): conductances, axis 0, 1, 2 = z, y, x, stored with the voxel below the face.
+
+// Flux out of the voxel at x through its two faces along one axis: sum of a_face (x - x_neighbour).
+// f: index of the upper one.
 template <typename number>
-INLINE real outflow(const real* a, const number* x, Offset here, Offset stride)
+INLINE real outflow(const real* face, Offset f, const number* x, Offset stride)
 {
-    const real own = x[here], upper = x[here + stride], lower = x[here - stride];
-    return a[here] * (own - upper) + a[here - stride] * (own - lower);
+    const real own = x[0], upper = x[stride], lower = x[-stride];
+    return face[f] * (own - upper) + face[f - stride] * (own - lower);
+}
+
+// (A x) at voxel c
+template <typename number>
+INLINE real product_at(const Grid& g, const real* face, const real* b, const number* x, Offset c)
+{
+    const Offset all = volume(g);
+    return b[c] * x[c] + outflow(face, c + 2 * all, x + c, 1)
+         + outflow(face, c + all, x + c, row(g)) + outflow(face, c, x + c, layer(g));
 }
 
 // y = A x = b x - div(a grad x) per voxel                              [A or m3/s]
-KERNEL apply_operator(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
-                      const real* __restrict__ az, const real* __restrict__ b,
+KERNEL apply_operator(Grid g, const real* __restrict__ EACH(3) face, const real* __restrict__ b,
                       const real* __restrict__ x, real* __restrict__ y)
 {
     EKM_VOXELS(i, j, k, g) {
         const Offset c = at(i, j, k, g);
-        y[c] = b[c] * x[c] + outflow(ax, x, c, 1) + outflow(ay, x, c, row(g))
-             + outflow(az, x, c, layer(g));
+        y[c] = product_at(g, face, b, x, c);
     }
 }
 
 // Ap = A p; sums over every segment of p Ap, r Ap and Ap^2
-KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
-                          const real* __restrict__ az, const real* __restrict__ b,
-                          const single* __restrict__ p, const real* __restrict__ r,
-                          real* __restrict__ Ap, real* __restrict__ EACH(3) SEGMENTS(g) sums)
+KERNEL apply_to_direction(Grid g, const real* __restrict__ EACH(3) face,
+                          const real* __restrict__ b, const single* __restrict__ p,
+                          const real* __restrict__ r, real* __restrict__ Ap,
+                          real* __restrict__ EACH(3) SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
         const Offset start = at(0, j, k, g), all = Offset(segments(g)) * g.ny * g.nz;
@@ -33,8 +44,7 @@ KERNEL apply_to_direction(Grid g, const real* __restrict__ ax, const real* __res
             Segment pAp, rAp, ApAp;
             EKM_SEGMENT(l, s, g) {
                 const Offset c = start + s * SEGMENT + l;
-                const real y = b[c] * p[c] + outflow(ax, p, c, 1) + outflow(ay, p, c, row(g))
-                             + outflow(az, p, c, layer(g));
+                const real y = product_at(g, face, b, p, c);
                 Ap[c] = y;
                 pAp[l] = p[c] * y;
                 rAp[l] = r[c] * y;

@@ -8,6 +8,7 @@
 // that rounding never couples a constant to anything: the operator in single precision is still
 // that of a medium, each of its conductances wrong by a few 1e-8. All ghosts are zero, and the
 // last children of a coarse voxel may be ghosts.
+// needs parallel/segments.cuh
 
 // FIRST and SECOND, weights of the smoother's steps, and the steps of a cycle, FROM_ZERO, ..., come
 // with the generated header.
@@ -222,24 +223,29 @@ KERNEL small_cycle(Grid g, const Offset* __restrict__ LIST(entries) table,
 
 // ---- set-up ------------------------------------------------------------------------------
 
-// Sums over every segment of az, ay, ax and b, and its number of active voxels
-KERNEL sum_coefficients(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
-                        const real* __restrict__ az, const real* __restrict__ b,
+// Diagonal of A at voxel a
+INLINE real diagonal_at(const Grid& g, const real* face, const real* b, Offset a)
+{
+    const Offset y = a + volume(g), x = y + volume(g);
+    return face[x] + face[x - 1] + face[y] + face[y - row(g)] + face[a] + face[a - layer(g)] + b[a];
+}
+
+// Sums over every segment of the faces along z, y, x and of b, and its number of active voxels
+KERNEL sum_coefficients(Grid g, const real* __restrict__ EACH(3) face, const real* __restrict__ b,
                         real* __restrict__ EACH(5) SEGMENTS(g) sums)
 {
     EKM_ROWS(j, k, g) {
-        const Offset start = at(0, j, k, g), ny = row(g), nz = layer(g);
+        const Offset start = at(0, j, k, g), voxels = volume(g);
         const Offset all = Offset(segments(g)) * g.ny * g.nz;
         EKM_SEGMENTS(s, g) {
             Segment x, y, z, coupling, active;
             EKM_SEGMENT(l, s, g) {
                 const Offset a = start + s * SEGMENT + l;
-                const real d = ax[a] + ax[a - 1] + ay[a] + ay[a - ny] + az[a] + az[a - nz] + b[a];
-                x[l] = ax[a];
-                y[l] = ay[a];
-                z[l] = az[a];
+                x[l] = face[a + 2 * voxels];
+                y[l] = face[a + voxels];
+                z[l] = face[a];
                 coupling[l] = b[a];
-                active[l] = d > 0 ? 1 : 0;
+                active[l] = diagonal_at(g, face, b, a) > 0 ? 1 : 0;
             }
             put_sums(z, sums, s, j, k, g);
             put_sums(y, sums + all, s, j, k, g);
@@ -251,20 +257,18 @@ KERNEL sum_coefficients(Grid g, const real* __restrict__ ax, const real* __restr
 }
 
 // Finest level: scale times the operator, in single precision
-KERNEL scale_operator(Grid g, const real* __restrict__ ax, const real* __restrict__ ay,
-                      const real* __restrict__ az, const real* __restrict__ b, real scale,
-                      single* __restrict__ EACH(3) face, single* __restrict__ coupling,
-                      single* __restrict__ inverse_diagonal)
+KERNEL scale_operator(Grid g, const real* __restrict__ EACH(3) face, const real* __restrict__ b,
+                      real scale, single* __restrict__ EACH(3) scaled_face,
+                      single* __restrict__ coupling, single* __restrict__ inverse_diagonal)
 {
     EKM_ROWS(j, k, g) {
-        const Offset start = at(0, j, k, g), ny = row(g), nz = layer(g), all = volume(g);
+        const Offset start = at(0, j, k, g), all = volume(g);
         EKM_ALONG(i, g.nx) {
             const Offset a = start + i;
-            const real d = ax[a] + ax[a - 1] + ay[a] + ay[a - ny] + az[a] + az[a - nz] + b[a];
-            const single scaled_d = single(scale * d);
-            face[a] = single(scale * az[a]);
-            face[a + all] = single(scale * ay[a]);
-            face[a + 2 * all] = single(scale * ax[a]);
+            const single scaled_d = single(scale * diagonal_at(g, face, b, a));
+            scaled_face[a] = single(scale * face[a]);
+            scaled_face[a + all] = single(scale * face[a + all]);
+            scaled_face[a + 2 * all] = single(scale * face[a + 2 * all]);
             coupling[a] = single(scale * b[a]);
             inverse_diagonal[a] = scaled_d > 0 ? 1 / scaled_d : single(0);
         }

@@ -41,12 +41,12 @@ extern "C" void triad(long n, double s, const double* b, const double* c, double
     for (long i = 0; i < n; i++) a[i] = b[i] + s * c[i];
 }
 
-extern "C" void plain(int nx, int ny, int nz, const double* __restrict__ ax,
-                      const double* __restrict__ ay, const double* __restrict__ az,
+extern "C" void plain(int nx, int ny, int nz, const double* __restrict__ face,
                       const double* __restrict__ b, const double* __restrict__ x,
                       double* __restrict__ y)
 {
-    const long sy = nx + 4, sz = sy * (ny + 4);
+    const long sy = nx + 4, sz = sy * (ny + 4), all = sz * (nz + 4);
+    const double *az = face, *ay = face + all, *ax = face + 2 * all;
     #pragma omp parallel for collapse(2) schedule(static)
     for (int k = 0; k < nz; k++)
         for (int j = 0; j < ny; j++)
@@ -86,22 +86,22 @@ def wells(n):
 
 
 def equations(grid, sigma, mask, volts, zeros=np.zeros):
-    """Return ax, ay, az, b, f: harmonic means between voxels; voxels of wells are no unknowns.
+    """Return face (3, padded), b, f: harmonic means; voxels of wells are no unknowns.
 
     zeros: of the device that holds the other arrays.
     """
-    faces, b, f = zeros((3, *grid.padded)), zeros(grid.padded), zeros(grid.padded)
+    face, b, f = zeros((3, *grid.padded)), zeros(grid.padded), zeros(grid.padded)
     for axis in range(3):
         low, high = [slice(None)] * 3, [slice(None)] * 3
         low[axis], high[axis] = slice(0, -1), slice(1, None)
         low, high = tuple(low), tuple(high)
         g = 2 * sigma[low] * sigma[high] / (sigma[low] + sigma[high])
-        faces[axis][grid.inner][low] = g * ~(mask[low] | mask[high])
+        face[axis][grid.inner][low] = g * ~(mask[low] | mask[high])
         for here, neighbour in ((low, high), (high, low)):
             coupling = g * (~mask[here] & mask[neighbour])
             b[grid.inner][here] += coupling
             f[grid.inner][here] += coupling * volts[neighbour]
-    return faces[2], faces[1], faces[0], b, f
+    return face, b, f
 
 
 def best(clock, repeats, call):
@@ -151,8 +151,8 @@ def solve(grid, backend, arrays, changed, clock, repeats):
         solver.solve(*problem, x)
         return x
 
-    run(arrays, np.zeros_like(arrays[3]))                        # compiles, touches memory
-    seconds, x = best(clock, repeats, lambda: run(arrays, np.zeros_like(arrays[3])))
+    run(arrays, np.zeros_like(arrays[1]))                        # compiles, touches memory
+    seconds, x = best(clock, repeats, lambda: run(arrays, np.zeros_like(arrays[1])))
     cold = seconds, solver.iterations
     seconds, _ = best(clock, repeats, lambda: run(changed, x.copy()))
     return {"cold": cold, "warm": (seconds, solver.iterations)}
@@ -219,7 +219,7 @@ def measured(sizes, threads, backend, repeats, programs):
                 clock = time.process_time if count == 1 else time.perf_counter
                 with threadpool_limits(count):
                     triad = bandwidth(library, clock, repeats)
-                    header = header_cost(library, backend, grid, arrays[:4], clock, repeats)
+                    header = header_cost(library, backend, grid, arrays[:2], clock, repeats)
                     results = solve(grid, backend, arrays, changed, clock, repeats)
                 yield {"n": n, "threads": count, "triad": triad, "header": header, **{
                     start: (1e-6 * unknowns / s, s, its) for start, (s, its) in results.items()},

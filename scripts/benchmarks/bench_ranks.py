@@ -25,7 +25,7 @@ from ekm3d.solvers.elliptic import EllipticSolver
 
 
 def medium(whole, domain):
-    """Return (ax, ay, az, b, f) of this rank: faces over two decades, a coupling in a thousand."""
+    """Return (face, b, f) of this rank: faces over two decades, a coupling in a thousand."""
     rng = np.random.default_rng(30817)
     face, b, f = np.zeros((3, *whole.padded)), *np.zeros((2, *whole.padded))
     inside = np.zeros(whole.padded, bool)
@@ -39,7 +39,7 @@ def medium(whole, domain):
     f[whole.inner] = rng.normal(size=whole.shape)
     part = tuple(slice(n, n + m + 2 * GHOST) for n, m in zip(domain.start, domain.grid.shape,
                                                                    strict=True))
-    return [np.ascontiguousarray(a[part]) for a in (*face[::-1], b, f)]
+    return [np.ascontiguousarray(a[(..., *part)]) for a in (face, b, f)]
 
 
 def measure(cells, solves):

@@ -88,7 +88,7 @@ def main():
                 continue
             case = Case.read(case_path(where), overrides)
             peak = measured(where, overrides, backend)
-            processes = case.rates.processes
+            processes = case.processes
             wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, processes)
             rows[bool(processes)].append((peak, np.prod(case.grid.padded),
                                memory_estimate.per_voxel(case.chemistry, backend, processes)[0]))

@@ -34,8 +34,8 @@ def cpp():
 
 
 def arguments(grid=GRID):
-    """ax, ay, az, b, x, y of the elliptic operator, all ones."""
-    return [np.ones(grid.padded) for _ in range(6)]
+    """face, b, x, y of the elliptic operator, all ones."""
+    return [np.ones((3, *grid.padded)), *(np.ones(grid.padded) for _ in range(3))]
 
 
 # ---- choice ------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_an_operator_without_a_kernel_runs_its_reference(cpp):
 def test_a_twin_with_other_arguments_is_refused(cpp):
     """The two bodies of an operator must be callable alike."""
     @twin_of("solvers/elliptic.cu")
-    def apply_operator(g, ax, ay, az, x, b, y):
+    def apply_operator(g, face, x, b, y):
         """As the kernel, but b and x have changed places."""
 
     with pytest.raises(BackendError, match="but its NumPy twin takes.*'x', 'b', 'y'"):
@@ -162,7 +162,7 @@ def test_library_is_compiled_again_only_when_an_input_changes(cpp, monkeypatch, 
     stamp = first.stat().st_mtime_ns
     cpp.bind(apply_operator)
     assert [p.stat().st_mtime_ns for p in first.parent.iterdir()] == [stamp]
-    CppBackend("other flags", (*FLAGS, "-ffp-contract=off")).bind(apply_operator)
+    CppBackend("other flags", (*FLAGS, "-fno-inline")).bind(apply_operator)
     cpp.stamp = ("another compiler", "another CPU")
     cpp.bind(apply_operator)
     assert len(list(first.parent.iterdir())) == 3
@@ -219,11 +219,11 @@ def test_opening_a_kernel_leaves_denormals_alone(cpp):
 
 def test_nan_and_infinity_survive_a_kernel(cpp):
     """A NaN in one voxel reaches its neighbours and itself, and no other voxel."""
-    ax, ay, az, b, x, y = arguments()
+    face, b, x, y = arguments()
     x[3, 3, 3] = np.nan
-    cpp.bind(apply_operator)(GRID, ax, ay, az, b, x, y)
+    cpp.bind(apply_operator)(GRID, face, b, x, y)
     reference = y.copy()
-    apply_operator(GRID, ax, ay, az, b, x, reference)
+    apply_operator(GRID, face, b, x, reference)
     assert np.isnan(y).sum() == 6                 # k = 3 is the last layer: five neighbours inside
     assert np.array_equal(np.isnan(y), np.isnan(reference))
 
@@ -238,12 +238,12 @@ def wrong(index, value):
 
 
 @pytest.mark.parametrize("values, error, message", [
-    (wrong(4, lambda x: x.astype("f4")), TypeError, "x should be .* of float64, not float32"),
-    (wrong(3, lambda b: 1.0), TypeError, "b should be .* of float64, not float"),
-    (wrong(0, lambda a: a[:, :, ::2]), ValueError, "ax should be contiguous"),
-    (wrong(0, np.asfortranarray), ValueError, "ax should be contiguous"),
-    (wrong(4, lambda x: np.ones(GRID.shape)), ValueError, r"x has .* should be \(6, 7, 8\)"),
-    (arguments()[:-1], TypeError, "takes 7 arguments, 6 were given"),
+    (wrong(2, lambda x: x.astype("f4")), TypeError, "x should be .* of float64, not float32"),
+    (wrong(1, lambda b: 1.0), TypeError, "b should be .* of float64, not float"),
+    (wrong(0, lambda a: a[..., ::2]), ValueError, "face should be contiguous"),
+    (wrong(0, np.asfortranarray), ValueError, "face should be contiguous"),
+    (wrong(2, lambda x: np.ones(GRID.shape)), ValueError, r"x has .* should be \(6, 7, 8\)"),
+    (arguments()[:-1], TypeError, "takes 5 arguments, 4 were given"),
 ])
 def test_wrong_arguments_are_refused(cpp, values, error, message):
     """C would read or write beyond the array, or take bits of one type for another."""
@@ -253,9 +253,9 @@ def test_wrong_arguments_are_refused(cpp, values, error, message):
 
 def test_an_output_may_not_be_an_input(cpp):
     """The pointers are __restrict__, and a stencil cannot work in place."""
-    ax, ay, az, b, x, _ = arguments()
+    face, b, x, _ = arguments()
     with pytest.raises(ValueError, match="output y overlaps x"):
-        cpp.bind(apply_operator)(GRID, ax, ay, az, b, x, x)
+        cpp.bind(apply_operator)(GRID, face, b, x, x)
 
 
 def test_a_read_only_output_is_refused(cpp):

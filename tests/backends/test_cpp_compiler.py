@@ -51,19 +51,20 @@ def test_a_cache_that_cannot_be_written_is_named_and_replaced(monkeypatch, tmp_p
     monkeypatch.setenv("EKM3D_CACHE", str(tmp_path / "file"))
     backend = choose_backend("auto")
     assert backend.name == "cpp" and "this process only" in backend.why
-    assert f"{tmp_path / 'file'} cannot be written" in backend.why and "EKM3D_CACHE" in backend.why
+    assert f"{tmp_path / 'file'} cannot be used" in backend.why and "EKM3D_CACHE" in backend.why
     assert works(backend)
 
 
 def works(backend):
     """True if y = A x of ones is 6 x 0 + 1 in an inner voxel: the kernel runs."""
-    values = [np.ones(GRID.padded) for _ in range(6)]       # ax, ay, az, b, x, y
+    values = [np.ones((3, *GRID.padded)), *np.ones((3, *GRID.padded))]      # face, b, x, y
     backend.bind(apply_operator)(GRID, *values)
     return values[-1][3, 3, 3] == 1.0
 
 
 @pytest.mark.parametrize("damage", [
-    lambda b: b"", lambda b: b[:1000], lambda b: b[:-1], lambda b: b[:5000] + b"X" + b[5001:],
+    lambda b: b"", lambda b: b[:1000], lambda b: b[:-1],
+    lambda b: b[:5000] + bytes([b[5000] ^ 255]) + b[5001:],
     lambda b: b"not a library", lambda b: b[:-78]], ids=[
     "empty", "cut", "a byte short", "altered", "foreign", "without its seal"])
 def test_a_damaged_library_is_compiled_anew(cpp, monkeypatch, tmp_path, damage):
@@ -105,6 +106,45 @@ def test_a_read_only_cache_serves_what_it_holds(cpp, monkeypatch, tmp_path):
     assert works(backend) and backend.compile_time == 0 and "read-only" in backend.why
     backend.bind(accumulate, NK=2)
     assert backend.compile_time > 0 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_library_that_another_user_may_have_planted_is_not_opened(cpp, monkeypatch, tmp_path):
+    """A cache in which others may write, with a library whose seal is right.
+
+    Anyone can compute a seal. The library is compiled in a folder of this process, and the log says
+    why; made private, the folder serves what it holds.
+    """
+    folder = tmp_path / "shared"
+    monkeypatch.setenv("EKM3D_CACHE", str(folder))
+    cpp.bind(apply_operator)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    cpp_compiler._temporary_folder.cache_clear()
+    backend = CppBackend("shared")
+    assert works(backend) and backend.compile_time > 0
+    assert "others may write to it" in backend.why and len(list(folder.iterdir())) == 1
+    folder.chmod(0o755)
+    assert works(CppBackend("mine")) and CppBackend("mine").compile_time == 0
+    (library,) = folder.iterdir()
+    library.chmod(0o777)
+    assert not intact(library)
+    library.chmod(0o755)
+    assert intact(library)
+    if os.getuid() == 0:                # root alone can give a file away
+        os.chown(library, 12345, -1)
+        assert not intact(library)
+        os.chown(folder, 12345, -1)
+        assert "belongs to another user" in CppBackend("foreign").why
+
+
+def test_without_any_folder_for_kernels_auto_takes_numpy(monkeypatch, tmp_path):
+    """A cache that is a file, and no temporary folder: NumPy computes, and says why."""
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("EKM3D_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    cpp_compiler._temporary_folder.cache_clear()
+    taken = choose_backend("auto")
+    assert taken.name == "numpy" and "kept nowhere" in taken.why
 
 
 def script(path, text):

@@ -25,9 +25,9 @@ def test_a_solve_without_coupling_runs_on_the_device(cuda, rng):
     f[grid.inner] = rng.normal(size=grid.shape)
     zero = np.zeros(grid.padded)
     here, there = zero.copy(), cuda.zeros(grid.padded)
-    EllipticSolver(grid, choose_backend("numpy"), Domain(grid), 1e-10).solve(*a, zero, f, here)
+    EllipticSolver(grid, choose_backend("numpy"), Domain(grid), 1e-10).solve(a, zero, f, here)
     EllipticSolver(grid, cuda, Domain(grid, cuda), 1e-10).solve(
-        *map(cuda.from_numpy, (*a, zero, f)), there)
+        *map(cuda.from_numpy, (a, zero, f)), there)
     np.testing.assert_allclose(cuda.to_numpy(there), here, atol=1e-9 * np.abs(here).max())
 
 
@@ -57,7 +57,7 @@ def test_a_multigrid_cycle_is_one_graph(cuda, rng, monkeypatch):
     a, _ = conductances(rng, grid, 10.0)
     b = np.zeros(grid.padded)
     b[grid.inner] = 1.0
-    solver.solve(*map(cuda.from_numpy, (*a, b, b)), cuda.zeros(grid.padded))
+    solver.solve(*map(cuda.from_numpy, (a, b, b)), cuda.zeros(grid.padded))
     calls, call = [], CudaGraph.__call__
     monkeypatch.setattr(CudaGraph, "__call__", lambda self: (calls.append(1), call(self)))
     solver.multigrid.apply()

@@ -134,8 +134,8 @@ def test_the_elliptic_operator_is_its_twin(watched, rng):
     a, _ = conductances(rng, GRID, 10.0)
     b, x = rng.random(GRID.padded), rng.normal(size=GRID.padded)
     host, device = np.zeros(GRID.padded), watched.zeros(GRID.padded)
-    apply_operator(GRID, *a, b, x, host)
-    watched.bind(apply_operator)(GRID, *map(watched.from_numpy, (*a, b, x)), device)
+    apply_operator(GRID, a, b, x, host)
+    watched.bind(apply_operator)(GRID, *map(watched.from_numpy, (a, b, x)), device)
     terms = (b.max() + 12 * np.max(a)) * np.abs(x).max()
     error = np.abs(watched.to_numpy(device) - host)[GRID.inner].max()
     assert 0 < error < 7 * np.finfo(float).eps * terms, "0 would be the host's own rounding"

@@ -80,7 +80,7 @@ def test_multigrid_solves_on_ptx(needs_nvrtc, rng):
     for backend in (choose_backend("numpy"), CudaBackend("test", OnPtx(watch=True))):
         solver, x = EllipticSolver(grid, backend, Domain(grid, backend), 1e-10), backend.zeros(
             grid.padded)
-        solver.solve(*map(backend.from_numpy, (*a, b, f)), x)
+        solver.solve(*map(backend.from_numpy, (a, b, f)), x)
         found.append((backend.to_numpy(x), solver.iterations))
     (here, count), (there, other) = found
     assert abs(count - other) <= 1

@@ -240,7 +240,7 @@ def test_wrong_extension_is_refused_by_its_name(tmp_path):
     told(case, "chemistry.extend", "own.toml: mineral 'NaCl': the reaction has charge 1",
          package(extend="'own.toml'"))
     (case / "own.toml").write_text("[[mineral\n")
-    told(case, "chemistry.extend.0", "own.toml: ", package(extend="'own.toml'"))
+    told(case, "chemistry.extend.0", "own.toml:", package(extend="'own.toml'"))
 
 
 def test_extension_of_inline_tables(tmp_path):

@@ -105,9 +105,12 @@ def test_compiled_code_covers_systems_with_one_pivot_order():
     assert covered == {"drawn sizes", "gapon", "open"}
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 64])
+@pytest.mark.parametrize("n", [1, 2, 5, 64, 130])
 def test_weighted_sum_adds_terms_in_order(rng, n):
-    """Written out as loops over numbers, to the bit; columns of an array without rows are 0."""
+    """Written out as loops over numbers, to the bit; columns of an array without rows are 0.
+
+    A single row of -0.0 becomes 0.0, as the sum begins with 0. Trailing axes stay as they are.
+    """
     weights, array = rng.normal(size=(6, 23)), rng.normal(size=(23, n)) * 10.0**rng.integers(9)
     weights[rng.random(weights.shape) < 0.4] = 0.0
     weights[2] = 0.0
@@ -122,4 +125,7 @@ def test_weighted_sum_adds_terms_in_order(rng, n):
         for value in array[:, column]:
             total += value
         assert whole[column] == total
+    assert np.array_equal(WeightedSum(weights)(array.reshape(23, n, 1)), found[..., None])
     assert not WeightedSum(np.zeros((2, 0)))(np.zeros((0, n))).any()
+    assert sum_rows(np.zeros((0, n))).tolist() == n * [0.0]
+    assert not np.signbit(sum_rows(np.full((1, n), -0.0))).any()

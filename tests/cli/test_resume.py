@@ -6,12 +6,14 @@ import random
 import signal
 import time
 
+import numpy as np
 import pytest
 from helpers.command_line import call
 from helpers.runs_in_pieces import assert_equal_results, command, descendants, kill, rank_of
 from helpers.salt_block import salt_case
 
 from ekm3d.output import checkpoints
+from ekm3d.output.results import open_results
 
 LONG = ("-o", "output.snapshot_every=30 min", "-o", "output.series_every=10 min", "--quiet")
 FOREVER = (*LONG, "-o", "schedule.stage.0.duration=2000 h")
@@ -190,3 +192,48 @@ def test_status_tells_the_living_from_the_dead(capsys, case):
     assert code == 0 and "dead: its process has ended without a word" in text
     code, _, errors = call(capsys, "status", case.parent)
     assert code == 2 and "no run has written there" in errors
+
+
+SECOND = """
+[[schedule.stage]]
+name = "turned"
+duration = "20 min"
+anodes = ["right"]
+cathodes = ["left"]
+voltage = "15 V"
+"""
+
+
+def test_a_stage_that_is_added_goes_on_to_the_bits_of_a_run_with_both(capsys, case):
+    """Added while the first one was under way, and the last one made longer: the bits of a run that
+    had the whole plan from its beginning. Added behind a plan that was done: its last snapshot is
+    of the old drive, from which the next potential is solved, so that 1e-6 is the solver's."""
+    file, plan = case / "case.toml", (case / "case.toml").read_text()
+    plan = plan.replace('duration = "6 h"', 'duration = "20 min"').replace(
+        'snapshot_every = "3 h"', 'snapshot_every = "10 min"').replace(
+        'series_every = "1 h"', 'series_every = "5 min"')
+    begin, probe, rest = plan.partition("[[probe]]")
+    longer = begin + SECOND + probe + rest
+    words = ("--quiet", "--backend", "numpy")
+    file.write_text(longer)
+    assert call(capsys, "run", case, "--out", case / "whole", *words)[0] == 0
+    file.write_text(plan)
+    assert call(capsys, "run", case, "--out", case / "done", "--checkpoint", "1 h", *words)[0] == 0
+    stop = "--max-hours", "1e-9"
+    assert call(capsys, "run", case, "--out", case / "stopped", *stop, *words)[0] == 75
+    file.write_text(longer)
+    for name in ("done", "stopped"):
+        code, _, errors = call(capsys, "resume", case, "--out", case / name, "--quiet")
+        assert (code, errors) == (0, "")
+    assert_equal_results(case / "whole", case / "stopped")
+    one, other = (open_results(case / name).series for name in ("whole", "done"))
+    assert np.allclose(one["time"], other["time"], rtol=1e-12) and np.allclose(
+        one["charge"], other["charge"], rtol=1e-6)
+    file.write_text(longer.replace(SECOND, SECOND.replace("20 min", "30 min")))
+    code, _, errors = call(capsys, "resume", case, "--out", case / "stopped", "--quiet")
+    assert (code, errors) == (0, "")
+    assert call(capsys, "run", case, "--out", case / "whole", "--force", *words)[0] == 0
+    assert_equal_results(case / "whole", case / "stopped")
+    file.write_text(longer.replace('voltage = "20 V"', 'voltage = "19 V"'))
+    code, _, errors = call(capsys, "resume", case, "--out", case / "done", "--quiet")
+    assert code == 2 and "schedule.stage.0.voltage: 20 -> 19" in errors

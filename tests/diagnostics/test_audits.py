@@ -6,11 +6,13 @@ import json
 import numpy as np
 import pytest
 from helpers.case_files import ROOT
-from helpers.salt_block import advance, salt_case, simulation
+from helpers.salt_block import ORE, PULSE, advance, salt_case, simulation
 
-from ekm3d.diagnostics.audits import LIMITS, Audits
+from ekm3d.diagnostics.audits import ITERATIONS, LIMITS, Audits
+from ekm3d.diagnostics.energy import powers
 from ekm3d.diagnostics.worst_voxel import AuditError
 from ekm3d.grid.grid import GHOST
+from ekm3d.model import retries
 
 PLACE = GHOST + 1, GHOST + 1, GHOST + 2         # voxel (2, 1, 1) of 10 x 15 x 20 cm
 
@@ -33,7 +35,7 @@ def test_a_sound_run_passes_far_below_every_limit(audited):
     """A thousandth of the warning at most, and one line that names every audit."""
     sim, audits = audited
     line, = audits.check()
-    assert audits.facts() == {"audit_warnings": 0}
+    assert audits.facts() == {"audit_warnings": 0, "energy_error_max": audits.errors["energy"]}
     for name, limits in LIMITS.items():
         assert audits.errors[name] <= 1e-3 * limits.warning or name == "water"
         assert name in line
@@ -64,7 +66,7 @@ def test_net_charge_warns_once_and_then_stops(audited, part, told):
         return
     lines = audits.check()
     assert [line.startswith(told) for line in lines] == [False, True]
-    assert "voxel (2, 1, 1)" in lines[1] and audits.facts() == {"audit_warnings": 1}
+    assert "voxel (2, 1, 1)" in lines[1] and audits.facts()["audit_warnings"] == 1
     assert len(audits.check()) == 1
 
 
@@ -112,6 +114,7 @@ def test_what_is_not_a_number_is_told_with_its_voxel(audited, name):
 
 def test_a_run_that_fails_an_audit_ends_with_its_state(folder, tmp_path, monkeypatch):
     """Exit code 3 at the first row; its row, a snapshot of that time, the place in the log."""
+    monkeypatch.setattr(retries, "ROUNDS", 0)
     monkeypatch.setitem(LIMITS, "charge", LIMITS["charge"]._replace(warning=0.0, stop=1e-30))
     with pytest.raises(AuditError, match="charge .* voxel") as caught:
         simulation(folder, 'schedule.stage.0.duration="2 h"').run(tmp_path / "out", quiet=True)
@@ -123,3 +126,64 @@ def test_a_run_that_fails_an_audit_ends_with_its_state(folder, tmp_path, monkeyp
     status = json.loads((tmp_path / "out" / "status.json").read_text())
     assert status["state"] == "failed" and "charge" in status["reason"]
     assert "error of charge" in (tmp_path / "out" / "log.txt").read_text()
+
+
+def test_power_of_the_supply_is_the_heat_of_the_ore_and_its_contacts(audited):
+    """1e-9 is far above the solver's residual; most of the heat is that of the contacts' 18 ohm."""
+    sim, _ = audited
+    power, heat, scale = powers(sim)
+    into, resistance = sim.potential.into_ore, sim.contacts.faces.resistance
+    assert power == pytest.approx(heat, rel=1e-9) and scale >= power > 5.0
+    assert 0.5 * power < (resistance * into * into).sum() < 0.9 * power
+    series = sim.boundary_values.terminal_voltage * into[into > 0].sum()
+    assert series == pytest.approx(power + sim.electrodes.overpotential * into[into > 0].sum(),
+                                   rel=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", [
+    (PULSE.format(20, 10),), ("schedule.order=2",), ("chemistry.temperature=288 K",),
+    ("schedule.stage.0.floating=['middle']", "schedule.stage.0.voltage=60 V"), ORE])
+def test_energy_closes_with_pulses_floating_metal_and_two_stages(folder, overrides):
+    """Means of pulses, half the overpotential at each end of floating metal, mean rates."""
+    sim = advance(simulation(folder, *overrides), 1200.0)
+    power, heat, scale = powers(sim)
+    assert abs(power - heat) < 1e-9 * scale and power > 1.0
+
+
+def test_power_that_no_heat_answers_for_stops_the_run(audited):
+    """A conductance of the ore ten per cent larger than that which was solved with."""
+    sim, audits = audited
+    sim.potential.conductance *= 1.1
+    assert audits.columns()["energy_error[1]"] > 0.01
+    with pytest.raises(AuditError, match="error of energy"):
+        audits.check()
+
+
+def test_many_iterations_warn_with_their_place_and_then_stop(audited, monkeypatch):
+    """Limits of none: what the step took is above the first, then above the second."""
+    sim, audits = audited
+    audits.columns()
+    for name in ("potential", "chemistry"):
+        monkeypatch.setitem(ITERATIONS, name, ITERATIONS[name]._replace(warning=0))
+    lines = audits.check()
+    assert [line.startswith("warning: ") for line in lines] == [False, True, True]
+    assert "iterations (potential)" in lines[1] and "largest residual is in voxel (" in lines[1]
+    assert "iterations (chemistry)" in lines[2] and "hardest voxel so far is at (0." in lines[2]
+    monkeypatch.setitem(ITERATIONS, "potential", ITERATIONS["potential"]._replace(stop=0))
+    with pytest.raises(AuditError, match=r"iterations \(potential\) .* voxel \("):
+        audits.check()
+
+
+def test_rounding_of_the_acidity_of_neutral_water_is_no_error(folder):
+    """Without a drive and acid H+ and OH- cancel to 1e-17 mol: nothing beside 5 mol of salt."""
+    sim = simulation(folder, "schedule.stage.0.voltage=0 V", "physics.flow=false",
+                     'well.0.composition={"Na+"="2 mmol/l", "SO4-2"="1 mmol/l"}')
+    h = sim.chem.hydrogen
+    assert sim.balances.scale[h] < 1e-16
+    sim.state.totals[(h, *PLACE)] += 1e-17 / sim.grid.voxel_volume
+    advance(sim, 1200.0)
+    assert 0.0 < sim.balances.mass_errors()[h] < 1e-10 and sim.balances.mass_errors().max() < 1e-10
+    audits = Audits(sim)
+    audits.columns()
+    assert len(audits.check()) == 1

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from helpers import cuda_stand_in
+from helpers.case_files import ROOT
 from helpers.salt_block import ORE, salt_case, simulation
 from helpers.slow_options import SLOW, STILL
 
 from ekm3d import Case, Simulation
 from ekm3d.backends import choose
-from ekm3d.backends.base import Backend
 from ekm3d.backends.cuda import CudaBackend
 from ekm3d.diagnostics.derived_fields import (
     dynamic_fields,
@@ -18,7 +18,6 @@ from ekm3d.diagnostics.derived_fields import (
     vectors,
 )
 from ekm3d.diagnostics.inventory import by_phase, by_total
-from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import faces
 from ekm3d.output.results import open_results
 from ekm3d.output.run_directory import RunDirectory
@@ -71,25 +70,56 @@ def test_a_snapshot_shows_every_declared_field_once(sim):
     earths = [(chem.molar_mass[k], *parts(sim, k)) for k, g in enumerate(chem.groups) if g == "REE"]
     mobile = sum(1e6 * mass * (water + clay) for mass, water, clay, _ in earths) / sim.ore.density
     solid = sum(1e6 * mass * solid for mass, _, _, solid in earths) / sim.ore.density
-    np.testing.assert_allclose(shown["REE_mg_per_kg"], mobile, rtol=1e-14)
+    ore = sim.electrodes.ore
+    np.testing.assert_allclose(shown["REE_mg_per_kg"][ore], mobile[ore], rtol=1e-14)
     np.testing.assert_allclose(exchangeable_mg_per_kg(sim, "REE"), mobile, rtol=1e-14)
-    np.testing.assert_allclose(shown["REE_hydroxide_mg_per_kg"], solid, rtol=1e-14)
-    water, _, _ = parts(sim, 0)
-    ore, label = sim.electrodes.ore, sim.chem.labels[0]
-    assert np.isnan(shown["pH"][~ore]).all() and np.isfinite(shown["pH"][ore]).all()
+    np.testing.assert_allclose(shown["REE_hydroxide_mg_per_kg"][ore], solid[ore], rtol=1e-14)
+    (water, _, _), label = parts(sim, 0), sim.chem.labels[0]
     np.testing.assert_allclose((shown[f"{label}_dissolved"] * sim.nonequilibrium.water_content()[
         sim.grid.inner])[ore], water[ore], rtol=1e-14)
 
 
-def test_vectors_are_means_of_opposite_faces_in_the_order_x_y_z(rng):
-    """Flow 2 and 4 through the faces of 0.2 x 0.5 m2 across x: 3 / 0.1; y and z like that."""
-    grid = Grid((3, 4, 5), (0.1, 0.2, 0.5))
+def test_vectors_are_means_of_opposite_faces_in_the_order_x_y_z(sim, rng):
+    """Flow 2 and 4 through the faces across x of one voxel, over their area; y and z like that."""
+    grid, free = sim.grid, (3, 2, 1)                     # voxel k, j, i that no electrode touches
     flows = [rng.random(faces(np.zeros(grid.padded), axis).shape) for axis in range(3)]
-    flows[2][0, 0, :2] = 2.0, 4.0
-    flows[1][0, :2, 0], flows[0][:2, 0, 0] = (1.0, 2.0), (0.0, 0.5)
-    found = vectors(grid, Backend("plain arrays"), flows)
-    assert found.shape == (5, 4, 3, 3)
-    assert found[0, 0, 0] == pytest.approx([3.0 / 0.1, 1.5 / 0.05, 0.25 / 0.02])
+    for axis, (low, high) in enumerate(((0.0, 0.5), (1.0, 2.0), (2.0, 4.0))):
+        index = list(free)
+        flows[axis][tuple(index)] = low
+        index[axis] += 1
+        flows[axis][tuple(index)] = high
+    found = vectors(sim, flows, np.zeros(sim.contacts.faces.voxel.size))
+    assert found.shape == (*grid.shape, 3)
+    assert found[free] == pytest.approx([mean / grid.face_area(2 - n)
+                                         for n, mean in enumerate((3.0, 1.5, 0.25))])
+
+
+def test_the_current_is_shown_up_to_the_electrodes():
+    """A column between two plates: the same density I / A in every voxel of ore, NaN in metal.
+
+    The solver's tolerance is 1e-10; the faces at the plates belong to the electrodes' lists.
+    """
+    sim = Simulation(Case.read(ROOT / "cases" / "verification" / "ohmic_start"), "numpy")
+    sim.fields()
+    shown, ore = dict(snapshot(sim)), sim.electrodes.ore
+    area = sim.grid.size[1] * sim.grid.size[2]
+    expected = sim.boundary_values.row_currents()[0] / area
+    assert expected > 0.0
+    np.testing.assert_allclose(shown["current_density"][ore], [[expected, 0.0, 0.0]] * ore.sum(),
+                               rtol=1e-8, atol=1e-8 * expected)
+    for name, values in shown.items():
+        assert np.isfinite(values[ore]).all(), name
+        assert np.isfinite(values[~ore]).all() if name == "phi" else np.isnan(values[~ore]).all()
+
+
+def test_idle_metal_shows_no_potential(tmp_path):
+    """The idle electrode of the salt block has none; the driven ones show theirs, the ore its own.
+    """
+    sim = simulation(salt_case(tmp_path))
+    sim.fields()
+    phi, ore = dict(snapshot(sim))["phi"], sim.electrodes.ore
+    idle = sim.electrodes.masks[sim.electrodes.names.index("middle.1")]
+    assert np.isnan(phi[idle]).all() and np.isfinite(phi[~idle]).all() and ore.any()
 
 
 def test_a_snapshot_from_a_device_is_waited_for_and_the_same(monkeypatch, tmp_path):

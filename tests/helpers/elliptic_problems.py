@@ -13,7 +13,7 @@ def padded(grid, values):
 
 
 def conductances(rng, grid, contrast, isolated=0):
-    """Return ((ax, ay, az), mask): padded face conductances, log-uniform over `contrast`.
+    """Return (face conductances (3, padded), mask); conductances are log-uniform over `contrast`.
 
     Outer faces are closed. isolated: number of random voxels that lose all their faces; mask:
     these voxels, inner.
@@ -29,8 +29,7 @@ def conductances(rng, grid, contrast, isolated=0):
         values = contrast ** rng.uniform(-0.5, 0.5, shape)
         active = inside & ~inactive
         faces(face[axis], axis)[...] = values * (below(active, axis) & above(active, axis))
-    az, ay, ax = face
-    return (ax, ay, az), inactive[grid.inner]
+    return face, inactive[grid.inner]
 
 
 def couplings(rng, grid, share):
@@ -38,19 +37,19 @@ def couplings(rng, grid, share):
     return padded(grid, rng.uniform(0.1, 10, grid.shape) * (rng.random(grid.shape) < share))
 
 
-def matrix(grid, a, b):
+def matrix(grid, face, b):
     """Return the operator as a sparse matrix over the inner voxels, assembled face by face."""
     number = np.full(grid.padded, -1)
     number[grid.inner] = np.arange(np.prod(grid.shape)).reshape(grid.shape)
     rows, columns, values = [], [], []
-    for axis, conductance in zip((2, 1, 0), a, strict=True):
-        face = faces(conductance, axis).ravel()
+    for axis in range(3):
+        conductance = faces(face[axis], axis).ravel()
         low, high = below(number, axis).ravel(), above(number, axis).ravel()
-        for n in np.flatnonzero(face):
-            p, q = low[n], high[n]
+        for n in np.flatnonzero(conductance):
+            p, q, a = low[n], high[n], conductance[n]
             rows += [p, q, p, q]
             columns += [p, q, q, p]
-            values += [face[n], face[n], -face[n], -face[n]]
+            values += [a, a, -a, -a]
     all_rows = np.arange(number[grid.inner].size)
     rows, columns = np.append(rows, all_rows), np.append(columns, all_rows)
     return coo_matrix((np.append(values, b[grid.inner].ravel()), (rows, columns))).tocsr()
@@ -66,7 +65,7 @@ def correlated(rng, shape, voxels):
 
 
 def ore(grid, sigma, stretch=1.0):
-    """Return ((ax, ay, az), b, f) of a body of conductivity sigma (inner), three electrode rows.
+    """Return (face, b, f) of a body of conductivity sigma (inner), three electrode rows.
 
     Harmonic means between voxels; electrode voxels conduct nothing themselves, their neighbours
     are coupled to -1, 1 and -1 V. Conductances along z are multiplied by `stretch`.
@@ -76,7 +75,7 @@ def ore(grid, sigma, stretch=1.0):
     for i, volts in ((nx // 6, -1.0), (nx // 2, 1.0), (5 * nx // 6, -1.0)):
         level[:max(1, 3 * nz // 4), ny // 8::max(1, ny // 4), i] = volts
     metal = level != 0
-    faces, b, f = np.zeros((3, *grid.padded)), np.zeros(grid.padded), np.zeros(grid.padded)
+    face, b, f = np.zeros((3, *grid.padded)), np.zeros(grid.padded), np.zeros(grid.padded)
     for axis in range(3):
         low, high = [slice(None)] * 3, [slice(None)] * 3
         low[axis], high[axis] = slice(0, -1), slice(1, None)
@@ -84,9 +83,9 @@ def ore(grid, sigma, stretch=1.0):
         both = sigma[low] + sigma[high]
         g = 2 * sigma[low] * sigma[high] / np.where(both > 0, both, 1)
         g = g * (stretch if axis == 0 else 1.0)
-        faces[axis][grid.inner][low] = g * ~(metal[low] | metal[high])
+        face[axis][grid.inner][low] = g * ~(metal[low] | metal[high])
         for here, neighbour in ((low, high), (high, low)):
             coupling = g * (~metal[here] & metal[neighbour])
             b[grid.inner][here] += coupling
             f[grid.inner][here] += coupling * level[neighbour]
-    return tuple(faces[::-1]), b, f
+    return face, b, f

@@ -6,12 +6,13 @@ read.
 """
 
 import numpy as np
+from helpers.operators import operators
 
 from ekm3d.backends import kernel_signature
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, ends, faces
-from ekm3d.physics import divergence, electrolyte, flow, potential, transport
+from ekm3d.physics import divergence, flow, potential, transport
 from ekm3d.resources import kernel_text
 
 COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NX": 4, "NX1": 5}
@@ -98,6 +99,15 @@ class World:
                     field.shape[-3:] == self.grid.padded):
                 field[..., beside > 1] = np.nan
 
+    def of(self, p):
+        """Value of an input by its name; positive numbers of the declared size for other names."""
+        if not hasattr(self, p.name):
+            size = [int(COUNTS.get(n, n)) for n in p.each + p.table]
+            padded = self.grid.padded if p.array and not p.table else ()
+            setattr(self, p.name, self.rng.uniform(0.1, 1.0, (*size, *padded)))
+            self.poison()
+        return getattr(self, p.name)
+
     def of_face(self, field, axis):
         """Sum of a field's magnitudes on both sides of every face."""
         return below(abs(field), axis) + above(abs(field), axis)
@@ -183,21 +193,22 @@ def water_scale(w):
 
 
 FACES, VOXELS = "faces", "voxels"      # where an output has entries
-TWINS = {
-    potential.face_conductance: (conductance_scale, (FACES, FACES)),
-    transport.component_flux: (flux_scale, (FACES, VOXELS)),
-    transport.component_gain: (lambda w: flux_scale(w)[1:], (VOXELS,)),
-    transport.outflow_coefficients: (leaving_scale, (VOXELS,) * 4),
-    transport.outflow_rate: (emptying_scale, (VOXELS,)),
-    potential.flag_drift_changes: (lambda w: [np.zeros((3, *w.grid.padded))], (FACES,)),
-    divergence.source_minus_divergence: (source_scale, (VOXELS,)),
-    divergence.accumulate: (lambda w: [abs(w.total) + abs(w.share * w.gained)], (VOXELS,)),
-    electrolyte.electrolyte: (of_the_reference(electrolyte.electrolyte), (VOXELS,) * 2),
-    electrolyte.imbalance: (of_the_reference(electrolyte.imbalance), (VOXELS,)),
-    flow.rock_conductance: (of_the_reference(flow.rock_conductance), (FACES,)),
-    flow.osmosis: (lambda w: water_scale(w)[1:], (FACES,)),
-    flow.darcy: (lambda w: water_scale(w)[:1], (FACES,)),
+# Scales of the operators whose terms have both signs; the others' is `of_the_reference`.
+SCALES = {
+    potential.face_conductance: conductance_scale,
+    potential.flag_drift_changes: lambda w: [np.zeros((3, *w.grid.padded))],
+    transport.component_flux: flux_scale,
+    transport.component_gain: lambda w: flux_scale(w)[1:],
+    transport.outflow_coefficients: leaving_scale,
+    transport.outflow_rate: emptying_scale,
+    divergence.source_minus_divergence: source_scale,
+    divergence.accumulate: lambda w: [abs(w.total) + abs(w.share * w.gained)],
+    flow.osmosis: lambda w: water_scale(w)[1:],
+    flow.darcy: lambda w: water_scale(w)[:1],
 }
+# needs_solve and update_dependents work on lists of voxels: see tests/physics/test_reactions.py.
+TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()
+         if twin.source != "physics/reactions.cu"}
 # Outputs that a kernel adds to: they start as the world has them, elsewhere as poison.
 ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
 
@@ -205,10 +216,7 @@ ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
 def compared(twin, bound, w):
     """[(what the reference, what the bound kernel made of poison)] of all outputs in order."""
     parameters = kernel_signature.signature(kernel_text(twin.source), twin.__name__)
-    unknown = [p.name for p in parameters[1:] if not p.output and not hasattr(w, p.name)]
-    assert not unknown, (f"World has no {unknown}: add them to World.__init__, just before "
-                         "self.poison(), or use names that it has")
-    inputs = [getattr(w, p.name) for p in parameters[1:] if not p.output]
+    inputs = [w.of(p) for p in parameters[1:] if not p.output]
     made = []
     for body in (twin, bound):
         outputs = [poison(w, p, ADDED.get(twin)) for p in parameters if p.output]
@@ -224,9 +232,20 @@ def poison(w, p, added):
     out = np.full((*(int(COUNTS.get(n, n)) for n in p.each), *w.grid.padded),
                   np.nan if kind == np.dtype(float) else 99, kind)
     if p.name == added:
-        mask = entries(w.grid, FACES if p.each == ("3",) else VOXELS, out.shape)
+        mask = entries(w.grid, where(p), out.shape)
         out[mask] = getattr(w, added)[mask]
     return out
+
+
+def where(p):
+    """FACES for an output of three arrays per voxel, by axis, else VOXELS."""
+    return FACES if p.each[:1] == ("3",) else VOXELS
+
+
+def places(twin):
+    """Where the outputs of an operator have entries, in order."""
+    return [where(p) for p in kernel_signature.signature(kernel_text(twin.source), twin.__name__)
+            if p.output]
 
 
 def entries(grid, where, shape):

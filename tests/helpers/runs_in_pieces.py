@@ -19,11 +19,15 @@ from ekm3d.model.loop import Control
 from ekm3d.output import checkpoints
 
 
-def in_pieces(case, backend, out):
-    """Run a case one step at a time, each in a simulation of its own; return their number."""
+def in_pieces(case, backend, out, prepare=lambda sim: None):
+    """Run a case one step at a time, each in a simulation of its own; return their number.
+
+    prepare: called with each before it runs.
+    """
     resumed, count = None, 0
     while True:
         sim, count = Simulation(case, backend), count + 1
+        prepare(sim)
         try:
             sim.run(out, quiet=True, control=Control(max_hours=1e-12, resumed=resumed))
             return count

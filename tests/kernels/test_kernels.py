@@ -11,7 +11,8 @@ import pytest
 from helpers import nvrtc
 from helpers.field_voxels import ENGINE
 from helpers.kernel_outputs import SHAPES, assert_only_inner, poisoned
-from helpers.kernel_worlds import TWINS as PHYSICS
+from helpers.kernel_worlds import COUNTS
+from helpers.operators import operators, sources
 
 from ekm3d import constants
 from ekm3d.backends import choose, kernel_signature
@@ -20,26 +21,13 @@ from ekm3d.backends.fixed_parameters import with_constants
 from ekm3d.chemistry import newton
 from ekm3d.grid import stencil
 from ekm3d.grid.grid import Grid
-from ekm3d.parallel import reproducible_sum
-from ekm3d.physics import potential, reactions
-from ekm3d.resources import folder, kernel_text
+from ekm3d.physics import potential
+from ekm3d.resources import kernel_text
 from ekm3d.solvers import elliptic, multigrid
 
-SOURCES = sorted(path.relative_to(folder("kernels")).as_posix()
-                 for path in folder("kernels").rglob("*.cu"))
-OPERATORS = [elliptic.apply_operator, elliptic.apply_to_direction, elliptic.residual,
-             elliptic.scale_residual, elliptic.update_direction, elliptic.update_solution,
-             elliptic.remove_mean_residual, elliptic.extrapolate,
-             multigrid.smooth_from_zero, multigrid.smooth, multigrid.smooth_and_sum,
-             multigrid.restrict_residual, multigrid.prolong, multigrid.small_cycle,
-             multigrid.sum_coefficients, multigrid.scale_operator, multigrid.coarsen,
-             multigrid.invert_diagonal, reactions.needs_solve, reactions.update_dependents,
-             reproducible_sum.sum_segments, reproducible_sum.dot_segments,
-             reproducible_sum.bin_values, reproducible_sum.merge_bins,
-             *PHYSICS]
-# Kernels whose reference is more than one function: tested by their own module.
-ELSEWHERE = {"newton"}
-DEFINES = [*(f"-D{name}=12" for name in ("NS", "NK", "NX", "NX1")), "-DNF=4"]
+SOURCES, OPERATORS = sources(), list(operators().values())
+WHOLE_MODULE = {"newton"}          # kernels whose reference is more than one function
+DEFINES = [f"-D{name}=12" for name in COUNTS]
 
 
 # ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
@@ -93,26 +81,40 @@ def test_a_broken_kernel_is_reported_by_its_own_file_and_line(needs_nvrtc):
 
 # ---- the text ----------------------------------------------------------------------------
 
-@pytest.mark.parametrize("source", [*SOURCES, "ekm.cuh"])
-def test_kernels_hold_to_the_rules_of_shared_sources(source):
-    """One text for two compilers: no includes, barriers, shared memory or bare decimals.
+def doubles(text):
+    """Decimals and spacings of the grid outside of real(...): numbers that stay double."""
+    return re.findall(r"\d+\.\d*|\b\w+\.d[xyz]\b", re.sub(r"\breal\([^()]*\)", "", text))
 
-    A bare 0.5 is a double: on the GPU it would drag float kernels through slow arithmetic.
+
+@pytest.mark.parametrize("text, found", [
+    ("y = 0.5 * x + real(0.5) / 2;", ["0.5"]),
+    ("const real v = g.dx * real(g.dy) * real(coarse.dz);", ["g.dx"])])
+def test_doubles_are_found(text, found):
+    assert doubles(text) == found
+
+
+@pytest.mark.parametrize("source", [*SOURCES, *sources(suffix="cuh")])
+def test_kernels_hold_to_the_rules_of_shared_sources(source):
+    """One text for two compilers: no includes, barriers, shared memory or bare doubles.
+
+    A bare 0.5, or g.dx, is a double: on the GPU it drags float kernels through slow arithmetic.
     """
     text = kernel_signature.without_comments(kernel_text(source))
     if source == "ekm.cuh":         # one word of the header is a barrier: for a whole block alone
         text = text.replace("#define BLOCK_WAIT() __syncthreads()", "")
     assert not re.search(r"#\s*include|__shared__|__syncthreads|atomic", text)
-    bare = [f"{source}: {number} is a double, write real({number})" for number in re.findall(
-        r"\d+\.\d*", re.sub(r"\breal\([^()]*\)", "", text))]
-    assert bare == []
+    assert [f"{source}: {number} is a double, write real({number})"
+            for number in doubles(text)] == []
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_every_kernel_has_a_twin_that_is_tested_here(source):
-    """A kernel without a reference has no specification."""
-    tested = {twin.__name__ for twin in OPERATORS if twin.source == source}
-    assert set(kernel_signature.kernel_names(kernel_text(source))) - ELSEWHERE == tested
+def test_every_kernel_has_a_twin():
+    """A kernel without a reference has no specification.
+
+    Those of kernels/physics are compared with theirs in test_twins, others by their own module.
+    """
+    every = {name for source in SOURCES for name in kernel_signature.kernel_names(
+        kernel_text(source))}
+    assert every - {twin.__name__ for twin in OPERATORS} == WHOLE_MODULE
 
 
 @pytest.mark.parametrize("twin", OPERATORS, ids=lambda twin: twin.__name__)
@@ -139,17 +141,17 @@ def test_apply_operator_is_its_twin(host, rng, cells, closed):
     terms costs at most seven roundings of their absolute sum: 7 x 2.2e-16 is the bound.
     """
     grid = Grid(cells, (0.1, 0.2, 0.3))
-    a = [10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
-         for _ in range(3)]
+    face = 10.0 ** rng.uniform(-9, 3, (3, *grid.padded))
+    face *= rng.random(face.shape) >= closed
     b = 10.0 ** rng.uniform(-9, 3, grid.padded) * (rng.random(grid.padded) >= closed)
     x = rng.normal(0, 30, grid.padded)
     reference, compiled = poisoned(grid.padded), poisoned(grid.padded)
-    elliptic.apply_operator(grid, *a, b, x, reference)
-    host.bind(elliptic.apply_operator)(grid, *a, b, x, compiled)
+    elliptic.apply_operator(grid, face, b, x, reference)
+    host.bind(elliptic.apply_operator)(grid, face, b, x, compiled)
     assert_only_inner(grid, reference, compiled)
     scale = (b * abs(x))[grid.inner]
-    for axis, face in zip((2, 1, 0), a, strict=True):
-        f = stencil.faces(face, axis) * (stencil.below(abs(x), axis) + stencil.above(abs(x), axis))
+    for axis, a in enumerate(face):
+        f = stencil.faces(a, axis) * (stencil.below(abs(x), axis) + stencil.above(abs(x), axis))
         lower, upper = np.split(f, [1], axis)[1], np.split(f, [f.shape[axis] - 1], axis)[0]
         scale = scale + lower + upper
     error = abs(compiled - reference)[grid.inner]
@@ -162,14 +164,14 @@ def test_apply_operator_sees_every_face_once(host):
     Six different primes as conductances, so that no two faces can be mistaken.
     """
     grid = Grid((5, 4, 3), (1.0, 1.0, 1.0))
-    ax, ay, az, b, x = (np.zeros(grid.padded) for _ in range(5))
+    face, (b, x) = np.zeros((3, *grid.padded)), np.zeros((2, *grid.padded))
     k, j, i = 3, 4, 4                                   # padded indices, all neighbours inside
     x[k, j, i], b[k, j, i] = 1.0, 17.0
-    ax[k, j, i - 1], ax[k, j, i] = 2.0, 3.0
-    ay[k, j - 1, i], ay[k, j, i] = 5.0, 7.0
-    az[k - 1, j, i], az[k, j, i] = 11.0, 13.0
+    face[2, k, j, i - 1], face[2, k, j, i] = 2.0, 3.0
+    face[1, k, j - 1, i], face[1, k, j, i] = 5.0, 7.0
+    face[0, k - 1, j, i], face[0, k, j, i] = 11.0, 13.0
     y = np.zeros(grid.padded)
-    host.bind(elliptic.apply_operator)(grid, ax, ay, az, b, x, y)
+    host.bind(elliptic.apply_operator)(grid, face, b, x, y)
     wanted = np.zeros(grid.padded)
     wanted[k, j, i] = 2 + 3 + 5 + 7 + 11 + 13 + 17
     wanted[k, j, i - 1], wanted[k, j, i + 1] = -2, -3
@@ -216,9 +218,10 @@ def test_arrays_of_another_grid_spans_and_lists_are_checked(host):
         up(fine, coarse, a.copy(), a)
     with pytest.raises(TypeError, match="x should be a (Num|Cu)Py array of float32, not f"):
         up(fine, coarse, b, a.astype(float))
-    real = [np.zeros(fine.padded) for _ in range(4)]
+    face, coupling = np.zeros((3, *fine.padded)), np.zeros(fine.padded)
     with pytest.raises(ValueError, match=r"shape \(5, 4, 4, 3\), it should be \(5, 4, 4, 4\)"):
-        host.bind(multigrid.sum_coefficients)(fine, *real, np.zeros((5, 4, 4, 3)))
+        host.bind(multigrid.sum_coefficients)(fine, face, coupling,
+                                              np.zeros((5, 4, 4, 3)))
     with pytest.raises(ValueError, match=r"table has shape \(4,\), it should be \(8,\)"):
         host.bind(multigrid.small_cycle)(fine, np.zeros(4, "i8"), np.zeros(2, "i4"), 8, 2, 9,
                                          np.zeros(9, "f4"))

@@ -41,7 +41,8 @@ def test_the_peak_is_predicted_within_15_percent(monkeypatch, backend, run):
     peaks = bench(monkeypatch)
     where, overrides = peaks.RUNS[run]
     case = Case.read(case_path(where), overrides)
-    wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, case.rates.processes)
+    wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, case.processes)
+    wanted += memory_estimate.copied(case.grid, case.chemistry, case.processes)
     assert wanted == pytest.approx(peaks.measured(where, overrides, backend), rel=0.15)
 
 
@@ -61,7 +62,7 @@ def test_the_peak_on_a_device_is_predicted_within_15_percent(monkeypatch, tmp_pa
     where, overrides = bench(monkeypatch).RUNS[run]
     case = Case.read(case_path(where), (*overrides, f"grid.spacing={spacing}"))
     Simulation(case, "cuda").run(tmp_path, quiet=True)
-    wanted = (memory_estimate.predicted(case.grid, case.chemistry, "cuda", case.rates.processes)
+    wanted = (memory_estimate.predicted(case.grid, case.chemistry, "cuda", case.processes)
               - memory_estimate.RULES["cuda"].base)
     assert wanted == pytest.approx(held.peak - before, rel=0.15)
 
@@ -166,6 +167,50 @@ def test_the_least_of_system_and_container_counts(tmp_path):
     (group / "memory.max").write_text("max\n")
     assert host_memory.free_memory(meminfo, group) == 8 * 2**30
     assert host_memory.free_memory(tmp_path / "no", tmp_path / "none") is None
+
+
+def test_limits_of_the_groups_above_count(tmp_path):
+    """A job of a batch system: 4 GB for its step, of which 1 is used, 3 GB for the job with 1.5."""
+    group, own = tmp_path / "cgroup", tmp_path / "own"
+    own.write_text("0::/job/step\n9:cpu,memory:/old\n")
+    for name, most, used in (("job", 3_000_000_000, 1_500_000_000), ("job/step", 4 * 10**9, 10**9)):
+        (group / name).mkdir(parents=True)
+        (group / name / "memory.max").write_text(f"{most}\n")
+        (group / name / "memory.current").write_text(f"{used}\n")
+        (group / name / "memory.stat").write_text("inactive_file 0\n")
+    assert host_memory.container(group, own) == [3 * 10**9, 1_500_000_000]
+    old = group / "memory" / "old"
+    old.mkdir(parents=True)
+    (old / "memory.limit_in_bytes").write_text("700\n")
+    (old / "memory.usage_in_bytes").write_text("900\n")
+    (old / "memory.stat").write_text("total_inactive_file 50\n")
+    assert min(host_memory.container(group, own)) == 0
+
+
+class Ranks:
+    """Communicator of ranks on the computers that it is told of, each with the same needs."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+
+    def allgather(self, value):
+        return [(node, *value[1:]) for node in self.nodes]
+
+
+@pytest.mark.parametrize("nodes, fits", [
+    ("a", True), ("ab", True), ("aa", True), ("aaa", False), ("abbb", False), ("abab", True)])
+def test_processes_of_one_computer_share_its_memory(tmp_path, monkeypatch, nodes, fits):
+    """Each needs 1, each computer has 2.5 free."""
+    case = Case.read(salt_case(tmp_path))
+    needed = memory_estimate.predicted(case.grid, case.chemistry, "numpy")
+    monkeypatch.setattr(Backend, "free_memory", lambda self: 2.5 * needed)
+    arguments = ("case", case.grid, case.chemistry, choose_backend("numpy"), (), Ranks(nodes))
+    if fits:
+        memory_estimate.require(*arguments)
+        return
+    with pytest.raises(memory_estimate.InsufficientMemory,
+                       match=f"216 voxels take 0.* GiB in 3 processes on {nodes[-1]} on backend"):
+        memory_estimate.require(*arguments)
 
 
 def test_a_limit_of_the_shell_counts(monkeypatch):

@@ -16,6 +16,7 @@ from helpers.salt_block import ORE, salt_case, simulation
 from ekm3d import Case, Simulation, open_results
 from ekm3d.backends.choose import choose_backend
 from ekm3d.cli.main import main
+from ekm3d.output import run_directory
 from ekm3d.output.background_writer import BackgroundWriter
 from ekm3d.output.run_directory import RunDirectory
 from ekm3d.output.vtkhdf import Snapshots
@@ -112,13 +113,14 @@ def test_the_next_snapshot_waits_for_the_one_before(tmp_path, monkeypatch):
     assert len(open_results(tmp_path / "out").times) == 2
 
 
-def fill_disk(monkeypatch, at):
-    """Leave no room on the disk for snapshot number `at`."""
+def fill_disk(monkeypatch, at, times=1000):
+    """Leave no room on the disk from snapshot number `at` on, for so many attempts."""
     append, count = Snapshots.append, [0]
+    monkeypatch.setattr(run_directory, "WAITS", (0.01, 0.02))
 
     def full(self, now, arrays):
         count[0] += 1
-        if count[0] == at:
+        if at <= count[0] < at + times:
             raise OSError(28, "No space left on device")
         append(self, now, arrays)
 
@@ -141,6 +143,17 @@ def test_a_full_disk_ends_the_run_with_its_reason(tmp_path, monkeypatch, capsys,
     assert "No space left" in (folder / "out" / "log.txt").read_text()
     assert len(open_results(folder / "out").times) == at - 1
     assert not (folder / "out" / "summary.json").exists()
+
+
+def test_a_snapshot_that_could_not_be_written_is_tried_again(tmp_path, monkeypatch, capsys):
+    """Twice in vain: all snapshots are there in the end, the summary counts the failures."""
+    folder = salt_case(tmp_path)
+    fill_disk(monkeypatch, 3, times=2)
+    assert main(["run", str(folder), "-o", HOUR, "-o", OFTEN, "--quiet", "--backend",
+                 "numpy"]) == 0
+    results = open_results(folder / "out")
+    assert len(results.times) == 7 and results.summary["failed_writes"] == 2
+    assert capsys.readouterr().err.count("it is tried again") == 1
 
 
 def test_a_failed_run_waits_for_its_writer_and_keeps_both_reasons(tmp_path, monkeypatch):

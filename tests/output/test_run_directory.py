@@ -12,7 +12,8 @@ from helpers.salt_block import ORE, salt_case, simulation
 from ekm3d import Case, Simulation, open_results
 from ekm3d.errors import OutputError
 from ekm3d.output import run_directory
-from ekm3d.output.run_directory import check_directory, table, write_atomically
+from ekm3d.output.failed_writes import write_atomically
+from ekm3d.output.run_directory import check_directory, table
 
 KEYS = ("time_h steps wall_s energy_kWh charge_C current_start_A current_end_A leachate_L "
         "recovery_REE removal_REE_mean impurity_mg_per_kg nh4_added_mol residual_N_mg_per_kg "

@@ -1,5 +1,6 @@
 """Ranks of one job: recognition of a launcher, start of MPI, and the end when a rank fails."""
 
+import shutil
 import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
@@ -182,3 +183,21 @@ def test_missing_mpi_is_reported_once(tmp_path):
                                     PYTHONPATH=str(tmp_path))
     assert (code, out) == (2, "")
     assert errors.count("2 processes were started, but MPI cannot be used: libmpi.so.12") == 1
+
+
+def test_processes_with_different_cases_are_told_before_the_first_step(tmp_path):
+    """Rank 1 reads a copy of the case with another voltage, as from the disk of its own computer.
+
+    Nothing is written; one message names the process.
+    """
+    one = salt_case(tmp_path)
+    other = tmp_path / "other"
+    shutil.copytree(one, other)
+    text = (other / "case.toml").read_text()
+    (other / "case.toml").write_text(text.replace('voltage = "20 V"', 'voltage = "21 V"'))
+    code, out, errors = mpi.script(3, (
+        "import os, sys\nfrom ekm3d.cli.main import main\n"
+        f"case = {str(one)!r} if os.environ['PMI_RANK'] != '1' else {str(other)!r}\n"
+        f"sys.exit(main(['run', case, '--out', {str(tmp_path / 'out')!r}, '--backend', 'numpy']))"))
+    assert code == 2 and errors.count("the processes hold different cases: 1 of 3") == 1, errors
+    assert "process 1 on" in errors and not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ from ekm3d.model.initial_state import neutral_totals
 
 C1 = Path(__file__).parents[1] / "data" / "c1"
 HOUR = 3600.0
+pytestmark = pytest.mark.usefixtures("quick_kernels")
 
 
 def column(n, *overrides):

@@ -105,6 +105,35 @@ def test_drain_never_admits_water(backend):
     assert flow.wells[2][1].sum() == pytest.approx(-1e-6, rel=1e-9)
 
 
+def test_a_drain_opens_again_where_a_pump_takes_less_than_it_seemed(backend):
+    """3e-8 m3/s enter; a pump at -20 m takes 1e-8 of them, the drain at 0 m the rest.
+
+    Unlimited, the pump would draw the ore below the drain, which then closes in the first round.
+    """
+    wells = (well("injection", box=((0.5, 0, 0), (0.6, 0.3, 0.2)), rate=3e-8),
+             well("drain", "anodes", head=0.0),
+             well("collector", "cathodes", head=-20.0, max_rate=1e-8))
+    _, flow, s = flow_cell(backend, wells)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    assert [flow.wells[n][1].sum() for n in (1, 2)] == pytest.approx([-2e-8, -1e-8], rel=1e-9)
+
+
+def test_one_of_two_drains_opens_again_beside_a_third_outlet(backend):
+    """As above, with a second drain that takes part of the water while the first one is closed.
+
+    By the heads: the first drain stands 0.1 m below the second, nearer to the injection.
+    """
+    wells = (well("injection", box=((0.5, 0, 0), (0.6, 0.3, 0.2)), rate=3e-8),
+             well("drain", "anodes", head=-0.1),
+             well("collector", "cathodes", head=-20.0, max_rate=1e-8),
+             well("head", box=((1.0, 0, 0), (1.1, 0.3, 0.2)), head=0.0))
+    _, flow, s = flow_cell(backend, wells)
+    flow.solve(s, DRIVE, np.zeros(12), np.ones(s.head.shape), 1.0)
+    taken = [flow.wells[n][1].sum() for n in range(4)]
+    assert taken[1] < -1e-9 and taken[2] == pytest.approx(-1e-8, rel=1e-9)
+    assert sum(taken) == pytest.approx(0.0, abs=1e-16)
+
+
 def test_inlet_is_limited_to_max_rate(backend):
     """A head of 100 m would push 100 times its supply: exactly max_rate enters."""
     wells = (well("head", "anodes", head=100.0, max_rate=6e-8),

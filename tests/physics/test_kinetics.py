@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import cuda_stand_in
+from helpers.quick_flags import QUICK
 from helpers.random_systems import with_exchangers
 from helpers.slow_voxels import chemistry, total_of, voxels
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from ekm3d.backends.choose import choose_backend
+from ekm3d.backends.cpp import CppBackend
 from ekm3d.backends.cuda import CudaBackend
 from ekm3d.chemistry.equilibrium import EquilibriumSolver, Sites
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
@@ -320,7 +322,7 @@ def there(request):
     """Backends with compiled code; "launched": as CUDA reads it, on the host."""
     try:
         return CudaBackend("test", cuda_stand_in) if request.param == "launched" else \
-            choose_backend("cpp")
+            CppBackend("test", QUICK)
     except BackendError as error:
         pytest.skip(str(error))
 

@@ -360,11 +360,21 @@ def test_drain_takes_the_salt_of_its_water_at_any_row(roles):
     wells = (well("injection", "c", rate=2e-9), well("drain", "a", head=0.0))
     block = cell(SALT, wells, [[3.0, 3.0], [0.0, 0.0]])
     block.fill(3.0, 3.0, tank=[3.0, 3.0])
-    drive = Drive(0, *roles, 0.0, 0.0, np.inf)
-    block.solve(drive)
+    block.solve(Drive(0, *roles, 0.0, 0.0, np.inf))
     block.prepare()
     np.testing.assert_allclose(block.gained, 0.0, atol=1e-16)
     np.testing.assert_allclose(block.transport.tank, [[6e-9, 0.0]] * 2, atol=1e-16)
+
+
+@pytest.mark.parametrize("out, into", [("a", "c"), ("c", "a")])
+def test_step_limit_of_a_voxel_that_is_drained(out, into):
+    """cfl theta V / q, without diffusion: water out of boundary face 0, or 1, counts once."""
+    wells = (well("injection", into, rate=2e-9), well("drain", out, head=0.0))
+    block = cell(SALT, wells, [[3.0, 3.0], [0.0, 0.0]], cells=(3, 1, 1), mobility=0.0)
+    block.fill(3.0, 3.0, tank=[3.0, 3.0])
+    block.solve(Drive(0, (), (), 0.0, 0.0, np.inf))
+    assert sorted(int(n) for place, _ in block.flow.wells for n in place.face) == [0, 1]
+    assert block.prepare() == pytest.approx(0.9 * 0.4 * block.grid.voxel_volume / 2e-9, rel=1e-9)
 
 
 @pytest.mark.parametrize("contact", ["diffusive", "advective"])

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from helpers import cuda_stand_in
 from helpers.case_files import ROOT
+from helpers.quick_flags import QUICK
 
 from ekm3d.backends import choose
 from ekm3d.backends.cpp import CppBackend
@@ -46,7 +47,7 @@ def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
     Nobody knows the seconds, so least() says 1 for all: GB/s is then the size in GB.
     """
     kernels = script("bench_kernels")
-    on = kernels.watched(CppBackend)("test")
+    on = kernels.watched(CppBackend)("test", QUICK)
     rows = cells(kernels.table(on, 0.5e-3, lambda call, before=None: call() or 1.0, 25, 16))[1:]
     every = {name for path in folder("kernels").rglob("*.cu")
              for name in kernel_names(path.read_text())}
@@ -62,7 +63,7 @@ def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
 def test_the_largest_call_of_a_kernel_is_the_one_that_is_kept(script):
     """Not the first, not the last; arguments as they were given."""
     kernels = script("bench_kernels")
-    on = kernels.watched(CppBackend)("test")
+    on = kernels.watched(CppBackend)("test", QUICK)
     bound = on.bind(update_solution)
     for n in (2, 5, 3):
         grid = Grid((n, n, n), (1.0, 1.0, 1.0))
@@ -217,7 +218,7 @@ def test_newton_is_timed_on_voxels_that_have_not_converged(script):
     A call on what the last one left does not: it extrapolates the same time once more.
     """
     kernels = script("bench_kernels")
-    on = kernels.watched(CppBackend)("test")
+    on = kernels.watched(CppBackend)("test", QUICK)
     efforts = []
 
     def least(call, before=None):

@@ -12,7 +12,7 @@ def script(monkeypatch, name):
 
 
 def test_the_table_is_up_to_date(monkeypatch):
-    """Run python scripts/tools/memory_table.py and commit ekm3d/memory.md if this fails."""
+    """Run python scripts/tools/all_tables.py and commit ekm3d/memory.md if this fails."""
     table = script(monkeypatch, "memory_table")
     pages = script(monkeypatch, "reference_tables")
     assert pages.main(["--check"], table.PAGE, {"arrays": table.arrays}) == 0

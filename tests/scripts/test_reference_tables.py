@@ -18,7 +18,7 @@ def script(monkeypatch):
 
 
 def test_tables_are_up_to_date(script):
-    """Run python scripts/tools/reference_tables.py and commit ekm3d/README.md if this fails."""
+    """Run python scripts/tools/all_tables.py and commit ekm3d/README.md if this fails."""
     assert script.main(["--check"]) == 0
 
 

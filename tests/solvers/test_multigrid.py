@@ -160,19 +160,19 @@ def test_sums_and_scaling_of_an_operator(host, rng, cells, scale):
     """Sums in float64, and the finest level in float32; units of any size."""
     grid = grid_of(cells)
     level = medium(rng, grid)
-    az, ay, ax = (face.astype(float) / scale for face in level.face)
+    face = level.face.astype(float) / scale
     b = level.coupling.astype(float) / scale
     rows = poisoned((2, 5, *grid.shape[:2], grid.segments))
-    multigrid.sum_coefficients(grid, ax, ay, az, b, rows[0])
-    host.bind(multigrid.sum_coefficients)(grid, ax, ay, az, b, rows[1])
+    multigrid.sum_coefficients(grid, face, b, rows[0])
+    host.bind(multigrid.sum_coefficients)(grid, face, b, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-14)
     active = level.inverse_diagonal[grid.inner] > 0
     assert np.array_equal(rows[0][4], by_segment(grid, 1.0 * active))
-    for n, a in enumerate((az, ay, ax, b)):
+    for n, a in enumerate((*face, b)):
         np.testing.assert_allclose(rows[0][n], by_segment(grid, a[grid.inner]), rtol=1e-14)
     for body in (multigrid.scale_operator, host.bind(multigrid.scale_operator)):
         scaled = [np.zeros_like(a) for a in level.operator]
-        body(grid, ax, ay, az, b, scale, *scaled)
+        body(grid, face, b, scale, *scaled)
         for a, given in zip(level.operator, scaled, strict=True):
             np.testing.assert_allclose(given, a, rtol=4 * EPS)
 
@@ -187,7 +187,7 @@ def test_small_cycle(host, rng, cells, start):
     grid = Grid(cells, (1.0, 1.0, 1.0))
     m = Multigrid(grid, host, Domain(grid))
     level = medium(rng, grid, closed=0.1)
-    m.set_operator(*(face.astype(float) for face in level.face[::-1]), level.coupling.astype(float))
+    m.set_operator(level.face.astype(float), level.coupling.astype(float))
     m.build_hierarchy()
     h = m.hierarchy
     first = h.levels[h.small]
@@ -210,12 +210,11 @@ def test_vector_work_of_conjugate_gradients(host, rng, cells):
     """Operator on a direction, and the updates: bodies agree to a few roundings of a term."""
     grid = grid_of(cells)
     level = medium(rng, grid)
-    ax, ay, az = (face.astype(float) for face in level.face[::-1])
-    b = level.coupling.astype(float)
+    face, b = level.face.astype(float), level.coupling.astype(float)
     p, z = vectors(rng, grid)
     f, x, r, Ap = (inner(grid, rng.normal(size=grid.shape)) for _ in range(4))
     for op, inputs, shapes in (
-            (elliptic.apply_to_direction, (ax, ay, az, b, p, r), ("v", "3 sums")),
+            (elliptic.apply_to_direction, (face, b, p, r), ("v", "3 sums")),
             (elliptic.residual, (f, Ap, level.inverse_diagonal, 0.3), ("v", "3 sums")),
             (elliptic.scale_residual, (r, 17.0), ("single",))):
         out = [[_output(grid, s) for s in shapes] for _ in range(2)]

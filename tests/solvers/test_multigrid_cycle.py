@@ -19,8 +19,8 @@ def solved(grid, backend, a, b, f, tolerance=1e-8):
     """Return (solver, x, true relative residual) from a zero start."""
     solver, x, Ax = (EllipticSolver(grid, backend, Domain(grid), tolerance),
                      np.zeros(grid.padded), np.zeros(grid.padded))
-    solver.solve(*a, b, f, x)
-    apply_operator(grid, *a, b, x, Ax)
+    solver.solve(a, b, f, x)
+    apply_operator(grid, a, b, x, Ax)
     active = padded(grid, np.ones(grid.shape)) * (solver.multigrid.finest.inverse_diagonal > 0)
     return solver, x, np.linalg.norm((f - Ax) * active) / np.linalg.norm(f * active)
 
@@ -54,14 +54,13 @@ def test_coarse_operator_of_a_uniform_medium_is_that_of_larger_voxels(backend):
     as the others. Half of every coarsened axis: the rest of the arrays stays zero.
     """
     grid = Grid((7, 8, 4), (1.0, 1.0, 1.0))
-    ones = [np.zeros(grid.padded) for _ in range(4)]
-    for axis, a in zip((2, 1, 0), ones, strict=False):
+    face, b = np.zeros((3, *grid.padded)), padded(grid, np.full(grid.shape, 0.01))
+    for axis, a in enumerate(face):
         index = [slice(None)] * 3
         index[axis] = slice(0, -1)
         a[grid.inner][tuple(index)] = 1.0
-    ones[3][grid.inner] = 0.01
     m = Multigrid(grid, backend, Domain(grid))
-    m.set_operator(*ones)
+    m.set_operator(face, b)
     m.build_hierarchy()
     unit = m.hierarchy.levels[0].face.max()
     coarse = m.hierarchy.levels[1]
@@ -71,8 +70,8 @@ def test_coarse_operator_of_a_uniform_medium_is_that_of_larger_voxels(backend):
     np.testing.assert_allclose(ky[coarse.grid.inner][:, :3, :3], 2.0, rtol=1e-6)
     np.testing.assert_allclose(ky[coarse.grid.inner][:, :3, 3], 1.0, rtol=1e-6)
     np.testing.assert_allclose(kz[coarse.grid.inner][0], [[2, 2, 2, 1]] * 4, rtol=1e-6)
-    for face, axis in ((kx, 2), (ky, 1), (kz, 0)):
-        assert not np.moveaxis(face[coarse.grid.inner], axis, 0)[-1].any()
+    for axis, k in enumerate((kz, ky, kx)):
+        assert not np.moveaxis(k[coarse.grid.inner], axis, 0)[-1].any()
     np.testing.assert_allclose(coarse.coupling[coarse.grid.inner][:, :, :3] / unit, 0.08, rtol=1e-6)
 
 
@@ -112,7 +111,7 @@ def test_preconditioner_is_symmetric_and_positive(backend, rng, cells, coupled):
     grid = Grid(cells, (1.0, 1.0, 1.0))
     a, _ = conductances(rng, grid, 1e2)
     m = Multigrid(grid, backend, Domain(grid))
-    m.set_operator(*a, couplings(rng, grid, 0.1 * coupled))
+    m.set_operator(a, couplings(rng, grid, 0.1 * coupled))
     m.build_hierarchy()
 
     def apply(v):
@@ -140,7 +139,7 @@ def test_preconditioner_is_exact_for_a_constant_with_weak_couplings(backend):
     grid = Grid((12, 11, 9), (1.0, 1.0, 1.0))
     a, _ = conductances(np.random.default_rng(77), grid, 1e2)
     m = Multigrid(grid, backend, Domain(grid))
-    m.set_operator(*a, padded(grid, np.full(grid.shape, 1e-9)))
+    m.set_operator(a, padded(grid, np.full(grid.shape, 1e-9)))
     m.build_hierarchy()
     m.finest.b[grid.inner] = m.finest.coupling[grid.inner]
     m.apply()
@@ -241,10 +240,11 @@ def test_v_cycle_takes_over_where_the_w_cycle_is_not_positive(backend):
     solver, _, residual = solved(grid, backend, a, np.zeros(grid.padded),
                                  padded(grid, f - f.mean()), 1e-6)
     assert not solver.multigrid.w_cycle and residual < 1.01e-6
-    ones = [padded(grid, np.ones(grid.shape))] * 4      # another problem begins with W again
-    solver.solve(*ones, ones[0], np.zeros(grid.padded), "head")
+    one = padded(grid, np.ones(grid.shape))             # another problem begins with W again
+    ones = np.array([one] * 3)
+    solver.solve(ones, one, one, np.zeros(grid.padded), "head")
     assert solver.multigrid.w_cycle
-    solver.solve(*ones, ones[0], np.zeros(grid.padded), "potential")
+    solver.solve(ones, one, one, np.zeros(grid.padded), "potential")
     assert not solver.multigrid.w_cycle
 
 
@@ -276,7 +276,7 @@ from helpers.elliptic_problems import ore
 grid = Grid((41, 37, 33), (1.0, 1.0, 1.0))
 a, b, f = ore(grid, np.exp(np.random.default_rng(91).normal(size=grid.shape)))
 x = np.zeros(grid.padded)
-EllipticSolver(grid, choose_backend("cpp"), Domain(grid), 1e-9).solve(*a, b, f, x)
+EllipticSolver(grid, choose_backend("cpp"), Domain(grid), 1e-9).solve(a, b, f, x)
 print(hashlib.sha256(x.tobytes()).hexdigest())
 """
 

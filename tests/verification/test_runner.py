@@ -7,9 +7,13 @@ from ekm3d.cli.verify import line
 from ekm3d.verification.judge import verify
 from ekm3d.verification.spec import Verification
 
-# Of eight junctions those with three ions and with a steep profile of an ion of charge 3.
+# Of eight junctions that with a steep profile of an ion of charge 3: three ions meet in c1, too. Of
+# the exchange column two grids with ideal activities; of the fronts those with HSO4- on two grids,
+# and steps of second order.
 SOME_STUDIES = {
-    "c4_junction_potential": ("HCl 10 to KCl 10", "LaCl3 10 to 1")}
+    "a_exchange_column": ("ideal",),
+    "c4_junction_potential": ("LaCl3 10 to 1",),
+    "e_electrolysis_fronts": ("with HSO4-", "splitting, second order")}
 # Processes that tests/physics compares with exact solutions, too; both take half a minute.
 SLOW = {*SOME_STUDIES, "dual_porosity", "slow_dissolution"}
 
@@ -34,7 +38,7 @@ def test_case_passes_on_its_quick_grids(name, quick_kernels):
 def test_some_studies_of_a_case_pass(name, tmp_path, quick_kernels):
     """Studies of a case that proves the same of many solutions; all are in the slow suite."""
     studies = SOME_STUDIES[name]
-    assert len(passing_outcomes(with_studies(name, tmp_path, studies))) == len(studies)
+    assert len(passing_outcomes(with_studies(name, tmp_path, studies))) >= len(studies)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -49,5 +53,5 @@ def test_case_states_reasons_and_sources(name):
 
 def test_two_processes_give_the_same_errors():
     """The runs of a case in two processes, in the order that the table needs."""
-    one, two = (next(verify([CASES["plates"]], jobs=jobs)) for jobs in (1, 2))
+    one, two = (next(verify([CASES["plates"]], backend="numpy", jobs=jobs)) for jobs in (1, 2))
     assert [o.errors for o in one] == [o.errors for o in two]

@@ -1,0 +1,1 @@
+"""Interfaces by which other programs drive a run."""

@@ -1,0 +1,95 @@
+"""Electrodes, wells and points of a case as files that ParaView shows beside the block.
+
+    electrodes.vtp    boxes as the case gives them; strip and row by number and name
+    wells.vtp         boxes of wells that have one of their own
+    points.vtp        sampling points and probes
+
+Format: VTK XML PolyData, in text.
+"""
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+GEOMETRY_FILES = ELECTRODES, WELLS, POINTS = "electrodes.vtp", "wells.vtp", "points.vtp"
+CORNERS = np.array([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
+QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
+Values = Mapping[str, Sequence[int] | Sequence[str]]      # name -> a number or text per shape
+
+
+def write_geometry(directory: Path, case: Any) -> None:
+    """Write the files of a case (electrodes, wells, sampling, probes).
+
+    One that would be empty is not written. OSError where they cannot be.
+    """
+    strips = [(box, r + 1, f"{row.name}.{n + 1}", row.name)
+              for r, row in enumerate(case.electrodes.rows) for n, box in enumerate(row.boxes)]
+    boxed = [well for well in case.wells if well.box is not None]
+    points = [*((p, 0) for p in case.sampling), *((p, 1) for p in case.probes)]
+    numbers = [*range(1, len(strips) + 1)]
+    for name, tree in (
+            (ELECTRODES, _boxes([box for box, *_ in strips], {
+                "row": [row for _, row, _, _ in strips], "strip": numbers,
+                "name": [name for _, _, name, _ in strips],
+                "row_name": [row for *_, row in strips]})),
+            (WELLS, _boxes([well.box for well in boxed], {
+                "name": [well.name for well in boxed], "kind": [well.kind for well in boxed]})),
+            (POINTS, _points([p.position for p, _ in points], {
+                "name": [p.name for p, _ in points], "probe": [probe for _, probe in points]}))):
+        path = directory / name
+        path.unlink(missing_ok=True)
+        if tree is not None:
+            draft = path.with_name(f".{name}.{os.getpid()}")
+            draft.write_text('<?xml version="1.0"?>\n' + ET.tostring(tree, "unicode"), "utf-8")
+            os.replace(draft, path)
+
+
+def _boxes(boxes: Sequence, values: Values) -> ET.Element | None:
+    """Surfaces of boxes ((x0, y0, z0), (x1, y1, z1)), with values for each."""
+    ends = [np.array(box, float) for box in boxes]
+    points = [low + CORNERS * (high - low) for low, high in ends]
+    cells = [8 * n + np.array(quad) for n in range(len(boxes)) for quad in QUADS]
+    return _poly_data(points, "Polys", cells, values, repeat=len(QUADS))
+
+
+def _points(places: Sequence, values: Values) -> ET.Element | None:
+    """Single points, with values for each."""
+    cells = [np.array([n]) for n in range(len(places))]
+    return _poly_data([np.array([p], float) for p in places], "Verts", cells, values, repeat=1)
+
+
+def _poly_data(points: Sequence[np.ndarray], kind: str, cells: Sequence[np.ndarray],
+               values: Values, repeat: int) -> ET.Element | None:
+    """PolyData of cells of a kind with `repeat` cells for every value; None without points."""
+    if not points:
+        return None
+    places = np.concatenate(points)
+    root = ET.Element("VTKFile", type="PolyData", version="0.1")
+    piece = ET.SubElement(ET.SubElement(root, "PolyData"), "Piece", {
+        "NumberOfPoints": str(len(places)), f"NumberOf{kind}": str(len(cells))})
+    _array(ET.SubElement(piece, "Points"), "Float64", "points", places.ravel().tolist(), 3)
+    group = ET.SubElement(piece, kind)
+    _array(group, "Int64", "connectivity", np.concatenate(cells).tolist())
+    _array(group, "Int64", "offsets", np.cumsum([len(cell) for cell in cells]).tolist())
+    data = ET.SubElement(piece, "CellData")
+    for name, column in values.items():
+        texts = [str(value) for value in column for _ in range(repeat)]
+        if isinstance(column[0], str):
+            _array(data, "String", name, [byte for text in texts for byte in (*text.encode(), 0)],
+                   count=len(texts))
+        else:
+            _array(data, "Int32", name, map(int, texts))
+    return root
+
+
+def _array(parent: ET.Element, kind: str, name: str, numbers: Iterable, components: int = 1,
+           count: int | None = None) -> None:
+    """Add a DataArray; count: of the texts whose bytes the numbers are."""
+    about = {"type": kind, "Name": name, "NumberOfComponents": str(components), "format": "ascii"}
+    if count is not None:
+        about["NumberOfTuples"] = str(count)
+    ET.SubElement(parent, "DataArray", about).text = " ".join(map(repr, numbers))
