@@ -73,6 +73,9 @@ WORDS: dict[str, Entry] = {
     "charge_balance_max": Entry(BALANCES, "net charge, worst voxel"),
     "faraday_error": Entry(BALANCES, "Faraday's law, acid and base made against charge passed"),
     "water_balance_max": Entry(BALANCES, "water, worst voxel"),
+    "energy_error_max": Entry(BALANCES, "energy, supply against heat and work"),
+    "repeated_steps": Entry(BALANCES, "steps that were repeated, shorter"),
+    "failed_writes": Entry(BALANCES, "writes that failed"),
     "audit_warnings": Entry(BALANCES, "warnings of the audits"),
 }
 # Keys of the first lines, and a text of its own.

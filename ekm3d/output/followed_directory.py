@@ -15,7 +15,7 @@ class FollowedDirectory:
         try:
             self.number = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         except PermissionError:             # Windows opens no directories
-            if os.name == "posix":
+            if hasattr(os, "O_DIRECTORY"):
                 raise
             self.number = -1
         found = path.stat() if self.number < 0 else os.fstat(self.number)

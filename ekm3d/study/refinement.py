@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 
 SAFETY = 1.25
 ORDERS = (0.05, 12.0)       # the range in which an order is looked for
+ROUNDING = 1e-9             # share of a value below which differences are those of the solvers
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def refine(widths: Sequence[float], found: Sequence[float]) -> Refinement:
         return Refinement(remark="three grids give an order; there are fewer")
     (h1, f1), (h2, f2), (h3, f3) = pairs[:3]
     fine, coarse = f2 - f1, f3 - f2
-    if fine == 0.0 and coarse == 0.0:
+    if max(abs(fine), abs(coarse)) <= ROUNDING * abs(f1):
         return Refinement(limit=f1, error=0.0, remark="the same on all grids")
     if fine == 0.0 or coarse / fine <= 0.0:
         return Refinement(remark="not monotone: these grids show no order")

@@ -18,7 +18,7 @@ LACKING_MODULES = {"windows": ("resource", "fcntl", "pwd", "grp", "termios", "tt
                    "macos": ()}
 LACKING_CALLS = {"windows": ("sched_getaffinity", "pread", "pwrite", "killpg", "sysconf", "getuid",
                              "geteuid", "fork", "register_at_fork", "uname", "getpgid", "setsid",
-                             "statvfs", "mkfifo", "posix_fallocate", "posix_fadvise", "fchmod",
+                             "mkfifo", "posix_fallocate", "posix_fadvise", "fchmod",
                              "chown", "getloadavg", "O_NONBLOCK", "O_CLOEXEC", "O_DIRECTORY"),
                  "macos": ("sched_getaffinity", "posix_fadvise")}
 LACKING_SIGNALS = {"windows": ("SIGUSR1", "SIGUSR2", "SIGHUP", "SIGKILL", "SIGALRM", "SIGPIPE"),
