@@ -92,7 +92,7 @@ def test_the_version_is_stated_once():
 
 
 def test_the_metadata_is_complete():
-    """What an index shows of a package."""
+    """All that an index shows of a package."""
     about = SETUP["metadata"]
     assert {"description", "long_description", "author", "license", "keywords", "project_urls",
             "classifiers"} <= set(about)

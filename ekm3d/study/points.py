@@ -42,7 +42,7 @@ class Point:
 
     @property
     def overrides(self) -> list[str]:
-        """What `ekm3d run` is given with -o."""
+        """Values that `ekm3d run` is given with -o."""
         return [f"{key}={value.text}" for key, value in self.values]
 
     @property

@@ -31,7 +31,7 @@ GREATEST = 1 << 27      # bytes of a file whose contents are compared; of larger
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of a run; summary: {} and a reason where it has failed."""
+    """End of a run; summary: {} and a reason where it has failed."""
 
     point: Point
     directory: Path
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the runs of a study are made; threads: of each, 0 as the environment says."""
+    """Plan of a study; threads: of each run, 0 as the environment says."""
 
     case: Path
     out: Path

@@ -37,7 +37,7 @@ def test_text_for_people_has_no_quotes():
 @pytest.mark.parametrize("value", [1, 2.5, True, "x", 'quo"te, \\ and \u03b1',
                                    ["1 cm", 2, [3.0]], {"on": "1 s", "b c": [1, {"d": False}]}])
 def test_items_of_a_list_reach_the_case_as_they_are(value):
-    """What `toml` writes is read by `-o` as the same value."""
+    """The text of `toml` is read by `-o` as the same value."""
     assert load("", [f"a={toml(value)}"])[0] == {"a": value}
 
 
