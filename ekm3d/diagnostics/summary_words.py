@@ -118,8 +118,11 @@ def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     if all(isinstance(summary.get(key), (int, float)) for key in HEAD[1:7]):
         yield (f"  {summary['time_h']:g} h in {summary['steps']} steps, "
                f"{number(summary['wall_s'])} s of computing")
-        yield (f"  {number(summary['ore_m3'])} m3 of ore, {number(summary['ore_kg'], 1e-3)} t dry, "
-               f"in {summary['cells']} voxels")
+        small = summary["ore_m3"] < 0.1
+        volume, mass = ("l", "kg") if small else ("m3", "t")
+        factors = (1e3, 1.0) if small else (1.0, 1e-3)
+        yield (f"  {number(summary['ore_m3'], factors[0])} {volume} of ore, "
+               f"{number(summary['ore_kg'], factors[1])} {mass} dry, in {summary['cells']} voxels")
     if summary.get("warning"):
         yield f"  warning: {summary['warning']}"
 

@@ -26,6 +26,9 @@ from ekm3d.study.points import Point
 
 STUDY_FILE, RUNS = "study.json", "runs"
 READ_BY_CASES = (".toml", ".csv", ".dat", ".npy", ".h5", ".hdf5", ".hdf", ".vtkhdf")
+# The command line, found where this process has found it, in a bare checkout too.
+START = "import sys; sys.path.append(sys.argv.pop(1)); from ekm3d.cli.main import main; \
+sys.exit(main())"
 GREATEST = 1 << 27      # bytes of a file whose contents are compared; of larger ones the size
 
 
@@ -129,8 +132,8 @@ def _run(plan: Plan, point: Point, running: set[subprocess.Popen]) -> Outcome:
     if done:
         return Outcome(point, directory, done, kept=True)
     log = directory.with_name(directory.name + ".log")
-    command = [sys.executable, "-m", "ekm3d", "run", str(plan.case), "--out", str(directory),
-               "--quiet", "--backend", plan.backend,
+    command = [sys.executable, "-c", START, str(Path(__file__).resolve().parents[2]), "run", str(plan.case), "--out",
+               str(directory), "--quiet", "--backend", plan.backend,
                *(["--force"] if plan.force else ["--resume", "auto"])]
     for override in point.overrides:
         command += ["-o", override]

@@ -59,6 +59,8 @@ def test_the_table_is_grouped_and_holds_every_value():
     lines = table(facts).splitlines()
     assert lines[:4] == ["A run", "  264 h in 528 steps, 26.29 s of computing",
                          "  5.901 m3 of ore, 8.851 t dry, in 6000 voxels", "  warning: too salty"]
+    assert "  5.9 l of ore, 8.851 kg dry, in 6000 voxels" in table(
+        {**facts, "ore_m3": 0.0059, "ore_kg": 8.8515})
     heads = [line for line in lines[4:] if line and line[0] != " "]
     assert heads == ["What came out", "Purity", "Energy and current", OTHER]
     shown = {" ".join(line.split()) for line in lines}
