@@ -132,8 +132,8 @@ def _run(plan: Plan, point: Point, running: set[subprocess.Popen]) -> Outcome:
     if done:
         return Outcome(point, directory, done, kept=True)
     log = directory.with_name(directory.name + ".log")
-    command = [sys.executable, "-c", START, str(Path(__file__).resolve().parents[2]), "run", str(plan.case), "--out",
-               str(directory), "--quiet", "--backend", plan.backend,
+    command = [sys.executable, "-c", START, str(Path(__file__).resolve().parents[2]), "run",
+               str(plan.case), "--out", str(directory), "--quiet", "--backend", plan.backend,
                *(["--force"] if plan.force else ["--resume", "auto"])]
     for override in point.overrides:
         command += ["-o", override]
