@@ -47,7 +47,7 @@ def clean_environment(**more):
 def copy(tmp_path_factory):
     """A copy of the tree as a clone has it, with the results of an earlier run inside."""
     target = tmp_path_factory.mktemp("clone") / "ekm3d"
-    skip = shutil.ignore_patterns(".*", "build", "out", "study", "*.egg-info", "__pycache__")
+    skip = shutil.ignore_patterns(".*", "build", "out", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, target, ignore=skip)
     results = target / "cases" / "field_block" / "out"
     results.mkdir()

@@ -323,12 +323,14 @@ class ProbeEntry(Table):
 
 
 class OutputEntry(Table):
-    """[output]: intervals [s] and mode of the files written."""
+    """[output]: intervals [s], mode and contents of the files written."""
 
     snapshot_every: Interval = 43200.0
     series_every: Interval = 3600.0
     mode: Literal["gathered", "per-rank"] = "gathered"      # one file, or one of each process
     checkpoint: Interval | None = None                      # None: no checkpoints
+    fields: list[str] = ["*"]                               # names of fields, or patterns of names
+    precision: Literal["float32", "float64"] = "float32"    # of the fields of snapshots
 
 
 class StartEntry(Table):

@@ -4,16 +4,21 @@ Computed one after the other on the device, so that memory is needed for a few o
 is one entry of `static_fields` or `dynamic_fields`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import partial
 
 import numpy as np
 
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
+from ekm3d.errors import InputError
 from ekm3d.grid.grid import Array
 from ekm3d.grid.stencil import above, below, ends, faces, flat
+from ekm3d.quoting import quoted
 from ekm3d.state import clay_stores, mineral_stores, stores
+from ekm3d.suggest import suggest
 
 MG = 1e6     # mg per kg
 ROCK = {     # properties that a medium may change, by their attribute of the ore and of the rock
@@ -80,14 +85,30 @@ def dynamic_fields(sim: FieldView) -> Fields:
     return fields
 
 
-def snapshot(sim: FieldView) -> Iterator[tuple[str, Array]]:
-    """Yield (name, array) of every dynamic field now, one after the other, on the device.
+def written_fields(sim: FieldView) -> list[OutputField]:
+    """Fields that the case wants in its snapshots; InputError for a pattern without any."""
+    fields, wanted = list(dynamic_fields(sim)), sim.case.output
+    names = [field.name for field in fields]
+    for pattern in wanted.fields:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InputError(f"output.fields: {quoted(pattern)} is the name of no field"
+                             f"{suggest(pattern, names)}")
+    return [replace(field, precision=wanted.precision) for field in fields
+            if any(fnmatchcase(field.name, pattern) for pattern in wanted.fields)]
+
+
+def snapshot(sim: FieldView, names: Container[str] | None = None) -> Iterator[tuple[str, Array]]:
+    """Yield (name, array) of dynamic fields now, one after the other, on the device.
+
+    names: of the fields, by default all.
 
     NaN inside electrodes, where a 0 would look like leached ore; their potential is that of the
     metal.
     """
     metal = ~in_ore(sim)
     for field, computed in dynamic_fields(sim).items():
+        if names is not None and field.name not in names:
+            continue
         values = computed()
         if field.name != "phi":
             values = values + 0.0                    # a copy: the state's own arrays stay

@@ -13,6 +13,7 @@ class OutputField:
     unit: str
     meaning: str
     components: int = 1     # 3 for a vector
+    precision: str = "float32"
 
     def shape(self, grid: Grid) -> tuple[int, ...]:
         """Shape of its array on a grid."""

@@ -54,6 +54,7 @@ class FieldView(StateView, Protocol):
     """State with the fluxes that voxel fields are derived from."""
 
     ore: Any                    # properties of the ore, as the case gives them, on this rank
+    case: Any                   # output
     contacts: BoundaryFaces
     potential: Potential
     flow: Flow

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.constants import HOUR
-from ekm3d.diagnostics.derived_fields import snapshot
+from ekm3d.diagnostics.derived_fields import snapshot, written_fields
 from ekm3d.model import memory_estimate
 from ekm3d.output.intervals import Interval
 from ekm3d.output.vtkhdf import compressed_bytes
@@ -117,7 +117,9 @@ def _pieces(length, dt, cuts):
 
 def _snapshot_bytes(sim):
     """Bytes of a snapshot of the block as it is now, compressed, and the number of its fields."""
-    sizes = [compressed_bytes(sim.backend.to_numpy(array)) for _, array in snapshot(sim)]
+    precision = {field.name: field.precision for field in written_fields(sim)}
+    sizes = [compressed_bytes(sim.backend.to_numpy(array), precision[name])
+             for name, array in snapshot(sim, precision)]
     return float(sum(sizes)), len(sizes)
 
 

@@ -22,7 +22,7 @@ from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.nonreactive import NonReactive
 from ekm3d.diagnostics.balances import Balances
 from ekm3d.diagnostics.boundary_values import BoundaryValues
-from ekm3d.diagnostics.derived_fields import snapshot
+from ekm3d.diagnostics.derived_fields import snapshot, written_fields
 from ekm3d.errors import PlanError
 from ekm3d.grid.grid import GHOST
 from ekm3d.model import earlier_run, loop, memory_estimate
@@ -65,7 +65,8 @@ class Simulation:
         """case: a Case; backend: "auto", "numpy", "cpp", "cuda", or one that was chosen before;
         team: of `parallel.team.join`.
 
-        BackendError if the backend cannot run, InsufficientMemory if the run would not fit.
+        BackendError if the backend cannot run, InsufficientMemory if the run would not fit,
+        InputError for output.fields that there are not.
         """
         self.case, self.chem, self.backend = case, case.chemistry, choose_backend(backend)
         self.domain = domain_of(case.grid, self.backend, team.comm)
@@ -83,6 +84,7 @@ class Simulation:
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
         self._wanted = self._feedback = case.schedule.fixed_step or case.schedule.max_step
         self.longest, self.tried = np.inf, 0.0
+        written_fields(self)                    # refuses names that are no fields
 
     # ---- set-up ----
 

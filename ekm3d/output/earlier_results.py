@@ -16,11 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ekm3d.output import checkpoints
+from ekm3d.output.geometry import GEOMETRY_FILES
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
 from ekm3d.output.vtkhdf_per_rank import box_files, remove_boxes
+from ekm3d.output.xdmf import XDMF_SUFFIX
 
 ASIDE, MOVING, LOG_FILE = ".replaced", ".replaced.moving", "log.txt"
-FILES = (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE, FIELDS_FILE)
+FILES = (SUMMARY_FILE, SERIES_FILE, STATUS_FILE, LOG_FILE, FIELDS_FILE,
+         Path(FIELDS_FILE).with_suffix(XDMF_SUFFIX).name, *GEOMETRY_FILES)
 
 
 def _results(path: Path) -> Iterator[Path]:

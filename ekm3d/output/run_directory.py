@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.diagnostics.derived_fields import dynamic_fields, snapshot, static_fields
+from ekm3d.diagnostics.derived_fields import snapshot, static_fields, written_fields
 from ekm3d.errors import ConvergenceError, OutputError
 from ekm3d.output import earlier_results
 from ekm3d.output.background_writer import BackgroundWriter
@@ -27,11 +27,13 @@ from ekm3d.output.console import tell
 from ekm3d.output.directory_check import check_directory
 from ekm3d.output.failed_writes import WAITS, FailedWrites, append, write_atomically
 from ekm3d.output.followed_directory import FollowedDirectory
+from ekm3d.output.geometry import write_geometry
 from ekm3d.output.provenance import now, write_end, write_provenance
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
 from ekm3d.output.run_lock import RunLock, mark
 from ekm3d.output.run_owner import claim, is_claimed, owner, release
 from ekm3d.output.vtkhdf_per_rank import snapshots
+from ekm3d.output.xdmf import XdmfFile
 
 LOG_FILE = earlier_results.LOG_FILE
 Simulation = Any            # of `model`, on a higher floor
@@ -102,11 +104,12 @@ class NonRootOutput:
     def __init__(self, sim: Simulation, path: Path, kept: Position | None = None) -> None:
         self.sim, self.folder = sim, FollowedDirectory(path)
         self.failures, self.grown = FailedWrites(), 0
-        fields = list(dynamic_fields(sim))
+        fields = written_fields(sim)
         self.snapshots = snapshots(path / FIELDS_FILE, sim.domain, static_fields(sim), fields,
                                    sim.case.output.mode, kept=kept.snapshots if kept else None)
         self.writer, self.last_snapshot = BackgroundWriter(), -math.inf
-        self.copies = {field.name: sim.backend.host_buffer(field.shape(sim.grid), np.float32)
+        self.copies = {field.name: sim.backend.host_buffer(
+            field.shape(sim.grid), np.dtype(field.precision))
                        for field in fields}
 
     @property
@@ -128,7 +131,7 @@ class NonRootOutput:
         WriteError, also of the last snapshot, where it could not be written.
         """
         self.finish_snapshot()
-        for name, array in snapshot(self.sim):
+        for name, array in snapshot(self.sim, self.copies):
             self.sim.backend.copy_to_host_async(array, self.copies[name])
             del array                # before the next one is made
         self.last_snapshot = self.sim.state.time
@@ -253,6 +256,8 @@ class RunDirectory(NonRootOutput):
     def _begin(self, sim: Simulation, path: Path, kept: Position | None) -> None:
         """Create the files, or open those that there are, and describe the run in them."""
         super().__init__(sim, path, kept)
+        self.xdmf = XdmfFile(path / FIELDS_FILE)
+        write_geometry(path, sim.case)
         (path / SUMMARY_FILE).unlink(missing_ok=True)
         write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started)
         self.log(f"resumed {now()}, backend {sim.backend}\n" if kept else
@@ -263,6 +268,15 @@ class RunDirectory(NonRootOutput):
         for line in sim.case.warnings:
             self.log(f"warning: {line}")
         self.status("running")
+
+    def finish_snapshot(self) -> None:
+        super().finish_snapshot()
+        try:
+            self.xdmf.move(self.path / FIELDS_FILE)
+            self.xdmf.update(self.snapshots.rows)
+        except OSError as error:
+            self.failures.note(self.xdmf.path.name, error, "it is tried again with the next "
+                               "snapshot")
 
     def position(self) -> dict[str, Any]:
         series = self.path / SERIES_FILE

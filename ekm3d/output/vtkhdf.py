@@ -39,9 +39,9 @@ def single_slab(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 class Snapshots:
     """Writer of the block at chosen times to one file.
 
-    fields: the OutputFields of `append`, stored as float32. static: {OutputField: array} stored
-    once, as float32, integers as int32, masks as bytes. Arrays have the shape grid.shape, vectors
-    grid.shape + (3,). The file appears under its name only when it is complete.
+    fields: the OutputFields of `append`, stored in their precision. static: {OutputField: array}
+    stored once, as float32, integers as int32, masks as bytes. Arrays have the shape grid.shape,
+    vectors grid.shape + (3,). The file appears under its name only when it is complete.
 
     slabs: gathers the layers of the whole grid on this rank where arrays cover a part of it; it
     yields (first layer, layers) of an array from below upwards. communicates: True if `append`
@@ -75,7 +75,7 @@ class Snapshots:
                     array = with_shape(field, as_stored(array), self.local_grid)
                     self._write(_create_dataset(file, grid, field, array.dtype, rows=1), 0, array)
                 for field in fields:
-                    _create_dataset(file, grid, field, np.dtype("f4"), rows=0)
+                    _create_dataset(file, grid, field, np.dtype(field.precision), rows=0)
             self._rename(draft)
         finally:
             draft.unlink(missing_ok=True)
@@ -150,7 +150,7 @@ class Snapshots:
 
 def declared_arrays(file_name: str, fields: Mapping[str, OutputField],
                     arrays: Mapping[str, Any], grid: Grid) -> dict[str, np.ndarray]:
-    """Return {name: float32 array} in the order of `fields`.
+    """Return {name: array of the field's precision} in the order of `fields`.
 
     ValueError where `arrays` has other names or shapes.
     """
@@ -158,7 +158,7 @@ def declared_arrays(file_name: str, fields: Mapping[str, OutputField],
     if given != declared:
         raise ValueError(f"{file_name}: a snapshot without {sorted(declared - given)} and "
                          f"with the undeclared {sorted(given - declared)}")
-    return {name: with_shape(field, np.asarray(arrays[name], "f4"), grid)
+    return {name: with_shape(field, np.asarray(arrays[name], field.precision), grid)
             for name, field in fields.items()}
 
 
@@ -197,11 +197,11 @@ def _create_dataset(file: h5py.File, grid: Grid, field: OutputField, dtype: np.d
     return data
 
 
-def compressed_bytes(array: np.ndarray) -> int:
+def compressed_bytes(array: np.ndarray, precision: str = "float32") -> int:
     """Return the bytes of a field (nz, ny, nx) or (nz, ny, nx, 3) as a file would hold it."""
     chunk = tuple(min(a, b) for a, b in zip(CHUNK, array.shape, strict=False))
     with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
-        data = file.create_dataset("x", data=np.asarray(array, "f4"), chunks=(
+        data = file.create_dataset("x", data=np.asarray(array, precision), chunks=(
             *chunk, *array.shape[3:]), compression="gzip", compression_opts=1, shuffle=True)
         return int(data.id.get_storage_size())
 

@@ -187,7 +187,7 @@ class PerRankFiles:
                 for field, dtype in self.static.items():
                     self._add_virtual(file, field, dtype, 1, [0] * rows)
                 for field in self.fields:
-                    self._add_virtual(file, field, np.dtype("f4"), rows, range(rows))
+                    self._add_virtual(file, field, np.dtype(field.precision), rows, range(rows))
                 steps = file["VTKHDF/Steps"]
                 steps["Values"].resize((rows,))
                 steps["Values"][:] = self.times

@@ -28,11 +28,21 @@ class XdmfFile:
     """Description of a file of snapshots, written anew beside it as the snapshots become more."""
 
     def __init__(self, fields: Path) -> None:
-        self.fields, self.path = fields, fields.with_suffix(XDMF_SUFFIX)
         self.steps: list[str] = []                      # the text of every step
+        self.written = -1                               # number of steps in the file
+        self.move(fields)
 
-    def update(self) -> None:
-        """Describe what the file of snapshots holds now; OSError where it cannot be written."""
+    def move(self, fields: Path) -> None:
+        """Go on with the files at another path, where their directory has been moved to."""
+        self.fields, self.path = fields, fields.with_suffix(XDMF_SUFFIX)
+
+    def update(self, snapshots: int | None = None) -> None:
+        """Describe what the file of snapshots holds now; OSError where it cannot be written.
+
+        snapshots: their number; nothing is done where so many are described already.
+        """
+        if snapshots == self.written:
+            return
         with opened(self.fields) as file:
             image = file["VTKHDF"]
             count = int(image["Steps"].attrs["NSteps"])
@@ -41,6 +51,7 @@ class XdmfFile:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         draft.write_text("\n".join([HEAD, *self.steps, TAIL]), "utf-8")
         os.replace(draft, self.path)
+        self.written = len(self.steps)
 
 
 def _grid(file_name: str, image: h5py.Group, n: int) -> ET.Element:

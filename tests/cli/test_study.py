@@ -69,8 +69,9 @@ def test_a_case_that_has_changed_is_refused(study, capsys):
 def test_refinement_of_the_grid(tmp_path, capsys):
     """Three grids: their order and limit are told; the picture is there."""
     case = salt_case(tmp_path)
-    code, text, _ = call(capsys, "study", case, "--grid", "20 cm, 10 cm, 5 cm", *SHORT[2:],
-                         "-o", SHORT[1], "--show", "charge_C,energy_kWh", "--out", tmp_path / "s")
+    grids = ", ".join(f'["{x} cm", "15 cm", "40 cm"]' for x in (10, 5, 2.5))
+    code, text, _ = call(capsys, "study", case, "--grid", f"[{grids}]", *SHORT,
+                         "--show", "charge_C,energy_kWh", "--out", tmp_path / "s")
     assert code == 0 and "Refinement of the grid" in text and "study.png" in text
     facts = json.loads((tmp_path / "s" / "study.json").read_text(encoding="utf-8"))
     assert len(facts["runs"]) == 3

@@ -59,7 +59,8 @@ def imitate(system):
     def checked_os_open(path, *words, **options):
         if foreign(path):
             raise FileNotFoundError(2, "there is no such file on this system", str(path))
-        if system == "windows" and os.path.isdir(path):
+        ours = str(sys._getframe(1).f_globals.get("__name__")).startswith("ekm3d")
+        if system == "windows" and ours and os.path.isdir(path):
             raise PermissionError(13, "Permission denied", str(path))
         return plain_os_open(path, *words, **options)
 

@@ -1,0 +1,42 @@
+"""ParaView script: run by the ParaView of the system, where there is one, without a display."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers.case_files import ROOT
+
+from ekm3d.output.geometry import write_geometry
+from ekm3d.output.xdmf import XdmfFile
+
+SCREEN = "-screen 0 1400x900x24"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pvpython") or not shutil.which("xvfb-run"),
+                    reason="pvpython or xvfb-run is missing (Debian: python3-paraview, xvfb)")
+def test_a_run_is_shown(tmp_path):
+    """A picture in which ore, surfaces and electrodes are seen: hundreds of colours, not one."""
+    from ekm3d import Case
+    from ekm3d.output.results import FIELDS_FILE
+    out = tmp_path / "out"
+    subprocess.run([sys.executable, "-m", "ekm3d", "run", ROOT / "cases" / "field_block", "--quiet",
+                    "--out", out, "-o", "grid.spacing=25 cm", "-o", "schedule.stage.0.duration=6 h",
+                    "-o", "schedule.stage.1.duration=1 h"], check=True, timeout=600)
+    XdmfFile(out / FIELDS_FILE).update()
+    write_geometry(out, Case.read(ROOT / "cases" / "field_block"))
+    picture = tmp_path / "show.png"
+    for attempt in range(3):                # the display of a busy machine may come too late
+        done = subprocess.run(
+            ["xvfb-run", "-a", "-w", "10", "-n", str(150 + attempt), "-s", SCREEN, "pvpython",
+             ROOT / "scripts" / "paraview" / "show.py", out, "--time", "6", "--png", picture],
+            capture_output=True, text=True, timeout=600)
+        if done.returncode == 0:
+            break
+    assert picture.exists(), done.stdout + done.stderr
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pixels = (255 * pyplot.imread(picture)[..., :3]).astype(int).reshape(-1, 3)
+    assert len(np.unique(pixels, axis=0)) > 200
+    assert "Skipping" not in done.stdout + done.stderr
