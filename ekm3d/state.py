@@ -27,7 +27,8 @@ class Field:
     process: str = ""         # one of PROCESSES, without which there is no such field; "": always
 
 
-KINETICS, SLOW_SITES, IMMOBILE = PROCESSES = "kinetic minerals", "slow sites", "immobile water"
+KINETICS, SLOW_SITES, IMMOBILE, UNSATURATED = PROCESSES = (
+    "kinetic minerals", "slow sites", "immobile water", "unsaturated water")
 
 FIELDS = {
     "totals_at_last_solve": Field(
@@ -101,6 +102,18 @@ FIELDS = {
     "phi_trend": Field("V", "change of phi in its last solution, the direction of the next guess"),
     "head": Field("m", "hydraulic head"),
     "head_trend": Field("m", "change of head in its last solution, likewise"),
+    "water_content": Field(
+        "1", "water per volume of rock, with that of specific storage", process=UNSATURATED
+    ),
+    "elastic_water": Field(
+        "1", "the part of it in specific storage", process=UNSATURATED
+    ),
+    "water_rate": Field(
+        "1/s", "change of the water content in the last sub-step", process=UNSATURATED
+    ),
+    "water_at_last_solve": Field(
+        "1", "moving water content at a voxel's last equilibrium", process=UNSATURATED
+    ),
     "catholyte_totals": Field(
         "mol", "component totals in the catholyte of each strip", "components", "strips"
     ),
@@ -159,7 +172,8 @@ class State:
         PROCESSES, those that take part."""
         self.time, self.step, self.weighted_sum = 0.0, 0, backend.weighted_sum
         self.leachate_volume = self.drained_volume = self.injected_volume = 0.0     # m3
-        self.fields = fields_of(processes)
+        self.next_substep = 1e30        # s, of unsaturated water
+        self.fields, self.processes = fields_of(processes), tuple(processes)
         for name, field in self.fields.items():
             lead = (counts[field.axis],) if field.axis else ()
             if field.last_of:
@@ -176,6 +190,11 @@ class State:
                 whole = getattr(self, field.last_of)
                 setattr(self, name, whole[len(whole) - counts[field.axis]:])
         self.catholyte_species = self.reservoir_species[:, :strips]
+
+
+def has_water(s: State) -> bool:
+    """Return True where the water content is part of the state: the ore may be unsaturated."""
+    return UNSATURATED in s.processes
 
 
 def stores(s: State, *names: str) -> list:

@@ -8,37 +8,25 @@ words, McDonald and Harbaugh 1988: WEL, CHD, DRN):
     drain       a fixed head that never admits water; its outflow is lost             (DRN)
     collector   a drain whose water is leachate
 
+Boundaries of the ground (`ground`) stand among the wells: their water and salts are booked alike.
+
 A well `at` the anodes or cathodes sits on the faces of the rows that the stage drives. A stage may
 change the rate, the head and the water of a well, or close it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
+from ekm3d.boundaries.ground import surface
+from ekm3d.boundaries.openings import Openings
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.rasterise import rasterise
 
 OUTFLOW_ONLY = ("drain", "collector")
-
-
-@dataclass(frozen=True)
-class Openings:
-    """Openings of one well, one ore voxel each: arrays (n,)."""
-
-    voxel: np.ndarray    # flat padded index
-    area: np.ndarray     # m2, shares out a rate
-    reach: np.ndarray    # m, area / distance to the voxel's centre: conductance = K reach
-    face: np.ndarray     # number of the electrode face, -1 for an opening inside a voxel
-
-    @classmethod
-    def none(cls) -> "Openings":
-        """Openings of a well that is closed."""
-        return cls(np.zeros(0, int), np.zeros(0), np.zeros(0), np.zeros(0, int))
 
 
 class Well(Protocol):
@@ -78,6 +66,10 @@ class Wells:
         self.grid, self.wells, self.contacts, self.feeds = grid, tuple(wells), contacts, feeds
         self.stages, self.stage_feeds = tuple(map(tuple, stages)), tuple(stage_feeds)
         self.boxes = {n: self._box(w.box) for n, w in enumerate(self.wells) if w.box is not None}
+        ground: Any = self.wells
+        self.surfaces = {n: surface(grid, contacts.electrodes.ore, w)
+                         for n, w in enumerate(ground) if hasattr(w, "law")}
+        self.salt_stays = [getattr(w, "law", None) == "evaporation" for w in self.wells]
         self.all: list = list(self.wells)
         for n, side in enumerate(contacts.sides):
             if side.head is not None:
@@ -130,6 +122,8 @@ class Wells:
             chosen = contacts.of_side(well.number)
         elif n in self.boxes:
             return self.boxes[n]
+        elif n in self.surfaces:
+            return self.surfaces[n].openings
         else:
             rows = {"anodes": drive.anodes, "cathodes": drive.cathodes}.get(well.at, (well.at,))
             chosen = contacts.of_rows(rows)

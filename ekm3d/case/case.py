@@ -20,6 +20,7 @@ from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
 from ekm3d.case.geometry import check_geometry
+from ekm3d.case.ground import BoundaryReader, GroundBoundary
 from ekm3d.case.kinetics import RateReader, Rates
 from ekm3d.case.medium import ResponseReader
 from ekm3d.case.mobility import read_mobility
@@ -81,6 +82,7 @@ class Case(CaseData):
         attempt(electrode_reader.check_overlaps, electrodes, schedule)
         attempt(electrode_reader.check_deposition, electrodes, chem)
         wells = WellReader(grid, chem, problems)
+        ground = BoundaryReader(chem, sources, directory, problems)
         points = PointReader(grid, folders, problems)
         case = cls(
             path=directory, text=text, overrides=overrides,
@@ -91,6 +93,8 @@ class Case(CaseData):
             electrodes=electrodes, schedule=schedule,
             wells=attempt(wells.read, file.well, rows),
             stage_wells=attempt(_stage_wells, file, wells),
+            boundaries=attempt(ground.read, file.boundary, file.well),
+            stage_boundaries=attempt(_stage_boundaries, file, ground),
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(points.sampling, file.sampling),
             probes=attempt(points.probes, file.probe),
@@ -177,6 +181,12 @@ def _rows(file: CaseFile, electrodes: ElectrodeData) -> dict[str, Row]:
 def _stage_wells(file: CaseFile, reader: WellReader) -> tuple[tuple[Well | None, ...], ...]:
     """Return the wells in every stage of [schedule]."""
     return reader.read_stages(file.schedule.stage, file.well)
+
+
+def _stage_boundaries(file: CaseFile, reader: BoundaryReader
+                      ) -> tuple[tuple[GroundBoundary | None, ...], ...]:
+    """Return the boundaries in every stage of [schedule]."""
+    return reader.read_stages(file.schedule.stage, file.boundary)
 
 
 def _start(file: CaseFile, directory: Path) -> Path | None:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ekm3d.case.electrodes import ElectrodeData
+from ekm3d.case.ground import GroundBoundary
 from ekm3d.case.kinetics import Rates
 from ekm3d.case.medium import Response
 from ekm3d.case.ore import OreBody
@@ -17,7 +19,7 @@ from ekm3d.case.water import WaterData
 from ekm3d.case.wells import Well
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
-from ekm3d.state import PROCESSES
+from ekm3d.state import PROCESSES, UNSATURATED
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class CaseData:
     electrodes: ElectrodeData       # rows: boxes [m], resistance [ohm], catholyte [m3]
     wells: tuple[Well, ...]         # rate [m3/s], head [m], composition [mol/m3]
     stage_wells: tuple[tuple[Well | None, ...], ...]   # wells in every stage; None: closed
+    boundaries: tuple[GroundBoundary, ...]      # parts of sides that pass water
+    stage_boundaries: tuple[tuple[GroundBoundary | None, ...], ...]     # the same in every stage
     sides: tuple[Side, ...]         # sides of the block that are not closed
     schedule: ScheduleData          # stages [s, V, A] and control of the time step
     sampling: tuple[Point, ...]     # points over which the summary takes the removal
@@ -52,9 +56,21 @@ class CaseData:
     start: Path | None              # results of another run, at whose end this one begins
 
     @property
+    def openings(self) -> tuple[Any, ...]:
+        """Wells, then boundaries: all that have columns of their own."""
+        return (*self.wells, *self.boundaries)
+
+    @property
+    def stage_openings(self) -> tuple[tuple[Any, ...], ...]:
+        """The same in every stage; None: closed."""
+        return tuple((*wells, *ground) for wells, ground in zip(
+            self.stage_wells, self.stage_boundaries, strict=True))
+
+    @property
     def processes(self) -> tuple[str, ...]:
-        """Those of `state.PROCESSES` that take part: slow ones, and switches of [physics]."""
-        return (*self.rates.processes,
+        """Those of `state.PROCESSES` that take part: slow ones, unsaturated water, and switches of
+        [physics]."""
+        return (*self.rates.processes, *((UNSATURATED,) if self.ore.retention else ()),
                 *(name for name in PROCESSES if getattr(self.physics, name, False)))
 
     @property

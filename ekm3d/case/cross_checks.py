@@ -4,8 +4,10 @@ import re
 
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.problems import MISSING, Problems
+from ekm3d.case.retention import dry_electrodes
 from ekm3d.case.sides import area
 from ekm3d.quoting import quoted
+from ekm3d.retention_curves import RESIDUAL
 
 MOST = {"components": 100, "species": 2000, "exchange": 500, "minerals": 300, "gases": 50}
 OUTLETS = ("head", "drain", "collector")
@@ -15,7 +17,7 @@ INLETS = ("head",)
 def check(case: CaseData, problems: Problems) -> None:
     """Add contradictions to the problems; a check whose values are missing is skipped."""
     for one in (_sizes, _names, _acidity, _chemistry_off, _storage, _carriers, _currents, _water,
-                _columns):
+                _columns, _ground, dry_electrodes):
         problems.attempt(one, case, problems)
 
 
@@ -81,7 +83,8 @@ def _chemistry_off(case, problems):
 def _storage(case, problems):
     """Check that a case with transport has no storage."""
     storage = case.ore.storage
-    if case.physics.transport and storage is not None and storage.any():
+    if case.physics.transport and storage is not None and storage.any() \
+            and case.ore.retention is None:
         problems.add(("ore", "storage"), "is above 0, and the water content of a case with "
                      "transport does not change; set physics.transport = false, or storage = 0")
 
@@ -118,7 +121,8 @@ def _carriers(case, problems):
 def _water(case, problems):
     """Check that in every stage the water balances, or a head takes up the difference."""
     storage = case.ore.storage
-    if not case.physics.flow or (storage is not None and storage.any()):
+    full = case.ore.retention is None
+    if not case.physics.flow or not full or (storage is not None and storage.any()):
         return
     by_sides = [side.flux * area(case.grid, side.axis) for side in case.sides
                 if side.flux is not None]
@@ -138,6 +142,29 @@ def _water(case, problems):
             problems.add(where, f"water is drawn off but cannot enter ({-net:g} m3/s "
                          f"{name[:-1]}); open a well with a head, or give a side a head or a "
                          "flux that balances it")
+
+
+def _ground(case, problems):
+    """Check what unsaturated ground needs, and cannot be combined with."""
+    if case.ore.retention is None:
+        if case.boundaries:
+            problems.add(("boundary", 0), "is one of ground that may be unsaturated; give "
+                         "[ore.retention], or open the side by [[side]]")
+        return
+    if not case.physics.flow:
+        problems.add(("ore", "retention"), "needs physics.flow; switch it on, or leave it out")
+    if case.response is not None:
+        problems.add(("physics", "medium"), "cannot be combined with [ore.retention] yet; leave "
+                     "one of them out")
+    if case.rates.immobile is not None:
+        residual = case.ore.retention.curve[RESIDUAL]
+        still = case.rates.immobile[0] * case.ore.water_content
+        over = still > residual
+        if over.any():
+            problems.add(("ore", "immobile", "share"), f"{still[over][0]:.3g} of immobile water is "
+                         f"more than ore.retention.residual ({residual[over][0]:.3g}), and water "
+                         "that does not move does not drain either; lower the share or raise the "
+                         "residual water content")
 
 
 def _is_open(well, stage):

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.retention import Retention, RetentionReader
 from ekm3d.case.schema import ChemistryChoice, Exchanger, Ore
 from ekm3d.case.units import QuantityKind, not_negative, per_kg, positive
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.retention_curves import water_content
 from ekm3d.suggest import suggest
 
 ROCK = {    # key in [ore] -> attribute of OreBody, kind of quantity
@@ -58,6 +60,7 @@ class OreBody:
     electric_conductivity: np.ndarray | None = None  # S/m of the wet ore; None: from the ions
     current_source: np.ndarray | None = None    # A/m3; None: only electrodes and sides
     storage: np.ndarray | None = None           # 1/m, specific storage; None: 0
+    retention: Retention | None = None          # of rock that may be unsaturated
 
     @property
     def fixed_charge(self) -> np.ndarray:
@@ -89,6 +92,8 @@ class OreReader:
         for key, (attribute, kind) in ROCK.items():
             if sources[key] is None and (key, flow) == ("permeability", False):
                 rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
+            elif sources[key] is None and key == "water_content" and ore.retention is not None:
+                rock[attribute] = None
             elif sources[key] is None:
                 self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
                 rock[attribute] = MISSING
@@ -97,6 +102,14 @@ class OreReader:
         optional = {attribute: self.field(("ore", key), getattr(ore, key), kind)
                     for key, (attribute, kind) in OPTIONAL.items()
                     if getattr(ore, key) is not None}
+        retention = None
+        if ore.retention is not None:
+            retention = self.problems.attempt(
+                RetentionReader(self.sources, self.problems).read, ore.retention,
+                rock["water_content"], rock["porosity"])
+            if rock["water_content"] is None:
+                rock["water_content"] = self.problems.attempt(
+                    lambda: water_content(retention.pressure_head, retention.curve))
         self.problems.attempt(self._check_water_content, rock["water_content"], rock["porosity"])
         exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
         minerals = self.problems.attempt(self._minerals, ore.minerals)
@@ -107,7 +120,7 @@ class OreReader:
         cec = self.problems.attempt(self._cec, sites, exchangeable,
                                     [path for path, _ in exchangers])
         density = rock["density"]
-        return OreBody(**rock, **optional, cec=_one_or_all(cec) * density,
+        return OreBody(**rock, **optional, retention=retention, cec=_one_or_all(cec) * density,
                        cec_slope=_one_or_all(slope) * density,
                        exchangeable={k: v * density for k, v in exchangeable.items()},
                        minerals={k: v * density for k, v in minerals.items()},

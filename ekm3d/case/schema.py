@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
+from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
 from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
@@ -30,8 +31,11 @@ def _list_of(kind, count=None):
     return read
 
 
-def _corners(value):
-    """Return the lower and the upper corner [m] of a box [[x0, y0, z0], [x1, y1, z1]]."""
+def box_of(value: Any) -> tuple[Any, Any]:
+    """Return the lower and the upper corner [m] of a box [[x0, y0, z0], [x1, y1, z1]].
+
+    ValueError where it is none.
+    """
     if not isinstance(value, list) or len(value) != 2 \
             or not all(isinstance(v, list) and len(v) == 3 for v in value):
         raise ValueError("should be two opposite corners, [[x0, y0, z0], [x1, y1, z1]]")
@@ -46,7 +50,7 @@ def _boxes(value):
     """Return the boxes of a list of them."""
     if not isinstance(value, list) or not value:
         raise ValueError("should be a list of boxes, [[[x0, y0, z0], [x1, y1, z1]], ...]")
-    return [_corners(box) for box in value]
+    return [box_of(box) for box in value]
 
 
 def _celsius(value):
@@ -86,7 +90,7 @@ Position = Annotated[list[float], *_three(LENGTH, '["0.5 m", "0.75 m", "1 m"]')]
 Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
                     Field(examples=['["0.25 m", "0.75 m"]'])]
 Corner = tuple[float, float, float]         # x, y, z [m]
-Box = Annotated[tuple[Corner, Corner], BeforeValidator(_corners)]
+Box = Annotated[tuple[Corner, Corner], BeforeValidator(box_of)]
 Boxes = Annotated[list[tuple[Corner, Corner]], BeforeValidator(_boxes)]
 Size = Annotated[list[float], *_three(QuantityKind("m", "2 m", 1e-9, 1e6),
                                       '["2 m", "1.5 m", "2 m"]')]
@@ -122,7 +126,7 @@ class Ore(Table):
 
     density: Any = None
     porosity: Any = Field(examples=["0.45"])
-    water_content: Any = Field(examples=["0.42"])
+    water_content: Any = None
     tortuosity: Any = Field(examples=["0.67"])
     permeability: Any = None
     electroosmotic_permeability: Any = 0.0
@@ -133,6 +137,7 @@ class Ore(Table):
     exchangeable: dict[str, Any] = {}
     minerals: dict[str, Any] = {}
     immobile: ImmobileWater | None = None
+    retention: RetentionEntry | None = None
 
 
 class Layer(Table):
@@ -162,6 +167,14 @@ class TableSource(CsvFile):
 
     table: str
     column: str = Field(examples=['"porosity"'])
+    unit: str | None = None
+
+
+class TimeTable(CsvFile):
+    """Values in time: a column of a CSV file, beside one of times."""
+
+    table: str
+    column: str = Field(examples=['"head_m"'])
     unit: str | None = None
 
 
@@ -366,6 +379,7 @@ class CaseFile(Table):
     electrodes: ElectrodeRows | None = None
     well: list[WellEntry] = []
     side: list[SideEntry] = []
+    boundary: list[BoundaryEntry] = []
     schedule: ScheduleEntry = ScheduleEntry()
     sampling: SamplingEntry | None = None
     probe: list[ProbeEntry] = []

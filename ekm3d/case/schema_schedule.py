@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ekm3d.case.schema_ground import StageBoundary
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import QuantityKind, not_negative, positive
 
@@ -58,6 +59,7 @@ class StageEntry(Table):
     repeat_from: str | None = None
     pulse: Pulse | None = None
     well: list[StageWell] = []
+    boundary: list[StageBoundary] = []
 
 
 class ScheduleEntry(Table):

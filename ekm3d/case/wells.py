@@ -37,6 +37,11 @@ class Well:
     max_head: float | None = None   # m, largest head of an injection; None: whatever its rate needs
     composition: dict[str, float] = field(default_factory=dict)    # component -> mol/m3
 
+    @property
+    def way(self) -> str:
+        """Name of its columns."""
+        return f"well_{self.name}"
+
 
 class WellReader:
     """Reader of [[well]] for a grid; problems go to `problems`."""

@@ -5,6 +5,7 @@ after would be wrong. Limits are far above rounding and what is left by the solv
 scales those of quantities that come from their solutions.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -48,17 +49,17 @@ class Audits:
         given = run.case.ore.electric_conductivity is not None      # ions do not carry the current
         self.left_out = {"charge", "Faraday's law"} if given else set()
 
-    def columns(self) -> dict[str, float | None]:
+    def columns(self, row: Mapping[str, float | None] | None = None) -> dict[str, float | None]:
         """Update `errors`; return the columns {name[unit]: value} of those not in the series.
 
-        None where a run cannot know one. Collective.
+        row: of the series now, which has the errors of the balances; found here if it is not
+        given. None where a run cannot know one. Collective.
         """
-        balances = self.run.balances
-        mass = balances.mass_errors()
+        row = self.run.balances.columns() if row is None else row
         self.errors = {
-            "mass": None if mass is None else float(mass.max(initial=0.0)),
-            "charge": balances.charge_max, "Faraday's law": balances.faraday_error(),
-            "water": balances.water_max, "current": current_error(self.run),
+            "mass": row["mass_balance[1]"], "charge": row["charge_balance[1]"],
+            "Faraday's law": row["faraday_error[1]"], "water": row["water_balance[1]"],
+            "current": current_error(self.run),
             "energy": energy_error(self.run), "negative amounts": negative(self.run)}
         self.energy_max = max(self.energy_max, self.errors["energy"] or 0.0)
         return {"current_balance[1]": self.errors["current"],

@@ -12,7 +12,7 @@ from ekm3d.diagnostics.run_view import BalanceView
 from ekm3d.diagnostics.worst_voxel import AuditError, worst_voxel
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.physics.catholyte import sum_over_strips
-from ekm3d.state import component, minerals, on_clay, stores
+from ekm3d.state import component, has_water, minerals, on_clay, stores
 
 NEVER_THERE = 1e-9     # scale of a component that was never there, over the largest scale
 NEUTRAL = 1e-6         # least scale of acidity, over the largest: pH 7 beside 0.1 mol/l of salt
@@ -130,6 +130,7 @@ class Balances:
         self.boxes = [FaradayBox(sim, *box) for box in boxes_around(sim.electrodes) if charged]
         self.charge_max = 0.0 if sim.physics.potential else None
         self.water_max = 0.0 if sim.physics.flow else None
+        self.initial_water = self.water()
         self.mass_max = np.zeros(len(sim.chem.components))
         self.budget = Budget(sim)
         self.check_charge()
@@ -140,6 +141,21 @@ class Balances:
         return (by_total(self.sim) + sum_over_strips(s.catholyte_totals)
                 + sum_over_strips(s.plate_totals)
                 + s.leachate + s.drained)
+
+    def water(self) -> float | None:
+        """Water in the block [m3] where the ore may be unsaturated; None where it is full."""
+        if not has_water(self.sim.state):
+            return None
+        return self.sim.domain.sum(self.sim.state.water_content) * self.sim.grid.voxel_volume
+
+    def water_error(self) -> float | None:
+        """|water now - at t = 0 - in + out| over what was there and passed; None in full pores."""
+        now, budget = self.water(), self.budget
+        if now is None or self.initial_water is None:
+            return None
+        passed = budget.water_in.sum() - budget.water_out.sum()
+        whole = self.initial_water + budget.water_in.sum() + budget.water_out.sum()
+        return abs(now - self.initial_water - passed) / whole
 
     def before(self, dt: float) -> None:
         """Add a step whose rates are known and in which nothing has moved yet."""
@@ -159,7 +175,8 @@ class Balances:
             self.budget.after()
         self.check_charge()
         if self.water_max is not None:
-            self.water_max = max(self.water_max, self.sim.flow.residual)
+            error = self.water_error()
+            self.water_max = max(self.water_max, self.sim.flow.residual if error is None else error)
 
     def check_charge(self) -> None:
         """Update charge_max with the net charge over all phases now.
@@ -196,6 +213,13 @@ class Balances:
         never_there = NEVER_THERE * scale.max(initial=1.0)
         self.mass_max = np.maximum(self.mass_max, error / np.where(scale > 0, scale, never_there))
         return self.mass_max
+
+    def columns(self) -> dict[str, float | None]:
+        """Return the columns {name[unit]: value} of the series with the errors so far."""
+        errors = self.mass_errors()
+        return {"mass_balance[1]": None if errors is None else float(errors.max(initial=0.0)),
+                "charge_balance[1]": self.charge_max, "faraday_error[1]": self.faraday_error(),
+                "water_balance[1]": self.water_max}
 
     def faraday_error(self) -> float | None:
         """Largest error of the boxes around the rows; None where no row has passed a current."""

@@ -15,17 +15,19 @@ class Budget:
     """Water [m3] and components [mol] that passed every well and every side; ways: their names.
 
     water_in, water_out: (ways,); moved_in, moved_out: (ways, components), into and out of block
-    and tanks; gained, given_off: (components,) from and to gases.
+    and tanks; runoff, salt_in_runoff: (ways,), (ways, components) of rain that the ore does not
+    take in, which never was in the block; gained, given_off: (components,) from and to gases.
     """
 
     def __init__(self, sim: BudgetView):
         self.sim = sim
         self.wells = len(sim.flow.sources)
-        self.ways = (*(f"well_{well.name}" for well in sim.case.wells),
+        self.ways = (*(well.way for well in sim.case.openings),
                      *(f"side_{side.face}" for side in sim.case.sides))
         n, k = len(self.ways), len(sim.chem.components)
         self.water_in, self.water_out = np.zeros(n), np.zeros(n)
         self.moved_in, self.moved_out = np.zeros((n, k)), np.zeros((n, k))
+        self.runoff, self.salt_in_runoff = np.zeros(n), np.zeros((n, k))
         self.gained, self.given_off = np.zeros(k), np.zeros(k)
         self.gas = sim.state.gas_uptake.copy()
         self.shares = np.zeros((0, 0))
@@ -38,7 +40,7 @@ class Budget:
     @property
     def lost(self) -> np.ndarray:
         """Amount (components,) [mol] that has left, neither as leachate nor on a plate."""
-        kinds = [well.kind for well in self.sim.case.wells]
+        kinds = [well.kind for well in self.sim.case.openings]
         lost = np.array([kind != "collector" for kind in kinds]
                         + [True] * (len(self.ways) - self.wells), bool)
         return self.moved_out[lost].sum(0) + self.given_off
@@ -55,6 +57,10 @@ class Budget:
         for n, (_, inflow) in enumerate(flow.wells):
             self.water_in[n] += inflow[inflow > 0].sum() * dt
             self.water_out[n] -= inflow[inflow < 0].sum() * dt
+        refused = flow.refused[:self.wells] * dt
+        if refused.any():
+            self.runoff[:self.wells] += refused
+            self.salt_in_runoff[:self.wells] += refused[:, None] * flow.sources.feeds_in(flow.stage)
         entering, leaving = flow.through_sides()
         self.water_in[sides] += entering * dt
         self.water_out[sides] += leaving * dt

@@ -14,10 +14,11 @@ import numpy as np
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.diagnostics.run_view import FieldView, StateView
 from ekm3d.errors import InputError
-from ekm3d.grid.grid import Array
+from ekm3d.grid.grid import GHOST, Array
 from ekm3d.grid.stencil import above, below, ends, faces, flat
 from ekm3d.quoting import quoted
-from ekm3d.state import clay_stores, mineral_stores, stores
+from ekm3d.retention_curves import SATURATED
+from ekm3d.state import clay_stores, has_water, mineral_stores, stores
 from ekm3d.suggest import suggest
 
 MG = 1e6     # mg per kg
@@ -39,8 +40,9 @@ def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
     row = np.zeros(sim.grid.shape, np.int32)
     for n, mask in enumerate(el.masks):
         row[sim.domain.local_view(mask)] = el.strip_row[n] + 1
+    follows = ("water_content", "tortuosity") if has_water(sim.state) else ()
     rock = {} if sim.nonequilibrium.media else {
-        field: getattr(ore, name) for name, field in ROCK.items()}
+        field: getattr(ore, name) for name, field in ROCK.items() if name not in follows}
     rock |= {OutputField("density", "kg/m3", "dry density"): ore.density,
              OutputField("cec", "eq/m3", "exchange capacity at the reference pH, per volume of "
                          "rock"): ore.fixed_charge}
@@ -74,6 +76,13 @@ def dynamic_fields(sim: FieldView) -> Fields:
             lambda: solid_mg_per_kg(sim, "REE")}
     if rock.media:
         fields |= {field: partial(rock.rock_now, name) for name, field in ROCK.items()}
+    if has_water(s):
+        fields |= {
+            ROCK["water_content"]: lambda: rock.water_content()[inner],
+            OutputField("saturation", "1", "water content over that of full pores"):
+                lambda: saturation(sim),
+            OutputField("pressure_head", "m", "head less height, below 0 in unsaturated ore"):
+                lambda: s.head[inner] - sim.flow.z[GHOST:-GHOST]}
     for k, label in enumerate(sim.chem.labels):
         fields |= {
             OutputField(f"{label}_dissolved", "mol/m3", f"{label} in all species, per volume of "
@@ -114,6 +123,12 @@ def snapshot(sim: FieldView, names: Container[str] | None = None) -> Iterator[tu
             values = values + 0.0                    # a copy: the state's own arrays stay
             values[metal] = np.nan
         yield field.name, values
+
+
+def saturation(sim: FieldView) -> Array:
+    """Water content over that of full pores [1], (nz, ny, nx)."""
+    full = sim.backend.from_numpy(np.ascontiguousarray(sim.ore.retention.curve[SATURATED]))
+    return sim.nonequilibrium.water_content()[sim.grid.inner] / full
 
 
 def parts(sim: StateView, k: int) -> tuple[Array, Array, Array]:

@@ -164,12 +164,7 @@ class TimeSeries:
         row |= {f"well_{name}_head[m]": head for name, head in well_heads(run).items()}
         row |= {f"current_side_{face}[A]": current
                 for face, current in run.boundary_values.side_currents().items()}
-        errors = run.balances.mass_errors()
-        row |= {"mass_balance[1]": None if errors is None else errors.max(),
-                "charge_balance[1]": run.balances.charge_max,
-                "faraday_error[1]": run.balances.faraday_error(),
-                "water_balance[1]": run.balances.water_max}
-        return row
+        return row | run.balances.columns()
 
 
 def quotient(part: float | None, whole: float | None) -> float | None:

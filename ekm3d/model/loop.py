@@ -110,7 +110,7 @@ class Course:
             self.outputs.last_snapshot = s.time     # of this moment or before
         else:
             self.series.record(0.0)
-            self.outputs.series(self.series.row() | self.audits.columns())
+            self.outputs.series(self._row())
             self.strength.update()
             self.outputs.snapshot()
 
@@ -133,7 +133,7 @@ class Course:
             _warn(self.outputs, sim, self.quiet)
         self.series.record(dt)
         if self.rows.due(s.time, last):
-            self.row = self.series.row() | self.audits.columns()
+            self.row = self._row()
             lines = self.audits.check()
             if fresh:
                 self.outputs.series(self.row)
@@ -150,6 +150,11 @@ class Course:
                 self.outputs.snapshot()
                 retries.trust()
         retries.after(dt)
+
+    def _row(self) -> dict[str, float | None]:
+        """Row of the series now, with the audits' columns."""
+        row = self.series.row()
+        return row | self.audits.columns(row)
 
     def save(self) -> bool:
         """Write a checkpoint; return False where that fails. Collective."""

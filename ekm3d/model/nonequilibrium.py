@@ -56,6 +56,7 @@ class NonEquilibrium:
         self.voxels, self.chem, self.rates, self.response = voxels, chem, rates, response
         self.backend, self.porosity = voxels.backend, porosity
         self.processes: list[DualPorosity | Kinetics] = []
+        self.still: Array | None = None       # immobile water beside moving water that changes
         self.media: list[PorosityFeedback] = []
         self.laws = {chem.minerals.index(name): law.at(self._take_whole)
                      for name, law in rates.laws.items()}
@@ -82,6 +83,16 @@ class NonEquilibrium:
                        whole_cec=cec, whole_slope=slope, cec=fast * cec if apart else cec,
                        cec_slope=fast * slope if apart else slope)
 
+    def immobile(self, water_content: Array) -> Array | None:
+        """Return the content of immobile water, padded; None without. Of all water at t = 0.
+
+        It stays when the moving water changes.
+        """
+        if self.rates.immobile is None:
+            return None
+        self.still = water_content * (1.0 - self.moving)
+        return self.still
+
     def fast_solver(self, solver: VoxelSolver) -> VoxelSolver:
         """Return the solver of the ore's equilibrium: `solver` without the kinetic minerals."""
         if not self.laws:
@@ -98,7 +109,7 @@ class NonEquilibrium:
         if self.rates.immobile is not None:
             share, rate = (self._take_whole(values) for values in self.rates.immobile)
             self.processes.append(DualPorosity(self.voxels, self.chem, rock, share, rate,
-                                               reactions.engine))
+                                               reactions.engine, self.still))
         if self.laws or self.rates.slow_sites is not None:
             self.processes.append(Kinetics(self.voxels, self.chem, rock, self.laws,
                                            self.rates.slow_sites,
@@ -136,4 +147,6 @@ class NonEquilibrium:
 
     def water_content(self) -> Array:
         """Content of moving and immobile water together, padded [1]."""
+        if self.still is not None:
+            return self.rock.water_content + self.still
         return self.rock.water_content / self.moving

@@ -23,7 +23,7 @@ MEDIUM = ("water_content", "tortuosity", "hydraulic_conductivity", "electroosmos
 LISTS = ("warm_start", "warm_goal", "warm_fast", "last_totals", "porosity")   # (..., ore voxels)
 FACES = ("into_ore", "drop", "level", "previous_drop", "metal_phi",           # of the boundary
          "splitting")
-SIMULATION = ("dt", "_wanted", "_feedback")
+SIMULATION = ("dt", "_wanted", "_feedback", "_reach")
 Simulation = Any            # of `simulation`, which imports this module's users
 Series = Any                # a TimeSeries
 Diagnostics = tuple         # objects that add up a run: Balances, TimeSeries, ...
@@ -149,7 +149,8 @@ def restore_voxels(sim: Simulation, stored: VoxelArrays | dict[str, np.ndarray])
             padded = sim.backend.zeros((*values.shape[:-3], *sim.grid.padded))
             padded[inner] = put(values)
             setattr(owner, attribute, sim.voxels.take(padded))
-    if sim.nonequilibrium.media:
+    sim.flow.take_up(sim.state)
+    if sim.nonequilibrium.media or sim.wetting:
         sim.nonequilibrium.update_rock()
 
 

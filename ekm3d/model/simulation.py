@@ -41,12 +41,14 @@ from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.reactions import Reactions
+from ekm3d.physics.richards import Richards, unsaturated_rock
 from ekm3d.physics.rock import Rock
 from ekm3d.physics.step_limit import cause_of_step
 from ekm3d.physics.transport import Transport
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State, counts
 
+SAFE = 0.95     # share of the longest step that water which comes and goes is solved for
 GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
 ROCK = ("water_content", "tortuosity", "cec", "cec_slope", "dispersivity",
         "hydraulic_conductivity", "electroosmosis")
@@ -83,6 +85,7 @@ class Simulation:
         self.heun = HeunStage(self)
         self.drive, self.dt = self.schedule.drive(0.0), 0.0
         self._wanted = self._feedback = case.schedule.fixed_step or case.schedule.max_step
+        self._reach = self._wanted
         self.longest, self.tried = np.inf, 0.0
         written_fields(self)                    # refuses names that are no fields
 
@@ -97,9 +100,9 @@ class Simulation:
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
                                          for well in wells])
-                               for wells in (case.wells, *case.stage_wells))
-        self.wells = Wells(whole, case.wells, self.contacts, feeds,
-                           [case.stage_wells[n] for n in plan.sequence],
+                               for wells in (case.openings, *case.stage_openings))
+        self.wells = Wells(whole, case.openings, self.contacts, feeds,
+                           [case.stage_openings[n] for n in plan.sequence],
                            [stage_feeds[n] for n in plan.sequence])
         self.schedule = Schedule(plan.run_stages, plan.pulses == "averaged")
         self.holds_ore = self.domain.local_view(self.electrodes.ore)
@@ -132,12 +135,15 @@ class Simulation:
         self.scratch = Scratch(self.grid, self.backend)
         elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
         self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
-        self.flow = Flow(*bound, self.rock, self.contacts, self.wells, plan.tolerance, elliptic)
+        of_water = (*bound, self.rock, self.contacts, self.wells, plan.tolerance)
+        self.flow = Flow(*of_water, elliptic) if self.ore.retention is None else Richards(
+            *of_water, unsaturated_rock(self.ore.retention, self._padded), elliptic)
         self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
                                    self.scratch)
         self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
                                        self.scratch, options.inverse_temperature)
         self.storing = self.physics.flow and self.flow.storing
+        self.wetting = self.physics.flow and self.ore.retention is not None
 
     def _padded(self, values: Any) -> Any:
         """Property of the ore with ghosts, zero in these and inside electrodes; None stays."""
@@ -166,6 +172,10 @@ class Simulation:
             s.totals[k] = self._padded(total)
         for m, amount in kinetic.items():
             s.kinetic_minerals[m] = self._padded(amount)
+        if self.ore.retention is not None:
+            immobile = self.nonequilibrium.immobile(self._padded(self.ore.water_content))
+            self.flow.start(s, self._padded(self.ore.retention.pressure_head), immobile)
+            self.transport.update_rock()
         fill_reservoirs(s, chem, self.engine, self.electrodes, case.water.composition, case.sides)
         self.nonequilibrium.start(s, self.rock, self.reactions, self._update_rock)
         self.catholytes.start(s)
@@ -195,11 +205,17 @@ class Simulation:
         else:
             self.potential.set_drive(self.drive)
         if physics.flow and not self.storing:
-            self._solve_flow(s)
+            self._solve_flow(s, self._wanted)
         return self.drive
 
-    def _solve_flow(self, s: State) -> None:
-        self.flow.solve(s, self.drive, self.potential.drop, self.electrolyte.sigma, self._wanted)
+    def _solve_flow(self, s: State, dt: float) -> None:
+        self.flow.solve(s, self.drive, self.potential.drop, self.electrolyte.sigma, dt)
+
+    def _wet(self, s: State) -> None:
+        """Take over the water content at the end of the step, where it changes."""
+        if self.wetting:
+            self.flow.advance(s)
+            self.transport.update_rock()
 
     def step(self, until: float | None = None) -> float:
         """Advance by one step, at most to the time `until` [s]; return dt [s].
@@ -215,13 +231,13 @@ class Simulation:
                                         for dt in (self._wanted, self._feedback))
         self.tried = min(GROWTH * self._wanted, plan.max_step)
         self.fields()                                                    # phi, water    at t
-        if self.storing:
-            self._solve_flow(s)                                          # head          at t + dt
+        if self.storing and not (self.wetting and self.physics.transport):
+            self._solve_flow(s, self._wanted)                            # head          at t + dt
         if self.physics.transport:
-            limit = self.transport.prepare(s, self.potential, self.flow)
-            self._wanted = self._length(limit)
-            self._feedback = feedback_time(self._wanted, self.transport.stirring)
-        self.dt = self.tried = dt = self.schedule.clip(self._wanted, s.time, *marks)
+            self.dt = self._rates(marks)
+        else:
+            self.dt = self.schedule.clip(self._wanted, s.time, *marks)
+        self.tried = dt = self.dt
         if self.physics.transport:
             if plan.order == 2:
                 self.heun.correct(dt)                                    # mean rates over dt
@@ -229,16 +245,39 @@ class Simulation:
             self.move(dt, again=plan.order == 2)                         # totals, ore   at t + dt
             self.nonequilibrium.advance(s, dt)                           # slow parts    at t + dt
         elif self.physics.flow:
+            self._wet(s)                                                 # water         at t + dt
             self._advance_water(s, dt)
             self.balances.without_transport(dt)
         s.time, s.step = s.time + dt, s.step + 1
         self.balances.after()
         return dt
 
+    def _rates(self, marks: tuple[float, ...]) -> float:
+        """Compute the rates of the step; return its length [s], at most to the next mark.
+
+        Water that comes and goes is solved for over the step first: where its flow does not allow
+        that step, it is solved again over a shorter one.
+        """
+        s = self.state
+        tried = min(self._reach, self.longest) if self.wetting else np.inf
+        while True:
+            if self.wetting:
+                tried = self.schedule.clip(tried, s.time, *marks)
+                self._solve_flow(s, tried)                               # head          at t + dt
+            limit = self.transport.prepare(s, self.potential, self.flow)
+            wanted = self._length(limit)
+            if not self.wetting or tried <= wanted * (1 + 1e-9):
+                break
+            tried = SAFE * wanted
+        self._wanted, self._feedback = wanted, feedback_time(wanted, self.transport.stirring)
+        self._reach = wanted if self.case.schedule.fixed_step else SAFE * wanted
+        return tried if self.wetting else self.schedule.clip(wanted, s.time, *marks)
+
     def move(self, dt: float, again: bool = False) -> None:
         """Transport and react by the rates of this step; again: its second stage."""
         s = self.state
         self.transport.advance(s, dt)                                    # totals        to t + dt
+        self._wet(s)                                                     # water content at t + dt
         self._advance_ledgers(s, dt)                                     # tanks         to t + dt
         self.reactions.advance(s, 0.0 if again else dt)                  # ore           at t + dt
 

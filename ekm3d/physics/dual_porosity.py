@@ -32,12 +32,14 @@ class DualPorosity:
     """Immobile water of all ore voxels; its content is the state's: s.immobile and its parts."""
 
     def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, share: Array,
-                 rate: Array, engine: VoxelSolver):
-        """share, rate [1/s]: (n,) of the ore voxels; rock: of the moving part; engine: solver."""
+                 rate: Array, engine: VoxelSolver, still: Array | None = None):
+        """share, rate [1/s]: (n,) of the ore voxels; rock: of the moving part; engine: solver;
+        still: padded content of the immobile water, None where it is a share of all."""
         self.voxels, self.chem, self.rock, self.domain = voxels, chem, rock, voxels.domain
         self.weighted_sum = voxels.backend.weighted_sum
         self.share, self.rate, self.engine = share, rate, engine
         self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part
+        self.still = None if still is None else voxels.take(still)
         self.last_totals = self.warm_start = None
 
     def start(self, s: State) -> None:
@@ -53,9 +55,13 @@ class DualPorosity:
         if self.last_totals is None or not (self.last_totals == still).all():
             self._equilibrate(s)
         theta, c = self.voxels.take(self.rock.water_content), self.voxels.take(s.c)
-        dissolved = theta * self.factor * self.weighted_sum(self.chem.nu.T, c)
+        factor, moves = self.factor, 1.0 - self.share
+        if self.still is not None:
+            factor = self.still / theta
+            moves = 1.0 / (1.0 + factor)
+        dissolved = theta * factor * self.weighted_sum(self.chem.nu.T, c)
         away = dissolved - self.voxels.take(s.immobile_water)
-        gain = away * (1.0 - self.share) * -np.expm1(-self.rate * (1.0 + self.factor) * dt)
+        gain = away * moves * -np.expm1(-self.rate * (1.0 + factor) * dt)
         self.voxels.put(s.totals, moving - gain)
         self.voxels.put(s.immobile, still + gain)
         self._equilibrate(s)
@@ -63,7 +69,8 @@ class DualPorosity:
     def _equilibrate(self, s):
         """Solve for the species of the immobile totals."""
         total, chem = self.voxels.take(s.immobile), self.chem
-        theta = self.factor * self.voxels.take(self.rock.water_content)
+        theta = self.still if self.still is not None else (
+            self.factor * self.voxels.take(self.rock.water_content))
         wet = theta > 0
         theta = np.where(wet, theta, 1.0)  # no water: 1.0 avoids a division by 0, masked below
         sites = self.voxels.sites(self.rock, slow=True)

@@ -11,8 +11,9 @@ import numpy as np
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.scratch import SOURCES
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
+from ekm3d.boundaries.openings import Openings
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.boundaries.wells import Openings, Wells
+from ekm3d.boundaries.wells import Wells
 from ekm3d.errors import ConvergenceError, PlanError
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, faces
@@ -70,7 +71,8 @@ class Flow:
     water: (3, padded) flow across faces, up the axis [m3/s]; wells: for each well its Openings
     and the flow into the ore there [m3/s]; out: flow out of the ore at every boundary face, into
     tanks and through sides [m3/s]; stage: number of that of the last solution; residual: of the
-    last solution, relative; storing: True where the rock stores water.
+    last solution, relative; storing: True where the rock stores water; refused: (wells,) rain that
+    runs off [m3/s].
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, rock: Rock,
@@ -91,6 +93,7 @@ class Flow:
         self.control = WellControl(domain, rock, wells)
         self.wells: list[tuple[Openings, np.ndarray]] = []
         self.out = np.zeros(contacts.faces.strip.size)
+        self.refused = np.zeros(len(wells.all))
         self.iterations, self.residual, self.stage = 0, 0.0, 0
         self._set_conductance()
 
@@ -156,6 +159,17 @@ class Flow:
     def _set_stored(self, out, dt):
         """Set `out` to the water that a voxel stores per head and time  [m2/s]."""
         np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
+
+    z: Array                                # heights of the layers [m], of unsaturated rock
+
+    def start(self, s: State, pressure_head: Array, immobile: Array | None) -> None:
+        """Set the first water of the state: nothing in full pores."""
+
+    def advance(self, s: State) -> None:
+        """Take over what the water of a step leaves in the state: nothing in full pores."""
+
+    def take_up(self, s: State) -> None:
+        """Have the rock follow the water of a state that was restored: nothing in full pores."""
 
     def through_sides(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the water into and out of the block through every side, each (sides,) [m3/s]."""

@@ -26,7 +26,7 @@ from ekm3d.grid.stencil import flat
 from ekm3d.physics.initial_guess import RepresentativeVoxels
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.rock import Rock
-from ekm3d.state import State
+from ekm3d.state import State, has_water
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,18 @@ class Reactions:
         """Flat padded indices of the voxels to be solved."""
         if self.begun and self.skip is not None:
             self.needs_solve(self.grid, s.totals, s.totals_at_last_solve, self.skip, self.solved)
+            if has_water(s):
+                self._choose_wetted(s)
             return np.flatnonzero(self.solved)
         flat(self.solved)[self.voxels.all] = 0 if self.skip is None else 1
         return self.voxels.all
+
+    def _choose_wetted(self, s):
+        """Choose voxels whose water content has changed, too, by the rule for totals."""
+        water, last, cut = self.rock.water_content, s.water_at_last_solve, self.grid.inner
+        changed = np.abs(water[cut] - last[cut]) > self.skip * np.abs(last[cut])
+        self.solved[cut] |= changed.astype(self.solved.dtype)
+        np.copyto(last[cut], water[cut], where=self.solved[cut] > 0)
 
     def _start_from_seeds(self, s):
         """Set every warm start to that of its seed, 0 s ago; None if there are no seeds."""

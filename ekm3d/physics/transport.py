@@ -297,7 +297,7 @@ class Transport:
         for n, (place, inflow) in enumerate(flow.wells):
             moved = feeds[n][:, None] * np.maximum(inflow, 0.0)
             leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
-            if leaves.size:
+            if leaves.size and not self.wells.salt_stays[n]:
                 water = chem.nu.T @ self.domain.gather(s.c, place.voxel[leaves])
                 moved[:, leaves] = water * inflow[leaves]
             self.domain.add_at(self.ore, place.voxel, moved)

@@ -11,8 +11,9 @@ has a coupling to the well's head [m2/s] and an inflow at head zero [m3/s]:
 
 import numpy as np
 
+from ekm3d.boundaries.openings import Openings
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.boundaries.wells import OUTFLOW_ONLY, Openings, Wells
+from ekm3d.boundaries.wells import OUTFLOW_ONLY, Wells
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.rock import Rock
 

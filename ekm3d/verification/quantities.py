@@ -7,17 +7,21 @@ On voxels of ore:
     exchanged:CaX2  fraction:CaX2    exchangeable species per volume of rock; of the charge [1]
     solid:Brucite                mineral per volume of rock                             [mol/m3]
     pH  ionic_strength  phi  head                                    [1], [mol/l], [V], [m]
+    pressure_head  water_content                 of ore that may be unsaturated      [m], [1]
 One number:
     current:row:A  current:side:x-  current:plane:x=0.5     into the ore; up the axis        [A]
     charge:row:A                 current into the ore, summed over the steps                 [C]
     voltage                      between the driven anodes and cathodes                      [V]
     potential:side:x-            of the side's reservoir or contact                          [V]
     water:side:x+                into the block                                           [m3/s]
+    passed:side_x+  passed:boundary_rain  passed:well_feed   into the block since the start   [m3]
+    outflow:boundary_rain        out of the block through it now                         [m3/s]
+    runoff:boundary_rain         rain that ran off since the start                           [m3]
     effluent:x+:Na+              what leaves with the water that leaves                 [mol/m3]
     amount:total:Na+             any voxel quantity times voxel volume, summed               [mol]
     front:total:Na+              where a profile crosses the middle between its ends          [m]
     largest:pH  smallest:pH      of any voxel quantity
-    audit:charge  audit:mass  audit:faraday                  the run's own balances           [1]
+    audit:charge  audit:mass  audit:faraday  audit:water     the run's own balances           [1]
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +40,7 @@ from ekm3d.suggest import suggest
 AXES = {"z": 0, "y": 1, "x": 2}
 LISTS = {"total": "components", "immobile": "components", "dissolved": "components",
          "species": "species", "exchanged": "exchange", "fraction": "exchange", "solid": "minerals"}
-PLAIN = ("pH", "ionic_strength", "phi", "head")
+PLAIN = ("pH", "ionic_strength", "phi", "head", "pressure_head", "water_content")
 OF_VOXELS = ("amount", "front", "largest", "smallest")
 
 
@@ -161,6 +165,9 @@ PLAIN_VALUES: dict[str, Callable[[Simulation], Any]] = {
         sim.chem.z.astype(float)**2, _inner(sim, "c")),
     "phi": lambda sim: _inner(sim, "phi"),
     "head": lambda sim: _inner(sim, "head"),
+    "pressure_head": lambda sim: _inner(sim, "head") - sim.backend.from_numpy(
+        sim.grid.centres(0)[:, None, None].copy()),
+    "water_content": lambda sim: sim.nonequilibrium.water_content()[sim.grid.inner],
 }
 
 
@@ -244,10 +251,27 @@ def _effluent(rest: str, sim: Simulation, record: Record, region: Region | None)
     return sim.boundary_values.side_flux[n, k] / out
 
 
+def _way(rest: str, sim: Simulation) -> int:
+    """Return the number of a well, boundary or side in the budget."""
+    return _index(rest, sim.balances.budget.ways, "well, boundary or side")
+
+
+def _passed(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
+    """Return the water that a well, boundary or side let in since the start, less that out [m3]."""
+    n, budget = _way(rest, sim), sim.balances.budget
+    return budget.water_in[n] - budget.water_out[n]
+
+
+def _outflow(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
+    """Return the water that leaves through a well or boundary now [m3/s]."""
+    return -float(sim.flow.wells[_way(rest, sim)][1].sum())
+
+
 def _audit(rest: str, sim: Simulation, record: Record, region: Region | None) -> float:
     """Return the largest error of a balance of the run [1]."""
     audits = {"charge": lambda: sim.balances.charge_max, "faraday": sim.balances.faraday_error,
-              "mass": lambda: sim.balances.mass_errors().max()}
+              "mass": lambda: sim.balances.mass_errors().max(),
+              "water": lambda: sim.balances.water_max}
     if rest not in audits:
         raise UnknownQuantity(f"no audit {quoted(rest)}" + suggest(rest, audits))
     return audits[rest]()
@@ -267,5 +291,8 @@ NUMBERS: dict[str, Callable[[str, Simulation, Record, Region | None], float]] = 
     "water": lambda rest, sim, record, region: _side(
         sim.boundary_values.side_water(), rest.removeprefix("side:")),
     "effluent": _effluent,
+    "passed": _passed,
+    "outflow": _outflow,
+    "runoff": lambda rest, sim, record, region: sim.balances.budget.runoff[_way(rest, sim)],
     "audit": _audit,
 }

@@ -10,6 +10,7 @@ from helpers.salt_medium import row
 from ekm3d.backends.choose import choose_backend
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.boundaries.schedule import Drive
+from ekm3d.diagnostics.balances import Balances
 from ekm3d.diagnostics.summary import summary as summarise
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.grid.grid import Grid
@@ -71,6 +72,7 @@ def block():
     audit = SimpleNamespace(mass_errors=lambda: np.array([1e-15, 3e-15]), charge_max=2e-12,
                             faraday_error=lambda: 4e-11, water_max=5e-11,
                             budget=SimpleNamespace(ways=(), fed=np.zeros(5), lost=np.zeros(5)))
+    audit.columns = lambda: Balances.columns(audit)
     case = SimpleNamespace(title="by hand", wells=(),
                            ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
                            sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),

@@ -8,11 +8,12 @@ read.
 import numpy as np
 from helpers.operators import operators
 
+from ekm3d import retention_curves
 from ekm3d.backends import kernel_signature
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, ends, faces
-from ekm3d.physics import divergence, flow, potential, transport
+from ekm3d.physics import divergence, flow, potential, retention, transport
 from ekm3d.resources import kernel_text
 
 COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NX": 4, "NX1": 5}
@@ -86,8 +87,35 @@ class World:
             rng.random((3, *shape)) >= closed)
         self.sigma = 10.0 ** rng.uniform(-6, 1, shape) * (rng.random(shape) >= closed)
         self.gained, self.total = rng.normal(size=(2, nk, *shape))
+        self._unsaturated(rng, shape)
         self.factor, self.share, self.dt, self.highest = 0.7, -1.3, 37.0, 3.0
         self.poison()
+
+    def _unsaturated(self, rng, shape):
+        """Rocks of every model in boxes, and their water from full to very dry."""
+        parts = np.indices(shape).sum(0) // 3 % 6              # of several voxels: faces within
+        self.curve = np.zeros((len(retention_curves.PARAMETERS), *shape))
+        one, two, burnt = ((parts == n) for n in (1, 2, 3))
+        self.curve[0] = np.array([1, 1, 1, 2, 3, 0])[parts]
+        for n, (low, high) in enumerate([(0.5, 10), (1.1, 3), (0.01, 0.1), (0.3, 0.45),
+                                         (-0.5, 1)], 1):
+            self.curve[n] = rng.uniform(low, high, 6)[parts]
+        self.curve[6] = 0.02 * one
+        for n, values in ((7, 0.7), (8, 1.3), (9, 0.4)):
+            self.curve[n] = values * (two + 0 * burnt)
+        retention_curves.complete(self.curve)
+        self.pressure_head = -10.0 ** rng.uniform(-4, 3, shape)
+        self.pressure_head[rng.random(shape) < 0.2] *= -1.0
+        near = rng.random(shape) < 0.3                          # neighbours nearly alike
+        self.pressure_head[near] = -1.0 - 1e-3 * rng.random(shape)[near]
+        self.relative_conductivity = retention_curves.effective(self.pressure_head, self.curve)[2]
+        self.osmosis_law, self.slope = 0.0, 0.3
+        self.full_conductance = 10.0 ** rng.uniform(-9, 0, (3, *shape)) * (
+            rng.random((3, *shape)) >= 0.2)
+        self.full_osmosis = rng.normal(size=(3, *shape))
+        for name in ("relative_osmosis", "content", "capacity", "steepest", "elastic",
+                     "specific_storage", "water_at_start", "head_at_start"):
+            setattr(self, name, rng.random(shape))
 
     def poison(self):
         """NaN into every ghost that no stencil may read: the frame's edges and corners."""
@@ -192,6 +220,28 @@ def water_scale(w):
     return moved, by_voltage
 
 
+def exponents_scale(twin, roundings):
+    """Of results of powers x^y, whose relative error is |y ln x| roundings."""
+    return lambda w: [roundings * abs(np.nan_to_num(wanted)) for wanted, _ in compared(
+        twin, twin, w)]
+
+
+def osmosis_scale(w):
+    """Of the flow through faces: both voxels' shares."""
+    out = np.zeros_like(w.water)
+    for axis in range(3):
+        faces(out[axis], axis)[...] = faces(abs(w.full_osmosis[axis]), axis) * w.of_face(
+            w.relative_osmosis, axis)
+    return [out]
+
+
+def stored_scale(w):
+    """Of the coupling, and of the water that is missing."""
+    head = w.specific_storage * (abs(w.head) + w.head_at_start)
+    terms = (w.content + w.elastic + head + w.water_at_start) * w.grid.voxel_volume / w.dt
+    return [(w.capacity + w.steepest + w.specific_storage) * w.grid.voxel_volume / w.dt, terms * 9]
+
+
 FACES, VOXELS = "faces", "voxels"      # where an output has entries
 # Scales of the operators whose terms have both signs; the others' is `of_the_reference`.
 SCALES = {
@@ -205,6 +255,10 @@ SCALES = {
     divergence.accumulate: lambda w: [abs(w.total) + abs(w.share * w.gained)],
     flow.osmosis: lambda w: water_scale(w)[1:],
     flow.darcy: lambda w: water_scale(w)[:1],
+    retention.wet_voxels: exponents_scale(retention.wet_voxels, 30),
+    retention.wet_faces: exponents_scale(retention.wet_faces, 300),
+    retention.wet_osmosis: osmosis_scale,
+    retention.stored_water: stored_scale,
 }
 # needs_solve and update_dependents work on lists of voxels: see tests/physics/test_reactions.py.
 TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()

@@ -8,7 +8,8 @@ from ekm3d.errors import BackendError
 from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path
 
-ROUNDING = {"mass_balance_max", "charge_balance_max", "faraday_error", "water_balance_max"}
+ROUNDING = {"mass_balance_max", "charge_balance_max", "faraday_error", "water_balance_max",
+            "energy_error_max"}
 
 
 DAY = ("schedule.stage.0.duration=12 h", "schedule.stage.1.duration=12 h")

@@ -1,0 +1,171 @@
+"""Retention of the ore, read from [ore.retention]: curves voxel by voxel, and the first water.
+
+The water at the start is either ore.water_content, from which the pressure head follows, or
+ore.retention.pressure_head, from which the water content follows.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ekm3d import retention_curves as curves
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.schema import box_of
+from ekm3d.case.schema_ground import CurveEntry, RetentionEntry
+from ekm3d.case.units import QuantityKind, not_negative, positive
+from ekm3d.case.voxel_values import SourceReader
+from ekm3d.grid.rasterise import rasterise
+
+PATH: KeyPath = ("ore", "retention")
+KINDS = {    # key -> kind of quantity, and the value where the case gives none
+    "alpha": (positive("1/m", "3.6 1/m"), None),
+    "n": (positive("", "1.56"), None),
+    "residual": (QuantityKind("", "0.08", 0.0, 1.0, below=True), 0.0),
+    "saturated": (QuantityKind("", "0.43", 0.0, 1.0, above=True), None),
+    "connectivity": (QuantityKind("", "0.5", -10.0, 10.0), 0.5),
+    "air_entry": (not_negative("m", "2 cm"), 0.0),
+    "alpha_2": (positive("1/m", "0.5 1/m"), 1.0),
+    "n_2": (QuantityKind("", "1.4", 1.0, above=True), 2.0),
+    "share_2": (QuantityKind("", "0.3", 0.0, 1.0), 0.0)}
+PRESSURE = QuantityKind("m", "-1 m")
+DRY = 1e-3      # effective saturation below which an electrode has no ground to work in
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Retention curves of a case: curve (parameters, nz, ny, nx), see `retention_curves`.
+
+    pressure_head: (nz, ny, nx) at the start [m]; osmosis: what k_e / k_e,s is; tortuosity: exponent
+    of theta / theta_s; tolerance: error of theta in a sub-step [1].
+    """
+
+    curve: np.ndarray
+    pressure_head: np.ndarray
+    osmosis: str
+    tortuosity: float
+    tolerance: float
+
+    def saturation(self) -> np.ndarray:
+        """Return the effective saturation at the start (nz, ny, nx)."""
+        return curves.effective(self.pressure_head, self.curve)[0]
+
+
+class RetentionReader:
+    """Reader of [ore.retention]; problems go to `problems`."""
+
+    def __init__(self, sources: SourceReader, problems: Problems):
+        self.sources, self.problems, self.grid = sources, problems, sources.grid
+
+    def read(self, entry: RetentionEntry, water: Any, porosity: np.ndarray) -> Retention:
+        """Return the Retention; water: ore.water_content (nz, ny, nx), None where not given."""
+        curve = self._curve(entry, PATH, porosity, None, ...)
+        for n, region in enumerate(entry.region):
+            path = (*PATH, "region", n)
+            curve = self.problems.attempt(self._region, region, path, porosity, curve)
+        self.problems.attempt(self._check, curve, porosity)
+        curves.complete(curve)
+        psi = self.problems.attempt(self._pressure_head, entry, water, curve)
+        return Retention(curve, psi, entry.osmosis, entry.tortuosity, entry.tolerance)
+
+    def _region(self, region, path, porosity, around):
+        try:
+            place = rasterise(box_of(region.box), self.grid)
+        except ValueError as e:
+            self.problems.add((*path, "box"), str(e))
+            raise MissingValue from None
+        return self._curve(region, path, porosity, around, place)
+
+    def _curve(self, entry: CurveEntry, path: KeyPath, porosity: np.ndarray,
+               around: np.ndarray | None, place: Any) -> np.ndarray:
+        """Return the curve with the values of an entry in `place`, others from `around`."""
+        out = np.zeros((len(curves.PARAMETERS), *self.grid.shape)) if around is None \
+            else around.copy()
+        name = entry.model or (None if around is not None else "van Genuchten")
+        if name is not None:
+            out[curves.MODEL][place] = curves.MODELS[name]
+        for key, (kind, default) in KINDS.items():
+            value, row = getattr(entry, key), out[curves.PARAMETERS.index(key)]
+            if value is not None:
+                row[place] = np.broadcast_to(
+                    self.sources.field((*path, key), value, kind), self.grid.shape)[place]
+            elif around is None and key == "saturated":
+                row[...] = porosity
+            elif around is None and default is not None:
+                row[...] = default
+            elif around is None and not (key == "n" and name == "Gardner"):
+                self.problems.add((*path, key), f"is missing; write e.g. {key} = {kind.example!r}")
+                raise MissingValue
+            elif around is None:
+                row[...] = 2.0
+        for key in ("alpha_2", "n_2"):
+            if getattr(entry, key) is not None and entry.share_2 is None:
+                self.problems.add((*path, key), "is that of a second kind of pores; give share_2, "
+                                  "their share of the water, as well")
+        if entry.share_2 is not None and entry.alpha_2 is None and around is None:
+            self.problems.add((*path, "alpha_2"), "is missing: share_2 is that of a second kind "
+                              "of pores, which needs alpha_2 and n_2")
+        return out
+
+    def _check(self, curve, porosity):
+        """Check the relations between the parameters of a curve."""
+        model = curve[curves.MODEL]
+        vg = model == curves.MODELS["van Genuchten"]
+        mualem = vg | (model == curves.MODELS["Brooks-Corey"])
+        high, low = curve[curves.SATURATED], curve[curves.RESIDUAL]
+        steep = curve[curves.CONNECTIVITY] + 2 + 2 / np.maximum(curve[curves.N], 1e-9)
+        for key, wrong, text in (
+                ("n", vg & (curve[curves.N] <= 1.0), "of van Genuchten's curve must be above 1"),
+                ("residual", low >= high, "must be below the saturated water content"),
+                ("saturated", high > porosity * (1 + 1e-12), "must not exceed the porosity"),
+                ("air_entry", (curve[curves.AIR_ENTRY] > 0) & ~vg, "is that of van Genuchten's "
+                 "curve; Brooks-Corey has 1/alpha, Gardner none"),
+                ("share_2", (curve[curves.SHARE_2] > 0) & ~vg, "is for van Genuchten's curve"),
+                ("connectivity", mualem & (steep <= 0), "is so negative that dry ore would "
+                 "conduct better than wet ore")):
+            if wrong.any():
+                row = curve[curves.PARAMETERS.index(key)]
+                self.problems.add((*PATH, key), f"{row[wrong][0]:g} {text}; the first of "
+                                  f"{wrong.sum()} voxels is at {self.sources.place(wrong)}")
+                raise MissingValue
+
+    def _pressure_head(self, entry, water, curve):
+        """Return the pressure head at the start (nz, ny, nx) [m]."""
+        if (entry.pressure_head is None) == (water is None):
+            self.problems.add(("ore", "water_content"), "or ore.retention.pressure_head tells the "
+                              "water at the start; give one of them, the other follows")
+            raise MissingValue
+        if entry.pressure_head is not None:
+            return self.sources.field((*PATH, "pressure_head"), entry.pressure_head, PRESSURE)
+        low, high = curve[curves.RESIDUAL], curve[curves.SATURATED]
+        for wrong, text in ((water > high * (1 + 1e-9), "above that of full pores"),
+                            (water <= low + 1e-6 * (high - low), "not above the residual one, so "
+                             "that no pressure head belongs to it")):
+            if wrong.any():
+                self.problems.add(("ore", "water_content"), f"{water[wrong][0]:g} is {text} "
+                                  f"({curve[curves.RESIDUAL][wrong][0]:g} to "
+                                  f"{high[wrong][0]:g}) in {wrong.sum()} voxels, the first at "
+                                  f"{self.sources.place(wrong)}")
+                raise MissingValue
+        return curves.pressure_head(water, curve)
+
+
+def dry_electrodes(case: Any, problems: Problems) -> None:
+    """Refuse driven electrodes all of whose ore is dry at the start."""
+    retention = case.ore.retention
+    if retention is None or retention is MISSING or not case.physics.potential:
+        return
+    saturation = retention.saturation()
+    driven = {name for stage in case.schedule.stages[:1] if stage.voltage or stage.current
+              for name in (*stage.anodes, *stage.cathodes)}
+    for n, row in enumerate(case.electrodes.rows):
+        if row.name not in driven:
+            continue
+        for s, box in enumerate(row.boxes, 1):
+            place = tuple(slice(max(p.start - 1, 0), p.stop + 1)
+                          for p in rasterise(box, case.grid))
+            if saturation[place].max() < DRY:
+                problems.add(("electrodes", "row", n), f"electrode {s} of {row.name!r} stands in "
+                             f"dry ore when it is driven first (effective saturation "
+                             f"{saturation[place].max():.2g}): no current can pass; wet the ore "
+                             "in a stage before, or begin with more water")

@@ -1,0 +1,161 @@
+"""Unsaturated rock, voxel by voxel and face by face: water content, capacity and conductivities.
+
+    theta(psi), C = dtheta/dpsi, K = K_s K_r(psi), k_e = k_e,s times a law of `OSMOSIS`
+
+The conductivity of a face is the mean of K over the pressure heads between both voxels,
+
+    K_f = int K dpsi / (psi_a - psi_b)
+
+taken over ln(s + 1/alpha) by Lobatto's rule, whose ends are the voxels' own K. Where the rock
+changes, the means of both rocks over that interval are put in series. An arithmetic mean lets a
+front into dry ore run ahead: 7 % more infiltrates on 20 cells of verification case h3.
+"""
+
+import numpy as np
+
+from ekm3d import retention_curves as curves
+from ekm3d.backends.base import operator
+from ekm3d.grid.stencil import above, below, faces
+from ekm3d.retention_curves import effective
+
+SATURATION, CONTENT, CONDUCTIVITY, CONSTANT = range(4)      # what k_e / k_e,s is
+OSMOSIS = {"saturation": SATURATION, "content": CONTENT, "conductivity": CONDUCTIVITY,
+           "constant": CONSTANT}           # S_e^2, (theta/theta_s)^2, K_r, 1
+ALIKE, NEAR = 0.98, 0.6     # ratio of both K above which two, and three, places give their mean
+LOBATTO = np.sqrt(3.0 / 7.0)
+SHAPE = [curves.MODEL, curves.ALPHA, curves.N, curves.CONNECTIVITY, curves.AIR_ENTRY,
+         curves.ALPHA_2, curves.N_2, curves.SHARE_2]
+KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "ALIKE": ALIKE, "NEAR": NEAR,
+                    "LOBATTO": float(LOBATTO)}
+
+
+@operator
+def wet_voxels(g, pressure_head, curve, osmosis_law, content, capacity, relative_conductivity,
+               relative_osmosis):
+    """Compute theta [1], C [1/m], K_r and k_e / k_e,s [1] of every voxel.
+
+    pressure_head: padded m; curve: (parameters, padded), see `retention_curves`; osmosis_law: a
+    number of OSMOSIS. Outputs: padded, inner voxels are written.
+    """
+    psi, c = pressure_head[g.inner], curve[g.inner]
+    saturation, slope, relative = effective(psi, c)
+    width, full = c[curves.SATURATED] - c[curves.RESIDUAL], c[curves.SATURATED]
+    theta = c[curves.RESIDUAL] + width * saturation
+    content[g.inner], capacity[g.inner] = theta, width * slope
+    relative_conductivity[g.inner] = relative
+    share = np.divide(theta, full, out=np.zeros_like(theta), where=full > 0)
+    law = (saturation * saturation, share * share, relative, np.ones_like(theta))
+    relative_osmosis[g.inner] = law[int(osmosis_law)]
+
+
+@operator
+def wet_faces(g, pressure_head, relative_conductivity, curve, hydraulic_conductivity,
+              full_conductance, conductance):
+    """Compute the hydraulic conductance of every face  [m2/s].
+
+    pressure_head, relative_conductivity K_r, hydraulic_conductivity K_s [m/s]: padded; curve:
+    (parameters, padded); full_conductance: (3, padded), of full pores. Output conductance: alike.
+    """
+    for axis in range(3):
+        psi = below(pressure_head, axis), above(pressure_head, axis)
+        relative = below(relative_conductivity, axis), above(relative_conductivity, axis)
+        curve_a, curve_b = below(curve, axis), above(curve, axis)
+        whole = faces(full_conductance[axis], axis)
+        open_ = whole > 0
+        differs = open_ & (curve_a[SHAPE] != curve_b[SHAPE]).any(axis=0)
+        mean, alike = np.zeros_like(whole), open_ & ~differs
+        mean[alike] = face_mean(*_cut(alike, *psi, *relative), curve_a[:, alike])
+        out = whole * mean
+        if differs.any():
+            out[differs] = _in_series(g, axis, differs, psi, relative, (curve_a, curve_b),
+                                      hydraulic_conductivity)
+        faces(conductance[axis], axis)[...] = out
+
+
+def _cut(where, *arrays):
+    """Entries of arrays where a mask is set."""
+    return [array[where] for array in arrays]
+
+
+def _in_series(g, axis, where, psi, relative, curve, hydraulic_conductivity):
+    """Conductance of faces between two kinds of rock [m2/s]."""
+    psi = _cut(where, *psi)
+    k = []
+    for n, side in enumerate((below, above)):
+        own, other = curve[n][:, where], relative[n][where]
+        beyond = effective(psi[1 - n], own)[2]
+        ends = (other, beyond) if n == 0 else (beyond, other)
+        k.append(side(hydraulic_conductivity, axis)[where] * face_mean(*psi, *ends, own))
+    both = k[0] + k[1]
+    shape = 2.0 * g.voxel_volume / g.spacing_along(axis) / g.spacing_along(axis)
+    return shape * np.divide(k[0] * k[1], both, out=np.zeros_like(both), where=both > 0)
+
+
+def face_mean(psi_a, psi_b, relative_a, relative_b, curve):
+    """Return the mean of K_r over the pressure heads between psi_a and psi_b [m]; arrays (n,).
+
+    relative_a, relative_b: K_r of the curve (parameters, n) at both ends.
+    """
+    most, least = np.maximum(relative_a, relative_b), np.minimum(relative_a, relative_b)
+    mean = 0.5 * (relative_a + relative_b)
+    steep = least < ALIKE * most
+    if not steep.any():
+        return mean
+    psi_a, psi_b, most, least, curve = psi_a[steep], psi_b[steep], most[steep], least[steep], \
+        curve[:, steep]
+    high, low = np.maximum(psi_a, psi_b), np.minimum(psi_a, psi_b)
+    wet = np.maximum(-high, curves.air_entry(curve))        # suctions at both ends of the curve
+    offset, dry = 1.0 / curve[curves.ALPHA], -low
+    start = np.log(wet + offset)
+    half = 0.5 * np.log((dry + offset) / (wet + offset))
+
+    def term(place):
+        reach = np.exp(start + half * (1.0 + place))
+        return effective(offset - reach, curve)[2] * reach
+
+    ends, middle, far = most * (wet + offset) + least * (dry + offset), term(0.0), \
+        ~(least > NEAR * most)
+    integral = (ends + 4.0 * middle) / 3.0
+    if far.any():
+        five = 0.1 * ends + 32.0 / 45.0 * middle
+        five = five + 49.0 / 90.0 * term(-LOBATTO)
+        integral = np.where(far, five + 49.0 / 90.0 * term(LOBATTO), integral)
+    integral = half * integral
+    mean[steep] = (integral + (high + wet)) / (high - low)
+    return mean
+
+
+@operator
+def wet_osmosis(g, full_osmosis, relative_osmosis, full_conductance, conductance, osmosis_law,
+                water):
+    """Compute the electro-osmotic flow through every face  [m3/s].
+
+    full_osmosis: (3, padded) that of full pores [m3/s]; relative_osmosis: padded k_e / k_e,s;
+    full_conductance, conductance: (3, padded) m2/s; osmosis_law: with CONDUCTIVITY the flow falls
+    as the conductance does, else by the mean of both voxels. Output water: (3, padded).
+    """
+    for axis in range(3):
+        whole = faces(full_conductance[axis], axis)
+        if int(osmosis_law) == CONDUCTIVITY:
+            share = np.divide(faces(conductance[axis], axis), whole, out=np.zeros_like(whole),
+                              where=whole > 0)
+        else:
+            share = 0.5 * (below(relative_osmosis, axis) + above(relative_osmosis, axis))
+        faces(water[axis], axis)[...] = faces(full_osmosis[axis], axis) * share
+
+
+@operator
+def stored_water(g, content, capacity, steepest, head, head_at_start, water_at_start, elastic,
+                 specific_storage, curve, slope, dt, coupling, missing):
+    """Compute what voxels lack of the water that they began the step with, and store per head.
+
+    stored = theta + elastic + S_s S_w (h - h_start);  missing = (stored at start - stored) V/dt
+    [m3/s];  coupling = (C + S_s S_w) V/dt [m2/s], C at least `slope` of its largest.
+    """
+    c = g.inner
+    full = curve[curves.SATURATED][c]
+    share = np.divide(content[c], full, out=np.zeros_like(full), where=full > 0)
+    yields = specific_storage[c] * share
+    stored = content[c] + (elastic[c] + yields * (head[c] - head_at_start[c]))
+    missing[c] = (water_at_start[c] - stored) * (g.voxel_volume / dt)
+    coupling[c] = (np.maximum(capacity[c], slope * steepest[c]) + yields) * (g.voxel_volume / dt)

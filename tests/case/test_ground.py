@@ -1,0 +1,52 @@
+"""Reading [ore.retention] and [[boundary]]: what is wrong is told in one message with its place."""
+
+import numpy as np
+import pytest
+from helpers.rain_block import rain_case
+
+from ekm3d import Case
+from ekm3d.case.problems import CaseError
+
+
+def told(folder, *overrides):
+    """Return the problems of the rain block with overrides."""
+    with pytest.raises(CaseError) as error:
+        Case.read(rain_case(folder), overrides)
+    return str(error.value).splitlines()
+
+
+@pytest.mark.parametrize("override, words", [
+    ("ore.retention.n=0.9", "of van Genuchten's curve must be above 1"),
+    ("ore.retention.alpha=-2 1/m", "out of range"),
+    ("ore.retention.residual=0.46", "must be below the saturated water content"),
+    ("ore.retention.saturated=0.5", "must not exceed the porosity"),
+    ("ore.water_content=0.05", "not above the residual one"),
+    ("ore.retention.pressure_head=-1 m", "give one of them, the other follows"),
+    ("ore.retention.model=Gardner", "air_entry"),
+    ("ore.retention.share_2=0.3", "which needs alpha_2 and n_2"),
+    ("ore.immobile.share=0.5", "more than ore.retention.residual"),
+    ("boundary.0.head=0.5 m", "does not belong to a boundary of kind 'rain'"),
+    ("boundary.1.conductance=0 1/s", "out of range"),
+    ("boundary.0.box=[[0.1, 0, 0], [0.2, 0.1, 0.3]]", "does not touch the face"),
+    ("boundary.1.kind=drainage", "does not belong"),
+    ("schedule.stage.0.boundary.0.name=son", "there is no [[boundary]] 'son'"),
+    ("physics.flow=false", "needs physics.flow")])
+def test_what_is_wrong_is_told(tmp_path, override, words):
+    assert any(words in line for line in told(tmp_path, override))
+
+
+def test_electrodes_in_dry_ore_are_refused(tmp_path):
+    """Effective saturation below 1e-3 at all the ore around, when the first stage drives them."""
+    dry = ("ore.water_content=0.0602", "ore.retention.region=[]",
+           "schedule.stage.0.anodes=['row 1']", "schedule.stage.0.cathodes=['row 2']",
+           "schedule.stage.0.voltage=20 V", "ore.immobile.share=0.1")
+    assert any("stands in dry ore" in line for line in told(tmp_path, *dry))
+
+
+def test_a_head_in_time_is_read_from_a_table(tmp_path):
+    """Days and centimetres by the names of the columns; linear between the rows."""
+    (tmp_path / "level.csv").write_text("t_d,head_cm\n0,10\n1,30\n")
+    case = Case.read(rain_case(tmp_path), (
+        "boundary.1.head={ table = 'level.csv', column = 'head_cm' }",))
+    level = case.boundaries[1].head
+    assert np.isclose(level.at(43200.0), 0.2) and np.isclose(level.at(1e9), 0.3)

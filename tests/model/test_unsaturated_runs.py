@@ -1,0 +1,80 @@
+"""Runs of unsaturated ore: the same bits in pieces and on many processes; balances close."""
+
+import csv
+
+import numpy as np
+import pytest
+from helpers import mpi
+from helpers.rain_block import rain_case
+from helpers.rank_comparison import LOCKSTEP
+from helpers.runs_in_pieces import assert_equal_results, in_pieces
+
+from ekm3d import Case, Simulation
+
+SHORT = ("schedule.stage.0.duration=20 min", "schedule.stage.1.duration=20 min",
+         "output.series_every=10 min", "output.snapshot_every=20 min")
+
+
+def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
+    """Head, water content and sub-steps go on as they were."""
+    case = Case.read(rain_case(tmp_path), SHORT)
+    Simulation(case, backend).run(tmp_path / "whole", quiet=True)
+    assert in_pieces(case, backend, tmp_path / "pieces") >= 3
+    assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, count):
+    """Openings on every border, two rocks, immobile water: every number, not nearly."""
+    code, out, errors = mpi.run(count, LOCKSTEP, "cpp", 4, rain_case(tmp_path), *SHORT)
+    assert (code, errors) == (0, ""), out + errors
+    assert out.endswith("the same\n")
+
+
+def test_water_and_components_that_come_and_go_are_in_the_books(tmp_path):
+    """ore + tanks = what was there + in - out for every component, and for the water, to rounding.
+
+    Rain that runs off is offered and never in the block: in + run-off is the rate times the area.
+    """
+    sim = Simulation(Case.read(rain_case(tmp_path)), "cpp")
+    sim.run(tmp_path / "out", quiet=True)
+    with open(tmp_path / "out" / "series.csv", newline="") as file:
+        first, *_, last = [{k: float(v or 0) for k, v in row.items()}
+                           for row in csv.DictReader(file)]
+    for label in ("NH4", "SO4", "La", "Na"):
+        came = sum((1 if "_in_" in name else -1) * value for name, value in last.items()
+                   if name.endswith(f"_{label}[mol]") and name.startswith(("well", "boundary"))
+                   and "runoff" not in name)
+        held = sum(row[f"{store}_{label}[mol]"] * sign for store in ("ore", "tanks")
+                   for row, sign in ((last, 1), (first, -1)))
+        held += sum(v for k, v in last.items() if k.startswith("plate_row")
+                    and k.endswith(f"_{label}[mol]"))
+        assert abs(held - came) <= 1e-9 * max(abs(came), last[f"ore_{label}[mol]"])
+    assert sim.balances.water_max < 1e-13
+    offered = 0.35 * 0.3 * (0.04 / 3600 * 3600 + 0.005 / 3600 * 2400) * 1e3
+    taken = last["boundary_rain_in_water[L]"] + last["boundary_rain_runoff_water[L]"]
+    assert abs(taken - offered) < 1e-9 * offered
+    assert last["boundary_rain_runoff_water[L]"] > 0.0
+    salt = last["boundary_rain_runoff_NH4[mol]"]
+    assert np.isclose(salt, 1e-1 * last["boundary_rain_runoff_water[L]"])
+
+
+def test_a_uniform_solute_stays_uniform_while_the_water_moves(tmp_path, backend):
+    """What a voxel gains in water is what its species gain: c stays, to some roundings.
+
+    Rain and pore water alike, no electrodes' drive; 1e-13 of 1 mol/m3 after 20 steps.
+    """
+    ions = "{ 'Na+' = '1 mol/m3', 'Cl-' = '1 mol/m3' }"
+    sim = Simulation(Case.read(rain_case(tmp_path), (
+        *SHORT, f"water.composition={ions}", f"boundary.0.composition={ions}", "boundary.2.rate=0",
+        f"boundary.1.composition={ions}", "ore.exchangeable={}", "chemistry.minerals=[]",
+        "schedule.stage.1.voltage=0 V", "schedule.stage.1.boundary=[]", "physics.potential=false")),
+        backend)
+    for _ in range(4):
+        sim.step()
+    water = sim.state.water_content[sim.grid.inner]
+    assert np.ptp(water[sim.holds_ore]) > 0.05
+    for n, name in enumerate(sim.chem.components):
+        if name in ("Na+", "Cl-"):
+            total = sim.state.weighted_sum(sim.chem.nu[:, n], sim.state.c[sim.grid.inner])
+            assert np.abs(total[sim.holds_ore] - 1.0).max() < 1e-12

@@ -1,0 +1,81 @@
+"""Faces of unsaturated rock: the mean of K over the pressure heads, laws of electro-osmosis."""
+
+import numpy as np
+import pytest
+
+from ekm3d import retention_curves as curves
+from ekm3d.grid.grid import Grid
+from ekm3d.physics import retention
+from ekm3d.retention_curves import MODELS, PARAMETERS
+
+
+def curve(size, **values):
+    """Return a complete curve (parameters, size)."""
+    out = np.array([np.full(size, values.get(name, {"n": 2.0, "alpha_2": 1.0, "n_2": 2.0}.get(
+        name, 0.0))) for name in PARAMETERS])
+    curves.complete(out)
+    return out
+
+
+def mean(psi_a, psi_b, **values):
+    """Mean of K_r between two pressure heads by `face_mean`."""
+    ends, c = np.array([[psi_a], [psi_b]]), curve(1, **values)
+    k = [curves.effective(psi, c)[2] for psi in ends]
+    return float(retention.face_mean(*ends, *k, c)[0])
+
+
+def test_the_mean_of_gardners_soil_is_its_integral():
+    """int exp(a psi) = (K_a - K_b)/a: exact; five places leave 1e-3 over e^3."""
+    value = mean(-0.1, -0.4, model=MODELS["Gardner"], alpha=10.0)
+    assert np.isclose(value, (np.exp(-1) - np.exp(-4)) / 3.0, rtol=1e-3)
+
+
+@pytest.mark.parametrize("psi, tolerance", [((-0.75, -10.0), 2e-2), ((-0.5, -0.6), 1e-4),
+                                            ((0.2, -0.5), 5e-3), ((0.5, 0.1), 1e-14)])
+def test_the_mean_of_van_genuchtens_soil_is_its_integral(psi, tolerance):
+    """Against 20 000 places; the first is the front of verification case h3: five decades of K."""
+    soil = dict(model=1.0, alpha=3.35, n=2.0, connectivity=0.5)
+    fine = np.linspace(*psi, 20001)
+    exact = np.trapezoid(curves.effective(fine, curve(fine.size, **soil))[2], fine) / (
+        psi[1] - psi[0])
+    assert np.isclose(mean(*psi, **soil), exact, rtol=tolerance)
+    assert np.isclose(mean(*psi[::-1], **soil), exact, rtol=tolerance)
+
+
+def test_laws_of_electro_osmosis(backend):
+    """S_e^2, (theta/theta_s)^2, K_r, 1 of one voxel at S_e = 1/2 (Gardner), theta 0.1 to 0.4."""
+    g = Grid((1, 1, 1), (1.0, 1.0, 1.0))
+    c = backend.from_numpy(np.ascontiguousarray(np.broadcast_to(curve(
+        1, model=MODELS["Gardner"], alpha=1.0, residual=0.1, saturated=0.4)[:, :, None, None],
+        (len(PARAMETERS), *g.padded))))
+    psi = backend.zeros(g.padded)
+    psi[...] = -np.log(2.0)
+    run = backend.bind(retention.wet_voxels)
+    for law, wanted in enumerate((0.25, (0.25 / 0.4)**2, 0.5, 1.0)):
+        out = [backend.zeros(g.padded) for _ in range(4)]
+        run(g, psi, c, float(law), *out)
+        theta, capacity, relative, osmosis = (float(a[g.inner].ravel()[0]) for a in out)
+        assert np.allclose((theta, capacity, relative, osmosis), (0.25, 0.15, 0.5, wanted),
+                           rtol=1e-13)
+
+
+def test_layers_in_series(backend):
+    """Two full voxels of different rock conduct as the harmonic mean says, dry ones far less."""
+    g = Grid((1, 1, 2), (1.0, 1.0, 1.0))
+    c = np.zeros((len(PARAMETERS), *g.padded))
+    c[...] = curve(1, model=1.0, alpha=2.0, n=1.5, saturated=0.4)[:, :, None, None]
+    c[1, 3] = 5.0
+    c = backend.from_numpy(c)
+    k, psi, relative = (backend.zeros(g.padded) for _ in range(3))
+    k[g.inner] = 1.0
+    full, wet, dry = (backend.zeros((3, *g.padded)) for _ in range(3))
+    full[0, 2, 2, 2] = 1.0
+    relative[...] = 1.0
+    backend.bind(retention.wet_faces)(g, psi, relative, c, k, full, wet)
+    assert np.isclose(float(wet[0, 2, 2, 2]), 1.0)
+    psi[...] = -5.0
+    relative[...] = backend.from_numpy(curves.effective(
+        backend.to_numpy(psi), backend.to_numpy(c))[2])
+    backend.bind(retention.wet_faces)(g, psi, relative, c, k, full, dry)
+    ends = [float(relative[n, 2, 2]) for n in (2, 3)]
+    assert np.isclose(float(dry[0, 2, 2, 2]), 2 * ends[0] * ends[1] / sum(ends), rtol=1e-12)
