@@ -10,7 +10,6 @@ message.
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -26,6 +25,12 @@ import numpy as np
 from ekm3d.hdf5_file import opened
 from ekm3d.quoting import legible, quoted
 from ekm3d.suggest import suggest
+
+resource: Any
+try:
+    import resource
+except ImportError:             # Windows has no such limits
+    resource = None
 
 TIME, SPARE = 120.0, 2**30      # s for one dataset; bytes beside twice the array
 DEEPEST = 3                     # datasets that are composed of composed ones
@@ -92,7 +97,7 @@ class Hdf5Child:
         code = self._process.wait()
         self._process.stdout.close()
         self._process = None
-        if code == -signal.SIGKILL:
+        if code == -getattr(signal, "SIGKILL", 9):
             return f"the HDF5 library has not come to an end within {self.limit:g} s"
         return "the HDF5 library crashes on it"
 
@@ -138,8 +143,15 @@ def serve() -> None:
 
 def _limit(size: int) -> None:
     """Limit the memory of this process to what it has, twice an array of `size` bytes, and SPARE.
+
+    Without a limit where the system has none, or does not tell what the process has.
     """
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    if resource is None:
+        return
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
+    except OSError:
+        return
     most = pages * os.sysconf("SC_PAGE_SIZE") + 2 * size + SPARE
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     if hard == resource.RLIM_INFINITY or hard > most:

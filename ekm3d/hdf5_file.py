@@ -21,6 +21,21 @@ PASSING = (errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ESTALE, errno.ETXTBSY)
 WAITS = (0.1, 0.5, 2.0)          # s between attempts where another program is in the way
 
 
+def can_lock(folder: Path) -> bool:
+    """Return True if HDF5 can lock a file in a folder; OSError where it can write none there.
+
+    It leaves two files there.
+    """
+    with h5py.File(folder / "free.h5", "w", locking=False) as file:
+        file["a"] = 1.0
+    try:
+        with h5py.File(folder / "locked.h5", "w", locking=True) as file:
+            file["a"] = 1.0
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def opened(path: str | Path, mode: str = "r", virtual: bool = True, block: int = 0
            ) -> Iterator[h5py.File]:

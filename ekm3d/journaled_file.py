@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ekm3d.file_calls import read_at, write_at
+
 PAGE = 4096
 MAGIC = b"ekm3d journal 1\n"
 SMALL = 1 << 16         # bytes of a write that HDF5 may want to read again after a failure
@@ -70,7 +72,7 @@ class JournaledFile(io.RawIOBase):
         count = max(0, min(len(view), self.size - self.at))
         done = 0
         while done < count:
-            piece = os.pread(self.under.fileno(), count - done, self.at + done)
+            piece = read_at(self.under.fileno(), count - done, self.at + done)
             if not piece:
                 view[done:count] = bytes(count - done)      # behind the end on the disk: zeros
                 break
@@ -124,7 +126,7 @@ class JournaledFile(io.RawIOBase):
     def _write(self, data: memoryview, at: int) -> None:
         """Write behind the old end."""
         while data:
-            count = os.pwrite(self.under.fileno(), data, at)
+            count = write_at(self.under.fileno(), data, at)
             at, data = at + count, data[count:]
 
     def _keep(self, data: memoryview, at: int) -> None:
@@ -135,7 +137,7 @@ class JournaledFile(io.RawIOBase):
             end = PAGE if self.error is not None else min(PAGE, self.old_size - begin)
             page = self.pages.setdefault(number, bytearray())
             if len(page) < end:
-                page += os.pread(self.under.fileno(), end - len(page), begin + len(page))
+                page += read_at(self.under.fileno(), end - len(page), begin + len(page))
                 page += bytes(end - len(page))
             piece = data[:end - offset]
             page[offset:offset + len(piece)] = piece
@@ -179,12 +181,12 @@ def _apply(number: int, size: int, pages: dict[int, bytearray]) -> None:
     first, run = 0, bytearray()
     for page, data in sorted(pages.items()):
         if run and first * PAGE + len(run) != page * PAGE:
-            os.pwrite(number, run, first * PAGE)
+            write_at(number, run, first * PAGE)
             run = bytearray()
         first = first if run else page
         run += data
     if run:
-        os.pwrite(number, run, first * PAGE)
+        write_at(number, run, first * PAGE)
     os.ftruncate(number, size)
     os.fsync(number)
 

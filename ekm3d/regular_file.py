@@ -10,6 +10,7 @@ import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from ekm3d.file_calls import READ
 from ekm3d.quoting import quoted
 
 MIB = 2**20
@@ -30,7 +31,7 @@ def opened(path: str | Path, largest: int) -> int:
     FileNotFoundError, or another OSError with the reason in `strerror`.
     """
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        number = os.open(path, READ)
     except ValueError:
         raise NotReadable("a null byte is no part of a name") from None
     try:

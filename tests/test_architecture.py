@@ -15,7 +15,7 @@ SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")),
 # Packages from the ground up: one imports from itself, from floors below, and from the modules
 # that lie beside the packages; never from another package of its own floor.
 FLOORS = ["", "grid", "backends", "parallel chemistry boundaries", "solvers thermodata",
-          "physics case", "diagnostics", "output", "model", "verification coupling view", "cli"]
+          "physics case", "diagnostics", "output", "model", "verification coupling study view", "cli"]
 FLOOR = {package: n for n, packages in enumerate(FLOORS) for package in packages.split() or [""]}
 FRONT = {"__init__", "__main__"}        # the package's public face and `python -m ekm3d`
 
@@ -25,14 +25,16 @@ RESERVED = {
     "ctypes": {"backends.base", "backends.cpp", "backends.compiled_operator", "grid.grid"},
     "mpi4py": {"parallel.team", "parallel.gpu_sharing"},
     "subprocess": {"hdf5_child", "backends.cpp_compiler", "output.provenance",
-                   "parallel.gpu_sharing", "view.probe"},
+                   "parallel.gpu_sharing", "study.runs", "cli.doctor_checks",
+                   "view.probe"},
+    "matplotlib": {"study.picture"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
              "output.results", "output.provenance", "output.xdmf", "output.xarray_backend",
-             "hdf5_child", "hdf5_file"},
+             "hdf5_child", "hdf5_file", "cli.doctor_checks"},
 }
 # What no module imports when it is imported: pictures belong to extras, which `view.extras` imports
 # when they are asked for; PHREEQC belongs to the tests.
-FOREIGN = {"matplotlib", "pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
+FOREIGN = {"pyvista", "vtk", "vtkmodules", "phreeqpy", "phreeqpython", "pytest"}
 
 
 def dotted(path):

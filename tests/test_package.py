@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -80,13 +81,22 @@ def test_every_file_is_covered_by_the_globs_and_no_result_is(package, top):
     globs = SETUP["options.package_data"][package].split()
     shipped = {path for glob in globs for path in folder(top).glob(glob)}
     present = {path for path in folder(top).rglob("*") if path.is_file()
-               and path.suffix not in (".py", ".pyc") and "out" not in path.parts}
+               and path.suffix not in (".py", ".pyc")
+               and not {"out", "study"} & set(path.parts)}
     assert shipped == present
 
 
 def test_the_version_is_stated_once():
     assert SETUP["metadata"]["version"] == "attr: ekm3d.version.__version__"
     assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_metadata_is_complete():
+    """All that an index shows of a package."""
+    about = SETUP["metadata"]
+    assert {"description", "long_description", "author", "license", "keywords", "project_urls",
+            "classifiers"} <= set(about)
+    assert "Typing :: Typed" in about["classifiers"] and (ROOT / "ekm3d" / "py.typed").is_file()
 
 
 def test_dev_brings_nvrtc_and_no_cupy():
@@ -152,6 +162,27 @@ def test_the_wheel_holds_kernels_cases_and_licence_but_no_results(copy, tmp_path
     found = run(sys.executable, "-c", QUESTION, cwd=tmp_path,
                 env=clean_environment(PYTHONPATH=str(tmp_path / "site")))
     assert found.strip() == str(tmp_path / "site" / "ekm3d" / "cases" / "field_block")
+
+
+@pytest.mark.slow
+def test_the_source_distribution_builds_and_tests(copy, tmp_path):
+    """Made by setuptools, unpacked elsewhere: the files of a clone, a few tests, a wheel."""
+    code = f"from setuptools import build_meta as b; b.build_sdist({str(tmp_path)!r})"
+    run(sys.executable, "-c", code, cwd=copy)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
+    for top in ("ekm3d", "kernels", "cases", "tests", "scripts"):
+        lost = {path.relative_to(copy) for path in (copy / top).rglob("*") if path.is_file()
+                and "out" not in path.parts and "__pycache__" not in path.parts
+                and not (unpacked / path.relative_to(copy)).is_file()}
+        assert lost == set()
+    run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_text_file.py",
+        "tests/cli/test_new.py", "tests/grid", cwd=unpacked,
+        env=clean_environment(PYTHONPATH=str(unpacked)))
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", tmp_path, unpacked)
+    assert [w.name for w in tmp_path.glob("*.whl")] == [f"ekm3d-{__version__}-py3-none-any.whl"]
 
 
 @pytest.mark.slow

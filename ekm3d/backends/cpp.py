@@ -119,7 +119,8 @@ def opened(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     if not _opened:
         _opened.append(library)
-        os.register_at_fork(after_in_child=_one_thread)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_one_thread)
     return library
 
 

@@ -107,7 +107,10 @@ def _answer(command: Sequence[str], limit: float, text: str = "") -> tuple[int, 
         out, errors = process.communicate(text, timeout=limit)
     except BaseException as error:                  # Ctrl-C as well
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:                                   # Windows: what it has started stays
+                process.kill()
         process.wait()
         if isinstance(error, subprocess.TimeoutExpired):
             raise BackendError(f"{command[0]} has not answered within {limit:g} s") from None
@@ -118,7 +121,7 @@ def _answer(command: Sequence[str], limit: float, text: str = "") -> tuple[int, 
 def cpu() -> str:
     """Return the processor's model and features (Linux), on which -march=native depends."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     keys = ("model name", "flags", "Features", "CPU implementer", "CPU part")
@@ -160,6 +163,8 @@ def trusted(path: Path) -> bool:
 
 def _foreign(status: os.stat_result) -> str:
     """Return why a file or folder is not this user's alone, "" if it is."""
+    if not hasattr(os, "getuid"):           # Windows tells neither owners nor modes
+        return ""
     if status.st_uid not in (os.getuid(), 0):
         return "it belongs to another user"
     if status.st_mode & 0o022:

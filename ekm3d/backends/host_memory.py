@@ -1,8 +1,14 @@
 """Free memory of this computer, within the limits of a container and of the shell."""
 
 import os
-import resource
 from pathlib import Path
+from typing import Any
+
+resource: Any
+try:
+    import resource
+except ImportError:                     # Windows has no such limits
+    resource = None
 
 CGROUP, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -17,7 +23,7 @@ def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP,
 def system(meminfo: Path) -> list[int]:
     """Return the memory that Linux expects to be available without swapping, [] if unknown."""
     try:
-        lines = meminfo.read_text().splitlines()
+        lines = meminfo.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
     return [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
@@ -35,9 +41,9 @@ def container(cgroup: Path, own: Path = OWN) -> list[int]:
                                       ("memory.limit_in_bytes", "memory.usage_in_bytes",
                                        "total_inactive_file")):
             try:
-                most = (folder / limit).read_text().strip()
-                now = int((folder / used).read_text())
-                table = (folder / "memory.stat").read_text().split()
+                most = (folder / limit).read_text(encoding="utf-8").strip()
+                now = int((folder / used).read_text(encoding="utf-8"))
+                table = (folder / "memory.stat").read_text(encoding="utf-8").split()
             except OSError:
                 continue
             if most != "max":
@@ -52,7 +58,7 @@ def _groups(cgroup: Path, own: Path) -> list[Path]:
     A container sees its own group as the root, and may be told of a path that it has not.
     """
     try:
-        lines = own.read_text().splitlines()
+        lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     roots = {cgroup: "/", cgroup / "memory": "/"}
@@ -68,11 +74,13 @@ def _groups(cgroup: Path, own: Path) -> list[Path]:
 
 def shell() -> list[int]:
     """Return the remainder of the limit on the address space (ulimit -v), [] if unlimited."""
+    if resource is None:
+        return []
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return []
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     except OSError:
         pages = 0
     return [max(0, limit - pages * os.sysconf("SC_PAGE_SIZE"))]

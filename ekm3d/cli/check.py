@@ -6,6 +6,7 @@ from pathlib import Path
 from ekm3d.case.case import Case
 from ekm3d.case.units import positive
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
+from ekm3d.cli.help_page import page
 from ekm3d.cli.self_test import backend_of
 from ekm3d.diagnostics import ionic_strength, well_heads
 from ekm3d.diagnostics.audits import Audits
@@ -20,7 +21,10 @@ from ekm3d.parallel.team import ALONE
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d check`."""
-    parser = commands.add_parser("check", help="validate a case and print what would be run")
+    parser = commands.add_parser("check", **page(
+        "validate a case and print what would be run",
+        "ekm3d check site     values in SI, voxels, memory, steps, run time, files",
+        'ekm3d check site -o grid.spacing="5 cm" --ranks 4     would that fit?'))
     add_case_arguments(parser)
     parser.add_argument("--ranks", metavar="N", type=int, default=1,
                         help="tell the memory of each of N processes, too")

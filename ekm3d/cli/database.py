@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from ekm3d.chemistry.system import WATER
+from ekm3d.cli.help_page import page
 from ekm3d.errors import InputError
 from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
@@ -33,8 +34,11 @@ SOURCE_WIDTH = 60
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d database`."""
-    parser = commands.add_parser("database", help="list and show thermodynamic data",
-                                 description=__doc__.partition("\n\n")[2])
+    parser = commands.add_parser("database", **page(
+        f"list and show thermodynamic data\n{__doc__.partition(chr(10) * 2)[2]}",
+        "ekm3d database LaSO4+     a record with its source",
+        "ekm3d database --components La+3 SO4-2 H+     all that these form",
+        "ekm3d database LaX3 --toml     to copy into a file of your own"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="records to show, any case")
     parser.add_argument("--kind", choices=KEYS, help="only records of this kind")
     parser.add_argument("--components", nargs="+", metavar="NAME",

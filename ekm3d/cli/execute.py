@@ -9,12 +9,13 @@ from pathlib import Path
 from ekm3d.case.case import Case
 from ekm3d.case.units import positive
 from ekm3d.cli.self_test import backend_of
+from ekm3d.diagnostics.summary_words import table
 from ekm3d.model.loop import Control
 from ekm3d.model.memory_estimate import InsufficientMemory
 from ekm3d.model.simulation import Simulation
 from ekm3d.output.checkpoints import Checkpoint
 from ekm3d.output.console import tell
-from ekm3d.output.run_directory import table
+from ekm3d.output.progress import Patience
 from ekm3d.parallel.team import Alone
 
 
@@ -65,7 +66,8 @@ def execute(args: argparse.Namespace, team: Alone, case: Case, out: Path, backen
         team.alike("cases", json.dumps(case.record(), sort_keys=True))
         team.alike("options", repr([backend, resumed and (resumed.path.name, resumed.time)]))
     control = Control(args.checkpoint, args.max_hours, resumed, signals=True)
-    sim = Simulation(case, backend_of(backend, team), team)
+    with Patience("preparing: kernels that are new here are compiled, once", quiet=args.quiet):
+        sim = Simulation(case, backend_of(backend, team), team)
     if not args.quiet:
         begin = f"; resumed at t = {resumed.time:g} s" if resumed else ""
         tell("\n".join([case.title, *(f"remark: {text}" for text in case.remarks),

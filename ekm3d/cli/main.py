@@ -1,4 +1,4 @@
-"""Command line: ekm3d run CASE, ekm3d resume CASE, ekm3d check CASE, ekm3d status, ...
+"""Command line: ekm3d new NAME, ekm3d check CASE, ekm3d run CASE, ekm3d study CASE, ...
 
 One module per command has its grammar, `add_parser`, and its work, `command`. Errors are reported
 here and nowhere else.
@@ -10,22 +10,48 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ekm3d.cli import check, compare, database, plot, report, resume, run, status, verify
+from ekm3d.cli import (
+    check,
+    compare,
+    completion,
+    database,
+    doctor,
+    new,
+    plot,
+    report,
+    resume,
+    run,
+    status,
+    study,
+    verify,
+)
+from ekm3d.cli.help_page import HEADING
 from ekm3d.errors import ConvergenceError, Ekm3dError
 from ekm3d.parallel.launcher_env import launched
 from ekm3d.parallel.team import ALONE, join, silence
 from ekm3d.version import __version__
 
+COMMANDS = {"new": new, "check": check, "run": run, "resume": resume, "status": status,
+            "study": study, "plot": plot, "report": report, "compare": compare, "verify": verify,
+            "database": database, "doctor": doctor, "completion": completion}
+ON_ALL_RANKS = ("run", "resume")
 FAILED, INTERRUPTED, PIPE_CLOSED = ConvergenceError.exit_code, 130, 141
+EXAMPLES = f"""{HEADING}
+  ekm3d new site && ekm3d run site     a first case
+  ekm3d doctor     what works on this computer
+
+`ekm3d COMMAND --help` has examples of every command. Exit codes: 0 done, 1 a verification case
+missed its reference, 2 wrong input, 3 the computation failed, 75 a run was asked to stop."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the grammar of the command line."""
     top = argparse.ArgumentParser(
-        prog="ekm3d", description="Electrokinetic mining of rare earths in 3D.")
+        prog="ekm3d", description="Electrokinetic mining of rare earths in 3D.",
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES)
     top.add_argument("--version", action="version", version=f"ekm3d {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, resume, status, check, plot, report, compare, verify, database):
+    for module in COMMANDS.values():
         module.add_parser(commands)
     return top
 
@@ -47,13 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     team = ALONE
     try:
-        if args.command in ("run", "resume"):
+        if args.command in ON_ALL_RANKS:
             team = join(args.mpi)
             return (run if args.command == "run" else resume).command(args, team)
         if rank:
             return 0                    # the other commands use one process
-        return {"check": check, "verify": verify, "database": database, "status": status,
-                "plot": plot, "report": report, "compare": compare}[args.command].command(args)
+        return COMMANDS[args.command].command(args)
     except Ekm3dError as error:
         return team.failed(_failure(error) if error.exit_code == FAILED else str(error),
                            error.exit_code)

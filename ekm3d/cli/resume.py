@@ -13,6 +13,7 @@ from ekm3d.case.case import Case
 from ekm3d.case.changes import differences
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.execute import add_limits, execute, memory_told
+from ekm3d.cli.help_page import page
 from ekm3d.errors import InputError
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoints import Checkpoint
@@ -24,7 +25,10 @@ from ekm3d.parallel.team import Alone
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d resume`."""
-    parser = commands.add_parser("resume", help="go on with a run from its last checkpoint")
+    parser = commands.add_parser("resume", **page(
+        "go on with a run from its last checkpoint",
+        "ekm3d resume site", "ekm3d resume site --out fine",
+        'ekm3d resume site -o schedule.stage.0.duration="200 h"     a longer last stage'))
     add_case_arguments(parser)
     parser.add_argument("--out", metavar="DIR", help="where its results are (default: CASE/out)")
     add_limits(parser)

@@ -7,6 +7,7 @@ from ekm3d.case.case import Case
 from ekm3d.cli import resume
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.execute import add_limits, execute, memory_told
+from ekm3d.cli.help_page import page
 from ekm3d.output.results import SUMMARY_FILE
 from ekm3d.output.run_directory import check_directory
 from ekm3d.parallel.team import Alone
@@ -14,7 +15,11 @@ from ekm3d.parallel.team import Alone
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d run`."""
-    parser = commands.add_parser("run", help="run a case to its end and write the results")
+    parser = commands.add_parser("run", **page(
+        "run a case to its end and write the results",
+        "ekm3d run cases/field_block",
+        'ekm3d run site --out fine -o grid.spacing="12.5 cm"     another value, elsewhere',
+        'ekm3d run site --checkpoint "10 min" --max-hours 11.5     and go on with `ekm3d resume`'))
     add_case_arguments(parser)
     parser.add_argument("--out", metavar="DIR", help="where results go (default: CASE/out)")
     parser.add_argument("--force", action="store_true", help="replace a finished run")

@@ -60,6 +60,6 @@ def _difference(backend):
 
 def _mark(backend: Backend) -> Path:
     """Return the path of the file that remembers a passed test."""
-    texts = [path.read_text() for path in sorted(folder("kernels").rglob("*.cu*"))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(folder("kernels").rglob("*.cu*"))]
     inputs = repr((backend.why, __version__, CASE, FIELDS, ALLOWED, texts))
     return cache_folder() / f"self-test-{hashlib.sha256(inputs.encode()).hexdigest()[:24]}"

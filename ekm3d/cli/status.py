@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ekm3d.cli.help_page import page
 from ekm3d.constants import HOUR
 from ekm3d.errors import OutputError
 from ekm3d.output import checkpoints
@@ -14,7 +15,9 @@ from ekm3d.output.run_owner import lives
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d status`."""
-    parser = commands.add_parser("status", help="say how far a run has come, and whether it lives")
+    parser = commands.add_parser("status", **page(
+        "say how far a run has come, and whether it lives",
+        "ekm3d status site", "ekm3d status site/study/runs/gradient=0.3_V_cm-1a2b3c"))
     parser.add_argument("directory", metavar="DIR", help="results of a run, or its case")
 
 

@@ -9,6 +9,7 @@ import time
 from math import isnan
 
 from ekm3d.backends.choose import BACKENDS
+from ekm3d.cli.help_page import page
 from ekm3d.quoting import quoted
 from ekm3d.verification.catalogue import chosen
 from ekm3d.verification.judge import Outcome, verify
@@ -21,8 +22,10 @@ HEADER = (f"{'case':26s} {'what is compared':46s} {'cells':>11s} {'error':>9s} {
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d verify`."""
-    parser = commands.add_parser(
-        "verify", help="run the verification cases against their references")
+    parser = commands.add_parser("verify", **page(
+        "run the verification cases against their references",
+        "ekm3d verify --list     what each case proves", "ekm3d verify a_exchange_column",
+        "ekm3d verify --full --jobs 4"))
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help="cases to run, by name or letter, or directories (default: all)")
     parser.add_argument("--backend", choices=BACKENDS, default="auto")

@@ -1,12 +1,14 @@
 """Loop of a run: steps, rows of the series, snapshots and status, to the end of the schedule."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from ekm3d.constants import HOUR
 from ekm3d.diagnostics.audits import Audits
 from ekm3d.diagnostics.ionic_strength import PeakStrength
 from ekm3d.diagnostics.run_view import AuditView
@@ -86,6 +88,7 @@ class Course:
         self.copy = StateCopy(sim, self.series, diagnostics)
         self.row: dict[str, float | None] | None = None     # that has not been written
         self.begun = False
+        self.waits: Callable[[str], None] = lambda work: None       # told what takes long
 
     def begin(self) -> None:
         """Go on from a checkpoint, or solve for the first fields and write what is due."""
@@ -141,6 +144,7 @@ class Course:
             if fresh:
                 self.outputs.status("running")
         if self.snapshots.due(s.time, last):
+            self.waits(f"the snapshot at {s.time / HOUR:.4g} h")
             sim.fields()                             # phi and water of the same moment
             if fresh:
                 self.outputs.snapshot()
@@ -210,13 +214,16 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
     try:
         with (threadpool_limits(1, "blas"), interruption,
               Progress(sim.schedule.end, quiet) as progress):
+            course.waits = progress.waits
             course.begin()
+            progress.begin(s.time)
             while s.time < course.end:
                 course.advance()
                 progress.update(s.time, s.step, f"dt {sim.dt:6.0f} s")
                 outputs.step_taken()
                 if s.time < course.end and s.time == course.retries.known:
                     _obey(interruption.wish(keeping.due()), interruption, course)
+            progress.waits("the last files")
             if keeping.enabled or resumed:
                 course.save()
         sent = course.traffic.text(s.step)

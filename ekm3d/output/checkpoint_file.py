@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.errors import OutputError
+from ekm3d.file_calls import flush_folder
 from ekm3d.hdf5_file import opened
 
 MAGIC, BLOCK = b"ekm3d checkpoint 1\n", 512
@@ -119,16 +120,6 @@ class _Writer:
         with suppress(OSError):
             self.open.close()
         self.draft.unlink(missing_ok=True)
-
-
-def flush_folder(folder: Path) -> None:
-    """Have the names in a folder written to the disk, where the system can."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _digest(file: Any) -> str:

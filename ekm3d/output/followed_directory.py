@@ -12,8 +12,13 @@ class FollowedDirectory:
 
     def __init__(self, path: Path) -> None:
         self.last = path
-        self.number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        found = os.fstat(self.number)
+        try:
+            self.number = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        except PermissionError:             # Windows opens no directories
+            if hasattr(os, "O_DIRECTORY"):
+                raise
+            self.number = -1
+        found = path.stat() if self.number < 0 else os.fstat(self.number)
         self.identity = found.st_dev, found.st_ino
 
     def now(self) -> Path:

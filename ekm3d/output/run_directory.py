@@ -283,7 +283,7 @@ class RunDirectory(NonRootOutput):
     def position(self) -> dict[str, Any]:
         series = self.path / SERIES_FILE
         for path in (series, self.path / FIELDS_FILE):
-            with path.open("rb") as file:
+            with path.open("r+b") as file:         # Windows flushes no file read alone
                 os.fsync(file.fileno())
         return asdict(Position(self.snapshots.rows, series.stat().st_size, self.started))
 

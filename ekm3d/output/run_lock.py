@@ -27,7 +27,7 @@ FILES = ("summary.json", "series.csv", "status.json", "log.txt", "fields.vtkhdf"
 def _boot() -> str:
     """Return a name of the time since which this computer runs; "" where there is none."""
     with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     return ""
 
 
@@ -50,7 +50,7 @@ class RunLock:
             except FileExistsError:
                 self._remove_stale(in_this_process)
                 continue
-            with os.fdopen(number, "w") as file:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
                 file.write(self.text)
             return
         raise OutputError(f"{self.path.parent}: another run takes {self.path.name} again and again")
@@ -58,7 +58,8 @@ class RunLock:
     def _remove_stale(self, in_this_process: bool) -> None:
         """Move a stale lock out of the way; OutputError if it is not."""
         try:
-            text, age = self.path.read_text(), time.time() - self.path.stat().st_mtime
+            text = self.path.read_text(encoding="utf-8")
+            age = time.time() - self.path.stat().st_mtime
         except OSError:
             return                                      # it has just been given back
         reason = holder(text, age, in_this_process)
@@ -68,7 +69,7 @@ class RunLock:
         aside = self.path.with_name(f"{LOCK}.{os.getpid()}")
         with suppress(FileNotFoundError):
             os.rename(self.path, aside)
-            if aside.read_text() != text and not self.path.exists():
+            if aside.read_text(encoding="utf-8") != text and not self.path.exists():
                 os.rename(aside, self.path)             # another process was faster
             else:
                 aside.unlink()
@@ -84,7 +85,7 @@ class RunLock:
     def release(self) -> None:
         """Give the lock back, if it is still this one."""
         with suppress(OSError):
-            if self.path.read_text() == self.text:
+            if self.path.read_text(encoding="utf-8") == self.text:
                 self.path.unlink()
 
 

@@ -12,6 +12,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+PROCESSES = Path("/proc")           # of Linux; other systems have none, or not these files
 _writing: set[Path] = set()         # directories of runs that go on in this process
 
 
@@ -21,11 +22,29 @@ def owner() -> dict[str, Any]:
 
 
 def begun(process: int) -> str:
-    """Return when a process of this computer began, in ticks (Linux); "" if it is none."""
+    """Return when a process of this computer began, in ticks (Linux); "" if it is none, or unknown.
+    """
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+        words = (PROCESSES / str(process) / "stat").read_bytes().rpartition(b")")[2].split()
+        return words[19].decode()
     except (OSError, IndexError):
         return ""
+
+
+def exists(process: int) -> bool | None:
+    """Return True if there is a process of this number, None where the system does not tell.
+
+    For systems without /proc. On Windows `os.kill` would end it.
+    """
+    if os.name != "posix":
+        return True if process == os.getpid() else None
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:                     # somebody else's
+        return True
+    return True
 
 
 def is_written(directory: Path, status_file: str) -> bool:
@@ -47,7 +66,10 @@ def lives(status: dict[str, Any]) -> bool | None:
     """
     if status.get("host") != platform.node():
         return None
-    since = begun(int(status.get("process", 0)))
+    process = int(status.get("process", 0))
+    if not PROCESSES.is_dir():
+        return exists(process) if process > 0 else False
+    since = begun(process)
     return since == status.get("process_begun") and since != ""
 
 

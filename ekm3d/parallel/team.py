@@ -55,7 +55,7 @@ class Team(Alone):
         self.alarm = self.comm.Dup()      # for failures, beside any other communication
         sys.excepthook = self.abort
         node = self.comm.Split_type(mpi.COMM_TYPE_SHARED)
-        share_cores(node.allgather(frozenset(os.sched_getaffinity(0))), node.rank)
+        share_cores(node.allgather(usable_cores()), node.rank)
         os.environ.setdefault("EKM3D_DEVICE", str(node.rank))       # of `gpu_devices`
         node.Free()
         if not self.is_root:
@@ -162,7 +162,14 @@ def collective_errors(comm: Any, errors: type[Exception] | tuple[type[Exception]
 
 def silence() -> None:
     """Discard all further output of this process, except tracebacks of a Team."""
-    sys.stdout = sys.stderr = open(os.devnull, "w")
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
+
+
+def usable_cores() -> frozenset[int]:
+    """Return the numbers of the cores that this process may use; all, where no system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def share_cores(cores: Sequence[frozenset[int]], rank: int,

@@ -56,7 +56,7 @@ class Pairs:
 @cache
 def columns(path: Path) -> dict[str, np.ndarray]:
     """Read {column: values} of a CSV file; an empty field counts as 0."""
-    with open(path, newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     try:
         table = np.array([[float(v or 0.0) for v in row] for row in rows])

@@ -189,7 +189,7 @@ def main(arguments: list[str] | None = None, page: Path = PAGE) -> int:
     if options.print:
         print(table(found), end="")
         return 0
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     if options.check:
         version, then = recorded(text)
         if version != nvrtc.version():
@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None, page: Path = PAGE) -> int:
         return int(bool(lines))
     before, _, rest = text.partition(BEGIN)
     before = re.sub(r"NVRTC \d+\.\d+", f"NVRTC {nvrtc.version()}", before)
-    page.write_text(before + BEGIN + table(found) + END + rest.partition(END)[2])
+    page.write_text(before + BEGIN + table(found) + END + rest.partition(END)[2], encoding="utf-8")
     print(f"{page}: written")
     return 0
 

@@ -105,7 +105,7 @@ def kernel_mutants(source: str) -> list[Mutant]:
 
 def sample(path: Path, count: int, seed: int) -> list[Mutant]:
     """Return `count` mutants of a file, drawn with a seed, in the order of their places."""
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     mutants = python_mutants(source) if path.suffix == ".py" else kernel_mutants(source)
     chosen = random.Random(seed).sample(mutants, min(count, len(mutants)))
     return sorted(chosen, key=lambda mutant: mutant.start)

@@ -113,10 +113,10 @@ def main(arguments: list[str] | None = None, page: Path = PAGE,
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="exit with 1 if out of date")
     options = parser.parse_args(arguments)
-    old = page.read_text()
+    old = page.read_text(encoding="utf-8")
     new = updated(old, tables)
     if not options.check:
-        page.write_text(new)
+        page.write_text(new, encoding="utf-8")
         print(f"{page}: {'written' if new != old else 'up to date'}")
     elif new != old:
         print(f"{page} is out of date: run this script without --check")

@@ -29,7 +29,7 @@ STEP = 2.0          # s
 
 def counted() -> tuple[float, int, int]:
     """Return the resident set [MB], the threads and the open files of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return (pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir("/proc/self/task")),
             len(os.listdir("/proc/self/fd")))
 

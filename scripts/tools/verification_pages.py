@@ -60,14 +60,15 @@ def main() -> None:
         print("\n".join(map(line, outcomes)), flush=True)
         sections[path.name] = section(path.name, Verification.read(path), outcomes)
         picture(path.name, outcomes)
-    PAGE.write_text(page(sections, which))
+    PAGE.write_text(page(sections, which), encoding="utf-8")
 
 
 # ---- the page --------------------------------------------------------------------------------
 
 def kept() -> dict[str, str]:
     """Return {case: its section} of the present page."""
-    parts = re.split(r"^(?=##+ )", PAGE.read_text() if PAGE.exists() else "", flags=re.M)
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    parts = re.split(r"^(?=##+ )", text, flags=re.M)
     names = [re.search(r"^!\[(\w+)\]", part, flags=re.M) for part in parts]
     return {name[1]: part.rstrip("\n") + "\n"
             for name, part in zip(names, parts, strict=True) if name}
@@ -91,7 +92,7 @@ def page(sections: dict[str, str], which: str) -> str:
 
 def section(name: str, verification: Verification, outcomes: list[Outcome]) -> str:
     """Return the text of one case: its claim, equations, table and picture."""
-    title, body = (PAGE.parent / name / "README.md").read_text().split("\n", 1)
+    title, body = (PAGE.parent / name / "README.md").read_text(encoding="utf-8").split("\n", 1)
     equations = body.split("\nFiles:")[0].strip("\n")
     rows = ["| what is compared | cells | error | allowed | order | least | |",
             "|---|---|---|---|---|---|---|"]

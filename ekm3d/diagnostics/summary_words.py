@@ -1,0 +1,141 @@
+"""Words for the keys of a summary: what each number means, its unit, and the group it belongs to.
+
+    table(summary)              the lines that `ekm3d run` ends with
+    entry("recovery_REE")       Entry("What came out", "REE recovered ...", "%", 100.0)
+
+`summary.json` keeps its keys; this is for people. A key without words is shown as it is, at the
+end.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ekm3d.text_table import table as text_table
+
+OUT, PURITY, ENERGY = "What came out", "Purity", "Energy and current"
+WATER, LEFT, BALANCES = "Water and reagent", "What stays in the ore", "Balances (0 is perfect)"
+OTHER = "Other"
+GROUPS = (OUT, PURITY, ENERGY, WATER, LEFT, BALANCES, OTHER)
+
+
+class Entry(NamedTuple):
+    """Meaning of one number: it is shown times `factor`, in `unit`."""
+
+    group: str
+    words: str
+    unit: str = ""
+    factor: float = 1.0
+
+
+# Keys as regular expressions; \1 is what their first group found. The first that fits is taken,
+# and their order is that of the printed table.
+WORDS: dict[str, Entry] = {
+    "recovery_REE": Entry(OUT, "REE recovered, of what was exchangeable", "%", 100.0),
+    "recovery_(.+)": Entry(OUT, r"  \1 recovered, of all that was available", "%", 100.0),
+    "REE_leachate_mg_per_kg": Entry(OUT, "REE in the leachate, per kg of ore", "mg/kg"),
+    "REE_plate_mg_per_kg": Entry(OUT, "REE on the cathodes' plates, per kg of ore", "mg/kg"),
+    "removal_REE_mean": Entry(OUT, "REE removed at the sampling points (else all ore), mean", "%",
+                              100.0),
+    "removal_REE_min": Entry(OUT, "  at the point where least was removed", "%", 100.0),
+    "removal_REE_max": Entry(OUT, "  at the point where most was removed", "%", 100.0),
+    "removal_points_above_90_percent": Entry(OUT, "  points where more than 90 % was removed"),
+    "purity_REE": Entry(PURITY, "REE in REE and impurities, leachate and plates", "%", 100.0),
+    "purity_REE_leachate": Entry(PURITY, "  in the leachate", "%", 100.0),
+    "purity_REE_plate": Entry(PURITY, "  on the plates", "%", 100.0),
+    "impurity_mg_per_kg": Entry(PURITY, "impurities in the leachate, per kg of ore", "mg/kg"),
+    "impurity_plate_mg_per_kg": Entry(PURITY, "impurities on the plates, per kg of ore", "mg/kg"),
+    "energy_kWh": Entry(ENERGY, "electric energy", "kWh"),
+    "energy_kWh_per_m3": Entry(ENERGY, "  per m3 of ore", "kWh/m3"),
+    "energy_kWh_per_kg_REE": Entry(ENERGY, "  per kg of REE recovered", "kWh/kg"),
+    "charge_C": Entry(ENERGY, "charge passed", "kC", 1e-3),
+    "charge_over_REE": Entry(ENERGY, "charge passed over that of all exchangeable REE", "eq/eq"),
+    "current_start_A": Entry(ENERGY, "current at the start", "A"),
+    "current_end_A": Entry(ENERGY, "current at the end", "A"),
+    r"current_stage(\d+)_(start|end)_A": Entry(ENERGY, r"  at the \2 of stage \1", "A"),
+    "leachate_L": Entry(WATER, "leachate collected", "l"),
+    "water_fed_L": Entry(WATER, "water fed", "l"),
+    "water_lost_L": Entry(WATER, "water lost through drains", "l"),
+    "nh4_added_mol": Entry(WATER, "ammonium brought in, prewetting included", "mol"),
+    "nh4_out_mol": Entry(WATER, "ammonium that left", "mol"),
+    r"(well|side|boundary)_(.+)_(in|out)_water_L": Entry(WATER, r"  \1 \2, \3: water", "l"),
+    r"(well|side|boundary)_(.+)_(in|out)_REE_mg_per_kg": Entry(
+        WATER, r"  \1 \2, \3: REE, per kg of ore", "mg/kg"),
+    r"(well|side|boundary)_(.+)_(in|out)_NH4_mol": Entry(WATER, r"  \1 \2, \3: ammonium", "mol"),
+    "REE_initial_mg_per_kg": Entry(LEFT, "exchangeable REE before", "mg/kg"),
+    "REE_hydroxide_in_ore_mg_per_kg": Entry(LEFT, "REE precipitated in the ore", "mg/kg"),
+    "residual_N_mg_per_kg": Entry(LEFT, "nitrogen in pore water, at the sampling points", "mg/kg"),
+    "exchangeable_N_mg_per_kg": Entry(LEFT, "nitrogen on clay, at the sampling points", "mg/kg"),
+    "pH_min": Entry(LEFT, "lowest pH"),
+    "pH_max": Entry(LEFT, "highest pH"),
+    "ionic_strength_max_mol_per_l": Entry(LEFT, "highest ionic strength", "mol/l"),
+    "mass_balance_max": Entry(BALANCES, "mass, worst component"),
+    "charge_balance_max": Entry(BALANCES, "net charge, worst voxel"),
+    "faraday_error": Entry(BALANCES, "Faraday's law, acid and base made against charge passed"),
+    "water_balance_max": Entry(BALANCES, "water, worst voxel"),
+    "energy_error_max": Entry(BALANCES, "energy, supply against heat and work"),
+    "repeated_steps": Entry(BALANCES, "steps that were repeated, shorter"),
+    "failed_writes": Entry(BALANCES, "writes that failed"),
+    "audit_warnings": Entry(BALANCES, "warnings of the audits"),
+}
+# Keys of the first lines, and a text of its own.
+HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning")
+
+
+def entry(key: str) -> Entry:
+    """Return the meaning of a key; of the group OTHER, with the key as its words, if unknown."""
+    for pattern, found in WORDS.items():
+        match = re.fullmatch(pattern, key)
+        if match:
+            return found._replace(words=match.expand(found.words))
+    return Entry(OTHER, key)
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """Return the summary in words with units, group by group; unknown values are "-"."""
+    groups: dict[str, list[tuple[int, tuple[str, str, str]]]] = {name: [] for name in GROUPS}
+    order = {pattern: n for n, pattern in enumerate(WORDS)}
+    for key, value in summary.items():
+        if key not in HEAD:
+            found = entry(key)
+            rank = next((order[p] for p in WORDS if re.fullmatch(p, key)), len(order))
+            groups[found.group].append((rank, (found.words, number(value, found.factor),
+                                               found.unit if value is not None else "")))
+    lines = list(_head(summary))
+    widest = max((len(row[0]) for rows in groups.values() for _, row in rows), default=0)
+    for name, ranked in groups.items():
+        rows = [row for _, row in sorted(ranked, key=lambda item: item[0])]
+        if rows:
+            lines += ["", name, *text_table([(f"{words:{widest}}", value, unit)
+                                             for words, value, unit in rows], "<><")]
+    return "\n".join(lines)
+
+
+def _head(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the title, the size of the run, and its warning."""
+    if "title" in summary:
+        yield str(summary["title"])
+    if all(isinstance(summary.get(key), (int, float)) for key in HEAD[1:7]):
+        yield (f"  {summary['time_h']:g} h in {summary['steps']} steps, "
+               f"{number(summary['wall_s'])} s of computing")
+        small = summary["ore_m3"] < 0.1
+        volume, mass = ("l", "kg") if small else ("m3", "t")
+        factors = (1e3, 1.0) if small else (1.0, 1e-3)
+        yield (f"  {number(summary['ore_m3'], factors[0])} {volume} of ore, "
+               f"{number(summary['ore_kg'], factors[1])} {mass} dry, in {summary['cells']} voxels")
+    if summary.get("warning"):
+        yield f"  warning: {summary['warning']}"
+
+
+def number(value: Any, factor: float = 1.0) -> str:
+    """Return a value of a summary as text with four digits; "-" if it is unknown."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int) and factor == 1.0:
+        return str(value)
+    shown = value * factor
+    if shown and not 1e-3 <= abs(shown) < 1e5:
+        return f"{shown:.1e}"
+    return f"{shown:.4g}"

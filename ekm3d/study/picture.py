@@ -1,0 +1,65 @@
+"""Picture of a study: the chosen values against the first key that varies, by matplotlib.
+
+Values with one unit stand on an axis of numbers, all others side by side. The other keys make a
+line each.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ekm3d.study.points import numeric
+from ekm3d.study.runs import Outcome
+from ekm3d.study.tables import heading
+
+MOST = 6                # panels
+MISSING = "no picture: matplotlib is not installed; pip install 'ekm3d[viz]'"
+
+
+def draw(outcomes: Sequence[Outcome], keys: Sequence[str], path: Path) -> str:
+    """Write the picture; return "" or, in one sentence, why there is none."""
+    done = [o for o in outcomes if o.summary]
+    keys = [key for key in keys if key != "wall_s"][:MOST]
+    if len(done) < 2 or not keys or not done[0].point.shown:
+        return "no picture: it takes two runs that have finished, and a key that varies"
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return MISSING
+    columns = min(len(keys), 3)
+    rows = -(-len(keys) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.3 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, key in zip(panels, keys, strict=False):
+        _panel(panel, done, key)
+    for panel in panels[len(keys):]:
+        panel.set_visible(False)
+    if len(done[0].point.shown) > 1:
+        panels[0].legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+    return ""
+
+
+def _panel(panel: Any, done: Sequence[Outcome], key: str) -> None:
+    """Draw one value."""
+    first, *_ = done[0].point.shown
+    texts = list(dict.fromkeys(o.point.shown[first] for o in done))
+    axis = numeric(texts)
+    place = dict(zip(texts, axis[0] if axis else range(len(texts)), strict=True))
+    words, unit, factor = heading(key)
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for o in done:
+        rest = ", ".join(f"{name.rpartition('.')[2]} = {value}"
+                         for name, value in o.point.shown.items() if name != first)
+        value = o.summary.get(key)
+        if isinstance(value, (int, float)):
+            lines.setdefault(rest, []).append((place[o.point.shown[first]], factor * value))
+    for name, dots in lines.items():
+        panel.plot(*zip(*sorted(dots), strict=True), "o-", label=name)
+    if axis is None:
+        panel.set_xticks(list(place.values()), list(place), rotation=30, ha="right", fontsize=8)
+    panel.set_xlabel(f"{first} [{axis[1]}]" if axis and axis[1] else first, fontsize=9)
+    panel.set_ylabel(f"{words} [{unit}]" if unit else words, fontsize=9, wrap=True)
+    panel.grid(alpha=0.3)
