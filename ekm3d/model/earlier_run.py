@@ -19,6 +19,7 @@ from ekm3d.model import run_memory
 from ekm3d.model.regrid import AMOUNTS, GUESSES, Regridding, same_extent
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoint_file import small_arrays, voxel_arrays
+from ekm3d.state import UNSATURATED
 
 Simulation = Any            # of `simulation`, which imports this module
 TANKS = "catholyte_totals"
@@ -58,6 +59,9 @@ def begin_from(sim: Simulation, directory: Path) -> str:
     other_grid = bool(names & GRID) and names <= GRID and same_extent(theirs, sim.domain.whole)
     if other_grid and sim.nonequilibrium.media:
         different.append("a medium that responds goes on with the same voxels only")
+        other_grid = False
+    if other_grid and UNSATURATED in sim.case.processes:
+        different.append("unsaturated ore goes on with the same voxels only")
         other_grid = False
     if different and not other_grid:
         raise InputError(f"[start] run: {directory} is a run of another block:\n  "

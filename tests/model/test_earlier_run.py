@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import slow_options as slow
+from helpers.rain_block import rain_case
 from helpers.salt_block import ORE, salt_case
 
 from ekm3d import Case, Simulation
@@ -10,7 +11,7 @@ from ekm3d.diagnostics.inventory import by_total
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 from ekm3d.model.regrid import AMOUNTS, GUESSES, Regridding, same_extent
-from ekm3d.state import FIELDS
+from ekm3d.state import FIELDS, UNSATURATED
 
 STEPS = ("schedule.fixed_step=5 min", "output.series_every=10 min", *ORE)
 HALF, WHOLE = ("schedule.stage.0.duration=20 min",), ("schedule.stage.0.duration=40 min",)
@@ -106,11 +107,23 @@ def test_electrodes_that_fill_other_voxels_keep_contents_per_volume(case):
 
 
 def test_every_field_of_the_voxels_has_a_way_to_another_grid():
-    """Amounts by volume, guesses from the nearest voxel; the rest is solved for at the start."""
+    """Amounts by volume, guesses from the nearest voxel; the rest is solved for at the start.
+
+    The water of unsaturated ore has none: such a run is refused another grid.
+    """
     solved = {"totals_at_last_solve", "c", "exchanged", "warm_start_rate", "pH", "transport_factor",
               "charge", "phi", "phi_trend", "head_trend"}
-    kept = {name for name, field in FIELDS.items() if field.where == "voxels" and field.restart}
+    kept = {name for name, field in FIELDS.items()
+            if field.where == "voxels" and field.restart and field.process != UNSATURATED}
     assert kept == {*AMOUNTS, *GUESSES} | solved
+
+
+def test_unsaturated_ore_is_refused_another_grid(tmp_path):
+    """Its water follows curves of the rock, which a mean over voxels does not."""
+    case, short = rain_case(tmp_path), [f"schedule.stage.{n}.duration=5 min" for n in (0, 1)]
+    Simulation(Case.read(case, (*short, *LEAVES)), "numpy").run(case / "first", quiet=True)
+    with pytest.raises(InputError, match="unsaturated ore goes on with the same voxels only"):
+        Simulation(Case.read(case, ("start.run=first", "grid.spacing=15 cm")), "numpy")
 
 
 def test_overlaps_conserve_whatever_the_two_grids_are():
