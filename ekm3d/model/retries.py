@@ -31,7 +31,7 @@ class Window(NamedTuple):
 
 
 class Retries:
-    """What a run does about steps that fail.
+    """Course of action about steps that fail.
 
     count: number of repetitions so far; known: time [s] up to which rows and snapshots have been
     written; roomy: True where there is memory for a copy, without which nothing is repeated.

@@ -26,6 +26,7 @@ MOST_STEPS, MOST_SECONDS = 30, 20.0     # of the trial
 SETTLED = 1.01                          # growth of a step below which its length has settled
 ROW, CELL = 12.0, 13.0                  # bytes: of a row's time, of each of its cells
 FIELD = 17e3                            # bytes of a field's index in the file of snapshots
+XDMF = 380.0                            # bytes of a field of a snapshot in fields.xdmf
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def forecast(sim: Any, columns: int) -> Forecast:
     each, fields = _snapshot_bytes(sim)
     checkpoint = memory_estimate.copied(sim.domain.whole, sim.chem, sim.case.processes)
     kept = 2 * checkpoint if plan.checkpoint else 0.0
-    written = snapshots * each + fields * FIELD + rows * (ROW + CELL * columns) + kept
+    written = (snapshots * (each + fields * XDMF) + fields * FIELD
+               + rows * (ROW + CELL * columns) + kept)
     return Forecast(count, sim.dt, steps, count * seconds, snapshots, rows, written, each,
                     checkpoint)
 

@@ -91,7 +91,8 @@ def _in_series(g, axis, where, psi, relative, curve, hydraulic_conductivity):
     return shape * np.divide(k[0] * k[1], both, out=np.zeros_like(both), where=both > 0)
 
 
-def face_mean(psi_a, psi_b, relative_a, relative_b, curve):
+def face_mean(psi_a: np.ndarray, psi_b: np.ndarray, relative_a: np.ndarray,
+              relative_b: np.ndarray, curve: np.ndarray) -> np.ndarray:
     """Return the mean of K_r over the pressure heads between psi_a and psi_b [m]; arrays (n,).
 
     relative_a, relative_b: K_r of the curve (parameters, n) at both ends.

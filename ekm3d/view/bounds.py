@@ -43,7 +43,7 @@ class Bounds:
 
     @property
     def exceeded(self) -> bool:
-        """Whether the REE of the run itself are beyond the bound: its numbers are then wrong."""
+        """True where the REE of the run itself are beyond the bound: its numbers are then wrong."""
         return bool((self.moved > self.most * (1 + 1e-6) + 1e-9 * self.held).any())
 
 

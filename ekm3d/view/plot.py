@@ -15,7 +15,7 @@ ELECTRIC = ("potential", "current", "phi")      # views of a time at which power
 
 @dataclass(frozen=True)
 class Choice:
-    """What is drawn: snapshots, fields (all that tell something, where none are named), films.
+    """Choice of what is drawn: snapshots, fields (by default all that tell something), films.
 
     flat: without pyvista.
     """

@@ -123,7 +123,7 @@ def test_a_wrong_file_is_refused(refused, tmp_path):
     assert "own.toml: species 'LaSO4': the formula LaSO4 has charge 0, but the reaction gives 1" \
         in refused("--file", own)
     own.write_text("[[species\n")
-    assert "own.toml: " in refused("--file", own)
+    assert "own.toml:1: column 10: " in refused("--file", own)
 
 
 def test_reactions_as_text():

@@ -297,7 +297,7 @@ def where(p):
 
 
 def places(twin):
-    """Where the outputs of an operator have entries, in order."""
+    """Places in which the outputs of an operator have entries, in order."""
     return [where(p) for p in kernel_signature.signature(kernel_text(twin.source), twin.__name__)
             if p.output]
 

@@ -60,7 +60,7 @@ def test_water_and_components_that_come_and_go_are_in_the_books(tmp_path):
 
 
 def test_a_uniform_solute_stays_uniform_while_the_water_moves(tmp_path, backend):
-    """What a voxel gains in water is what its species gain: c stays, to some roundings.
+    """A voxel gains as much water as its species see: c stays, to some roundings.
 
     Rain and pore water alike, no electrodes' drive; 1e-13 of 1 mol/m3 after 20 steps.
     """

@@ -20,7 +20,7 @@ def run(small_run):
 
 
 def test_every_component_is_accounted_for(run):
-    """What was there and came in is in the ore, in tanks, on plates, in leachate, or lost.
+    """All that was there and came in is in the ore, in tanks, on plates, in leachate, or lost.
 
     The three parts of the ore come from the snapshot in float32 (6e-8), the rest from the series,
     which has ten digits.

@@ -24,7 +24,7 @@ def test_a_case_and_its_results_are_the_same_run(small_run):
 
 
 def test_fields_are_blank_inside_electrodes_and_nowhere_else(run):
-    """Whatever the file has there, which would pull colours towards it."""
+    """Values that the file has there would pull colours towards them."""
     metal = run.rows_of_metal > 0
     assert metal.any()
     for name in ("phi", "pH", "LREE_dissolved", "conductivity"):
