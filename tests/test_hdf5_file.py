@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
 from helpers.case_files import ROOT, copy

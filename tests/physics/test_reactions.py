@@ -47,7 +47,7 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
         "warm_start": chem.unknowns,
         "warm_start_rate": chem.unknowns - len(chem.minerals),
     }
-    s = SimpleNamespace(step=0, time=0.0, gas_uptake=np.zeros(len(chem.components)),
+    s = SimpleNamespace(step=0, time=0.0, processes=(), gas_uptake=np.zeros(len(chem.components)),
                         **{name: np.zeros((count, *shape)) for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "transport_factor", "charge")})
     s.solid = s.warm_start[counts["warm_start_rate"]:]
