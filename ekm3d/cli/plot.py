@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ekm3d.case.units import not_negative
+from ekm3d.cli.help_page import page
 from ekm3d.constants import HOUR
 from ekm3d.errors import InputError
 from ekm3d.output.console import tell
@@ -17,11 +18,11 @@ from ekm3d.view.run import Run
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d plot`."""
     parser = commands.add_parser(
-        "plot", help="draw pictures of a run", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Draw a run: 3D views, slices and curves as PNG files.",
-        epilog='examples:\n  ekm3d plot cases/field_block\n'
-        '  ekm3d plot cases/field_block --time 12h --time "5 days" --field pH\n'
-        "  ekm3d plot cases/field_block --animate")
+        "plot", **page(
+            "Draw a run: 3D views, slices and curves as PNG files.",
+            "ekm3d plot cases/field_block",
+            'ekm3d plot cases/field_block --time 12h --time "5 days" --field pH',
+            "ekm3d plot cases/field_block --animate     a film as well"))
     parser.add_argument("place", metavar="CASE|DIR", help="a case with results, or their directory")
     parser.add_argument("--out", metavar="DIR", help="where pictures go (default: plots beside "
                         "the results)")

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ekm3d.cli.help_page import page
 from ekm3d.output.console import tell
 from ekm3d.view.page import written
 from ekm3d.view.report import Sources, report
@@ -13,11 +14,10 @@ from ekm3d.view.run import Run
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d report`."""
     parser = commands.add_parser(
-        "report", help="write one HTML page about a run",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Write a report of a run: one HTML file that needs no network.",
-        epilog="examples:\n  ekm3d report cases/field_block\n"
-        "  ekm3d report cases/field_block --prices prices.toml --3d")
+        "report", **page(
+            "Write a report of a run: one HTML file that needs no network.",
+            "ekm3d report cases/field_block",
+            "ekm3d report cases/field_block --prices prices.toml --3d"))
     parser.add_argument("place", metavar="CASE|DIR", help="a case with results, or their directory")
     parser.add_argument("--out", metavar="FILE", help="where the page goes (default: report.html "
                         "among the results)")
