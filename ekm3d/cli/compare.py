@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ekm3d.cli.help_page import page
+from ekm3d.cli import help_page
 from ekm3d.output.console import tell
 from ekm3d.text_table import table
 from ekm3d.view.comparison import SAME, difference, input_rows, names, page, rows
@@ -19,7 +19,7 @@ DEFAULT = "comparison.html"
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the grammar of `ekm3d compare`."""
     parser = commands.add_parser(
-        "compare", **page(
+        "compare", **help_page.page(
             "Compare runs with the first of them, differences first: a table, and an HTML page.",
             "ekm3d compare runs/default runs/no_feed runs/feed_1e-6"))
     parser.add_argument("places", metavar="CASE|DIR", nargs="+",
