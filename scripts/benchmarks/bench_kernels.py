@@ -51,8 +51,8 @@ def calls(backend, spacing, n):
 
     Values are kept of RESTORED kernels alone.
 
-    Three steps of the field block of `spacing` [cm] and two of second order on a coarse one, the
-    last of each with all fluxes, and the elliptic problem of n^3 voxels.
+    Three steps of the field block of `spacing` [cm], two of second order and two of unsaturated
+    ore on a coarse one, the last of each with all fluxes, and the elliptic problem of n^3 voxels.
     """
     def steps(count, *changes):
         case = Case.read(case_path("field_block"), changes)
@@ -68,6 +68,7 @@ def calls(backend, spacing, n):
     solve(grid, backend, *equations, lambda: 0.0, 1)
     bench_transport.bound(backend, n // 2, "field")()
     steps(2, "grid.spacing=25 cm", "schedule.order=2")
+    steps(2, "grid.spacing=25 cm", "ore.retention.alpha=2 1/m", "ore.retention.n=1.6")
     steps(3, f"grid.spacing={spacing:g} cm")
     return backend.calls
 
