@@ -117,14 +117,24 @@ def test_a_checkpoint_without_room_is_told_and_the_run_goes_on(case, disk):
     assert job.communicate() and job.returncode == 75
 
 
+def obstruct(path):
+    """Put a directory in the place of a file that a run writes again and again."""
+    while True:
+        path.unlink(missing_ok=True)
+        try:
+            path.mkdir()
+        except FileExistsError:             # written again in between
+            continue
+        return
+
+
 def test_the_log_and_the_status_are_written_when_they_can_be(case):
     """log.txt larger than files may be, status.json in the way: told, and made up for later."""
     out, file = case / "out", case / "case.toml"
     file.write_text(file.read_text().replace('title = "salt"', f'title = "{9000 * "x"}"'))
     job = command("run", case, *QUIET, *ROWS, "-o", "schedule.stage.0.duration=2 h")
     wait_for(lambda: (out / "series.csv").exists() and rows(out) >= 6, job)
-    (out / "status.json").unlink()
-    (out / "status.json").mkdir()
+    obstruct(out / "status.json")
     size = (out / "log.txt").stat().st_size
     resource.prlimit(job.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     begun = rows(out)
