@@ -10,6 +10,7 @@ from ekm3d.quoting import quoted
 from ekm3d.retention_curves import RESIDUAL
 
 MOST = {"components": 100, "species": 2000, "exchange": 500, "minerals": 300, "gases": 50}
+MOST_ROWS, MOST_SNAPSHOTS = 10_000_000, 100_000
 OUTLETS = ("head", "drain", "collector")
 INLETS = ("head",)
 
@@ -17,7 +18,7 @@ INLETS = ("head",)
 def check(case: CaseData, problems: Problems) -> None:
     """Add contradictions to the problems; a check whose values are missing is skipped."""
     for one in (_sizes, _names, _acidity, _chemistry_off, _storage, _carriers, _currents, _water,
-                _columns, _ground, dry_electrodes):
+                _columns, _intervals, _ground, dry_electrodes):
         problems.attempt(one, case, problems)
 
 
@@ -59,6 +60,18 @@ def _columns(case, problems):
         if owner.setdefault(column, name) != name:
             problems.add(path, f"the column {column} of series.csv would be that of {name} and of "
                          f"{owner[column]}; give one of them another name")
+
+
+def _intervals(case, problems):
+    """Check that no interval of the output divides the run into more parts than anyone reads."""
+    length = sum(stage.duration for stage in case.schedule.run_stages)
+    for key, most, what in (("series_every", MOST_ROWS, "rows of series.csv"),
+                            ("snapshot_every", MOST_SNAPSHOTS, "snapshots"),
+                            ("checkpoint", MOST_SNAPSHOTS, "checkpoints")):
+        every = getattr(case.output, key)
+        if every is not None and length / every > most:
+            problems.add(("output", key), f"{every:g} s makes {length / every:.2g} {what} in "
+                         f"{length:g} s; {most:,} are the most: at least {length / most:.3g} s")
 
 
 def _acidity(case, problems):

@@ -86,3 +86,11 @@ def test_electrodes_require_H(tmp_path):
     """The current leaves electrodes as H+ and OH-, which only a system with H+ can carry."""
     lines = complaints(copy(tmp_path), 'chemistry.components=["NH4", "SO4", "Na", "LREE", "Ca"]')
     assert any("H+ is missing" in line for line in lines)
+
+
+@pytest.mark.parametrize("key, most", [("series_every", "10,000,000"),
+                                       ("snapshot_every", "100,000"), ("checkpoint", "100,000")])
+def test_intervals_that_fill_any_disk_are_refused(tmp_path, key, most):
+    """A microsecond in a run of hours; what would be right is said."""
+    with pytest.raises(CaseError, match=f"output.{key}: 1e-06 s makes .* {most} are the most"):
+        Case.read(copy(tmp_path), (f"output.{key}=1e-6 s",))
