@@ -164,7 +164,8 @@ def _bounds(sim: Any, plan: Plan, passed: float) -> None:
                * rate * sim.schedule.stages[n].duration
                for n in stages for well, rate in _feeds(sim, n)), np.zeros(len(chem.charge)))
     added = np.array([sum(amounts[1:]) for amounts in case.inventory().values()])
-    moved = sum(plan.pore_volumes.values())
+    # Ore that drains may lose all of its water.
+    moved = 1.0 if case.ore.retention is not None else sum(plan.pore_volumes.values())
     plan.bounds = {"migration": passed / ree,
                    "water": (min(moved, 1.0) * _anions(chem, water) + _anions(chem, fed)) / ree,
                    "exchange": (passed + sum(max(_anions(chem, amounts), _cations(chem, amounts))

@@ -74,6 +74,8 @@ def test_rain_is_planned_by_its_area_and_brings_its_ammonium(tmp_path):
     ree = sum((sim.case.ore.exchangeable[name] * sim.electrodes.ore).sum() * 3e-3
               for name in ("La+3",))
     assert plan.bounds["exchange"] - pure.bounds["exchange"] == pytest.approx(0.42 / ree, rel=1e-3)
+    held = 0.2 * pores / 0.45       # eq of Cl- at 1 mmol/l in water that may all drain
+    assert pure.bounds["water"] == pytest.approx(held / ree, rel=0.01)
 
 
 def test_duty_scales_charge_and_heat_but_not_the_current_while_on(case):
