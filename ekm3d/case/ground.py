@@ -5,7 +5,7 @@ that do not fit (a head for rain, a box beside the face) are added to the proble
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ekm3d.boundaries.ground import Level
 from ekm3d.case.csv_table import CsvTable, layout_of
-from ekm3d.case.problems import KeyPath, MissingValue, Problems
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import TimeTable, box_of
 from ekm3d.case.schema_ground import BoundaryEntry, StageBoundary
 from ekm3d.case.toml_tables import parse
@@ -30,6 +30,7 @@ ALLOWED = {"rain": ("ponding", "composition"), "evaporation": ("lowest",),
            "seepage": ("collects",), "drainage": ("collects",), "head": ("composition",),
            "water table": ("composition",), "leak": ("composition",)}
 EXAMPLES = {"rate": '"5 mm/h"', "head": '"0.5 m"', "conductance": '"1e-8 1/s"'}
+FOREIGN = "does not belong to a boundary of kind {!r}; leave it out"
 LOWEST = -100.0     # m, pressure head at which evaporation ends
 
 
@@ -113,12 +114,26 @@ class BoundaryReader:
                 given = {key: value for key, value in change if value is not None
                          and key not in ("name", "off")}
                 at = (*path, "boundary", stage.boundary.index(change))
-                out.append(self._boundary(at, entry.model_copy(update=given)))
+                out.append(self._changed(at, entry.kind, given,
+                                         self._boundary(("boundary", n), entry)))
         return tuple(out)
+
+    def _changed(self, path: KeyPath, law: str, given: dict[str, Any], boundary: GroundBoundary
+                 ) -> GroundBoundary:
+        """Return a boundary with the values that a stage gives; those of its own were checked."""
+        for key in given:
+            if key not in (*NEEDED[law], *ALLOWED[law]):
+                self.problems.add((*path, key), FOREIGN.format(law))
+        if "composition" in given:
+            given = given | {"composition": composition(
+                given["composition"], (*path, "composition"), self.chem, self.problems)}
+        return replace(boundary, **given)
 
     def _boundary(self, path: KeyPath, entry: BoundaryEntry) -> GroundBoundary:
         """Return the GroundBoundary of one [[boundary]]."""
         add, law = self.problems.add, entry.kind
+        if law is MISSING:
+            raise MissingValue
         for key in NEEDED[law]:
             if getattr(entry, key) is None:
                 add((*path, key), f"is missing; a boundary of kind {law!r} needs e.g. {key} = "
@@ -127,7 +142,7 @@ class BoundaryReader:
                     "composition"):
             if getattr(entry, key) not in (None, False, {}) \
                     and key not in (*NEEDED[law], *ALLOWED[law]):
-                add((*path, key), f"does not belong to a boundary of kind {law!r}; leave it out")
+                add((*path, key), FOREIGN.format(law))
         if law == "drainage" and entry.face != "z-":
             add((*path, "face"), "free drainage falls out of the bottom; write face = \"z-\"")
         axis, upper = "zyx".index(entry.face[0]), entry.face[1] == "+"

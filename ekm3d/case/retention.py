@@ -62,13 +62,16 @@ class RetentionReader:
         curve = self._curve(entry, PATH, porosity, None, ...)
         for n, region in enumerate(entry.region):
             path = (*PATH, "region", n)
-            curve = self.problems.attempt(self._region, region, path, porosity, curve)
+            changed = self.problems.attempt(self._region, region, path, porosity, curve)
+            curve = curve if changed is MISSING else changed
         self.problems.attempt(self._check, curve, porosity)
         curves.complete(curve)
         psi = self.problems.attempt(self._pressure_head, entry, water, curve)
         return Retention(curve, psi, entry.osmosis, entry.tortuosity, entry.tolerance)
 
     def _region(self, region, path, porosity, around):
+        if region.box is MISSING:
+            raise MissingValue
         try:
             place = rasterise(box_of(region.box), self.grid)
         except ValueError as e:

@@ -47,7 +47,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def command(args: argparse.Namespace) -> int:
-    """Make the study; 0, or 3 where a run has failed. InputError or OutputError for bad input."""
+    """Make the study; 0, 2 where no run could begin, or 3 where one has failed.
+
+    InputError or OutputError for bad input.
+    """
     given = [*args.assignments, *([f"grid.spacing={args.grid}"] if args.grid else [])]
     if not given:
         raise InputError('ekm3d study: give values, e.g. -o "grid.spacing=50 cm, 25 cm"')
@@ -71,6 +74,8 @@ def command(args: argparse.Namespace) -> int:
     if all(key.startswith("grid.") for key in todo[0].shown) and todo[0].shown:
         tell("\n" + _refinements(outcomes, keys))
     tell("\n" + write(plan.out, outcomes, keys))
+    if all(o.refused for o in outcomes):
+        return InputError.exit_code
     return ConvergenceError.exit_code if any(o.failure for o in outcomes) else 0
 
 

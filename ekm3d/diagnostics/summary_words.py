@@ -58,10 +58,12 @@ WORDS: dict[str, Entry] = {
     "water_lost_L": Entry(WATER, "water lost through drains", "l"),
     "nh4_added_mol": Entry(WATER, "ammonium brought in, prewetting included", "mol"),
     "nh4_out_mol": Entry(WATER, "ammonium that left", "mol"),
-    r"(well|side|boundary)_(.+)_(in|out)_water_L": Entry(WATER, r"  \1 \2, \3: water", "l"),
-    r"(well|side|boundary)_(.+)_(in|out)_REE_mg_per_kg": Entry(
+    r"(well|side|boundary)_(.+)_(in|out|runoff)_water_L": Entry(
+        WATER, r"  \1 \2, \3: water", "l"),
+    r"(well|side|boundary)_(.+)_(in|out|runoff)_REE_mg_per_kg": Entry(
         WATER, r"  \1 \2, \3: REE, per kg of ore", "mg/kg"),
-    r"(well|side|boundary)_(.+)_(in|out)_NH4_mol": Entry(WATER, r"  \1 \2, \3: ammonium", "mol"),
+    r"(well|side|boundary)_(.+)_(in|out|runoff)_NH4_mol": Entry(
+        WATER, r"  \1 \2, \3: ammonium", "mol"),
     "REE_initial_mg_per_kg": Entry(LEFT, "exchangeable REE before", "mg/kg"),
     "REE_hydroxide_in_ore_mg_per_kg": Entry(LEFT, "REE precipitated in the ore", "mg/kg"),
     "residual_N_mg_per_kg": Entry(LEFT, "nitrogen in pore water, at the sampling points", "mg/kg"),

@@ -12,6 +12,7 @@ with as many anions, by the water: recovery <= min(exchange, migration + water).
 stages are taken from their voltage and the resistance of the first step.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +70,8 @@ def electricity_of(sim: Any) -> Plan:
 def plan_of(sim: Any) -> Plan:
     """Return the Plan of a Simulation that has taken its first step."""
     plan = electricity_of(sim)
-    plan.pore_volumes = {stage.name: _water(sim, stage) * stage.duration / _pores(sim)
-                         for stage in sim.schedule.stages}
+    plan.pore_volumes = {stage.name: _water(sim, n) * stage.duration / _pores(sim)
+                         for n, stage in enumerate(sim.schedule.stages)}
     _charge(sim, plan)
     return plan
 
@@ -100,18 +101,33 @@ def _electricity(sim: Any, plan: Plan) -> None:
     plan.warming = plan.heat / float(capacity[mask].mean()) * DAY
 
 
-def _water(sim: Any, stage: Any) -> float:
+def _water(sim: Any, stage: int) -> float:
     """Water that enters in a stage [m3/s]: rates as given, heads as in the first step."""
-    total = 0.0
-    for n, well in enumerate(sim.wells.all):
-        rows = {"anodes": stage.anodes, "cathodes": stage.cathodes}.get(
-            getattr(well, "at", None) or "", True)
-        if well.kind == "injection":
-            total += max(well.rate, 0.0) * bool(rows)
-        elif n < len(sim.flow.wells):
+    total = sum(max(rate, 0.0) for _, rate in _feeds(sim, stage))
+    for n, well in enumerate(_wells(sim, stage)):
+        if well is not None and well.kind != "injection" and n < len(sim.flow.wells):
             inflow = sim.flow.wells[n][1]
             total += float(inflow[inflow > 0].sum())
     return total
+
+
+def _wells(sim: Any, stage: int) -> list:
+    """Wells, boundaries and sides as they are in a stage; None: closed."""
+    wells = sim.wells
+    return [*wells.stages[stage], *wells.all[len(wells):]] if wells.stages else wells.all
+
+
+def _feeds(sim: Any, stage: int) -> Iterator[tuple[Any, float]]:
+    """Yield (well, rate [m3/s]) of all that is fed in a stage; of rain, before any runs off."""
+    drive = sim.schedule.stages[stage]
+    for n, well in enumerate(_wells(sim, stage)):
+        if well is None or well.kind != "injection":
+            continue
+        if n in sim.wells.surfaces:
+            yield well, well.rate * float(sim.wells.surfaces[n].openings.area.sum())
+        elif {"anodes": drive.anodes, "cathodes": drive.cathodes}.get(
+                getattr(well, "at", None) or "", True):
+            yield well, well.rate
 
 
 def _charge(sim: Any, plan: Plan) -> None:
@@ -140,14 +156,16 @@ def _bounds(sim: Any, plan: Plan, passed: float) -> None:
     ree = float((chem.charge * (water + clay))[groups == "REE"].sum())
     if ree <= 0 or case.sides or chem.gases or case.ore.minerals:
         return
-    fed = sum((np.array([well.composition.get(name, 0.0) for name in chem.components])
-               * well.rate * sum(stage.duration for stage in sim.schedule.stages if {
-                   "anodes": stage.anodes, "cathodes": stage.cathodes}.get(well.at, True))
-               for well in case.wells if well.kind == "injection"), np.zeros(len(chem.charge)))
-    if any(well.kind == "head" and well.composition for well in case.wells):
+    stages = range(len(sim.schedule.stages))
+    if any(well is not None and well.kind == "head" and well.composition
+           for n in stages for well in _wells(sim, n)):
         return
+    fed = sum((np.array([well.composition.get(name, 0.0) for name in chem.components])
+               * rate * sim.schedule.stages[n].duration
+               for n in stages for well, rate in _feeds(sim, n)), np.zeros(len(chem.charge)))
     added = np.array([sum(amounts[1:]) for amounts in case.inventory().values()])
-    moved = sum(plan.pore_volumes.values())
+    # Ore that drains may lose all of its water.
+    moved = 1.0 if case.ore.retention is not None else sum(plan.pore_volumes.values())
     plan.bounds = {"migration": passed / ree,
                    "water": (min(moved, 1.0) * _anions(chem, water) + _anions(chem, fed)) / ree,
                    "exchange": (passed + sum(max(_anions(chem, amounts), _cations(chem, amounts))

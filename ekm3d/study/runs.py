@@ -41,6 +41,7 @@ class Outcome:
     summary: dict[str, Any]
     failure: str = ""
     kept: bool = False              # it had been finished before
+    refused: bool = False           # its input is wrong: it has not begun
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def _run(plan: Plan, point: Point, running: set[subprocess.Popen]) -> Outcome:
     summary = finished(directory)
     if code == 0 and summary:
         return Outcome(point, directory, summary)
-    return Outcome(point, directory, {}, _reason(log, code, time.time() - begun))
+    return Outcome(point, directory, {}, _reason(log, code, time.time() - begun),
+                   refused=code == InputError.exit_code)
 
 
 def _reason(log: Path, code: int, seconds: float) -> str:

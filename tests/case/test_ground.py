@@ -35,6 +35,20 @@ def test_what_is_wrong_is_told(tmp_path, override, words):
     assert any(words in line for line in told(tmp_path, override))
 
 
+@pytest.mark.parametrize("override, words", [
+    ("boundary.0.kind=rainn", "boundary.0.kind: should be 'rain'"),
+    ("boundary.0.face=top", "boundary.0.face: should be 'x-'"),
+    ("boundary.0.head=0.5 m", "boundary.0.head: does not belong"),
+    ("schedule.stage.0.boundary.0.rate=-1 mm/h", "boundary.0.rate: '-1 mm/h' is out of range"),
+    ("ore.retention.region.0.box=[[5, 5, 5], [6, 6, 6]]", "region.0.box: "),
+    ("ore.retention.region=[{n=1.5}]", "region.0.box: is missing"),
+    ("ore.retention.region.0.model=sand", "region.0.model: should be 'van Genuchten'")])
+def test_one_mistake_is_told_once(tmp_path, override, words):
+    """Also where stages change the boundary, and where the rest of the case cannot be built."""
+    (line,) = told(tmp_path, override)
+    assert words in line
+
+
 def test_electrodes_in_dry_ore_are_refused(tmp_path):
     """Effective saturation below 1e-3 at all the ore around, when the first stage drives them."""
     dry = ("ore.water_content=0.0602", "ore.retention.region=[]",

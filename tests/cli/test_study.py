@@ -95,3 +95,9 @@ def test_what_is_no_case_and_what_holds_no_study_is_refused(tmp_path, capsys):
     code, _, errors = call(capsys, "study", case, "-o", "a=1,2", "--out", tmp_path / "mine")
     assert code == 2 and "holds no study" in errors
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_where_no_run_can_begin_it_is_the_input_that_is_wrong(tmp_path, capsys):
+    """Exit code 2, not 3: nothing was computed."""
+    code, text, _ = call(capsys, "study", salt_case(tmp_path), "-o", "nope.key=1,2")
+    assert code == 2 and "unknown key" in text

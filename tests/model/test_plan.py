@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.case_files import ROOT, copy
 from helpers.command_line import SHORT, call
+from helpers.rain_block import rain_case
 
 from ekm3d.case.case import Case
 from ekm3d.constants import FARADAY
@@ -46,6 +47,35 @@ def test_figures_of_the_salt_block_by_hand(case):
     own = faces.strip < 3
     assert plan.density == pytest.approx(
         np.abs(sim.potential.into_ore[own] / faces.area[own]).max())
+
+
+def test_a_stage_that_closes_a_well_or_changes_its_rate_is_planned_so(case):
+    """Half of the rate for the same 6 h, then nothing: half of 2e-8 m3/s, and 0."""
+    whole = planned(case)[1].pore_volumes["drive"]
+    half = planned(case, "schedule.stage.0.well=[{name='feed', rate='1e-8 m3/s'}]")[1]
+    none = planned(case, "schedule.stage.0.well=[{name='feed', off=true}]")[1]
+    assert half.pore_volumes["drive"] == pytest.approx(whole / 2)
+    assert none.pore_volumes == {"drive": 0.0}
+
+
+def test_rain_is_planned_by_its_area_and_brings_its_ammonium(tmp_path):
+    """4 cm/h on 0.35 x 0.3 m2 for 1 h, then 0.5 cm/h of pure water for 40 min; nothing else enters.
+
+    0.1 mol/l in the first: 0.42 eq, over those of the rare earths.
+    """
+    dry = ("boundary.1.head=-90 m", "schedule.stage.0.boundary=[{name='sun', off=true}]",
+           *(f"schedule.stage.1.{key}" for key in ("anodes=[]", "cathodes=[]", "voltage=0 V")))
+    sim, plan = planned(rain_case(tmp_path), *dry)
+    pores = float((sim.case.ore.porosity * sim.electrodes.ore).sum()) * 1e-3
+    assert plan.pore_volumes == {
+        "wetting": pytest.approx(0.04 * 0.105 / pores),
+        "current": pytest.approx(0.005 * 0.105 * 2 / 3 / pores)}
+    pure = planned(tmp_path, *dry, "boundary.0.composition={}")[1]
+    ree = sum((sim.case.ore.exchangeable[name] * sim.electrodes.ore).sum() * 3e-3
+              for name in ("La+3",))
+    assert plan.bounds["exchange"] - pure.bounds["exchange"] == pytest.approx(0.42 / ree, rel=1e-3)
+    held = 0.2 * pores / 0.45       # eq of Cl- at 1 mmol/l in water that may all drain
+    assert pure.bounds["water"] == pytest.approx(held / ree, rel=0.01)
 
 
 def test_duty_scales_charge_and_heat_but_not_the_current_while_on(case):
