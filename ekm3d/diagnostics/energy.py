@@ -9,7 +9,6 @@ means of the field, duty times those of the pulse. The sums on the right are tak
 of all voxels, which the solver for the potential never does.
 """
 
-
 from ekm3d.diagnostics.run_view import AuditView
 from ekm3d.grid.stencil import above, below, faces
 
@@ -17,9 +16,10 @@ from ekm3d.grid.stencil import above, below, faces
 def energy_error(run: AuditView) -> float | None:
     """Return |power - heat| over the heat of the field S (phi_a - phi_b)^2 [1]; collective.
 
-    None where the potential is not solved for, or where there is no field.
+    None where the potential is not solved for, or no current passes any electrode or side: what
+    is left then is rounding over rounding.
     """
-    if not run.physics.potential:
+    if not run.physics.potential or not run.potential.boundary.solved.any():
         return None
     power, heat, scale = powers(run)
     return abs(power - heat) / scale if scale > 0.0 else None

@@ -5,11 +5,12 @@
     block["pH"].sel(time=132 * 3600, method="nearest").mean(["y", "z"])
 
 Dimensions (time, z, y, x), vectors with `component` behind them; coordinates are the times [s] and
-the voxels' centres [m]. Units stand in the attributes, where pint-xarray finds them. A value is
+the voxels' centres [m]. Units stand in the attributes as pint-xarray reads them. A value is
 read when it is asked for, and the file is open only as long, so that a run may go on writing it.
 """
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ class FieldArray(BackendArray):
                 np.zeros(self.shape, self.dtype)[key])
 
 
+def for_pint(unit: str) -> str:
+    """Return a unit as pint reads it: m**2 for m2, and mol (of charge) for the equivalent."""
+    return re.sub(r"\beq\b", "mol", re.sub(r"\bm([23])\b", r"m**\1", unit))
+
+
 class FieldsBackend(BackendEntrypoint):
     """Engine "ekm3d" of xarray.open_dataset: a fields.vtkhdf, or the directory that holds one."""
 
@@ -83,7 +89,8 @@ class FieldsBackend(BackendEntrypoint):
             array = indexing.LazilyIndexedArray(FieldArray(path, name, rows, static))
             dims = (*(() if static else ("time",)), *AXES, *(("component",) if vector else ()))
             variables[name] = Variable(dims, array, {
-                "units": attrs.get("units", ""), "long_name": attrs.get("long_name", name)})
+                "units": for_pint(attrs.get("units", "")),
+                "long_name": attrs.get("long_name", name)})
         if any(vector for vector, *_ in about.values()):
             coordinates["component"] = Variable("component", ["x", "y", "z"])
         return Dataset(variables, coordinates, run)

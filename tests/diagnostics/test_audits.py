@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from helpers.case_files import ROOT
+from helpers.case_files import ROOT, copy
 from helpers.salt_block import ORE, PULSE, advance, salt_case, simulation
 
+from ekm3d import Case, Simulation
 from ekm3d.diagnostics.audits import ITERATIONS, LIMITS, Audits
-from ekm3d.diagnostics.energy import powers
+from ekm3d.diagnostics.energy import energy_error, powers
 from ekm3d.diagnostics.worst_voxel import AuditError
 from ekm3d.grid.grid import GHOST
 from ekm3d.model import retries
@@ -187,3 +188,12 @@ def test_rounding_of_the_acidity_of_neutral_water_is_no_error(folder):
     audits = Audits(sim)
     audits.columns()
     assert len(audits.check()) == 1
+
+
+def test_a_block_at_rest_has_no_error_of_energy(tmp_path):
+    """No current passes anything: rounding over rounding would be told as an error."""
+    case = Case.read(copy(tmp_path), ("electrodes.row=[]", "side=[]", "well=[]",
+                                      "schedule.stage=[{name='rest', duration='9 s'}]"))
+    sim = Simulation(case, "numpy")
+    sim.step()
+    assert energy_error(sim) is None

@@ -7,7 +7,7 @@ from helpers.vtkhdf_block import GRID, ORE, TIMES, block, static, stored, writte
 from ekm3d.output.results import open_results
 
 xarray = pytest.importorskip("xarray")
-from ekm3d.output.xarray_backend import FieldArray, FieldsBackend  # noqa: E402
+from ekm3d.output.xarray_backend import FieldArray, FieldsBackend, for_pint  # noqa: E402
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_fields_have_times_places_and_units(path):
         np.testing.assert_allclose(found[axis], centres)
     results = open_results(path.parent)
     for name, unit in results.fields.items():
-        assert found[name].attrs["units"] == unit
+        assert found[name].attrs["units"] == for_pint(unit)
     for n in range(3):
         for name, array in block(n).items():
             assert np.array_equal(found[name].isel(time=n), stored(array), equal_nan=True)
@@ -54,6 +54,15 @@ def test_what_is_selected_is_read_and_no_more(path, monkeypatch):
     assert read
     assert found.drop_vars(name).sizes == found.sizes
     assert name not in xarray.open_dataset(path, engine=FieldsBackend, drop_variables=name)
+
+
+def test_every_unit_is_one_that_pint_reads():
+    """pint-xarray takes them from the attributes; the same dimensions as in cases."""
+    pint = pytest.importorskip("pint").UnitRegistry()
+    for unit, same in (("m2/V/s", "meter**2/volt/second"), ("eq/m3", "mole/meter**3"),
+                       ("mol/m3", "mole/meter**3"), ("A/m2", "ampere/meter**2"),
+                       ("S/m", "siemens/meter"), ("mg/kg", "milligram/kilogram"), ("1", "")):
+        assert pint.parse_units(for_pint(unit)) == pint.parse_units(same)
 
 
 def test_the_engine_is_known_by_its_name(path):
