@@ -37,6 +37,6 @@ def compare(folder, case, counts, overrides, *words):
     for count in counts:
         code, out, errors = mpi.ekm3d(count, *words, "--out", folder / str(count))
         assert (code, errors) == (0, "")
-        assert out.count("charge_balance_max") == 1                  # the table, printed once
+        assert out.count("net charge, worst voxel") == 1             # the table, printed once
         for result, single in zip(results(folder / str(count)), expected, strict=True):
             assert result == single
