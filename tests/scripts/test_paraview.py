@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from helpers.case_files import ROOT
 
-from ekm3d.output.geometry import write_geometry
-from ekm3d.output.xdmf import XdmfFile
-
 SCREEN = "-screen 0 1400x900x24"
 
 
@@ -19,14 +16,10 @@ SCREEN = "-screen 0 1400x900x24"
                     reason="pvpython or xvfb-run is missing (Debian: python3-paraview, xvfb)")
 def test_a_run_is_shown(tmp_path):
     """A picture in which ore, surfaces and electrodes are seen: hundreds of colours, not one."""
-    from ekm3d import Case
-    from ekm3d.output.results import FIELDS_FILE
     out = tmp_path / "out"
     subprocess.run([sys.executable, "-m", "ekm3d", "run", ROOT / "cases" / "field_block", "--quiet",
                     "--out", out, "-o", "grid.spacing=25 cm", "-o", "schedule.stage.0.duration=6 h",
                     "-o", "schedule.stage.1.duration=1 h"], check=True, timeout=600)
-    XdmfFile(out / FIELDS_FILE).update()
-    write_geometry(out, Case.read(ROOT / "cases" / "field_block"))
     picture = tmp_path / "show.png"
     for attempt in range(3):                # the display of a busy machine may come too late
         done = subprocess.run(
