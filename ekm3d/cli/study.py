@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ekm3d.backends.choose import BACKENDS
+from ekm3d.case.case import Case
 from ekm3d.cli.help_page import page
 from ekm3d.cli.verify import processes
 from ekm3d.errors import ConvergenceError, InputError
@@ -12,7 +13,7 @@ from ekm3d.output.console import tell
 from ekm3d.output.results import open_results
 from ekm3d.parallel.team import usable_cores
 from ekm3d.study import picture, tables
-from ekm3d.study.points import points
+from ekm3d.study.points import Point, points
 from ekm3d.study.refinement import refine, widths
 from ekm3d.study.runs import Outcome, Plan, run_all
 from ekm3d.suggest import suggest
@@ -49,7 +50,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def command(args: argparse.Namespace) -> int:
     """Make the study; 0, 2 where no run could begin, or 3 where one has failed.
 
-    InputError or OutputError for bad input.
+    InputError or OutputError for bad input, before anything is written where no run can be read.
     """
     given = [*args.assignments, *([f"grid.spacing={args.grid}"] if args.grid else [])]
     if not given:
@@ -57,6 +58,7 @@ def command(args: argparse.Namespace) -> int:
     case, todo = Path(args.case), points(given, args.pairs)
     if not (case / "case.toml").is_file():
         raise InputError(f"{case}: not a case: there is no case.toml in it")
+    _refuse_if_all_are_wrong(case, todo)
     cores = len(usable_cores())
     jobs = min(args.jobs or min(4, cores), len(todo))
     plan = Plan(case, Path(args.out or case / "study"), args.backend, jobs, args.force,
@@ -77,6 +79,19 @@ def command(args: argparse.Namespace) -> int:
     if all(o.refused for o in outcomes):
         return InputError.exit_code
     return ConvergenceError.exit_code if any(o.failure for o in outcomes) else 0
+
+
+def _refuse_if_all_are_wrong(case: Path, todo: Sequence[Point]) -> None:
+    """Raise the first problem if the case can be read with the values of no run."""
+    problems = []
+    for point in todo:
+        try:
+            Case.read(case, point.overrides)
+        except InputError as error:
+            problems.append(error)
+        else:
+            return
+    raise problems[0]
 
 
 def write(out: Path, outcomes: Sequence[Outcome], keys: Sequence[str]) -> str:

@@ -5,7 +5,9 @@ triangles: volume rendering does not survive the export.
 """
 
 import html
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ekm3d.view.run import Run
 MOST_TRIANGLES = 60_000         # of one surface: a page of a few MB
 WINDOW = (1200, 900)
 ICONS = "https://kitware.github.io/vtk-js/icon/"        # that vtk.js would fetch for the tab
+WASM = "trame.widgets.vtklocal"
 TITLE = "<title>VTK.js | Example - OfflineLocalView</title>"
 
 
@@ -39,12 +42,27 @@ def interactive(run: Run, path: Path, say: Callable[[str], None]) -> Path | None
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
     plotter = scene(run)
-    plotter.trame.export_html(str(path))
+    with without_download():
+        plotter.trame.export_html(str(path))
     plotter.close()
     page = path.read_text(encoding="utf-8").replace(ICONS, "data:,")
     path.write_text(page.replace(TITLE, f"<title>{html.escape(run.title)}</title>"),
                     encoding="utf-8")
     return path
+
+
+@contextmanager
+def without_download() -> Iterator[None]:
+    """Keep trame from fetching VTK for WebAssembly, which the page does not use, from the web."""
+    before = sys.modules.get(WASM, sys)             # sys: it was not imported
+    sys.modules[WASM] = None                        # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if before is sys:
+            del sys.modules[WASM]
+        else:
+            sys.modules[WASM] = before
 
 
 def scene(run: Run) -> Any:

@@ -88,16 +88,18 @@ def test_wrong_studies_are_refused(tmp_path, capsys, words, said):
 
 def test_what_is_no_case_and_what_holds_no_study_is_refused(tmp_path, capsys):
     """A directory with other files is left alone."""
-    assert "no case.toml" in call(capsys, "study", tmp_path, "-o", "a=1,2")[2]
+    assert "no case.toml" in call(capsys, "study", tmp_path, "-o", "schedule.order=1,2")[2]
     case = salt_case(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear", encoding="utf-8")
-    code, _, errors = call(capsys, "study", case, "-o", "a=1,2", "--out", tmp_path / "mine")
+    code, _, errors = call(capsys, "study", case, "-o", "schedule.order=1,2", "--out",
+                           tmp_path / "mine")
     assert code == 2 and "holds no study" in errors
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 
 
-def test_where_no_run_can_begin_it_is_the_input_that_is_wrong(tmp_path, capsys):
-    """Exit code 2, not 3: nothing was computed."""
-    code, text, _ = call(capsys, "study", salt_case(tmp_path), "-o", "nope.key=1,2")
-    assert code == 2 and "unknown key" in text
+def test_where_no_run_can_begin_nothing_is_written(tmp_path, capsys):
+    """Exit code 2, not 3, as for a single run of that input."""
+    case = salt_case(tmp_path)
+    code, _, errors = call(capsys, "study", case, "-o", "nope.key=1,2", "--out", tmp_path / "s")
+    assert code == 2 and "unknown key" in errors and not (tmp_path / "s").exists()
