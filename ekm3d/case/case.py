@@ -93,7 +93,7 @@ class Case(CaseData):
             electrodes=electrodes, schedule=schedule,
             wells=attempt(wells.read, file.well, rows),
             stage_wells=attempt(_stage_wells, file, wells),
-            boundaries=attempt(ground.read, file.boundary, file.well),
+            boundaries=attempt(ground.read, file.boundary),
             stage_boundaries=attempt(_stage_boundaries, file, ground),
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(points.sampling, file.sampling),

@@ -79,11 +79,9 @@ class BoundaryReader:
         self.chem, self.sources, self.directory = chem, sources, directory
         self.problems, self.grid = problems, sources.grid
 
-    def read(self, entries: Sequence[BoundaryEntry], wells: Sequence[Any]
-             ) -> tuple[GroundBoundary, ...]:
-        """Return the boundaries; wells: entries of [[well]], whose names must differ from these."""
-        self.problems.attempt(self.problems.check_names, [*wells, *entries][len(wells):],
-                              ("boundary",), "boundary")
+    def read(self, entries: Sequence[BoundaryEntry]) -> tuple[GroundBoundary, ...]:
+        """Return the boundaries."""
+        self.problems.attempt(self.problems.check_names, entries, ("boundary",), "boundary")
         return tuple(self.problems.attempt(self._boundary, ("boundary", n), entry)
                      for n, entry in enumerate(entries))
 
@@ -103,6 +101,9 @@ class BoundaryReader:
             if change.name not in known:
                 self.problems.add((*path, "boundary", n, "name"), f"there is no [[boundary]] "
                                   f"{change.name!r}" + suggest(change.name, known))
+            if change.off and (change.rate is not None or change.composition is not None):
+                self.problems.add((*path, "boundary", n, "off"), "is true, so that a rate or a "
+                                  "composition would do nothing; give one or the other")
         out: list[GroundBoundary | None] = []
         for n, entry in enumerate(entries):
             change = changes.get(entry.name)

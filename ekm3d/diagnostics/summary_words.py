@@ -55,7 +55,7 @@ WORDS: dict[str, Entry] = {
     r"current_stage(\d+)_(start|end)_A": Entry(ENERGY, r"  at the \2 of stage \1", "A"),
     "leachate_L": Entry(WATER, "leachate collected", "l"),
     "water_fed_L": Entry(WATER, "water fed", "l"),
-    "water_lost_L": Entry(WATER, "water lost through drains", "l"),
+    "water_lost_L": Entry(WATER, "water lost: drains, evaporation, what the ground takes", "l"),
     "nh4_added_mol": Entry(WATER, "ammonium brought in, prewetting included", "mol"),
     "nh4_out_mol": Entry(WATER, "ammonium that left", "mol"),
     r"(well|side|boundary)_(.+)_(in|out|runoff)_water_L": Entry(

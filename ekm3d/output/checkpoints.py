@@ -62,8 +62,9 @@ def newest(directory: str | Path, tell: Callable[[str], Any]) -> Checkpoint:
             return Checkpoint(path, checkpoint_file.facts_of(path))
         except Damaged as error:
             tell(f"{error}; it is passed over")
-    raise OutputError(f"{directory} holds no checkpoint"
-                      f"{' that is whole' if found else ''}; `ekm3d run CASE --checkpoint "
+    why = (" that is whole" if found else "" if Path(directory).is_dir() else
+           ": there is no such directory")
+    raise OutputError(f"{directory} holds no checkpoint{why}; `ekm3d run CASE --checkpoint "
                       '"10 min"` writes them')
 
 

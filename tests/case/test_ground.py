@@ -39,7 +39,7 @@ def test_what_is_wrong_is_told(tmp_path, override, words):
     ("boundary.0.kind=rainn", "boundary.0.kind: should be 'rain'"),
     ("boundary.0.face=top", "boundary.0.face: should be 'x-'"),
     ("boundary.0.head=0.5 m", "boundary.0.head: does not belong"),
-    ("schedule.stage.0.boundary.0.rate=-1 mm/h", "boundary.0.rate: '-1 mm/h' is out of range"),
+    ("schedule.stage.1.boundary.0.rate=-1 mm/h", "boundary.0.rate: '-1 mm/h' is out of range"),
     ("ore.retention.region.0.box=[[5, 5, 5], [6, 6, 6]]", "region.0.box: "),
     ("ore.retention.region=[{n=1.5}]", "region.0.box: is missing"),
     ("ore.retention.region.0.model=sand", "region.0.model: should be 'van Genuchten'")])
@@ -64,3 +64,10 @@ def test_a_head_in_time_is_read_from_a_table(tmp_path):
         "boundary.1.head={ table = 'level.csv', column = 'head_cm' }",))
     level = case.boundaries[1].head
     assert np.isclose(level.at(43200.0), 0.2) and np.isclose(level.at(1e9), 0.3)
+
+
+def test_a_stage_that_closes_a_boundary_changes_nothing_else_of_it(tmp_path):
+    """A rate beside `off` would do nothing, in silence."""
+    with pytest.raises(CaseError, match="off: is true, so that a rate or a composition would do"):
+        Case.read(rain_case(tmp_path), (
+            "schedule.stage.1.boundary=[{name='rain', off=true, rate='1 mm/h'}]",))

@@ -140,5 +140,5 @@ def test_overlaps_conserve_whatever_the_two_grids_are():
 
 
 def test_a_run_without_a_checkpoint_is_refused(case):
-    with pytest.raises(InputError, match="start.*holds no checkpoint"):
+    with pytest.raises(InputError, match="start.*holds no checkpoint: there is no such"):
         Simulation(Case.read(case, ("start.run=nowhere",)), "numpy")
