@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
 from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
 from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
+from ekm3d.case.schema_shapes import RockEntry
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
 from ekm3d.constants import ZERO_CELSIUS
@@ -110,6 +111,9 @@ Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
 Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
 Pressure = Annotated[float, *quantity(GasPressure("atm", "4.2e-4 atm", 0.0, above=True))]
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+Angle = Annotated[float, *quantity(QuantityKind("deg", "30 deg", -360.0, 360.0))]
+VoxelShare = Annotated[float, *quantity(QuantityKind("", "0.5", 0.0, 1.0, above=True))]
+Lines = Annotated[int, Field(ge=1, le=50)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
 
 
@@ -119,15 +123,22 @@ class Grid(Table):
     size: Size
     spacing: Spacing
     origin: Position = [0.0, 0.0, 0.0]
+    real_origin: Position | None = None     # of the origin, in the crs
+    rotation: Angle | None = None           # counter-clockwise about the origin, seen from above
+    crs: str | None = None
+    least_share: VoxelShare | None = None   # of a voxel in a shape, for it to belong there
+    columns: Lines | None = None            # lines across a voxel by which shapes are measured
 
 
 class Ore(Table):
     """[ore]: each value is a source (constant, layers, table, ..., see ekm3d.case.voxel_values)."""
 
+    active: Any = None                      # shape of the voxels that take part
+    rock_order: list[str] = []              # rock types that may overlap; earlier ones come first
     density: Any = None
-    porosity: Any = Field(examples=["0.45"])
+    porosity: Any = None
     water_content: Any = None
-    tortuosity: Any = Field(examples=["0.67"])
+    tortuosity: Any = None
     permeability: Any = None
     electroosmotic_permeability: Any = 0.0
     dispersivity: Any = 0.0
@@ -374,6 +385,9 @@ class CaseFile(Table):
     physics: PhysicsEntry = PhysicsEntry()
     grid: Grid
     ore: Ore
+    surfaces: dict[str, Any] = {}
+    shapes: dict[str, Any] = {}
+    rocks: dict[str, RockEntry] = {}
     chemistry: ChemistryChoice
     water: Water = Water()
     electrodes: ElectrodeRows | None = None
