@@ -185,7 +185,7 @@ def _grid(file: CaseFile, problems: Problems) -> Grid:
 def _reference(file: CaseFile) -> GeoReference:
     """Return the place of the block in real space."""
     grid = file.grid
-    place = None if grid.real_origin is None else tuple(grid.real_origin)
+    place = grid.real_origin
     return GeoReference(tuple(grid.origin), place, grid.rotation or 0.0, grid.crs or "")
 
 

@@ -194,12 +194,13 @@ class GeometryCheck:
                 self.problems.add(("side", n, "face"), f"the side {side.face} is covered by "
                                   f"{what} on the grid of {self.voxels}: nothing passes it; "
                                   "leave it out or uncover it")
-        for n, boundary in enumerate(self.case.boundaries):
+        boundaries: Any = self.case.boundaries
+        for n, boundary in enumerate(boundaries):
             if self.active is not None and not surface(self.grid, self.ore, boundary, self.active
                                                        ).openings.voxel.size:
-                self.problems.add(("boundary", n), f"boundary {quoted(boundary.name)} has no ore at "
-                                  f"its face {boundary.face} on the grid of {self.voxels}: it is "
-                                  "air there; move it, or leave it out")
+                self.problems.add(("boundary", n), f"boundary {quoted(boundary.name)} has no ore "
+                                  f"at its face {boundary.face} on the grid of {self.voxels}: it "
+                                  "is air there; move it, or leave it out")
 
     def _at_side(self, side: Any) -> np.ndarray:
         """Numbers of the parts of ore in the layer at a side; 0 for metal."""

@@ -111,7 +111,8 @@ class OreReader:
                 rock[attribute] = self.rocks.field(("ore", key), sources[key], kind, key)
         optional = {attribute: self._optional(key, getattr(ore, key), kind)
                     for key, (attribute, kind) in OPTIONAL.items()
-                    if getattr(ore, key) is not None or key in RockEntry.model_fields and given(key)}
+                    if getattr(ore, key) is not None or (
+                        key in RockEntry.model_fields and given(key))}
         retention = None
         if ore.retention is not None:
             retention = self.problems.attempt(

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
 from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
 from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
-from ekm3d.case.schema_shapes import RockEntry
+from ekm3d.case.schema_shapes import Angle, Crs, Lines, RealPoint, RockEntry, VoxelShare
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
 from ekm3d.constants import ZERO_CELSIUS
@@ -111,9 +111,6 @@ Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
 Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
 Pressure = Annotated[float, *quantity(GasPressure("atm", "4.2e-4 atm", 0.0, above=True))]
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
-Angle = Annotated[float, *quantity(QuantityKind("deg", "30 deg", -360.0, 360.0))]
-VoxelShare = Annotated[float, *quantity(QuantityKind("", "0.5", 0.0, 1.0, above=True))]
-Lines = Annotated[int, Field(ge=1, le=50)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
 
 
@@ -123,9 +120,9 @@ class Grid(Table):
     size: Size
     spacing: Spacing
     origin: Position = [0.0, 0.0, 0.0]
-    real_origin: Position | None = None     # of the origin, in the crs
+    real_origin: RealPoint | None = None     # of the origin, in the crs
     rotation: Angle | None = None           # counter-clockwise about the origin, seen from above
-    crs: str | None = None
+    crs: Crs | None = None
     least_share: VoxelShare | None = None   # of a voxel in a shape, for it to belong there
     columns: Lines | None = None            # lines across a voxel by which shapes are measured
 

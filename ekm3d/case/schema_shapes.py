@@ -9,22 +9,31 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ekm3d.case.toml_tables import Table, quantity
-from ekm3d.case.units import QuantityKind, positive
+from ekm3d.case.units import QuantityKind, RealCoordinate, positive
 
 LENGTH = QuantityKind("m", "0.5 m")
+REAL = RealCoordinate("m", "500000 m")
 Length = Annotated[float, *quantity(LENGTH)]
 Radius = Annotated[float, *quantity(positive("m", "1 m"))]
 Coordinates = Literal["case", "real"]
 Beyond = Literal["refuse", "nearest"]
 
 
-def point(count):
+def point(count, kind=LENGTH):
     """Return a reader of the coordinates of a point along `count` axes [m]."""
     def read(value):
         if not isinstance(value, list) or len(value) != count:
             raise ValueError(f"should be a point, {'[x, y, z]' if count == 3 else '[x, y]'}")
-        return tuple(LENGTH.read(v) for v in value)
+        return tuple(kind.read(v) for v in value)
     return read
+
+
+def _crs(value):
+    """Return the text of a coordinate reference system, which VTK stores as ASCII."""
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()
+                                       and 0 < len(value) <= 10_000):
+        raise ValueError("should be one line of ASCII text, such as 'EPSG:32649'")
+    return value
 
 
 def _corners(value):
@@ -36,7 +45,15 @@ def _corners(value):
 
 Point = Annotated[tuple[float, float, float], BeforeValidator(point(3)),
                   Field(examples=['["1 m", "1 m", "0 m"]'])]
+RealPoint = Annotated[tuple[float, float, float], BeforeValidator(point(3, REAL)),
+                      Field(examples=['["512300 m", "2734100 m", "210 m"]'])]
 Corners = Annotated[list[tuple[float, float]], BeforeValidator(_corners)]
+
+
+Angle = Annotated[float, *quantity(QuantityKind("deg", "30 deg", -360.0, 360.0))]
+VoxelShare = Annotated[float, *quantity(QuantityKind("", "0.5", 0.0, 1.0, above=True))]
+Crs = Annotated[str, BeforeValidator(_crs), Field(examples=['"EPSG:32649"'])]
+Lines = Annotated[int, Field(ge=1, le=50)]
 
 
 class FormulaSurface(Table):

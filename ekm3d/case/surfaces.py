@@ -22,6 +22,7 @@ from ekm3d.case.expressions import evaluate
 from ekm3d.case.problems import KeyPath, MissingValue, Problems
 from ekm3d.case.schema_shapes import (
     LENGTH,
+    REAL,
     FormulaSurface,
     GridSurface,
     MeshSurface,
@@ -85,7 +86,8 @@ class SurfaceReader:
         file, found = getattr(spec, chosen[0]), self.folders.file(getattr(spec, chosen[0]))
         if isinstance(spec, TableSurface):
             table = CsvTable(found, layout_of(spec.dialect, spec.separator, spec.decimal))
-            heights = of_points(table.positions(), table.name, spec.beyond == "nearest")
+            heights = of_points(table.positions(LENGTH if spec.coordinates == "case" else REAL),
+                                table.name, spec.beyond == "nearest")
         elif isinstance(spec, GridSurface):
             heights = of_ascii_grid(found, spec.beyond == "nearest")
         else:
