@@ -107,7 +107,7 @@ class GroundReader:
             shares.append(self.shapes.shares(("rocks", name, "shape"), [solid])[0])
         share = np.array(shares)
         self._check_overlaps(solids, share)
-        best = share.argmax(axis=0)
+        best = (share >= share.max(axis=0) - SLACK).argmax(axis=0)      # ties: the first
         held = share.sum(axis=0) >= self.shapes.least_share - SLACK
         if active is not None:
             held &= active
