@@ -63,10 +63,11 @@ class GroundReader:
 
     def read(self, ore: Ore, rocks: Mapping[str, RockEntry]) -> Ground:
         """Return the Ground of a validated [ore] and [rocks]."""
-        bodies, active = [], None
+        bodies, active, solid = [], None, None
         if ore.active is not None:
             path: KeyPath = ("ore", "active")
-            share, = self.shapes.shares(path, [self.shapes.read(path, ore.active)])
+            solid = self.shapes.read(path, ore.active)
+            share, = self.shapes.shares(path, [solid])
             active = share >= self.shapes.least_share - SLACK
             bodies.append(self._body("active ore", share, active))
             if not active.any():
@@ -76,7 +77,7 @@ class GroundReader:
             if active.all():
                 active = None
         entries = {name: rock for name, rock in rocks.items() if rock is not MISSING}
-        masks = self._masks(entries, ore.rock_order, active)
+        masks = self._masks(entries, ore.rock_order, active, solid)
         for name, (share, mask) in masks.items():
             bodies.append(self._body(name, share, mask))
         return Ground(active, {name: mask for name, (_, mask) in masks.items()}, entries,
@@ -87,8 +88,9 @@ class GroundReader:
         return Rasterised(name, float(share.sum()) * volume, float(mask.sum()) * volume)
 
     def _masks(self, rocks: Mapping[str, RockEntry], order: Sequence[str],
-               active: np.ndarray | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return {name: (share of voxels, mask)} of rock types."""
+               active: np.ndarray | None, ore: Solid | None
+               ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return {name: (share of voxels, mask)} of rock types; ore: the body of active ore."""
         for name in order:
             if name not in rocks:
                 self.problems.add(("ore", "rock_order"), f"there is no [rocks.{name}]"
@@ -97,6 +99,9 @@ class GroundReader:
             return {}
         solids = {name: self.shapes.read(("rocks", name, "shape"), rock.shape)
                   for name, rock in rocks.items()}
+        if ore is not None:
+            solids = {name: Combination("intersection", [solid, ore])
+                      for name, solid in solids.items()}
         listed = [name for name in order if name in rocks]
         whole = dict(solids)
         for n, name in enumerate(listed[1:], 1):

@@ -1,5 +1,6 @@
 """Triangulated files of a case (STL, OBJ, PLY, VTP), and where vertical lines cross triangles."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def read_triangles(file: Path) -> np.ndarray:
     if not file.is_file():
         raise ValueError(f"there is no file {quoted(name)} in {file.parent}")
     try:
-        import pyvista
+        pyvista = import_module("pyvista")      # of the extra `viz`
     except ImportError:
         raise ValueError(f"{name}: triangulated files need the package pyvista; "
                          "pip install \"ekm3d[viz]\"") from None

@@ -81,8 +81,9 @@ WORDS: dict[str, Entry] = {
     "audit_warnings": Entry(BALANCES, "warnings of the audits"),
 }
 # Keys of the first lines, and a text of its own.
-HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning", "crs",
-        "rotation_deg", "real_origin_x_m", "real_origin_y_m", "real_origin_z_m")
+HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning")
+# Keys of real space, which have one line of their own.
+PLACE = ("crs", "rotation_deg", "real_origin_x_m", "real_origin_y_m", "real_origin_z_m")
 
 
 def entry(key: str) -> Entry:
@@ -99,7 +100,7 @@ def table(summary: Mapping[str, Any]) -> str:
     groups: dict[str, list[tuple[int, tuple[str, str, str]]]] = {name: [] for name in GROUPS}
     order = {pattern: n for n, pattern in enumerate(WORDS)}
     for key, value in summary.items():
-        if key not in HEAD:
+        if key not in HEAD + PLACE:
             found = entry(key)
             rank = next((order[p] for p in WORDS if re.fullmatch(p, key)), len(order))
             groups[found.group].append((rank, (found.words, number(value, found.factor),

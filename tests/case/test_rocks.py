@@ -92,8 +92,8 @@ def test_types_that_overlap_are_refused_unless_an_order_is_given(case):
     for order, there in ((["low", "high"], 0.44), (["high", "low"], 0.5)):
         ore = Case.read(case, (low, high, f"ore.rock_order={order}")).ore
         assert (ore.porosity[2] == there).all() and (ore.porosity[3] == 0.5).all()
-    told(case, "ore.rock_order", "there is no [rocks.hihg]; did you mean 'high'?", low,
-         "ore.rock_order=['hihg']")
+    told(case, "ore.rock_order", "there is no [rocks.lw]; did you mean 'low'?", low,
+         "ore.rock_order=['lw']")
 
 
 def test_layers_whose_surfaces_cross_are_refused(case):

@@ -61,7 +61,7 @@ def test_mass_and_inventory_are_those_of_active_ore(case):
 def test_a_closed_body_of_triangles(case, tmp_path):
     """A ball of 1,000 triangles is the sphere but for 1 % of its volume; an open one is refused."""
     pyvista = pytest.importorskip("pyvista")
-    pyvista.Sphere(0.28, (0.3, 0.225, 0.4)).save(case / "ball.stl")
+    pyvista.Sphere(radius=0.28, center=(0.3, 0.225, 0.4)).save(case / "ball.stl")
     fine = ("grid.spacing=5 cm", *(
         f"electrodes.row.{n}.plates=[[[{x}, 0.2, 0.35], [{x + 0.05:g}, 0.25, 0.45]]]"
         for n, x in enumerate((0.1, 0.45, 0.3))))
@@ -70,7 +70,7 @@ def test_a_closed_body_of_triangles(case, tmp_path):
     one, other = (c.ore.ground.bodies[0].volume for c in (of_file, sphere))
     assert one == pytest.approx(other, rel=0.02)
     assert (of_file.active != sphere.active).sum() <= 0.03 * sphere.active.sum()
-    pyvista.Sphere(0.28, (0.3, 0.225, 0.4), end_phi=120).save(case / "ball.stl")
+    pyvista.Sphere(radius=0.28, center=(0.3, 0.225, 0.4), end_phi=120).save(case / "ball.stl")
     told(case, "ore.active", "'ball.stl' is not closed", *ALIKE, *fine,
          'ore.active={mesh={file="ball.stl"}}')
 

@@ -85,7 +85,7 @@ def test_an_ascii_grid(tmp_path):
 def test_triangles(tmp_path):
     """A plane of 50 triangles as an STL file, in its single precision."""
     pyvista = pytest.importorskip("pyvista")
-    sheet = pyvista.Plane((2.5, 1.5, 0), i_size=7, j_size=5, i_resolution=5, j_resolution=5)
+    sheet = pyvista.Plane(center=(2.5, 1.5, 0), i_size=7, j_size=5, i_resolution=5, j_resolution=5)
     sheet.points[:, 2] = plane(sheet.points[:, 0], sheet.points[:, 1])
     for name in ("top.stl", "top.ply", "top.vtp"):
         sheet.triangulate().save(tmp_path / name)
