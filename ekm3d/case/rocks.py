@@ -63,6 +63,7 @@ class GroundReader:
 
     def read(self, ore: Ore, rocks: Mapping[str, RockEntry]) -> Ground:
         """Return the Ground of a validated [ore] and [rocks]."""
+        self.shapes.read_all()
         bodies, active, solid = [], None, None
         if ore.active is not None:
             path: KeyPath = ("ore", "active")

@@ -74,6 +74,13 @@ class ShapeReader:
             self.problems.add(path, str(e))
             raise MissingValue from None
 
+    def read_all(self) -> None:
+        """Read every named surface and shape: mistakes are told even where none is used."""
+        for name in self.surfaces.named:
+            self.problems.attempt(self.surfaces.by_name, name)
+        for name in self.named:
+            self.problems.attempt(self.read, ("shapes", name), name)
+
     def _named(self, name: str) -> Solid:
         if name not in self.named:
             raise ValueError(f"there is no [shapes.{name}]" + suggest(name, list(self.named)))

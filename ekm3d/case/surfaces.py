@@ -11,6 +11,7 @@
 A surface has to cover the block, or says beyond = "nearest". Files may be in real coordinates.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,25 @@ class SurfaceReader:
         """Return the heights of a surface; MissingValue with a problem where it is wrong."""
         try:
             if isinstance(value, str) and value in self.named:
-                if value not in self.known:
-                    self.known[value] = self._table(("surfaces", value), self.named[value])
-                return self.known[value]
+                return self.by_name(value)
             if isinstance(value, dict):
                 return self._table(path, value)
             return self._constant(value)
         except ValueError as e:
             self.problems.add(path, str(e))
             raise MissingValue from None
+
+    def by_name(self, name: str) -> Heights:
+        """Return the heights of a [surfaces.NAME]; MissingValue with a problem if it is wrong."""
+        if name not in self.known:
+            path, given = ("surfaces", name), self.named[name]
+            try:
+                self.known[name] = self._table(path, given) if isinstance(given, dict) \
+                    else self._constant(given)
+            except ValueError as e:
+                self.problems.add(path, str(e))
+                raise MissingValue from None
+        return self.known[name]
 
     def _constant(self, value: Any) -> Heights:
         try:
@@ -96,6 +107,8 @@ class SurfaceReader:
 
     def _formula(self, spec: Any) -> Heights:
         scale = LENGTH.factor(spec.unit)
+        if re.search(r"\bz\b", spec.formula):
+            raise ValueError("a surface is a height over x and y, so no z can stand in its formula")
 
         def heights(x: np.ndarray, y: np.ndarray) -> np.ndarray:
             return scale * np.broadcast_to(evaluate(spec.formula, x, y, np.zeros(1)), x.shape)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ekm3d.grid.solids import FAR, Stretches
+from ekm3d.grid.solids import FAR, Stretches, lines_within
 from ekm3d.quoting import quoted
+from ekm3d.regular_file import MIB
 
 ENDINGS = (".stl", ".obj", ".ply", ".vtp")
-MOST = 2_000_000
+MOST, LARGEST = 2_000_000, 512 * MIB
 NUDGE = (0.7390851e-7, 0.5671433e-7)        # of the extent: lines do not meet edges of triangles
 
 
@@ -20,6 +21,8 @@ def read_triangles(file: Path) -> np.ndarray:
         raise ValueError(f"{quoted(name)} is none of {', '.join(ENDINGS)}")
     if not file.is_file():
         raise ValueError(f"there is no file {quoted(name)} in {file.parent}")
+    if file.stat().st_size > LARGEST:
+        raise ValueError(f"{quoted(name)} has more than the {LARGEST // MIB} MiB that are read")
     try:
         pyvista = import_module("pyvista")      # of the extra `viz`
     except ImportError:
@@ -48,34 +51,13 @@ def vertical_crossings(triangles: np.ndarray, x: np.ndarray, y: np.ndarray
     """
     extent = max(float(np.ptp(x)), float(np.ptp(y)), 1e-3)
     x, y = x + NUDGE[0] * extent, y + NUDGE[1] * extent
-    order = np.lexsort((x, y))                  # rows of lines, x rising in each
-    xs, ys = x[order], y[order]
-    low, high = triangles[..., :2].min(axis=1), triangles[..., :2].max(axis=1)
-    rows = np.unique(ys)
-    starts = np.searchsorted(ys, rows)
-    ends = np.append(starts[1:], ys.size)
-    first, last = np.searchsorted(rows, low[:, 1]), np.searchsorted(rows, high[:, 1], "right")
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    for r, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        here = np.flatnonzero((first <= r) & (r < last))
-        row = xs[start:end]
-        a = np.searchsorted(row, low[here, 0])
-        b = np.searchsorted(row, high[here, 0], "right")
-        count = b - a
-        if not count.sum():
-            continue
-        which = np.repeat(here, count)
-        place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + \
-            np.repeat(a, count)
-        z, hit = _height(triangles[which], row[place], rows[r])
-        found.append((order[start + place[hit]], z[hit]))
-    if not found:
-        return np.zeros(0, int), np.zeros(0)
-    return np.concatenate([n for n, _ in found]), np.concatenate([z for _, z in found])
+    line, which = lines_within(triangles[..., :2].min(axis=1), triangles[..., :2].max(axis=1), x, y)
+    z, hit = _height(triangles[which], x[line], y[line])
+    return line[hit], z[hit]
 
 
-def _height(triangles: np.ndarray, x: np.ndarray, y: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (z, hit) of lines at x (n,), y with one triangle each (n, 3, 3)."""
+def _height(triangles: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (z, hit) of lines at x, y (n,) with one triangle each (n, 3, 3)."""
     (x0, y0, z0), (x1, y1, z1), (x2, y2, z2) = (triangles[:, n].T for n in range(3))
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     flat = area == 0.0

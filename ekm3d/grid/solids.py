@@ -134,6 +134,28 @@ class Prism:
         return interval(self.bottom, self.top, inside)
 
 
+class Boxes:
+    """Body of many upright boxes between corners (m, 3) [m], such as those of a block model."""
+
+    def __init__(self, low: np.ndarray, high: np.ndarray):
+        self.low, self.high = np.asarray(low, float), np.asarray(high, float)
+
+    def stretches(self, x: np.ndarray, y: np.ndarray) -> Stretches:
+        """Return the stretches of vertical lines at x, y (n,) [m]."""
+        line, box = lines_within(self.low[:, :2], self.high[:, :2], x, y)
+        at = np.concatenate([line, line])
+        z = np.concatenate([self.low[box, 2], self.high[box, 2]])
+        enters = np.repeat([1, -1], line.size)
+        order = np.lexsort((-enters, z, at))
+        at, z, enters = at[order], z[order], enters[order]
+        count = np.bincount(at, minlength=x.size)
+        place = np.arange(at.size) - np.repeat(np.cumsum(count) - count, count)
+        edges = np.full((max(int(count.max(initial=0)), 2), x.size), FAR)
+        inside = np.zeros((len(edges), x.size), bool)
+        edges[place, at], inside[place, at] = z, np.cumsum(enters) > 0
+        return edges, inside[:-1]
+
+
 class Combination:
     """Union, intersection, or what is in the first of some solids and in none of the others."""
 
@@ -161,6 +183,28 @@ def _holds(stretches: Stretches, heights: np.ndarray) -> np.ndarray:
     for low, high, flag in zip(edges[:-1], edges[1:], inside, strict=True):
         out |= flag & (heights > low) & (heights < high)
     return out
+
+
+def lines_within(low: np.ndarray, high: np.ndarray, x: np.ndarray, y: np.ndarray
+                 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return (line, rectangle) of all vertical lines at x, y (n,) within rectangles (m, 2) in plan.
+
+    The lines lie in few rows of equal y.
+    """
+    order = np.lexsort((x, y))                  # rows of lines, x rising in each
+    xs, ys = x[order], y[order]
+    rows = np.unique(ys)
+    starts = np.searchsorted(ys, rows)
+    ends = np.append(starts[1:], ys.size)
+    first, last = np.searchsorted(rows, low[:, 1]), np.searchsorted(rows, high[:, 1], "right")
+    found = [(np.zeros(0, int), np.zeros(0, int))]
+    for r, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        here = np.flatnonzero((first <= r) & (r < last))
+        begin = np.searchsorted(xs[start:end], low[here, 0])
+        count = np.searchsorted(xs[start:end], high[here, 0], "right") - begin
+        place = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)
+        found.append((order[start + place], np.repeat(here, count)))
+    return np.concatenate([n for n, _ in found]), np.concatenate([m for _, m in found])
 
 
 def outside(solid: Solid) -> Solid:

@@ -91,10 +91,13 @@ def test_a_closed_body_of_triangles(case, tmp_path):
     ("{cylinder={start=[0, 0, 0], end=[0, 0, 0], radius=1}}", "ore.active", "has no length"),
     ("{sphere={centre=[0, 0, 0]}}", "ore.active.sphere.radius", "is missing"),
     ("'self'", "shapes.self.outside", "is made of itself: self of self"),
+    ("'hill'", "shapes.unused", "'ball' is no kind of shape"),
+    ("'hill'", "surfaces.unused", "so no z can stand in its formula"),
     ("{below={mesh='top.stl'}}", "ore.active.below", "there is no file 'top.stl'")])
 def test_a_wrong_shape_is_told(case, shape, key, text):
     told(case, key, text, f"ore.active={shape}", 'shapes.hill={below="1 m"}',
-         'shapes.self={outside="self"}')
+         'shapes.self={outside="self"}', "shapes.unused={ball=1}",
+         "surfaces.unused={formula='z'}")
 
 
 def test_what_lies_in_the_air_is_refused(case):

@@ -117,7 +117,8 @@ def test_a_surface_that_does_not_cover_the_block_is_refused(tmp_path):
 @pytest.mark.parametrize("value, text", [
     ("topp", "is neither a height nor the name of one of [surfaces]"),
     ({"formula": "1", "table": "a.csv"}, "should be a height, the name of a surface, or a table"),
-    ({"formula": "1 + u"}, "u"), ({"table": "no.csv"}, "there is no file 'no.csv'"),
+    ({"formula": "1 + u"}, "u"), ({"formula": "1 + z"}, "no z can stand in its formula"),
+    ({"mesh": "bad.stl"}, "bad.stl"), ({"table": "no.csv"}, "there is no file 'no.csv'"),
     ({"grid": "bad.asc"}, "the header of an ESRI ASCII grid lacks nrows, cellsize"),
     ({"grid": "few.asc"}, "3 heights; its header says 2 x 2"),
     ({"mesh": "top.dxf"}, "is none of .stl, .obj, .ply, .vtp"),
@@ -127,6 +128,7 @@ def test_a_wrong_surface_is_told(tmp_path, value, text):
     (tmp_path / "bad.asc").write_text("ncols 3\n1 2 3\n")
     (tmp_path / "few.asc").write_text("ncols 2\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1\n"
                                       "1 2 3\n")
+    (tmp_path / "bad.stl").write_bytes(b"solid nothing\n\x00\xff garbage")
     table(tmp_path, [(0, 0, 1), (1, 0, 1), (2, 0, 1)], "line.csv")
     table(tmp_path, [(0, 0, 1), (0, 0, 2), (2, 1, 1), (1, 1, 1)], "twice.csv")
     assert text in complaint(reader(tmp_path, {"top": "1 m"}), value)

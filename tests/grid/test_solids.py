@@ -8,6 +8,7 @@ from ekm3d.grid.solids import (
     Below,
     Between,
     Box,
+    Boxes,
     Combination,
     Cylinder,
     Prism,
@@ -70,6 +71,19 @@ def test_a_box_cut_by_nested_combinations():
     share, = shares(Grid((20, 20, 20), (0.1,) * 3, (-1.0,) * 3), [body], 5)
     assert share.sum() == pytest.approx(1000 - 216 + 8)
     assert set(np.unique(share.round(9))) == {0.0, 1.0}
+
+
+def test_many_boxes_are_their_union():
+    """Blocks of a block model: touching, overlapping and apart, in any order; exact by clipping."""
+    low = np.array([[0.0, 0, 0], [0.4, 0, 0], [0, 0, 0.4], [0.1, 0.1, 0.2], [0, 0, 0.7]])
+    high = np.array([[0.4, 0.4, 0.4], [0.8, 0.4, 0.4], [0.4, 0.4, 0.6], [0.3, 0.3, 0.5],
+                     [0.4, 0.4, 0.8]])
+    whole, = shares(GRID, [Boxes(low[::-1], high[::-1])], 5)
+    union, = shares(GRID, [Combination("union", [Box(a, b) for a, b in zip(low, high,
+                                                                           strict=True)])], 5)
+    assert whole == pytest.approx(union, abs=1e-12)
+    assert whole.sum() * GRID.voxel_volume == pytest.approx(0.16 * 0.7 + 0.16 * 0.4, rel=1e-9)
+    assert not shares(GRID, [Boxes(np.zeros((0, 3)), np.zeros((0, 3)))], 5).any()
 
 
 def test_surfaces_that_cross_are_refused_with_the_place():
