@@ -19,7 +19,7 @@ Coordinates = Literal["case", "real"]
 Beyond = Literal["refuse", "nearest"]
 
 
-def point(count, kind=LENGTH):
+def _point(count, kind=LENGTH):
     """Return a reader of the coordinates of a point along `count` axes [m]."""
     def read(value):
         if not isinstance(value, list) or len(value) != count:
@@ -40,12 +40,12 @@ def _corners(value):
     """Return the corners of a polygon, at least three."""
     if not isinstance(value, list) or len(value) < 3:
         raise ValueError("should be a list of at least three corners, [[x, y], [x, y], ...]")
-    return [point(2)(corner) for corner in value]
+    return [_point(2)(corner) for corner in value]
 
 
-Point = Annotated[tuple[float, float, float], BeforeValidator(point(3)),
+Point = Annotated[tuple[float, float, float], BeforeValidator(_point(3)),
                   Field(examples=['["1 m", "1 m", "0 m"]'])]
-RealPoint = Annotated[tuple[float, float, float], BeforeValidator(point(3, REAL)),
+RealPoint = Annotated[tuple[float, float, float], BeforeValidator(_point(3, REAL)),
                       Field(examples=['["512300 m", "2734100 m", "210 m"]'])]
 Corners = Annotated[list[tuple[float, float]], BeforeValidator(_corners)]
 

@@ -126,7 +126,7 @@ class Results:
 
     @property
     def reference(self) -> GeoReference:
-        """Where the grid lies in real space; `to_real` and `to_local` convert points."""
+        """Place of the grid in real space; its `to_real` and `to_local` convert points."""
         with self._file() as file:
             return reference_of(file["VTKHDF"])
 
