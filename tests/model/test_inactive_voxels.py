@@ -254,3 +254,18 @@ def test_the_snapshot_hides_air_and_tells_the_rocks(tmp_path):
     assert np.array_equal(hidden, ~(sim.holds_ore | sim.electrodes.solid))
     assert set(np.unique(rock)) == {0, 1}
     assert (rock == 1).sum() == case.ore.ground.masks["laterite"].sum() > 10
+
+
+def test_a_process_whose_box_is_all_air_takes_part(tmp_path):
+    """Ore in the first 2 of 6 m: the last of 3 processes has none, and sums are the same."""
+    case = hill_case(tmp_path, ('active = "hill"', 'active = { intersection = ["hill", { box = '
+                                '[["0 m", "0 m", "0 m"], ["2 m", "1.5 m", "4 m"]] }] }'),
+                     ('[["4 m", "0 m", "0 m"], ["6 m", "1.5 m", "2.1 m"]]',
+                      '[["0 m", "0 m", "0 m"], ["6 m", "1.5 m", "3.1 m"]]'),
+                     ('[[["4 m", "0 m", "0 m"], ["4.5 m", "0.5 m", "1.5 m"]]]',
+                      '[[["1.5 m", "1 m", "0 m"], ["2 m", "1.5 m", "1.5 m"]]]'),
+                     ('["2.2 m", "0.7 m", "1.2 m"]', '["1.2 m", "0.7 m", "1.2 m"]'))
+    code, out, errors = mpi.run(3, LOCKSTEP, "numpy", 3, case, *SHORT)
+    assert (code, errors) == (0, ""), out + errors
+    assert out.endswith("the same\n")
+    compare(tmp_path, case, (3,), SHORT, "--backend", "numpy")
