@@ -182,7 +182,7 @@ def _ground(case, problems):
     if case.rates.immobile is not None:
         residual = case.ore.retention.curve[RESIDUAL]
         still = case.rates.immobile[0] * case.ore.water_content
-        over = still > residual
+        over = case.in_block(still) > residual
         if over.any():
             problems.add(("ore", "immobile", "share"), f"{still[over][0]:.3g} of immobile water is "
                          f"more than ore.retention.residual ({residual[over][0]:.3g}), and water "

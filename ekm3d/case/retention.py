@@ -178,7 +178,7 @@ def dry_electrodes(case: Any, problems: Problems) -> None:
     retention = case.ore.retention
     if retention is None or retention is MISSING or not case.physics.potential:
         return
-    saturation = retention.saturation()
+    saturation = case.in_block(retention.saturation())
     driven = {name for stage in case.schedule.stages[:1] if stage.voltage or stage.current
               for name in (*stage.anodes, *stage.cathodes)}
     for n, row in enumerate(case.electrodes.rows):
