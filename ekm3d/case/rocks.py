@@ -93,7 +93,7 @@ class GroundReader:
                ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return {name: (share of voxels, mask)} of rock types; ore: the body of active ore."""
         for name in order:
-            if name not in rocks:
+            if name is not MISSING and name not in rocks:
                 self.problems.add(("ore", "rock_order"), f"there is no [rocks.{name}]"
                                   + suggest(name, list(rocks)))
         if not rocks:

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.case.problems import KeyPath, MissingValue, Problems
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import box_of
 from ekm3d.case.schema_shapes import CylinderShape, MeshShape, PolygonShape, SphereShape
 from ekm3d.case.surfaces import SurfaceReader
-from ekm3d.case.toml_tables import parse
+from ekm3d.case.toml_tables import parse_whole
 from ekm3d.case.triangles import ClosedMesh, read_triangles
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.solids import (
@@ -55,6 +55,8 @@ class ShapeReader:
 
     def read(self, path: KeyPath, value: Any) -> Solid:
         """Return the Solid of a shape; MissingValue with a problem where it is wrong."""
+        if value is MISSING:
+            raise MissingValue
         try:
             if isinstance(value, str):
                 return self._named(value)
@@ -116,7 +118,7 @@ class ShapeReader:
                 raise ValueError(f"{key} should be a list of at least two shapes")
             return Combination(key, [self.read((*at, n), one) for n, one in enumerate(given)])
         if key in TABLES:
-            return self._body(key, parse(TABLES[key], given, self.problems, at))
+            return self._body(key, parse_whole(TABLES[key], given, self.problems, at))
         raise ValueError(f"{quoted(key)} is no kind of shape" + suggest(key, KEYS))
 
     def _body(self, key: str, spec: Any) -> Solid:

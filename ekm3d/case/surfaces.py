@@ -20,7 +20,7 @@ import numpy as np
 
 from ekm3d.case.csv_table import CsvTable, layout_of
 from ekm3d.case.expressions import evaluate
-from ekm3d.case.problems import KeyPath, MissingValue, Problems
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema_shapes import (
     LENGTH,
     REAL,
@@ -29,7 +29,7 @@ from ekm3d.case.schema_shapes import (
     MeshSurface,
     TableSurface,
 )
-from ekm3d.case.toml_tables import parse
+from ekm3d.case.toml_tables import parse_whole
 from ekm3d.case.triangles import read_triangles, vertical_crossings
 from ekm3d.grid.georeference import GeoReference
 from ekm3d.grid.solids import Heights
@@ -55,6 +55,8 @@ class SurfaceReader:
 
     def read(self, path: KeyPath, value: Any) -> Heights:
         """Return the heights of a surface; MissingValue with a problem where it is wrong."""
+        if value is MISSING:
+            raise MissingValue
         try:
             if isinstance(value, str) and value in self.named:
                 return self.by_name(value)
@@ -91,7 +93,7 @@ class SurfaceReader:
         if len(chosen) != 1:
             raise ValueError("should be a height, the name of a surface, or a table with one of "
                              + ", ".join(MODELS))
-        spec = parse(MODELS[chosen[0]], value, self.problems, path)
+        spec = parse_whole(MODELS[chosen[0]], value, self.problems, path)
         if isinstance(spec, FormulaSurface):
             return self._formula(spec)
         file, found = getattr(spec, chosen[0]), self.folders.file(getattr(spec, chosen[0]))

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from ekm3d.case.problems import MISSING, KeyPath, Problems
+from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.units import QuantityKind
 from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
@@ -57,6 +57,14 @@ def parse(model: type[Table], data: Any, problems: Problems, path: KeyPath = ())
                     return MISSING
                 _blank(data, error)
     return MISSING
+
+
+def parse_whole(model: type[Table], data: Any, problems: Problems, path: KeyPath) -> Any:
+    """Return the data as `parse` does; MissingValue where any of its values is wrong."""
+    table = parse(model, data, problems, path)
+    if table is MISSING or any(value is MISSING for _, value in table):
+        raise MissingValue
+    return table
 
 
 def _blank(data, error):
