@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.case.block_models import BlockModels
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.changes import record
@@ -73,7 +74,8 @@ class Case(CaseData):
         chem, remarks = (MISSING, ()) if database is MISSING else database
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
-        sources = SourceReader(grid, folders, problems)
+        models = BlockModels(attempt(lambda: file.block_model), grid, folders, problems)
+        sources = SourceReader(grid, folders, problems, models)
         ore = attempt(_ore, file, OreReader(chem, sources, problems))
         electrode_reader = ElectrodeReader(grid, problems)
         electrodes = attempt(electrode_reader.read, file.electrodes)

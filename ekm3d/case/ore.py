@@ -88,6 +88,7 @@ class OreReader:
             x.cec != "from inventory" or x.variable_charge != 0.0 for _, x in exchangers))
         if ore.density is None and not amounts:
             sources["density"] = NOMINAL_DENSITY
+        self.problems.attempt(self.sources.weigh, ore.density, ROCK["density"][1])
         rock = {}
         for key, (attribute, kind) in ROCK.items():
             if sources[key] is None and (key, flow) == ("permeability", False):

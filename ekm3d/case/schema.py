@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
 from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
+from ekm3d.case.schema_ore_files import BlockModelEntry
 from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
@@ -373,6 +374,7 @@ class CaseFile(Table):
     folders: list[str] = []
     physics: PhysicsEntry = PhysicsEntry()
     grid: Grid
+    block_model: list[BlockModelEntry] = []
     ore: Ore
     chemistry: ChemistryChoice
     water: Water = Water()

@@ -8,6 +8,7 @@
     {table = "t.h5", dataset = "d"}               the same in an HDF5 file
     {formula = "0.3 + 0.1*z"}                     at the voxel centres, x, y, z in m
     {samples = "s.csv", column = "c"}             scattered samples, interpolated
+    {block_model = "m", column = "c"}             blocks of the mine's own model, by their overlap
 
 All but the first two take `unit = "..."`; CSV columns may carry it in their names instead.
 """
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.array_files import HDF5, NUMPY, read_dataset, read_numpy
+from ekm3d.case.block_models import BlockModels
 from ekm3d.case.csv_table import CsvTable, Layout, layout_of
 from ekm3d.case.expressions import evaluate
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
@@ -30,6 +32,7 @@ from ekm3d.case.schema import (
     SamplesSource,
     TableSource,
 )
+from ekm3d.case.schema_ore_files import BlockModelSource
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.units import QuantityKind
 from ekm3d.grid.grid import Grid
@@ -38,7 +41,7 @@ from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
 
 SOURCES: dict[str, Any] = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource,
-                           "formula": FormulaSource}
+                           "formula": FormulaSource, "block_model": BlockModelSource}
 
 
 def layered(grid: Grid, layers: Sequence[tuple[float, float, float]]) -> np.ndarray:
@@ -119,8 +122,11 @@ def interpolated(points: np.ndarray, values: np.ndarray, where: np.ndarray) -> n
 class SourceReader:
     """Reader of sources of voxel values for a grid; problems go to `problems`."""
 
-    def __init__(self, grid: Grid, folders: Folders, problems: Problems):
+    def __init__(self, grid: Grid, folders: Folders, problems: Problems,
+                 blocks: BlockModels | None = None):
+        """blocks: the case's block models, none by default."""
         self.grid, self.folders, self.problems = grid, folders, problems
+        self.blocks = BlockModels((), grid, folders, problems) if blocks is None else blocks
         self.child = Hdf5Child()
         self._tables: dict[tuple[str, Layout], CsvTable] = {}
 
@@ -171,6 +177,11 @@ class SourceReader:
         except MissingValue:
             return MISSING
 
+    def weigh(self, source: Any, kind: QuantityKind) -> None:
+        """Weigh amounts per kg of block models by mass where ore.density, `source`, is theirs."""
+        self.blocks.weigh(source, lambda table: parse(
+            BlockModelSource, table, self.problems, ("ore", "density")), kind)
+
     def place(self, mask: np.ndarray) -> str:
         """Return "(x, y, z) m", the centre of the first voxel of a mask (nz, ny, nx)."""
         first = np.argwhere(mask)[0]
@@ -188,7 +199,7 @@ class SourceReader:
         chosen = [key for key in source if key in SOURCES]
         if len(chosen) != 1:
             raise ValueError("should be a constant, or a table that holds one of layers, table, "
-                             "samples, formula")
+                             "samples, formula, block_model")
         model = SOURCES[chosen[0]]
         if model is TableSource and isinstance(source["table"], str):
             ending = Path(source["table"]).suffix.lower()
@@ -200,6 +211,8 @@ class SourceReader:
             return self._samples(spec, kind)
         if model is FormulaSource:
             return self._formula(spec, kind)
+        if model is BlockModelSource:
+            return self.blocks.field(path, spec, kind)
         if model is TableSource:
             table = self._table(spec.table, spec)
             return tabulated(self.grid, table, table.values(spec.column, kind, spec.unit))

@@ -1,0 +1,81 @@
+"""Schema of the mine's own files in case.toml: block models, drill holes, variograms, sources.
+
+The tables [[block_model]] and [[drill_holes]]; values name them by their `name`, for instance
+{ block_model = "resource", column = "LA_PPM", unit = "mg/kg" }.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ekm3d.case.toml_tables import Table, quantity
+from ekm3d.case.units import QuantityKind, not_negative, positive
+
+LENGTH = QuantityKind("m", "0.5 m", -1e9, 1e9)
+Angle = Annotated[float, BeforeValidator(QuantityKind("", "30", -360.0, 360.0).read),
+                  Field(examples=["30.0"])]
+ShareOfSill = Annotated[float, *quantity(QuantityKind("", "0.1", 0.0, 1.0))]
+Ratio = Annotated[float, *quantity(positive("", "0.2"))]
+
+
+def _lengths(kind, example):
+    """Return the annotations of three lengths, or of one that is repeated."""
+    def read(value):
+        if not isinstance(value, list):
+            return [kind.read(value)] * 3
+        if len(value) != 3:
+            raise ValueError(f"should hold 3 lengths, not {len(value)}")
+        return [kind.read(v) for v in value]
+    return BeforeValidator(read), Field(examples=[example])
+
+
+Corner = Annotated[list[float], *_lengths(LENGTH, '["500000 m", "2800000 m", "150 m"]')]
+BlockSize = Annotated[list[float], *_lengths(positive("m", "5 m"), '["5 m", "5 m", "2 m"]')]
+Ranges = Annotated[list[float], *_lengths(positive("m", "40 m"), '["40 m", "40 m", "5 m"]')]
+CompositeLength = Annotated[float, *quantity(positive("m", "1 m"))]
+Sill = Annotated[float, *quantity(not_negative("", "0.25"))]
+
+
+class TextFile(Table):
+    """Signs of a text file, and what stands for a missing value."""
+
+    dialect: Literal["excel", "excel-de", "excel-tab"] = "excel"
+    separator: Literal[",", ";", "tab", "space"] | None = None
+    decimal: Literal[".", ","] | None = None
+    missing: list[float | int | str] = [""]
+
+
+class BlockModelEntry(TextFile):
+    """[[block_model]]: blocks of the mine's own model."""
+
+    name: str = Field(examples=['"resource"'])
+    file: str = Field(examples=['"resource.csv"'])
+    format: Literal["csv", "str", "gslib", "parquet", "omf", "vtk", "xlsx"] | None = None
+    columns: list[str] | None = None
+    x: str | None = None
+    y: str | None = None
+    z: str | None = None
+    dx: str | None = None
+    dy: str | None = None
+    dz: str | None = None
+    size: BlockSize | None = None
+    length_unit: str = "m"
+    origin: Corner = [0.0, 0.0, 0.0]
+    rotation: Angle = 0.0
+    first: Corner | None = None
+    cells: list[int] | None = None
+    element: str | None = None
+    fill: Any = None
+    outside: Any = None
+
+
+class BlockModelSource(Table):
+    """Source of values: a column of a block model."""
+
+    block_model: str
+    column: str = Field(examples=['"LA_PPM"'])
+    unit: str | None = None
+    scale: float | int = 1.0
+    missing: list[float | int | str] | None = None
+    fill: Any = None
+    outside: Any = None
