@@ -94,17 +94,9 @@ class BlockModel:
         """Return a column (n,) in SI units, NaN where a value is missing."""
         missing = self.entry.missing if source.missing is None else source.missing
         given = self.columns.numbers(source.column, missing)[self.rows]
-        if isinstance(source.unit, str) and source.unit in MASS and kind.unit.endswith("/kg"):
-            scale = kind.factor(MASS[source.unit])
-        else:
-            scale = scale_of(self.columns.name, source.column, kind, source.unit)
+        scale = grade_scale(self.columns.name, source.column, kind, source.unit)
         values = given * (scale * source.scale)
-        wrong = np.isfinite(values) & ~kind.holds(values)
-        if wrong.any():
-            n = int(np.argmax(wrong))
-            raise ValueError(f"{self.columns.place(self.rows[n])}: {source.column} is "
-                             f"{given[n]:g}; it must be {kind.wanted(values[n])}; if it means that "
-                             f"there is no value, add it to missing = [{given[n]:g}]")
+        self.columns.check(source.column, given, values, kind, self.rows)
         return values
 
     def filled(self, values: np.ndarray, source: BlockModelSource, kind: QuantityKind
@@ -189,6 +181,13 @@ class BlockModel:
         return "({}) m".format(", ".join(f"{self.grid.centres(a)[first[a]]:g}" for a in (2, 1, 0)))
 
 
+def grade_scale(name: str, column: str, kind: QuantityKind, unit: str | None) -> float:
+    """Return the factor from a column's unit to SI, where grades may be in ppm; as `scale_of`."""
+    if unit in MASS and kind.unit.endswith("/kg"):
+        return kind.factor(MASS[unit])
+    return scale_of(name, column, kind, unit)
+
+
 class NotCovered(ValueError):
     """Voxels of the ore without any block: one message for all columns of a model."""
 
@@ -258,14 +257,18 @@ class BlockModels:
         except ValueError:
             raise MissingValue from None        # told where ore.density is read
 
-    def field(self, path: KeyPath, spec: BlockModelSource, kind: QuantityKind) -> np.ndarray:
-        """Return the values (nz, ny, nx) of a source; ValueError, or MissingValue where told."""
+    def field(self, path: KeyPath, spec: BlockModelSource, kind: QuantityKind,
+              needed: np.ndarray | None = None) -> np.ndarray:
+        """Return the values (nz, ny, nx) of a source; ValueError, or MissingValue where told.
+
+        needed: voxels that blocks must cover, all by default.
+        """
         model = self.model(spec.block_model)
         read = model.numbers(spec, kind)
         values = model.filled(read, spec, kind)
         density = self.weights.get(model.name) if kind.unit.endswith("/kg") else None
         try:
-            out = model.field(values, spec, kind, density)
+            out = model.field(values, spec, kind, density, needed)
         except NotCovered as error:
             n = [entry.name for entry in self.entries].index(model.name)
             self.problems.add(("block_model", n, "file"), str(error))

@@ -19,6 +19,7 @@ from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.changes import record
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
+from ekm3d.case.drill_holes import DrillHoleSets
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
 from ekm3d.case.geometry import check_geometry
 from ekm3d.case.ground import BoundaryReader, GroundBoundary
@@ -28,6 +29,7 @@ from ekm3d.case.mobility import read_mobility
 from ekm3d.case.ore import OreBody, OreReader
 from ekm3d.case.points import PointReader
 from ekm3d.case.problems import MISSING, CaseError, MissingValue, Problems
+from ekm3d.case.readings import Reading, readings, warn
 from ekm3d.case.report import description
 from ekm3d.case.schedule import StageReader
 from ekm3d.case.schema import CaseFile
@@ -75,7 +77,9 @@ class Case(CaseData):
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
         models = BlockModels(attempt(lambda: file.block_model), grid, folders, problems)
-        sources = SourceReader(grid, folders, problems, models)
+        holes = DrillHoleSets(attempt(lambda: file.drill_holes), folders, problems)
+        sources = SourceReader(grid, folders, problems, models, holes,
+                               attempt(lambda: file.ore.realisation))
         ore = attempt(_ore, file, OreReader(chem, sources, problems))
         electrode_reader = ElectrodeReader(grid, problems)
         electrodes = attempt(electrode_reader.read, file.electrodes)
@@ -103,12 +107,14 @@ class Case(CaseData):
             output=file.output,
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
-            mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
+            mobility=factors, remarks=remarks, start=attempt(_start, file, directory),
+            readings=attempt(_readings, sources, ore))
         sources.close()
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
         problems.raise_if_any()
+        warn(case.readings, problems)
         if changed := files.changed():
             raise CaseError([f"{directory}: {', '.join(changed)} changed while the case was read; "
                              "try again"])
@@ -200,6 +206,11 @@ def _ore(file: CaseFile, reader: OreReader) -> OreBody:
     """Return the OreBody of [ore] and [chemistry]."""
     prewetted = bool(file.water is not MISSING and file.water.prewetting)
     return reader.read(file.ore, file.chemistry, file.physics.flow, prewetted)
+
+
+def _readings(sources: SourceReader, ore: OreBody) -> tuple[Reading, ...]:
+    """Return what was read from the mine's files against what the grid holds."""
+    return readings(sources.blocks, sources.sampled, ore.density, sources.made, sources.active)
 
 
 def _rates(file: CaseFile, ore: OreBody, reader: RateReader) -> Rates:

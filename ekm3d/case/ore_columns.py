@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ekm3d.case.csv_table import SIGNS, Layout
+from ekm3d.case.units import QuantityKind
 from ekm3d.quoting import quoted, some
 from ekm3d.regular_file import MIB
 from ekm3d.suggest import suggest
@@ -59,6 +60,19 @@ class Columns:
             if isinstance(gap, (int, float)):
                 values[values == gap] = np.nan
         return values
+
+    def check(self, column: str, given: np.ndarray, values: np.ndarray, kind: QuantityKind,
+              rows: np.ndarray | None = None) -> None:
+        """Refuse the first number beyond the limits of its kind.
+
+        given: as it stands in the file; values: in SI, NaN where missing; rows: theirs in the file.
+        """
+        wrong = np.isfinite(values) & ~kind.holds(values)
+        if wrong.any():
+            n = int(np.argmax(wrong))
+            raise ValueError(f"{self.place(n if rows is None else rows[n])}: {column} is "
+                             f"{given[n]:g}; it must be {kind.wanted(values[n])}; if it means that "
+                             f"there is no value, add it to missing = [{given[n]:g}]")
 
     def texts(self, column: str) -> list[str]:
         """Return the cells of a column as text, "" where there is none."""

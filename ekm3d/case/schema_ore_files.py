@@ -79,3 +79,67 @@ class BlockModelSource(Table):
     missing: list[float | int | str] | None = None
     fill: Any = None
     outside: Any = None
+
+
+def _ratios(value):
+    """Return the ratios of the ranges to the first, or "fitted"."""
+    if value == "fitted":
+        return value
+    if not isinstance(value, list) or len(value) != 3:
+        raise ValueError('should be the three ranges over the first, such as [1.0, 1.0, 0.2], or '
+                         '"fitted"')
+    return [positive("", "0.2").read(v) for v in value]
+
+
+class VariogramEntry(Table):
+    """Variogram: given, or fitted to the samples where it has no range."""
+
+    model: Literal["spherical", "exponential", "gaussian"] = "spherical"
+    range: Ranges | None = None
+    ratios: Annotated[list[float] | Literal["fitted"] | None, BeforeValidator(_ratios)] = None
+    nugget: ShareOfSill | None = None
+    sill: Sill | None = None
+    azimuth: Angle = 90.0
+    dip: Angle = 0.0
+
+
+class Interpolation(Table):
+    """How values between samples are found."""
+
+    variogram: VariogramEntry | None = None
+    transform: Literal["none", "log", "normal score"] = "none"
+    parts: list[str] = []
+
+
+class DrillHolesEntry(TextFile):
+    """[[drill_holes]]: holes with their collars, surveys and intervals."""
+
+    name: str = Field(examples=['"holes"'])
+    collar: str = Field(examples=['"collar.csv"'])
+    survey: str | None = None
+    intervals: str = Field(examples=['"assay.csv"'])
+    hole: str | None = None
+    x: str | None = None
+    y: str | None = None
+    z: str | None = None
+    depth: str | None = None
+    azimuth: str | None = None
+    dip: str | None = None
+    positive: Literal["down", "up"] | None = None
+    from_depth: str | None = None
+    to_depth: str | None = None
+    length_unit: str = "m"
+    origin: Corner = [0.0, 0.0, 0.0]
+    rotation: Angle = 0.0
+    composite: CompositeLength | None = None
+    least: ShareOfSill = 0.5
+
+
+class DrillHolesSource(Interpolation):
+    """Source of values: a column of the intervals of drill holes, interpolated."""
+
+    drill_holes: str
+    column: str = Field(examples=['"LA_PPM"'])
+    unit: str | None = None
+    scale: float | int = 1.0
+    missing: list[float | int | str] | None = None
