@@ -37,11 +37,15 @@ STRING = ("string", "Y", "X", "Z")          # columns of a string file of Surpac
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of a file in its own coordinates [m]: centres and sizes (n, 3), and the columns."""
+    """Blocks of a file in its own coordinates [m]: centres and sizes (n, 3), and the columns.
+
+    named: True where columns hold the centres.
+    """
 
     columns: Columns
     centres: np.ndarray
     sizes: np.ndarray
+    named: bool = False
 
 
 def read_blocks(path: Path, entry: BlockModelEntry) -> Blocks:
@@ -102,7 +106,7 @@ def _of_table(columns: Columns, entry: BlockModelEntry) -> Blocks:
                              + f"; name it: {axis} = ...")
         names.append(found)
     centres = np.stack([_complete(columns, name) for name in names], axis=1) * scale
-    return Blocks(columns, centres, _sizes(columns, entry, centres, scale))
+    return Blocks(columns, centres, _sizes(columns, entry, centres, scale), named=True)
 
 
 def _complete(columns, name):

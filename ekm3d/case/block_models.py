@@ -16,7 +16,7 @@ from ekm3d.case.block_files import Blocks, read_blocks
 from ekm3d.case.csv_table import scale_of
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema_ore_files import BlockModelEntry, BlockModelSource
-from ekm3d.case.units import QuantityKind
+from ekm3d.case.units import QuantityKind, factor
 from ekm3d.grid import overlap
 from ekm3d.grid.grid import Grid
 from ekm3d.quoting import quoted
@@ -32,7 +32,8 @@ class BlockModel:
     """Blocks of one model that lie in the block of the grid.
 
     low, high: (n, 3) corners in the case's coordinates [m]; rows: their rows in the file, of
-    `count`; share: of every voxel that they cover (nz, ny, nx).
+    `count`; file_centres, half: (n, 3) centres in the file's coordinates and half sizes [m]; named:
+    True where its columns hold the centres; share: of every voxel that they cover (nz, ny, nx).
     """
 
     def __init__(self, entry: BlockModelEntry, blocks: Blocks, grid: Grid):
@@ -49,9 +50,10 @@ class BlockModel:
         ends = np.array(grid.origin), np.add(grid.origin, grid.size)
         self.rows = np.flatnonzero(((centres + blocks.sizes / 2 > ends[0])
                                     & (centres - blocks.sizes / 2 < ends[1])).all(axis=1))
-        self.centres = centres[self.rows]
-        half = blocks.sizes[self.rows] / 2
-        self.low, self.high = self.centres - half, self.centres + half
+        self.centres, self.file_centres = centres[self.rows], blocks.centres[self.rows]
+        self.half, self.named = blocks.sizes[self.rows] / 2, blocks.named
+        self.unit = factor(entry.length_unit, "m")
+        self.low, self.high = self.centres - self.half, self.centres + self.half
         if not len(self.rows):
             raise ValueError(f"{self.where()}: no block lies in it; origin and rotation tell where "
                              "the case lies in the model")
