@@ -21,14 +21,14 @@ from ekm3d.quoting import quoted, some
 from ekm3d.regular_file import opened
 from ekm3d.suggest import suggest
 
-CENTRES = tuple(tuple(form.format(a, a.upper()) for form in (
-    "{0}", "{0}c", "{0}_m", "centroid_{0}", "{0}_centroid", "{0}centre", "{0}center", "{0}_centre",
-    "{0}_center", "mid_{0}", "{0}mid", "{0}world")) + extra for a, extra in (
+CENTRES = tuple(tuple(form.format(axis) for form in (
+    "{0}", "{0}c", "{0}_m", "centroid_{0}", "{0}_centroid", "{0}_centre", "{0}_center", "mid_{0}",
+    "{0}_mid", "{0}_world")) + others for axis, others in (
         ("x", ("east", "easting")), ("y", ("north", "northing")),
         ("z", ("rl", "elev", "elevation", "level"))))
-SIZES = tuple(tuple(form.format(a) for form in (
-    "d{0}", "{0}inc", "dim_{0}", "{0}dim", "{0}_dim", "{0}length", "{0}_length", "{0}size",
-    "{0}_size", "size_{0}", "block_size_{0}")) for a in "xyz")
+SIZES = tuple(tuple(form.format(axis) for form in (
+    "d{0}", "{0}inc", "dim_{0}", "{0}_dim", "{0}_length", "{0}_size", "size_{0}", "block_size_{0}"))
+    for axis in "xyz")
 FORMATS = {".csv": "csv", ".txt": "csv", ".asc": "csv", ".str": "str", ".gslib": "gslib",
            ".parquet": "parquet", ".pq": "parquet", ".omf": "omf", ".vti": "vtk", ".vtr": "vtk",
            ".vtk": "vtk", ".xlsx": "xlsx"}

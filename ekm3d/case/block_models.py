@@ -19,7 +19,7 @@ from ekm3d.case.schema_ore_files import BlockModelEntry, BlockModelSource
 from ekm3d.case.units import QuantityKind, factor
 from ekm3d.grid import overlap
 from ekm3d.grid.grid import Grid
-from ekm3d.quoting import quoted
+from ekm3d.quoting import quoted, some
 from ekm3d.regular_file import Folders
 from ekm3d.suggest import suggest
 
@@ -76,6 +76,23 @@ class BlockModel:
     def mask(self) -> np.ndarray:
         """Voxels of which at least half lies in blocks, (nz, ny, nx)."""
         return self.share >= 0.5 - 1e-9
+
+    def share_of(self, column: str | None = None, texts: Sequence[str] = ()) -> np.ndarray:
+        """Return the share of every voxel that blocks fill (nz, ny, nx), of all or of some.
+
+        column, texts: those whose cell is one of the texts. ValueError where there are none.
+        """
+        if column is None:
+            return self.share
+        cells = self.columns.texts(column)
+        known = sorted({cells[row] for row in self.rows})
+        for text in texts:
+            if text not in known:
+                raise ValueError(f"{self.columns.name}: no block in the grid has {quoted(text)} in "
+                                 f"{quoted(column)}" + (suggest(text, known)
+                                                        or f"; there are {some(known)}"))
+        own = np.array([cells[row] in texts for row in self.rows])
+        return overlap.covered(self.grid, self.low[own], self.high[own])
 
     def categories(self, column: str, names: Sequence[str]) -> np.ndarray:
         """Return the number in `names` of the text that fills most of every voxel (nz, ny, nx).

@@ -6,6 +6,7 @@ are empty lines and those that begin with # or *.
 """
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +23,7 @@ from ekm3d.text_file import NotUTF8, read_text
 LARGEST = 1024 * MIB        # bytes of a file
 HEAD = 200                  # lines among which the heading is looked for
 UNDER = 10                  # lines under it that may hold no numbers
+BETWEEN = re.compile(r"[\s_.\-]")
 Missing = Sequence[Any]     # texts and numbers that stand for no value
 SPACE = " "                 # separator: any number of blanks
 
@@ -237,14 +239,22 @@ class TextColumns(Columns):
 
 
 def match(names: Sequence[str], options: Sequence[str]) -> str | None:
-    """Return the first of the options that is a column, in whatever case; None without any."""
+    """Return the first of the options that is a column; None without any.
+
+    Upper and lower case, blanks and signs between words make no difference.
+    """
     for option in options:
         if option in names:
             return option
-        same = [name for name in names if name.lower() == option.lower()]
+        same = [name for name in names if _plain(name) == _plain(option)]
         if len(same) == 1:
             return same[0]
     return None
+
+
+def _plain(name):
+    """Return a name in lower case, without blanks and signs between words."""
+    return BETWEEN.sub("", name.lower())
 
 
 def text_of(path: Path) -> str:

@@ -4,6 +4,7 @@ The tables [[block_model]] and [[drill_holes]]; values name them by their `name`
 { block_model = "resource", column = "LA_PPM", unit = "mg/kg" }.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -11,7 +12,18 @@ from pydantic import BeforeValidator, Field
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import QuantityKind, not_negative, positive
 
-LENGTH = QuantityKind("m", "0.5 m", -1e9, 1e9)
+
+
+@dataclass(frozen=True)
+class Coordinate(QuantityKind):
+    """Coordinate of a mine or a map [m], which may be millions of metres."""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest number."""
+        return -1e8, 1e8
+
+
 Angle = Annotated[float, BeforeValidator(QuantityKind("", "30", -360.0, 360.0).read),
                   Field(examples=["30.0"])]
 ShareOfSill = Annotated[float, *quantity(QuantityKind("", "0.1", 0.0, 1.0))]
@@ -29,7 +41,7 @@ def _lengths(kind, example):
     return BeforeValidator(read), Field(examples=[example])
 
 
-Corner = Annotated[list[float], *_lengths(LENGTH, '["500000 m", "2800000 m", "150 m"]')]
+Corner = Annotated[list[float], *_lengths(Coordinate("m", "500000 m"), '["500000 m", "2800000 m", "150 m"]')]
 BlockSize = Annotated[list[float], *_lengths(positive("m", "5 m"), '["5 m", "5 m", "2 m"]')]
 Ranges = Annotated[list[float], *_lengths(positive("m", "40 m"), '["40 m", "40 m", "5 m"]')]
 CompositeLength = Annotated[float, *quantity(positive("m", "1 m"))]

@@ -27,6 +27,7 @@ CLASSES = {"spherical": "Spherical", "exponential": "Exponential", "gaussian": "
 MOST = 4000             # samples: their matrix takes 128 MB
 PRODUCTS = 2**22        # distances at a time
 BINS, LEAST = 12, 10    # classes of distance of a fitted variogram; samples that it needs
+ROUNDS = 3              # in which ranges along axes are fitted
 TOLERANCE = np.pi / 6   # angle about an axis, of a variogram along it
 
 
@@ -92,36 +93,61 @@ def variogram(entry: VariogramEntry, points: np.ndarray, values: np.ndarray) -> 
 
 def _fitted(entry, along, values, axes):
     """Fit a variogram to samples at places `along` its axes."""
+    if entry.ratios == "fitted":
+        model, lengths = _by_axis(entry, along, values)
+    else:
+        ratios = np.ones(3) if entry.ratios is None else np.array(entry.ratios)
+        model = _fit(entry, along / ratios, values)
+        lengths = model.len_scale * ratios
+    total = float(model.var + model.nugget)
+    sill = total if entry.sill is None else entry.sill
+    nugget = float(model.nugget) / total if entry.nugget is None else entry.nugget
+    return Variogram(entry.model, tuple(map(float, lengths)), axes, sill * nugget, sill, True)
+
+
+def _by_axis(entry, along, values):
+    """Fit the range along every axis, in turns: each in places reduced by the ranges found before.
+
+    The axis of the shortest reach comes first, and gives sill and nugget to the others.
+    """
+    lengths, model = np.ptp(along, axis=0), None
+    if not (lengths > 0).all():
+        raise ValueError("all samples lie in one plane, so that their variogram across it is not "
+                         "known; give range or ratios")
+    order = np.argsort(lengths)
+    for _ in range(ROUNDS):
+        model, places, found = None, along / lengths, np.ones(3)
+        for d in order:
+            own = _fit(entry, places, values, np.eye(3)[d], np.ptp(places[:, d]) / 2, model)
+            found[d], model = own.len_scale, model or own
+        lengths = lengths * found
+    return model, lengths
+
+
+def _fit(entry, places, values, direction=None, far=None, like=None):
+    """Return a fitted model of GSTools; like: one whose sill and nugget it has."""
     gs = package("gstools", "gstools", "a variogram")
-    by_axis = entry.ratios == "fitted"
-    ratios = np.ones(3) if entry.ratios is None or by_axis else np.array(entry.ratios)
-    places = along / ratios
-    far = np.linalg.norm(np.ptp(places, axis=0)) / 2
-    edges = np.linspace(0.0, far, BINS + 1)
-    how: dict[str, Any] = {"direction": np.eye(3), "angles_tol": TOLERANCE} if by_axis else {}
-    centres, gamma, counts = gs.vario_estimate(places.T, values, edges, return_counts=True, **how)
+    far = far or np.linalg.norm(np.ptp(places, axis=0)) / 2
+    how = {} if direction is None else {"direction": [direction], "angles_tol": TOLERANCE}
     model = getattr(gs, CLASSES[entry.model])(dim=3, rescale=RESCALE[entry.model])
-    model.set_arg_bounds(var=[0.0, 10.0], len_scale=[1e-3 * far, 4 * far], nugget=[0.0, 5.0])
-    fixed = {} if entry.nugget is None else {"nugget": entry.nugget}
-    filled = counts > 0
+    model.set_arg_bounds(len_scale=[far / BINS / 2, 2 * far])
+    # The sill is the variance of the samples: free, it would trade with range and nugget.
+    fixed = {"sill": 1.0} if entry.nugget is None else {
+        "var": 1.0 - entry.nugget, "nugget": entry.nugget}
+    if like is not None:
+        fixed = {"var": like.var, "nugget": like.nugget}
     try:
-        if by_axis:
-            if not filled.any(axis=1).all():
-                raise ValueError("no pairs along an axis")
-            gamma = np.array([np.interp(centres, centres[ok], g[ok])
-                              for g, ok in zip(gamma, filled, strict=True)])
-            model.fit_variogram(centres, gamma, init_guess="default", max_eval=5000, **fixed)
-            ratios = np.array([1.0, *model.anis])
-        else:
-            model.fit_variogram(centres[filled], gamma[filled], weights=np.sqrt(counts[filled]),
-                                max_eval=5000, **fixed)
+        centres, gamma, counts = gs.vario_estimate(
+            places.T, values, np.linspace(0.0, far, BINS + 1), return_counts=True, **how)
+        gamma, counts = np.ravel(gamma), np.ravel(counts)
+        there = counts > 0
+        if there.sum() < 3:
+            raise ValueError("too few pairs of samples")
+        model.fit_variogram(centres[there], gamma[there], weights=np.sqrt(counts[there]) / centres[there],
+                            max_eval=5000, **fixed)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"no variogram could be fitted ({error}); give its range") from None
-    sill = float(model.var + model.nugget) if entry.sill is None else entry.sill
-    nugget = entry.nugget if entry.nugget is not None else float(
-        model.nugget / max(model.var + model.nugget, 1e-300))
-    return Variogram(entry.model, tuple(float(model.len_scale) * ratios), axes,
-                     sill * nugget, sill, fitted=True)
+    return model
 
 
 class Kriging:

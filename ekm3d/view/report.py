@@ -57,7 +57,7 @@ def report(run: Run, sources: Sources) -> str:
             ("repeat", "How to repeat it", True)) if there],
         warnings=quality.warnings(run), brief=brief(headline),
         cards=cards(headline),
-        known=bool(run.facts), ways=way_rows(run), targets=target_rows(run, sources.targets),
+        read=read_rows(run), known=bool(run.facts), ways=way_rows(run), targets=target_rows(run, sources.targets),
         charts=[chart(panel) for panel in series], profiles=along,
         roles=tuple(ROLE_WORDS.items()) if run.electrodes else (),
         ledger_head=["", *(name for name, _ in LEDGER), "error"], ledger=ree_rows(headline.ree),
@@ -67,6 +67,16 @@ def report(run: Run, sources: Sources) -> str:
         case_text=run.provenance.get("case.toml", ""),
         summary=[(key, UNKNOWN if value is None else f"{value:.6g}" if isinstance(value, float)
                   else str(value)) for key, value in run.summary.items()])
+
+
+def read_rows(run: Run) -> list[tuple[str, ...]]:
+    """Return (file, quantity, as read, on the grid, difference) of the mine's own files."""
+    def differs(percents):
+        return UNKNOWN if percents is None else f"{percents:+.2f}{SPACE}%"
+
+    return [(r["source"], r["name"] + (f" ({r['note']})" if r["note"] else ""),
+             show(r["read"], r["unit"]), show(r["held"], r["unit"]),
+             differs(r["difference_percent"])) for r in run.facts.get("readings", ())]
 
 
 def few(run: Run) -> list[int]:
