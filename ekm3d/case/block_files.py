@@ -6,6 +6,7 @@ fastest; OMF z fastest.
 """
 
 import importlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +102,7 @@ def _of_table(columns: Columns, entry: BlockModelEntry) -> Blocks:
         if found is None:
             axis = "xyz"[len(names)]
             raise ValueError(f"{columns.name} has no column {quoted(options[0])} of the blocks' "
-                             f"centres" + (suggest(options[0], columns.names) or
-                                           f"; its columns are {some(columns.names)}")
-                             + f"; name it: {axis} = ...")
+                             f"centres{suggest(options[0], columns.names)}; name it: {axis} = ...")
         names.append(found)
     centres = np.stack([_complete(columns, name) for name in names], axis=1) * scale
     return Blocks(columns, centres, _sizes(columns, entry, centres, scale), named=True)
@@ -212,7 +211,6 @@ def package(name: str, of: str, file: str) -> Any:
 def _regular(path):
     """Refuse what is no file of a size that is read; ValueError."""
     try:
-        import os
         os.close(opened(path, LARGEST))
     except FileNotFoundError:
         raise ValueError(f"there is no file {quoted(path.name)} in {path.parent}") from None

@@ -19,7 +19,7 @@ from ekm3d.case.schema_ore_files import BlockModelEntry, BlockModelSource
 from ekm3d.case.units import QuantityKind, factor
 from ekm3d.grid import overlap
 from ekm3d.grid.grid import Grid
-from ekm3d.quoting import quoted, some
+from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
 from ekm3d.suggest import suggest
 
@@ -89,8 +89,7 @@ class BlockModel:
         for text in texts:
             if text not in known:
                 raise ValueError(f"{self.columns.name}: no block in the grid has {quoted(text)} in "
-                                 f"{quoted(column)}" + (suggest(text, known)
-                                                        or f"; there are {some(known)}"))
+                                 f"{quoted(column)}" + suggest(text, known))
         own = np.array([cells[row] in texts for row in self.rows])
         return overlap.covered(self.grid, self.low[own], self.high[own])
 
@@ -104,8 +103,7 @@ class BlockModel:
         for row in self.rows:
             if texts[row] not in numbers:
                 raise ValueError(f"{self.columns.place(row)}: {column} is {quoted(texts[row])}"
-                                 + (suggest(texts[row], names) or
-                                    f", which is not among {', '.join(names)}"))
+                                 + suggest(texts[row], names))
         return overlap.largest_category(self.grid, self.low, self.high,
                                         np.array([numbers[texts[row]] for row in self.rows]))
 
@@ -154,12 +152,16 @@ class BlockModel:
         outside = self.entry.outside if source.outside is None else source.outside
         bare = empty if needed is None else empty & needed
         if outside is None and bare.any():
-            raise NotCovered(
-                f"block model {quoted(self.name)} does not cover the ore: {bare.sum()} of "
-                f"{bare.size} voxels, the first at {self._at(bare)}, have no block "
-                f"{'with ' + source.column + ' ' if self.share[bare].max() > 0.5 else ''}in them; "
-                f"{self.where()}; move it (origin), make the grid smaller, or add outside = "
-                '"nearest", "mean" or a value')
+            uncovered = bare & (self.share <= overlap.TOUCH)
+            if uncovered.any():
+                raise NotCovered(
+                    f"block model {quoted(self.name)} does not cover the ore: {uncovered.sum()} of "
+                    f"{bare.size} voxels, the first at {self._at(uncovered)}, have no block in "
+                    f"them; {self.where()}; move it (origin), make the grid smaller, or add "
+                    'outside = "nearest", "mean" or a value')
+            raise ValueError(f"{bare.sum()} voxels, the first at {self._at(bare)}, have no block "
+                             f'with {source.column} in them; add outside = "nearest", "mean" or a '
+                             "value")
         if outside == "nearest":
             places = np.stack(np.meshgrid(*(self.grid.centres(a) for a in (0, 1, 2)),
                                           indexing="ij")[::-1], axis=-1)
@@ -248,7 +250,7 @@ class BlockModels:
                  if entry.name is not MISSING}
         if name not in names:
             raise ValueError(f"there is no block model {quoted(name)}" + (
-                suggest(name, names) or "; add a [[block_model]] with its name and file"))
+                suggest(name, names) if names else "; add a [[block_model]] with that name"))
         if name not in self.models:
             n = names[name]
             self.models[name] = self.problems.attempt(self._read, self.entries[n],

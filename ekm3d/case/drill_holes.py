@@ -190,7 +190,7 @@ class DrillHoleSets:
                  if entry.name is not MISSING}
         if name not in names:
             raise ValueError(f"there are no drill holes {quoted(name)}" + (
-                suggest(name, names) or "; add [[drill_holes]] with that name"))
+                suggest(name, names) if names else "; add [[drill_holes]] with that name"))
         n = names[name]
         if name not in self._read:
             try:

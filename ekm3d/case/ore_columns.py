@@ -15,7 +15,7 @@ import numpy as np
 
 from ekm3d.case.csv_table import SIGNS, Layout
 from ekm3d.case.units import QuantityKind
-from ekm3d.quoting import quoted, some
+from ekm3d.quoting import quoted
 from ekm3d.regular_file import MIB
 from ekm3d.suggest import suggest
 from ekm3d.text_file import NotUTF8, read_text
@@ -84,8 +84,7 @@ class Columns:
         """Refuse a column that is not there."""
         if column not in self.names:
             raise ValueError(f"{self.name} has no column {quoted(column)}"
-                             + (suggest(column, self.names)
-                                or f"; its columns are {some(self.names)}"))
+                             + suggest(column, self.names))
 
     def _number(self, text: str) -> str:
         """Return a text as Python writes numbers."""

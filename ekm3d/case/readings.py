@@ -26,8 +26,8 @@ WARN = 1.0          # per cent
 class Reading:
     """One quantity as it was read and as the grid holds it.
 
-    source: "block model resource"; name: "LA_PPM, grade"; strict: a difference is an error; note:
-    how the values between were found.
+    source: "block model resource"; name: "LA_PPM, grade"; strict: a difference is warned of (that
+    of a grade is told by its metal and the tonnes); note: how the values between were found.
     """
 
     source: str
@@ -102,7 +102,7 @@ class _Sums:
         metal, on_grid = float((read * self.mass)[ok].sum()), float((held * self.held).sum())
         mass = float(self.mass[ok].sum())
         return [Reading(self.source, f"{column}, grade", unit, scale * metal / mass if mass else 0.0,
-                        scale * on_grid / float(self.held.sum())),
+                        scale * on_grid / float(self.held.sum()), strict=False),
                 Reading(self.source, f"{column}, metal", amount[0], amount[1] * metal,
                         amount[1] * on_grid)]
 

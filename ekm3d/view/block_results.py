@@ -130,7 +130,8 @@ def _of(first, last, mass, label):
                 f"{label}_end_mg_per_kg": MG * last / mass,
                 f"{label}_start_kg": first, f"{label}_left_kg": last,
                 f"{label}_removed_kg": first - last,
-                f"{label}_removed_percent": 100.0 * (first - last) / first}
+                f"{label}_removed_percent": np.where(first > 0, 100.0 * (first - last) / first,
+                                                     np.nan)}
 
 
 def time_to(share: float, times: np.ndarray, held: np.ndarray) -> np.ndarray:
