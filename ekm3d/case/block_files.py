@@ -15,21 +15,20 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.csv_table import Layout, layout_of
-from ekm3d.case.ore_columns import LARGEST, SPACE, Columns, TextColumns, match, text_of
+from ekm3d.case.ore_columns import LARGEST, SPACE, Columns, TextColumns, Wanted, match, text_of
 from ekm3d.case.schema_ore_files import BlockModelEntry
 from ekm3d.case.units import factor
 from ekm3d.quoting import quoted, some
 from ekm3d.regular_file import opened
 from ekm3d.suggest import suggest
 
-CENTRES = tuple(tuple(form.format(axis) for form in (
+PLACES = (*(tuple(form.format(axis) for axis in "xyz") for form in (
     "{0}", "{0}c", "{0}_m", "centroid_{0}", "{0}_centroid", "{0}_centre", "{0}_center", "mid_{0}",
-    "{0}_mid", "{0}_world")) + others for axis, others in (
-        ("x", ("east", "easting")), ("y", ("north", "northing")),
-        ("z", ("rl", "elev", "elevation", "level"))))
-SIZES = tuple(tuple(form.format(axis) for form in (
+    "{0}_mid", "{0}_world")), *((east, north, up) for east, north in (
+        ("east", "north"), ("easting", "northing"))
+    for up in ("rl", "z", "elev", "elevation", "level")))
+SIZES = tuple(tuple(form.format(axis) for axis in "xyz") for form in (
     "d{0}", "{0}inc", "dim_{0}", "{0}_dim", "{0}_length", "{0}_size", "size_{0}", "block_size_{0}"))
-    for axis in "xyz")
 FORMATS = {".csv": "csv", ".txt": "csv", ".asc": "csv", ".str": "str", ".gslib": "gslib",
            ".parquet": "parquet", ".pq": "parquet", ".omf": "omf", ".vti": "vtk", ".vtr": "vtk",
            ".vtk": "vtk", ".xlsx": "xlsx"}
@@ -79,16 +78,20 @@ def layout(entry: Any) -> Layout:
     return layout_of(entry.dialect, entry.separator, entry.decimal)
 
 
-def text_columns(path: Path, entry: Any, wanted: Sequence[Sequence[str]],
-                 names: Sequence[str] | None = None) -> TextColumns:
+def text_columns(path: Path, entry: Any, wanted: Wanted, names: Sequence[str] | None = None
+                 ) -> TextColumns:
     """Return the columns of a text file; entry: a TextFile with its signs."""
     return TextColumns(path, layout(entry), wanted, names)
 
 
 def _centre_names(entry):
-    """Return for x, y, z the names that the column of centres may have."""
-    return [(getattr(entry, axis),) if getattr(entry, axis) else CENTRES[d]
-            for d, axis in enumerate("xyz")]
+    """Return the names that the columns of the centres may have."""
+    return _named([entry.x, entry.y, entry.z], PLACES)
+
+
+def _named(given, usual):
+    """Return the Wanted of three columns, some of which the case may name."""
+    return Wanted([[name or form[d] for form in usual] for d, name in enumerate(given)], True)
 
 
 def _of_table(columns: Columns, entry: BlockModelEntry) -> Blocks:
@@ -96,14 +99,15 @@ def _of_table(columns: Columns, entry: BlockModelEntry) -> Blocks:
     if not len(columns):
         raise ValueError(f"{columns.name} holds no rows")
     scale = factor(entry.length_unit, "m")
-    names = []
-    for options in _centre_names(entry):
-        found = match(columns.names, options)
-        if found is None:
-            axis = "xyz"[len(names)]
-            raise ValueError(f"{columns.name} has no column {quoted(options[0])} of the blocks' "
-                             f"centres{suggest(options[0], columns.names)}; name it: {axis} = ...")
-        names.append(found)
+    names = _centre_names(entry).found(columns.names)
+    if names is None:
+        for axis, name in zip("xyz", (entry.x, entry.y, entry.z), strict=True):
+            if name and match(columns.names, (name,)) is None:
+                raise ValueError(f"{columns.name} has no column {quoted(name)}, {axis} of the "
+                                 f"centres{suggest(name, columns.names)}")
+        raise ValueError(f"{columns.name} has no columns of the blocks' centres that are known by "
+                         f"their names; it has {some(columns.names)}; name them: x = ..., y = "
+                         "..., z = ...")
     centres = np.stack([_complete(columns, name) for name in names], axis=1) * scale
     return Blocks(columns, centres, _sizes(columns, entry, centres, scale), named=True)
 
@@ -120,10 +124,10 @@ def _complete(columns, name):
 def _sizes(columns, entry, centres, scale):
     """Return the sizes of blocks (n, 3) [m]: of their columns, of `size`, or the distances."""
     out = np.empty_like(centres)
-    for d, axis in enumerate("xyz"):
-        given = getattr(entry, f"d{axis}")
-        name = given or match(columns.names, SIZES[d])
-        if given is None and entry.size is not None:
+    given = [entry.dx, entry.dy, entry.dz]
+    found = _named(given, SIZES).found(columns.names) or given
+    for d, (axis, name) in enumerate(zip("xyz", found, strict=True)):
+        if given[d] is None and entry.size is not None:
             out[:, d] = entry.size[d]
         elif name is not None:
             out[:, d] = _complete(columns, name) * scale
@@ -242,7 +246,7 @@ def parquet_columns(path: Path) -> Columns:
     return Columns(path.name, columns)
 
 
-def excel_columns(path: Path, wanted: Sequence[Sequence[str]], sheet: str | None = None) -> Columns:
+def excel_columns(path: Path, wanted: Wanted, sheet: str | None = None) -> Columns:
     """Return the columns of the first sheet (or the one named) of an Excel workbook.
 
     wanted: as of TextColumns: the first row that holds these columns is the heading.
@@ -258,11 +262,11 @@ def excel_columns(path: Path, wanted: Sequence[Sequence[str]], sheet: str | None
         raise _unreadable(path, error) from None
     for n, row in enumerate(rows[:200]):
         names = ["" if cell is None else str(cell).strip() for cell in row]
-        if all(match(names, options) is not None for options in wanted):
+        if wanted.found(names) is not None:
             break
     else:
         raise ValueError(f"{path.name}: no row of the first sheet names the columns "
-                         + ", ".join(options[0] for options in wanted))
+                         + wanted.text())
     at = [m for m, name in enumerate(names) if name]
     body = [row for row in rows[n + 1:] if any(cell not in (None, "") for cell in row)]
     columns = {names[m]: ["" if m >= len(row) or row[m] is None else row[m] for row in body]

@@ -102,7 +102,7 @@ class BlockModel:
         numbers = {name: n for n, name in enumerate(names)}
         for row in self.rows:
             if texts[row] not in numbers:
-                raise ValueError(f"{self.columns.place(row)}: {column} is {quoted(texts[row])}"
+                raise ValueError(f"{self.columns.place(int(row))}: {column} is {quoted(texts[row])}"
                                  + suggest(texts[row], names))
         return overlap.largest_category(self.grid, self.low, self.high,
                                         np.array([numbers[texts[row]] for row in self.rows]))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ekm3d.case.block_files import excel_columns, parquet_columns, text_columns
 from ekm3d.case.block_models import placed
-from ekm3d.case.ore_columns import Columns, match
+from ekm3d.case.ore_columns import Columns, Wanted, match
 from ekm3d.case.problems import MISSING, MissingValue, Problems
 from ekm3d.case.schema_ore_files import DrillHolesEntry
 from ekm3d.case.units import factor
@@ -33,6 +33,7 @@ NAMES = {
     "from_depth": ("from", "from_m", "depth_from", "from_depth"),
     "to_depth": ("to", "to_m", "depth_to", "to_depth")}
 SLACK = 1e-6            # m
+Hole = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class DrillHoles:
@@ -44,14 +45,14 @@ class DrillHoles:
     def __init__(self, entry: DrillHolesEntry, folders: Folders):
         self.entry, self.folders = entry, folders
         self.scale = factor(entry.length_unit, "m")
-        self.holes = self._collars()
+        self.holes: dict[str, Hole] = self._collars()
         if entry.survey is not None:
             self._survey(self._table(entry.survey, ("hole", "depth", "azimuth", "dip")))
         self.intervals = self._table(entry.intervals, ("hole", "from_depth", "to_depth"))
         self.rows = self._rows()
 
     def _table(self, name, wanted) -> Columns:
-        options = [self._options(key) for key in wanted]
+        options = Wanted([self._options(key) for key in wanted])
         path = self.folders.file(name)
         ending = path.suffix.lower()
         if ending == ".xlsx":

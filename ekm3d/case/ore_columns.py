@@ -8,6 +8,7 @@ are empty lines and those that begin with # or *.
 import csv
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from ekm3d.case.csv_table import SIGNS, Layout
 from ekm3d.case.units import QuantityKind
-from ekm3d.quoting import quoted
+from ekm3d.quoting import quoted, some
 from ekm3d.regular_file import MIB
 from ekm3d.suggest import suggest
 from ekm3d.text_file import NotUTF8, read_text
@@ -115,9 +116,9 @@ class TextColumns(Columns):
     """Columns of a text file with separated cells, read column by column when they are asked for.
     """
 
-    def __init__(self, path: Path, layout: Layout, wanted: Sequence[Sequence[str]],
+    def __init__(self, path: Path, layout: Layout, wanted: "Wanted",
                  names: Sequence[str] | None = None, skipped: Sequence[str] = ("#", "*")):
-        """wanted: for every column that the heading must have, the names it may go by.
+        """wanted: the columns that the heading must have.
 
         names: of the columns of a file without heading, with None for the heading.
         """
@@ -128,19 +129,12 @@ class TextColumns(Columns):
             (n, line) for n, line in enumerate(text.splitlines(), 1)
             if line.strip() and not line.lstrip().startswith(tuple(skipped))]
         self.names = list(names) if names else self._heading(wanted)
-        self._skip([self.names.index(found) for found in self.found(wanted)])
+        found = wanted.found(self.names)
+        if found is None:
+            raise ValueError(f"{self.name} has no columns {wanted.text()}; its columns are "
+                             f"{some(self.names)}")
+        self._skip([self.names.index(column) for column in found])
         self._kept: dict[str, list[str]] = {}
-
-    def found(self, wanted: Sequence[Sequence[str]]) -> list[str]:
-        """Return the column of each list of names; ValueError where there is none."""
-        out = []
-        for options in wanted:
-            column = match(self.names, options)
-            if column is None:
-                self._known(options[0])
-                raise AssertionError
-            out.append(column)
-        return out
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -178,7 +172,7 @@ class TextColumns(Columns):
         """Return the names of the columns, and leave the lines under them."""
         for n, (_, row) in enumerate(zip(self.lines[:HEAD], self._single(), strict=False)):
             names = [cell.strip().strip('"') for cell in row]
-            if all(match(names, options) is not None for options in wanted):
+            if wanted.found(names) is not None:
                 for column in names:
                     if column and names.count(column) > 1:
                         raise ValueError(f"{self.name}:{self.lines[n][0]}: column "
@@ -201,16 +195,14 @@ class TextColumns(Columns):
         for sign in (",", ";", "\t"):
             self.layout = Layout(sign, own.decimal)
             if sign != own.separator and any(
-                    all(match([c.strip() for c in row], options) is not None for options in wanted)
-                    for row in self._single()):
+                    wanted.found([cell.strip() for cell in row]) for row in self._single()):
                 hint = (f"; the cells seem to be separated by {SIGNS[sign]}: "
                         + {",": "leave out dialect and separator", ";": 'dialect = "excel-de" '
                            '(semicolons and decimal commas) or separator = ";"',
                            "\t": 'separator = "tab"'}[sign])
-        names = ", ".join("/".join(options[:3]) for options in wanted)
         first = self.lines[0][1].strip() if self.lines else ""
         hint = hint or f"; it begins with {quoted(first)}; name them in the case"
-        self._refuse(f"no line names the columns {names}{hint}")
+        self._refuse(f"no line names the columns {wanted.text()}{hint}")
 
     def _skip(self, places):
         """Drop lines under the heading that have no numbers in these columns."""
@@ -235,6 +227,32 @@ class TextColumns(Columns):
         if self.layout.decimal == ".":
             return text
         return text.replace(".", "?").replace(self.layout.decimal, ".")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Columns that a heading must have: for each the names that it may go by.
+
+    together: the n-th names of all columns belong together (x, y, z, or centroid_x, ...): `y` alone
+    may be yttrium, and `dy` dysprosium.
+    """
+
+    options: Sequence[Sequence[str]]
+    together: bool = False
+
+    def found(self, names: Sequence[str]) -> list[str] | None:
+        """Return the columns among names, None where one is missing."""
+        tries = zip(*self.options, strict=True) if self.together else [self.options]
+        for one in tries:
+            columns = [match(names, (option,) if isinstance(option, str) else option)
+                       for option in one]
+            if None not in columns and len(set(columns)) == len(columns):
+                return [column for column in columns if column is not None]
+        return None
+
+    def text(self) -> str:
+        """Return the names in words."""
+        return ", ".join("/".join(dict.fromkeys(options[:3])) for options in self.options)
 
 
 def match(names: Sequence[str], options: Sequence[str]) -> str | None:

@@ -13,7 +13,6 @@ from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import QuantityKind, not_negative, positive
 
 
-
 @dataclass(frozen=True)
 class Coordinate(QuantityKind):
     """Coordinate of a mine or a map [m], which may be millions of metres."""
@@ -41,7 +40,8 @@ def _lengths(kind, example):
     return BeforeValidator(read), Field(examples=[example])
 
 
-Corner = Annotated[list[float], *_lengths(Coordinate("m", "500000 m"), '["500000 m", "2800000 m", "150 m"]')]
+Corner = Annotated[list[float], *_lengths(Coordinate("m", "500000 m"),
+                                          '["500000 m", "2800000 m", "150 m"]')]
 BlockSize = Annotated[list[float], *_lengths(positive("m", "5 m"), '["5 m", "5 m", "2 m"]')]
 Ranges = Annotated[list[float], *_lengths(positive("m", "40 m"), '["40 m", "40 m", "5 m"]')]
 CompositeLength = Annotated[float, *quantity(positive("m", "1 m"))]

@@ -143,8 +143,8 @@ def _fit(entry, places, values, direction=None, far=None, like=None):
         there = counts > 0
         if there.sum() < 3:
             raise ValueError("too few pairs of samples")
-        model.fit_variogram(centres[there], gamma[there], weights=np.sqrt(counts[there]) / centres[there],
-                            max_eval=5000, **fixed)
+        model.fit_variogram(centres[there], gamma[there], max_eval=5000, **fixed,
+                            weights=np.sqrt(counts[there]) / centres[there])
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"no variogram could be fitted ({error}); give its range") from None
     return model

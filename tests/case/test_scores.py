@@ -45,7 +45,8 @@ def test_normal_scores_stay_among_the_samples(rng):
 
 
 @pytest.mark.parametrize("values, kind, message", [
-    ([[1.0], [0.0]], "log", "has no logarithm"), ([[0.6, 0.5], [0.1, 0.1]], "parts", "sum to more")])
+    ([[1.0], [0.0]], "log", "has no logarithm"),
+    ([[0.6, 0.5], [0.1, 0.1]], "parts", "sum to more")])
 def test_samples_without_scores_are_refused(values, kind, message):
     with pytest.raises(ValueError, match=message):
         scores_of(np.array(values), kind)
