@@ -260,13 +260,12 @@ def excel_columns(path: Path, wanted: Wanted, sheet: str | None = None) -> Colum
         book.close()
     except Exception as error:                  # zipfile, xml and openpyxl have their own
         raise _unreadable(path, error) from None
-    for n, row in enumerate(rows[:200]):
-        names = ["" if cell is None else str(cell).strip() for cell in row]
-        if wanted.found(names) is not None:
-            break
-    else:
+    heads = [["" if cell is None else str(cell).strip() for cell in row] for row in rows[:200]]
+    n = next((n for n, names in enumerate(heads) if wanted.found(names) is not None), None)
+    if n is None:
         raise ValueError(f"{path.name}: no row of the first sheet names the columns "
                          + wanted.text())
+    names = heads[n]
     at = [m for m, name in enumerate(names) if name]
     body = [row for row in rows[n + 1:] if any(cell not in (None, "") for cell in row)]
     columns = {names[m]: ["" if m >= len(row) or row[m] is None else row[m] for row in body]

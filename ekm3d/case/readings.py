@@ -101,7 +101,8 @@ class _Sums:
                 read[ok], weights=np.maximum(self.volume[ok], 1e-300))), scale * float(mean))]
         metal, on_grid = float((read * self.mass)[ok].sum()), float((held * self.held).sum())
         mass = float(self.mass[ok].sum())
-        return [Reading(self.source, f"{column}, grade", unit, scale * metal / mass if mass else 0.0,
+        grade = scale * metal / mass if mass else 0.0
+        return [Reading(self.source, f"{column}, grade", unit, grade,
                         scale * on_grid / float(self.held.sum()), strict=False),
                 Reading(self.source, f"{column}, metal", amount[0], amount[1] * metal,
                         amount[1] * on_grid)]
