@@ -6,10 +6,9 @@ from pathlib import Path
 
 from ekm3d.cli.help_page import page
 from ekm3d.errors import InputError
+from ekm3d.export.blocks import Ore, model_of, results_of
+from ekm3d.export.formats import WRITERS
 from ekm3d.output.console import tell
-from ekm3d.view.block_export import WRITERS
-from ekm3d.view.block_results import model_of, results_of
-from ekm3d.view.run import Run
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,13 +29,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def command(args: argparse.Namespace) -> int:
-    """Write the files and print their paths; 0. ViewError, ResultsError, CaseError, InputError."""
+    """Write the files and print their paths; 0. ResultsError, CaseError, InputError."""
     formats = [word.strip() for word in args.to.split(",")]
     for word in formats:
         if word not in WRITERS:
             raise InputError(f"--to {args.to}: {word!r} is no format; there are "
                              f"{', '.join(WRITERS)}")
-    run = Run.of(args.place)
+    run = Ore.of(args.place)
     directory = _case_directory(args, run)
     model = model_of(run, directory, args.model)
     results = results_of(run, model)
@@ -51,7 +50,7 @@ def command(args: argparse.Namespace) -> int:
     return 0
 
 
-def _case_directory(args: argparse.Namespace, run: Run) -> Path:
+def _case_directory(args: argparse.Namespace, run: Ore) -> Path:
     """Return the directory that has the files of the case; InputError."""
     places = [Path(args.case)] if args.case else [
         Path(args.place), run.directory.resolve().parent,
@@ -63,7 +62,7 @@ def _case_directory(args: argparse.Namespace, run: Run) -> Path:
                      "not found; name the directory of the case with --case")
 
 
-def changed(run: Run, directory: Path, name: str) -> list[str]:
+def changed(run: Ore, directory: Path, name: str) -> list[str]:
     """Return a warning where a file of the case is no longer what the run has read."""
     from ekm3d.case.case_files import CaseFiles
 

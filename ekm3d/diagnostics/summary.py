@@ -43,8 +43,8 @@ def summary(series: TimeSeries, wall: float) -> dict[str, Any]:
 
 def _read(readings: Sequence[Any]) -> dict[str, float]:
     """Largest difference of what the grid holds from the block models read, if there are any."""
-    found = [abs(r.difference) for r in readings if r.strict and r.difference is not None]
-    return {"block_model_difference_percent": max(found)} if found else {}
+    found = [0.01 * abs(r.difference) for r in readings if r.strict and r.difference is not None]
+    return {"block_model_difference": max(found)} if found else {}
 
 
 def _electricity(series: TimeSeries) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ from helpers.case_files import ROOT
 
 from ekm3d.case.case import Case
 from ekm3d.case.schema_ore_files import BlockModelSource
-from ekm3d.view.block_results import SHARES
+from ekm3d.export.blocks import SHARES
 
 PAGE = (ROOT / "cases" / "ore_files.md").read_text()
 FENCES = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)

@@ -11,7 +11,7 @@ from helpers.command_line import call
 from ekm3d import Case, Simulation
 from ekm3d.case.block_files import read_blocks
 from ekm3d.case.schema_ore_files import BlockModelEntry
-from ekm3d.view.block_results import time_to
+from ekm3d.export.blocks import time_to
 from ekm3d.view.run import Run
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "ore_files"
@@ -172,4 +172,4 @@ def test_report_shows_what_was_read(capsys, washed, tmp_path):
     page = (tmp_path / "r.html").read_text()
     assert "what the grid holds of them" in page and "LA, metal" in page
     assert "read from the mine" in (washed / "out" / "log.txt").read_text()
-    assert Run.of(washed).summary["block_model_difference_percent"] < 1e-9
+    assert Run.of(washed).summary["block_model_difference"] < 1e-9

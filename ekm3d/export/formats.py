@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.block_files import package
+from ekm3d.errors import InputError
+from ekm3d.export.blocks import BlockResults
 from ekm3d.quoting import quoted
-from ekm3d.view.block_results import BlockResults
-from ekm3d.view.extras import ViewError
 
 DIGITS = 9              # of numbers as text
 
 
 def table_of(results: BlockResults) -> dict[str, Any]:
-    """Return {column: (n,)}: those of the file, then those of the results; ViewError.
+    """Return {column: (n,)}: those of the file, then those of the results; InputError.
 
-    ViewError where a column of the file has the name of a result.
+    InputError where a column of the file has the name of a result.
     """
     model = results.model
     out: dict[str, Any] = {}
@@ -37,7 +37,7 @@ def table_of(results: BlockResults) -> dict[str, Any]:
         out.setdefault(name, values)
     for name, values in results.columns.items():
         if name in out:
-            raise ViewError(f"{model.columns.name} has a column {quoted(name)} already, the name "
+            raise InputError(f"{model.columns.name} has a column {quoted(name)} already, the name "
                             "of a result; rename it")
         out[name] = values
     return out
@@ -72,7 +72,7 @@ def _text(value):
 
 
 def write_parquet(results: BlockResults, path: Path) -> None:
-    """Write a Parquet file; ViewError without pyarrow."""
+    """Write a Parquet file; InputError without pyarrow."""
     arrow = _package("pyarrow", "pyarrow", path)
     parquet = _package("pyarrow.parquet", "pyarrow", path)
     model = results.model
@@ -88,7 +88,7 @@ def write_parquet(results: BlockResults, path: Path) -> None:
 
 
 def write_omf(results: BlockResults, path: Path) -> None:
-    """Write an OMF file of version 1; ViewError without omf."""
+    """Write an OMF file of version 1; InputError without omf."""
     omf = _package("omf", "omf", path)
     model = results.model
     low, high = model.file_centres - model.half, model.file_centres + model.half
@@ -123,11 +123,11 @@ def write_omf(results: BlockResults, path: Path) -> None:
 
 
 def _package(name, of, path):
-    """Return an optional package; ViewError with the remedy."""
+    """Return an optional package; InputError with the remedy."""
     try:
         return package(name, of, path.name)
     except ValueError as error:
-        raise ViewError(str(error)) from None
+        raise InputError(str(error)) from None
 
 
 WRITERS: dict[str, Callable[[BlockResults, Path], None]] = {
