@@ -30,8 +30,8 @@ RESERVED = {
                    "view.probe"},
     "matplotlib": {"study.picture"},
     "h5py": {"output.vtkhdf", "output.vtkhdf_collective", "output.vtkhdf_per_rank",
-             "output.results", "output.provenance", "output.xdmf", "output.xarray_backend",
-             "hdf5_child", "hdf5_file", "cli.doctor_checks"},
+             "output.results", "output.provenance", "output.real_space", "output.xdmf",
+             "output.xarray_backend", "hdf5_child", "hdf5_file", "cli.doctor_checks"},
 }
 # What no module imports when it is imported: pictures belong to extras, which `view.extras` imports
 # when they are asked for; PHREEQC belongs to the tests.

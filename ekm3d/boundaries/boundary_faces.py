@@ -25,6 +25,7 @@ import numpy as np
 from ekm3d.boundaries.electrodes import Electrodes, Faces
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.rasterise import outer_voxels
 
 CLOSED, ANODE, BARE_CATHODE, TANK, FLOATING, RESERVOIR, TERMINAL = range(7)
 PASSING = (TANK, RESERVOIR)        # species cross the face
@@ -75,10 +76,8 @@ class BoundaryFaces:
 
     def _side(self, n: int, side: Side) -> Faces:
         """Faces of side n of the block; its number comes after the strips'."""
-        shape = self.grid.shape
-        index = [np.arange(GHOST, GHOST + m) for m in shape]
-        index[side.axis] = index[side.axis][-1:] if side.upper else index[side.axis][:1]
-        voxel = np.ravel_multi_index(np.meshgrid(*index, indexing="ij"), self.grid.padded).ravel()
+        places = outer_voxels(self.grid.shape, self.electrodes.active, side.axis, side.upper)
+        voxel = np.ravel_multi_index([p + GHOST for p in places], self.grid.padded).ravel()
         ore = np.pad(self.electrodes.ore, GHOST).ravel()[voxel]
         m = voxel.size
         return Faces(np.full(m, self.electrodes.strips + n), voxel, np.full(m, side.axis),

@@ -41,12 +41,14 @@ class Electrodes:
     """Strips of all rows on the whole grid.
 
     rows, names: of the rows, of the strips; strip_row: (strips,) row of every strip; masks: inner
-    voxels of every strip; solid, ore: inner masks of metal and of the rest; volume: (strips,) m3 of
-    catholyte; faces: towards ore.
+    voxels of every strip; solid, ore: inner masks of metal and of ore; active: that of voxels that
+    hold either, None where all do; volume: (strips,) m3 of catholyte; faces: towards ore.
     """
 
-    def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float):
-        """overpotential: V, of anode and cathode together."""
+    def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float,
+                 active: np.ndarray | None = None):
+        """overpotential: V, of anode and cathode together; active: inner mask of the voxels that
+        hold ore where there is no metal, all if None."""
         self.grid, self.overpotential = grid, overpotential
         self.rows = tuple(row.name for row in rows)
         self.solid = np.zeros(grid.shape, bool)      # voxels that hold metal instead of ore
@@ -60,7 +62,8 @@ class Electrodes:
             self.solid |= mask
             masks.append(mask)
         self.masks = tuple(masks)
-        self.ore = ~self.solid
+        self.ore = ~self.solid if active is None else active & ~self.solid
+        self.active = None if active is None else active | self.solid
         self.volume = np.array([rows[r].catholyte_volume for r, _ in boxes])      # m3
         self.faces = self._faces(masks, [rows[r].contact_resistance for r, _ in boxes])
 
@@ -73,7 +76,7 @@ class Electrodes:
         """Faces of all strips; contact: resistance [ohm] of each."""
         strip, voxel, axis, way, resistance = [], [], [], [], []
         for n, mask in enumerate(masks):
-            v, a, w = faces_of(self.solid, mask)
+            v, a, w = faces_of(self.ore, mask)
             area = np.array([self.grid.face_area(q) for q in a])
             strip.append(np.full(v.size, n))
             voxel.append(v)

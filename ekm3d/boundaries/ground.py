@@ -19,6 +19,7 @@ import numpy as np
 
 from ekm3d.boundaries.openings import Openings
 from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.grid.rasterise import outer_voxels
 
 LAWS = ("rain", "evaporation", "seepage", "drainage", "head", "water table", "leak")
 
@@ -69,30 +70,36 @@ class Surface:
     level: Level | None
 
 
-def surface(grid: Grid, ore: np.ndarray, boundary: Boundary) -> Surface:
-    """Return the faces of a boundary on the whole grid; ore: mask (nz, ny, nx).
+def surface(grid: Grid, ore: np.ndarray, boundary: Boundary, active: np.ndarray | None = None
+            ) -> Surface:
+    """Return the faces of a boundary on the whole grid; ore, active: masks (nz, ny, nx), the latter
+    of ore and metal, None: everywhere.
 
-    A face that the part covers in part has that part's area.
+    Faces across z follow the surface of what is active; those across x and y lie in the sides of
+    the block. A face that the part covers in part has that part's area; on a surface that the block
+    does not fill, those count that lie between its lower and upper end.
     """
-    axis, shape = boundary.axis, grid.shape
-    index = [np.arange(n) for n in shape]
-    index[axis] = index[axis][-1:] if boundary.upper else index[axis][:1]
-    places = np.meshgrid(*index, indexing="ij")
+    axis = boundary.axis
+    places = outer_voxels(grid.shape, active, axis, boundary.upper)
     share = np.ones(places[0].shape)
     if boundary.part is not None:
         for a in range(3):
             if a != axis:
                 share = share * _overlap(grid, boundary.part, a)[places[a]]
     share = (share * ore[tuple(places)]).ravel()
+    half = 0.5 * grid.spacing_along(axis)
+    height = grid.centres(0)[places[0].ravel()]
+    if axis == 0:
+        height = height + (half if boundary.upper else -half)
+    if axis == 0 and active is not None and boundary.part is not None:
+        low, high = (corner[2] for corner in boundary.part)
+        share = share * ((height >= low - 1e-9 * half) & (height <= high + 1e-9 * half))
     chosen = np.flatnonzero(share > 1e-9)
     voxel = np.ravel_multi_index([p.ravel()[chosen] + GHOST for p in places], grid.padded)
     area = share[chosen] * grid.face_area(axis)
-    half = 0.5 * grid.spacing_along(axis)
-    height = grid.centres(0)[places[0].ravel()[chosen]]
-    if axis == 0:
-        height = height + (half if boundary.upper else -half)
     level = None if boundary.head is None else boundary.head.of(chosen)
-    return Surface(Openings(voxel, area, area / half, np.full(voxel.size, -1)), height, level)
+    return Surface(Openings(voxel, area, area / half, np.full(voxel.size, -1)),
+                   height[chosen], level)
 
 
 def _overlap(grid: Grid, part: Sequence, axis: int) -> np.ndarray:

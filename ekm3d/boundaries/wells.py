@@ -67,7 +67,8 @@ class Wells:
         self.stages, self.stage_feeds = tuple(map(tuple, stages)), tuple(stage_feeds)
         self.boxes = {n: self._box(w.box) for n, w in enumerate(self.wells) if w.box is not None}
         ground: Any = self.wells
-        self.surfaces = {n: surface(grid, contacts.electrodes.ore, w)
+        self.surfaces = {n: surface(grid, contacts.electrodes.ore, w,
+                                    contacts.electrodes.active)
                          for n, w in enumerate(ground) if hasattr(w, "law")}
         self.salt_stays = [getattr(w, "law", None) == "evaporation" for w in self.wells]
         self.all: list = list(self.wells)

@@ -78,20 +78,26 @@ class BlockModel:
         return self.share >= 0.5 - 1e-9
 
     def share_of(self, column: str | None = None, texts: Sequence[str] = ()) -> np.ndarray:
-        """Return the share of every voxel that blocks fill (nz, ny, nx), of all or of some.
+        """Return the share of every voxel that chosen blocks fill (nz, ny, nx); ValueError."""
+        own = self.chosen(column, texts)
+        return overlap.covered(self.grid, self.low[own], self.high[own])
 
-        column, texts: those whose cell is one of the texts. ValueError where there are none.
+    def chosen(self, column: str | None = None, texts: Sequence[str] = ()) -> np.ndarray:
+        """Return which blocks (n,) have one of the texts in a column, all without a column.
+
+        ValueError for a text that no block has.
         """
         if column is None:
-            return self.share
+            return np.ones(len(self.low), bool)
+        if not texts:
+            raise ValueError(f"equals is missing: the texts of {quoted(column)} that count")
         cells = self.columns.texts(column)
         known = sorted({cells[row] for row in self.rows})
         for text in texts:
             if text not in known:
                 raise ValueError(f"{self.columns.name}: no block in the grid has {quoted(text)} in "
                                  f"{quoted(column)}" + suggest(text, known))
-        own = np.array([cells[row] in texts for row in self.rows])
-        return overlap.covered(self.grid, self.low[own], self.high[own])
+        return np.array([cells[row] in texts for row in self.rows])
 
     def categories(self, column: str, names: Sequence[str]) -> np.ndarray:
         """Return the number in `names` of the text that fills most of every voxel (nz, ny, nx).

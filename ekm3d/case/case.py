@@ -31,21 +31,27 @@ from ekm3d.case.points import PointReader
 from ekm3d.case.problems import MISSING, CaseError, MissingValue, Problems
 from ekm3d.case.readings import Reading, readings, warn
 from ekm3d.case.report import description
+from ekm3d.case.rocks import Ground, GroundReader
 from ekm3d.case.schedule import StageReader
 from ekm3d.case.schema import CaseFile
+from ekm3d.case.shapes import ShapeReader
 from ekm3d.case.sides import SideReader
+from ekm3d.case.surfaces import SurfaceReader
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.toml_text import load
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.case.water import read_water
 from ekm3d.case.wells import Well, WellReader
 from ekm3d.chemistry.diffusion import with_factors
+from ekm3d.grid.georeference import GeoReference
 from ekm3d.grid.grid import Grid
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
 from ekm3d.text_file import NotUTF8, read_text
 
 MAX_VOXELS = 200_000_000
+LEAST_SHARE = 0.5       # of a voxel in a shape
+COLUMNS = 5             # lines across a voxel; an odd number, so that a side through half counts
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,10 @@ class Case(CaseData):
         holes = DrillHoleSets(attempt(lambda: file.drill_holes), folders, problems)
         sources = SourceReader(grid, folders, problems, models, holes,
                                attempt(lambda: file.ore.realisation))
-        ore = attempt(_ore, file, OreReader(chem, sources, problems))
+        reference = attempt(_reference, file)
+        ground = attempt(_ground, file, grid, folders, reference, models, problems)
+        sources.active = attempt(lambda: ground.active)
+        ore = attempt(_ore, file, OreReader(chem, sources, problems, ground))
         electrode_reader = ElectrodeReader(grid, problems)
         electrodes = attempt(electrode_reader.read, file.electrodes)
         rows = attempt(_rows, file, electrodes)
@@ -88,19 +97,19 @@ class Case(CaseData):
         attempt(electrode_reader.check_overlaps, electrodes, schedule)
         attempt(electrode_reader.check_deposition, electrodes, chem)
         wells = WellReader(grid, chem, problems)
-        ground = BoundaryReader(chem, sources, directory, problems)
+        boundaries = BoundaryReader(chem, sources, directory, problems)
         points = PointReader(grid, folders, problems)
         case = cls(
             path=directory, text=text, overrides=overrides,
             title=file.title, description=attempt(lambda: file.description.strip()),
             physics=file.physics,
-            grid=grid, chemistry=chem, ore=ore,
-            water=attempt(read_water, file.water, chem, sources, problems),
+            grid=grid, reference=reference, chemistry=chem, ore=ore,
+            water=attempt(read_water, file.water, chem, sources, problems, ground),
             electrodes=electrodes, schedule=schedule,
             wells=attempt(wells.read, file.well, rows),
             stage_wells=attempt(_stage_wells, file, wells),
-            boundaries=attempt(ground.read, file.boundary),
-            stage_boundaries=attempt(_stage_boundaries, file, ground),
+            boundaries=attempt(boundaries.read, file.boundary),
+            stage_boundaries=attempt(_stage_boundaries, file, boundaries),
             sides=attempt(SideReader(chem, sources, problems).read, file.side),
             sampling=attempt(points.sampling, file.sampling),
             probes=attempt(points.probes, file.probe),
@@ -179,6 +188,23 @@ def _grid(file: CaseFile, problems: Problems) -> Grid:
                      f"the {MAX_VOXELS:,} that this program takes; use a coarser spacing")
         raise MissingValue
     return Grid(tuple(cells), tuple(spacing), tuple(file.grid.origin))
+
+
+def _reference(file: CaseFile) -> GeoReference:
+    """Return the place of the block in real space."""
+    grid = file.grid
+    place = grid.real_origin
+    return GeoReference(tuple(grid.origin), place, grid.rotation or 0.0, grid.crs or "")
+
+
+def _ground(file: CaseFile, grid: Grid, folders: Folders, reference: GeoReference,
+            models: BlockModels, problems: Problems) -> Ground:
+    """Return the active voxels and the rock types."""
+    share = LEAST_SHARE if file.grid.least_share is None else file.grid.least_share
+    surfaces = SurfaceReader(file.surfaces, folders, reference, problems)
+    shapes = ShapeReader(grid, file.shapes, surfaces, share, file.grid.columns or COLUMNS,
+                         problems, models)
+    return GroundReader(shapes, problems).read(file.ore, file.rocks)
 
 
 def _rows(file: CaseFile, electrodes: ElectrodeData) -> dict[str, Row]:

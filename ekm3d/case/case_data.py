@@ -19,6 +19,7 @@ from ekm3d.case.sides import Side
 from ekm3d.case.water import WaterData
 from ekm3d.case.wells import Well
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.grid.georeference import GeoReference
 from ekm3d.grid.grid import Grid
 from ekm3d.state import PROCESSES, UNSATURATED
 
@@ -37,6 +38,7 @@ class CaseData:
     description: str
     physics: PhysicsEntry           # processes that take part, as [physics] has them
     grid: Grid                      # cells, spacing [m], origin [m] in the order x, y, z
+    reference: GeoReference         # where the block lies in real space
     chemistry: ChemicalSystem       # K components, S species, ... chosen from the database
     ore: OreBody                    # rock and inventory: arrays (nz, ny, nx), per m3 of bulk
     water: WaterData                # component -> mol/m3 (pore water), mol/kg of ore (prewetting)
@@ -76,19 +78,28 @@ class CaseData:
                 *(name for name in PROCESSES if getattr(self.physics, name, False)))
 
     @property
+    def active(self) -> np.ndarray | None:
+        """Mask (nz, ny, nx) of the voxels that take part; None: all of them."""
+        return self.ore.ground.active
+
+    def in_block(self, values: Any) -> Any:
+        """Return values (..., nz, ny, nx), 0 in voxels that take no part."""
+        return values if self.active is None else values * self.active
+
+    @property
     def mass(self) -> float:
         """Mass of the dry ore in the block [kg]."""
-        return float(self.ore.density.sum() * self.grid.voxel_volume)
+        return float(self.in_block(self.ore.density).sum() * self.grid.voxel_volume)
 
     @property
     def pore_volume(self) -> float:
         """Volume of the block's pores [m3]."""
-        return float(self.ore.porosity.sum() * self.grid.voxel_volume)
+        return float(self.in_block(self.ore.porosity).sum() * self.grid.voxel_volume)
 
     def inventory(self) -> dict[str, tuple[float, float, float]]:
         """Return {component: (exchangeable, prewetting, first pore water)} in the block [mol]."""
         def moles(amount, per=1.0):
-            return float(np.sum(amount * per) * self.grid.voxel_volume)
+            return float(np.sum(self.in_block(amount * per)) * self.grid.voxel_volume)
 
         return {name: (moles(self.ore.exchangeable.get(name, 0.0)),
                        moles(self.water.prewetting.get(name, 0.0), self.ore.density),

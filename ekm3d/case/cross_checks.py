@@ -6,6 +6,7 @@ from ekm3d.case.case_data import CaseData
 from ekm3d.case.problems import MISSING, Problems
 from ekm3d.case.retention import dry_electrodes
 from ekm3d.case.sides import area
+from ekm3d.grid.rasterise import outer_voxels
 from ekm3d.quoting import quoted
 from ekm3d.retention_curves import RESIDUAL
 
@@ -137,7 +138,7 @@ def _water(case, problems):
     full = case.ore.retention is None
     if not case.physics.flow or not full or (storage is not None and storage.any()):
         return
-    by_sides = [side.flux * area(case.grid, side.axis) for side in case.sides
+    by_sides = [side.flux * _open_area(case, side) for side in case.sides
                 if side.flux is not None]
     free = any(side.head is not None for side in case.sides)
     for n, stage in enumerate(case.schedule.stages):
@@ -157,6 +158,15 @@ def _water(case, problems):
                          "flux that balances it")
 
 
+def _open_area(case, side):
+    """Area of a side of the block [m2], less that of columns of air."""
+    whole = area(case.grid, side.axis)
+    if case.active is None:
+        return whole
+    at = outer_voxels(case.grid.shape, case.active, side.axis, side.upper)
+    return whole * float(case.active[at].mean())
+
+
 def _ground(case, problems):
     """Check what unsaturated ground needs, and cannot be combined with."""
     if case.ore.retention is None:
@@ -172,7 +182,7 @@ def _ground(case, problems):
     if case.rates.immobile is not None:
         residual = case.ore.retention.curve[RESIDUAL]
         still = case.rates.immobile[0] * case.ore.water_content
-        over = still > residual
+        over = case.in_block(still) > residual
         if over.any():
             problems.add(("ore", "immobile", "share"), f"{still[over][0]:.3g} of immobile water is "
                          f"more than ore.retention.residual ({residual[over][0]:.3g}), and water "

@@ -168,15 +168,18 @@ class CsvTable:
                          + kind.wanted(numbers[first]))
         return numbers
 
-    def positions(self) -> np.ndarray:
-        """Return the coordinates x, y, z [m] (rows, 3) of columns x or x_m, x_cm, ..."""
+    def positions(self, kind: QuantityKind = LENGTH) -> np.ndarray:
+        """Return the coordinates x, y, z [m] (rows, 3) of columns x or x_m, x_cm, ...
+
+        kind: of a coordinate; those of real space reach farther.
+        """
         axes = []
         for axis in "xyz":
             found = [c for c in self.columns if c == axis or c.startswith(axis + "_")]
             if len(found) != 1:
                 raise ValueError(f"{self.name} needs one column {axis} or {axis}_m; its columns "
                                  f"are {some(self.columns)}")
-            axes.append(self.values(found[0], LENGTH, None if found[0] != axis else "m"))
+            axes.append(self.values(found[0], kind, None if found[0] != axis else "m"))
         return np.stack(axes, axis=1)
 
     def positions_inside(self, grid: Grid) -> np.ndarray:

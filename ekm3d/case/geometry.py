@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.boundaries.ground import surface
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.electrodes import roles
 from ekm3d.case.problems import KeyPath, Problems
 from ekm3d.grid.connectivity import connected_parts
 from ekm3d.grid.grid import Grid
-from ekm3d.grid.rasterise import rasterise
+from ekm3d.grid.rasterise import outer_voxels, rasterise
 from ekm3d.quoting import quoted
 
 GAP = 2.0       # ratio of the distance of two rows on the grid and as given, from which it is told
@@ -30,8 +31,8 @@ class GeometryCheck:
     """Voxels of metal and of ore, and the checks that need them.
 
     strips: (row number, row, number of the strip from 1) of every strip; owner: (nz, ny, nx)
-    number of the strip whose metal a voxel is, -1 for ore; parts: number of the connected part of
-    ore, from 1; 0 for metal.
+    number of the strip whose metal a voxel is, else -1; parts: number of the connected part of
+    ore, from 1; 0 for metal and air, that is all that is not active.
     """
 
     def __init__(self, case: CaseData, problems: Problems):
@@ -44,6 +45,10 @@ class GeometryCheck:
         for m, place in enumerate(self.places):
             self.owner[place] = m
         self.ore, self.role = self.owner < 0, roles(case.schedule)
+        self.air = np.zeros(self.grid.shape, bool)
+        self.active = None if case.active is None else case.active | ~self.ore
+        if case.active is not None:
+            self.air, self.ore = self.ore & ~case.active, self.ore & case.active
         self.parts, self.count = connected_parts(self.ore)
         self.by_strip = self._parts_at_strips()
         self.voxels = " x ".join(f"{d:g}" for d in self.grid.spacing) + " m"
@@ -51,10 +56,12 @@ class GeometryCheck:
     def run(self) -> None:
         """Carry out all checks; without any ore only that is told."""
         if not self.ore.any():
-            self.problems.add(("electrodes",), "no ore is left: the electrodes fill the block on "
-                              f"the grid of {self.voxels}; make them smaller or take a finer "
+            what = "block" if self.active is None else "active ore"
+            self.problems.add(("electrodes",), f"no ore is left: the electrodes fill the {what} "
+                              f"on the grid of {self.voxels}; make them smaller or take a finer "
                               "grid.spacing")
             return
+        self._in_air()
         touching = self._touching()
         self._points()
         self._wells()
@@ -122,15 +129,36 @@ class GeometryCheck:
         one, other = (self.strips[m][1].boxes[self.strips[m][2] - 1] for m in (a, b))
         return box_distance(one, other)
 
+    def _in_air(self) -> None:
+        """Refuse strips that lie outside the active ore; warn of those that stand out of it."""
+        active = self.case.active
+        if active is None:
+            return
+        for m, at in enumerate(self.places):
+            inside, number = active[at], self.strips[m][0]
+            if not inside.any():
+                self.problems.add(("electrodes", "row", number), (
+                    f"{self._named(m)} lies wholly in the air, outside ore.active, on the grid of "
+                    f"{self.voxels}; move it into the ore"))
+            elif not inside.all():
+                self.problems.warn(("electrodes", "row", number), (
+                    f"{(~inside).sum()} of the {inside.size} voxels of {self._named(m)} lie in the "
+                    "air, outside ore.active; the others carry all its current"))
+
     def _points(self) -> None:
-        """Refuse probes and sampling points in metal, whose pH and inventory mean nothing."""
+        """Refuse probes and sampling points in metal or air, whose pH and ore mean nothing."""
         for kind, path, points in (("probe", ("probe",), self.case.probes),
                                    ("sampling point", ("sampling", "file"), self.case.sampling)):
             for n, point in enumerate(points):
                 index = self.grid.voxel_at(point.position)
                 m = self.owner[index] if index is not None else -1
+                where: KeyPath = (*path, n, "position") if kind == "probe" else path
+                if index is not None and self.air[index]:
+                    self.problems.add(where, f"{kind} {quoted(point.name)} at "
+                                      f"{place(point.position)} lies in the air, outside "
+                                      f"ore.active, on the grid of {self.voxels}; move it into "
+                                      "the ore")
                 if m >= 0:
-                    where: KeyPath = (*path, n, "position") if kind == "probe" else path
                     self.problems.add(where, f"{kind} {quoted(point.name)} at "
                                       f"{place(point.position)} lies in the metal of "
                                       f"{self._named(m)} on the grid of {self.voxels}; move it "
@@ -141,32 +169,48 @@ class GeometryCheck:
         for n, well in enumerate(self.case.wells):
             if well.box is None:
                 continue
-            metal = ~self.ore[rasterise(well.box, self.grid)]
-            if metal.all():
+            at = rasterise(well.box, self.grid)
+            metal = ~self.ore[at]
+            if metal.all() and self.air[at].any():
+                self.problems.add(("well", n, "box"), f"well {quoted(well.name)} lies in the air, "
+                                  f"outside ore.active, on the grid of {self.voxels}, so no water "
+                                  "passes; move it into the ore")
+            elif metal.all():
                 self.problems.add(("well", n, "box"), f"well {quoted(well.name)} lies in the "
                                   f"metal of an electrode on the grid of {self.voxels}, so no "
                                   "water passes; move it, or give at = the row's name")
             elif metal.any():
+                what = "metal of electrodes or air" if self.air[at].any() else \
+                    "metal of electrodes"
                 self.problems.warn(("well", n, "box"), f"{metal.sum()} of the {metal.size} voxels "
-                                   f"of well {quoted(well.name)} are metal of electrodes; the "
+                                   f"of well {quoted(well.name)} are {what}; the "
                                    "rest of them takes all its water")
 
     def _sides(self) -> None:
         """Refuse open sides that electrodes cover."""
         for n, side in enumerate(self.case.sides):
             if not self._at_side(side).any():
+                what = "electrodes" if self.active is None else "electrodes or air"
                 self.problems.add(("side", n, "face"), f"the side {side.face} is covered by "
-                                  f"electrodes on the grid of {self.voxels}: nothing passes it; "
+                                  f"{what} on the grid of {self.voxels}: nothing passes it; "
                                   "leave it out or uncover it")
+        boundaries: Any = self.case.boundaries
+        for n, boundary in enumerate(boundaries):
+            if self.active is not None and not surface(self.grid, self.ore, boundary, self.active
+                                                       ).openings.voxel.size:
+                self.problems.add(("boundary", n), f"boundary {quoted(boundary.name)} has no ore "
+                                  f"at its face {boundary.face} on the grid of {self.voxels}: it "
+                                  "is air there; move it, or leave it out")
 
     def _at_side(self, side: Any) -> np.ndarray:
         """Numbers of the parts of ore in the layer at a side; 0 for metal."""
-        return np.take(self.parts, -1 if side.upper else 0, axis=side.axis)
+        return self.parts[outer_voxels(self.grid.shape, self.active, side.axis, side.upper)]
 
     def _buried(self) -> None:
         """Refuse strips without a face towards ore."""
         for m, parts in enumerate(self.by_strip):
-            if not parts:
+            if not parts and (self.case.active is None
+                              or self.case.active[self.places[m]].any()):
                 self.problems.add(("electrodes", "row", self.strips[m][0]), (
                     f"{self._named(m)} has no face towards ore on the grid of {self.voxels}; "
                     "leave it out or move it"))
@@ -181,8 +225,9 @@ class GeometryCheck:
         dead = [p for p in range(1, self.count + 1) if p not in reached] if self.count > 1 else []
         if dead and any(stage.anodes for stage in self.case.schedule.stages):
             lost = np.isin(self.parts, dead)
+            what = "electrodes" if self.active is None else "electrodes or air"
             self.problems.warn(("electrodes",), f"{lost.sum()} voxels of ore, the first at "
-                               f"{centre(self.grid, lost)}, are cut off by electrodes on the grid "
+                               f"{centre(self.grid, lost)}, are cut off by {what} on the grid "
                                f"of {self.voxels}: neither current nor water reaches them")
 
     def _of_rows(self, names: Sequence[str]) -> set[int]:
@@ -205,8 +250,9 @@ class GeometryCheck:
                 if own and not own & (ends[other] | grounded):
                     self.problems.add(("schedule", "stage", n, key), (
                         f"no ore connects {quoted(name)} with the {other} of stage "
-                        f"{quoted(stage.name)} on the grid of {self.voxels}: other electrodes cut "
-                        "it off; move them or take a finer grid.spacing"))
+                        f"{quoted(stage.name)} on the grid of {self.voxels}: other electrodes "
+                        + "or air " * (self.active is not None) +
+                        "cut it off; move them or take a finer grid.spacing"))
         return (ends["anodes"] | grounded) & (ends["cathodes"] | grounded)
 
     def _water_leaves(self, n: int, stage: Any) -> set[int]:

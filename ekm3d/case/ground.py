@@ -169,7 +169,8 @@ class BoundaryReader:
         slack = 1e-9 * self.grid.size[d]
         inside = all(box[0][a] < self.grid.origin[a] + self.grid.size[a]
                      and box[1][a] > self.grid.origin[a] for a in range(3) if a != d)
-        if not box[0][d] - slack <= place <= box[1][d] + slack or not inside:
+        follows = axis == 0 and self.sources.active is not None
+        if not inside or not (follows or box[0][d] - slack <= place <= box[1][d] + slack):
             self.problems.add(path, f"does not touch the face, which lies at {'xyz'[d]} = "
                               f"{place:g} m; move or lengthen it")
         return box

@@ -12,7 +12,9 @@ import numpy as np
 
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.retention import Retention, RetentionReader
+from ekm3d.case.rocks import Ground, RockValues
 from ekm3d.case.schema import ChemistryChoice, Exchanger, Ore
+from ekm3d.case.schema_shapes import RockEntry
 from ekm3d.case.units import QuantityKind, not_negative, per_kg, positive
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.system import ChemicalSystem
@@ -34,6 +36,7 @@ OPTIONAL = {    # the same of properties that are None unless they are given
     "current_source": ("current_source", QuantityKind("A/m3", "1 A/m3")),
     "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
 }
+ALL = Ground()
 NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the case is per kg
 
 
@@ -61,6 +64,7 @@ class OreBody:
     current_source: np.ndarray | None = None    # A/m3; None: only electrodes and sides
     storage: np.ndarray | None = None           # 1/m, specific storage; None: 0
     retention: Retention | None = None          # of rock that may be unsaturated
+    ground: Ground = field(default_factory=Ground)      # voxels that take part, and rock types
 
     @property
     def fixed_charge(self) -> np.ndarray:
@@ -71,9 +75,10 @@ class OreBody:
 class OreReader:
     """Reader of [ore] and the exchangers; problems go to `problems`."""
 
-    def __init__(self, chem: ChemicalSystem, sources: SourceReader, problems: Problems):
+    def __init__(self, chem: ChemicalSystem, sources: SourceReader, problems: Problems,
+                 ground: Ground = ALL):
         self.chem, self.sources, self.problems = chem, sources, problems
-        self.grid, self.field = sources.grid, sources.field
+        self.grid, self.rocks = sources.grid, RockValues(ground, sources, problems)
 
     def read(self, ore: Ore, choice: ChemistryChoice, flow: bool = True, prewetted: bool = False
              ) -> OreBody:
@@ -84,40 +89,48 @@ class OreReader:
         """
         exchangers = self.problems.attempt(self._exchangers, choice)
         sources = {key: getattr(ore, key) for key in ROCK}
+        given = self.rocks.given
         amounts = (prewetted or ore.exchangeable or ore.minerals or any(
-            x.cec != "from inventory" or x.variable_charge != 0.0 for _, x in exchangers))
-        if ore.density is None and not amounts:
+            x.cec != "from inventory" or x.variable_charge != 0.0 for _, x in exchangers)
+            or given("cec") or given("variable_charge")
+            or any(given("exchangeable").values()) or any(given("minerals").values()))
+        if ore.density is None and not amounts and not given("density"):
             sources["density"] = NOMINAL_DENSITY
         self.problems.attempt(self.sources.weigh, ore.density, ROCK["density"][1])
         rock = {}
         for key, (attribute, kind) in ROCK.items():
             if sources[key] is None and (key, flow) == ("permeability", False):
                 rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
+            elif sources[key] is None and given(key):
+                rock[attribute] = self.rocks.field(("ore", key), None, kind, key)
             elif sources[key] is None and key == "water_content" and ore.retention is not None:
                 rock[attribute] = None
             elif sources[key] is None:
                 self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
                 rock[attribute] = MISSING
             else:
-                rock[attribute] = self.field(("ore", key), sources[key], kind)
-        optional = {attribute: self.field(("ore", key), getattr(ore, key), kind)
+                rock[attribute] = self.rocks.field(("ore", key), sources[key], kind, key)
+        optional = {attribute: self._optional(key, getattr(ore, key), kind)
                     for key, (attribute, kind) in OPTIONAL.items()
-                    if getattr(ore, key) is not None}
+                    if getattr(ore, key) is not None or (
+                        key in RockEntry.model_fields and given(key))}
         retention = None
         if ore.retention is not None:
             retention = self.problems.attempt(
-                RetentionReader(self.sources, self.problems).read, ore.retention,
+                RetentionReader(self.sources, self.problems, self.rocks).read, ore.retention,
                 rock["water_content"], rock["porosity"])
             if rock["water_content"] is None:
                 rock["water_content"] = self.problems.attempt(
                     lambda: water_content(retention.pressure_head, retention.curve))
+        elif given("retention"):
+            self.problems.add(("ore", "retention"), "is missing: rock types have a retention "
+                              "curve; write [ore.retention], which tells the water at the start")
         self.problems.attempt(self._check_water_content, rock["water_content"], rock["porosity"])
         exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
         minerals = self.problems.attempt(self._minerals, ore.minerals)
-        slope = [self.field((*path, "variable_charge"), x.variable_charge, SITES)
-                 for path, x in exchangers]
-        sites = [self.field((*path, "cec"), x.cec, SITES) if x.cec != "from inventory" else None
-                 for path, x in exchangers]
+        slope = [self.rocks.field((*path, "variable_charge"), x.variable_charge, SITES,
+                                  *self._of_site("variable_charge", x)) for path, x in exchangers]
+        sites = [self._sites(path, x) for path, x in exchangers]
         cec = self.problems.attempt(self._cec, sites, exchangeable,
                                     [path for path, _ in exchangers])
         density = rock["density"]
@@ -125,7 +138,30 @@ class OreReader:
                        cec_slope=_one_or_all(slope) * density,
                        exchangeable={k: v * density for k, v in exchangeable.items()},
                        minerals={k: v * density for k, v in minerals.items()},
-                       reference_pH=_one_or_all([x.reference_pH for _, x in exchangers]))
+                       reference_pH=_one_or_all([x.reference_pH for _, x in exchangers]),
+                       ground=self.rocks.ground)
+
+    def _optional(self, key: str, source: Any, kind: QuantityKind) -> Any:
+        """Return the values of a property that need not be given."""
+        if key not in RockEntry.model_fields:
+            return self.sources.field(("ore", key), source, kind)
+        if source is None and key == "storage":
+            source = 0.0
+        return self.rocks.field(("ore", key), source, kind, key)
+
+    @staticmethod
+    def _of_site(key: str, exchanger: Exchanger) -> tuple[str, ...]:
+        """Return the keys of a rock type under which it gives a value of an exchanger."""
+        name = getattr(exchanger, "name", None)
+        return (key,) if name is None else (key, name)
+
+    def _sites(self, path: KeyPath, exchanger: Exchanger) -> Any:
+        """Return the capacity of an exchanger; None where it follows from the inventory."""
+        keys = self._of_site("cec", exchanger)
+        follows = exchanger.cec == "from inventory"
+        if follows and not self.rocks.given(*keys):
+            return None
+        return self.rocks.field((*path, "cec"), None if follows else exchanger.cec, SITES, *keys)
 
     def _exchangers(self, choice: ChemistryChoice) -> list[tuple[KeyPath, Exchanger]]:
         """Return (path in the case, entry) of every exchanger of the database, in its order."""
@@ -154,7 +190,7 @@ class OreReader:
 
     def _check_water_content(self, water: np.ndarray, porosity: np.ndarray) -> None:
         """Check that the water content does not exceed the porosity."""
-        over = water > porosity * (1 + 1e-12)
+        over = (water > porosity * (1 + 1e-12)) & self.rocks.rest(())
         if over.any():
             first = tuple(np.argwhere(over)[0])
             self.problems.add(("ore", "water_content"),
@@ -166,8 +202,7 @@ class OreReader:
         """Return {component: mol per kg of dry ore}."""
         chem = self.chem
         amounts: dict[str, np.ndarray] = {}
-        for name, source in table.items():
-            path = ("ore", "exchangeable", name)
+        for path, name, source in self._listed("exchangeable", table):
             if name not in chem.components + chem.labels:
                 self.problems.add(path, "unknown component"
                                   + suggest(name, chem.components + chem.labels))
@@ -185,20 +220,33 @@ class OreReader:
                                               if (chem.nu_x[:, k] > 0).any()))
             else:
                 kind = per_kg(chem.charge[n], chem.molar_mass[n])
-                amounts[chem.components[n]] = self.field(path, source, kind)
+                amounts[chem.components[n]] = self.rocks.field(path, source, kind,
+                                                               "exchangeable", name)
         return amounts
 
     def _minerals(self, table: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return {mineral: mol per kg of dry ore}."""
         amounts = {}
-        for name, source in table.items():
+        for path, name, source in self._listed("minerals", table):
             if name not in self.chem.minerals:
-                self.problems.add(("ore", "minerals", name),
-                                  "unknown mineral" + suggest(name, self.chem.minerals))
+                self.problems.add(path, "unknown mineral" + suggest(name, self.chem.minerals))
                 continue
             mass = self.chem.mineral_mass(self.chem.minerals.index(name))
-            amounts[name] = self.field(("ore", "minerals", name), source, per_kg(molar_mass=mass))
+            amounts[name] = self.rocks.field(path, source, per_kg(molar_mass=mass), "minerals",
+                                             name)
         return amounts
+
+    def _listed(self, key: str, table: dict[str, Any]) -> list[tuple[KeyPath, str, Any]]:
+        """Return (path, name, source) of amounts of [ore], then of those of rock types alone."""
+        out: list[tuple[KeyPath, str, Any]] = [(("ore", key, name), name, source)
+                                               for name, source in table.items()]
+        seen = {*table}
+        for rock, entry in self.rocks.ground.entries.items():
+            for name in getattr(entry, key):
+                if name not in seen:
+                    seen.add(name)
+                    out.append((("rocks", rock, key, name), name, 0.0))
+        return out
 
     def _cec(self, sites: list[Any], exchangeable: dict[str, np.ndarray], paths: list[KeyPath]
              ) -> Any:
@@ -218,7 +266,7 @@ class OreReader:
         if len(unknown) == 1:
             return [np.maximum(charge - given, 0.0) if s is None else s for s in sites]
         if self.chem.hydrogen is None or not (self.chem.nu_x[:, self.chem.hydrogen] > 0).any():
-            spare = given > charge * (1 + 1e-9)
+            spare = (given > charge * (1 + 1e-9)) & self.rocks.rest(())
             if spare.any():
                 k, j, i = np.argwhere(spare)[0]
                 self.problems.add((*paths[0], "cec"),
@@ -226,7 +274,7 @@ class OreReader:
                                   f"inventory of {1e3 * charge[k, j, i]:g} meq/kg, and no exchange "
                                   "species of H+ takes part to hold the rest; give less, or "
                                   "\"from inventory\"")
-        over = charge > given * (1 + 1e-9)
+        over = (charge > given * (1 + 1e-9)) & self.rocks.rest(())
         if over.any():
             k, j, i = np.argwhere(over)[0]
             self.problems.add((*paths[0], "cec"),

@@ -21,7 +21,7 @@ COUNTED = {"REE": "counted as REE", "impurity": "counted as impurities",
 
 def description(case: CaseData) -> str:
     """Return all sections of the case in SI units, as aligned text."""
-    parts = (_physics, _grid, _ore, _read, _inventory, _water, _chemistry, _remarks,
+    parts = (_physics, _grid, _ground, _ore, _read, _inventory, _water, _chemistry, _remarks,
              _nonequilibrium, _electrodes,
              _wells, _sides, _schedule, _points)
     return "\n".join([case.title or str(case.path), *(line for part in parts
@@ -36,6 +36,11 @@ def _xyz(values):
 def _range(values):
     """Return lowest, mean and highest of an array as text."""
     return tuple(f"{v:.4g}" for v in (values.min(), values.mean(), values.max()))
+
+
+def _active(case, values):
+    """Values of the voxels that take part, of an array (..., nz, ny, nx)."""
+    return values if case.active is None else values[..., case.active]
 
 
 def _amounts(table):
@@ -66,13 +71,37 @@ def _grid(case):
         ("pore volume", f"{case.pore_volume:g} m3")], "<<")]
 
 
+def _ground(case):
+    """Bodies on the grid: what rasterising has added or taken; and real space."""
+    ground, reference, lines = case.ore.ground, case.reference, []
+    if ground.bodies:
+        rows = [("", "as given m3", "voxels", "of them m3", "added (+) or taken (-)")]
+        for body in ground.bodies:
+            count = round(body.on_grid / case.grid.voxel_volume)
+            change = body.on_grid - body.volume
+            share = f" ({100 * change / body.volume:+.2g} %)" if body.volume > 0 else ""
+            rows.append((body.name, f"{body.volume:.6g}", f"{count:,}", f"{body.on_grid:.6g}",
+                         f"{change:+.4g} m3{share}"))
+        lines = ["", "bodies on the grid", *table(rows, "<>>>>")]
+    if ground.active is not None:
+        count = int((~ground.active).sum())
+        lines.append(f"  {count:,} of {ground.active.size:,} voxels take no part; the range of "
+                     "the ore and its inventory are those of the others")
+    if reference.given:
+        place = ", ".join(f"{v:.10g}" for v in reference.real_origin)
+        lines += ["", "real space", *table([
+            ("origin", f"({place}) m"), ("rotation", f"{reference.rotation:g} degrees"),
+            ("crs", reference.crs or "not given")], "<<")]
+    return lines
+
+
 def _ore(case):
     """Range of every rock property."""
     rows = [("", "lowest", "mean", "highest", "")]
     for name, unit in ROCK_UNITS.items():
         values = getattr(case.ore, name)
         if values is not None:
-            rows.append((name, *_range(values), unit))
+            rows.append((name, *_range(_active(case, values)), unit))
     return ["", "ore", *table(rows, "<>>><"),
             "  the CEC holds at pH "
             + ", ".join(f"{pH:g}" for pH in np.ravel(case.ore.reference_pH))]
@@ -93,7 +122,8 @@ def _inventory(case):
             rows.append((name, *(f"{n:.4g}" for n in amounts), f"{total:.4g}", f"{total * kg:.4g}",
                          f"{1e6 * held / case.mass:.4g}"))
     for name, values in case.ore.minerals.items():
-        rows.append((name, f"{values.sum() * case.grid.voxel_volume:.4g}", *[""] * 5))
+        moles = case.in_block(values).sum() * case.grid.voxel_volume
+        rows.append((name, f"{moles:.4g}", *[""] * 5))
     head = ("", "exchangeable mol", "prewetting mol", "pore water mol", "total mol", "total kg",
             "exchangeable mg/kg")
     return ["", "inventory of the block (electrode voxels included)", *table([head, *rows], "<")]
@@ -101,7 +131,7 @@ def _inventory(case):
 
 def _water(case):
     """Amounts that differ from voxel to voxel; the others are in the inventory."""
-    rows = [(name, *_range(values), unit) for amounts, unit in (
+    rows = [(name, *_range(_active(case, values)), unit) for amounts, unit in (
         (case.water.composition, "mol/m3"), (case.water.prewetting, "mol/kg"))
         for name, values in amounts.items() if np.ndim(values)]
     if not rows:

@@ -11,8 +11,10 @@ import numpy as np
 
 from ekm3d import retention_curves as curves
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.rocks import Ground, RockValues
 from ekm3d.case.schema import box_of
 from ekm3d.case.schema_ground import CurveEntry, RetentionEntry
+from ekm3d.case.toml_tables import parse
 from ekm3d.case.units import QuantityKind, not_negative, positive
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.grid.rasterise import rasterise
@@ -54,12 +56,21 @@ class Retention:
 class RetentionReader:
     """Reader of [ore.retention]; problems go to `problems`."""
 
-    def __init__(self, sources: SourceReader, problems: Problems):
+    def __init__(self, sources: SourceReader, problems: Problems, rocks: RockValues | None = None):
         self.sources, self.problems, self.grid = sources, problems, sources.grid
+        self.rocks = rocks or RockValues(Ground(), sources, problems)
+        self.types: dict[str, CurveEntry] = {}      # curves of rock types
 
     def read(self, entry: RetentionEntry, water: Any, porosity: np.ndarray) -> Retention:
         """Return the Retention; water: ore.water_content (nz, ny, nx), None where not given."""
+        self.types = {name: parse(CurveEntry, table, self.problems, ("rocks", name, "retention"))
+                      for name, table in self.rocks.given("retention").items()}
+        if any(curve is MISSING for curve in self.types.values()):
+            raise MissingValue
         curve = self._curve(entry, PATH, porosity, None, ...)
+        for name, of_type in self.types.items():
+            curve = self._curve(of_type, ("rocks", name, "retention"), porosity, curve,
+                                self.rocks.ground.masks[name])
         for n, region in enumerate(entry.region):
             path = (*PATH, "region", n)
             changed = self.problems.attempt(self._region, region, path, porosity, curve)
@@ -96,6 +107,8 @@ class RetentionReader:
                 row[...] = porosity
             elif around is None and default is not None:
                 row[...] = default
+            elif around is None and self._types_give(key):
+                row[...] = 2.0                  # that of rock types follows
             elif around is None and not (key == "n" and name == "Gardner"):
                 self.problems.add((*path, key), f"is missing; write e.g. {key} = {kind.example!r}")
                 raise MissingValue
@@ -109,6 +122,11 @@ class RetentionReader:
             self.problems.add((*path, "alpha_2"), "is missing: share_2 is that of a second kind "
                               "of pores, which needs alpha_2 and n_2")
         return out
+
+    def _types_give(self, key):
+        """True if rock types that give a key fill the ore."""
+        names = [name for name, entry in self.types.items() if getattr(entry, key) is not None]
+        return bool(names) and not self.rocks.rest(names).any()
 
     def _check(self, curve, porosity):
         """Check the relations between the parameters of a curve."""
@@ -126,6 +144,7 @@ class RetentionReader:
                 ("share_2", (curve[curves.SHARE_2] > 0) & ~vg, "is for van Genuchten's curve"),
                 ("connectivity", mualem & (steep <= 0), "is so negative that dry ore would "
                  "conduct better than wet ore")):
+            wrong = wrong & self.rocks.rest(())
             if wrong.any():
                 row = curve[curves.PARAMETERS.index(key)]
                 self.problems.add((*PATH, key), f"{row[wrong][0]:g} {text}; the first of "
@@ -141,9 +160,10 @@ class RetentionReader:
         if entry.pressure_head is not None:
             return self.sources.field((*PATH, "pressure_head"), entry.pressure_head, PRESSURE)
         low, high = curve[curves.RESIDUAL], curve[curves.SATURATED]
-        for wrong, text in ((water > high * (1 + 1e-9), "above that of full pores"),
-                            (water <= low + 1e-6 * (high - low), "not above the residual one, so "
-                             "that no pressure head belongs to it")):
+        here = self.rocks.rest(())
+        for wrong, text in (((water > high * (1 + 1e-9)) & here, "above that of full pores"),
+                            ((water <= low + 1e-6 * (high - low)) & here, "not above the residual "
+                             "one, so that no pressure head belongs to it")):
             if wrong.any():
                 self.problems.add(("ore", "water_content"), f"{water[wrong][0]:g} is {text} "
                                   f"({curve[curves.RESIDUAL][wrong][0]:g} to "
@@ -158,7 +178,7 @@ def dry_electrodes(case: Any, problems: Problems) -> None:
     retention = case.ore.retention
     if retention is None or retention is MISSING or not case.physics.potential:
         return
-    saturation = retention.saturation()
+    saturation = case.in_block(retention.saturation())
     driven = {name for stage in case.schedule.stages[:1] if stage.voltage or stage.current
               for name in (*stage.anodes, *stage.cathodes)}
     for n, row in enumerate(case.electrodes.rows):

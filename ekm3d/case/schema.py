@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
 from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
 from ekm3d.case.schema_ore_files import BlockModelEntry, DrillHolesEntry, Interpolation
-from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
+from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry, StartEntry
+from ekm3d.case.schema_shapes import Angle, Crs, Lines, RealPoint, RockEntry, VoxelShare
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
 from ekm3d.constants import ZERO_CELSIUS
@@ -121,15 +122,22 @@ class Grid(Table):
     size: Size
     spacing: Spacing
     origin: Position = [0.0, 0.0, 0.0]
+    real_origin: RealPoint | None = None     # of the origin, in the crs
+    rotation: Angle | None = None           # counter-clockwise about the origin, seen from above
+    crs: Crs | None = None
+    least_share: VoxelShare | None = None   # of a voxel in a shape, for it to belong there
+    columns: Lines | None = None            # lines across a voxel by which shapes are measured
 
 
 class Ore(Table):
     """[ore]: each value is a source (constant, layers, table, ..., see ekm3d.case.voxel_values)."""
 
+    active: Any = None                      # shape of the voxels that take part
+    rock_order: list[str] = []              # rock types that may overlap; earlier ones come first
     density: Any = None
-    porosity: Any = Field(examples=["0.45"])
+    porosity: Any = None
     water_content: Any = None
-    tortuosity: Any = Field(examples=["0.67"])
+    tortuosity: Any = None
     permeability: Any = None
     electroosmotic_permeability: Any = 0.0
     dispersivity: Any = 0.0
@@ -349,12 +357,6 @@ class OutputEntry(Table):
     precision: Literal["float32", "float64"] = "float32"    # of the fields of snapshots
 
 
-class StartEntry(Table):
-    """[start]: the contents of the block at the beginning, where another run has made them."""
-
-    run: str
-
-
 class PhysicsEntry(Table):
     """[physics]: processes that take part, and their laws."""
 
@@ -379,6 +381,9 @@ class CaseFile(Table):
     block_model: list[BlockModelEntry] = []
     drill_holes: list[DrillHolesEntry] = []
     ore: Ore
+    surfaces: dict[str, Any] = {}
+    shapes: dict[str, Any] = {}
+    rocks: dict[str, RockEntry] = {}
     chemistry: ChemistryChoice
     water: Water = Water()
     electrodes: ElectrodeRows | None = None

@@ -105,9 +105,13 @@ def _message(model, error):
 
 def _model_at(model, path):
     """Return the model of the table at `path`."""
+    named = False                   # the next key is a name: of a dictionary of tables
     for key in path:
-        if isinstance(key, str):
-            model = _table_of(model.model_fields[key].annotation)
+        if isinstance(key, str) and not named:
+            annotation = model.model_fields[key].annotation
+            model, named = _table_of(annotation), typing.get_origin(annotation) is dict
+        else:
+            named = False
     return model
 
 

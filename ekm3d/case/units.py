@@ -200,6 +200,15 @@ class QuantityKind:
         return float(match[1]), match[2]
 
 
+class RealCoordinate(QuantityKind):
+    """Kind of a coordinate in real space: northings reach 1e7 m."""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest number."""
+        return -1e8, 1e8
+
+
 @dataclass(frozen=True)
 class Amount(QuantityKind):
     """Amount of a component per kg or per m3, in mol, eq or mass; SI: mol."""

@@ -40,6 +40,7 @@ from ekm3d.case.schema_ore_files import BlockModelSource, DrillHolesSource
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.units import QuantityKind
 from ekm3d.grid.grid import Grid
+from ekm3d.grid.rasterise import outer_voxels
 from ekm3d.hdf5_child import Hdf5Child
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
@@ -184,6 +185,8 @@ class SourceReader:
             if not isinstance(source, dict):
                 return kind.read(source)
             spec = parse(FormulaSource, source, self.problems, path)
+            if axis == 0 and self.active is not None:
+                return self._on_surface(spec, kind, upper)
             at = [self.grid.centres(a) for a in (0, 1, 2)]
             at[axis] = self.grid.origin[2 - axis] + np.array([upper * self.grid.size[2 - axis]])
             return self._formula(spec, kind, at).squeeze(axis)
@@ -197,6 +200,15 @@ class SourceReader:
         """Weigh amounts per kg of block models by mass where ore.density, `source`, is theirs."""
         self.blocks.weigh(source, lambda table: parse(
             BlockModelSource, table, self.problems, ("ore", "density")), kind)
+
+    def _on_surface(self, spec, kind, upper):
+        """Values (ny, nx) of a formula on the outermost faces across z of what is active."""
+        k = outer_voxels(self.grid.shape, self.active, 0, upper)[0][0]
+        z = self.grid.centres(0)[k] + (0.5 if upper else -0.5) * self.grid.spacing[2]
+        values = evaluate(spec.formula, self.grid.centres(2), self.grid.centres(1)[:, None], z)
+        zero = np.zeros(1)
+        return self._checked(np.broadcast_to(values, z.shape)[None], kind, spec.unit,
+                             "the formula", (zero, *(self.grid.centres(a) for a in (1, 2))))[0]
 
     def place(self, mask: np.ndarray) -> str:
         """Return "(x, y, z) m", the centre of the first voxel of a mask (nz, ny, nx)."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.problems import MISSING, KeyPath, Problems
+from ekm3d.case.rocks import Ground, RockValues
 from ekm3d.case.schema import Box, Water, WaterRegion
 from ekm3d.case.units import Amount, QuantityKind, per_kg, per_litre
 from ekm3d.case.voxel_values import SourceReader
@@ -26,6 +27,7 @@ from ekm3d.suggest import suggest
 
 Amounts = dict[str, float | np.ndarray]     # component -> one amount, or (nz, ny, nx)
 
+NO_TYPES = Ground()
 PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
 SCALE = QuantityKind("", "5.3", 0.0, 14.0)
 
@@ -117,9 +119,9 @@ def _balance(amounts, path, chem, problems, kind, sources):
                  "H+ as well if the water is meant to be acid")
 
 
-def read_water(section: Water, chem: ChemicalSystem, sources: SourceReader, problems: Problems
-               ) -> WaterData:
-    """Return the WaterData of a validated [water], its regions included."""
+def read_water(section: Water, chem: ChemicalSystem, sources: SourceReader, problems: Problems,
+               ground: Ground = NO_TYPES) -> WaterData:
+    """Return the WaterData of a validated [water], its regions and rock types included."""
     path = ("water", "composition")
     pore = problems.attempt(composition, section.composition, path, chem, problems, per_litre,
                             sources)
@@ -127,9 +129,19 @@ def read_water(section: Water, chem: ChemicalSystem, sources: SourceReader, prob
                              problems, per_kg, sources)
     regions = [problems.attempt(_region, ("water", "region", n), region, chem, sources, problems)
                for n, region in enumerate(section.region)]
+    for name, table in RockValues(ground, sources, problems).given("composition").items():
+        own = problems.attempt(composition, table, ("rocks", name, "composition"), chem, problems,
+                               per_litre, sources)
+        pore = problems.attempt(_of_type, pore, own, ground.masks[name])
     if regions:
         pore = problems.attempt(mixed, sources.grid, pore, regions)
     return WaterData(pore, added)
+
+
+def _of_type(around: Amounts, own: Amounts, mask: np.ndarray) -> Amounts:
+    """Return amounts with those of a rock type in its voxels."""
+    return {name: np.where(mask, own.get(name, 0.0), around.get(name, 0.0))
+            for name in dict.fromkeys((*around, *own))}
 
 
 def _region(path: KeyPath, region: WaterRegion, chem: ChemicalSystem, sources: SourceReader,

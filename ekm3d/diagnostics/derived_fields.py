@@ -22,6 +22,7 @@ from ekm3d.state import clay_stores, has_water, mineral_stores, stores
 from ekm3d.suggest import suggest
 
 MG = 1e6     # mg per kg
+HIDDEN = 32  # vtkDataSetAttributes::HIDDENCELL
 ROCK = {     # properties that a medium may change, by their attribute of the ore and of the rock
     "porosity": OutputField("porosity", "1", "porosity"),
     "water_content": OutputField("water_content", "1", "water per volume of rock"),
@@ -47,7 +48,25 @@ def static_fields(sim: FieldView) -> dict[OutputField, np.ndarray]:
              OutputField("cec", "eq/m3", "exchange capacity at the reference pH, per volume of "
                          "rock"): ore.fixed_charge}
     return {**{field: np.where(sim.holds_ore, values, np.nan) for field, values in rock.items()},
-            OutputField("electrode_row", "1", "number of the electrode row, 0 in ore"): row}
+            OutputField("electrode_row", "1", "number of the electrode row, 0 in ore"): row,
+            **_of_ground(sim)}
+
+
+def _of_ground(sim: FieldView) -> dict[OutputField, np.ndarray]:
+    """Fields of rock types, and of voxels that take no part, where the case has any.
+
+    VTK and ParaView do not show voxels whose `vtkGhostType` is HIDDEN.
+    """
+    ground, out = sim.ore.ground, {}
+    if ground.masks:
+        names = ", ".join(f"{n} {name}" for n, name in enumerate(ground.masks, 1))
+        out[OutputField("rock_type", "1", f"number of the rock type: 0 that of [ore], {names}")] = \
+            ground.numbers(sim.grid.shape)
+    if sim.electrodes.active is not None:
+        active = sim.domain.local_view(sim.electrodes.active)
+        out[OutputField("vtkGhostType", "1", f"{HIDDEN} in air and rock that take no part")] = \
+            np.where(active, 0, HIDDEN).astype(np.uint8)
+    return out
 
 
 def dynamic_fields(sim: FieldView) -> Fields:
@@ -112,9 +131,11 @@ def snapshot(sim: FieldView, names: Container[str] | None = None) -> Iterator[tu
     names: of the fields, by default all.
 
     NaN inside electrodes, where a 0 would look like leached ore; their potential is that of the
-    metal.
+    metal. NaN in voxels that take no part.
     """
-    metal = ~in_ore(sim)
+    metal, active = ~in_ore(sim), sim.electrodes.active
+    air = None if active is None else sim.backend.from_numpy(
+        np.ascontiguousarray(~sim.domain.local_view(active)))
     for field, computed in dynamic_fields(sim).items():
         if names is not None and field.name not in names:
             continue
@@ -122,6 +143,8 @@ def snapshot(sim: FieldView, names: Container[str] | None = None) -> Iterator[tu
         if field.name != "phi":
             values = values + 0.0                    # a copy: the state's own arrays stay
             values[metal] = np.nan
+        elif air is not None:
+            values = np.where(air, np.nan, values)
         yield field.name, values
 
 

@@ -84,6 +84,8 @@ WORDS: dict[str, Entry] = {
 }
 # Keys of the first lines, and a text of its own.
 HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning")
+# Keys of real space, which have one line of their own.
+PLACE = ("crs", "rotation_deg", "real_origin_x_m", "real_origin_y_m", "real_origin_z_m")
 
 
 def entry(key: str) -> Entry:
@@ -100,7 +102,7 @@ def table(summary: Mapping[str, Any]) -> str:
     groups: dict[str, list[tuple[int, tuple[str, str, str]]]] = {name: [] for name in GROUPS}
     order = {pattern: n for n, pattern in enumerate(WORDS)}
     for key, value in summary.items():
-        if key not in HEAD:
+        if key not in HEAD + PLACE:
             found = entry(key)
             rank = next((order[p] for p in WORDS if re.fullmatch(p, key)), len(order))
             groups[found.group].append((rank, (found.words, number(value, found.factor),
@@ -127,6 +129,10 @@ def _head(summary: Mapping[str, Any]) -> Iterator[str]:
         factors = (1e3, 1.0) if small else (1.0, 1e-3)
         yield (f"  {number(summary['ore_m3'], factors[0])} {volume} of ore, "
                f"{number(summary['ore_kg'], factors[1])} {mass} dry, in {summary['cells']} voxels")
+    if "rotation_deg" in summary:
+        place = ", ".join(f"{summary[f'real_origin_{axis}_m']:.10g}" for axis in "xyz")
+        yield (f"  in real space from ({place}) m, turned by {summary['rotation_deg']:g} degrees"
+               f"{', ' + str(summary['crs']) if summary['crs'] else ''}")
     if summary.get("warning"):
         yield f"  warning: {summary['warning']}"
 

@@ -32,15 +32,32 @@ def rasterise(box: Sequence[Sequence[float]], grid: Grid) -> tuple[slice, ...]:
     return tuple(reversed(index))
 
 
-def faces_of(solid: np.ndarray, box_mask: np.ndarray
+def outer_voxels(shape: Sequence[int], active: np.ndarray | None, axis: int, upper: bool
+                 ) -> tuple[np.ndarray, ...]:
+    """Indices (k, j, i) of the voxels at a side of the block, arrays over its faces.
+
+    active: inner mask of voxels that hold anything, None: all. Across z (axis 0) the outermost of
+    these in every column, so that the top of the block follows a hillside; else, and in columns
+    without any, the voxels at the side of the box.
+    """
+    index = [np.arange(n) for n in shape]
+    index[axis] = index[axis][-1:] if upper else index[axis][:1]
+    places = list(np.meshgrid(*index, indexing="ij"))
+    if active is not None and axis == 0:
+        first = active[::-1].argmax(axis=0) if upper else active.argmax(axis=0)
+        places[0] = np.abs(places[0] - first)
+    return tuple(places)
+
+
+def faces_of(ore: np.ndarray, box_mask: np.ndarray
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Faces between the voxels of `box_mask` and voxels outside `solid`, both inner masks.
+    """Faces between the voxels of `box_mask` and voxels of `ore`, both inner masks.
 
     Return (voxel, axis, way), (n,) each: flat padded index of the ore voxel; axis 0, 1, 2 = z, y,
     x; 1 where the way into the ore goes up the axis, else -1.
     """
     pad = [(GHOST, GHOST)] * 3
-    own, ore = np.pad(box_mask, pad), np.pad(~solid, pad)
+    own, ore = np.pad(box_mask, pad), np.pad(ore, pad)
     voxels, axes, ways = [], [], []
     for axis in range(3):
         for shift in (1, -1):

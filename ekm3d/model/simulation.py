@@ -95,7 +95,7 @@ class Simulation:
         """Electrodes, open sides, wells and the schedule, on the whole grid."""
         case, chem, whole = self.case, self.chem, self.case.grid
         el, plan = case.electrodes, case.schedule
-        self.electrodes = Electrodes(whole, el.rows, el.overpotential)
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active)
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})

@@ -25,6 +25,8 @@ def case_facts(case: Any) -> dict[str, Any]:
                      for opening in case.openings],
         "readings": [reading.facts() for reading in case.readings],
         "sides": [side.face for side in case.sides],
+        "rocks": list(case.ore.ground.masks),
+        "reference": case.reference.facts() if case.reference.given else {},
         "stages": [{"name": stage.name, "duration": stage.duration, "anodes": list(stage.anodes),
                     "cathodes": list(stage.cathodes)}
                    for stage in schedule.run_stages[:MOST_STAGES]],

@@ -4,7 +4,8 @@
     wells.vtp         boxes of wells that have one of their own
     points.vtp        sampling points and probes
 
-Format: VTK XML PolyData, in text.
+Format: VTK XML PolyData, in text. Coordinates are real, as those of the block, where the case names
+a place in real space; crs and rotation then stand in the files, too.
 """
 
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ekm3d.grid.georeference import GeoReference
 
 GEOMETRY_FILES = ELECTRODES, WELLS, POINTS = "electrodes.vtp", "wells.vtp", "points.vtp"
 CORNERS = np.array([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
@@ -31,6 +34,7 @@ def write_geometry(directory: Path, case: Any) -> None:
     boxed = [well for well in case.wells if well.box is not None]
     points = [*((p, 0) for p in case.sampling), *((p, 1) for p in case.probes)]
     numbers = [*range(1, len(strips) + 1)]
+    reference = case.reference
     for name, tree in (
             (ELECTRODES, _boxes([box for box, *_ in strips], {
                 "row": [row for _, row, _, _ in strips], "strip": numbers,
@@ -43,9 +47,28 @@ def write_geometry(directory: Path, case: Any) -> None:
         path = directory / name
         path.unlink(missing_ok=True)
         if tree is not None:
+            place_in_real_space(tree, reference)
             draft = path.with_name(f".{name}.{os.getpid()}")
             draft.write_text('<?xml version="1.0"?>\n' + ET.tostring(tree, "unicode"), "utf-8")
             os.replace(draft, path)
+
+
+def place_in_real_space(tree: ET.Element, reference: GeoReference) -> None:
+    """Turn a PolyData into real coordinates, with crs and rotation as field data."""
+    if not reference.given:
+        return
+    points = tree.find(".//Points/DataArray")
+    assert points is not None
+    places = reference.to_real(np.array((points.text or "").split(), float).reshape(-1, 3))
+    points.text = " ".join(map(repr, places.ravel().tolist()))
+    data = ET.Element("FieldData")
+    for name, value in reference.facts().items():
+        if name == "crs":
+            _array(data, "String", name, (*reference.crs.encode(), 0), count=1)
+        else:
+            numbers = np.atleast_1d(value).tolist()
+            _array(data, "Float64", name, numbers, count=len(numbers))
+    tree[0].insert(0, data)
 
 
 def _boxes(boxes: Sequence, values: Values) -> ET.Element | None:

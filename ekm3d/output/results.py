@@ -20,8 +20,10 @@ import h5py
 import numpy as np
 
 from ekm3d.errors import OutputError
+from ekm3d.grid.georeference import GeoReference
 from ekm3d.grid.grid import Grid
 from ekm3d.hdf5_file import opened
+from ekm3d.output.real_space import reference_of
 
 FIELDS_FILE, SERIES_FILE = "fields.vtkhdf", "series.csv"
 SUMMARY_FILE, STATUS_FILE = "summary.json", "status.json"
@@ -115,12 +117,18 @@ class Results:
 
     @property
     def grid(self) -> Grid:
-        """Voxel grid of the snapshots."""
+        """Voxel grid of the snapshots, in the coordinates of the case."""
         with self._file() as file:
             image = file["VTKHDF"].attrs
             return Grid(tuple(int(n) for n in image["WholeExtent"][1::2]),
                         tuple(float(d) for d in image["Spacing"]),
-                        tuple(float(x) for x in image["Origin"]))
+                        reference_of(file["VTKHDF"]).origin)
+
+    @property
+    def reference(self) -> GeoReference:
+        """Place of the grid in real space; its `to_real` and `to_local` convert points."""
+        with self._file() as file:
+            return reference_of(file["VTKHDF"])
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from ekm3d.output.failed_writes import WAITS, FailedWrites, append, write_atomic
 from ekm3d.output.followed_directory import FollowedDirectory
 from ekm3d.output.geometry import write_geometry
 from ekm3d.output.provenance import now, write_end, write_provenance
+from ekm3d.output.real_space import summary_entries, write_reference
 from ekm3d.output.results import FIELDS_FILE, SERIES_FILE, STATUS_FILE, SUMMARY_FILE
 from ekm3d.output.run_lock import RunLock, mark
 from ekm3d.output.run_owner import claim, is_claimed, owner, release
@@ -218,7 +219,7 @@ class NonRootOutput:
         report: lines for the log.
         """
         self.finish_snapshot()
-        self._write_summary(summary, report)
+        self._write_summary({**summary, **summary_entries(self.sim.case.reference)}, report)
         self.sim.domain.barrier()          # every rank may read the files now
         self._close()
 
@@ -260,6 +261,7 @@ class RunDirectory(NonRootOutput):
         self.xdmf = XdmfFile(path / FIELDS_FILE)
         write_geometry(path, sim.case)
         (path / SUMMARY_FILE).unlink(missing_ok=True)
+        write_reference(path / FIELDS_FILE, sim.case.reference)
         write_provenance(path / FIELDS_FILE, sim.case, sim.backend, self.started,
                          about=case_facts(sim.case))
         self.log(f"resumed {now()}, backend {sim.backend}\n" if kept else

@@ -23,6 +23,7 @@ import numpy as np
 from ekm3d.diagnostics.output_field import OutputField
 from ekm3d.errors import OutputError
 from ekm3d.hdf5_file import opened
+from ekm3d.output.real_space import carry
 from ekm3d.output.vtkhdf import (
     Snapshots,
     as_stored,
@@ -194,6 +195,7 @@ class PerRankFiles:
                 steps.attrs["NSteps"] = np.int64(rows)
                 if self.path.exists():
                     with opened(self.path, virtual=False) as before:
+                        carry(before, file)
                         if "provenance" in before:
                             before.copy("provenance", file)
             os.replace(draft, self.path)

@@ -5,7 +5,8 @@
     block["pH"].sel(time=132 * 3600, method="nearest").mean(["y", "z"])
 
 Dimensions (time, z, y, x), vectors with `component` behind them; coordinates are the times [s] and
-the voxels' centres [m]. Units stand in the attributes as pint-xarray reads them. A value is
+the voxels' centres [m], those of the case; where it names a place in real space, the attributes
+tell it. Units stand in the attributes as pint-xarray reads them. A value is
 read when it is asked for, and the file is open only as long, so that a run may go on writing it.
 """
 
@@ -84,6 +85,8 @@ class FieldsBackend(BackendEntrypoint):
                             steps["CellDataOffsets"][name][:len(times)])
                      for name, data in cells.items() if name not in dropped}
             run = {key: value for key, value in file.attrs.items() if isinstance(value, str)}
+        if results.reference.given:
+            run |= results.reference.facts()
         for name, (vector, one_row, attrs, rows) in about.items():
             static = one_row and len(times) > 1
             array = indexing.LazilyIndexedArray(FieldArray(path, name, rows, static))

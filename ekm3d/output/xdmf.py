@@ -3,6 +3,10 @@
     fields.xdmf     a collection of grids in time, whose arrays are rows of the datasets of the
                     HDF5 file beside it: nothing is stored twice
 
+Where the case names a place in real space the grid lies there, but for a block that is turned,
+which this format cannot say: it keeps the coordinates of the case, and Information items tell the
+place.
+
 The file is replaced as a whole after every snapshot. Format: XDMF 2, www.xdmf.org; HyperSlab items
 (start, stride, count) select one row of a dataset (rows, nz, ny, nx[, 3]).
 """
@@ -15,6 +19,7 @@ import h5py
 import numpy as np
 
 from ekm3d.hdf5_file import opened
+from ekm3d.output.real_space import reference_of
 
 XDMF_SUFFIX = ".xdmf"
 HEAD = """<?xml version="1.0"?>
@@ -62,10 +67,17 @@ def _grid(file_name: str, image: h5py.Group, n: int) -> ET.Element:
     points = np.asarray(image.attrs["WholeExtent"])[1::2][::-1] + 1
     ET.SubElement(grid, "Topology", TopologyType="3DCoRectMesh", Dimensions=_words(points))
     geometry = ET.SubElement(grid, "Geometry", GeometryType="ORIGIN_DXDYDZ")
-    for key in ("Origin", "Spacing"):
+    reference = reference_of(image)
+    turned = reference.rotation != 0.0          # which this kind of grid cannot say
+    origin = reference.origin if turned else reference.real_origin
+    for values in (origin, image.attrs["Spacing"]):
         item = ET.SubElement(geometry, "DataItem", Dimensions="3", NumberType="Float",
                              Precision="8", Format="XML")
-        item.text = _words(np.asarray(image.attrs[key])[::-1])
+        item.text = _words(np.asarray(values)[::-1])
+    if reference.given:
+        for name, value in reference.facts().items():
+            ET.SubElement(grid, "Information", Name=name,
+                          Value=value if name == "crs" else _words(np.atleast_1d(value)))
     for name, data in image["CellData"].items():
         row = int(steps["CellDataOffsets"][name][n])
         _attribute(grid, file_name, data, name, row)

@@ -75,23 +75,14 @@ class GroundOpenings(WellControl):
             return self.wells.surfaces[n].height
         height, at_face = centre.copy(), place.face >= 0
         if at_face.any():
-            height[at_face] += self._above_centre(place, place.face[at_face], at_face)
+            height[at_face] += self._above_centre(place.face[at_face])
         return height
 
-    def _above_centre(self, place, face, at_face):
+    def _above_centre(self, face):
         """Heights of boundary faces above the centres of their voxels [m]."""
-        contacts, whole = self.wells.contacts, self.domain.whole
-        offset, faces = np.zeros(face.size), contacts.faces
-        level = faces.axis[face] == 0
-        for m in np.flatnonzero(level):
-            strip = int(faces.strip[face[m]]) - contacts.electrodes.strips
-            if strip >= 0:
-                upper = contacts.sides[strip].upper
-            else:
-                k, j, i = np.array(np.unravel_index(place.voxel[at_face][m], whole.padded)) - GHOST
-                upper = k + 1 < whole.shape[0] and not contacts.electrodes.ore[k + 1, j, i]
-            offset[m] = (0.5 if upper else -0.5) * whole.spacing_along(0)
-        return offset
+        faces = self.wells.contacts.faces
+        half = 0.5 * self.domain.whole.spacing_along(0)
+        return np.where(faces.axis[face] == 0, -half * faces.way[face], 0.0)
 
     def find_flows(self, head: Array, relative: Array, osmosis: Array, time: float) -> None:
         """Find the flow through all openings, and how it falls with the heads.

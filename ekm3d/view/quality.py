@@ -85,9 +85,19 @@ def provenance(run: Run) -> list[tuple[str, str]]:
             ("computer", f"{p.get('host', '')}, {p.get('platform', '')}, "
              f"{p.get('processors', '')} processors"),
             ("Python", f"{p.get('python', '')}; {packages}"),
+            ("real space", _real_space(run)),
             ("begun, ended (UTC)", f"{p.get('started_utc', '')}, {p.get('ended_utc', '')}"),
             ("results", str(run.directory.resolve()))]
     return [(name, str(text)) for name, text in rows if str(text).strip(" :,;")]
+
+
+def _real_space(run: Run) -> str:
+    """Return where the block lies; "" where the case does not say."""
+    known = run.facts.get("reference", {})
+    if not known:
+        return ""
+    place = ", ".join(f"{x:.10g}" for x in known["real_origin_m"])
+    return f"origin at ({place}) m, turned by {known['rotation_deg']:g} degrees, {known['crs']}"
 
 
 def repeat(run: Run) -> list[str]:

@@ -66,8 +66,15 @@ def report(run: Run, sources: Sources) -> str:
         bounds=bound_section(run, sources.targets), audits=quality.audits(run),
         provenance=quality.provenance(run), repeat=quality.repeat(run),
         case_text=run.provenance.get("case.toml", ""),
-        summary=[(key, UNKNOWN if value is None else f"{value:.6g}" if isinstance(value, float)
-                  else str(value)) for key, value in run.summary.items()])
+        summary=[(key, _number(key, value)) for key, value in run.summary.items()])
+
+
+def _number(key: str, value: Any) -> str:
+    """Return a value of the summary as text; real coordinates with all their digits."""
+    if value is None:
+        return UNKNOWN
+    digits = ".12g" if key.startswith("real_") else ".6g"
+    return f"{value:{digits}}" if isinstance(value, float) else str(value)
 
 
 def read_rows(run: Run) -> list[tuple[str, ...]]:

@@ -212,3 +212,29 @@ origin = ["250000 m", "4800000 m", "100 m"]
     assert grades(fine)[2::5, 2::5] == pytest.approx(drawn[0], rel=1e-12)
     note = Case.read(case, [source, "ore.realisation=2"]).describe()
     assert "realisation 2; spherical, range 20 x 20 x 2 m" in note
+
+
+def test_rock_types_follow_a_column_of_the_model(case):
+    """LAT fills the first row of voxels, SAP the second; permeability by rock type."""
+    text = (case / "case.toml").read_text()
+    (case / "case.toml").write_text(text + """
+[rocks.saprolite]
+shape = { blocks = { model = "resource", column = "Lithology", equals = ["SAP"] } }
+permeability = "1e-8 m/s"
+""")
+    found = Case.read(case).ore.hydraulic_conductivity[0]
+    assert found[0] == pytest.approx(1e-6) and found[1] == pytest.approx(1e-8)
+    lines = complaints(case, "rocks.saprolite.shape={blocks = {model = 'resource', "
+                       "column = 'Lithology', equals = ['SAPP']}}")
+    assert any("no block in the grid has 'SAPP' in 'Lithology'; did you" in line for line in lines)
+
+
+def test_ore_outside_of_the_blocks_takes_no_part(case):
+    """The block reaches 5 m beyond the model: with its coverage as ore.active nothing is missing.
+    """
+    moved = "block_model.0.origin=['249995 m', '4800000 m', '100 m']"
+    read = Case.read(case, [moved, "ore.active={blocks = {model = 'resource'}}", la(fill="skip",
+                                                                                 outside=0)])
+    assert read.ore.ground.active[0].tolist() == [[False, True, True, True]] * 2
+    volume = next(r for r in read.readings if r.name == "volume in the block")
+    assert volume.held == pytest.approx(volume.read) and volume.read == pytest.approx(600.0)

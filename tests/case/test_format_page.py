@@ -102,7 +102,7 @@ def tables_in(annotation):
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return (annotation, False) if issubclass(annotation, Table) else None
     inner = next((t for a in get_args(annotation) if (t := tables_in(a))), None)
-    plain = get_origin(annotation) in (Union, UnionType)
+    plain = get_origin(annotation) in (Union, UnionType, dict)      # [rocks.NAME]: {name: table}
     return inner and (inner[0], inner[1] or not plain)
 
 
