@@ -15,8 +15,8 @@ SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")),
 # Packages from the ground up: one imports from itself, from floors below, and from the modules
 # that lie beside the packages; never from another package of its own floor.
 FLOORS = ["", "grid", "backends", "parallel chemistry boundaries", "solvers thermodata",
-          "physics case", "diagnostics", "output", "model", "verification coupling study view",
-          "cli"]
+          "physics case", "diagnostics", "output", "model",
+          "verification coupling study view export", "cli"]
 FLOOR = {package: n for n, packages in enumerate(FLOORS) for package in packages.split() or [""]}
 FRONT = {"__init__", "__main__"}        # the package's public face and `python -m ekm3d`
 

@@ -102,7 +102,8 @@ def test_the_metadata_is_complete():
 def test_dev_brings_nvrtc_and_no_cupy():
     """The kernels' gate needs a compiler library of 50 MB, not a CUDA stack of 2 GB."""
     extras = SETUP["options.extras_require"]
-    assert {"cuda12", "cuda13", "mpi", "mpich", "viz", "oracle", "dev"} <= set(extras)
+    assert {"cuda12", "cuda13", "mpi", "mpich", "viz", "geo", "oracle", "dev"} <= set(extras)
+    assert "gstools" in extras["geo"] and "gstools" not in SETUP["options"]["install_requires"]
     assert "nvidia-cuda-nvrtc" in extras["dev"] and "cupy" not in extras["dev"]
 
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.case.block_models import BlockModels
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.changes import record
 from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
+from ekm3d.case.drill_holes import DrillHoleSets
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
 from ekm3d.case.geometry import check_geometry
 from ekm3d.case.ground import BoundaryReader, GroundBoundary
@@ -27,6 +29,7 @@ from ekm3d.case.mobility import read_mobility
 from ekm3d.case.ore import OreBody, OreReader
 from ekm3d.case.points import PointReader
 from ekm3d.case.problems import MISSING, CaseError, MissingValue, Problems
+from ekm3d.case.readings import Reading, readings, warn
 from ekm3d.case.report import description
 from ekm3d.case.rocks import Ground, GroundReader
 from ekm3d.case.schedule import StageReader
@@ -79,9 +82,12 @@ class Case(CaseData):
         chem, remarks = (MISSING, ()) if database is MISSING else database
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
-        sources = SourceReader(grid, folders, problems)
+        models = BlockModels(attempt(lambda: file.block_model), grid, folders, problems)
+        holes = DrillHoleSets(attempt(lambda: file.drill_holes), folders, problems)
+        sources = SourceReader(grid, folders, problems, models, holes,
+                               attempt(lambda: file.ore.realisation))
         reference = attempt(_reference, file)
-        ground = attempt(_ground, file, grid, folders, reference, problems)
+        ground = attempt(_ground, file, grid, folders, reference, models, problems)
         sources.active = attempt(lambda: ground.active)
         ore = attempt(_ore, file, OreReader(chem, sources, problems, ground))
         electrode_reader = ElectrodeReader(grid, problems)
@@ -110,12 +116,14 @@ class Case(CaseData):
             output=file.output,
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
-            mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
+            mobility=factors, remarks=remarks, start=attempt(_start, file, directory),
+            readings=attempt(_readings, sources, ore))
         sources.close()
         check(case, problems)
         problems.raise_if_any()
         check_geometry(case, problems)          # of boxes that lie in the block, apart
         problems.raise_if_any()
+        warn(case.readings, problems)
         if changed := files.changed():
             raise CaseError([f"{directory}: {', '.join(changed)} changed while the case was read; "
                              "try again"])
@@ -190,12 +198,12 @@ def _reference(file: CaseFile) -> GeoReference:
 
 
 def _ground(file: CaseFile, grid: Grid, folders: Folders, reference: GeoReference,
-            problems: Problems) -> Ground:
+            models: BlockModels, problems: Problems) -> Ground:
     """Return the active voxels and the rock types."""
     share = LEAST_SHARE if file.grid.least_share is None else file.grid.least_share
     surfaces = SurfaceReader(file.surfaces, folders, reference, problems)
     shapes = ShapeReader(grid, file.shapes, surfaces, share, file.grid.columns or COLUMNS,
-                         problems)
+                         problems, models)
     return GroundReader(shapes, problems).read(file.ore, file.rocks)
 
 
@@ -224,6 +232,11 @@ def _ore(file: CaseFile, reader: OreReader) -> OreBody:
     """Return the OreBody of [ore] and [chemistry]."""
     prewetted = bool(file.water is not MISSING and file.water.prewetting)
     return reader.read(file.ore, file.chemistry, file.physics.flow, prewetted)
+
+
+def _readings(sources: SourceReader, ore: OreBody) -> tuple[Reading, ...]:
+    """Return what was read from the mine's files against what the grid holds."""
+    return readings(sources.blocks, sources.sampled, ore.density, sources.made, sources.active)
 
 
 def _rates(file: CaseFile, ore: OreBody, reader: RateReader) -> Rates:

@@ -12,6 +12,7 @@ from ekm3d.case.kinetics import Rates
 from ekm3d.case.medium import Response
 from ekm3d.case.ore import OreBody
 from ekm3d.case.points import Point
+from ekm3d.case.readings import Reading
 from ekm3d.case.schedule import ScheduleData
 from ekm3d.case.schema import OutputEntry, PhysicsEntry
 from ekm3d.case.sides import Side
@@ -56,6 +57,7 @@ class CaseData:
     remarks: tuple[str, ...]        # on the database: what is not used of it, suspect constants
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
     start: Path | None              # results of another run, at whose end this one begins
+    readings: tuple[Reading, ...] = ()      # the mine's files against what the grid holds
 
     @property
     def openings(self) -> tuple[Any, ...]:

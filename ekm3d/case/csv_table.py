@@ -159,7 +159,7 @@ class CsvTable:
     def values(self, column: str, kind: QuantityKind, unit: str | None = None) -> np.ndarray:
         """Return a column (rows,) in SI units, each number within the limits of `kind`."""
         cells = self.texts(column)
-        scale = self._scale(column, kind, unit)
+        scale = scale_of(self.name, column, kind, unit)
         numbers = self._numbers(column, cells) * scale
         good = kind.holds(numbers)
         if not good.all():
@@ -194,29 +194,33 @@ class CsvTable:
                              f"({ends} m)")
         return points
 
-    def _scale(self, column, kind, unit):
-        """Return the factor from the column's unit to SI."""
-        parts = column.split("_")
-        own = None
-        for n in range(1, len(parts)):
-            text = "_".join(parts[n:]).replace("_per_", "/").replace("_", " ")
-            try:
-                own = kind.factor(text)
-                break
-            except ValueError:
-                continue
-        if unit is None:
-            if own is None and kind.unit:
-                raise ValueError(f"{self.name}: the unit of column {quoted(column)} is not known; "
-                                 "add unit = \"...\" (something like the unit of "
-                                 f"{kind.example!r})")
-            return 1.0 if own is None else own
+
+def scale_of(name: str, column: str, kind: QuantityKind, unit: str | None) -> float:
+    """Return the factor from a column's unit to SI; name: of the file, for a message.
+
+    The unit is given, or the end of the column's name; ValueError where it is not known.
+    """
+    parts = column.split("_")
+    own = None
+    for n in range(1, len(parts)):
+        text = "_".join(parts[n:]).replace("_per_", "/").replace("_", " ")
         try:
-            scale = kind.factor(unit)
-        except ValueError as e:
-            raise ValueError(f"unit {quoted(unit)} does not fit: {e}; the value is like "
-                             f"{kind.example!r}") from None
-        if own is not None and abs(own / scale - 1) > 1e-9:
-            raise ValueError(f"unit {quoted(unit)} contradicts the column's name {quoted(column)} "
-                             f"in {self.name}")
-        return scale
+            own = kind.factor(text)
+            break
+        except ValueError:
+            continue
+    if unit is None:
+        if own is None and kind.unit:
+            raise ValueError(f"{name}: the unit of column {quoted(column)} is not known; "
+                             "add unit = \"...\" (something like the unit of "
+                             f"{kind.example!r})")
+        return 1.0 if own is None else own
+    try:
+        scale = kind.factor(unit)
+    except ValueError as e:
+        raise ValueError(f"unit {quoted(unit)} does not fit: {e}; the value is like "
+                         f"{kind.example!r}") from None
+    if own is not None and abs(own / scale - 1) > 1e-9:
+        raise ValueError(f"unit {quoted(unit)} contradicts the column's name {quoted(column)} "
+                         f"in {name}")
+    return scale

@@ -96,6 +96,7 @@ class OreReader:
             or any(given("exchangeable").values()) or any(given("minerals").values()))
         if ore.density is None and not amounts and not given("density"):
             sources["density"] = NOMINAL_DENSITY
+        self.problems.attempt(self.sources.weigh, ore.density, ROCK["density"][1])
         rock = {}
         for key, (attribute, kind) in ROCK.items():
             if sources[key] is None and (key, flow) == ("permeability", False):

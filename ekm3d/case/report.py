@@ -4,6 +4,7 @@
 import numpy as np
 
 from ekm3d.case.case_data import CaseData
+from ekm3d.case.readings import text
 from ekm3d.constants import HOUR
 from ekm3d.text_table import table
 
@@ -20,7 +21,7 @@ COUNTED = {"REE": "counted as REE", "impurity": "counted as impurities",
 
 def description(case: CaseData) -> str:
     """Return all sections of the case in SI units, as aligned text."""
-    parts = (_physics, _grid, _ground, _ore, _inventory, _water, _chemistry, _remarks,
+    parts = (_physics, _grid, _ground, _ore, _read, _inventory, _water, _chemistry, _remarks,
              _nonequilibrium, _electrodes,
              _wells, _sides, _schedule, _points)
     return "\n".join([case.title or str(case.path), *(line for part in parts
@@ -104,6 +105,11 @@ def _ore(case):
     return ["", "ore", *table(rows, "<>>><"),
             "  the CEC holds at pH "
             + ", ".join(f"{pH:g}" for pH in np.ravel(case.ore.reference_pH))]
+
+
+def _read(case):
+    """Amounts of the mine's files, as read and as the grid holds them."""
+    return text(case.readings)
 
 
 def _inventory(case):

@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
 from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
-from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
+from ekm3d.case.schema_ore_files import BlockModelEntry, DrillHolesEntry, Interpolation
+from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry, StartEntry
 from ekm3d.case.schema_shapes import Angle, Crs, Lines, RealPoint, RockEntry, VoxelShare
 from ekm3d.case.toml_tables import Table, quantity
 from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
@@ -110,6 +111,7 @@ Deposition = Annotated[float | dict[str, float], BeforeValidator(_deposition),
 Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
 Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
 Pressure = Annotated[float, *quantity(GasPressure("atm", "4.2e-4 atm", 0.0, above=True))]
+Realisation = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Files = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(examples=['"25 C"'])]
 
@@ -144,6 +146,7 @@ class Ore(Table):
     storage: Any = None
     exchangeable: dict[str, Any] = {}
     minerals: dict[str, Any] = {}
+    realisation: Realisation = 0
     immobile: ImmobileWater | None = None
     retention: RetentionEntry | None = None
 
@@ -208,7 +211,7 @@ class FormulaSource(Table):
     unit: str | None = None
 
 
-class SamplesSource(CsvFile):
+class SamplesSource(CsvFile, Interpolation):
     """Source of values: scattered samples in a CSV file, interpolated."""
 
     samples: str
@@ -354,12 +357,6 @@ class OutputEntry(Table):
     precision: Literal["float32", "float64"] = "float32"    # of the fields of snapshots
 
 
-class StartEntry(Table):
-    """[start]: the contents of the block at the beginning, where another run has made them."""
-
-    run: str
-
-
 class PhysicsEntry(Table):
     """[physics]: processes that take part, and their laws."""
 
@@ -381,6 +378,8 @@ class CaseFile(Table):
     folders: list[str] = []
     physics: PhysicsEntry = PhysicsEntry()
     grid: Grid
+    block_model: list[BlockModelEntry] = []
+    drill_holes: list[DrillHolesEntry] = []
     ore: Ore
     surfaces: dict[str, Any] = {}
     shapes: dict[str, Any] = {}

@@ -73,3 +73,9 @@ class ScheduleEntry(Table):
     cfl: Courant = 0.9
     tolerance: Tolerance = 1e-10
     stage: list[StageEntry] = []
+
+
+class StartEntry(Table):
+    """[start]: the contents of the block at the beginning, where another run has made them."""
+
+    run: str

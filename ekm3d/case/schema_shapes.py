@@ -120,6 +120,14 @@ class MeshShape(Table):
     coordinates: Coordinates = "case"
 
 
+class BlocksShape(Table):
+    """Blocks of a [[block_model]]: all of them, or those with one of some texts in a column."""
+
+    model: str
+    column: str | None = None
+    equals: list[str] = []
+
+
 class RockEntry(Table):
     """[rocks.NAME]: a type of rock; what it does not give is that of [ore]."""
 

@@ -14,12 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.case.block_models import BlockModels
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema import box_of
-from ekm3d.case.schema_shapes import CylinderShape, MeshShape, PolygonShape, SphereShape
+from ekm3d.case.schema_shapes import (
+    BlocksShape,
+    CylinderShape,
+    MeshShape,
+    PolygonShape,
+    SphereShape,
+)
 from ekm3d.case.surfaces import SurfaceReader
 from ekm3d.case.toml_tables import parse_whole
 from ekm3d.case.triangles import ClosedMesh, read_triangles
+from ekm3d.grid.block_columns import BlockColumns
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.solids import (
     Below,
@@ -38,7 +46,8 @@ from ekm3d.suggest import suggest
 
 COMBINED = ("union", "intersection", "difference")
 TABLES: dict[str, Any] = {"sphere": SphereShape, "cylinder": CylinderShape,
-                          "polygon": PolygonShape, "mesh": MeshShape}
+                          "polygon": PolygonShape, "mesh": MeshShape,
+                          "blocks": BlocksShape}
 KEYS = ("below", "above", "between", "box", *TABLES, *COMBINED, "outside")
 
 
@@ -46,8 +55,13 @@ class ShapeReader:
     """Reader of shapes; problems go to `problems`."""
 
     def __init__(self, grid: Grid, named: Mapping[str, Any], surfaces: SurfaceReader,
-                 least_share: float, columns: int, problems: Problems):
-        """named: [shapes]; columns: vertical lines across a voxel, along x and along y."""
+                 least_share: float, columns: int, problems: Problems,
+                 models: BlockModels | None = None):
+        """named: [shapes]; columns: vertical lines across a voxel, along x and along y.
+
+        models: block models of the case.
+        """
+        self.models = models
         self.grid, self.named, self.surfaces, self.problems = grid, named, surfaces, problems
         self.least_share, self.columns = least_share, columns
         self.known: dict[str, Solid] = {}
@@ -122,6 +136,12 @@ class ShapeReader:
         raise ValueError(f"{quoted(key)} is no kind of shape" + suggest(key, KEYS))
 
     def _body(self, key: str, spec: Any) -> Solid:
+        if key == "blocks":
+            if self.models is None:
+                raise ValueError("there are no block models here")
+            model = self.models.model(spec.model)
+            own = model.chosen(spec.column, spec.equals)
+            return BlockColumns(model.low[own], model.high[own])
         if key == "sphere":
             return Sphere(spec.centre, spec.radius)
         if key == "cylinder":

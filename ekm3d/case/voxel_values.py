@@ -8,6 +8,8 @@
     {table = "t.h5", dataset = "d"}               the same in an HDF5 file
     {formula = "0.3 + 0.1*z"}                     at the voxel centres, x, y, z in m
     {samples = "s.csv", column = "c"}             scattered samples, interpolated
+    {block_model = "m", column = "c"}             blocks of the mine's own model, by their overlap
+    {drill_holes = "h", column = "c"}             intervals of drill holes, interpolated
 
 All but the first two take `unit = "..."`; CSV columns may carry it in their names instead.
 """
@@ -19,9 +21,13 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.array_files import HDF5, NUMPY, read_dataset, read_numpy
+from ekm3d.case.block_models import BlockModels, grade_scale
 from ekm3d.case.csv_table import CsvTable, Layout, layout_of
+from ekm3d.case.drill_holes import DrillHoleSets
 from ekm3d.case.expressions import evaluate
+from ekm3d.case.interpolation import FRACTION, Between, between
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.readings import Reading, of_samples
 from ekm3d.case.schema import (
     ArraySource,
     DatasetSource,
@@ -30,6 +36,7 @@ from ekm3d.case.schema import (
     SamplesSource,
     TableSource,
 )
+from ekm3d.case.schema_ore_files import BlockModelSource, DrillHolesSource
 from ekm3d.case.toml_tables import parse
 from ekm3d.case.units import QuantityKind
 from ekm3d.grid.grid import Grid
@@ -37,9 +44,11 @@ from ekm3d.grid.rasterise import outer_voxels
 from ekm3d.hdf5_child import Hdf5Child
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
+from ekm3d.suggest import suggest
 
 SOURCES: dict[str, Any] = {"layers": LayersSource, "table": TableSource, "samples": SamplesSource,
-                           "formula": FormulaSource}
+                           "formula": FormulaSource, "block_model": BlockModelSource,
+                           "drill_holes": DrillHolesSource}
 
 
 def layered(grid: Grid, layers: Sequence[tuple[float, float, float]]) -> np.ndarray:
@@ -120,10 +129,22 @@ def interpolated(points: np.ndarray, values: np.ndarray, where: np.ndarray) -> n
 class SourceReader:
     """Reader of sources of voxel values for a grid; problems go to `problems`."""
 
-    def __init__(self, grid: Grid, folders: Folders, problems: Problems):
+    def __init__(self, grid: Grid, folders: Folders, problems: Problems,
+                 blocks: BlockModels | None = None, holes: DrillHoleSets | None = None,
+                 realisation: int = 0):
+        """blocks, holes: the case's block models and drill holes, none by default.
+
+        realisation: of what has a variogram; 0: kriging.
+        """
         self.grid, self.folders, self.problems = grid, folders, problems
-        self.child = Hdf5Child()
+        self.blocks = BlockModels((), grid, folders, problems) if blocks is None else blocks
+        self.holes = DrillHoleSets((), folders, problems) if holes is None else holes
+        self.realisation = realisation
+        self._found: dict[str, Between] = {}
         self.active: np.ndarray | None = None       # voxels that take part; None: all
+        self.sampled: list[Reading] = []            # of samples
+        self.made: dict[KeyPath, np.ndarray] = {}   # fields of block models
+        self.child = Hdf5Child()
         self._tables: dict[tuple[str, Layout], CsvTable] = {}
 
     def close(self) -> None:
@@ -175,6 +196,11 @@ class SourceReader:
         except MissingValue:
             return MISSING
 
+    def weigh(self, source: Any, kind: QuantityKind) -> None:
+        """Weigh amounts per kg of block models by mass where ore.density, `source`, is theirs."""
+        self.blocks.weigh(source, lambda table: parse(
+            BlockModelSource, table, self.problems, ("ore", "density")), kind)
+
     def _on_surface(self, spec, kind, upper):
         """Values (ny, nx) of a formula on the outermost faces across z of what is active."""
         k = outer_voxels(self.grid.shape, self.active, 0, upper)[0][0]
@@ -201,7 +227,7 @@ class SourceReader:
         chosen = [key for key in source if key in SOURCES]
         if len(chosen) != 1:
             raise ValueError("should be a constant, or a table that holds one of layers, table, "
-                             "samples, formula")
+                             "samples, drill_holes, formula, block_model")
         model = SOURCES[chosen[0]]
         if model is TableSource and isinstance(source["table"], str):
             ending = Path(source["table"]).suffix.lower()
@@ -211,8 +237,13 @@ class SourceReader:
             return self._layers(path, spec.layers, kind)
         if model is SamplesSource:
             return self._samples(spec, kind)
+        if model is DrillHolesSource:
+            return self._drilled(spec, kind)
         if model is FormulaSource:
             return self._formula(spec, kind)
+        if model is BlockModelSource:
+            self.made[path] = self.blocks.field(path, spec, kind, self.active)
+            return self.made[path]
         if model is TableSource:
             table = self._table(spec.table, spec)
             return tabulated(self.grid, table, table.values(spec.column, kind, spec.unit))
@@ -272,13 +303,67 @@ class SourceReader:
     def _samples(self, spec, kind):
         """Return the values (nz, ny, nx) interpolated between samples."""
         table = self._table(spec.samples, spec)
-        values = table.values(spec.column, kind, spec.unit)
+        columns, own = self._columns(spec)
+        values = np.stack([table.values(column, own or kind, spec.unit) for column in columns], 1)
         points = table.positions_inside(self.grid)
         _, first, count = np.unique(points, axis=0, return_index=True, return_counts=True)
         if (count > 1).any():
             line = table.lines[first[np.argmax(count > 1)]]
             raise ValueError(f"{table.name}:{line}: another sample has the same place")
+        return self._between(spec, f"samples {spec.samples}", points, values, kind)
+
+    def _drilled(self, spec, kind):
+        """Return the values (nz, ny, nx) interpolated between composites of drill holes."""
+        holes, entry = self.holes.holes(spec.drill_holes)
+        missing = entry.missing if spec.missing is None else spec.missing
+        columns, own = self._columns(spec)
+        own, values = own or kind, []
+        for column in columns:
+            given = holes.intervals.numbers(column, missing)
+            found = given * (grade_scale(holes.intervals.name, column, own, spec.unit) * spec.scale)
+            holes.intervals.check(column, given, found, own)
+            values.append(found)
+        points, means = holes.composites(np.stack(values, 1))
+        return self._between(spec, f"drill holes {spec.drill_holes}", points, means, kind)
+
+    @staticmethod
+    def _columns(spec):
+        """Return the columns that are interpolated together, and their kind if it is a part's."""
+        if not spec.parts:
+            return [spec.column], None
+        if spec.column not in spec.parts:
+            raise ValueError(f"column {quoted(spec.column)} is not among parts"
+                             + suggest(spec.column, spec.parts))
+        if spec.transform != "none":
+            raise ValueError("parts have log-ratios; leave out transform")
+        return spec.parts, FRACTION
+
+    def _between(self, spec, source, points, values, kind):
+        """Return the values (nz, ny, nx) from samples (n, columns) at points (n, 3) [m]."""
         z, y, x = (self.grid.centres(axis) for axis in (0, 1, 2))
         where = np.stack(np.meshgrid(z, y, x, indexing="ij")[::-1], axis=-1).reshape(-1, 3)
         origin = np.array(self.grid.origin)
-        return interpolated(points - origin, values, where - origin).reshape(self.grid.shape)
+        columns, part = self._columns(spec)
+        n, note = columns.index(spec.column), ""
+        if spec.variogram is None and spec.transform == "none" and not part:
+            out = interpolated(points - origin, values[:, 0], where - origin)
+        else:
+            key = repr((source, columns, spec.model_copy(update={"column": ""})))
+            if key not in self._found:
+                self._found[key] = between(points, values, spec, where, columns, self.realisation)
+            out = self._found[key].values[:, n]
+            note = "; ".join(model.text() for model in self._found[key].variograms)
+        scale = kind.factor("kg/kg") if part else 1.0
+        out = (out * scale).reshape(self.grid.shape)
+        self._checked_range(out, kind, f"{source}, {spec.column}")
+        how = f"realisation {self.realisation}; {note}" if note and self.realisation else note
+        self.sampled.append(of_samples(source, spec.column, kind, values[:, n] * scale, out, how))
+        return out
+
+    def _checked_range(self, out, kind, what):
+        """Refuse interpolated values beyond the limits of their kind."""
+        if not kind.holds(out).all():
+            wrong = ~kind.holds(out)
+            raise ValueError(f"{what} becomes {out[wrong][0]:g} {kind.unit} at "
+                             f"{self.place(wrong)}; it must be {kind.wanted(out[wrong][0])}; "
+                             'transform = "normal score" stays among the samples')

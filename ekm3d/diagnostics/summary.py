@@ -9,6 +9,7 @@ and purity_REE_plate those of each; charge_over_REE the charge passed (eq) over 
 `time_series`. What is undefined or unknown is None.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,15 @@ def summary(series: TimeSeries, wall: float) -> dict[str, Any]:
     water, clay, solid = by_phase(run)
     out = {"title": run.case.title, "time_h": s.time / HOUR, "steps": s.step, "wall_s": wall,
            "cells": int(np.prod(run.domain.whole.shape)), "ore_kg": series.mass,
-           "ore_m3": series.volume}
+           "ore_m3": series.volume} | _read(run.case.readings)
     return (out | _electricity(series) | _recovery(series, solid) | _removal(series)
             | _efficiency(series) | _nitrogen(series, water, clay) | _quality(series))
+
+
+def _read(readings: Sequence[Any]) -> dict[str, float]:
+    """Largest difference of what the grid holds from the block models read, if there are any."""
+    found = [0.01 * abs(r.difference) for r in readings if r.strict and r.difference is not None]
+    return {"block_model_difference": max(found)} if found else {}
 
 
 def _electricity(series: TimeSeries) -> dict[str, float | None]:

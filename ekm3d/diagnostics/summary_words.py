@@ -71,6 +71,8 @@ WORDS: dict[str, Entry] = {
     "pH_min": Entry(LEFT, "lowest pH"),
     "pH_max": Entry(LEFT, "highest pH"),
     "ionic_strength_max_mol_per_l": Entry(LEFT, "highest ionic strength", "mol/l"),
+    "block_model_difference": Entry(
+        LEFT, "largest difference of the grid from the block models read", "%", 100.0),
     "mass_balance_max": Entry(BALANCES, "mass, worst component"),
     "charge_balance_max": Entry(BALANCES, "net charge, worst voxel"),
     "faraday_error": Entry(BALANCES, "Faraday's law, acid and base made against charge passed"),

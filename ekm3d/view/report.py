@@ -57,7 +57,8 @@ def report(run: Run, sources: Sources) -> str:
             ("repeat", "How to repeat it", True)) if there],
         warnings=quality.warnings(run), brief=brief(headline),
         cards=cards(headline),
-        known=bool(run.facts), ways=way_rows(run), targets=target_rows(run, sources.targets),
+        read=read_rows(run), known=bool(run.facts), ways=way_rows(run),
+        targets=target_rows(run, sources.targets),
         charts=[chart(panel) for panel in series], profiles=along,
         roles=tuple(ROLE_WORDS.items()) if run.electrodes else (),
         ledger_head=["", *(name for name, _ in LEDGER), "error"], ledger=ree_rows(headline.ree),
@@ -74,6 +75,16 @@ def _number(key: str, value: Any) -> str:
         return UNKNOWN
     digits = ".12g" if key.startswith("real_") else ".6g"
     return f"{value:{digits}}" if isinstance(value, float) else str(value)
+
+
+def read_rows(run: Run) -> list[tuple[str, ...]]:
+    """Return (file, quantity, as read, on the grid, difference) of the mine's own files."""
+    def differs(percents):
+        return UNKNOWN if percents is None else f"{percents:+.2f}{SPACE}%"
+
+    return [(r["source"], r["name"] + (f" ({r['note']})" if r["note"] else ""),
+             show(r["read"], r["unit"]), show(r["held"], r["unit"]),
+             differs(r["difference_percent"])) for r in run.facts.get("readings", ())]
 
 
 def few(run: Run) -> list[int]:

@@ -30,6 +30,7 @@ from ekm3d.case.schema import (
     SamplesSource,
     TableSource,
 )
+from ekm3d.case.schema_ore_files import BlockModelSource, DrillHolesSource, VariogramEntry
 from ekm3d.case.toml_tables import Table, parse
 from ekm3d.cli.main import main
 from ekm3d.thermodata import records
@@ -180,13 +181,19 @@ def test_page_defaults_examples_and_choices_match_the_schema(part, path):
 def test_page_lists_the_keys_of_sources():
     """Of a layer or a source, less the key that chooses it."""
     models = {"layers": Layer, ".csv": TableSource, ".npy": ArraySource, ".h5": DatasetSource,
-              "formula": FormulaSource, "samples": SamplesSource}
+              "formula": FormulaSource, "samples": SamplesSource,
+              "block_model": BlockModelSource, "drill_holes": DrillHolesSource}
     found = other_rows("### Values that differ")
     assert len(found) == len(models)
     for (source, keys, _), (name, model) in zip(found, models.items(), strict=True):
         assert name in source
         chooses = WORD.findall(source)[0]
         assert set(WORD.findall(keys)) == set(model.model_fields) - {chooses}
+
+
+def test_page_lists_the_keys_of_variograms():
+    found = {key for cells in other_rows("### Variograms") for key in WORD.findall(cells[0])}
+    assert found == set(VariogramEntry.model_fields)
 
 
 def test_page_lists_the_keys_of_database_records():
@@ -253,6 +260,12 @@ def folder(tmp_path):
         file["rock/K"] = 1e-6 * (1 + y)
     (tmp_path / "samples.csv").write_text(
         "name,x_m,y_m,z_m,La_mg_per_kg\na,0.3,0.1,0.2,500\nb,0.9,0.3,0.4,700\n")
+    centres = "\n".join(f"{a:.9g},{b:.9g},{c:.9g},1.5,500" for a, b, c in zip(
+        x.flat, y.flat, z.flat, strict=True))
+    (tmp_path / "resource.csv").write_text("XC,YC,ZC,SG,LA_PPM\n" + centres)
+    (tmp_path / "collar.csv").write_text("hole,x,y,z\na,0.3,0.1,0.6\nb,0.9,0.3,0.6\n")
+    (tmp_path / "assay.csv").write_text(
+        "hole,from,to,AL\na,0,0.2,300\na,0.2,0.4,350\nb,0,0.3,280\n")
     return tmp_path
 
 

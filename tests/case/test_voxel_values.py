@@ -104,7 +104,8 @@ def test_formula_coordinates_include_the_origin():
      "be a finite number"),
     ("{formula='cosine(x)', unit='S/m'}", "'cosine' in the formula is not a function"),
     ("{formula='x'}", "the unit of the formula is not known"),
-    ("{formula='x', table='n.npy', unit='S/m'}", "one of layers, table, samples, formula"),
+    ("{formula='x', table='n.npy', unit='S/m'}",
+     "one of layers, table, samples, drill_holes, formula, block_model"),
     ("{formula=3, unit='S/m'}", "should be text in quotes, not 3"),
     ("{table=3, unit='S/m'}", "should be text in quotes, not 3"),
 ])

@@ -1,0 +1,1 @@
+"""Results in the formats of mines: what every block of their model held and has lost."""

@@ -1,0 +1,149 @@
+"""Variograms, kriging and simulation: by hand, against GSTools' own kriging, and by statistics."""
+
+import numpy as np
+import pytest
+
+from ekm3d.case.interpolation import between
+from ekm3d.case.schema_ore_files import Interpolation, VariogramEntry
+from ekm3d.case.variogram import Kriging, Variogram, axes_of, simulated, variogram
+
+gs = pytest.importorskip("gstools", reason="pip install 'ekm3d[geo]'")
+EYE = np.eye(3)
+
+
+def entry(**keys):
+    return VariogramEntry.model_validate(keys)
+
+
+def test_kriging_of_two_samples_by_hand():
+    """Samples 0 and 1 at 0 and 2 m, spherical of range 4 m; a place at 0.5 m.
+
+    C(h) = 1 - 1.5 h/4 + 0.5 (h/4)^3: C(2) = 0.3125, C(0.5) = 0.8134765625, C(1.5) = 0.4638671875.
+    Ordinary kriging: w2 = (1 - (C(0.5) - C(1.5)) / (1 - C(2))) / 2 = 0.24573863636...
+    """
+    model = variogram(entry(model="spherical", range="4 m"), np.zeros((2, 3)), np.zeros(2))
+    points = np.array([[0.0, 0, 0], [2.0, 0, 0]])
+    kriging = Kriging(model, points, np.array([0.0, 1.0]))
+    found, spread = kriging.at_places(np.array([[0.5, 0, 0]]), True)
+    weight = 0.5 * (1 - (0.8134765625 - 0.4638671875) / (1 - 0.3125))
+    assert found == pytest.approx([weight], abs=1e-11)
+    c, k = np.array([0.8134765625, 0.4638671875]), np.array([[1, 0.3125], [0.3125, 1]])
+    assert spread == pytest.approx([1 - c @ np.linalg.solve(k, c)], abs=1e-11)
+    assert kriging.at_places(points)[0] == pytest.approx([0, 1], abs=1e-11)
+
+
+@pytest.mark.parametrize("name, at_range", [("spherical", 1.0), ("exponential", 1 - np.exp(-3)),
+                                            ("gaussian", 1 - np.exp(-3))])
+def test_ranges_are_practical_ones(name, at_range):
+    """The variogram at its range, as GSLIB has it; along every axis."""
+    model = Variogram(name, (30.0, 20.0, 5.0), axes_of(30.0, 0.0), 0.0, 1.0)
+    for n in range(3):
+        reduced = model.reduced(model.axes[n:n + 1] * model.ranges[n])
+        gamma = model.gstools().variogram(np.linalg.norm(reduced, axis=1))
+        assert gamma == pytest.approx([at_range], abs=1e-12)
+
+
+def test_axes_follow_the_azimuth():
+    """90: along x, y, z. 0: along y. 45 dipping 30: down to the north-east."""
+    np.testing.assert_array_equal(axes_of(90.0, 0.0), EYE)
+    np.testing.assert_allclose(axes_of(0.0, 0.0)[0], [0, 1, 0], atol=1e-15)
+    assert axes_of(45.0, 30.0)[0] == pytest.approx([0.75**0.5 * 0.5**0.5] * 2 + [-0.5])
+    np.testing.assert_allclose(axes_of(50.0, 20.0) @ axes_of(50.0, 20.0).T, EYE, atol=1e-15)
+
+
+def test_kriging_with_anisotropy_is_that_of_gstools(rng):
+    """80 samples, azimuth 30, ranges 30, 20, 6 m, a nugget of 0.1: 1e-10 of gs.krige.
+
+    GSTools inverts the same matrix in another way, so that rounding differs.
+    """
+    points, values = rng.uniform(0, [60, 40, 10], (80, 3)), rng.normal(0, 1, 80)
+    model = variogram(entry(model="exponential", range=["30 m", "20 m", "6 m"], azimuth=30.0,
+                            nugget=0.1), points, values)
+    own = gs.Exponential(dim=3, var=0.9, nugget=0.1, len_scale=30, rescale=3.0,
+                         anis=[20 / 30, 6 / 30], angles=[np.radians(60), 0, 0])
+    ordinary = gs.krige.Ordinary(own, points.T, values)
+    places = rng.uniform(0, [60, 40, 10], (300, 3))
+    found, spread = Kriging(model, points, values).at_places(places, True)
+    np.testing.assert_allclose(found, ordinary(places.T)[0], atol=1e-10)
+    simple = gs.krige.Simple(own, points.T, values, mean=ordinary.get_mean())
+    np.testing.assert_allclose(spread, simple(places.T)[1] - 0.1, atol=1e-10)
+
+
+def test_fitted_variogram_finds_the_ranges_of_a_field():
+    """100 holes 15 m apart with 12 samples each, of a field with ranges of 30, 30, 6 m.
+
+    The exponential's practical range within a third, from one realisation of 5 ranges' extent;
+    with the ratios given, and with a fit of each axis. A wrong unit or axis would be a factor.
+    """
+    holes = np.meshgrid(np.arange(0, 150, 15.0), np.arange(0, 150, 15.0), np.arange(0, 12, 1.0))
+    points = np.stack([g.reshape(-1) for g in holes], 1)
+    points += np.random.default_rng(5).uniform(-0.2, 0.2, points.shape)
+    own = gs.Exponential(dim=3, var=1, len_scale=[30, 30, 6], rescale=3.0)
+    values = gs.SRF(own, seed=12)(points.T)
+    values = (values - values.mean()) / values.std()
+    for ratios in ([1.0, 1.0, 0.2], "fitted"):
+        found = variogram(entry(model="exponential", ratios=ratios), points, values)
+        assert found.fitted and found.ranges == pytest.approx((30, 30, 6), rel=1 / 3)
+        assert found.nugget < 0.2 and found.sill == pytest.approx(1)
+    with pytest.raises(ValueError, match="all samples lie in one plane"):
+        variogram(entry(ratios="fitted"), points * [1, 1, 0], values)
+
+
+def test_too_few_samples_have_no_fitted_variogram(rng):
+    with pytest.raises(ValueError, match="9 samples are too few to fit a variogram"):
+        variogram(entry(), rng.uniform(0, 1, (9, 3)), rng.normal(size=9))
+
+
+def test_simulation_has_the_mean_and_the_variogram_of_its_model():
+    """40 realisations far from one sample: mean 0, variance 1, variogram at half the range.
+
+    Places are 3 ranges apart, so that 400 x 40 values count as independent: the mean scatters by
+    1/126 (bound 4 of it), the variance by sqrt(2)/126; the randomisation adds some 1/sqrt(1000 x
+    40) of bias, below both.
+    """
+    model = Variogram("exponential", (10.0, 10.0, 10.0), EYE, 0.0, 1.0)
+    far = np.stack(np.meshgrid(*[np.arange(1000.0, 1240.0, 30.0)] * 3), -1).reshape(-1, 3)[:400]
+    pairs = np.concatenate([far, far + [5.0, 0, 0]])
+    point = np.zeros((1, 3))
+    found = np.array([simulated(model, point, np.zeros(1), pairs, (n, 7)) for n in range(40)])
+    assert abs(found.mean()) < 4 / 126 and abs(found.var() - 1) < 4 * 2**0.5 / 126
+    gamma = 0.5 * ((found[:, :400] - found[:, 400:])**2).mean()
+    assert gamma == pytest.approx(1 - np.exp(-1.5), abs=0.05)
+
+
+def test_simulation_honours_samples_and_its_seed(rng):
+    """Exact at the samples without nugget, the same at a place whatever else is asked for."""
+    points, values = rng.uniform(0, 30, (25, 3)), rng.normal(0, 1, 25)
+    model = Variogram("spherical", (20.0, 20.0, 5.0), axes_of(30.0, 0.0), 0.0, 1.0)
+    assert simulated(model, points, values, points, (3, 1)) == pytest.approx(values, abs=1e-8)
+    places = rng.uniform(0, 30, (500, 3))
+    one = simulated(model, points, values, places, (3, 1))
+    np.testing.assert_array_equal(simulated(model, points, values, places[::-3], (3, 1)),
+                                  one[::-3])
+    assert abs(simulated(model, points, values, places, (4, 1)) - one).max() > 0.5
+
+
+def test_parts_are_simulated_together_and_stay_positive(rng):
+    """LREE and HREE that are correlated by 0.9 in the samples are so between them."""
+    points = rng.uniform(0, 40, (60, 3))
+    both = rng.normal(0, 1, (60, 1)) + 0.3 * rng.normal(0, 1, (60, 2))
+    values = 5e-4 * np.exp(both)
+    spec = Interpolation.model_validate({"parts": ["L", "H"], "variogram": {"range": "10 m"}})
+    places = rng.uniform(0, 40, (800, 3))
+    found = between(points, values, spec, places, ["L", "H"], 5).values
+    assert (found > 0).all()
+    assert np.corrcoef(np.log(found).T)[0, 1] > 0.8
+    again = between(points, values, spec, places[:10], ["L", "H"], 5).values
+    np.testing.assert_array_equal(again, found[:10])
+
+
+def test_what_cannot_be_interpolated_is_told(rng):
+    points, values = rng.uniform(0, 1, (12, 3)), rng.uniform(1, 2, (12, 1))
+    spec = Interpolation.model_validate({"variogram": {"range": "1 m"}})
+    with pytest.raises(ValueError, match='add transform = "log"'):
+        between(points, values, spec, points, ["a"], 1)
+    with pytest.raises(ValueError, match="two samples lie at"):
+        between(points[[0, 0]], values[:2], spec, points, ["a"], 0)
+    with pytest.raises(ValueError, match="5000 samples are more than the 4000"):
+        Kriging(Variogram("spherical", (1.0,) * 3, EYE, 0.0, 1.0), np.zeros((5000, 3)),
+                np.zeros(5000))
