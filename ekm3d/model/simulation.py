@@ -36,6 +36,7 @@ from ekm3d.physics.catholyte import Catholytes
 from ekm3d.physics.charge_damping import feedback_time, longest_step
 from ekm3d.physics.electrolyte import Electrolyte
 from ekm3d.physics.flow import Flow
+from ekm3d.physics.immobile_transport import ImmobileTransport
 from ekm3d.physics.initial_guess import RepresentativeVoxels
 from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.ore_voxels import OreVoxels
@@ -46,7 +47,7 @@ from ekm3d.physics.rock import Rock
 from ekm3d.physics.step_limit import cause_of_step
 from ekm3d.physics.transport import Transport
 from ekm3d.solvers.elliptic import EllipticSolver
-from ekm3d.state import State, counts
+from ekm3d.state import State, counts, has_immobile_field
 
 SAFE = 0.95     # share of the longest step that water which comes and goes is solved for
 GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
@@ -134,12 +135,15 @@ class Simulation:
             inverse_temperature=self.chem.inverse_temperature)
         self.scratch = Scratch(self.grid, self.backend)
         elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
-        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
+        in_still = self.case.rates.immobile_field
+        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic, in_still)
         of_water = (*bound, self.rock, self.contacts, self.wells, plan.tolerance)
         self.flow = Flow(*of_water, elliptic) if self.ore.retention is None else Richards(
             *of_water, unsaturated_rock(self.ore.retention, self._padded), elliptic)
+        still = (ImmobileTransport(self.grid, self.backend, self.chem, self.physics.potential)
+                 if in_still else None)
         self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
-                                   self.scratch)
+                                   self.scratch, still)
         self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
                                        self.scratch, options.inverse_temperature)
         self.storing = self.physics.flow and self.flow.storing
@@ -200,6 +204,8 @@ class Simulation:
             self.drive = replace(self.drive, voltage=0.0, current=None)
         self.electrolyte.update(s, self._wanted if self.case.schedule.order == 1 else 0.0)
         self.domain.fill(s.c, s.transport_factor, s.pore_turnover, s.phi)
+        if has_immobile_field(s):
+            self.domain.fill(s.immobile_c, s.immobile_factor, s.immobile_turnover)
         if physics.potential:
             self.potential.solve(s, self.drive, self._feedback)
         else:
@@ -280,6 +286,7 @@ class Simulation:
         self._wet(s)                                                     # water content at t + dt
         self._advance_ledgers(s, dt)                                     # tanks         to t + dt
         self.reactions.advance(s, 0.0 if again else dt)                  # ore           at t + dt
+        self.nonequilibrium.equilibrate(s)                               # immobile      at t + dt
 
     def _length(self, limit: float) -> float:
         """Length of the next step [s], before switches and marks cut it."""

@@ -93,9 +93,9 @@ class Potential:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  contacts: BoundaryFaces, options: NumericalOptions,
-                 elliptic: EllipticSolver | None = None):
+                 elliptic: EllipticSolver | None = None, immobile: bool = False):
         """chem: with z and diffusion [m2/s] of the species; elliptic: solver, one of its own if
-        None."""
+        None; immobile: True where immobile water carries current, too."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
         metal = [np.flatnonzero(np.pad(domain.local_view(mask), GHOST))
@@ -111,6 +111,8 @@ class Potential:
                                            self.diffusion, options.overpotential,
                                            options.inverse_temperature)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
+        self.still = [backend.zeros((3, *grid.padded)) for _ in range(2 * immobile)]
+        self.charge = backend.zeros(grid.padded) if immobile else None      # of both waters
         self.use_smaller_side, self.flagged = (
             backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
         self.previous_phi = backend.zeros(grid.padded)
@@ -183,13 +185,8 @@ class Potential:
         self.iterations, trend = 0, s.phi_trend
         for attempt in range(MAX_SOLVES):
             if given is None:
-                self.face_conductance(g, s.c, s.transport_factor, self.previous_phi,
-                                      s.pore_turnover, self.use_smaller_side, self.z,
-                                      self.diffusion, self.options.blend, self.conductance,
-                                      self.current)
-                if self.reduced_phi is not None:
-                    self.conductance *= self.inverse_temperature
-            self.source_minus_divergence(g, s.charge, self._given_source(), self.current,
+                self._conduct(s)
+            self.source_minus_divergence(g, self._charge(s), self._given_source(), self.current,
                                          FARADAY * g.voxel_volume / dt, self.source)
             boundary.connect(given is None)
             self.iterations += boundary.solve(self.elliptic, self.conductance, self.source, s.phi,
@@ -217,6 +214,27 @@ class Potential:
                 f"t = {s.time:g} s ({self.domain.count(self.flagged)} faces); a smaller "
                 "schedule.max_step may help")
         boundary.finish()
+
+    def _conduct(self, s):
+        """Set conductance and diffusion current of every face: of both waters side by side."""
+        def conduct(c, factor, turnover, conductance, current):
+            self.face_conductance(self.grid, c, factor, self.previous_phi, turnover,
+                                  self.use_smaller_side, self.z, self.diffusion,
+                                  self.options.blend, conductance, current)
+
+        conduct(s.c, s.transport_factor, s.pore_turnover, self.conductance, self.current)
+        if self.still:
+            conduct(s.immobile_c, s.immobile_factor, s.immobile_turnover, *self.still)
+            self.conductance += self.still[0]
+            self.current += self.still[1]
+        if self.reduced_phi is not None:
+            self.conductance *= self.inverse_temperature
+
+    def _charge(self, s):
+        """Net charge of every voxel, padded [mol/m3 of rock], of both waters."""
+        if self.charge is None:
+            return s.charge
+        return np.add(s.charge, s.immobile_charge, out=self.charge)
 
     def _given_source(self):
         """Padded current source of the case [A]; zeros, in an array that is free, without one."""

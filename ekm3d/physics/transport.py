@@ -34,6 +34,7 @@ from ekm3d.physics.face_interpolation import (
     upstream_differences,
 )
 from ekm3d.physics.flow import Flow
+from ekm3d.physics.immobile_transport import ImmobileTransport
 from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.rock import Rock
@@ -141,8 +142,9 @@ class Transport:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  rock: Rock, contacts: BoundaryFaces, wells: Wells, options: NumericalOptions,
-                 scratch: Scratch | None = None):
-        """contacts: with the steady fluxes through sides; ghosts of rock must be up to date."""
+                 scratch: Scratch | None = None, still: ImmobileTransport | None = None):
+        """contacts: with the steady fluxes through sides; still: of species in immobile water;
+        ghosts of rock must be up to date."""
         self.grid, self.domain, self.chem, self.rock = grid, domain, chem, rock
         self.backend, self.flux = backend, None
         self.contacts, self.wells, self.options = contacts, wells, options
@@ -164,6 +166,8 @@ class Transport:
         self.watched: list[Subregion] = []
         self.entered = np.zeros(0)
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
+        self.still, self.still_rate = still, 0.0    # the latter: of its quickest voxel, 1/s
+        self.still_contact = np.zeros(contacts.faces.strip.size)
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
@@ -201,6 +205,8 @@ class Transport:
     def rates(self) -> list[Array]:
         """All arrays of the rates of a step."""
         kept: list[Array] = [] if self.flux is None else [self.flux]
+        if self.still is not None:
+            kept.append(self.still.gained)
         return [*kept, self.ore, self.tank, self.side, self.side_in, self.acid, self.acid_into_ore,
                 self.wells_in, self.entered, *self.openings]
 
@@ -225,25 +231,50 @@ class Transport:
         given = (g, s.c, s.transport_factor, phi, potential.previous_phi, s.pore_turnover,
                  potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
                  chem.diffusion, self.nu, self.options.blend)
+        still = self.still
         if self.flux is None:
             self.component_gain(*given, self.ore)
         else:
             self.component_flux(*given, self.flux, self.ore)
+        if still is not None:
+            self._move_still(s, still, potential, phi)
         if self.watched:
             acid = self.ore[chem.hydrogen][g.inner]
+            if still is not None:
+                acid = acid + still.gained[chem.hydrogen][g.inner]
             self.entered[:] = self.domain.sum_within(self.watched,
                                                      [acid[w.part] for w in self.watched])
         self._electrolysis(boundary)
         f = self.contacts.faces           # G of half a voxel between ore and boundary face [m]
         self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half
+        if still is not None:
+            self.still_contact = f.area * self.domain.gather(s.immobile_factor, f.voxel) / f.half
         self._boundary_fluxes(s, boundary, flow)
         self._wells(s, flow)
+        if still is not None:
+            still.let_pass(s)
+            self.accumulate(g, still.moved, 1.0, self.ore)
+            self.accumulate(g, still.moved, -1.0, still.gained)
         return self._longest_step(s, phi, boundary, flow)
 
     def advance(self, s: State, dt: float) -> None:
         """Advance the totals of ore and tanks from t to t + dt."""
         self.accumulate(self.grid, self.ore, dt / self.grid.voxel_volume, s.totals)
+        if self.still is not None:
+            self.accumulate(self.grid, self.still.gained, dt / self.grid.voxel_volume, s.immobile)
         s.catholyte_totals[...] += dt * self.tank
+
+    def _move_still(self, s: State, still: ImmobileTransport, potential: Potential, phi: Array):
+        """Migration and diffusion in the immobile water, by the same drift as in the other."""
+        given = (self.grid, s.immobile_c, s.immobile_factor, phi, potential.previous_phi,
+                 s.immobile_turnover, potential.use_smaller_side, still.no_water,
+                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend)
+        if self.flux is None:
+            self.component_gain(*given, still.gained)
+        else:
+            flux = self.backend.zeros(self.flux.shape)
+            self.component_flux(*given, flux, still.gained)
+            self.flux += flux
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
@@ -253,7 +284,12 @@ class Transport:
         metal = np.isin(boundary.kinds, METAL)
         tank = boundary.kinds == TANK
         made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
-        self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
+        if self.still is not None:          # the acid enters each water with the current there
+            share = boundary.still_share[metal]
+            self.domain.add_at(self.still.gained[h], f.voxel[metal], made[metal] * share)
+            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal] * (1.0 - share))
+        else:
+            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
         self.acid_into_ore[metal] = made[metal]
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
@@ -263,15 +299,7 @@ class Transport:
         f, chem = self.contacts.faces, self.chem
         passing = np.flatnonzero(np.isin(boundary.kinds, PASSING))
         ore = self.domain.gather(s.c, f.voxel)
-        moved = np.zeros((len(s.c), f.strip.size))
-        if passing.size:
-            reservoir = s.reservoir_species[:, f.strip[passing]]
-            z, d = chem.z[:, None], chem.diffusion[:, None]
-            reduced = self.options.inverse_temperature * boundary.previous_drop[passing]
-            star = from_reservoir(ore[:, passing], reservoir, z, reduced,
-                                  boundary.use_smaller_side[passing])
-            drift = (F_RT * self.options.inverse_temperature * boundary.drop[passing]) * z * star
-            moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - reservoir + drift)
+        moved = self._through_faces(s, boundary, passing, ore, self.contact)
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
                          if s.reservoir_species.size else 0.0)
         out = chem.nu.T @ (moved + flow.out * water)
@@ -279,6 +307,12 @@ class Transport:
             of_side = self.contacts.of_side(n)
             out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
         self.domain.add_at(self.ore, f.voxel, -out)
+        if self.still is not None:
+            in_still = self.domain.gather(s.immobile_c, f.voxel)
+            leaves = chem.nu.T @ self._through_faces(s, boundary, passing, in_still,
+                                                     self.still_contact)
+            self.domain.add_at(self.still.gained, f.voxel, -leaves)
+            out = out + leaves
         if chem.hydrogen is not None:
             self.acid_into_ore -= out[chem.hydrogen]
         for k in range(len(out)):
@@ -288,6 +322,23 @@ class Transport:
             if self.side.size:
                 entering = self.contacts.per_place(np.maximum(-out[k], 0.0))
                 self.side_in[:, k] += entering[self.strips:]
+
+    def _through_faces(self, s, boundary, passing, ore, contact):
+        """Migration and diffusion of species out of one water of the ore [mol/s]; (species, faces).
+
+        passing: numbers of the faces that they pass; ore: their concentrations in the voxel of
+        every face; contact: G of half a voxel of that water [m].
+        """
+        moved = np.zeros((len(ore), contact.size))
+        if passing.size:
+            reservoir = s.reservoir_species[:, self.contacts.faces.strip[passing]]
+            z, d = self.chem.z[:, None], self.chem.diffusion[:, None]
+            reduced = self.options.inverse_temperature * boundary.previous_drop[passing]
+            star = from_reservoir(ore[:, passing], reservoir, z, reduced,
+                                  boundary.use_smaller_side[passing])
+            drift = (F_RT * self.options.inverse_temperature * boundary.drop[passing]) * z * star
+            moved[:, passing] = contact[passing] * d * (ore[:, passing] - reservoir + drift)
+        return moved
 
     def _wells(self, s: State, flow: Flow):
         """Injected water brings its composition, drained water takes that of its voxel."""
@@ -311,6 +362,7 @@ class Transport:
         """
         g, f = self.grid, self.contacts.faces
         diffusive, advective, cation_drift, anion_drift = self.outflow
+        self._still_outflow(s, phi, boundary)
         self.outflow_coefficients(g, s.transport_factor, phi, flow.water,
                                   self.rock.dispersivity, *self.outflow)
         passing = np.isin(boundary.kinds, PASSING)
@@ -320,9 +372,12 @@ class Transport:
                              (cation_drift, contact * np.maximum(drop, 0.0)),
                              (anion_drift, contact * np.maximum(-drop, 0.0))):
             self.domain.add_at(part, f.voxel, values)
+        contact = contact + np.where(passing, self.still_contact, 0.0)      # of a tank: to both
         for place, inflow in flow.wells:
             inside = place.face < 0
             self.domain.add_at(advective, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+        if self.still is not None:
+            self.still.add_passing(cation_drift, anion_drift, -1.0)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
         self.stirring = stirring(self.domain.max(self.rate), *self.spreading)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
@@ -331,5 +386,24 @@ class Transport:
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]
         self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
-        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate))
+        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate),
+                       self.still_rate)
         return self.options.cfl / quickest if quickest > 0 else np.inf
+
+    def _still_outflow(self, s, phi, boundary):
+        """Set the rate at which the fastest species could empty the immobile water of a voxel."""
+        still, f = self.still, self.contacts.faces
+        if still is None:
+            return
+        diffusive, _, cation_drift, anion_drift = self.outflow
+        self.outflow_coefficients(self.grid, s.immobile_factor, phi, still.no_water,
+                                  still.no_dispersivity, *self.outflow)
+        contact = np.where(np.isin(boundary.kinds, PASSING), self.still_contact, 0.0)
+        drop = F_RT * self.options.inverse_temperature * boundary.drop
+        for part, values in ((diffusive, contact), (cation_drift, contact * np.maximum(drop, 0.0)),
+                             (anion_drift, contact * np.maximum(-drop, 0.0))):
+            self.domain.add_at(part, f.voxel, values)
+        still.add_passing(cation_drift, anion_drift, 1.0)
+        np.multiply(s.immobile_content, self.grid.voxel_volume, out=still.pore_volume)
+        self.outflow_rate(self.grid, *self.outflow, still.pore_volume, self.fastest, self.rate)
+        self.still_rate = self.domain.max(self.rate)

@@ -13,7 +13,7 @@ from ekm3d.backends import kernel_signature
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, ends, faces
-from ekm3d.physics import divergence, flow, potential, retention, transport
+from ekm3d.physics import divergence, flow, immobile_transport, potential, retention, transport
 from ekm3d.resources import kernel_text
 
 COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NX": 4, "NX1": 5}
@@ -87,9 +87,16 @@ class World:
             rng.random((3, *shape)) >= closed)
         self.sigma = 10.0 ** rng.uniform(-6, 1, shape) * (rng.random(shape) >= closed)
         self.gained, self.total = rng.normal(size=(2, nk, *shape))
+        self._immobile(rng, shape)
         self._unsaturated(rng, shape)
         self.factor, self.share, self.dt, self.highest = 0.7, -1.3, 37.0, 3.0
         self.poison()
+
+    def _immobile(self, rng, shape):
+        """Immobile water, and what it gains."""
+        self.still_c = self.c[::-1] * (rng.random(self.c.shape) < 0.8)
+        self.still_gained = rng.normal(size=(COUNTS["NK"], *shape)) * 1e-9
+        self.component_charge = rng.integers(-2, 4, COUNTS["NK"]).astype(float)
 
     def _unsaturated(self, rng, shape):
         """Rocks of every model in boxes, and their water from full to very dry."""
@@ -242,6 +249,18 @@ def stored_scale(w):
     return [(w.capacity + w.steepest + w.specific_storage) * w.grid.voxel_volume / w.dt, terms * 9]
 
 
+def passing_scale(w):
+    """Of the drive, and of the components that pass; both signs of the charge could be meant."""
+    terms = np.tensordot(abs(w.component_charge), abs(w.still_gained), 1)
+    either = [np.tensordot(w.z**2 * w.diffusion, np.where(sign * w.z[:, None, None, None] > 0,
+                                                          w.still_c, w.c), 1) for sign in (1, -1)]
+    least = np.minimum(*either)
+    drive = np.divide(terms, least, out=np.zeros_like(terms), where=least > 0)
+    leaving = np.maximum(w.c, w.still_c)
+    return [drive, drive * np.tensordot(abs(w.nu).T, abs(w.z * w.diffusion)[
+        :, None, None, None] * leaving, 1)]
+
+
 FACES, VOXELS = "faces", "voxels"      # where an output has entries
 # Scales of the operators whose terms have both signs; the others' is `of_the_reference`.
 SCALES = {
@@ -251,6 +270,7 @@ SCALES = {
     transport.component_gain: lambda w: flux_scale(w)[1:],
     transport.outflow_coefficients: leaving_scale,
     transport.outflow_rate: emptying_scale,
+    immobile_transport.passing_ions: passing_scale,
     divergence.source_minus_divergence: source_scale,
     divergence.accumulate: lambda w: [abs(w.total) + abs(w.share * w.gained)],
     flow.osmosis: lambda w: water_scale(w)[1:],
