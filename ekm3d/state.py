@@ -218,7 +218,7 @@ def has_water(s: State) -> bool:
 
 def has_immobile_field(s: State) -> bool:
     """Return True where current flows and species move through the immobile water, too."""
-    return IMMOBILE_FIELD in s.processes
+    return hasattr(s, "immobile_c")
 
 
 def stores(s: State, *names: str) -> list:

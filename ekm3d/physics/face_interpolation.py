@@ -144,3 +144,15 @@ def from_reservoir(ore: np.ndarray, reservoir: np.ndarray, z: np.ndarray, drop: 
     blended = np.where(forward, ore, reservoir) + half * np.where(forward, reservoir - ore,
                                                                   ore - reservoir)
     return np.where(use_smaller_side, np.minimum(ore, reservoir), blended)
+
+
+def into_reservoir(ore: np.ndarray, reservoir: np.ndarray, z: np.ndarray, diffusion: np.ndarray,
+                   contact: np.ndarray, previous_drop: np.ndarray, drop: np.ndarray,
+                   use_smaller_side: np.ndarray) -> np.ndarray:
+    """Return migration and diffusion from ore to tanks and reservoirs; (species, faces)  [mol/s].
+
+    z, diffusion [m2/s]: (species, 1); contact: G of the faces [m]; previous_drop [V] chooses c*,
+    drop: F/(RT) times that of phi now. Other arguments as in `from_reservoir`.
+    """
+    star = from_reservoir(ore, reservoir, z, previous_drop, use_smaller_side)
+    return contact * diffusion * (ore - reservoir + drop * z * star)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.backends.base import Backend, operator
+from ekm3d.backends.base import Backend, Call, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Array, Grid
@@ -66,6 +66,13 @@ class ImmobileTransport:
         if self.neutral:
             self.passing_ions(self.grid, s.c, s.immobile_c, self.gained, self.z, self.diffusion,
                               self.nu, self.charge, self.drive, self.moved)
+
+    def set_outflow(self, s: State, phi: Array, outflow_coefficients: Call,
+                    outflow: list[Array]) -> None:
+        """Set the outflow coefficients and the pore volume of the immobile water."""
+        outflow_coefficients(self.grid, s.immobile_factor, phi, self.no_water,
+                             self.no_dispersivity, *outflow)
+        np.multiply(s.immobile_content, self.grid.voxel_volume, out=self.pore_volume)
 
     def add_passing(self, cation_drift: Array, anion_drift: Array, leaving: float) -> None:
         """Add to the outflow coefficients of a water what leaves it for the other.

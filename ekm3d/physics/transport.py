@@ -26,8 +26,8 @@ from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import (
     advected,
-    from_reservoir,
     geometric_conductance,
+    into_reservoir,
     migrating,
     open_faces,
     per_flow,
@@ -332,12 +332,11 @@ class Transport:
         moved = np.zeros((len(ore), contact.size))
         if passing.size:
             reservoir = s.reservoir_species[:, self.contacts.faces.strip[passing]]
-            z, d = self.chem.z[:, None], self.chem.diffusion[:, None]
-            reduced = self.options.inverse_temperature * boundary.previous_drop[passing]
-            star = from_reservoir(ore[:, passing], reservoir, z, reduced,
-                                  boundary.use_smaller_side[passing])
-            drift = (F_RT * self.options.inverse_temperature * boundary.drop[passing]) * z * star
-            moved[:, passing] = contact[passing] * d * (ore[:, passing] - reservoir + drift)
+            reduced = self.options.inverse_temperature
+            moved[:, passing] = into_reservoir(
+                ore[:, passing], reservoir, self.chem.z[:, None], self.chem.diffusion[:, None],
+                contact[passing], reduced * boundary.previous_drop[passing],
+                F_RT * reduced * boundary.drop[passing], boundary.use_smaller_side[passing])
         return moved
 
     def _wells(self, s: State, flow: Flow):
@@ -361,17 +360,20 @@ class Transport:
         phi: reduced, see `potential`.
         """
         g, f = self.grid, self.contacts.faces
-        diffusive, advective, cation_drift, anion_drift = self.outflow
-        self._still_outflow(s, phi, boundary)
+        _, advective, cation_drift, anion_drift = self.outflow
+        passing = np.isin(boundary.kinds, PASSING)
+        drop = F_RT * self.options.inverse_temperature * boundary.drop
+        if self.still is not None:
+            self.still.set_outflow(s, phi, self.outflow_coefficients, self.outflow)
+            self._add_contacts(np.where(passing, self.still_contact, 0.0), drop)
+            self.still.add_passing(cation_drift, anion_drift, 1.0)
+            self.outflow_rate(g, *self.outflow, self.still.pore_volume, self.fastest, self.rate)
+            self.still_rate = self.domain.max(self.rate)
         self.outflow_coefficients(g, s.transport_factor, phi, flow.water,
                                   self.rock.dispersivity, *self.outflow)
-        passing = np.isin(boundary.kinds, PASSING)
         contact = np.where(passing, self.contact, 0.0)
-        drop = F_RT * self.options.inverse_temperature * boundary.drop
-        for part, values in ((diffusive, contact), (advective, np.maximum(flow.out, 0.0)),
-                             (cation_drift, contact * np.maximum(drop, 0.0)),
-                             (anion_drift, contact * np.maximum(-drop, 0.0))):
-            self.domain.add_at(part, f.voxel, values)
+        self._add_contacts(contact, drop)
+        self.domain.add_at(advective, f.voxel, np.maximum(flow.out, 0.0))
         contact = contact + np.where(passing, self.still_contact, 0.0)      # of a tank: to both
         for place, inflow in flow.wells:
             inside = place.face < 0
@@ -390,20 +392,9 @@ class Transport:
                        self.still_rate)
         return self.options.cfl / quickest if quickest > 0 else np.inf
 
-    def _still_outflow(self, s, phi, boundary):
-        """Set the rate at which the fastest species could empty the immobile water of a voxel."""
-        still, f = self.still, self.contacts.faces
-        if still is None:
-            return
+    def _add_contacts(self, contact, drop):
+        """Add the outflow through contacts of G = contact [m] and zF/(RT) times the drop of phi."""
         diffusive, _, cation_drift, anion_drift = self.outflow
-        self.outflow_coefficients(self.grid, s.immobile_factor, phi, still.no_water,
-                                  still.no_dispersivity, *self.outflow)
-        contact = np.where(np.isin(boundary.kinds, PASSING), self.still_contact, 0.0)
-        drop = F_RT * self.options.inverse_temperature * boundary.drop
         for part, values in ((diffusive, contact), (cation_drift, contact * np.maximum(drop, 0.0)),
                              (anion_drift, contact * np.maximum(-drop, 0.0))):
-            self.domain.add_at(part, f.voxel, values)
-        still.add_passing(cation_drift, anion_drift, 1.0)
-        np.multiply(s.immobile_content, self.grid.voxel_volume, out=still.pore_volume)
-        self.outflow_rate(self.grid, *self.outflow, still.pore_volume, self.fastest, self.rate)
-        self.still_rate = self.domain.max(self.rate)
+            self.domain.add_at(part, self.contacts.faces.voxel, values)
