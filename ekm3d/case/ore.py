@@ -29,6 +29,7 @@ ROCK = {    # key in [ore] -> attribute of OreBody, kind of quantity
     "dispersivity": ("dispersivity", QuantityKind("m", "5 cm", 0.0, 1e3)),
 }
 SITES = not_negative("eq/kg", "65 meq/kg")
+BY_AXIS = ("tortuosity", "permeability", "electroosmotic_permeability")     # may differ by axis
 OPTIONAL = {    # the same of properties that are None unless they are given
     "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
     "current_source": ("current_source", QuantityKind("A/m3", "1 A/m3")),
@@ -61,6 +62,8 @@ class OreBody:
     current_source: np.ndarray | None = None    # A/m3; None: only electrodes and sides
     storage: np.ndarray | None = None           # 1/m, specific storage; None: 0
     retention: Retention | None = None          # of rock that may be unsaturated
+    along: dict[str, np.ndarray] = field(default_factory=dict)     # attribute -> (3, nz, ny, nx):
+    # value along z, y, x over that along x, which is what the attribute has; if they differ
 
     @property
     def fixed_charge(self) -> np.ndarray:
@@ -88,7 +91,8 @@ class OreReader:
             x.cec != "from inventory" or x.variable_charge != 0.0 for _, x in exchangers))
         if ore.density is None and not amounts:
             sources["density"] = NOMINAL_DENSITY
-        rock = {}
+        rock: dict[str, Any] = {}
+        along: dict[str, Any] = {}
         for key, (attribute, kind) in ROCK.items():
             if sources[key] is None and (key, flow) == ("permeability", False):
                 rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
@@ -97,6 +101,8 @@ class OreReader:
             elif sources[key] is None:
                 self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
                 rock[attribute] = MISSING
+            elif key in BY_AXIS and by_axis(sources[key]):
+                rock[attribute], along[attribute] = self._by_axis(key, sources[key], kind)
             else:
                 rock[attribute] = self.field(("ore", key), sources[key], kind)
         optional = {attribute: self.field(("ore", key), getattr(ore, key), kind)
@@ -120,11 +126,37 @@ class OreReader:
         cec = self.problems.attempt(self._cec, sites, exchangeable,
                                     [path for path, _ in exchangers])
         density = rock["density"]
-        return OreBody(**rock, **optional, retention=retention, cec=_one_or_all(cec) * density,
-                       cec_slope=_one_or_all(slope) * density,
+        if along and ore.conductivity is not None and "tortuosity" in along:
+            self.problems.add(("ore", "conductivity"), "is the same along all axes and takes the "
+                              "place of the ions' conductivity, to which a tortuosity for each "
+                              "axis leads; leave one of them out")
+        if any(ratio is MISSING for ratio in along.values()):
+            raise MissingValue
+        return OreBody(**rock, **optional, along=along, retention=retention,
+                       cec=_one_or_all(cec) * density, cec_slope=_one_or_all(slope) * density,
                        exchangeable={k: v * density for k, v in exchangeable.items()},
                        minerals={k: v * density for k, v in minerals.items()},
                        reference_pH=_one_or_all([x.reference_pH for _, x in exchangers]))
+
+    def _by_axis(self, key: str, source: Any, kind: QuantityKind) -> tuple[Any, Any]:
+        """Return (values along x, ratios along z, y, x to these) of a value for each axis."""
+        named = dict(zip("xyz", source, strict=False)) if isinstance(source, list) else source
+        if set(named) != set("xyz") or len(source) != 3:
+            self.problems.add(("ore", key), f"has {', '.join(named)} or another number of values "
+                              f"than three; write three values for x, y and z, such as "
+                              f"{key} = [{', '.join(3 * [repr(kind.example)])}], or one for all")
+            return MISSING, MISSING
+        x, y, z = (self.field(("ore", key, axis), named[axis], kind) for axis in "xyz")
+        if any(value is MISSING for value in (x, y, z)):
+            return MISSING, MISSING
+        if (x == 0).any():
+            with_none = (y != 0) | (z != 0)
+            if (with_none & (x == 0)).any():
+                self.problems.add(("ore", key, "x"), "is 0 where the values along y or z are not; "
+                                  "give a value above 0, however small")
+                return MISSING, MISSING
+        ratios = [np.divide(value, x, out=np.ones(x.shape), where=x != 0) for value in (z, y, x)]
+        return x, np.array(ratios)
 
     def _exchangers(self, choice: ChemistryChoice) -> list[tuple[KeyPath, Exchanger]]:
         """Return (path in the case, entry) of every exchanger of the database, in its order."""
@@ -241,6 +273,11 @@ class OreReader:
                 self.problems.add((*paths[n], "cec"), "is above 0, but no exchange species of the "
                                   "chosen components takes part; choose some, or set cec = 0")
                 raise MissingValue
+
+
+def by_axis(source: Any) -> bool:
+    """Return True where a source gives a value for each axis: a list, or a table of x, y and z."""
+    return isinstance(source, list) or isinstance(source, dict) and bool(set(source) & set("xyz"))
 
 
 def _one_or_all(values: Sequence[Any]) -> Any:

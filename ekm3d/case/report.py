@@ -72,6 +72,8 @@ def _ore(case):
         values = getattr(case.ore, name)
         if values is not None:
             rows.append((name, *_range(values), unit))
+        for axis, ratio in zip("zy", case.ore.along.get(name, ()), strict=False):
+            rows.append((f"  along {axis}", *_range(values * ratio), unit))
     return ["", "ore", *table(rows, "<>>><"),
             "  the CEC holds at pH "
             + ", ".join(f"{pH:g}" for pH in np.ravel(case.ore.reference_pH))]

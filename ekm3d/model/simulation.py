@@ -136,7 +136,10 @@ class Simulation:
         self.scratch = Scratch(self.grid, self.backend)
         elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
         in_still = self.case.rates.immobile_field
-        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic, in_still)
+        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic, in_still,
+                                   self.rock.along.get("tortuosity"))
+        self.potential.boundary.along = self.rock.at_faces(
+            "tortuosity", self.domain, self.contacts.faces.voxel, self.contacts.faces.axis)
         of_water = (*bound, self.rock, self.contacts, self.wells, plan.tolerance)
         self.flow = Flow(*of_water, elliptic) if self.ore.retention is None else Richards(
             *of_water, unsaturated_rock(self.ore.retention, self._padded), elliptic)
@@ -162,6 +165,7 @@ class Simulation:
         ore = self.ore
         return Rock(**{name: self._padded(getattr(ore, name)) for name in ROCK},
                     storage=self._padded(ore.storage),
+                    along={name: self._padded(ratio) for name, ratio in ore.along.items()},
                     reference_pH=ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
                         ore.reference_pH, (-1, 1)))
 

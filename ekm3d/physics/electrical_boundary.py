@@ -80,6 +80,7 @@ class ElectricalBoundary:
         self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
         self.metal_phi = np.zeros(self.metal_faces.size)
         self.still_share = np.zeros(n)
+        self.along: np.ndarray | float = 1.0    # of the transport factor across faces
         self.still: tuple[np.ndarray, np.ndarray] | None = None
         self.groups: list = []
         self.controlled_level: dict[int, float] = {}
@@ -147,10 +148,10 @@ class ElectricalBoundary:
         if s is not None:
             f, gather = self.contacts.faces, self.domain.gather
             carries = s.transport_factor if conductivity is None else conductivity
-            self.geometric = f.area * gather(carries, f.voxel) / f.half
+            self.geometric = f.area * gather(carries, f.voxel) / f.half * self.along
             self.ore, self.reservoir = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
             if has_immobile_field(s):
-                self.still = (f.area * gather(s.immobile_factor, f.voxel) / f.half,
+                self.still = (f.area * gather(s.immobile_factor, f.voxel) / f.half * self.along,
                               gather(s.immobile_c, f.voxel))
 
     def connect(self, by_species: bool) -> None:

@@ -34,6 +34,19 @@ def geometric_conductance(transport_factor: Array, grid: Grid, axis: int) -> Arr
         a * b, both, out=np.zeros_like(both), where=both > 0)
 
 
+def by_axis(transport_factor: Array, ratio: Array | None) -> Array:
+    """Return padded transport factors as `of_axis` reads them; ratio: see `Rock.along`."""
+    return transport_factor[None] if ratio is None else ratio * transport_factor
+
+
+def of_axis(transport_factor: Array, axis: int) -> Array:
+    """Return the padded factors of an axis, of one for all axes (1, padded) or one for each (3).
+
+    Axis 0, 1, 2 = z, y, x.
+    """
+    return transport_factor[axis if len(transport_factor) > 1 else 0]
+
+
 def open_faces(transport_factor: Array, axis: int) -> Array:
     """Return the mask of conducting faces of `axis`, with one more face at either end."""
     moves = _columns(transport_factor, axis) > 0

@@ -67,10 +67,13 @@ class ImmobileTransport:
             self.passing_ions(self.grid, s.c, s.immobile_c, self.gained, self.z, self.diffusion,
                               self.nu, self.charge, self.drive, self.moved)
 
-    def set_outflow(self, s: State, phi: Array, outflow_coefficients: Call,
+    def set_outflow(self, factor: Array, s: State, phi: Array, outflow_coefficients: Call,
                     outflow: list[Array]) -> None:
-        """Set the outflow coefficients and the pore volume of the immobile water."""
-        outflow_coefficients(self.grid, s.immobile_factor, phi, self.no_water,
+        """Set the outflow coefficients and the pore volume of the immobile water.
+
+        factor: (1 or 3, padded) transport factors of it.
+        """
+        outflow_coefficients(self.grid, factor, phi, self.no_water,
                              self.no_dispersivity, *outflow)
         np.multiply(s.immobile_content, self.grid.voxel_volume, out=self.pore_volume)
 

@@ -24,8 +24,10 @@ from ekm3d.parallel.domain import Domain
 from ekm3d.physics.divergence import source_minus_divergence
 from ekm3d.physics.electrical_boundary import BoundaryState, ElectricalBoundary
 from ekm3d.physics.face_interpolation import (
+    by_axis,
     geometric_conductance,
     migrating,
+    of_axis,
     open_faces,
     per_flow,
     upstream_differences,
@@ -45,15 +47,16 @@ def face_conductance(g, c, transport_factor, previous_phi, pore_turnover, use_sm
                      diffusion, blend, conductance, current):
     """Compute conductance S [S] and diffusion current I_d [A] of every face.
 
-    c: (species, padded) mol/m3 of water; transport_factor: padded theta tau f(I); previous_phi:
-    padded potential of the last iterate [V]; pore_turnover: padded dt / (theta V) [s/m3];
-    use_smaller_side: (3, padded) uint8; z, diffusion [m2/s]: (species,); blend: 1, or 0 for pure
-    upwind. Outputs conductance, current: (3, padded), axis 0, 1, 2 = z, y, x, stored with the
+    c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded) theta tau f(I);
+    previous_phi: padded potential of the last iterate [V]; pore_turnover: padded dt / (theta V)
+    [s/m3]; use_smaller_side: (3, padded) uint8; z, diffusion [m2/s]: (species,); blend: 1, or 0 for
+    pure upwind. Outputs conductance, current: (3, padded), axis 0, 1, 2 = z, y, x, stored with the
     voxel below the face.
     """
     for axis in range(3):
-        geometric = geometric_conductance(transport_factor, g, axis)
-        differences = upstream_differences(c, open_faces(transport_factor, axis), axis)
+        factor = of_axis(transport_factor, axis)
+        geometric = geometric_conductance(factor, g, axis)
+        differences = upstream_differences(c, open_faces(factor, axis), axis)
         drop = below(previous_phi, axis) - above(previous_phi, axis)
         speed = diffusion[:, None, None, None] * (geometric * per_flow(pore_turnover, axis))
         face = migrating(c, z, speed, drop, faces(use_smaller_side[axis], axis) > 0, blend,
@@ -93,9 +96,11 @@ class Potential:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  contacts: BoundaryFaces, options: NumericalOptions,
-                 elliptic: EllipticSolver | None = None, immobile: bool = False):
+                 elliptic: EllipticSolver | None = None, immobile: bool = False,
+                 along: Array | None = None):
         """chem: with z and diffusion [m2/s] of the species; elliptic: solver, one of its own if
-        None; immobile: True where immobile water carries current, too."""
+        None; immobile: True where immobile water carries current, too; along: (3, padded), of
+        the tortuosity, see `Rock.along`."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
         metal = [np.flatnonzero(np.pad(domain.local_view(mask), GHOST))
@@ -112,6 +117,7 @@ class Potential:
                                            options.inverse_temperature)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.still = [backend.zeros((3, *grid.padded)) for _ in range(2 * immobile)]
+        self.along = along
         self.charge = backend.zeros(grid.padded) if immobile else None      # of both waters
         self.use_smaller_side, self.flagged = (
             backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
@@ -125,7 +131,8 @@ class Potential:
         self.source_minus_divergence = backend.bind(source_minus_divergence, NK=1)
         self.flag_drift_changes = backend.bind(flag_drift_changes, NS=len(self.z))
         if options.conductivity is None:
-            self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
+            self.face_conductance = backend.bind(face_conductance, NS=len(self.z),
+                                                 NT=1 if along is None else 3)
         else:
             conductivity = options.conductivity.copy()              # its ghosts are filled here
             domain.fill(conductivity)
@@ -218,8 +225,8 @@ class Potential:
     def _conduct(self, s):
         """Set conductance and diffusion current of every face: of both waters side by side."""
         def conduct(c, factor, turnover, conductance, current):
-            self.face_conductance(self.grid, c, factor, self.previous_phi, turnover,
-                                  self.use_smaller_side, self.z, self.diffusion,
+            self.face_conductance(self.grid, c, by_axis(factor, self.along), self.previous_phi,
+                                  turnover, self.use_smaller_side, self.z, self.diffusion,
                                   self.options.blend, conductance, current)
 
         conduct(s.c, s.transport_factor, s.pore_turnover, self.conductance, self.current)

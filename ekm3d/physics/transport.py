@@ -21,14 +21,16 @@ from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
 from ekm3d.parallel.domain import Domain, Subregion
-from ekm3d.physics.charge_damping import Stirring, stirring
+from ekm3d.physics.charge_damping import Stirring, spreading, stirring
 from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import (
     advected,
+    by_axis,
     geometric_conductance,
     into_reservoir,
     migrating,
+    of_axis,
     open_faces,
     per_flow,
     upstream_differences,
@@ -46,8 +48,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
                    water, dispersivity, z, diffusion, nu, blend, flux, gained):
     """Compute the flux of every component across every face, up the axis, and the gain of voxels.
 
-    c: (species, padded) mol/m3 of water; transport_factor, phi [V], previous_phi [V],
-    pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded; use_smaller_side: (3, padded)
+    c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded), see `of_axis`; phi
+    [V], previous_phi [V], pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded;
+    use_smaller_side: (3, padded)
     uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
     blend: 1, or 0 for first-order upwind. Outputs [mol/s] flux: (3, components, padded); gained:
     (components, padded).
@@ -55,8 +58,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
     for axis in range(3):
-        geometric = geometric_conductance(transport_factor, g, axis)
-        differences = upstream_differences(c, open_faces(transport_factor, axis), axis)
+        factor = of_axis(transport_factor, axis)
+        geometric = geometric_conductance(factor, g, axis)
+        differences = upstream_differences(c, open_faces(factor, axis), axis)
         own = differences[0]
         previous_drop = below(previous_phi, axis) - above(previous_phi, axis)
         drop = below(phi, axis) - above(phi, axis)
@@ -67,8 +71,8 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
         spread = dispersion(dispersivity, water, g, axis)
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
-            spreading = diffusion.max() * geometric + spread
-            moved += flow * advected(c, flow, np.abs(flow) * passing, spreading, blend,
+            spreads = diffusion.max() * geometric + spread
+            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, blend,
                                      differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
@@ -101,7 +105,7 @@ def outflow_coefficients(g, transport_factor, phi, water, dispersivity, diffusiv
     for out in (diffusive, advective, cation_drift, anion_drift):
         out[g.inner] = 0.0
     for axis in range(3):
-        geometric = geometric_conductance(transport_factor, g, axis)
+        geometric = geometric_conductance(of_axis(transport_factor, axis), g, axis)
         drift = geometric * F_RT * (below(phi, axis) - above(phi, axis))
         spread = dispersion(dispersivity, water, g, axis)
         for sign, conductance, moved, flow, mixed in zip((-1, 1), *(
@@ -157,8 +161,9 @@ class Transport:
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
-        self.fastest = self._fastest(chem)
-        counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
+        self.fastest, self.along = self._fastest(chem), rock.along.get("tortuosity")
+        counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest),
+                                  "NT": 1 if self.along is None else 3}
         self.component_flux, self.component_gain, self.outflow_coefficients, self.outflow_rate = (
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
@@ -172,20 +177,12 @@ class Transport:
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
         self.water_alone = np.zeros_like(self.fastest)
-        self.spreading = self._spreading()
+        self.spreading = spreading(grid, domain, rock.dispersivity, self.pore_volume)
         self.stirring = Stirring(0.0, 0.0)
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
         np.multiply(self.rock.water_content, self.grid.voxel_volume, out=self.pore_volume)
-
-    def _spreading(self) -> tuple[float, float]:
-        """Least and largest dispersivity of ore over the length of a voxel  [1]."""
-        g = self.grid
-        alpha = self.rock.dispersivity[g.inner][self.pore_volume[g.inner] > 0]
-        lengths = [g.spacing_along(axis) for axis in range(3)]
-        most, least = self.domain.max(alpha), -self.domain.max(-alpha)
-        return least / max(lengths), most / min(lengths)
 
     def keep_flux(self) -> None:
         """Keep the flux across every face from the next step on."""
@@ -228,7 +225,8 @@ class Transport:
         self.tank[...] = self.side[...] = self.side_in[...] = self.acid[...] = 0.0
         self.acid_into_ore[...] = 0.0
         phi = potential.reduced(s.phi)
-        given = (g, s.c, s.transport_factor, phi, potential.previous_phi, s.pore_turnover,
+        factor = by_axis(s.transport_factor, self.along)
+        given = (g, s.c, factor, phi, potential.previous_phi, s.pore_turnover,
                  potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
                  chem.diffusion, self.nu, self.options.blend)
         still = self.still
@@ -246,9 +244,11 @@ class Transport:
                                                      [acid[w.part] for w in self.watched])
         self._electrolysis(boundary)
         f = self.contacts.faces           # G of half a voxel between ore and boundary face [m]
-        self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half
+        along = self.rock.at_faces("tortuosity", self.domain, f.voxel, f.axis)
+        self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half * along
         if still is not None:
-            self.still_contact = f.area * self.domain.gather(s.immobile_factor, f.voxel) / f.half
+            of_still = self.domain.gather(s.immobile_factor, f.voxel)
+            self.still_contact = f.area * of_still / f.half * along
         self._boundary_fluxes(s, boundary, flow)
         self._wells(s, flow)
         if still is not None:
@@ -266,8 +266,9 @@ class Transport:
 
     def _move_still(self, s: State, still: ImmobileTransport, potential: Potential, phi: Array):
         """Migration and diffusion in the immobile water, by the same drift as in the other."""
-        given = (self.grid, s.immobile_c, s.immobile_factor, phi, potential.previous_phi,
-                 s.immobile_turnover, potential.use_smaller_side, still.no_water,
+        factor = by_axis(s.immobile_factor, self.along)
+        given = (self.grid, s.immobile_c, factor, phi, potential.previous_phi, s.immobile_turnover,
+                 potential.use_smaller_side, still.no_water,
                  still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend)
         if self.flux is None:
             self.component_gain(*given, still.gained)
@@ -364,12 +365,13 @@ class Transport:
         passing = np.isin(boundary.kinds, PASSING)
         drop = F_RT * self.options.inverse_temperature * boundary.drop
         if self.still is not None:
-            self.still.set_outflow(s, phi, self.outflow_coefficients, self.outflow)
+            factor = by_axis(s.immobile_factor, self.along)
+            self.still.set_outflow(factor, s, phi, self.outflow_coefficients, self.outflow)
             self._add_contacts(np.where(passing, self.still_contact, 0.0), drop)
             self.still.add_passing(cation_drift, anion_drift, 1.0)
             self.outflow_rate(g, *self.outflow, self.still.pore_volume, self.fastest, self.rate)
             self.still_rate = self.domain.max(self.rate)
-        self.outflow_coefficients(g, s.transport_factor, phi, flow.water,
+        self.outflow_coefficients(g, by_axis(s.transport_factor, self.along), phi, flow.water,
                                   self.rock.dispersivity, *self.outflow)
         contact = np.where(passing, self.contact, 0.0)
         self._add_contacts(contact, drop)

@@ -16,7 +16,7 @@ from ekm3d.grid.stencil import above, below, ends, faces
 from ekm3d.physics import divergence, flow, immobile_transport, potential, retention, transport
 from ekm3d.resources import kernel_text
 
-COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NX": 4, "NX1": 5}
+COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NT": 1, "NX": 4, "NX1": 5}
 FLOOR = 1e-300                       # below, numbers turn subnormal and lose their digits
 
 # Never two axes alike, single voxels along each, strips that are cut in two, more than one tile
@@ -53,7 +53,7 @@ class World:
     def __init__(self, cells, rng, drop, water, decades, turn=1e8, dispersivity=0.05, closed=0.3,
                  blend=1.0, growth=None):
         self.grid, self.rng, self.blend = Grid(cells, (0.1, 0.2, 0.3)), rng, blend
-        shape, ns, nk, nf, nx, _ = self.grid.padded, *COUNTS.values()
+        shape, ns, nk, nf, _, nx, _ = self.grid.padded, *COUNTS.values()
         self.c = 10.0 ** rng.uniform(*decades, (ns, *shape))
         self.c[rng.random(self.c.shape) < 0.2] = 0.0
         self.c[rng.random(self.c.shape) < 0.2] = 7.0 * 10.0**decades[0]
@@ -63,6 +63,7 @@ class World:
         self.transport_factor = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) >= closed)
         for axis in range(3):               # closed two layers out, but not next to the box
             np.moveaxis(self.transport_factor, axis, 0)[[0, -1]] = 0.0
+        self.transport_factor = self.transport_factor[None]     # for all axes
         self.phi = rng.normal(0, drop, shape)
         self.previous_phi = np.where(rng.random(shape) < 0.9, self.phi, rng.normal(0, drop, shape))
         self.pore_turnover = rng.uniform(0, turn, shape)
@@ -151,7 +152,7 @@ class World:
         """Sum of the absolute terms of every species' flux; (species, faces)."""
         both, z, d = self.of_face(self.c, axis), *(
             v[:, None, None, None] for v in (self.z, self.diffusion))
-        conductance = transport.geometric_conductance(self.transport_factor, self.grid, axis)
+        conductance = transport.geometric_conductance(self.transport_factor[0], self.grid, axis)
         drift = abs(z) * F_RT * self.of_face(self.phi, axis)
         flow = abs(faces(self.water[axis], axis))
         spread = transport.dispersion(self.dispersivity, self.water, self.grid, axis)
@@ -173,7 +174,7 @@ def conductance_scale(w):
     """Of the conductance, and of the diffusion current."""
     out = np.zeros((2, 3, *w.grid.padded))
     for axis in range(3):
-        geometric = FARADAY * transport.geometric_conductance(w.transport_factor, w.grid, axis)
+        geometric = FARADAY * transport.geometric_conductance(w.transport_factor[0], w.grid, axis)
         both = w.of_face(w.c, axis)
         faces(out[0, axis], axis)[...] = F_RT * geometric * np.tensordot(
             w.z**2 * w.diffusion, both, 1)
@@ -186,7 +187,7 @@ def leaving_scale(w):
     """Of the four parts: sums over six faces."""
     out = np.zeros((4, *w.grid.padded))
     for axis in range(3):
-        geometric = transport.geometric_conductance(w.transport_factor, w.grid, axis)
+        geometric = transport.geometric_conductance(w.transport_factor[0], w.grid, axis)
         drift = 2 * F_RT * geometric * w.of_face(w.phi, axis)
         water = 2 * abs(faces(w.water[axis], axis)) + transport.dispersion(
             w.dispersivity, w.water, w.grid, axis)
