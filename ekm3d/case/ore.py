@@ -33,6 +33,7 @@ BY_AXIS = ("tortuosity", "permeability", "electroosmotic_permeability")     # ma
 OPTIONAL = {    # the same of properties that are None unless they are given
     "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
     "current_source": ("current_source", QuantityKind("A/m3", "1 A/m3")),
+    "transverse_dispersivity": ("transverse_dispersivity", QuantityKind("m", "5 mm", 0.0, 1e3)),
     "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
 }
 NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the case is per kg
@@ -61,6 +62,7 @@ class OreBody:
     electric_conductivity: np.ndarray | None = None  # S/m of the wet ore; None: from the ions
     current_source: np.ndarray | None = None    # A/m3; None: only electrodes and sides
     storage: np.ndarray | None = None           # 1/m, specific storage; None: 0
+    transverse_dispersivity: np.ndarray | None = None    # m; None: none across the flow
     retention: Retention | None = None          # of rock that may be unsaturated
     along: dict[str, np.ndarray] = field(default_factory=dict)     # attribute -> (3, nz, ny, nx):
     # value along z, y, x over that along x, which is what the attribute has; if they differ
@@ -116,6 +118,9 @@ class OreReader:
             if rock["water_content"] is None:
                 rock["water_content"] = self.problems.attempt(
                     lambda: water_content(retention.pressure_head, retention.curve))
+        if "transverse_dispersivity" in optional:
+            self.problems.attempt(self._check_transverse, optional["transverse_dispersivity"],
+                                  rock["dispersivity"])
         self.problems.attempt(self._check_water_content, rock["water_content"], rock["porosity"])
         exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
         minerals = self.problems.attempt(self._minerals, ore.minerals)
@@ -182,6 +187,15 @@ class OreReader:
                 self.problems.add(path, f"exchanger '{name}' of the database is missing; add one "
                                   "with its name, and cec = 0 if the ore has none of it")
         return [entries[name] for name in known if name in entries] or list(entries.values())
+
+    def _check_transverse(self, transverse: np.ndarray, dispersivity: np.ndarray) -> None:
+        """Check that water disperses no more across its flow than along it."""
+        over = transverse > dispersivity
+        if over.any():
+            self.problems.add(("ore", "transverse_dispersivity"),
+                              f"{transverse[over][0]:g} m is above ore.dispersivity "
+                              f"({dispersivity[over][0]:g} m) in {over.sum()} of {over.size} "
+                              "voxels; across the flow it is a tenth of that or less")
 
     def _check_water_content(self, water: np.ndarray, porosity: np.ndarray) -> None:
         """Check that the water content does not exceed the porosity."""

@@ -131,6 +131,7 @@ class Ore(Table):
     permeability: Any = None
     electroosmotic_permeability: Any = 0.0
     dispersivity: Any = 0.0
+    transverse_dispersivity: Any = None
     conductivity: Any = None
     current_source: Any = None
     storage: Any = None

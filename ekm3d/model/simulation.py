@@ -34,6 +34,7 @@ from ekm3d.parallel.mpi_domain import domain_of
 from ekm3d.parallel.team import ALONE, Alone
 from ekm3d.physics.catholyte import Catholytes
 from ekm3d.physics.charge_damping import feedback_time, longest_step
+from ekm3d.physics.dispersion_tensor import DispersionTensor
 from ekm3d.physics.electrolyte import Electrolyte
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.immobile_transport import ImmobileTransport
@@ -145,8 +146,11 @@ class Simulation:
             *of_water, unsaturated_rock(self.ore.retention, self._padded), elliptic)
         still = (ImmobileTransport(self.grid, self.backend, self.chem, self.physics.potential)
                  if in_still else None)
+        transverse = self.ore.transverse_dispersivity
+        tensor = None if transverse is None else DispersionTensor(
+            *bound, self.chem, self.rock, self.contacts, self._padded(transverse))
         self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
-                                   self.scratch, still)
+                                   self.scratch, still, tensor)
         self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
                                        self.scratch, options.inverse_temperature)
         self.storing = self.physics.flow and self.flow.storing

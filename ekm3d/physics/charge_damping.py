@@ -29,6 +29,7 @@ from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.domain import Domain
 
 STABLE = 1.9       # of 2: the odd-even wave loses a tenth in a step at least
+ANY = (0.0, 1e30)   # of `spreading`: dispersion that has no part in the flow across a face
 
 
 class Stirring(NamedTuple):

@@ -21,7 +21,8 @@ from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
 from ekm3d.parallel.domain import Domain, Subregion
-from ekm3d.physics.charge_damping import Stirring, spreading, stirring
+from ekm3d.physics.charge_damping import ANY, Stirring, spreading, stirring
+from ekm3d.physics.dispersion_tensor import DispersionTensor
 from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import (
@@ -35,6 +36,7 @@ from ekm3d.physics.face_interpolation import (
     per_flow,
     upstream_differences,
 )
+from ekm3d.physics.fastest_species import fastest_species
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.immobile_transport import ImmobileTransport
 from ekm3d.physics.numerical_options import NumericalOptions
@@ -146,9 +148,10 @@ class Transport:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  rock: Rock, contacts: BoundaryFaces, wells: Wells, options: NumericalOptions,
-                 scratch: Scratch | None = None, still: ImmobileTransport | None = None):
+                 scratch: Scratch | None = None, still: ImmobileTransport | None = None,
+                 tensor: DispersionTensor | None = None):
         """contacts: with the steady fluxes through sides; still: of species in immobile water;
-        ghosts of rock must be up to date."""
+        tensor: dispersion across the flow; ghosts of rock must be up to date."""
         self.grid, self.domain, self.chem, self.rock = grid, domain, chem, rock
         self.backend, self.flux = backend, None
         self.contacts, self.wells, self.options = contacts, wells, options
@@ -161,7 +164,7 @@ class Transport:
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
-        self.fastest, self.along = self._fastest(chem), rock.along.get("tortuosity")
+        self.fastest, self.along = fastest_species(chem), rock.along.get("tortuosity")
         counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest),
                                   "NT": 1 if self.along is None else 3}
         self.component_flux, self.component_gain, self.outflow_coefficients, self.outflow_rate = (
@@ -177,7 +180,9 @@ class Transport:
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
         self.water_alone = np.zeros_like(self.fastest)
-        self.spreading = spreading(grid, domain, rock.dispersivity, self.pore_volume)
+        self.tensor = tensor
+        self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
+                                                      self.pore_volume)
         self.stirring = Stirring(0.0, 0.0)
 
     def update_rock(self) -> None:
@@ -207,15 +212,6 @@ class Transport:
         return [*kept, self.ore, self.tank, self.side, self.side_in, self.acid, self.acid_into_ore,
                 self.wells_in, self.entered, *self.openings]
 
-    @staticmethod
-    def _fastest(chem):
-        """(D, D |z| of a cation, of an anion) of species that no other exceeds in all three."""
-        rows = {(d, d * max(z, 0), d * max(-z, 0))
-                for d, z in zip(chem.diffusion, chem.z, strict=True)}
-        return np.array([row for row in sorted(rows) if not any(
-            other != row and all(o >= r for o, r in zip(other, row, strict=True))
-            for other in rows)])
-
     def prepare(self, s: State, potential: Potential, flow: Flow) -> float:
         """Compute rates at time t; return the longest step [s] that keeps every species positive.
 
@@ -225,15 +221,16 @@ class Transport:
         self.tank[...] = self.side[...] = self.side_in[...] = self.acid[...] = 0.0
         self.acid_into_ore[...] = 0.0
         phi = potential.reduced(s.phi)
-        factor = by_axis(s.transport_factor, self.along)
-        given = (g, s.c, factor, phi, potential.previous_phi, s.pore_turnover,
-                 potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
-                 chem.diffusion, self.nu, self.options.blend)
+        given = (g, s.c, by_axis(s.transport_factor, self.along), phi, potential.previous_phi,
+                 s.pore_turnover, potential.use_smaller_side, flow.water, self.rock.dispersivity,
+                 self.z, chem.diffusion, self.nu, self.options.blend)
         still = self.still
         if self.flux is None:
             self.component_gain(*given, self.ore)
         else:
             self.component_flux(*given, self.flux, self.ore)
+        if self.tensor is not None:
+            self.tensor.add(s, flow, self.ore)
         if still is not None:
             self._move_still(s, still, potential, phi)
         if self.watched:
@@ -247,8 +244,8 @@ class Transport:
         along = self.rock.at_faces("tortuosity", self.domain, f.voxel, f.axis)
         self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half * along
         if still is not None:
-            of_still = self.domain.gather(s.immobile_factor, f.voxel)
-            self.still_contact = f.area * of_still / f.half * along
+            self.still_contact = f.area * self.domain.gather(
+                s.immobile_factor, f.voxel) / f.half * along
         self._boundary_fluxes(s, boundary, flow)
         self._wells(s, flow)
         if still is not None:
@@ -285,7 +282,7 @@ class Transport:
         metal = np.isin(boundary.kinds, METAL)
         tank = boundary.kinds == TANK
         made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
-        if self.still is not None:          # the acid enters each water with the current there
+        if self.still is not None:      # acid enters each water with the current there
             share = boundary.still_share[metal]
             self.domain.add_at(self.still.gained[h], f.voxel[metal], made[metal] * share)
             self.domain.add_at(self.ore[h], f.voxel[metal], made[metal] * (1.0 - share))
@@ -330,10 +327,9 @@ class Transport:
         passing: numbers of the faces that they pass; ore: their concentrations in the voxel of
         every face; contact: G of half a voxel of that water [m].
         """
-        moved = np.zeros((len(ore), contact.size))
+        moved, reduced = np.zeros((len(ore), contact.size)), self.options.inverse_temperature
         if passing.size:
             reservoir = s.reservoir_species[:, self.contacts.faces.strip[passing]]
-            reduced = self.options.inverse_temperature
             moved[:, passing] = into_reservoir(
                 ore[:, passing], reservoir, self.chem.z[:, None], self.chem.diffusion[:, None],
                 contact[passing], reduced * boundary.previous_drop[passing],
@@ -380,6 +376,8 @@ class Transport:
         for place, inflow in flow.wells:
             inside = place.face < 0
             self.domain.add_at(advective, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+        if self.tensor is not None:
+            self.tensor.add_outflow(advective)
         if self.still is not None:
             self.still.add_passing(cation_drift, anion_drift, -1.0)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)

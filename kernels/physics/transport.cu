@@ -254,7 +254,8 @@ INLINE void advance(const Task& task)
 }
 
 KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
-                      const real* __restrict__ EACH(NT) transport_factor, const real* __restrict__ phi,
+                      const real* __restrict__ EACH(NT) transport_factor,
+                      const real* __restrict__ phi,
                       const real* __restrict__ previous_phi, const real* __restrict__ pore_turnover,
                       const Flag* __restrict__ EACH(3) use_smaller_side,
                       const real* __restrict__ EACH(3) water,
@@ -268,7 +269,8 @@ KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
 }
 
 KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
-                      const real* __restrict__ EACH(NT) transport_factor, const real* __restrict__ phi,
+                      const real* __restrict__ EACH(NT) transport_factor,
+                      const real* __restrict__ phi,
                       const real* __restrict__ previous_phi, const real* __restrict__ pore_turnover,
                       const Flag* __restrict__ EACH(3) use_smaller_side,
                       const real* __restrict__ EACH(3) water,
