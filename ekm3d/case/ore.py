@@ -34,6 +34,7 @@ OPTIONAL = {    # the same of properties that are None unless they are given
     "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
     "current_source": ("current_source", QuantityKind("A/m3", "1 A/m3")),
     "transverse_dispersivity": ("transverse_dispersivity", QuantityKind("m", "5 mm", 0.0, 1e3)),
+    "surface_mobility": ("surface_mobility", QuantityKind("", "0.01", 0.0, 1.0)),
     "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
 }
 NOMINAL_DENSITY = 1000.0     # kg/m3, for reports per kg where no amount of the case is per kg
@@ -63,6 +64,7 @@ class OreBody:
     current_source: np.ndarray | None = None    # A/m3; None: only electrodes and sides
     storage: np.ndarray | None = None           # 1/m, specific storage; None: 0
     transverse_dispersivity: np.ndarray | None = None    # m; None: none across the flow
+    surface_mobility: np.ndarray | None = None    # of cations on clay over that in free water
     retention: Retention | None = None          # of rock that may be unsaturated
     along: dict[str, np.ndarray] = field(default_factory=dict)     # attribute -> (3, nz, ny, nx):
     # value along z, y, x over that along x, which is what the attribute has; if they differ
@@ -118,6 +120,12 @@ class OreReader:
             if rock["water_content"] is None:
                 rock["water_content"] = self.problems.attempt(
                     lambda: water_content(retention.pressure_head, retention.curve))
+        if "surface_mobility" in optional and not len(self.chem.z_x):
+            self.problems.add(("ore", "surface_mobility"), "moves exchangeable cations, and the "
+                              "chemistry has no exchange species; leave one of them out")
+        if "surface_mobility" in optional and ore.conductivity is not None:
+            self.problems.add(("ore", "surface_mobility"), "adds to the conductivity of the ions, "
+                              "and ore.conductivity takes its place; leave one of them out")
         if "transverse_dispersivity" in optional:
             self.problems.attempt(self._check_transverse, optional["transverse_dispersivity"],
                                   rock["dispersivity"])

@@ -10,7 +10,7 @@ from ekm3d.text_table import table
 SHOWN = 40     # stages listed one by one
 ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "tortuosity": "",
               "hydraulic_conductivity": "m/s", "electroosmosis": "m2/V/s", "dispersivity": "m",
-              "transverse_dispersivity": "m",
+              "transverse_dispersivity": "m", "surface_mobility": "",
               "cec": "eq/m3", "cec_slope": "eq/m3/pH", "electric_conductivity": "S/m",
               "current_source": "A/m3", "storage": "1/m"}
 

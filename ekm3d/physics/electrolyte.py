@@ -20,7 +20,8 @@ from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.rock import Rock
-from ekm3d.state import State, has_immobile_field
+from ekm3d.physics.surface_conduction import SurfaceConduction
+from ekm3d.state import State, has_immobile_field, stores
 
 
 @operator
@@ -64,11 +65,13 @@ class Electrolyte:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  rock: Rock, given: Array | None = None, scratch: Scratch | None = None,
-                 inverse_temperature: float = 1.0):
+                 inverse_temperature: float = 1.0, clay: SurfaceConduction | None = None):
         """given: padded conductivity [S/m] in place of that of the ions; inverse_temperature:
-        298.15 K / T. Where species move through immobile water, sigma is that of both waters."""
+        298.15 K / T; clay: conduction along it. Where species move through immobile water, sigma is
+        that of both waters."""
         self.grid, self.backend, self.domain = grid, backend, domain
-        self.rock, self.given = rock, given
+        self.rock, self.given, self.clay = rock, given, clay
+        self.inverse_temperature = inverse_temperature
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
                                   for a in (chem.z, chem.diffusion))
         self.diffusion = self.diffusion * inverse_temperature      # of F/(RT) in sigma
@@ -112,3 +115,7 @@ class Electrolyte:
                               s.immobile_content, self.z, self.diffusion, self.exchange_charge,
                               dt, self.other, still_turnover)
             self.own += self.other
+        if self.clay is not None:
+            still = ("immobile_exchanged",) if has_immobile_field(s) else ()
+            for exchanged in stores(s, "exchanged", *still):
+                self.own += self.inverse_temperature * self.clay.conductivity(exchanged)

@@ -33,8 +33,9 @@ from ekm3d.physics.face_interpolation import (
     upstream_differences,
 )
 from ekm3d.physics.numerical_options import NumericalOptions
+from ekm3d.physics.surface_conduction import SurfaceConduction
 from ekm3d.solvers.elliptic import EllipticSolver
-from ekm3d.state import State
+from ekm3d.state import State, stores
 
 SURE = 0.5      # |u| below which diffusion keeps a face positive whatever the drift's sign
 KERNEL_CONSTANTS = {"SURE": SURE}
@@ -97,10 +98,10 @@ class Potential:
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  contacts: BoundaryFaces, options: NumericalOptions,
                  elliptic: EllipticSolver | None = None, immobile: bool = False,
-                 along: Array | None = None):
+                 along: Array | None = None, clay: SurfaceConduction | None = None):
         """chem: with z and diffusion [m2/s] of the species; elliptic: solver, one of its own if
         None; immobile: True where immobile water carries current, too; along: (3, padded), of
-        the tortuosity, see `Rock.along`."""
+        the tortuosity, see `Rock.along`; clay: conduction along it."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
         metal = [np.flatnonzero(np.pad(domain.local_view(mask), GHOST))
@@ -117,7 +118,7 @@ class Potential:
                                            options.inverse_temperature)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.still = [backend.zeros((3, *grid.padded)) for _ in range(2 * immobile)]
-        self.along = along
+        self.along, self.clay = along, clay
         self.charge = backend.zeros(grid.padded) if immobile else None      # of both waters
         self.use_smaller_side, self.flagged = (
             backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
@@ -205,6 +206,9 @@ class Potential:
                 break
             self.flag_drift_changes(g, self.reduced(s.phi), self.previous_phi, self.conductance,
                                     self.use_smaller_side, self.highest, self.flagged)
+            if self.clay is not None:
+                self.clay.flag_turns(self.reduced(s.phi), self.previous_phi, self.conductance,
+                                     self.use_smaller_side, self.flagged)
             turned = boundary.drift_changes(SURE)
             settled = not (self.domain.any(self.flagged) or turned.any())
             if settled and attempt + 1 >= self.options.sweeps:
@@ -234,6 +238,10 @@ class Potential:
             conduct(s.immobile_c, s.immobile_factor, s.immobile_turnover, *self.still)
             self.conductance += self.still[0]
             self.current += self.still[1]
+        if self.clay is not None:
+            for exchanged in stores(s, "exchanged", "immobile_exchanged")[:1 + bool(self.still)]:
+                self.conductance += self.clay.conduct(exchanged, self.previous_phi,
+                                                      self.use_smaller_side)
         if self.reduced_phi is not None:
             self.conductance *= self.inverse_temperature
 

@@ -42,6 +42,8 @@ from ekm3d.physics.immobile_transport import ImmobileTransport
 from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.rock import Rock
+from ekm3d.physics.surface_conduction import SurfaceConduction
+from ekm3d.physics.well_transport import through_wells
 from ekm3d.state import State
 
 
@@ -174,8 +176,8 @@ class Transport:
         self.watched: list[Subregion] = []
         self.entered = np.zeros(0)
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
-        self.still, self.still_rate = still, 0.0    # the latter: of its quickest voxel, 1/s
-        self.still_contact = np.zeros(contacts.faces.strip.size)
+        self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
+        self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
@@ -219,7 +221,7 @@ class Transport:
         """
         chem, g, boundary = self.chem, self.grid, potential.boundary_state
         self.tank[...] = self.side[...] = self.side_in[...] = self.acid[...] = 0.0
-        self.acid_into_ore[...] = 0.0
+        self.acid_into_ore[...] = self.wells_in[...] = 0.0
         phi = potential.reduced(s.phi)
         given = (g, s.c, by_axis(s.transport_factor, self.along), phi, potential.previous_phi,
                  s.pore_turnover, potential.use_smaller_side, flow.water, self.rock.dispersivity,
@@ -233,6 +235,8 @@ class Transport:
             self.tensor.add(s, flow, self.ore)
         if still is not None:
             self._move_still(s, still, potential, phi)
+        if potential.clay is not None:
+            self._move_on_clay(s, potential, phi, potential.clay)
         if self.watched:
             acid = self.ore[chem.hydrogen][g.inner]
             if still is not None:
@@ -247,7 +251,8 @@ class Transport:
             self.still_contact = f.area * self.domain.gather(
                 s.immobile_factor, f.voxel) / f.half * along
         self._boundary_fluxes(s, boundary, flow)
-        self._wells(s, flow)
+        self.openings = through_wells(s, chem, self.domain, self.wells, flow, self.ore)
+        self.wells_in[:len(self.openings)] = [moved.sum(1) for moved in self.openings] or 0.0
         if still is not None:
             still.let_pass(s)
             self.accumulate(g, still.moved, 1.0, self.ore)
@@ -273,6 +278,16 @@ class Transport:
             flux = self.backend.zeros(self.flux.shape)
             self.component_flux(*given, flux, still.gained)
             self.flux += flux
+
+    def _move_on_clay(self, s: State, potential: Potential, phi: Array, clay: SurfaceConduction):
+        """Migration along the clay beside either water, and its own bound of the step."""
+        parts = [(s.exchanged, self.ore)]
+        if self.still is not None:
+            parts.append((s.immobile_exchanged, self.still.gained))
+        for exchanged, gained in parts:
+            self.accumulate(self.grid, clay.move(exchanged, phi, potential.previous_phi,
+                                                 potential.use_smaller_side), 1.0, gained)
+        self.clay_rate = self.domain.max(clay.emptying_rate(phi, self.rate))
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
@@ -336,21 +351,6 @@ class Transport:
                 F_RT * reduced * boundary.drop[passing], boundary.use_smaller_side[passing])
         return moved
 
-    def _wells(self, s: State, flow: Flow):
-        """Injected water brings its composition, drained water takes that of its voxel."""
-        chem = self.chem
-        self.wells_in[...] = 0.0
-        self.openings, feeds = [], self.wells.feeds_in(flow.stage)
-        for n, (place, inflow) in enumerate(flow.wells):
-            moved = feeds[n][:, None] * np.maximum(inflow, 0.0)
-            leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
-            if leaves.size and not self.wells.salt_stays[n]:
-                water = chem.nu.T @ self.domain.gather(s.c, place.voxel[leaves])
-                moved[:, leaves] = water * inflow[leaves]
-            self.domain.add_at(self.ore, place.voxel, moved)
-            self.wells_in[n] = moved.sum(1)
-            self.openings.append(moved)
-
     def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank [s].
 
@@ -389,7 +389,7 @@ class Transport:
                                             np.maximum(drop, 0.0))]
         self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
         quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate),
-                       self.still_rate)
+                       self.still_rate, self.clay_rate)
         return self.options.cfl / quickest if quickest > 0 else np.inf
 
     def _add_contacts(self, contact, drop):

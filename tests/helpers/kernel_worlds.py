@@ -13,7 +13,15 @@ from ekm3d.backends import kernel_signature
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, ends, faces
-from ekm3d.physics import divergence, flow, immobile_transport, potential, retention, transport
+from ekm3d.physics import (
+    divergence,
+    flow,
+    immobile_transport,
+    potential,
+    retention,
+    surface_conduction,
+    transport,
+)
 from ekm3d.resources import kernel_text
 
 COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NT": 1, "NX": 4, "NX1": 5}
@@ -94,9 +102,13 @@ class World:
         self.poison()
 
     def _immobile(self, rng, shape):
-        """Immobile water, and what it gains."""
+        """Immobile water, what it gains, and cations on clay."""
         self.still_c = self.c[::-1] * (rng.random(self.c.shape) < 0.8)
         self.still_gained = rng.normal(size=(COUNTS["NK"], *shape)) * 1e-9
+        self.clay_factor = 0.02 * self.transport_factor
+        self.exchange_z = rng.integers(1, 4, COUNTS["NX"]).astype(float)
+        self.exchange_diffusion = rng.uniform(0.6e-9, 9.3e-9, COUNTS["NX"])
+        self.exchange_nu = rng.integers(0, 3, (COUNTS["NX"], COUNTS["NK"])).astype(float)
         self.component_charge = rng.integers(-2, 4, COUNTS["NK"]).astype(float)
 
     def _unsaturated(self, rng, shape):
@@ -262,6 +274,18 @@ def passing_scale(w):
         :, None, None, None] * leaving, 1)]
 
 
+def clay_scale(w):
+    """Of what voxels gain along the clay: both sides' cations, and both potentials of a face."""
+    moving = np.tensordot(w.exchange_nu.T, (w.exchange_z * w.exchange_diffusion)[
+        :, None, None, None] * w.exchanged, 1)
+    out = np.zeros((COUNTS["NK"], *w.grid.padded))
+    for axis in range(3):
+        geometric = transport.geometric_conductance(w.clay_factor[0], w.grid, axis)
+        terms = F_RT * geometric * w.of_face(w.phi, axis) * w.of_face(moving, axis)
+        out[w.grid.inner] += sum(ends(terms, axis))
+    return [out]
+
+
 FACES, VOXELS = "faces", "voxels"      # where an output has entries
 # Scales of the operators whose terms have both signs; the others' is `of_the_reference`.
 SCALES = {
@@ -272,6 +296,7 @@ SCALES = {
     transport.outflow_coefficients: leaving_scale,
     transport.outflow_rate: emptying_scale,
     immobile_transport.passing_ions: passing_scale,
+    surface_conduction.clay_gain: clay_scale,
     divergence.source_minus_divergence: source_scale,
     divergence.accumulate: lambda w: [abs(w.total) + abs(w.share * w.gained)],
     flow.osmosis: lambda w: water_scale(w)[1:],
