@@ -155,19 +155,17 @@ class OreReader:
         """Return (values along x, ratios along z, y, x to these) of a value for each axis."""
         named = dict(zip("xyz", source, strict=False)) if isinstance(source, list) else source
         if set(named) != set("xyz") or len(source) != 3:
-            self.problems.add(("ore", key), f"has {', '.join(named)} or another number of values "
-                              f"than three; write three values for x, y and z, such as "
+            self.problems.add(("ore", key), f"has {len(source)} values, not one each for x, y and "
+                              "z; write three values for x, y and z, such as "
                               f"{key} = [{', '.join(3 * [repr(kind.example)])}], or one for all")
             return MISSING, MISSING
         x, y, z = (self.field(("ore", key, axis), named[axis], kind) for axis in "xyz")
         if any(value is MISSING for value in (x, y, z)):
             return MISSING, MISSING
-        if (x == 0).any():
-            with_none = (y != 0) | (z != 0)
-            if (with_none & (x == 0)).any():
-                self.problems.add(("ore", key, "x"), "is 0 where the values along y or z are not; "
-                                  "give a value above 0, however small")
-                return MISSING, MISSING
+        if ((x == 0) & ((y != 0) | (z != 0))).any():
+            self.problems.add(("ore", key, "x"), "is 0 where the values along y or z are not; give "
+                              "a value above 0, however small")
+            return MISSING, MISSING
         ratios = [np.divide(value, x, out=np.ones(x.shape), where=x != 0) for value in (z, y, x)]
         return x, np.array(ratios)
 

@@ -126,6 +126,10 @@ def test_three_equal_values_are_one(tmp_path):
 @pytest.mark.parametrize("change, words", [
     ("ore.permeability=['1e-6 m/s', '1e-7 m/s']", "three values for x, y and z"),
     ("ore.tortuosity={x=0.5, y=0.5}", "three values for x, y and z"),
+    ("ore.permeability=[]", "three values for x, y and z"),
+    ("ore.tortuosity={x=0.5, y=0.5, z=0.5, layers=[]}", "three values for x, y and z"),
+    ("ore.tortuosity=[[0.5], 0.5, 0.5]", "ore.tortuosity.x"),
+    ("ore.density=['1 g/cm3', '1 g/cm3', '1 g/cm3']", "ore.density"),
     ("ore.tortuosity=[0.5, 0.5, 1.5]", "ore.tortuosity.z"),
     ("ore.electroosmotic_permeability=[0, 0, '1e-9 m2/V/s']", "is 0 where the values along y or z"),
 ])
