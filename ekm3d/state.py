@@ -27,8 +27,9 @@ class Field:
     process: str = ""         # one of PROCESSES, without which there is no such field; "": always
 
 
-KINETICS, SLOW_SITES, IMMOBILE, UNSATURATED = PROCESSES = (
-    "kinetic minerals", "slow sites", "immobile water", "unsaturated water")
+KINETICS, SLOW_SITES, IMMOBILE, IMMOBILE_FIELD, UNSATURATED = PROCESSES = (
+    "kinetic minerals", "slow sites", "immobile water", "field in immobile water",
+    "unsaturated water")
 
 FIELDS = {
     "totals_at_last_solve": Field(
@@ -83,6 +84,24 @@ FIELDS = {
         "minerals in immobile water, per volume of rock",
         "minerals",
         process=IMMOBILE,
+    ),
+    "immobile_c": Field(
+        "mol/m3",
+        "aqueous species of the immobile water, per volume of it",
+        "species",
+        process=IMMOBILE_FIELD,
+    ),
+    "immobile_content": Field("1", "immobile water per volume of rock", process=IMMOBILE_FIELD),
+    "immobile_factor": Field(
+        "1", "theta tau f(I) of the immobile water", process=IMMOBILE_FIELD
+    ),
+    "immobile_turnover": Field(
+        "s/m3", "pore turnover of the immobile water", restart=False, process=IMMOBILE_FIELD
+    ),
+    "immobile_charge": Field(
+        "mol/m3",
+        "net charge of the immobile water and its clay, per volume of rock",
+        process=IMMOBILE_FIELD,
     ),
     "warm_start": Field("1", "unknowns of the last equilibrium, the start of the next", "unknowns"),
     "warm_start_rate": Field(
@@ -195,6 +214,11 @@ class State:
 def has_water(s: State) -> bool:
     """Return True where the water content is part of the state: the ore may be unsaturated."""
     return UNSATURATED in s.processes
+
+
+def has_immobile_field(s: State) -> bool:
+    """Return True where current flows and species move through the immobile water, too."""
+    return hasattr(s, "immobile_c")
 
 
 def stores(s: State, *names: str) -> list:

@@ -7,7 +7,7 @@ another phase, and writes to inner voxels only or zeros everywhere: ghosts are z
     2, 3, 4    sources and couplings of the problem that it solves
     5          source of a unit response
     0 to 4     transport: outflow by process, and the rate at which voxels empty
-    0          electrolyte: what is asked of it outside of these
+    0, 1, 2    electrolyte: what is asked of it outside of these; 1: of immobile water
 """
 
 from typing import Any

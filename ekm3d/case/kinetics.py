@@ -17,11 +17,12 @@ from ekm3d.case.voxel_values import SourceReader
 from ekm3d.chemistry.rate_laws import FirstOrder, Term, TransitionState
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.quoting import quoted
-from ekm3d.state import IMMOBILE, KINETICS, SLOW_SITES
+from ekm3d.state import IMMOBILE, IMMOBILE_FIELD, KINETICS, SLOW_SITES
 from ekm3d.suggest import suggest
 
 SHARE = QuantityKind("", "0.3", 0.0, 1.0, below=True)
 RATE = positive("1/s", "1e-6 1/s")
+TORTUOSITY = QuantityKind("", "0.4", 0.0, 1.0, above=True)
 SURFACE_TERMS = ("acid", "neutral", "base")
 
 
@@ -33,12 +34,14 @@ class Rates:
     slow_sites: tuple[float, float] | None = None     # share of the exchange sites [1], rate [1/s]
     immobile: tuple[np.ndarray, np.ndarray] | None = None    # share of the water [1] and rate of
     # exchange with the moving water [1/s] of every voxel, (nz, ny, nx) each
+    immobile_field: bool = False    # current and ions pass from voxel to voxel in it, too
+    immobile_tortuosity: np.ndarray | None = None    # in it [1], (nz, ny, nx); None: the ore's
 
     @property
     def processes(self) -> tuple[str, ...]:
         """Those of `state.PROCESSES` that take part."""
         there = {KINETICS: bool(self.laws), SLOW_SITES: self.slow_sites is not None,
-                 IMMOBILE: self.immobile is not None}
+                 IMMOBILE: self.immobile is not None, IMMOBILE_FIELD: self.immobile_field}
         return tuple(name for name, used in there.items() if used)
 
     def rows(self) -> list[tuple[str, str]]:
@@ -51,7 +54,9 @@ class Rates:
             shares, rates = (" to ".join(f"{v:g}" for v in sorted({values.min(), values.max()}))
                              for values in self.immobile)
             rows.append((f"{shares} of the water immobile",
-                         f"{rates} 1/s towards the moving water"))
+                         f"{rates} 1/s towards the moving water; it "
+                         + ("carries current and ions" if self.immobile_field
+                            else "is cut off from the field")))
         return rows
 
 
@@ -104,7 +109,9 @@ class RateReader:
                     self.problems.add((*path, "mineral"),
                                       f"{quoted(entry.mineral)} has a law already")
                 laws[entry.mineral] = law
-        return Rates(laws, slow_sites, self._immobile(file))
+        still = file.ore.immobile
+        return Rates(laws, slow_sites, self._immobile(file), still is not None and still.field,
+                     self._immobile_tortuosity(still))
 
     def _sites(self, path: KeyPath, share: float, entry: Kinetic) -> tuple[float, float]:
         """Return (share, rate [1/s]) of the slow exchange sites."""
@@ -191,3 +198,13 @@ class RateReader:
         share, rate = (self.sources.field(("ore", "immobile", key), getattr(entry, key), kind)
                        for key, kind in (("share", SHARE), ("rate", RATE)))
         return share, rate
+
+    def _immobile_tortuosity(self, entry):
+        """Return the tortuosity [1] of the immobile water, (nz, ny, nx); None for the ore's."""
+        if entry is None or entry.tortuosity is None:
+            return None
+        path = ("ore", "immobile", "tortuosity")
+        if not entry.field:
+            self.problems.add(path, "acts on what the field moves, and field = false; leave one "
+                              "of them out")
+        return self.sources.field(path, entry.tortuosity, TORTUOSITY)

@@ -31,9 +31,12 @@ ROCK = {    # key in [ore] -> attribute of OreBody, kind of quantity
     "dispersivity": ("dispersivity", QuantityKind("m", "5 cm", 0.0, 1e3)),
 }
 SITES = not_negative("eq/kg", "65 meq/kg")
+BY_AXIS = ("tortuosity", "permeability", "electroosmotic_permeability")     # may differ by axis
 OPTIONAL = {    # the same of properties that are None unless they are given
     "conductivity": ("electric_conductivity", positive("S/m", "0.1 S/m")),
     "current_source": ("current_source", QuantityKind("A/m3", "1 A/m3")),
+    "transverse_dispersivity": ("transverse_dispersivity", QuantityKind("m", "5 mm", 0.0, 1e3)),
+    "surface_mobility": ("surface_mobility", QuantityKind("", "0.01", 0.0, 1.0)),
     "storage": ("storage", not_negative("1/m", "1e-4 1/m")),
 }
 ALL = Ground()
@@ -63,7 +66,11 @@ class OreBody:
     electric_conductivity: np.ndarray | None = None  # S/m of the wet ore; None: from the ions
     current_source: np.ndarray | None = None    # A/m3; None: only electrodes and sides
     storage: np.ndarray | None = None           # 1/m, specific storage; None: 0
+    transverse_dispersivity: np.ndarray | None = None    # m; None: none across the flow
+    surface_mobility: np.ndarray | None = None    # of cations on clay over that in free water
     retention: Retention | None = None          # of rock that may be unsaturated
+    along: dict[str, np.ndarray] = field(default_factory=dict)     # attribute -> (3, nz, ny, nx):
+    # value along z, y, x over that along x, which is what the attribute has; if they differ
     ground: Ground = field(default_factory=Ground)      # voxels that take part, and rock types
 
     @property
@@ -97,7 +104,8 @@ class OreReader:
         if ore.density is None and not amounts and not given("density"):
             sources["density"] = NOMINAL_DENSITY
         self.problems.attempt(self.sources.weigh, ore.density, ROCK["density"][1])
-        rock = {}
+        rock: dict[str, Any] = {}
+        along: dict[str, Any] = {}
         for key, (attribute, kind) in ROCK.items():
             if sources[key] is None and (key, flow) == ("permeability", False):
                 rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
@@ -108,6 +116,12 @@ class OreReader:
             elif sources[key] is None:
                 self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
                 rock[attribute] = MISSING
+            elif key in BY_AXIS and by_axis(sources[key]) and given(key):
+                self.problems.add(("ore", key), "differs from axis to axis, and a rock type gives "
+                                  "one value for all of them; give one value in both")
+                rock[attribute] = MISSING
+            elif key in BY_AXIS and by_axis(sources[key]):
+                rock[attribute], along[attribute] = self._by_axis(key, sources[key], kind)
             else:
                 rock[attribute] = self.rocks.field(("ore", key), sources[key], kind, key)
         optional = {attribute: self._optional(key, getattr(ore, key), kind)
@@ -125,6 +139,15 @@ class OreReader:
         elif given("retention"):
             self.problems.add(("ore", "retention"), "is missing: rock types have a retention "
                               "curve; write [ore.retention], which tells the water at the start")
+        if "surface_mobility" in optional and not len(self.chem.z_x):
+            self.problems.add(("ore", "surface_mobility"), "moves exchangeable cations, and the "
+                              "chemistry has no exchange species; leave one of them out")
+        if "surface_mobility" in optional and ore.conductivity is not None:
+            self.problems.add(("ore", "surface_mobility"), "adds to the conductivity of the ions, "
+                              "and ore.conductivity takes its place; leave one of them out")
+        if "transverse_dispersivity" in optional:
+            self.problems.attempt(self._check_transverse, optional["transverse_dispersivity"],
+                                  rock["dispersivity"])
         self.problems.attempt(self._check_water_content, rock["water_content"], rock["porosity"])
         exchangeable = self.problems.attempt(self._exchangeable, ore.exchangeable)
         minerals = self.problems.attempt(self._minerals, ore.minerals)
@@ -134,8 +157,14 @@ class OreReader:
         cec = self.problems.attempt(self._cec, sites, exchangeable,
                                     [path for path, _ in exchangers])
         density = rock["density"]
-        return OreBody(**rock, **optional, retention=retention, cec=_one_or_all(cec) * density,
-                       cec_slope=_one_or_all(slope) * density,
+        if along and ore.conductivity is not None and "tortuosity" in along:
+            self.problems.add(("ore", "conductivity"), "is the same along all axes and takes the "
+                              "place of the ions' conductivity, to which a tortuosity for each "
+                              "axis leads; leave one of them out")
+        if any(ratio is MISSING for ratio in along.values()):
+            raise MissingValue
+        return OreBody(**rock, **optional, along=along, retention=retention,
+                       cec=_one_or_all(cec) * density, cec_slope=_one_or_all(slope) * density,
                        exchangeable={k: v * density for k, v in exchangeable.items()},
                        minerals={k: v * density for k, v in minerals.items()},
                        reference_pH=_one_or_all([x.reference_pH for _, x in exchangers]),
@@ -163,6 +192,24 @@ class OreReader:
             return None
         return self.rocks.field((*path, "cec"), None if follows else exchanger.cec, SITES, *keys)
 
+    def _by_axis(self, key: str, source: Any, kind: QuantityKind) -> tuple[Any, Any]:
+        """Return (values along x, ratios along z, y, x to these) of a value for each axis."""
+        named = dict(zip("xyz", source, strict=False)) if isinstance(source, list) else source
+        if set(named) != set("xyz") or len(source) != 3:
+            self.problems.add(("ore", key), f"has {len(source)} values, not one each for x, y and "
+                              "z; write three values for x, y and z, such as "
+                              f"{key} = [{', '.join(3 * [repr(kind.example)])}], or one for all")
+            return MISSING, MISSING
+        x, y, z = (self.field(("ore", key, axis), named[axis], kind) for axis in "xyz")
+        if any(value is MISSING for value in (x, y, z)):
+            return MISSING, MISSING
+        if ((x == 0) & ((y != 0) | (z != 0))).any():
+            self.problems.add(("ore", key, "x"), "is 0 where the values along y or z are not; give "
+                              "a value above 0, however small")
+            return MISSING, MISSING
+        ratios = [np.divide(value, x, out=np.ones(x.shape), where=x != 0) for value in (z, y, x)]
+        return x, np.array(ratios)
+
     def _exchangers(self, choice: ChemistryChoice) -> list[tuple[KeyPath, Exchanger]]:
         """Return (path in the case, entry) of every exchanger of the database, in its order."""
         several, known = choice.exchangers, self.chem.exchangers
@@ -187,6 +234,15 @@ class OreReader:
                 self.problems.add(path, f"exchanger '{name}' of the database is missing; add one "
                                   "with its name, and cec = 0 if the ore has none of it")
         return [entries[name] for name in known if name in entries] or list(entries.values())
+
+    def _check_transverse(self, transverse: np.ndarray, dispersivity: np.ndarray) -> None:
+        """Check that water disperses no more across its flow than along it."""
+        over = transverse > dispersivity
+        if over.any():
+            self.problems.add(("ore", "transverse_dispersivity"),
+                              f"{transverse[over][0]:g} m is above ore.dispersivity "
+                              f"({dispersivity[over][0]:g} m) in {over.sum()} of {over.size} "
+                              "voxels; across the flow it is a tenth of that or less")
 
     def _check_water_content(self, water: np.ndarray, porosity: np.ndarray) -> None:
         """Check that the water content does not exceed the porosity."""
@@ -290,6 +346,11 @@ class OreReader:
                 self.problems.add((*paths[n], "cec"), "is above 0, but no exchange species of the "
                                   "chosen components takes part; choose some, or set cec = 0")
                 raise MissingValue
+
+
+def by_axis(source: Any) -> bool:
+    """Return True where a source gives a value for each axis: a list, or a table of x, y and z."""
+    return isinstance(source, list) or isinstance(source, dict) and bool(set(source) & set("xyz"))
 
 
 def _one_or_all(values: Sequence[Any]) -> Any:

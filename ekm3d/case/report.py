@@ -11,6 +11,7 @@ from ekm3d.text_table import table
 SHOWN = 40     # stages listed one by one
 ROCK_UNITS = {"density": "kg/m3 (dry)", "porosity": "", "water_content": "", "tortuosity": "",
               "hydraulic_conductivity": "m/s", "electroosmosis": "m2/V/s", "dispersivity": "m",
+              "transverse_dispersivity": "m", "surface_mobility": "",
               "cec": "eq/m3", "cec_slope": "eq/m3/pH", "electric_conductivity": "S/m",
               "current_source": "A/m3", "storage": "1/m"}
 
@@ -102,6 +103,8 @@ def _ore(case):
         values = getattr(case.ore, name)
         if values is not None:
             rows.append((name, *_range(_active(case, values)), unit))
+        for axis, ratio in zip("zy", case.ore.along.get(name, ()), strict=False):
+            rows.append((f"  along {axis}", *_range(_active(case, values * ratio)), unit))
     return ["", "ore", *table(rows, "<>>><"),
             "  the CEC holds at pH "
             + ", ".join(f"{pH:g}" for pH in np.ravel(case.ore.reference_pH))]

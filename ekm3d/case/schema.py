@@ -141,6 +141,8 @@ class Ore(Table):
     permeability: Any = None
     electroosmotic_permeability: Any = 0.0
     dispersivity: Any = 0.0
+    transverse_dispersivity: Any = None
+    surface_mobility: Any = None
     conductivity: Any = None
     current_source: Any = None
     storage: Any = None

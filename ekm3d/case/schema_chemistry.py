@@ -47,10 +47,12 @@ class Kinetic(Table):
 
 
 class ImmobileWater(Table):
-    """[ore.immobile]: each value is a source, like those of [ore]."""
+    """[ore.immobile]: share, rate and tortuosity are sources, like those of [ore]."""
 
     share: Any = Field(examples=["0.3"])
     rate: Any = Field(examples=['"1e-6 1/s"'])
+    field: bool = True
+    tortuosity: Any = None
 
 
 class MediumEntry(Table):

@@ -88,7 +88,7 @@ def dynamic_fields(sim: FieldView) -> Fields:
             lambda: sim.electrolyte.conductivity(s)[inner],
         OutputField("pH", "1", "-log10 of the activity of H+"): lambda: s.pH[inner],
         OutputField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"):
-            lambda: s.charge[inner],
+            lambda: sum(charge[inner] for charge in stores(s, "charge", "immobile_charge")),
         OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"):
             lambda: exchangeable_mg_per_kg(sim, "REE"),
         OutputField("REE_hydroxide_mg_per_kg", "mg/kg", "REE in solids"):

@@ -71,6 +71,8 @@ def begin_from(sim: Simulation, directory: Path) -> str:
             notes.append(_regrid(sim, stored.data, theirs))
         else:
             run_memory.restore_voxels(sim, stored)
+            if "state.immobile_c" not in stored:
+                sim.nonequilibrium.begin_immobile(sim.state)
     s, arrays = sim.state, small_arrays(found.path)
     s.catholyte_totals[...] = arrays[f"state.{TANKS}"]
     for name in run_memory.FACES:               # where the same faces pass current: a first guess
@@ -99,6 +101,7 @@ def _regrid(sim: Simulation, stored: Any, block: dict[str, Any]) -> str:
     for name in ("phi", "phi_trend", "head_trend"):
         getattr(s, name)[...] = 0.0
     sim.reactions.advance(s)
+    sim.nonequilibrium.equilibrate(s)
     charge = sim.electrolyte.imbalance(s)
     if not charge <= NEUTRAL:
         raise InputError(f"[start] run: on this grid the ore holds other exchangers than on that "

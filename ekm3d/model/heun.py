@@ -18,6 +18,7 @@ from ekm3d.diagnostics.run_view import StateView
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.transport import Transport
+from ekm3d.state import has_immobile_field
 
 RESTORED = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected",
             "gas_uptake", "electrode_acid", "leachate_volume", "drained_volume", "injected_volume")
@@ -53,7 +54,8 @@ class HeunStage:
     def correct(self, dt: float) -> None:
         """Set the mean rates of the step; those of its start where dt is too long at its end."""
         sim, s = self.sim, self.sim.state
-        before = {name: copy.copy(getattr(s, name)) for name in RESTORED}
+        names = (*RESTORED, "immobile") if has_immobile_field(s) else RESTORED
+        before = {name: copy.copy(getattr(s, name)) for name in names}
         first = [rate.copy() for rate in self._rates()]
         sim.move(dt)
         sim.fields()
@@ -77,9 +79,13 @@ class HeunStage:
         They may fail to where a gas or a mineral with a rate gave what the second stage takes away.
         """
         s, rates, sim = self.sim.state, self.sim.transport, self.sim
-        ore = s.totals[sim.grid.inner] + (dt / sim.grid.voxel_volume) * rates.ore[sim.grid.inner]
-        least = sim.backend.to_numpy(ore.min((1, 2, 3)))
-        unsigned = np.arange(len(ore)) != sim.chem.hydrogen
+        pairs = [(s.totals, rates.ore)]
+        if rates.still is not None:
+            pairs.append((s.immobile, rates.still.gained))
+        inner, per_volume = sim.grid.inner, dt / sim.grid.voxel_volume
+        least = np.min([sim.backend.to_numpy((total[inner] + per_volume * gained[inner]).min(
+            (1, 2, 3))) for total, gained in pairs], axis=0)
+        unsigned = np.arange(len(least)) != sim.chem.hydrogen
         negative = sim.domain.any(least[unsigned] < 0)
         tanks = s.catholyte_totals + dt * rates.tank
         return not (negative or (tanks[unsigned] < 0).any())

@@ -42,6 +42,14 @@ class SlowRates(Protocol):
     def immobile(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Share of the water [1] and rate of exchange with the moving water [1/s], (nz, ny, nx)."""
 
+    @property
+    def immobile_field(self) -> bool:
+        """Whether current and ions pass from voxel to voxel in the immobile water."""
+
+    @property
+    def immobile_tortuosity(self) -> np.ndarray | None:
+        """Tortuosity of the immobile water [1], (nz, ny, nx); None: that of the ore."""
+
 
 class NonEquilibrium:
     """Stores of a run that are not in equilibrium with the moving water, and the medium's response.
@@ -56,6 +64,7 @@ class NonEquilibrium:
         self.voxels, self.chem, self.rates, self.response = voxels, chem, rates, response
         self.backend, self.porosity = voxels.backend, porosity
         self.processes: list[DualPorosity | Kinetics] = []
+        self.dual: DualPorosity | None = None
         self.still: Array | None = None       # immobile water beside moving water that changes
         self.media: list[PorosityFeedback] = []
         self.laws = {chem.minerals.index(name): law.at(self._take_whole)
@@ -108,8 +117,12 @@ class NonEquilibrium:
         self.rock, self.reactions, self.update_rock = rock, reactions, update_rock
         if self.rates.immobile is not None:
             share, rate = (self._take_whole(values) for values in self.rates.immobile)
-            self.processes.append(DualPorosity(self.voxels, self.chem, rock, share, rate,
-                                               reactions.engine, self.still))
+            tortuosity = self.rates.immobile_tortuosity
+            self.dual = DualPorosity(
+                self.voxels, self.chem, rock, share, rate, reactions.engine, self.still,
+                self.rates.immobile_field,
+                None if tortuosity is None else self._take_whole(tortuosity))
+            self.processes.append(self.dual)
         if self.laws or self.rates.slow_sites is not None:
             self.processes.append(Kinetics(self.voxels, self.chem, rock, self.laws,
                                            self.rates.slow_sites,
@@ -123,6 +136,17 @@ class NonEquilibrium:
             self.media[0].start(s)
             update_rock()
             reactions.skip = None      # no voxel is as it was where its rock has changed
+
+    def equilibrate(self, s: State) -> None:
+        """Bring the immobile water into equilibrium where species move through it."""
+        if self.dual is not None and self.dual.field:
+            self.dual.equilibrate(s)
+
+    def begin_immobile(self, s: State) -> None:
+        """Compute what the field needs of immobile water whose totals come from a run without."""
+        if self.dual is not None and self.dual.field:
+            self.dual.last_totals = None
+            self.dual.equilibrate(s)
 
     def advance(self, s: State, dt: float) -> None:
         """Advance stores and medium from t to t + dt [s], after transport and equilibrium."""

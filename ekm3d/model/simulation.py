@@ -25,7 +25,7 @@ from ekm3d.diagnostics.boundary_values import BoundaryValues
 from ekm3d.diagnostics.derived_fields import snapshot, written_fields
 from ekm3d.errors import PlanError
 from ekm3d.grid.grid import GHOST
-from ekm3d.model import earlier_run, loop, memory_estimate
+from ekm3d.model import carriers, earlier_run, loop, memory_estimate
 from ekm3d.model.heun import HeunStage
 from ekm3d.model.initial_state import fill_reservoirs, neutral_totals, wetted_totals
 from ekm3d.model.nonequilibrium import NonEquilibrium
@@ -46,7 +46,7 @@ from ekm3d.physics.rock import Rock
 from ekm3d.physics.step_limit import cause_of_step
 from ekm3d.physics.transport import Transport
 from ekm3d.solvers.elliptic import EllipticSolver
-from ekm3d.state import State, counts
+from ekm3d.state import State, counts, has_immobile_field, stores
 
 SAFE = 0.95     # share of the longest step that water which comes and goes is solved for
 GROWTH = 1.5    # longest step in units of the one before: charge fed back stays damped
@@ -129,23 +129,27 @@ class Simulation:
         options = NumericalOptions(
             overpotential=self.electrodes.overpotential, tolerance=plan.tolerance, cfl=plan.cfl,
             blend=float(self.physics.scheme == "blended"), sweeps=plan.order,
-            conductivity=self._padded(self.ore.electric_conductivity),
-            source=self._padded(self.ore.current_source),
+            conductivity=self.padded(self.ore.electric_conductivity),
+            source=self.padded(self.ore.current_source),
             inverse_temperature=self.chem.inverse_temperature)
         self.scratch = Scratch(self.grid, self.backend)
         elliptic = EllipticSolver(*bound, plan.tolerance, scratch=self.scratch)
-        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic)
+        still, clay = carriers.in_immobile_water(self), carriers.along_the_clay(self)
+        self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic,
+                                   still is not None, self.rock.along.get("tortuosity"), clay)
+        self.potential.boundary.along = self.rock.at_faces(
+            "tortuosity", self.domain, self.contacts.faces.voxel, self.contacts.faces.axis)
         of_water = (*bound, self.rock, self.contacts, self.wells, plan.tolerance)
         self.flow = Flow(*of_water, elliptic) if self.ore.retention is None else Richards(
-            *of_water, unsaturated_rock(self.ore.retention, self._padded), elliptic)
+            *of_water, unsaturated_rock(self.ore.retention, self.padded), elliptic)
         self.transport = Transport(*bound, self.chem, self.rock, self.contacts, self.wells, options,
-                                   self.scratch)
+                                   self.scratch, still, carriers.across_the_flow(self))
         self.electrolyte = Electrolyte(*bound, self.chem, self.rock, options.conductivity,
-                                       self.scratch, options.inverse_temperature)
+                                       self.scratch, options.inverse_temperature, clay)
         self.storing = self.physics.flow and self.flow.storing
         self.wetting = self.physics.flow and self.ore.retention is not None
 
-    def _padded(self, values: Any) -> Any:
+    def padded(self, values: Any) -> Any:
         """Property of the ore with ghosts, zero in these and inside electrodes; None stays."""
         if values is None:
             return None
@@ -156,8 +160,9 @@ class Simulation:
     def _rock(self) -> Rock:
         """Rock of the case as padded arrays, before slow parts are taken out."""
         ore = self.ore
-        return Rock(**{name: self._padded(getattr(ore, name)) for name in ROCK},
-                    storage=self._padded(ore.storage),
+        return Rock(**{name: self.padded(getattr(ore, name)) for name in ROCK},
+                    storage=self.padded(ore.storage),
+                    along={name: self.padded(ratio) for name, ratio in ore.along.items()},
                     reference_pH=ore.reference_pH if ore.cec.ndim == 3 else np.reshape(
                         ore.reference_pH, (-1, 1)))
 
@@ -169,12 +174,12 @@ class Simulation:
         totals, kinetic = wetted_totals(chem, self.ore, self.water, case.rates.laws,
                                         keep_acidity=not self.physics.potential)
         for k, total in enumerate(totals):
-            s.totals[k] = self._padded(total)
+            s.totals[k] = self.padded(total)
         for m, amount in kinetic.items():
-            s.kinetic_minerals[m] = self._padded(amount)
+            s.kinetic_minerals[m] = self.padded(amount)
         if self.ore.retention is not None:
-            immobile = self.nonequilibrium.immobile(self._padded(self.ore.water_content))
-            self.flow.start(s, self._padded(self.ore.retention.pressure_head), immobile)
+            immobile = self.nonequilibrium.immobile(self.padded(self.ore.water_content))
+            self.flow.start(s, self.padded(self.ore.retention.pressure_head), immobile)
             self.transport.update_rock()
         fill_reservoirs(s, chem, self.engine, self.electrodes, case.water.composition, case.sides)
         self.nonequilibrium.start(s, self.rock, self.reactions, self._update_rock)
@@ -200,6 +205,10 @@ class Simulation:
             self.drive = replace(self.drive, voltage=0.0, current=None)
         self.electrolyte.update(s, self._wanted if self.case.schedule.order == 1 else 0.0)
         self.domain.fill(s.c, s.transport_factor, s.pore_turnover, s.phi)
+        if has_immobile_field(s):
+            self.domain.fill(s.immobile_c, s.immobile_factor, s.immobile_turnover)
+        if self.potential.clay is not None:
+            self.domain.fill(*stores(s, "exchanged", "immobile_exchanged"))
         if physics.potential:
             self.potential.solve(s, self.drive, self._feedback)
         else:
@@ -280,6 +289,7 @@ class Simulation:
         self._wet(s)                                                     # water content at t + dt
         self._advance_ledgers(s, dt)                                     # tanks         to t + dt
         self.reactions.advance(s, 0.0 if again else dt)                  # ore           at t + dt
+        self.nonequilibrium.equilibrate(s)                               # immobile      at t + dt
 
     def _length(self, limit: float) -> float:
         """Length of the next step [s], before switches and marks cut it."""

@@ -25,7 +25,11 @@ is not covered: voxels let out what they take in.
 
 from typing import NamedTuple
 
+from ekm3d.grid.grid import Array, Grid
+from ekm3d.parallel.domain import Domain
+
 STABLE = 1.9       # of 2: the odd-even wave loses a tenth in a step at least
+ANY = (0.0, 1e30)   # of `spreading`: dispersion that has no part in the flow across a face
 
 
 class Stirring(NamedTuple):
@@ -33,6 +37,15 @@ class Stirring(NamedTuple):
 
     carried: float      # 2 q
     exchanged: float    # 2 (q + m)
+
+
+def spreading(grid: Grid, domain: Domain, dispersivity: Array,
+              pore_volume: Array) -> tuple[float, float]:
+    """Return the least and the largest dispersivity of ore over the length of a voxel  [1]."""
+    alpha = dispersivity[grid.inner][pore_volume[grid.inner] > 0]
+    lengths = [grid.spacing_along(axis) for axis in range(3)]
+    most, least = domain.max(alpha), -domain.max(-alpha)
+    return least / max(lengths), most / min(lengths)
 
 
 def stirring(rate: float, least: float, largest: float) -> Stirring:

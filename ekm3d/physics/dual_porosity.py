@@ -6,7 +6,9 @@ C are the dissolved totals of the components, all with one omega [1/s], so that 
 between two neutral waters is neutral. The immobile share of a voxel has the same share of its
 clay, and an equilibrium of its own; minerals with a rate law lie beside the moving water only
 (mobile-immobile model of Coats and Smith 1964, SPE J. 4, 73; van Genuchten and Wierenga 1976,
-Soil Sci. Soc. Am. J. 40, 473). Current, water flow and diffusion keep to the moving water.
+Soil Sci. Soc. Am. J. 40, 473). Water flows in the moving water only. Current, migration and
+diffusion from voxel to voxel pass both waters side by side, under one potential (`potential`,
+`transport`), or, with `field` off, the moving water alone.
 
 Within a step both waters approach one another like two boxes without reactions, exactly:
 
@@ -32,12 +34,15 @@ class DualPorosity:
     """Immobile water of all ore voxels; its content is the state's: s.immobile and its parts."""
 
     def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, share: Array,
-                 rate: Array, engine: VoxelSolver, still: Array | None = None):
+                 rate: Array, engine: VoxelSolver, still: Array | None = None,
+                 field: bool = False, tortuosity: Array | None = None):
         """share, rate [1/s]: (n,) of the ore voxels; rock: of the moving part; engine: solver;
-        still: padded content of the immobile water, None where it is a share of all."""
+        still: padded content of the immobile water, None where it is a share of all; field: True
+        where species move through it; tortuosity: (n,), None: that of the rock."""
         self.voxels, self.chem, self.rock, self.domain = voxels, chem, rock, voxels.domain
         self.weighted_sum = voxels.backend.weighted_sum
         self.share, self.rate, self.engine = share, rate, engine
+        self.field, self.tortuosity = field, tortuosity
         self.factor = share / (1.0 - share)          # immobile amount per amount of the moving part
         self.still = None if still is None else voxels.take(still)
         self.last_totals = self.warm_start = None
@@ -52,8 +57,7 @@ class DualPorosity:
     def advance(self, s: State, dt: float) -> None:
         """Advance the totals of both parts from t to t + dt; s.c must be that of s.totals."""
         moving, still = self.voxels.take(s.totals), self.voxels.take(s.immobile)
-        if self.last_totals is None or not (self.last_totals == still).all():
-            self._equilibrate(s)
+        self.equilibrate(s)
         theta, c = self.voxels.take(self.rock.water_content), self.voxels.take(s.c)
         factor, moves = self.factor, 1.0 - self.share
         if self.still is not None:
@@ -65,6 +69,11 @@ class DualPorosity:
         self.voxels.put(s.totals, moving - gain)
         self.voxels.put(s.immobile, still + gain)
         self._equilibrate(s)
+
+    def equilibrate(self, s: State) -> None:
+        """Bring the immobile water into equilibrium with its totals, where they have changed."""
+        if self.last_totals is None or not (self.last_totals == self.voxels.take(s.immobile)).all():
+            self._equilibrate(s)
 
     def _equilibrate(self, s):
         """Solve for the species of the immobile totals."""
@@ -92,3 +101,18 @@ class DualPorosity:
         self.voxels.put(s.immobile_water, wet * theta * self.weighted_sum(chem.nu.T, found.c))
         self.voxels.put(s.immobile_exchanged, found.exchanged)
         self.voxels.put(s.immobile_solid, found.solid)
+        if self.field:
+            self._set_carriers(s, total, np.where(wet, theta, 0.0), sites, found)
+
+    def _set_carriers(self, s, total, theta, sites, found):
+        """Set what carries current and moves in the immobile water, and its net charge."""
+        put, chem = self.voxels.put, self.chem
+        tau = self.tortuosity if self.tortuosity is not None else self.voxels.take(
+            self.rock.tortuosity)
+        mobility = 1 / (1 + chem.mobility_coefficient * np.sqrt(found.strength))
+        put(s.immobile_c, found.c)
+        put(s.immobile_content, theta)
+        put(s.immobile_factor, theta * tau * mobility)
+        charge = self.weighted_sum(np.asarray(chem.charge, float), total)
+        cec = sites.cec.reshape(-1, theta.size)
+        put(s.immobile_charge, charge - self.weighted_sum(np.ones(len(cec)), cec))

@@ -34,7 +34,7 @@ from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.face_interpolation import from_reservoir
 from ekm3d.solvers.elliptic import EllipticSolver
-from ekm3d.state import State
+from ekm3d.state import State, has_immobile_field
 
 SLACK = 1e-9     # of the voltage that splits water, which counts as rounding
 AT_ONCE = 10     # rounds in which all faces of floating metal may switch; then the worst one
@@ -51,6 +51,7 @@ class BoundaryState:
     level: np.ndarray               # potential behind the face: of metal or reservoir      [V]
     previous_drop: np.ndarray       # drop that the face concentrations were chosen by      [V]
     use_smaller_side: np.ndarray    # faces whose concentration is the smaller of both sides
+    still_share: np.ndarray         # of the immobile water in the conductance of a face    [1]
 
 
 class ElectricalBoundary:
@@ -78,6 +79,9 @@ class ElectricalBoundary:
         self.kinds, self.solved = np.full(n, CLOSED), np.zeros(n)
         self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
         self.metal_phi = np.zeros(self.metal_faces.size)
+        self.still_share = np.zeros(n)
+        self.along: np.ndarray | float = 1.0    # of the transport factor across faces
+        self.still: tuple[np.ndarray, np.ndarray] | None = None
         self.groups: list = []
         self.controlled_level: dict[int, float] = {}
         self.responses: dict[int, Array] = {}
@@ -122,7 +126,7 @@ class ElectricalBoundary:
     def state(self) -> BoundaryState:
         """State of all faces now; its arrays are those of this object."""
         return BoundaryState(self.kinds, self.into_ore, self.drop, self.level, self.previous_drop,
-                             self.use_smaller_side)
+                             self.use_smaller_side, self.still_share)
 
     def start(self, drive: Drive, s: State | None = None,
               conductivity: Array | None = None) -> None:
@@ -144,8 +148,11 @@ class ElectricalBoundary:
         if s is not None:
             f, gather = self.contacts.faces, self.domain.gather
             carries = s.transport_factor if conductivity is None else conductivity
-            self.geometric = f.area * gather(carries, f.voxel) / f.half
+            self.geometric = f.area * gather(carries, f.voxel) / f.half * self.along
             self.ore, self.reservoir = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
+            if has_immobile_field(s):
+                self.still = (f.area * gather(s.immobile_factor, f.voxel) / f.half * self.along,
+                              gather(s.immobile_c, f.voxel))
 
     def connect(self, by_species: bool) -> None:
         """Compute conductance [S] and diffusion current [A] of every face.
@@ -153,16 +160,26 @@ class ElectricalBoundary:
         by_species: from the species on both sides; else from a given conductivity.
         """
         if by_species:
-            z, d = self.z[:, None], self.diffusion[:, None]
-            star = np.where(self.passing, from_reservoir(
-                self.ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
-                self.use_smaller_side), self.ore)
-            self.conductance = FARADAY * self.f_rt * self.geometric * (z * z * d * star).sum(0)
-            self.offset = np.where(self.passing, FARADAY * self.geometric * (
-                z * d * (self.ore - self.reservoir)).sum(0), 0.0)
+            self.conductance, self.offset = self._of_water(self.geometric, self.ore)
+            if self.still is not None:
+                conductance, offset = self._of_water(*self.still)
+                self.conductance, self.offset = self.conductance + conductance, self.offset + offset
+                self.still_share = np.divide(conductance, self.conductance,
+                                             out=np.zeros_like(conductance),
+                                             where=self.conductance > 0)
         else:
             self.conductance, self.offset = self.geometric, np.zeros(self.geometric.size)
         self.share = 1.0 / (1.0 + self.conductance * self.contacts.faces.resistance)
+
+    def _of_water(self, geometric, ore):
+        """Conductance [S] and diffusion current [A] of every face, of one water of its voxel."""
+        z, d = self.z[:, None], self.diffusion[:, None]
+        star = np.where(self.passing, from_reservoir(
+            ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
+            self.use_smaller_side), ore)
+        return (FARADAY * self.f_rt * geometric * (z * z * d * star).sum(0),
+                np.where(self.passing, FARADAY * geometric * (
+                    z * d * (ore - self.reservoir)).sum(0), 0.0))
 
     def solve(self, elliptic: EllipticSolver, conductance: Array, f: Array, phi: Array,
               trend: Array | None = None) -> int:

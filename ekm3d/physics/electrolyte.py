@@ -20,7 +20,8 @@ from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.rock import Rock
-from ekm3d.state import State
+from ekm3d.physics.surface_conduction import SurfaceConduction
+from ekm3d.state import State, has_immobile_field, stores
 
 
 @operator
@@ -64,11 +65,13 @@ class Electrolyte:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  rock: Rock, given: Array | None = None, scratch: Scratch | None = None,
-                 inverse_temperature: float = 1.0):
+                 inverse_temperature: float = 1.0, clay: SurfaceConduction | None = None):
         """given: padded conductivity [S/m] in place of that of the ions; inverse_temperature:
-        298.15 K / T."""
+        298.15 K / T; clay: conduction along it. Where species move through immobile water, sigma is
+        that of both waters."""
         self.grid, self.backend, self.domain = grid, backend, domain
-        self.rock, self.given = rock, given
+        self.rock, self.given, self.clay = rock, given, clay
+        self.inverse_temperature = inverse_temperature
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)
                                   for a in (chem.z, chem.diffusion))
         self.diffusion = self.diffusion * inverse_temperature      # of F/(RT) in sigma
@@ -78,24 +81,41 @@ class Electrolyte:
         self._electrolyte, self._imbalance = (
             backend.bind(op, **counts) for op in (electrolyte, imbalance))
         self.own = backend.zeros(grid.padded)
-        self.ratio = (scratch or Scratch(grid, backend))[OUTFLOW][0]
+        self.ratio, self.other, self.unused, *_ = (scratch or Scratch(grid, backend))[OUTFLOW]
         self.sigma = self.own if given is None else given
 
     def update(self, s: State, dt: float) -> None:
         """Update sigma and s.pore_turnover of a coming step of dt [s] from the state as it is."""
-        self._update(s, dt, s.pore_turnover)
+        self._update(s, dt, s.pore_turnover,
+                     s.immobile_turnover if has_immobile_field(s) else None)
 
     def conductivity(self, s: State) -> Array:
         """Return the electric conductivity of the state as it is, padded [S/m]."""
-        self._update(s, 0.0, self.ratio)
+        self._update(s, 0.0, self.ratio, self.unused)
         return self.sigma
 
     def imbalance(self, s: State) -> float:
-        """Return the largest net charge of a voxel over all phases, relative to dissolved ions."""
+        """Return the largest net charge of a voxel over all phases, relative to dissolved ions.
+
+        Of the moving and of the immobile water apart, each with its clay.
+        """
         self._imbalance(self.grid, s.c, s.charge, self.rock.water_content, self.z, self.ratio)
+        if has_immobile_field(s):
+            self._imbalance(self.grid, s.immobile_c, s.immobile_charge, s.immobile_content, self.z,
+                            self.other)
+            np.maximum(self.ratio, self.other, out=self.ratio)
         return self.domain.max(self.ratio)
 
-    def _update(self, s, dt, pore_turnover):
+    def _update(self, s, dt, pore_turnover, still_turnover):
         self._electrolyte(self.grid, s.c, s.exchanged, s.transport_factor,
                           self.rock.water_content, self.z, self.diffusion, self.exchange_charge,
                           dt, self.own, pore_turnover)
+        if has_immobile_field(s):
+            self._electrolyte(self.grid, s.immobile_c, s.immobile_exchanged, s.immobile_factor,
+                              s.immobile_content, self.z, self.diffusion, self.exchange_charge,
+                              dt, self.other, still_turnover)
+            self.own += self.other
+        if self.clay is not None:
+            still = ("immobile_exchanged",) if has_immobile_field(s) else ()
+            for exchanged in stores(s, "exchanged", *still):
+                self.own += self.inverse_temperature * self.clay.conductivity(exchanged)

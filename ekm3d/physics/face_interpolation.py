@@ -34,6 +34,19 @@ def geometric_conductance(transport_factor: Array, grid: Grid, axis: int) -> Arr
         a * b, both, out=np.zeros_like(both), where=both > 0)
 
 
+def by_axis(transport_factor: Array, ratio: Array | None) -> Array:
+    """Return padded transport factors as `of_axis` reads them; ratio: see `Rock.along`."""
+    return transport_factor[None] if ratio is None else ratio * transport_factor
+
+
+def of_axis(transport_factor: Array, axis: int) -> Array:
+    """Return the padded factors of an axis, of one for all axes (1, padded) or one for each (3).
+
+    Axis 0, 1, 2 = z, y, x.
+    """
+    return transport_factor[axis if len(transport_factor) > 1 else 0]
+
+
 def open_faces(transport_factor: Array, axis: int) -> Array:
     """Return the mask of conducting faces of `axis`, with one more face at either end."""
     moves = _columns(transport_factor, axis) > 0
@@ -144,3 +157,15 @@ def from_reservoir(ore: np.ndarray, reservoir: np.ndarray, z: np.ndarray, drop: 
     blended = np.where(forward, ore, reservoir) + half * np.where(forward, reservoir - ore,
                                                                   ore - reservoir)
     return np.where(use_smaller_side, np.minimum(ore, reservoir), blended)
+
+
+def into_reservoir(ore: np.ndarray, reservoir: np.ndarray, z: np.ndarray, diffusion: np.ndarray,
+                   contact: np.ndarray, previous_drop: np.ndarray, drop: np.ndarray,
+                   use_smaller_side: np.ndarray) -> np.ndarray:
+    """Return migration and diffusion from ore to tanks and reservoirs; (species, faces)  [mol/s].
+
+    z, diffusion [m2/s]: (species, 1); contact: G of the faces [m]; previous_drop [V] chooses c*,
+    drop: F/(RT) times that of phi now. Other arguments as in `from_reservoir`.
+    """
+    star = from_reservoir(ore, reservoir, z, previous_drop, use_smaller_side)
+    return contact * diffusion * (ore - reservoir + drop * z * star)

@@ -103,9 +103,34 @@ class Flow:
         self._set_conductance()
 
     def _set_conductance(self):
-        self.rock_conductance(self.grid, self.rock.hydraulic_conductivity, self.conductance)
+        self._conduct(self.conductance)
         self.control.forget_rock()
         self.last_couplings = None              # of the openings in the last solution
+
+    def _conduct(self, out):
+        """Set the hydraulic conductance of every face of full pores, (3, padded) [m2/s]."""
+        ratio = self.rock.along.get("hydraulic_conductivity")
+        if ratio is None:
+            self.rock_conductance(self.grid, self.rock.hydraulic_conductivity, out)
+            return
+        one = self.backend.zeros(out.shape)
+        for axis in range(3):
+            self.rock_conductance(self.grid, ratio[axis] * self.rock.hydraulic_conductivity, one)
+            out[axis] = one[axis]
+
+    def _osmose(self, sigma, conductance, phi, out):
+        """Set the electro-osmotic flow through every face of full pores, (3, padded) [m3/s]."""
+        rock, along = self.rock, self.rock.along
+        k, k_e = rock.hydraulic_conductivity, rock.electroosmosis
+        if not along:
+            self.osmosis(self.grid, sigma, k, k_e, conductance, phi, out)
+            return
+        one = self.backend.zeros(out.shape)
+        for axis in range(3):
+            own = [values * along[name][axis] if name in along else values for name, values in (
+                ("tortuosity", sigma), ("hydraulic_conductivity", k), ("electroosmosis", k_e))]
+            self.osmosis(self.grid, *own, conductance, phi, one)
+            out[axis] = one[axis]
 
     def solve(self, s: State, drive: Drive, drop: np.ndarray, sigma: Array, dt: float) -> None:
         """Solve for head and water flow at time t, with storage at t + dt.
@@ -115,15 +140,14 @@ class Flow:
         are filled. Raises ConvergenceError where water is injected but no outlet is open, or where
         wells do not settle.
         """
-        g, rock, control = self.grid, self.rock, self.control
+        g, control = self.grid, self.control
         self.domain.fill(sigma)
         self.fixed[...] = 0.0
         self.stage = drive.stage
         if self.storing:
             self._set_stored(self.fixed, dt)
             self.fixed *= s.head
-        self.osmosis(g, sigma, rock.hydraulic_conductivity, rock.electroosmosis,
-                     self.conductance, s.phi, self.water)
+        self._osmose(sigma, self.conductance, s.phi, self.water)
         self.source_minus_divergence(g, s.head, self.fixed, self.water, 0.0, self.source)
         control.start(drive, drop)
         self.iterations, trend = 0, s.head_trend

@@ -62,7 +62,8 @@ class GroundOpenings(WellControl):
         if not np.array_equal(voxel, self.voxel):
             self.voxel = voxel
             gather = self.domain.gather
-            self.conductivity = gather(self.rock.hydraulic_conductivity, voxel)
+            self.conductivity = self._joined([
+                self._rock_at(n, place)[0] for n, place in enumerate(self.openings)])
             self.curves = np.array([gather(values, voxel) for values in self.curve])
 
     @staticmethod

@@ -24,15 +24,18 @@ from ekm3d.parallel.domain import Domain
 from ekm3d.physics.divergence import source_minus_divergence
 from ekm3d.physics.electrical_boundary import BoundaryState, ElectricalBoundary
 from ekm3d.physics.face_interpolation import (
+    by_axis,
     geometric_conductance,
     migrating,
+    of_axis,
     open_faces,
     per_flow,
     upstream_differences,
 )
 from ekm3d.physics.numerical_options import NumericalOptions
+from ekm3d.physics.surface_conduction import SurfaceConduction
 from ekm3d.solvers.elliptic import EllipticSolver
-from ekm3d.state import State
+from ekm3d.state import State, stores
 
 SURE = 0.5      # |u| below which diffusion keeps a face positive whatever the drift's sign
 KERNEL_CONSTANTS = {"SURE": SURE}
@@ -45,15 +48,16 @@ def face_conductance(g, c, transport_factor, previous_phi, pore_turnover, use_sm
                      diffusion, blend, conductance, current):
     """Compute conductance S [S] and diffusion current I_d [A] of every face.
 
-    c: (species, padded) mol/m3 of water; transport_factor: padded theta tau f(I); previous_phi:
-    padded potential of the last iterate [V]; pore_turnover: padded dt / (theta V) [s/m3];
-    use_smaller_side: (3, padded) uint8; z, diffusion [m2/s]: (species,); blend: 1, or 0 for pure
-    upwind. Outputs conductance, current: (3, padded), axis 0, 1, 2 = z, y, x, stored with the
+    c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded) theta tau f(I);
+    previous_phi: padded potential of the last iterate [V]; pore_turnover: padded dt / (theta V)
+    [s/m3]; use_smaller_side: (3, padded) uint8; z, diffusion [m2/s]: (species,); blend: 1, or 0 for
+    pure upwind. Outputs conductance, current: (3, padded), axis 0, 1, 2 = z, y, x, stored with the
     voxel below the face.
     """
     for axis in range(3):
-        geometric = geometric_conductance(transport_factor, g, axis)
-        differences = upstream_differences(c, open_faces(transport_factor, axis), axis)
+        factor = of_axis(transport_factor, axis)
+        geometric = geometric_conductance(factor, g, axis)
+        differences = upstream_differences(c, open_faces(factor, axis), axis)
         drop = below(previous_phi, axis) - above(previous_phi, axis)
         speed = diffusion[:, None, None, None] * (geometric * per_flow(pore_turnover, axis))
         face = migrating(c, z, speed, drop, faces(use_smaller_side[axis], axis) > 0, blend,
@@ -93,9 +97,11 @@ class Potential:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  contacts: BoundaryFaces, options: NumericalOptions,
-                 elliptic: EllipticSolver | None = None):
+                 elliptic: EllipticSolver | None = None, immobile: bool = False,
+                 along: Array | None = None, clay: SurfaceConduction | None = None):
         """chem: with z and diffusion [m2/s] of the species; elliptic: solver, one of its own if
-        None."""
+        None; immobile: True where immobile water carries current, too; along: (3, padded), of
+        the tortuosity, see `Rock.along`; clay: conduction along it."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
         metal = [np.flatnonzero(np.pad(domain.local_view(mask), GHOST))
@@ -111,6 +117,9 @@ class Potential:
                                            self.diffusion, options.overpotential,
                                            options.inverse_temperature)
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
+        self.still = [backend.zeros((3, *grid.padded)) for _ in range(2 * immobile)]
+        self.along, self.clay = along, clay
+        self.charge = backend.zeros(grid.padded) if immobile else None      # of both waters
         self.use_smaller_side, self.flagged = (
             backend.zeros((3, *grid.padded), np.uint8) for _ in range(2))
         self.previous_phi = backend.zeros(grid.padded)
@@ -123,7 +132,8 @@ class Potential:
         self.source_minus_divergence = backend.bind(source_minus_divergence, NK=1)
         self.flag_drift_changes = backend.bind(flag_drift_changes, NS=len(self.z))
         if options.conductivity is None:
-            self.face_conductance = backend.bind(face_conductance, NS=len(self.z))
+            self.face_conductance = backend.bind(face_conductance, NS=len(self.z),
+                                                 NT=1 if along is None else 3)
         else:
             conductivity = options.conductivity.copy()              # its ghosts are filled here
             domain.fill(conductivity)
@@ -183,13 +193,8 @@ class Potential:
         self.iterations, trend = 0, s.phi_trend
         for attempt in range(MAX_SOLVES):
             if given is None:
-                self.face_conductance(g, s.c, s.transport_factor, self.previous_phi,
-                                      s.pore_turnover, self.use_smaller_side, self.z,
-                                      self.diffusion, self.options.blend, self.conductance,
-                                      self.current)
-                if self.reduced_phi is not None:
-                    self.conductance *= self.inverse_temperature
-            self.source_minus_divergence(g, s.charge, self._given_source(), self.current,
+                self._conduct(s)
+            self.source_minus_divergence(g, self._charge(s), self._given_source(), self.current,
                                          FARADAY * g.voxel_volume / dt, self.source)
             boundary.connect(given is None)
             self.iterations += boundary.solve(self.elliptic, self.conductance, self.source, s.phi,
@@ -201,6 +206,9 @@ class Potential:
                 break
             self.flag_drift_changes(g, self.reduced(s.phi), self.previous_phi, self.conductance,
                                     self.use_smaller_side, self.highest, self.flagged)
+            if self.clay is not None:
+                self.clay.flag_turns(self.reduced(s.phi), self.previous_phi, self.conductance,
+                                     self.use_smaller_side, self.flagged)
             turned = boundary.drift_changes(SURE)
             settled = not (self.domain.any(self.flagged) or turned.any())
             if settled and attempt + 1 >= self.options.sweeps:
@@ -217,6 +225,31 @@ class Potential:
                 f"t = {s.time:g} s ({self.domain.count(self.flagged)} faces); a smaller "
                 "schedule.max_step may help")
         boundary.finish()
+
+    def _conduct(self, s):
+        """Set conductance and diffusion current of every face: of both waters side by side."""
+        def conduct(c, factor, turnover, conductance, current):
+            self.face_conductance(self.grid, c, by_axis(factor, self.along), self.previous_phi,
+                                  turnover, self.use_smaller_side, self.z, self.diffusion,
+                                  self.options.blend, conductance, current)
+
+        conduct(s.c, s.transport_factor, s.pore_turnover, self.conductance, self.current)
+        if self.still:
+            conduct(s.immobile_c, s.immobile_factor, s.immobile_turnover, *self.still)
+            self.conductance += self.still[0]
+            self.current += self.still[1]
+        if self.clay is not None:
+            for exchanged in stores(s, "exchanged", "immobile_exchanged")[:1 + bool(self.still)]:
+                self.conductance += self.clay.conduct(exchanged, self.previous_phi,
+                                                      self.use_smaller_side)
+        if self.reduced_phi is not None:
+            self.conductance *= self.inverse_temperature
+
+    def _charge(self, s):
+        """Net charge of every voxel, padded [mol/m3 of rock], of both waters."""
+        if self.charge is None:
+            return s.charge
+        return np.add(s.charge, s.immobile_charge, out=self.charge)
 
     def _given_source(self):
         """Padded current source of the case [A]; zeros, in an array that is free, without one."""

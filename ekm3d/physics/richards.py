@@ -121,7 +121,7 @@ class Richards(Flow):
     def _set_conductance(self):
         """Conductances of full pores; those of a step follow from its heads."""
         target = getattr(self, "full", self.conductance)
-        self.rock_conductance(self.grid, self.rock.hydraulic_conductivity, target)
+        self._conduct(target)
         self.control.forget_rock()
         self.last_couplings = None
 
@@ -169,11 +169,10 @@ class Richards(Flow):
 
         Arguments as of Flow. Raises ConvergenceError with the worst voxel where sub-steps fail.
         """
-        g, control = self.grid, self.control
+        control = self.control
         self.domain.fill(sigma)
         self.stage = drive.stage
-        self.osmosis(g, sigma, self.rock.hydraulic_conductivity, self.rock.electroosmosis,
-                     self.full, s.phi, self.osmotic)
+        self._osmose(sigma, self.full, s.phi, self.osmotic)
         control.start(drive, drop)
         for array, value in ((self.head, s.head), (self.content, s.water_content),
                              (self.elastic, s.elastic_water), (self.rate, s.water_rate)):
@@ -245,8 +244,7 @@ class Richards(Flow):
         g, bound = self.grid, self.control
         self._wet(self.head)
         self.domain.fill(self.relative, self.relative_osmosis)
-        self.wet_faces(g, self.pressure_head, self.relative, self.curve,
-                       self.rock.hydraulic_conductivity, self.full, self.conductance)
+        self._wet_faces()
         self.wet_osmosis(g, self.osmotic, self.relative_osmosis, self.full, self.conductance,
                          self.law, self.water)
         self.darcy(g, self.conductance, self.head, self.water)
@@ -256,6 +254,21 @@ class Richards(Flow):
         self.source_minus_divergence(g, self.head, self.missing, self.water, 0.0, self.source)
         bound.find_flows(self.head, self.relative, self.relative_osmosis, end)
         self.domain.add_at(self.source, bound.voxel, bound.inflow)
+
+    def _wet_faces(self):
+        """Set the hydraulic conductance of every face by the water in it [m2/s]."""
+        def wet(k, out):
+            self.wet_faces(self.grid, self.pressure_head, self.relative, self.curve, k, self.full,
+                           out)
+
+        ratio, k = self.rock.along.get("hydraulic_conductivity"), self.rock.hydraulic_conductivity
+        if ratio is None:
+            wet(k, self.conductance)
+            return
+        one = self.backend.zeros(self.conductance.shape)
+        for axis in range(3):
+            wet(ratio[axis] * k, one)
+            self.conductance[axis] = one[axis]
 
     def _gained(self, water, inflow, out):
         """Set `out` to the water that voxels gain by flows across faces and openings [m3/s]."""

@@ -1,7 +1,9 @@
 """Rock properties of a run as padded arrays, on the backend's device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ekm3d.grid.grid import Array
 from ekm3d.parallel.domain import Domain
@@ -27,8 +29,25 @@ class Rock:
     reference_pH: Any                 # of the capacities: a number, or (exchangers, 1)    [1]
     whole_cec: Array | None = None    # cec with slow exchange sites included; None: not divided
     whole_slope: Array | None = None  # their slope with pH
+    # Of properties that differ along the axes, by name: (3, padded), value along z, y, x over that
+    # along x, which is what the arrays above have.
+    along: dict[str, Array] = field(default_factory=dict)
 
     def fill_ghosts(self, domain: Domain) -> None:
         """Update the ghosts of the properties that face stencils read."""
         domain.fill(self.hydraulic_conductivity, self.electroosmosis)
         domain.fill(self.dispersivity)
+        for ratio in self.along.values():
+            domain.fill(ratio)
+
+    def at_faces(self, name: str, domain: Domain, voxel: np.ndarray, axis: np.ndarray) -> Any:
+        """Return the ratio (n,) of a property across faces (n,) of voxels; 1 where there is none.
+
+        axis: array axis 0, 1, 2 = z, y, x of every face; in a bore along z (-1) the mean root of
+        those along x and y.
+        """
+        if name not in self.along:
+            return 1.0
+        ratio = domain.gather(self.along[name], voxel)
+        across = np.take_along_axis(ratio, np.maximum(axis, 0)[None], axis=0)[0]
+        return np.where(axis < 0, np.sqrt(ratio[1] * ratio[2]), across)

@@ -18,6 +18,10 @@ def cause_of_step(transport: Transport) -> str:
     rate = np.asarray(transport.backend.to_numpy(transport.rate[grid.inner]))
     k, j, i = (int(n) for n in np.unravel_index(int(rate.argmax()), rate.shape))
     best = max(domain.allgather((float(rate[k, j, i]), *_species_at(transport, (k, j, i)))))
+    if transport.still_rate > best[0] and not (tanks.size and tanks.max() > transport.still_rate):
+        return "ions leave the immobile water of a voxel by diffusion or migration in the field"
+    if transport.clay_rate > max(best[0], transport.still_rate, tanks.max(initial=0.0)):
+        return "cations leave the clay of a voxel by migration along it"
     if tanks.size and tanks.max() > best[0]:
         strip = int(tanks.max(axis=0).argmax())
         names = transport.contacts.electrodes.names

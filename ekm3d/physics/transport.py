@@ -21,22 +21,29 @@ from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
 from ekm3d.parallel.domain import Domain, Subregion
-from ekm3d.physics.charge_damping import Stirring, stirring
+from ekm3d.physics.charge_damping import ANY, Stirring, spreading, stirring
+from ekm3d.physics.dispersion_tensor import DispersionTensor
 from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import (
     advected,
-    from_reservoir,
+    by_axis,
     geometric_conductance,
+    into_reservoir,
     migrating,
+    of_axis,
     open_faces,
     per_flow,
     upstream_differences,
 )
+from ekm3d.physics.fastest_species import fastest_species
 from ekm3d.physics.flow import Flow
+from ekm3d.physics.immobile_transport import ImmobileTransport
 from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.rock import Rock
+from ekm3d.physics.surface_conduction import SurfaceConduction
+from ekm3d.physics.well_transport import through_wells
 from ekm3d.state import State
 
 
@@ -45,8 +52,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
                    water, dispersivity, z, diffusion, nu, blend, flux, gained):
     """Compute the flux of every component across every face, up the axis, and the gain of voxels.
 
-    c: (species, padded) mol/m3 of water; transport_factor, phi [V], previous_phi [V],
-    pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded; use_smaller_side: (3, padded)
+    c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded), see `of_axis`; phi
+    [V], previous_phi [V], pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded;
+    use_smaller_side: (3, padded)
     uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
     blend: 1, or 0 for first-order upwind. Outputs [mol/s] flux: (3, components, padded); gained:
     (components, padded).
@@ -54,8 +62,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
     for axis in range(3):
-        geometric = geometric_conductance(transport_factor, g, axis)
-        differences = upstream_differences(c, open_faces(transport_factor, axis), axis)
+        factor = of_axis(transport_factor, axis)
+        geometric = geometric_conductance(factor, g, axis)
+        differences = upstream_differences(c, open_faces(factor, axis), axis)
         own = differences[0]
         previous_drop = below(previous_phi, axis) - above(previous_phi, axis)
         drop = below(phi, axis) - above(phi, axis)
@@ -66,8 +75,8 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
         spread = dispersion(dispersivity, water, g, axis)
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
-            spreading = diffusion.max() * geometric + spread
-            moved += flow * advected(c, flow, np.abs(flow) * passing, spreading, blend,
+            spreads = diffusion.max() * geometric + spread
+            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, blend,
                                      differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
@@ -100,7 +109,7 @@ def outflow_coefficients(g, transport_factor, phi, water, dispersivity, diffusiv
     for out in (diffusive, advective, cation_drift, anion_drift):
         out[g.inner] = 0.0
     for axis in range(3):
-        geometric = geometric_conductance(transport_factor, g, axis)
+        geometric = geometric_conductance(of_axis(transport_factor, axis), g, axis)
         drift = geometric * F_RT * (below(phi, axis) - above(phi, axis))
         spread = dispersion(dispersivity, water, g, axis)
         for sign, conductance, moved, flow, mixed in zip((-1, 1), *(
@@ -141,8 +150,10 @@ class Transport:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, chem: ChemicalSystem,
                  rock: Rock, contacts: BoundaryFaces, wells: Wells, options: NumericalOptions,
-                 scratch: Scratch | None = None):
-        """contacts: with the steady fluxes through sides; ghosts of rock must be up to date."""
+                 scratch: Scratch | None = None, still: ImmobileTransport | None = None,
+                 tensor: DispersionTensor | None = None):
+        """contacts: with the steady fluxes through sides; still: of species in immobile water;
+        tensor: dispersion across the flow; ghosts of rock must be up to date."""
         self.grid, self.domain, self.chem, self.rock = grid, domain, chem, rock
         self.backend, self.flux = backend, None
         self.contacts, self.wells, self.options = contacts, wells, options
@@ -155,8 +166,9 @@ class Transport:
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
-        self.fastest = self._fastest(chem)
-        counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest)}
+        self.fastest, self.along = fastest_species(chem), rock.along.get("tortuosity")
+        counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest),
+                                  "NT": 1 if self.along is None else 3}
         self.component_flux, self.component_gain, self.outflow_coefficients, self.outflow_rate = (
             backend.bind(op, **counts)
             for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
@@ -164,24 +176,20 @@ class Transport:
         self.watched: list[Subregion] = []
         self.entered = np.zeros(0)
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
+        self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
+        self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
         self.water_alone = np.zeros_like(self.fastest)
-        self.spreading = self._spreading()
+        self.tensor = tensor
+        self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
+                                                      self.pore_volume)
         self.stirring = Stirring(0.0, 0.0)
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
         np.multiply(self.rock.water_content, self.grid.voxel_volume, out=self.pore_volume)
-
-    def _spreading(self) -> tuple[float, float]:
-        """Least and largest dispersivity of ore over the length of a voxel  [1]."""
-        g = self.grid
-        alpha = self.rock.dispersivity[g.inner][self.pore_volume[g.inner] > 0]
-        lengths = [g.spacing_along(axis) for axis in range(3)]
-        most, least = self.domain.max(alpha), -self.domain.max(-alpha)
-        return least / max(lengths), most / min(lengths)
 
     def keep_flux(self) -> None:
         """Keep the flux across every face from the next step on."""
@@ -201,17 +209,10 @@ class Transport:
     def rates(self) -> list[Array]:
         """All arrays of the rates of a step."""
         kept: list[Array] = [] if self.flux is None else [self.flux]
+        if self.still is not None:
+            kept.append(self.still.gained)
         return [*kept, self.ore, self.tank, self.side, self.side_in, self.acid, self.acid_into_ore,
                 self.wells_in, self.entered, *self.openings]
-
-    @staticmethod
-    def _fastest(chem):
-        """(D, D |z| of a cation, of an anion) of species that no other exceeds in all three."""
-        rows = {(d, d * max(z, 0), d * max(-z, 0))
-                for d, z in zip(chem.diffusion, chem.z, strict=True)}
-        return np.array([row for row in sorted(rows) if not any(
-            other != row and all(o >= r for o, r in zip(other, row, strict=True))
-            for other in rows)])
 
     def prepare(self, s: State, potential: Potential, flow: Flow) -> float:
         """Compute rates at time t; return the longest step [s] that keeps every species positive.
@@ -220,30 +221,73 @@ class Transport:
         """
         chem, g, boundary = self.chem, self.grid, potential.boundary_state
         self.tank[...] = self.side[...] = self.side_in[...] = self.acid[...] = 0.0
-        self.acid_into_ore[...] = 0.0
+        self.acid_into_ore[...] = self.wells_in[...] = 0.0
         phi = potential.reduced(s.phi)
-        given = (g, s.c, s.transport_factor, phi, potential.previous_phi, s.pore_turnover,
-                 potential.use_smaller_side, flow.water, self.rock.dispersivity, self.z,
-                 chem.diffusion, self.nu, self.options.blend)
+        given = (g, s.c, by_axis(s.transport_factor, self.along), phi, potential.previous_phi,
+                 s.pore_turnover, potential.use_smaller_side, flow.water, self.rock.dispersivity,
+                 self.z, chem.diffusion, self.nu, self.options.blend)
+        still = self.still
         if self.flux is None:
             self.component_gain(*given, self.ore)
         else:
             self.component_flux(*given, self.flux, self.ore)
+        if self.tensor is not None:
+            self.tensor.add(s, flow, self.ore)
+        if still is not None:
+            self._move_still(s, still, potential, phi)
+        if potential.clay is not None:
+            self._move_on_clay(s, potential, phi, potential.clay)
         if self.watched:
             acid = self.ore[chem.hydrogen][g.inner]
+            if still is not None:
+                acid = acid + still.gained[chem.hydrogen][g.inner]
             self.entered[:] = self.domain.sum_within(self.watched,
                                                      [acid[w.part] for w in self.watched])
         self._electrolysis(boundary)
         f = self.contacts.faces           # G of half a voxel between ore and boundary face [m]
-        self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half
+        along = self.rock.at_faces("tortuosity", self.domain, f.voxel, f.axis)
+        self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half * along
+        if still is not None:
+            self.still_contact = f.area * self.domain.gather(
+                s.immobile_factor, f.voxel) / f.half * along
         self._boundary_fluxes(s, boundary, flow)
-        self._wells(s, flow)
+        self.openings = through_wells(s, chem, self.domain, self.wells, flow, self.ore)
+        self.wells_in[:len(self.openings)] = [moved.sum(1) for moved in self.openings] or 0.0
+        if still is not None:
+            still.let_pass(s)
+            self.accumulate(g, still.moved, 1.0, self.ore)
+            self.accumulate(g, still.moved, -1.0, still.gained)
         return self._longest_step(s, phi, boundary, flow)
 
     def advance(self, s: State, dt: float) -> None:
         """Advance the totals of ore and tanks from t to t + dt."""
         self.accumulate(self.grid, self.ore, dt / self.grid.voxel_volume, s.totals)
+        if self.still is not None:
+            self.accumulate(self.grid, self.still.gained, dt / self.grid.voxel_volume, s.immobile)
         s.catholyte_totals[...] += dt * self.tank
+
+    def _move_still(self, s: State, still: ImmobileTransport, potential: Potential, phi: Array):
+        """Migration and diffusion in the immobile water, by the same drift as in the other."""
+        factor = by_axis(s.immobile_factor, self.along)
+        given = (self.grid, s.immobile_c, factor, phi, potential.previous_phi, s.immobile_turnover,
+                 potential.use_smaller_side, still.no_water,
+                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend)
+        if self.flux is None:
+            self.component_gain(*given, still.gained)
+        else:
+            flux = self.backend.zeros(self.flux.shape)
+            self.component_flux(*given, flux, still.gained)
+            self.flux += flux
+
+    def _move_on_clay(self, s: State, potential: Potential, phi: Array, clay: SurfaceConduction):
+        """Migration along the clay beside either water, and its own bound of the step."""
+        parts = [(s.exchanged, self.ore)]
+        if self.still is not None:
+            parts.append((s.immobile_exchanged, self.still.gained))
+        for exchanged, gained in parts:
+            self.accumulate(self.grid, clay.move(exchanged, phi, potential.previous_phi,
+                                                 potential.use_smaller_side), 1.0, gained)
+        self.clay_rate = self.domain.max(clay.emptying_rate(phi, self.rate))
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
@@ -253,7 +297,12 @@ class Transport:
         metal = np.isin(boundary.kinds, METAL)
         tank = boundary.kinds == TANK
         made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
-        self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
+        if self.still is not None:      # acid enters each water with the current there
+            share = boundary.still_share[metal]
+            self.domain.add_at(self.still.gained[h], f.voxel[metal], made[metal] * share)
+            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal] * (1.0 - share))
+        else:
+            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
         self.acid_into_ore[metal] = made[metal]
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
@@ -263,15 +312,7 @@ class Transport:
         f, chem = self.contacts.faces, self.chem
         passing = np.flatnonzero(np.isin(boundary.kinds, PASSING))
         ore = self.domain.gather(s.c, f.voxel)
-        moved = np.zeros((len(s.c), f.strip.size))
-        if passing.size:
-            reservoir = s.reservoir_species[:, f.strip[passing]]
-            z, d = chem.z[:, None], chem.diffusion[:, None]
-            reduced = self.options.inverse_temperature * boundary.previous_drop[passing]
-            star = from_reservoir(ore[:, passing], reservoir, z, reduced,
-                                  boundary.use_smaller_side[passing])
-            drift = (F_RT * self.options.inverse_temperature * boundary.drop[passing]) * z * star
-            moved[:, passing] = self.contact[passing] * d * (ore[:, passing] - reservoir + drift)
+        moved = self._through_faces(s, boundary, passing, ore, self.contact)
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
                          if s.reservoir_species.size else 0.0)
         out = chem.nu.T @ (moved + flow.out * water)
@@ -279,6 +320,12 @@ class Transport:
             of_side = self.contacts.of_side(n)
             out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
         self.domain.add_at(self.ore, f.voxel, -out)
+        if self.still is not None:
+            in_still = self.domain.gather(s.immobile_c, f.voxel)
+            leaves = chem.nu.T @ self._through_faces(s, boundary, passing, in_still,
+                                                     self.still_contact)
+            self.domain.add_at(self.still.gained, f.voxel, -leaves)
+            out = out + leaves
         if chem.hydrogen is not None:
             self.acid_into_ore -= out[chem.hydrogen]
         for k in range(len(out)):
@@ -289,20 +336,20 @@ class Transport:
                 entering = self.contacts.per_place(np.maximum(-out[k], 0.0))
                 self.side_in[:, k] += entering[self.strips:]
 
-    def _wells(self, s: State, flow: Flow):
-        """Injected water brings its composition, drained water takes that of its voxel."""
-        chem = self.chem
-        self.wells_in[...] = 0.0
-        self.openings, feeds = [], self.wells.feeds_in(flow.stage)
-        for n, (place, inflow) in enumerate(flow.wells):
-            moved = feeds[n][:, None] * np.maximum(inflow, 0.0)
-            leaves = np.flatnonzero((inflow < 0) & (place.face < 0))
-            if leaves.size and not self.wells.salt_stays[n]:
-                water = chem.nu.T @ self.domain.gather(s.c, place.voxel[leaves])
-                moved[:, leaves] = water * inflow[leaves]
-            self.domain.add_at(self.ore, place.voxel, moved)
-            self.wells_in[n] = moved.sum(1)
-            self.openings.append(moved)
+    def _through_faces(self, s, boundary, passing, ore, contact):
+        """Migration and diffusion of species out of one water of the ore [mol/s]; (species, faces).
+
+        passing: numbers of the faces that they pass; ore: their concentrations in the voxel of
+        every face; contact: G of half a voxel of that water [m].
+        """
+        moved, reduced = np.zeros((len(ore), contact.size)), self.options.inverse_temperature
+        if passing.size:
+            reservoir = s.reservoir_species[:, self.contacts.faces.strip[passing]]
+            moved[:, passing] = into_reservoir(
+                ore[:, passing], reservoir, self.chem.z[:, None], self.chem.diffusion[:, None],
+                contact[passing], reduced * boundary.previous_drop[passing],
+                F_RT * reduced * boundary.drop[passing], boundary.use_smaller_side[passing])
+        return moved
 
     def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank [s].
@@ -310,19 +357,29 @@ class Transport:
         phi: reduced, see `potential`.
         """
         g, f = self.grid, self.contacts.faces
-        diffusive, advective, cation_drift, anion_drift = self.outflow
-        self.outflow_coefficients(g, s.transport_factor, phi, flow.water,
-                                  self.rock.dispersivity, *self.outflow)
+        _, advective, cation_drift, anion_drift = self.outflow
         passing = np.isin(boundary.kinds, PASSING)
-        contact = np.where(passing, self.contact, 0.0)
         drop = F_RT * self.options.inverse_temperature * boundary.drop
-        for part, values in ((diffusive, contact), (advective, np.maximum(flow.out, 0.0)),
-                             (cation_drift, contact * np.maximum(drop, 0.0)),
-                             (anion_drift, contact * np.maximum(-drop, 0.0))):
-            self.domain.add_at(part, f.voxel, values)
+        if self.still is not None:
+            factor = by_axis(s.immobile_factor, self.along)
+            self.still.set_outflow(factor, s, phi, self.outflow_coefficients, self.outflow)
+            self._add_contacts(np.where(passing, self.still_contact, 0.0), drop)
+            self.still.add_passing(cation_drift, anion_drift, 1.0)
+            self.outflow_rate(g, *self.outflow, self.still.pore_volume, self.fastest, self.rate)
+            self.still_rate = self.domain.max(self.rate)
+        self.outflow_coefficients(g, by_axis(s.transport_factor, self.along), phi, flow.water,
+                                  self.rock.dispersivity, *self.outflow)
+        contact = np.where(passing, self.contact, 0.0)
+        self._add_contacts(contact, drop)
+        self.domain.add_at(advective, f.voxel, np.maximum(flow.out, 0.0))
+        contact = contact + np.where(passing, self.still_contact, 0.0)      # of a tank: to both
         for place, inflow in flow.wells:
             inside = place.face < 0
             self.domain.add_at(advective, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+        if self.tensor is not None:
+            self.tensor.add_outflow(advective)
+        if self.still is not None:
+            self.still.add_passing(cation_drift, anion_drift, -1.0)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
         self.stirring = stirring(self.domain.max(self.rate), *self.spreading)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
@@ -331,5 +388,13 @@ class Transport:
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]
         self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
-        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate))
+        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate),
+                       self.still_rate, self.clay_rate)
         return self.options.cfl / quickest if quickest > 0 else np.inf
+
+    def _add_contacts(self, contact, drop):
+        """Add the outflow through contacts of G = contact [m] and zF/(RT) times the drop of phi."""
+        diffusive, _, cation_drift, anion_drift = self.outflow
+        for part, values in ((diffusive, contact), (cation_drift, contact * np.maximum(drop, 0.0)),
+                             (anion_drift, contact * np.maximum(-drop, 0.0))):
+            self.domain.add_at(part, self.contacts.faces.voxel, values)

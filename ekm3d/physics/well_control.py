@@ -9,6 +9,8 @@ has a coupling to the well's head [m2/s] and an inflow at head zero [m3/s]:
     inflow = constant - coupling h                                                        [m3/s]
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.boundaries.openings import Openings
@@ -153,10 +155,21 @@ class WellControl:
         """(K [m/s], k_e [m2/V/s]) at the openings of a well."""
         cached = self.rock_at.get(n)
         if cached is None or not np.array_equal(cached[0], place.voxel):
+            axis = self._axes(n, place)
             cached = self.rock_at[n] = (place.voxel, *(
-                self.domain.gather(array, place.voxel)
-                for array in (self.rock.hydraulic_conductivity, self.rock.electroosmosis)))
+                self.domain.gather(getattr(self.rock, name), place.voxel)
+                * self.rock.at_faces(name, self.domain, place.voxel, axis)
+                for name in ("hydraulic_conductivity", "electroosmosis")))
         return cached[1:]
+
+    def _axes(self, n, place):
+        """Array axis across every opening of a well; -1 in a bore, which water enters from x and y.
+        """
+        if n in self.wells.surfaces:
+            boundary: Any = self.wells.wells[n]
+            return np.full(place.face.size, boundary.axis)
+        axes = self.wells.contacts.faces.axis
+        return np.array([axes[face] if face >= 0 else -1 for face in place.face], int)
 
     def _osmotic_outflow(self, n, drop):
         """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""

@@ -39,6 +39,16 @@ INLINE Ion ion(real z, real d, real blend)
     return {z < 0, z < 0 ? real(-1) : real(1), charge, d, z * z, half, blend * charge * d, blend};
 }
 
+#ifndef NT
+#define NT 1                       // of a kernel of the file that has no transport factors
+#endif
+
+// Transport factors of an axis, of one for all axes (NT = 1) or one for each (NT = 3).
+INLINE const real* along_axis(const real* transport_factor, int axis, const Grid& g)
+{
+    return NT > 1 ? transport_factor + axis * volume(g) : transport_factor;
+}
+
 INLINE real conducts(const real* transport_factor, Offset step)
 {
     return smaller(transport_factor[0], transport_factor[step]) > 0 ? real(1) : real(0);

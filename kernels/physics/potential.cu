@@ -22,7 +22,7 @@ ROUTINE void add_species(const Strip& f, const real* c, real z, real d, real ble
 // S = F (F/RT) G sum z^2 D c*  [S]  and  I_d = -F G sum z D (c_above - c_below)  [A]; axis 0, 1, 2
 // = z, y, x; every face is stored with the voxel below it.
 KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
-                        const real* __restrict__ transport_factor,
+                        const real* __restrict__ EACH(NT) transport_factor,
                         const real* __restrict__ previous_phi,
                         const real* __restrict__ pore_turnover,
                         const Flag* __restrict__ EACH(3) use_smaller_side, const real z[NS],
@@ -36,10 +36,11 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
         const Offset out = row.side + row.first;
         Strip f;
         Lanes weight, diffusing;
-        open_strip(f, g, row.axis, row.first, row.n, transport_factor);
+        const real* factor = along_axis(transport_factor, row.axis, g);
+        open_strip(f, g, row.axis, row.first, row.n, factor);
         drift_strip(f, previous_phi, pore_turnover, use_smaller_side + row.side, highest);
         if (f.drift != CENTRAL)
-            neighbours(f, transport_factor);
+            neighbours(f, factor);
         EKM_LANES(l, row.n) weight[l] = diffusing[l] = 0;
         for (int n = 0; n < NS; n++) {
             const real* species = c + n * volume(g);

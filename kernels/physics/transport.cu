@@ -34,11 +34,12 @@ INLINE void open_side(Side& side, const Fields& s, const Grid& g, int axis, Offs
 {
     Strip& f = side.f;
     side.axis = axis;
-    open_strip(f, g, axis, here, faces, s.transport_factor);
+    const real* factor = along_axis(s.transport_factor, axis, g);
+    open_strip(f, g, axis, here, faces, factor);
     drift_strip(f, s.previous_phi, s.pore_turnover, s.use_smaller_side + axis * volume(g),
                 s.highest);
     if (wet || f.drift != CENTRAL)
-        neighbours(f, s.transport_factor);
+        neighbours(f, factor);
     if (wet)
         water_strip(f, s.water + axis * volume(g));
     const real* phi = s.phi + here;
@@ -253,7 +254,8 @@ INLINE void advance(const Task& task)
 }
 
 KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
-                      const real* __restrict__ transport_factor, const real* __restrict__ phi,
+                      const real* __restrict__ EACH(NT) transport_factor,
+                      const real* __restrict__ phi,
                       const real* __restrict__ previous_phi, const real* __restrict__ pore_turnover,
                       const Flag* __restrict__ EACH(3) use_smaller_side,
                       const real* __restrict__ EACH(3) water,
@@ -267,7 +269,8 @@ KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
 }
 
 KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
-                      const real* __restrict__ transport_factor, const real* __restrict__ phi,
+                      const real* __restrict__ EACH(NT) transport_factor,
+                      const real* __restrict__ phi,
                       const real* __restrict__ previous_phi, const real* __restrict__ pore_turnover,
                       const Flag* __restrict__ EACH(3) use_smaller_side,
                       const real* __restrict__ EACH(3) water,
@@ -291,7 +294,8 @@ INLINE void add_face(Outflow& sum, const Grid& g, int axis, int sign, Offset her
 {
     const Offset beyond = here + sign * stride(g, axis);
     const real flow = water[axis * volume(g) + (sign > 0 ? here : beyond)];
-    const real geometric = series(transport_factor[here], transport_factor[beyond], shape(g, axis));
+    const real* factor = along_axis(transport_factor, axis, g);
+    const real geometric = series(factor[here], factor[beyond], shape(g, axis));
     const real drift = geometric * F_RT * (phi[here] - phi[beyond]);
     const real spread = (dispersivity[here] + dispersivity[beyond]) / 2 * magnitude(flow)
                       / spacing(g, axis);
@@ -302,7 +306,7 @@ INLINE void add_face(Outflow& sum, const Grid& g, int axis, int sign, Offset her
 }
 
 // Outflow coefficients of a voxel: per D; of water and dispersion; per D |z| of cations, anions.
-KERNEL outflow_coefficients(Grid g, const real* __restrict__ transport_factor,
+KERNEL outflow_coefficients(Grid g, const real* __restrict__ EACH(NT) transport_factor,
                             const real* __restrict__ phi,
                             const real* __restrict__ EACH(3) water,
                             const real* __restrict__ dispersivity, real* __restrict__ diffusive,

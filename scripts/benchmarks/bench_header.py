@@ -46,7 +46,7 @@ def compare(n, threads):
     species, components = bench_transport.PROBLEMS["weak"]
     arguments = bench_transport.problem(n, "weak")
     backend = choose_backend("cpp")
-    bound = backend.bind(component_gain, NS=species, NK=components, NF=1)
+    bound = backend.bind(component_gain, NS=species, NK=components, NF=1, NT=1)
     kernel = backend.prepare(bound, *arguments)
     clock = time.process_time if threads == 1 else time.perf_counter
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(threads):

@@ -41,7 +41,7 @@ def problem(n, name, seed=7):
     for s in range(species):
         nu[s, s % components] = 1.0
         nu[s, rng.integers(components)] += s >= components
-    return (grid, c, transport_factor, phi, phi.copy(), 1e3 * inside,
+    return (grid, c, transport_factor[None], phi, phi.copy(), 1e3 * inside,
             np.zeros(water.shape, np.uint8), water, 0.05 * strong * inside,
             np.arange(species) % 5 - 2.0, 1e-9 * (1 + 0.1 * np.arange(species)), nu, 1.0,
             np.zeros((components, *grid.padded)))
@@ -50,7 +50,7 @@ def problem(n, name, seed=7):
 def bound(backend, n, name):
     """Return the call, bound to its arrays on the backend's device."""
     species, components = PROBLEMS[name]
-    call = backend.bind(component_gain, NS=species, NK=components, NF=1)
+    call = backend.bind(component_gain, NS=species, NK=components, NF=1, NT=1)
     grid, *arguments = problem(n, name)
     on_device = [backend.from_numpy(a) if np.ndim(a) > 2 else a for a in arguments]
     return backend.prepare(call, grid, *on_device)

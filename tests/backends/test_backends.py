@@ -79,7 +79,7 @@ def test_compile_time_is_printed(monkeypatch, tmp_path):
 def test_numpy_runs_the_reference_itself():
     """No wrapper: the specification is what runs."""
     assert choose_backend("numpy").bind(apply_operator) is apply_operator
-    assert choose_backend("numpy").bind(face_conductance, NS=3) is face_conductance
+    assert choose_backend("numpy").bind(face_conductance, NS=3, NT=1) is face_conductance
 
 
 def test_cuda_is_refused_with_a_reason_and_an_alternative():
@@ -150,7 +150,7 @@ def test_a_twin_with_other_arguments_is_refused(cpp):
 
 
 def test_a_missing_compile_time_constant_is_named(cpp):
-    with pytest.raises(BackendError, match=r"bind\(face_conductance\) needs NS="):
+    with pytest.raises(BackendError, match=r"bind\(face_conductance\) needs NS, NT="):
         cpp.bind(face_conductance)
 
 
@@ -267,15 +267,15 @@ def test_a_read_only_output_is_refused(cpp):
 
 def test_the_number_of_species_is_checked(cpp):
     """A kernel compiled for three species would read past the end of two."""
-    bound = cpp.bind(face_conductance, NS=3)
+    bound = cpp.bind(face_conductance, NS=3, NT=1)
     flat, three = np.ones(GRID.padded), np.ones((3, *GRID.padded))
     flags, table = np.zeros(three.shape, np.uint8), np.ones(3)
     outputs = np.zeros((2, *three.shape))
-    bound(GRID, three, flat, flat, flat, flags, table, table, 1.0, *outputs)
+    bound(GRID, three, flat[None], flat, flat, flags, table, table, 1.0, *outputs)
     with pytest.raises(ValueError, match=r"c has shape \(2, .* it should be \(3, 6, 7, 8\)"):
-        bound(GRID, three[:2].copy(), flat, flat, flat, flags, table, table, 1.0, *outputs)
+        bound(GRID, three[:2].copy(), flat[None], flat, flat, flags, table, table, 1.0, *outputs)
     with pytest.raises(ValueError, match=r"z has shape \(2,\), it should be \(3,\)"):
-        bound(GRID, three, flat, flat, flat, flags, table[:2], table, 1.0, *outputs)
+        bound(GRID, three, flat[None], flat, flat, flags, table[:2], table, 1.0, *outputs)
 
 
 @pytest.mark.parametrize("declaration, kind, array, output, table, each", [

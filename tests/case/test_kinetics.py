@@ -92,6 +92,10 @@ def test_wrong_rate_law_is_refused(case, law, key, message):
 @pytest.mark.parametrize("immobile, key, message", [
     ("{share=1, rate=1e-6}", "ore.immobile.share", "below 1"),
     ('{share=0.2, rate="1e-6 m/s"}', "ore.immobile.rate", "1/s"),
+    ('{share=0.2, rate="1e-6 1/s", field=2}', "ore.immobile.field", "true or false"),
+    ('{share=0.2, rate="1e-6 1/s", tortuosity=1.5}', "ore.immobile.tortuosity", "at most 1"),
+    ('{share=0.2, rate="1e-6 1/s", field=false, tortuosity=0.5}', "ore.immobile.tortuosity",
+     "field = false"),
     ("{share=0.2}", "ore.immobile.rate", "is missing; write e.g."),
     ("0.3", "ore.immobile", "should be a table"),
 ])

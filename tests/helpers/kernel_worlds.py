@@ -13,10 +13,18 @@ from ekm3d.backends import kernel_signature
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import above, below, ends, faces
-from ekm3d.physics import divergence, flow, potential, retention, transport
+from ekm3d.physics import (
+    divergence,
+    flow,
+    immobile_transport,
+    potential,
+    retention,
+    surface_conduction,
+    transport,
+)
 from ekm3d.resources import kernel_text
 
-COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NX": 4, "NX1": 5}
+COUNTS = {"NS": 7, "NK": 5, "NF": 3, "NT": 1, "NX": 4, "NX1": 5}
 FLOOR = 1e-300                       # below, numbers turn subnormal and lose their digits
 
 # Never two axes alike, single voxels along each, strips that are cut in two, more than one tile
@@ -53,7 +61,7 @@ class World:
     def __init__(self, cells, rng, drop, water, decades, turn=1e8, dispersivity=0.05, closed=0.3,
                  blend=1.0, growth=None):
         self.grid, self.rng, self.blend = Grid(cells, (0.1, 0.2, 0.3)), rng, blend
-        shape, ns, nk, nf, nx, _ = self.grid.padded, *COUNTS.values()
+        shape, ns, nk, nf, _, nx, _ = self.grid.padded, *COUNTS.values()
         self.c = 10.0 ** rng.uniform(*decades, (ns, *shape))
         self.c[rng.random(self.c.shape) < 0.2] = 0.0
         self.c[rng.random(self.c.shape) < 0.2] = 7.0 * 10.0**decades[0]
@@ -63,6 +71,7 @@ class World:
         self.transport_factor = 10.0 ** rng.uniform(-6, 0, shape) * (rng.random(shape) >= closed)
         for axis in range(3):               # closed two layers out, but not next to the box
             np.moveaxis(self.transport_factor, axis, 0)[[0, -1]] = 0.0
+        self.transport_factor = self.transport_factor[None]     # for all axes
         self.phi = rng.normal(0, drop, shape)
         self.previous_phi = np.where(rng.random(shape) < 0.9, self.phi, rng.normal(0, drop, shape))
         self.pore_turnover = rng.uniform(0, turn, shape)
@@ -87,9 +96,20 @@ class World:
             rng.random((3, *shape)) >= closed)
         self.sigma = 10.0 ** rng.uniform(-6, 1, shape) * (rng.random(shape) >= closed)
         self.gained, self.total = rng.normal(size=(2, nk, *shape))
+        self._immobile(rng, shape)
         self._unsaturated(rng, shape)
         self.factor, self.share, self.dt, self.highest = 0.7, -1.3, 37.0, 3.0
         self.poison()
+
+    def _immobile(self, rng, shape):
+        """Immobile water, what it gains, and cations on clay."""
+        self.still_c = self.c[::-1] * (rng.random(self.c.shape) < 0.8)
+        self.still_gained = rng.normal(size=(COUNTS["NK"], *shape)) * 1e-9
+        self.clay_factor = 0.02 * self.transport_factor
+        self.exchange_z = rng.integers(1, 4, COUNTS["NX"]).astype(float)
+        self.exchange_diffusion = rng.uniform(0.6e-9, 9.3e-9, COUNTS["NX"])
+        self.exchange_nu = rng.integers(0, 3, (COUNTS["NX"], COUNTS["NK"])).astype(float)
+        self.component_charge = rng.integers(-2, 4, COUNTS["NK"]).astype(float)
 
     def _unsaturated(self, rng, shape):
         """Rocks of every model in boxes, and their water from full to very dry."""
@@ -144,7 +164,7 @@ class World:
         """Sum of the absolute terms of every species' flux; (species, faces)."""
         both, z, d = self.of_face(self.c, axis), *(
             v[:, None, None, None] for v in (self.z, self.diffusion))
-        conductance = transport.geometric_conductance(self.transport_factor, self.grid, axis)
+        conductance = transport.geometric_conductance(self.transport_factor[0], self.grid, axis)
         drift = abs(z) * F_RT * self.of_face(self.phi, axis)
         flow = abs(faces(self.water[axis], axis))
         spread = transport.dispersion(self.dispersivity, self.water, self.grid, axis)
@@ -166,7 +186,7 @@ def conductance_scale(w):
     """Of the conductance, and of the diffusion current."""
     out = np.zeros((2, 3, *w.grid.padded))
     for axis in range(3):
-        geometric = FARADAY * transport.geometric_conductance(w.transport_factor, w.grid, axis)
+        geometric = FARADAY * transport.geometric_conductance(w.transport_factor[0], w.grid, axis)
         both = w.of_face(w.c, axis)
         faces(out[0, axis], axis)[...] = F_RT * geometric * np.tensordot(
             w.z**2 * w.diffusion, both, 1)
@@ -179,7 +199,7 @@ def leaving_scale(w):
     """Of the four parts: sums over six faces."""
     out = np.zeros((4, *w.grid.padded))
     for axis in range(3):
-        geometric = transport.geometric_conductance(w.transport_factor, w.grid, axis)
+        geometric = transport.geometric_conductance(w.transport_factor[0], w.grid, axis)
         drift = 2 * F_RT * geometric * w.of_face(w.phi, axis)
         water = 2 * abs(faces(w.water[axis], axis)) + transport.dispersion(
             w.dispersivity, w.water, w.grid, axis)
@@ -242,6 +262,30 @@ def stored_scale(w):
     return [(w.capacity + w.steepest + w.specific_storage) * w.grid.voxel_volume / w.dt, terms * 9]
 
 
+def passing_scale(w):
+    """Of the drive, and of the components that pass; both signs of the charge could be meant."""
+    terms = np.tensordot(abs(w.component_charge), abs(w.still_gained), 1)
+    either = [np.tensordot(w.z**2 * w.diffusion, np.where(sign * w.z[:, None, None, None] > 0,
+                                                          w.still_c, w.c), 1) for sign in (1, -1)]
+    least = np.minimum(*either)
+    drive = np.divide(terms, least, out=np.zeros_like(terms), where=least > 0)
+    leaving = np.maximum(w.c, w.still_c)
+    return [drive, drive * np.tensordot(abs(w.nu).T, abs(w.z * w.diffusion)[
+        :, None, None, None] * leaving, 1)]
+
+
+def clay_scale(w):
+    """Of what voxels gain along the clay: both sides' cations, and both potentials of a face."""
+    moving = np.tensordot(w.exchange_nu.T, (w.exchange_z * w.exchange_diffusion)[
+        :, None, None, None] * w.exchanged, 1)
+    out = np.zeros((COUNTS["NK"], *w.grid.padded))
+    for axis in range(3):
+        geometric = transport.geometric_conductance(w.clay_factor[0], w.grid, axis)
+        terms = F_RT * geometric * w.of_face(w.phi, axis) * w.of_face(moving, axis)
+        out[w.grid.inner] += sum(ends(terms, axis))
+    return [out]
+
+
 FACES, VOXELS = "faces", "voxels"      # where an output has entries
 # Scales of the operators whose terms have both signs; the others' is `of_the_reference`.
 SCALES = {
@@ -251,6 +295,8 @@ SCALES = {
     transport.component_gain: lambda w: flux_scale(w)[1:],
     transport.outflow_coefficients: leaving_scale,
     transport.outflow_rate: emptying_scale,
+    immobile_transport.passing_ions: passing_scale,
+    surface_conduction.clay_gain: clay_scale,
     divergence.source_minus_divergence: source_scale,
     divergence.accumulate: lambda w: [abs(w.total) + abs(w.share * w.gained)],
     flow.osmosis: lambda w: water_scale(w)[1:],
@@ -260,9 +306,10 @@ SCALES = {
     retention.wet_osmosis: osmosis_scale,
     retention.stored_water: stored_scale,
 }
-# needs_solve and update_dependents work on lists of voxels: see tests/physics/test_reactions.py.
+# needs_solve and update_dependents work on lists of voxels: see tests/physics/test_reactions.py;
+# cross terms of dispersion read edges of the frame: tests/physics/test_dispersion_tensor.py.
 TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()
-         if twin.source != "physics/reactions.cu"}
+         if twin.source not in ("physics/reactions.cu", "physics/dispersion_tensor.cu")}
 # Outputs that a kernel adds to: they start as the world has them, elsewhere as poison.
 ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
 

@@ -32,7 +32,7 @@ def options(**given):
 
 def rock_of(**arrays):
     """A Rock of some properties, all others None: a test that reads one of these fails."""
-    return Rock(**{field.name: None for field in fields(Rock)} | arrays)
+    return Rock(**{field.name: None for field in fields(Rock)} | {"along": {}} | arrays)
 
 
 def salt_state(grid, conductivity, strips=0):

@@ -10,5 +10,8 @@ STILL = 'ore.immobile={share=0.3, rate="1e-5 1/s"}'
 MEDIUM = ('physics.medium={porosity=true, molar_volume={"CaCO3"="36.9 cm3/mol", '
           '"Al(OH)3"="32 cm3/mol", "LREE(OH)3"="55 cm3/mol", "HREE(OH)3"="50 cm3/mol"}, '
           'permeability="kozeny-carman", tortuosity=0.33}')
+CARRIERS = (STILL, "ore.tortuosity=[0.6, 0.4, 0.2]", "ore.surface_mobility=0.02",
+            "ore.permeability=['3e-7 m/s', '2e-7 m/s', '1e-7 m/s']", "ore.dispersivity='5 cm'",
+            "ore.transverse_dispersivity='1 cm'")      # beside the moving water, and directions
 NO_OSMOSIS = "ore.electroosmotic_permeability=0"
 ZETA = 'physics.medium={zeta=[[2.0, "0 mV"], [9.0, "-40 mV"]], zeta_per_decade=-0.2}'

@@ -191,8 +191,8 @@ def test_kernels_and_python_share_their_constants(host):
     c, flat = np.ones((1, *grid.padded)), np.ones(grid.padded)
     safe = np.zeros((3, *grid.padded), np.uint8)
     conductance, current = np.zeros((2, 3, *grid.padded))
-    host.bind(potential.face_conductance, NS=1)(grid, c, flat, flat, flat, safe, one, one, 1.0,
-                                                conductance, current)
+    host.bind(potential.face_conductance, NS=1, NT=1)(
+        grid, c, flat[None], flat, flat, safe, one, one, 1.0, conductance, current)
     assert conductance[2][grid.inner][0, 0, 0] == constants.FARADAY * constants.F_RT
 
 

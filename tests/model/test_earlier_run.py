@@ -112,7 +112,8 @@ def test_every_field_of_the_voxels_has_a_way_to_another_grid():
     The water of unsaturated ore has none: such a run is refused another grid.
     """
     solved = {"totals_at_last_solve", "c", "exchanged", "warm_start_rate", "pH", "transport_factor",
-              "charge", "phi", "phi_trend", "head_trend"}
+              "charge", "phi", "phi_trend", "head_trend", "immobile_c", "immobile_content",
+              "immobile_factor", "immobile_charge"}
     kept = {name for name, field in FIELDS.items()
             if field.where == "voxels" and field.restart and field.process != UNSATURATED}
     assert kept == {*AMOUNTS, *GUESSES} | solved

@@ -49,6 +49,18 @@ def test_every_array_of_every_step_is_the_same(tmp_path, backend, count):
     assert out == f"4 steps by {count} processes, (6, 3, 4): the same\n"
 
 
+def test_both_waters_directions_and_a_tensor_of_dispersion(tmp_path):
+    """Ions in immobile water and on clay, rock with three values, cross terms that read edges."""
+    code, out, errors = mpi.run(
+        4, LOCKSTEP, "numpy", 3, salt_case(tmp_path), *ORE,
+        "grid.spacing=['12 cm', '9 cm', '10 cm']", "ore.immobile={share=0.4, rate='1e-6 1/s'}",
+        "ore.tortuosity=[0.6, 0.4, 0.2]", "ore.surface_mobility=0.02",
+        "ore.permeability=['3e-7 m/s', '2e-7 m/s', '1e-7 m/s']", "ore.dispersivity='5 cm'",
+        "ore.transverse_dispersivity='1 cm'")
+    assert (code, errors) == (0, ""), out + errors
+    assert out.endswith("the same\n")
+
+
 @pytest.mark.parametrize("backend, case, steps", [
     ("numpy", "verification/dual_porosity", 3), ("numpy", "verification/slow_dissolution", 3),
     ("cpp", "verification/osmosis", 2), ("cpp", "verification/e_electrolysis_fronts", 3)])

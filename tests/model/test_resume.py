@@ -36,6 +36,7 @@ def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     ("no current", (*ORE, "physics.potential=false")),
     ("rate laws", (*ORE, slow.SURFACE, slow.LIME)),
     ("osmosis by zeta", (*ORE, slow.ZETA, slow.NO_OSMOSIS)),
+    ("both waters, clay, tensor", (*ORE, *slow.CARRIERS, "schedule.order=2")),
     ("all that is slow", (*ORE, *slow.SLOW, slow.STILL, slow.MEDIUM, "schedule.order=2"))])
 def test_every_process_goes_on_as_it_was(tmp_path, backend, name, overrides):
     """Guesses of solvers, slow stores, the rock: whatever a step reads before it writes it."""

@@ -190,7 +190,7 @@ porosity = 0.4
 water_content = 0.4
 tortuosity = 1.0
 permeability = "1e-5 m/s"
-immobile = { share = 0.4, rate = "1e-5 1/s" }
+immobile = { share = 0.4, rate = "1e-5 1/s", field = false }
 [chemistry.inline]
 activity = { model = "ideal", water_activity = 0.0 }
 mobility = { model = "sqrt", coefficient = 0.0 }
