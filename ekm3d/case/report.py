@@ -152,7 +152,7 @@ def _electrodes(case):
         return ["", "no electrodes"]
     rows = [("row", "electrodes", "centre x, y, z m", "contact ohm", "catholyte m3")]
     for row in e.rows:
-        rows.append((row.name, len(row.boxes), ", ".join(f"{v:g}" for v in row.centre),
+        rows.append((row.name, row.count, ", ".join(f"{v:g}" for v in row.centre),
                      f"{row.contact_resistance:g} each", f"{row.catholyte_volume:g} each"))
     return ["", "electrodes", *table(rows, "<"), *table([
         ("overpotential", f"{e.overpotential:g} V"),
