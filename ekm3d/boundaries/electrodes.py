@@ -50,9 +50,11 @@ class Electrodes:
     catholyte; faces: towards ore.
     """
 
-    def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float):
-        """overpotential: V, of anode and cathode together."""
-        self.grid, self.overpotential = grid, overpotential
+    def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float,
+                 tafel: Sequence = (None, None)):
+        """overpotential: V, of anode and cathode together; tafel: (a [V], b [V], i_0 [A/m2]) of the
+        anodes and of the cathodes, None without."""
+        self.grid, self.overpotential, self.tafel = grid, overpotential, tuple(tafel)
         self.rows = tuple(row.name for row in rows)
         self.solid = np.zeros(grid.shape, bool)      # voxels that hold metal instead of ore
         shapes = [(r, shape) for r, row in enumerate(rows)
@@ -77,6 +79,9 @@ class Electrodes:
         self.faces = self._faces(
             masks, [rows[r].contact_resistance for r, _ in shapes],
             [getattr(rows[r], "contact_resistivity", 0.0) for r, _ in shapes])
+        self.area = np.bincount(self.faces.strip, self.faces.area, minlength=len(shapes))     # m2
+        self.ageing = np.array([getattr(rows[r], "ageing", (0.0, 0.0)) for r, _ in shapes],
+                               float).reshape(-1, 2)        # of the contact, per C/m2 and per s
 
     @property
     def strips(self) -> int:
@@ -114,6 +119,15 @@ class Electrodes:
         sign = np.array([(row in drive.anodes) - 1 * (row in drive.cathodes) for row in self.rows],
                         dtype=int)
         return sign[self.strip_row[self.faces.strip]] if self.rows else np.zeros(0, int)
+
+    def contact_growth(self, charge: np.ndarray, time: float) -> np.ndarray:
+        """Return contact resistance over the first one, by face; 1 + k_Q Q/A + k_t t.
+
+        charge: (strips,) that has passed, of either sign [C]; time: s.
+        """
+        area = np.where(self.area > 0, self.area, 1.0)
+        grown = 1.0 + self.ageing[:, 0] * charge / area + self.ageing[:, 1] * time
+        return grown[self.faces.strip] if self.strips else np.zeros(0)
 
     def per_strip(self, values: np.ndarray) -> np.ndarray:
         """Sum of a value per face over the faces of every strip; (strips,)."""

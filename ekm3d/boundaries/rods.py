@@ -13,7 +13,6 @@ agree. So the resistance does not depend on the grid. On the axis of cubes this 
 (1978, 1983), reach = 2 pi L / ln(r_0/r_w), r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -277,7 +276,7 @@ def _drop(spacing, radius, sources, amounts, begin, end, targets, own):
 
 
 def _images(middle, index, points, cells, spacing, reach):
-    """Yield (centres, voxels, places) of the pieces and of their mirror images near them.
+    """Return (centres, voxels, places) of the pieces and of their mirror images near them.
 
     In a side of the block a voxel i becomes -1 - i and a place x becomes -x; both repeat every two
     blocks.
@@ -285,8 +284,8 @@ def _images(middle, index, points, cells, spacing, reach):
     ways = []
     for d in range(3):
         low, high = middle[:, d].min(), middle[:, d].max()
-        found = []
-        for turns in range(-int(reach[d] // (2 * cells[d])) - 2, int(reach[d] // (2 * cells[d])) + 3):
+        found, most = [], int(reach[d] // (2 * cells[d])) + 2
+        for turns in range(-most, most + 1):
             for sign in (1, -1):
                 ends = [sign * m + 2 * turns * cells[d] - (sign < 0) for m in (low, high)]
                 if min(ends) <= high + reach[d] and max(ends) >= low - reach[d]:

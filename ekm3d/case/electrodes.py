@@ -12,8 +12,8 @@ import numpy as np
 
 from ekm3d.boundaries.rods import Rod
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
-from ekm3d.case.schedule import ScheduleData
 from ekm3d.case.rods import RodReader
+from ekm3d.case.schedule import ScheduleData
 from ekm3d.case.schema_electrodes import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
@@ -51,6 +51,7 @@ class ElectrodeData:
     plate_capture: float = 0.0   # m/s per A/m2: velocity at which REE is caught on cathodes
     deposition: float | dict[str, float] = 0.0     # 1/s at which suspended solids settle on the
     #                                                cathode: all, or those of {mineral: 1/s}
+    tafel: tuple[Any, Any] = (None, None)       # (a [V], b [V], i_0 [A/m2]) of anodes, cathodes
 
     def deposition_of(self, minerals: Sequence[str]) -> np.ndarray:
         """Return the rate of deposition of every mineral (minerals,) [1/s]."""
@@ -73,8 +74,10 @@ class ElectrodeReader:
         self.problems.attempt(self.problems.check_names, section.row, path, "row")
         rows = [self.problems.attempt(self._row, n, row, section)
                 for n, row in enumerate(section.row)]
+        tafel = tuple(None if law is None else (law.a, law.b, law.current_density)
+                      for law in (section.tafel.anode, section.tafel.cathode))
         return ElectrodeData(section.overpotential, tuple(rows), section.plate_capture,
-                             section.deposition)
+                             section.deposition, tafel)
 
     def check_deposition(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Check that every mineral with a rate of deposition takes part."""

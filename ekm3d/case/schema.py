@@ -15,7 +15,7 @@ from ekm3d.case.schema_electrodes import box_of as box_of
 from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
 from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry
 from ekm3d.case.toml_tables import Table, quantity
-from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
+from ekm3d.case.units import GasPressure, QuantityKind, positive
 from ekm3d.constants import ZERO_CELSIUS
 from ekm3d.quoting import quoted
 

@@ -83,6 +83,7 @@ Resistivity = Annotated[float, *quantity(not_negative("ohm m2", "0.5 ohm m2"))]
 LineResistance = Annotated[float, *quantity(not_negative("ohm/m", "20 ohm/m"))]
 PerCharge = Annotated[float, *quantity(not_negative("m2/C", "1e-6 m2/C"))]
 PerTime = Annotated[float, *quantity(not_negative("1/s", "0.02 1/d"))]
+Overvolts = Annotated[float, *quantity(not_negative("V", "0.3 V"))]
 Slope = Annotated[float, *quantity(positive("V", "0.05 V"))]
 Density = Annotated[float, *quantity(positive("A/m2", "1 A/m2"))]
 PlateCapture = Annotated[float, *quantity(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))]
@@ -125,6 +126,21 @@ class Ageing(Table):
     time: PerTime = 0.0
 
 
+class TafelLaw(Table):
+    """Overvoltage a + b ln(i / current_density) of one kind of electrode."""
+
+    a: Overvolts = 0.0
+    b: Slope
+    current_density: Density
+
+
+class Tafel(Table):
+    """[electrodes.tafel]: overvoltage by current density, beside the overpotential."""
+
+    anode: TafelLaw | None = None
+    cathode: TafelLaw | None = None
+
+
 class ElectrodeRow(Table):
     """[[electrodes.row]]: electrodes wired together."""
 
@@ -146,6 +162,7 @@ class ElectrodeRows(Table):
     contact_resistivity: Resistivity = 0.0
     ageing: Ageing = Ageing()
     catholyte_volume: Tank
+    tafel: Tafel = Tafel()
     plate_capture: PlateCapture = 0.0
     deposition: Deposition = 0.0
     row: list[ElectrodeRow] = []

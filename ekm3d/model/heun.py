@@ -20,7 +20,8 @@ from ekm3d.physics.potential import Potential
 from ekm3d.physics.transport import Transport
 
 RESTORED = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected",
-            "gas_uptake", "electrode_acid", "leachate_volume", "drained_volume", "injected_volume")
+            "gas_uptake", "electrode_acid", "electrode_charge", "leachate_volume",
+            "drained_volume", "injected_volume")
 
 
 class Stages(StateView, Protocol):
