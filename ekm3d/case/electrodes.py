@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.boundaries.rods import Rod
+from ekm3d.case.electrode_patterns import pattern_rows
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.rods import RodReader
 from ekm3d.case.schedule import ScheduleData
@@ -72,8 +73,15 @@ class ElectrodeReader:
             return ElectrodeData()
         path = ("electrodes", "row")
         self.problems.attempt(self.problems.check_names, section.row, path, "row")
-        rows = [self.problems.attempt(self._row, n, row, section)
+        rows = [self.problems.attempt(self._row, (*path, n), row, section)
                 for n, row in enumerate(section.row)]
+        for n, pattern in enumerate(section.pattern):
+            here = ("electrodes", "pattern", n)
+            entries = self.problems.attempt(pattern_rows, pattern, here, self.problems)
+            if entries is not MISSING:
+                rows += [self.problems.attempt(self._row, (*here, "rods"), entry, section)
+                         for entry in entries]
+        self._check_pattern_names(section, rows)
         tafel = tuple(None if law is None else (law.a, law.b, law.current_density)
                       for law in (section.tafel.anode, section.tafel.cathode))
         return ElectrodeData(section.overpotential, tuple(rows), section.plate_capture,
@@ -106,9 +114,18 @@ class ElectrodeReader:
                     "apart or take a finer grid.spacing"))
             owner[place] = m
 
-    def _row(self, n: int, row: ElectrodeRow, section: ElectrodeRows) -> Row:
-        """Return the Row of one [[electrodes.row]], with the section's values for absent ones."""
-        path = ("electrodes", "row", n)
+    def _check_pattern_names(self, section: ElectrodeRows, rows: list) -> None:
+        """Refuse a row of a pattern that has the name of another row."""
+        seen = {row.name for row in section.row if row is not MISSING}
+        for row in rows[len(section.row):]:
+            if row is not MISSING:
+                if row.name in seen:
+                    self.problems.add(("electrodes", "pattern"), f"row {quoted(row.name)} of a "
+                                      "pattern has the name of another row; rename the pattern")
+                seen.add(row.name)
+
+    def _row(self, path: KeyPath, row: ElectrodeRow, section: ElectrodeRows) -> Row:
+        """Return the Row of one entry, with the section's values for absent ones; path: of it."""
         if row.name in ("anodes", "cathodes"):
             self.problems.add((*path, "name"), f"{quoted(row.name)} stands for the rows that a "
                               "stage drives; give the row another name")
@@ -116,7 +133,8 @@ class ElectrodeReader:
         if len(given) != 1:
             self.problems.add(path, f"row {quoted(row.name)} needs either strips, plates or rods")
             raise MissingValue
-        boxes, rods, centres = self._shapes((*path, given[0]), row)
+        at = path if path[-1] == "rods" else (*path, given[0])
+        boxes, rods, centres = self._shapes(at, row)
         own = [row.contact_resistance, row.catholyte_volume, row.contact_resistivity, row.ageing]
         common = [section.contact_resistance, section.catholyte_volume,
                   section.contact_resistivity, section.ageing]
@@ -186,8 +204,9 @@ class ElectrodeReader:
 def rows_by_name(section: ElectrodeRows | None, rows: Sequence[Row]) -> dict[str, Row]:
     """Return {name: Row} of [electrodes]; a Row may be MISSING, one without a name is left out."""
     entries = section.row if section is not None else ()
-    return {entry.name: row for entry, row in zip(entries, rows, strict=True)
-            if entry.name is not MISSING}
+    found = {entry.name: row for entry, row in zip(entries, rows, strict=False)
+             if entry.name is not MISSING}
+    return found | {row.name: row for row in rows[len(entries):] if row is not MISSING}
 
 
 def roles(schedule: ScheduleData) -> dict[str, str]:

@@ -59,6 +59,15 @@ def _lines(value):
     return lines
 
 
+def _area(value):
+    """Return the corners ((x0, y0), (x1, y1)) [m] of a rectangle seen from above."""
+    if not isinstance(value, list) or len(value) != 2 \
+            or not all(isinstance(v, list) and len(v) == 2 for v in value):
+        raise ValueError("should be two opposite corners, [[x0, y0], [x1, y1]]")
+    ends = [[LENGTH.read(v) for v in corner] for corner in value]
+    return tuple(tuple(pick(a, b) for a, b in zip(*ends, strict=True)) for pick in (min, max))
+
+
 def _deposition(value):
     """Return a rate [1/s], or {mineral: rate [1/s]}."""
     kind = not_negative("1/s", "0.034 1/s")
@@ -73,6 +82,8 @@ Corner = tuple[float, float, float]         # x, y, z [m]
 Box = Annotated[tuple[Corner, Corner], BeforeValidator(box_of)]
 Boxes = Annotated[list[tuple[Corner, Corner]], BeforeValidator(_boxes)]
 Lines = Annotated[list[tuple[Corner, Corner]], BeforeValidator(_lines)]
+Area = Annotated[tuple[tuple[float, float], tuple[float, float]], BeforeValidator(_area),
+                 Field(examples=['[["0 m", "0 m"], ["30 m", "20 m"]]'])]
 Length = Annotated[float, *quantity(LENGTH)]
 Width = Annotated[float, *quantity(positive("m", "0.1 m"))]
 Thickness = Annotated[float, *quantity(positive("m", "5 mm"))]
@@ -154,6 +165,22 @@ class ElectrodeRow(Table):
     catholyte_volume: Tank | None = None
 
 
+class Pattern(Table):
+    """[[electrodes.pattern]]: rows of upright rods over an area, anodes and cathodes."""
+
+    name: str = Field(examples=['"field"'])
+    kind: Literal["rows", "hexagons"] = Field(examples=['"hexagons"'])
+    area: Area
+    spacing: Width
+    row_spacing: Width | None = None
+    along: Literal["x", "y"] = "y"
+    rods: Rods = Field(examples=['{ bottom = "0 m", top = "10 m", radius = "2 cm" }'])
+    contact_resistance: Resistance | None = None
+    contact_resistivity: Resistivity | None = None
+    ageing: Ageing | None = None
+    catholyte_volume: Tank | None = None
+
+
 class ElectrodeRows(Table):
     """[electrodes]: all rows and what they share."""
 
@@ -166,3 +193,4 @@ class ElectrodeRows(Table):
     plate_capture: PlateCapture = 0.0
     deposition: Deposition = 0.0
     row: list[ElectrodeRow] = []
+    pattern: list[Pattern] = []

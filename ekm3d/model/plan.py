@@ -88,7 +88,8 @@ def _electricity(sim: Any, plan: Plan) -> None:
         return
     rows = values.row_currents()
     plan.current = float(rows[rows > 0].sum() / drive.duty)
-    plan.voltage = drive.voltage if drive.current is None else values.terminal_voltage
+    plan.voltage = (drive.voltage if drive.current is None and not drive.supplies
+                    else values.terminal_voltage)
     plan.unlimited = drive.current is not None and drive.limit is None
     faces = sim.contacts.faces
     metal = (faces.strip < sim.electrodes.strips) & (faces.area > 0)
