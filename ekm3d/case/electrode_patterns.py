@@ -9,7 +9,7 @@ pattern lies in the middle of its area. Every line of rods gives a row of the ca
 import numpy as np
 
 from ekm3d.case.problems import KeyPath, MissingValue, Problems
-from ekm3d.case.schema_electrodes import ElectrodeRow, Pattern
+from ekm3d.case.schema_electrodes import ElectrodeRow, Pattern, Rods
 
 MOST = 10_000       # rods of a pattern
 SLACK = 1e-9
@@ -17,9 +17,6 @@ SLACK = 1e-9
 
 def pattern_rows(pattern: Pattern, path: KeyPath, problems: Problems) -> list[ElectrodeRow]:
     """Return the rows of a pattern; MissingValue where it has not both signs, or too many rods."""
-    if any(value is not None for value in (pattern.rods.x, pattern.rods.y, pattern.rods.lines)):
-        problems.add((*path, "rods"), "are placed by the pattern; leave out x, y and lines")
-        raise MissingValue
     lines = _lines(pattern)
     total = sum(len(places) for places in lines.values())
     if total > MOST or len({sign for sign, _ in lines}) < 2:
@@ -27,11 +24,12 @@ def pattern_rows(pattern: Pattern, path: KeyPath, problems: Problems) -> list[El
                      + (f"{total:,} rods; {MOST:,} are the most" if total > MOST else
                         "no anode beside a cathode in this area") + "; give another")
         raise MissingValue
-    keys = ("contact_resistance", "contact_resistivity", "ageing", "catholyte_volume")
+    of_rods = ("bottom", "top", "radius", "width", "thickness", "facing", "resistance", "fed")
+    of_row = ("contact_resistance", "contact_resistivity", "catholyte_volume")
     return [ElectrodeRow.model_construct(
-        name=f"{pattern.name} {sign} {n}", strips=None, plates=None,
-        rods=pattern.rods.model_copy(update={"x": xs, "y": ys}),
-        **{key: getattr(pattern, key) for key in keys})
+        name=f"{pattern.name} {sign} {n}", rods=Rods.model_construct(
+            x=xs, y=ys, **{key: getattr(pattern, key) for key in of_rods}),
+        **{key: getattr(pattern, key) for key in of_row})
         for (sign, n), places in lines.items() for xs, ys in [_xy(pattern, places)]]
 
 

@@ -174,10 +174,16 @@ class Pattern(Table):
     spacing: Width
     row_spacing: Width | None = None
     along: Literal["x", "y"] = "y"
-    rods: Rods = Field(examples=['{ bottom = "0 m", top = "10 m", radius = "2 cm" }'])
+    bottom: Length
+    top: Length
+    radius: Width | None = None
+    width: Width | None = None
+    thickness: Thickness | None = None
+    facing: Literal["x", "y"] = "x"
+    resistance: LineResistance = 0.0
+    fed: Literal["start", "end", "both"] = "start"
     contact_resistance: Resistance | None = None
     contact_resistivity: Resistivity | None = None
-    ageing: Ageing | None = None
     catholyte_volume: Tank | None = None
 
 
