@@ -8,8 +8,8 @@ stay ore,
     D_v = mean of V on the piece - phi_v    for one unit of current per length and sigma    [1]
 
 in an endless medium with the block's sides as mirrors: V of the continuum (`line_potential`), phi_v
-of the grid (`lattice_potential`), of all pieces within WINDOW of the largest spacing; beyond, both
-agree. So the resistance does not depend on the grid. On the axis of cubes this is Peaceman's well
+of the grid (`lattice_potential`), of all pieces within WINDOW of the largest spacing along the rod,
+and of mirror images within BESIDE of it; beyond, both agree. So the resistance does not depend on the grid. On the axis of cubes this is Peaceman's well
 (1978, 1983), reach = 2 pi L / ln(r_0/r_w), r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
 """
 
@@ -23,10 +23,11 @@ from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.lattice_potential import lattice_potential, line_potential
 
-WINDOW = 8          # of the largest spacing
+WINDOW = 16         # of the largest spacing, along the rod
+BESIDE = 3          # of the same, to mirror images beside it: far less than WINDOW, see `_drops`
 AROUND = 24         # points around a cross-section, at least, among which its current is shared
 THIN = 0.1          # of a voxel: half a width up to which the axis stands for the surface
-LEAST = 0.02        # D below which a voxel counts as part of the metal
+LEAST = 0.001        # D below which a voxel counts as part of the metal
 GAUSS = np.polynomial.legendre.leggauss(4)
 
 
@@ -145,7 +146,7 @@ def openings(rod: Rod, grid: Grid, ore: np.ndarray) -> Openings:
     lengths = rod.length * np.diff(cuts)
     inside = np.array([part for _, part in shares])
     points = np.array(rod.start) + cuts[:, None] * np.subtract(rod.end, rod.start) - origin
-    drop = _drops(grid, index, piece, weight * lengths[piece], points, rod.radius)
+    drop = _drops(grid, axis, index, piece, weight * lengths[piece], points, rod.radius)
     reach = weight * lengths[piece] / np.maximum(drop, LEAST)
     area = weight * (rod.perimeter * inside * lengths)[piece]
     return Openings(index[:, ::-1], piece, reach, area, lengths, drop < LEAST)
@@ -226,22 +227,27 @@ def _shares(points, around, thin, axis, layer, cells, ore):
     return {at: value / total for at, value in shares.items()}, inside
 
 
-def _drops(grid, index, piece, current, points, radius):
+def _drops(grid, axis, index, piece, current, points, radius):
     """D of every opening: V on its piece less phi of its voxel, (n,).
 
-    index: (n, 3) i, j, k; current: (n,) of the openings [m]; points: (pieces + 1, 3) m from the
-    block's corner, between which the pieces lie.
+    axis: across the layers; index: (n, 3) i, j, k; current: (n,) of the openings [m]; points:
+    (pieces + 1, 3) m from the block's corner, between which the pieces lie. Where a window ends,
+    sums over layers and integrals differ by h^2/12 of the slope there: of images at distances up
+    to that of the ends this would add up to h^2/24 over the area for each image.
     """
     spacing, cells = np.array(grid.spacing), np.array(grid.cells)
-    reach = np.ceil(WINDOW * spacing.max() / spacing).astype(int)
+    within = np.full(3, float(BESIDE))
+    within[axis] = WINDOW
+    reach = np.ceil(within * spacing.max() / spacing).astype(int)
     middle = np.clip(np.floor(0.5 * (points[1:] + points[:-1]) / spacing), 0, cells - 1).astype(int)
     images = _images(middle, index, points, cells, spacing, reach)
     drop = np.zeros(len(index))
     for p in range(len(middle)):
         own = np.flatnonzero(piece == p)
         sources, amounts, begins, ends = [], [], [], []
-        for centres, voxels, places in images:
-            near = (np.abs(centres - middle[p]) <= reach).all(1)
+        for own_line, centres, voxels, places in images:
+            near = np.abs(centres - middle[p]) <= reach
+            near = near[:, axis] if own_line else near.all(1)
             chosen = near[piece]
             sources.append(voxels[chosen] - middle[p])
             amounts.append(current[chosen])
@@ -276,7 +282,7 @@ def _drop(spacing, radius, sources, amounts, begin, end, targets, own):
 
 
 def _images(middle, index, points, cells, spacing, reach):
-    """Return (centres, voxels, places) of the pieces and of their mirror images near them.
+    """Return (True for the rod, centres, voxels, places) of the pieces and their mirror images.
 
     In a side of the block a voxel i becomes -1 - i and a place x becomes -x; both repeat every two
     blocks.
@@ -295,6 +301,7 @@ def _images(middle, index, points, cells, spacing, reach):
     for way in product(*ways):
         sign = np.array([s for s, _ in way])
         shift = np.array([t for _, t in way])
-        images.append((sign * middle + shift - (sign < 0), sign * index + shift - (sign < 0),
-                       sign * points + shift * spacing))
+        voxels = shift - (sign < 0)
+        images.append((not shift.any() and bool((sign > 0).all()), sign * middle + voxels,
+                       sign * index + voxels, sign * points + shift * spacing))
     return images

@@ -36,8 +36,9 @@ def _bessel(n: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return exp(-x) I_n(x); for large x its expansion, where SciPy's has no digit left."""
     from scipy.special import ive  # imported here: it costs 0.1 s
 
-    order, far = 4.0 * n * n, x > 1e4 * (1.0 + n * n)
-    expansion = (1.0 - (order - 1.0) / (8.0 * x)) / np.sqrt(2.0 * np.pi * x)
+    order, far = 4.0 * n * n, x > 1e3 * (1.0 + n * n)
+    first = (order - 1.0) / (8.0 * x)
+    expansion = (1.0 - first * (1.0 - (order - 9.0) / (16.0 * x))) / np.sqrt(2.0 * np.pi * x)
     return np.where(far, expansion, ive(n, np.where(far, 1.0, x)))
 
 
