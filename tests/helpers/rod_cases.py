@@ -1,5 +1,7 @@
 """Cases of a block of given conductivity with rods, as text; and their simulations."""
 
+from helpers.case_files import ROOT, copy
+
 from ekm3d.case.case import Case
 from ekm3d.model.simulation import Simulation
 
@@ -58,3 +60,42 @@ def solved(folder, text, *overrides, backend="numpy"):
 def currents(sim):
     """Return {row: current into the ore [A]}."""
     return dict(zip(sim.electrodes.rows, sim.boundary_values.row_currents().tolist(), strict=True))
+
+
+ROD_ROWS = """
+[electrodes.tafel]
+anode = { a = "0.3 V", b = "0.05 V", current_density = "1 A/m2" }
+
+[[electrodes.row]]
+name = "left"
+rods = { lines = [[[0.05, 0.07, 0.8], [0.12, 0.2, 0.3]], [[0.05, 0.4, 0.8], [0.05, 0.4, 0.35]]], \
+radius = "5 mm", resistance = 40 }
+ageing = { charge = "1e-4 m2/C", time = "0.5 1/d" }
+
+[[electrodes.row]]
+name = "right"
+rods = { x = 0.55, y = 0.22, bottom = 0.2, top = 0.8, width = "5 cm", thickness = "2 mm" }
+contact_resistance = "9 ohm"
+catholyte_volume = "1 l"
+
+[[electrodes.row]]
+name = "middle"
+rods = { lines = [[[0.3, 0.05, 0.1], [0.3, 0.4, 0.1]]], radius = "2 mm" }
+
+"""
+SUPPLIES = ('schedule.stage.0.supply=[{name="main", anodes=["left"], cathodes=["right"], '
+            'voltage="20 V", current="0.25 A", power="4 W"}]')
+
+
+def rod_case(folder, supplies=False):
+    """Return a copy of tests/data/case_salt with rods: oblique, resisting, ageing, with a tank."""
+    case = copy(folder, ROOT / "tests" / "data" / "case_salt")
+    text = (case / "case.toml").read_text()
+    begin, end = text.index("[[electrodes.row]]"), text.index("[[well]]")
+    text = text[:begin] + ROD_ROWS.lstrip() + text[end:]
+    if supplies:
+        driven = 'anodes = ["left"]\ncathodes = ["right"]\nvoltage = "20 V"\n'
+        assert driven in text
+        text = text.replace(driven, "")
+    (case / "case.toml").write_text(text)
+    return case
