@@ -9,8 +9,9 @@ stay ore,
 
 in an endless medium with the block's sides as mirrors: V of the continuum (`line_potential`), phi_v
 of the grid (`lattice_potential`), of all pieces within WINDOW of the largest spacing along the rod,
-and of mirror images within BESIDE of it; beyond, both agree. So the resistance does not depend on the grid. On the axis of cubes this is Peaceman's well
-(1978, 1983), reach = 2 pi L / ln(r_0/r_w), r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
+and of mirror images within BESIDE of it; beyond, both agree. So the resistance does not depend on
+the grid. On the axis of cubes this is Peaceman's well (1978, 1983), reach = 2 pi L / ln(r_0/r_w),
+r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
 """
 
 from dataclasses import dataclass, replace

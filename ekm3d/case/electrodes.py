@@ -82,7 +82,7 @@ class ElectrodeReader:
                 rows += [self.problems.attempt(self._row, (*here, "rods"), entry, section)
                          for entry in entries]
         self._check_pattern_names(section, rows)
-        tafel = tuple(None if law is None else (law.a, law.b, law.current_density)
+        tafel: Any = tuple(None if law is None else (law.a, law.b, law.current_density)
                       for law in (section.tafel.anode, section.tafel.cathode))
         return ElectrodeData(section.overpotential, tuple(rows), section.plate_capture,
                              section.deposition, tafel)
@@ -135,9 +135,10 @@ class ElectrodeReader:
             raise MissingValue
         at = path if path[-1] == "rods" else (*path, given[0])
         boxes, rods, centres = self._shapes(at, row)
-        own = [row.contact_resistance, row.catholyte_volume, row.contact_resistivity, row.ageing]
-        common = [section.contact_resistance, section.catholyte_volume,
-                  section.contact_resistivity, section.ageing]
+        own: list[Any] = [row.contact_resistance, row.catholyte_volume, row.contact_resistivity,
+                          row.ageing]
+        common: list[Any] = [section.contact_resistance, section.catholyte_volume,
+                             section.contact_resistivity, section.ageing]
         contact, tank, per_area, ageing = (c if o is None else o
                                            for o, c in zip(own, common, strict=True))
         x, y, z = map(float, centres.mean(axis=0))

@@ -28,10 +28,9 @@ class RodReader:
             raise MissingValue
         rods = []
         for start, end in lines:
+            wide, thick = entry.width or 0.0, entry.thickness or 0.0
             if entry.radius is not None:
                 wide = thick = 2.0 * entry.radius
-            else:
-                wide, thick = entry.width, entry.thickness or 0.0
             rods.append(Rod(start, end, wide, thick, entry.radius is not None,
                             self._across(path, start, end, entry), entry.resistance, entry.fed))
         fits = [self._fits(path, row, n, rod) for n, rod in enumerate(rods, 1)]

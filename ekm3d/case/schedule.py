@@ -83,18 +83,25 @@ class StageReader:
                        for n, stage in enumerate(section.stage))
         sequence = self.problems.attempt(self._sequence, path, section.stage)
         turns: tuple[Stage, ...] = ()
-        if sequence is not MISSING and any(
-                stage is not MISSING and (stage.rotate or stage.reverse) for stage in stages):
-            parts = [(n, turn) for n in sequence if stages[n] is not MISSING
-                     for turn in turns_of(stages[n], MAX_STAGES)]
-            if len(parts) > MAX_STAGES:
-                self.problems.add(path, f"make more than {MAX_STAGES:,} turns; rotate or reverse "
-                                  "less often")
-                parts = parts[:1]
+        parts = self.problems.attempt(self._turns, path, stages, sequence)
+        if parts is not MISSING and parts:
             sequence, turns = (tuple(a) for a in zip(*parts, strict=True))
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
                             section.tolerance, section.fixed_step, section.least_step,
                             section.order, sequence, turns)
+
+    def _turns(self, path: KeyPath, stages: Sequence[Stage], sequence: Sequence[int]
+               ) -> list[tuple[int, Stage]]:
+        """Return (number, part) of all stages in the order of the run; nothing if none has parts.
+        """
+        if not any(stage is not MISSING and (stage.rotate or stage.reverse) for stage in stages):
+            return []
+        parts = [(n, turn) for n in sequence for turn in turns_of(stages[n], MAX_STAGES)]
+        if len(parts) > MAX_STAGES:
+            self.problems.add(path, f"make more than {MAX_STAGES:,} turns; rotate or reverse less "
+                              "often")
+            raise MissingValue
+        return parts
 
     def _sequence(self, path: KeyPath, stages: Sequence[StageEntry]) -> tuple[int, ...]:
         """Return the numbers of the stages in the order of the run.
@@ -138,11 +145,15 @@ class StageReader:
         floating = self.problems.attempt(self._floating, path, stage)
         voltage, apart = self._voltage(path, stage)
         pulse = stage.pulse
+        if any(value is MISSING for turns in (stage.rotate, stage.reverse) if turns is not None
+               for _, value in turns):
+            raise MissingValue
         on, off = (stage.duration, 0.0) if pulse is None else (pulse.on, pulse.off)
+        rotate, reverse = stage.rotate, stage.reverse
         return Stage(stage.name, stage.duration, tuple(stage.anodes), tuple(stage.cathodes),
                      voltage, on, off, stage.current, stage.limit, floating, stage.gradient, apart,
-                     (), stage.rotate and (stage.rotate.groups, stage.rotate.every),
-                     stage.reverse and (stage.reverse.every, stage.reverse.lasting))
+                     (), None if rotate is None else (rotate.groups, rotate.every),
+                     None if reverse is None else (reverse.every, reverse.lasting))
 
     def _with_supplies(self, path: KeyPath, stage: StageEntry) -> Stage:
         """Return the Stage of an entry with supplies of its own."""

@@ -101,8 +101,8 @@ def expanded(stage: StageEntry, rows: Mapping[str, Any]) -> StageEntry:
         return [row for name in given for row in (
             [r for r in rows if fnmatchcase(r, name)] or [name] if "*" in name else [name])]
 
-    if not any("*" in name for one in (stage, *stage.supply)
-               for name in (*one.anodes, *one.cathodes)):
+    ends: list[StageEntry | SupplyEntry] = [stage, *stage.supply]
+    if not any("*" in name for one in ends for name in (*one.anodes, *one.cathodes)):
         return stage
     return stage.model_copy(update={
         "anodes": names(stage.anodes), "cathodes": names(stage.cathodes),

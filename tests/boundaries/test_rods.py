@@ -107,15 +107,15 @@ def test_cylinders_in_a_box_carry_their_current(tmp_path, h):
 
 POSTS = {"E0": 0.2159006824, "E1": 0.1960682056, "E2": 0.1900052373}
 LAYERED = ('{ formula = "where((x > 0.4)*(x < 0.6)*(y > 0.1)*(y < 0.4)*(z > 0.1)*(z < 0.3), 0.01, '
-           'where((x > 0.6)*(x < 0.76)*(y > 0.3)*(y < 0.5)*(z > 0.2)*(z < 0.4), 0.4, where(z > 0.2, '
-           '0.05, 0.12)))*(1 + 0.5*x/1.0 - 0.3*y/0.6)", unit = "S/m" }')
+           'where((x > 0.6)*(x < 0.76)*(y > 0.3)*(y < 0.5)*(z > 0.2)*(z < 0.4), 0.4, '
+           'where(z > 0.2, 0.05, 0.12)))*(1 + 0.5*x/1.0 - 0.3*y/0.6)", unit = "S/m" }')
 
 
 @pytest.mark.parametrize("h", [0.1, 0.05, pytest.param(0.025, marks=pytest.mark.slow)])
 def test_posts_in_layered_ore_carry_their_current(tmp_path, h):
-    """The six square posts of verification case d4, 4 cm wide: their sum within 1 %, each within 2.
+    """The six square posts of verification case d4, 4 cm wide: the sum within 1 %, each in 2.
 
-    Two programs agree on it to 5e-5. Single posts differ more on 10 cm, as do those of whole voxels.
+    Two programs agree on it to 5e-5. Single ones differ more on 10 cm, as whole voxels do.
     """
     rows = {f"E{n}": f"rods = {{ x = {x}, y = {y}, bottom = 0.1, top = 0.4, width = 0.04, "
             'thickness = 0.04 }' for n, (x, y) in enumerate(
