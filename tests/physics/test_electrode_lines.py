@@ -46,7 +46,7 @@ DRIVEN = 'anodes = ["A"]\ncathodes = ["C"]\n'
 
 
 def test_resistance_along_both_rods_keeps_charge_and_energy(tmp_path, backend):
-    """What A gives C takes, and the supply's power is the heat of ore and metal; rounding."""
+    """Currents of A and C cancel, and the supply's power is the heat of ore and metal; rounding."""
     text = case_text((3, 1, 1), (0.1, 0.1, 0.1), ROWS, DRIVEN + "voltage = 10")
     sim = solved(tmp_path, text, backend=backend)
     found = currents(sim)
