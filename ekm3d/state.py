@@ -156,6 +156,7 @@ FIELDS = {
     "electrode_acid": Field(
         "mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip", "", "strips"
     ),
+    "electrode_charge": Field("C", "charge passed by each strip, of either sign", "", "strips"),
 }
 
 

@@ -41,6 +41,7 @@ class Group:
     current: float | None = None       # A into the ore; None: the level is given
     limit: float | None = None         # V, the highest level that the supply gives
     splits_at: float = 0.0             # V between ends of floating metal that split water
+    terminal: int | None = None        # number among the terminals of several supplies
 
 
 class Side(Protocol):
@@ -115,7 +116,10 @@ class BoundaryFaces:
     def groups(self, drive: Drive, overpotential: float) -> list[Group]:
         """Groups of faces that carry current under a drive; overpotential [V]."""
         groups: list[Group] = []
-        if drive.on:
+        if drive.on and drive.supplies:
+            groups += [Group(self.of_rows(names), 0.0, 0.0 if n else None, terminal=n)
+                       for n, names in enumerate(drive.terminals)]
+        elif drive.on:
             anodes = self.of_rows(drive.anodes)
             if drive.current is None:
                 groups.append(Group(anodes, (drive.voltage - overpotential) * drive.duty))

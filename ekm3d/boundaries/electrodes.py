@@ -1,7 +1,8 @@
-"""Electrode rows: strips or plates that occupy whole voxels and conduct through all their faces.
+"""Electrode rows: strips or plates that fill whole voxels, and rods thinner than those (`rods`).
 
-A strip has faces towards the ore, a contact resistance shared over those faces by area, and,
-where it serves as a cathode, a tank of catholyte between ore and metal.
+An electrode has faces towards the ore, a contact resistance shared over those faces by area, and,
+where it serves as a cathode, a tank of catholyte between ore and metal. The faces of a rod lie
+inside voxels, which stay ore.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from ekm3d.boundaries.rods import Openings, Rod, openings
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.grid.grid import Grid
+from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.rasterise import faces_of, rasterise
 
 
@@ -21,10 +23,11 @@ class Faces:
 
     strip: np.ndarray       # number of the strip; strips + m for side m
     voxel: np.ndarray       # flat index of the ore voxel in a padded array
-    axis: np.ndarray        # array axis across the face
-    way: np.ndarray         # 1 where the way into the ore goes up the axis, else -1
+    axis: np.ndarray        # array axis across the face; -1 inside a voxel
+    way: np.ndarray         # 1 where the way into the ore goes up the axis, else -1; 0 inside
     area: np.ndarray        # m2
-    half: np.ndarray        # m, from the ore voxel's centre to the face
+    half: np.ndarray        # m, from the ore voxel's centre to the face; area / half is the
+    #                         conductance over sigma, also of a rod
     resistance: np.ndarray  # ohm, the face's share of the strip's contact resistance
 
 
@@ -33,8 +36,10 @@ class Row(Protocol):
 
     name: str
     boxes: Sequence                 # of every strip: ((x0, y0, z0), (x1, y1, z1)) [m]
-    contact_resistance: float       # ohm, of each strip
-    catholyte_volume: float         # m3, of each strip; 0: no tank
+    contact_resistance: float       # ohm, of each electrode
+    catholyte_volume: float         # m3, of each electrode; 0: no tank
+
+    # Optional: rods, Sequence[Rod]; contact_resistivity, ohm m2; ageing, per C/m2 and per s.
 
 
 class Electrodes:
@@ -46,56 +51,85 @@ class Electrodes:
     """
 
     def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float,
-                 active: np.ndarray | None = None):
+                 active: np.ndarray | None = None, tafel: Sequence = (None, None)):
         """overpotential: V, of anode and cathode together; active: inner mask of the voxels that
-        hold ore where there is no metal, all if None."""
-        self.grid, self.overpotential = grid, overpotential
+        hold ore where there is no metal, all if None; tafel: (a [V], b [V], i_0 [A/m2]) of the
+        anodes and of the cathodes, None without."""
+        self.grid, self.overpotential, self.tafel = grid, overpotential, tuple(tafel)
         self.rows = tuple(row.name for row in rows)
         self.solid = np.zeros(grid.shape, bool)      # voxels that hold metal instead of ore
-        boxes = [(r, box) for r, row in enumerate(rows) for box in row.boxes]
-        self.strip_row = np.array([r for r, _ in boxes], dtype=int)
-        self.names = tuple(f"{row.name}.{n + 1}" for row in rows for n in range(len(row.boxes)))
-        masks = []
-        for _, box in boxes:
-            mask = np.zeros(grid.shape, bool)
-            mask[rasterise(box, grid)] = True
-            self.solid |= mask
+        shapes = [(r, shape) for r, row in enumerate(rows)
+                  for shape in (*row.boxes, *getattr(row, "rods", ()))]
+        self.shapes = tuple(shape for _, shape in shapes)
+        self.strip_row = np.array([r for r, _ in shapes], dtype=int)
+        self.names = tuple(f"{rows[r].name}.{n + 1}" for r in range(len(rows))
+                           for n in range(int((self.strip_row == r).sum())))
+        masks, no_metal = [], np.zeros(grid.shape, bool)
+        for shape in self.shapes:
+            mask = no_metal
+            if not isinstance(shape, Rod):
+                mask = np.zeros(grid.shape, bool)
+                mask[rasterise(shape, grid)] = True
+                self.solid |= mask
             masks.append(mask)
         self.masks = tuple(masks)
         self.ore = ~self.solid if active is None else active & ~self.solid
         self.active = None if active is None else active | self.solid
-        self.volume = np.array([rows[r].catholyte_volume for r, _ in boxes])      # m3
-        self.faces = self._faces(masks, [rows[r].contact_resistance for r, _ in boxes])
+        self.volume = np.array([rows[r].catholyte_volume for r, _ in shapes])      # m3
+        self.openings = {n: openings(shape, grid, self.ore)
+                         for n, shape in enumerate(self.shapes) if isinstance(shape, Rod)}
+        self.faces = self._faces(
+            masks, [rows[r].contact_resistance for r, _ in shapes],
+            [getattr(rows[r], "contact_resistivity", 0.0) for r, _ in shapes])
+        self.area = np.bincount(self.faces.strip, self.faces.area, minlength=len(shapes))     # m2
+        self.ageing = np.array([getattr(rows[r], "ageing", (0.0, 0.0)) for r, _ in shapes],
+                               float).reshape(-1, 2)        # of the contact, per C/m2 and per s
 
     @property
     def strips(self) -> int:
         """Number of strips in all rows."""
         return self.strip_row.size
 
-    def _faces(self, masks: Sequence[np.ndarray], contact: Sequence[float]) -> Faces:
-        """Faces of all strips; contact: resistance [ohm] of each."""
-        strip, voxel, axis, way, resistance = [], [], [], [], []
-        for n, mask in enumerate(masks):
-            v, a, w = faces_of(self.ore, mask)
-            area = np.array([self.grid.face_area(q) for q in a])
-            strip.append(np.full(v.size, n))
-            voxel.append(v)
-            axis.append(a)
-            way.append(w)
-            resistance.append(contact[n] * area.sum() / area)
-        if not masks:
-            strip = voxel = axis = way = resistance = [np.zeros(0, int)]
-        across = np.concatenate(axis)
-        return Faces(np.concatenate(strip), np.concatenate(voxel), across, np.concatenate(way),
-                     np.array([self.grid.face_area(q) for q in across]),
-                     np.array([0.5 * self.grid.spacing_along(q) for q in across]),
+    def _faces(self, masks: Sequence[np.ndarray], contact: Sequence[float],
+               per_area: Sequence[float]) -> Faces:
+        """Faces of all electrodes; contact: resistance [ohm] of each, per_area: [ohm m2]."""
+        parts = [self._of_rod(self.openings[n]) if n in self.openings else self._of_metal(mask)
+                 for n, mask in enumerate(masks)]
+        if not parts:
+            parts, contact, per_area = [self._of_metal(np.zeros_like(self.solid))], [0.0], [0.0]
+        voxel, axis, way, area, half = (np.concatenate(a) for a in zip(*parts, strict=True))
+        resistance = [own * a.sum() / a + each / a for own, each, (_, _, _, a, _) in zip(
+            contact, per_area, parts, strict=True)]
+        strip = np.repeat(np.arange(len(parts)), [part[0].size for part in parts])
+        return Faces(strip, voxel, axis, way, area, half,
                      np.concatenate(resistance).astype(float))
+
+    def _of_metal(self, mask: np.ndarray) -> tuple[np.ndarray, ...]:
+        """(voxel, axis, way, area, half) of the faces around whole voxels of metal."""
+        voxel, axis, way = faces_of(self.ore, mask)
+        return (voxel, axis, way, np.array([self.grid.face_area(a) for a in axis]),
+                np.array([0.5 * self.grid.spacing_along(a) for a in axis]))
+
+    def _of_rod(self, found: Openings) -> tuple[np.ndarray, ...]:
+        """(voxel, axis, way, area, half) of a rod's openings into voxels."""
+        voxel = np.ravel_multi_index(tuple((found.index + GHOST).T), self.grid.padded)
+        n = voxel.size
+        return (voxel, np.full(n, -1), np.zeros(n, int), found.area, found.area / found.reach)
 
     def roles(self, drive: Drive) -> np.ndarray:
         """Role of every face under a drive: +1 driven anode, -1 driven cathode, 0 idle."""
         sign = np.array([(row in drive.anodes) - 1 * (row in drive.cathodes) for row in self.rows],
                         dtype=int)
         return sign[self.strip_row[self.faces.strip]] if self.rows else np.zeros(0, int)
+
+    def contact_growth(self, charge: np.ndarray, time: float) -> np.ndarray:
+        """Return contact resistance over the first one, by face; 1 + k_Q Q/A + k_t t.
+
+        charge: (strips,) that has passed, of either sign [C]; time: s.
+        """
+        area = np.where(self.area > 0, self.area, 1.0)
+        grown = 1.0 + self.ageing[:, 0] * charge / area + self.ageing[:, 1] * time
+        return grown[self.faces.strip] if self.strips else np.zeros(0)
 
     def per_strip(self, values: np.ndarray) -> np.ndarray:
         """Sum of a value per face over the faces of every strip; (strips,)."""

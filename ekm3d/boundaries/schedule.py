@@ -12,6 +12,18 @@ from typing import Any, Protocol, cast
 
 
 @dataclass(frozen=True)
+class Supply:
+    """One of several supplies: the first of its limits that is reached rules."""
+
+    name: str
+    anodes: tuple        # names of rows
+    cathodes: tuple
+    voltage: float | None = None     # V at its terminals
+    current: float | None = None     # A
+    power: float | None = None       # W
+
+
+@dataclass(frozen=True)
 class Drive:
     """State of the power supply from now until `end` [s]."""
 
@@ -24,11 +36,19 @@ class Drive:
     current: float | None = None   # A through the anodes instead of a voltage
     limit: float | None = None     # V at the terminals that a current supply does not exceed
     floating: tuple = ()     # tuples of rows wired to each other and to nothing else
+    supplies: tuple = ()     # several supplies instead of the one of voltage or current
 
     @property
     def on(self) -> bool:
-        """True while the supply drives a current."""
-        return self.duty > 0.0 and (self.voltage > 0.0 or bool(self.current))
+        """True while a supply drives a current."""
+        return self.duty > 0.0 and (self.voltage > 0.0 or bool(self.current)
+                                    or bool(self.supplies))
+
+    @property
+    def terminals(self) -> tuple:
+        """Sets of rows at one terminal, those of the first supply's cathodes first."""
+        ends = [end for s in self.supplies for end in (s.cathodes, s.anodes)]
+        return tuple(dict.fromkeys(ends))
 
 
 class Stage(Protocol):
@@ -44,6 +64,8 @@ class Stage(Protocol):
     current: float | None
     limit: float | None
     floating: tuple
+
+    # Optional: supplies, a tuple of Supply.
 
 
 class Schedule:
@@ -69,7 +91,7 @@ class Schedule:
             duty = 1.0 if t + self.slack < switch else 0.0
             end = min(end, switch if duty else start + (cycle + 1) * period)
         return Drive(n, stage.anodes, stage.cathodes, stage.voltage, duty, end, stage.current,
-                     stage.limit, stage.floating)
+                     stage.limit, stage.floating, getattr(stage, "supplies", ()))
 
     def change(self, t: float, **values: Any) -> None:
         """Give the stage at time t [s] other values from now on; those before t are past."""

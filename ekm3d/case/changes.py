@@ -31,7 +31,7 @@ def record(case: CaseData) -> Record:
     parsed = parse(CaseFile, data, problems)
     keys = dict(_flat(json.loads(json.dumps(parsed.model_dump(), default=str))))
     plan = case.schedule
-    turns = [[n, plan.stages[n].duration] for n in plan.sequence]
+    turns = [[n, turn.duration] for n, turn in zip(plan.sequence, plan.run_stages, strict=True)]
     return {"sequence": turns, "text": case.text, "overrides": list(case.overrides), "keys": keys,
             "data": {name: _digest(getattr(case, name)) for name in SECTIONS}}
 

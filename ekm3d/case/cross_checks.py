@@ -52,7 +52,7 @@ def _columns(case, problems):
              for n, row in enumerate(case.electrodes.rows)]
     paths += [(f"current_{row.name}.{s}", f"electrode {s} of row {quoted(row.name)}",
                ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)
-              for s in range(1, len(row.boxes) + 1)]
+              for s in range(1, row.count + 1)]
     paths += [(f"pH_catholyte_{row.name}", f"the catholyte of row {quoted(row.name)}",
                ("electrodes", "row", n)) for n, row in enumerate(case.electrodes.rows)]
     paths += [(f"pH_{probe.name}", f"probe {quoted(probe.name)}", ("probe", n, "name"))

@@ -1,4 +1,4 @@
-"""Electrode rows of a case, read from [electrodes]: strips or plates, contacts, catholyte.
+"""Electrode rows of a case, read from [electrodes]: strips, plates or rods, contacts, catholyte.
 
 Rows that do not fit (a strip outside the block, two electrodes in one voxel) are added to the
 problems.
@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.boundaries.rods import Rod
+from ekm3d.case.electrode_patterns import pattern_rows
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
+from ekm3d.case.rods import RodReader
 from ekm3d.case.schedule import ScheduleData
-from ekm3d.case.schema import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
+from ekm3d.case.schema_electrodes import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
@@ -26,10 +29,18 @@ class Row:
 
     name: str
     boxes: tuple[Box, ...]       # corners (x, y, z), (x, y, z) [m], one box per strip or plate
-    contact_resistance: float    # ohm per strip
+    contact_resistance: float    # ohm per electrode
     catholyte_volume: float      # m3 per strip
     centre: Corner               # x, y, z [m], mean of the strips' centres
     centres: tuple[Corner, ...]  # x, y, z [m] of every strip, before a side of the block cuts it
+    rods: tuple[Rod, ...] = ()   # instead of boxes: thinner than voxels
+    contact_resistivity: float = 0.0                # ohm m2, in series with that of each electrode
+    ageing: tuple[float, float] = (0.0, 0.0)        # of both, per C/m2 and per s
+
+    @property
+    def count(self) -> int:
+        """Number of electrodes."""
+        return len(self.boxes) + len(self.rods)
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,7 @@ class ElectrodeData:
     plate_capture: float = 0.0   # m/s per A/m2: velocity at which REE is caught on cathodes
     deposition: float | dict[str, float] = 0.0     # 1/s at which suspended solids settle on the
     #                                                cathode: all, or those of {mineral: 1/s}
+    tafel: tuple[Any, Any] = (None, None)       # (a [V], b [V], i_0 [A/m2]) of anodes, cathodes
 
     def deposition_of(self, minerals: Sequence[str]) -> np.ndarray:
         """Return the rate of deposition of every mineral (minerals,) [1/s]."""
@@ -61,10 +73,19 @@ class ElectrodeReader:
             return ElectrodeData()
         path = ("electrodes", "row")
         self.problems.attempt(self.problems.check_names, section.row, path, "row")
-        rows = [self.problems.attempt(self._row, n, row, section)
+        rows = [self.problems.attempt(self._row, (*path, n), row, section)
                 for n, row in enumerate(section.row)]
+        for n, pattern in enumerate(section.pattern):
+            here = ("electrodes", "pattern", n)
+            entries = self.problems.attempt(pattern_rows, pattern, here, self.problems)
+            if entries is not MISSING:
+                rows += [self.problems.attempt(self._row, (*here, "rods"), entry, section)
+                         for entry in entries]
+        self._check_pattern_names(section, rows)
+        tafel: Any = tuple(None if law is None else (law.a, law.b, law.current_density)
+                      for law in (section.tafel.anode, section.tafel.cathode))
         return ElectrodeData(section.overpotential, tuple(rows), section.plate_capture,
-                             section.deposition)
+                             section.deposition, tafel)
 
     def check_deposition(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Check that every mineral with a rate of deposition takes part."""
@@ -78,7 +99,7 @@ class ElectrodeReader:
         """Check that no voxel belongs to two electrodes; the message names the roles they have."""
         rows = electrodes.rows
         strips = [(n, row.name, s, rasterise(box, self.grid)) for n, row in enumerate(rows)
-                  if row is not MISSING for s, box in enumerate(row.boxes, 1)]
+                  if row is not MISSING for s, box in enumerate(row.boxes, 1)]     # rods: geometry
         named = roles(schedule)
         owner, told = np.full(self.grid.shape, -1), set()
         size = " x ".join(f"{d:g}" for d in self.grid.spacing)
@@ -93,30 +114,51 @@ class ElectrodeReader:
                     "apart or take a finer grid.spacing"))
             owner[place] = m
 
-    def _row(self, n: int, row: ElectrodeRow, section: ElectrodeRows) -> Row:
-        """Return the Row of one [[electrodes.row]], with the section's values for absent ones."""
-        path = ("electrodes", "row", n)
+    def _check_pattern_names(self, section: ElectrodeRows, rows: list) -> None:
+        """Refuse a row of a pattern that has the name of another row."""
+        seen = {row.name for row in section.row if row is not MISSING}
+        for row in rows[len(section.row):]:
+            if row is not MISSING:
+                if row.name in seen:
+                    self.problems.add(("electrodes", "pattern"), f"row {quoted(row.name)} of a "
+                                      "pattern has the name of another row; rename the pattern")
+                seen.add(row.name)
+
+    def _row(self, path: KeyPath, row: ElectrodeRow, section: ElectrodeRows) -> Row:
+        """Return the Row of one entry, with the section's values for absent ones; path: of it."""
         if row.name in ("anodes", "cathodes"):
             self.problems.add((*path, "name"), f"{quoted(row.name)} stands for the rows that a "
                               "stage drives; give the row another name")
-        if (row.strips is None) == (row.plates is None):
-            self.problems.add(path, f"row {quoted(row.name)} needs either strips or plates")
+        given = [key for key in ("strips", "plates", "rods") if getattr(row, key) is not None]
+        if len(given) != 1:
+            self.problems.add(path, f"row {quoted(row.name)} needs either strips, plates or rods")
             raise MissingValue
-        key = "plates" if row.strips is None else "strips"
-        boxes: Any = row.plates if row.strips is None else self._strips((*path, key), row.strips)
+        at = path if path[-1] == "rods" else (*path, given[0])
+        boxes, rods, centres = self._shapes(at, row)
+        own: list[Any] = [row.contact_resistance, row.catholyte_volume, row.contact_resistivity,
+                          row.ageing]
+        common: list[Any] = [section.contact_resistance, section.catholyte_volume,
+                             section.contact_resistivity, section.ageing]
+        contact, tank, per_area, ageing = (c if o is None else o
+                                           for o, c in zip(own, common, strict=True))
+        x, y, z = map(float, centres.mean(axis=0))
+        each = tuple((float(a), float(b), float(c)) for a, b, c in centres)
+        return Row(row.name, tuple(boxes), contact, tank, (x, y, z), each, rods, per_area,
+                   (ageing.charge, ageing.time))
+
+    def _shapes(self, path: KeyPath, row: ElectrodeRow) -> tuple[Any, tuple[Rod, ...], np.ndarray]:
+        """Return the boxes, the rods and the centres of a row, which has one kind of them."""
+        if row.rods is not None:
+            rods = RodReader(self.grid, self.problems).read(path, row.name, row.rods)
+            return (), rods, np.array([np.mean([rod.start, rod.end], axis=0) for rod in rods])
+        boxes: Any = row.plates if row.strips is None else self._strips(path, row.strips)
         centres = np.mean(np.array(boxes), axis=1)
         if row.strips is not None:
             boxes = [self._clip(box, row.strips.facing) for box in boxes]
-        inside = [self._check_inside((*path, key), row.name, s, box)
-                  for s, box in enumerate(boxes, 1)]
+        inside = [self._check_inside(path, row.name, s, box) for s, box in enumerate(boxes, 1)]
         if not all(inside):
             raise MissingValue
-        own = [row.contact_resistance, row.catholyte_volume]
-        common = [section.contact_resistance, section.catholyte_volume]
-        contact, tank = (c if o is None else o for o, c in zip(own, common, strict=True))
-        x, y, z = map(float, centres.mean(axis=0))
-        each = tuple((float(a), float(b), float(c)) for a, b, c in centres)
-        return Row(row.name, tuple(boxes), contact, tank, (x, y, z), each)
+        return boxes, (), centres
 
     def _strips(self, path: KeyPath, strips: Strips) -> list[Box]:
         """Return the boxes of upright strips before they are clipped."""
@@ -163,8 +205,9 @@ class ElectrodeReader:
 def rows_by_name(section: ElectrodeRows | None, rows: Sequence[Row]) -> dict[str, Row]:
     """Return {name: Row} of [electrodes]; a Row may be MISSING, one without a name is left out."""
     entries = section.row if section is not None else ()
-    return {entry.name: row for entry, row in zip(entries, rows, strict=True)
-            if entry.name is not MISSING}
+    found = {entry.name: row for entry, row in zip(entries, rows, strict=False)
+             if entry.name is not MISSING}
+    return found | {row.name: row for row in rows[len(entries):] if row is not MISSING}
 
 
 def roles(schedule: ScheduleData) -> dict[str, str]:

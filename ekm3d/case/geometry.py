@@ -39,11 +39,15 @@ class GeometryCheck:
         self.case, self.problems, self.grid = case, problems, case.grid
         rows = case.electrodes.rows
         self.strips = [(n, row, s) for n, row in enumerate(rows)
-                       for s in range(1, len(row.boxes) + 1)]
-        self.places = [rasterise(row.boxes[s - 1], self.grid) for _, row, s in self.strips]
+                       for s in range(1, row.count + 1)]
+        self.boxes = [box for row in rows
+                      for box in (*row.boxes, *(rod.box for rod in row.rods))]
+        self.rods = [rod for row in rows for rod in (*(None for _ in row.boxes), *row.rods)]
+        self.places = [rasterise(box, self.grid) for box in self.boxes]
         self.owner = np.full(self.grid.shape, -1, np.int32)
         for m, place in enumerate(self.places):
-            self.owner[place] = m
+            if self.rods[m] is None:
+                self.owner[place] = m
         self.ore, self.role = self.owner < 0, roles(case.schedule)
         self.air = np.zeros(self.grid.shape, bool)
         self.active = None if case.active is None else case.active | ~self.ore
@@ -62,7 +66,7 @@ class GeometryCheck:
                               "grid.spacing")
             return
         self._in_air()
-        touching = self._touching()
+        touching = self._touching() or self._rods()
         self._points()
         self._wells()
         self._sides()
@@ -79,6 +83,9 @@ class GeometryCheck:
             at = (metal >= 0) & (ore > 0)
             for m, part in np.unique(np.stack([metal[at], ore[at]]), axis=1).T:
                 found[m].add(int(part))
+        for m, rod in enumerate(self.rods):
+            if rod is not None:
+                found[m] = set(self.parts[axis_voxels(rod, self.grid)].tolist()) - {0}
         return found
 
     @staticmethod
@@ -126,8 +133,36 @@ class GeometryCheck:
 
     def _distance(self, a: int, b: int) -> float:
         """Distance of the boxes of two strips as given [m]."""
-        one, other = (self.strips[m][1].boxes[self.strips[m][2] - 1] for m in (a, b))
-        return box_distance(one, other)
+        return box_distance(self.boxes[a], self.boxes[b])
+
+    def _rods(self) -> bool:
+        """Refuse rods in metal and rods of other rows in one voxel; warn of rods thick for it."""
+        refused, owner = False, np.full(self.grid.shape, -1, np.int32)
+        for m, rod in enumerate(self.rods):
+            if rod is None:
+                continue
+            n, row, _ = self.strips[m]
+            voxels = axis_voxels(rod, self.grid)
+            metal = np.unique(self.owner[voxels])
+            if metal[-1] >= 0:
+                refused = True
+                self.problems.add(("electrodes", "row", n), (
+                    f"{self._named(m)} passes the metal of {self._named(metal[-1])} on the grid "
+                    f"of {self.voxels}; move it or take a finer grid.spacing"))
+                continue
+            for other in np.unique(owner[voxels]):
+                if other >= 0 and not self._together(row.name, self.strips[other][1].name):
+                    refused = True
+                    self.problems.add(("electrodes", "row", n), (
+                        f"{self._named(m)} passes a voxel that {self._named(other)} passes too, on "
+                        f"the grid of {self.voxels}; move them apart or take a finer "
+                        "grid.spacing"))
+            owner[voxels] = m
+            if rod.thickness > min(self.grid.spacing):
+                self.problems.warn(("electrodes", "row", n), (
+                    f"{self._named(m)} is {rod.thickness:g} m thick in voxels of {self.voxels}, "
+                    "which stay ore; as strips or plates it would fill whole voxels"))
+        return refused
 
     def _in_air(self) -> None:
         """Refuse strips that lie outside the active ore; warn of those that stand out of it."""
@@ -295,6 +330,9 @@ class GeometryCheck:
             pairs = [(a, b) for a in anodes for b in cathodes]
             if not pairs:
                 continue
+            pairs = [pair for pair in pairs if all(self.rods[m] is None for m in pair)]
+            if not pairs:
+                continue
             a, b = min(pairs, key=lambda pair: self._distance(*pair))
             given, found = self._distance(a, b), self._on_grid(a, b)
             if (a, b) not in told and not given / GAP < found < given * GAP:
@@ -312,6 +350,15 @@ class GeometryCheck:
             high = [s.stop * self.grid.spacing[2 - d] for d, s in enumerate(at)]
             boxes.append((low[::-1], high[::-1]))
         return box_distance(*boxes)
+
+
+def axis_voxels(rod: Any, grid: Grid) -> tuple[np.ndarray, ...]:
+    """Return the index (k, j, i) of the voxels that the axis of a rod passes."""
+    steps = 4 * int(np.ceil((np.abs(np.subtract(rod.end, rod.start)) / grid.spacing).max())) + 1
+    part = np.linspace(0.0, 1.0, steps)[:, None]
+    points = np.array(rod.start) + part * np.subtract(rod.end, rod.start)
+    found = np.floor((points - grid.origin) / grid.spacing + 1e-9).astype(int)
+    return tuple(np.unique(np.clip(found, 0, np.array(grid.cells) - 1)[:, ::-1], axis=0).T)
 
 
 def box_distance(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:

@@ -191,13 +191,37 @@ def _electrodes(case):
         return ["", "no electrodes"]
     rows = [("row", "electrodes", "centre x, y, z m", "contact ohm", "catholyte m3")]
     for row in e.rows:
-        rows.append((row.name, len(row.boxes), ", ".join(f"{v:g}" for v in row.centre),
+        rows.append((row.name, row.count, ", ".join(f"{v:g}" for v in row.centre),
                      f"{row.contact_resistance:g} each", f"{row.catholyte_volume:g} each"))
-    return ["", "electrodes", *table(rows, "<"), *table([
+    return ["", "electrodes", *table(rows, "<"), *_contacts(case), *table([
+        *((f"overvoltage of {kind}", f"{law[0]:g} V + {law[1]:g} V ln(i / {law[2]:g} A/m2)")
+          for kind, law in zip(("anodes", "cathodes"), e.tafel, strict=True) if law is not None),
         ("overpotential", f"{e.overpotential:g} V"),
         ("plate capture", f"{e.plate_capture:g} m/s per A/m2"),
         ("deposition", _amounts({f"{name} [1/s]": rate for name, rate in e.deposition.items()})
          if isinstance(e.deposition, dict) else f"{e.deposition:g} 1/s of every mineral")], "<<")]
+
+
+def _contacts(case):
+    """Rods, contacts by their area and their ageing, of the rows that have any."""
+    rows = []
+    for row in case.electrodes.rows:
+        parts = []
+        if row.rods:
+            rod = row.rods[0]
+            shape = (f"round, radius {rod.radius:g} m" if rod.round else
+                     f"{rod.width:g} x {rod.thickness:g} m, as a radius of {rod.radius:.4g} m")
+            metres = sum(rod.length for rod in row.rods)
+            parts.append(f"{len(row.rods)} rods, {metres:.4g} m in all, {shape}")
+            if rod.resistance:
+                parts.append(f"{rod.resistance:g} ohm/m, fed at {rod.fed}")
+        if row.contact_resistivity:
+            parts.append(f"contact {row.contact_resistivity:g} ohm m2")
+        if any(row.ageing):
+            parts.append("contact ages by {:g} m2/C and {:g} 1/s".format(*row.ageing))
+        if parts:
+            rows.append((row.name, "; ".join(parts)))
+    return table(rows, "<<") if rows else []
 
 
 def _wells(case):
@@ -262,12 +286,16 @@ def _schedule(case):
             s.voltage if s.current is None else None, s.current, s.limit))
         rows.append((s.name, f"{start / HOUR:g}", f"{(start + s.duration) / HOUR:g}",
                      ", ".join(s.anodes), ", ".join(s.cathodes), *supply,
-                     pulse if s.voltage or s.current else "off",
+                     pulse if s.voltage or s.current or s.supplies else "off",
                      ", ".join("+".join(group) for group in s.floating)))
         start += s.duration
     if len(stages) > SHOWN:
         hours = sum(s.duration for s in stages) / HOUR
         rows.append((f"... {len(stages)} stages in all, to {hours:g} h", *[""] * 9))
+    rows += [(f"  supply {one.name} of {s.name}", "", "", ", ".join(one.anodes),
+              ", ".join(one.cathodes), *("" if v is None else f"{v:g}" for v in (
+                  one.voltage, one.current)), "" if one.power is None else f"{one.power:g} W",
+              "", "") for s in case.schedule.stages for one in s.supplies]
     s = case.schedule
     steps = f"steps of at most {s.max_step:g} s" if s.fixed_step is None else \
         f"steps of {s.fixed_step:g} s"

@@ -184,7 +184,7 @@ def dry_electrodes(case: Any, problems: Problems) -> None:
     for n, row in enumerate(case.electrodes.rows):
         if row.name not in driven:
             continue
-        for s, box in enumerate(row.boxes, 1):
+        for s, box in enumerate((*row.boxes, *(rod.box for rod in row.rods)), 1):
             place = tuple(slice(max(p.start - 1, 0), p.stop + 1)
                           for p in rasterise(box, case.grid))
             if saturation[place].max() < DRY:

@@ -1,16 +1,19 @@
 """Schedule of a case, read from [schedule]: stages, their electrode rows, and time steps.
 
 The supply of a stage holds a voltage (given, or as a gradient between the rows) or a current;
-with a current, `limit` is the voltage at the terminals that it cannot exceed.
+with a current, `limit` is the voltage at the terminals that it cannot exceed. Several supplies,
+rows driven in turn and reversed polarity: see `supplies`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ekm3d.boundaries.schedule import Supply
 from ekm3d.case.electrode_distance import Distance, distance
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema_schedule import ScheduleEntry, StageEntry
+from ekm3d.case.supplies import SupplyReader, expanded, turns_of
 from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
@@ -34,6 +37,9 @@ class Stage:
     floating: tuple[tuple[str, ...], ...] = ()   # groups of rows wired together, without supply
     gradient: float | None = None       # V/m that the voltage was given as
     distance: Distance | None = None    # that the gradient was taken over
+    supplies: tuple[Supply, ...] = ()   # instead of the one above, where there are several
+    rotate: tuple[int, float] | None = None     # groups of rows driven in turn, each for s
+    reverse: tuple[float, float] | None = None  # s as given, then s with the polarity reversed
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,12 @@ class ScheduleData:
     least_step: float = 1e-6     # share [1] of a stage below which a step ends the run
     order: int = 1               # order in time; 2: Heun's method, at twice the cost
     sequence: tuple[int, ...] = ()      # numbers of the stages in the order of the run
+    turns: tuple[Stage, ...] = ()       # the same as stages, those that rotate or reverse in parts
 
     @property
     def run_stages(self) -> tuple[Stage, ...]:
         """Stages in the order of the run, repetitions included."""
-        return tuple(self.stages[n] for n in self.sequence)
+        return self.turns or tuple(self.stages[n] for n in self.sequence)
 
 
 class StageReader:
@@ -75,9 +82,26 @@ class StageReader:
         stages = tuple(self.problems.attempt(self._stage, (*path, n), stage)
                        for n, stage in enumerate(section.stage))
         sequence = self.problems.attempt(self._sequence, path, section.stage)
+        turns: tuple[Stage, ...] = ()
+        parts = self.problems.attempt(self._turns, path, stages, sequence)
+        if parts is not MISSING and parts:
+            sequence, turns = (tuple(a) for a in zip(*parts, strict=True))
         return ScheduleData(stages, section.pulses, section.max_step, section.cfl,
                             section.tolerance, section.fixed_step, section.least_step,
-                            section.order, sequence)
+                            section.order, sequence, turns)
+
+    def _turns(self, path: KeyPath, stages: Sequence[Stage], sequence: Sequence[int]
+               ) -> list[tuple[int, Stage]]:
+        """Return (number, part) of all stages in the order of the run; nothing if none has parts.
+        """
+        if not any(stage is not MISSING and (stage.rotate or stage.reverse) for stage in stages):
+            return []
+        parts = [(n, turn) for n in sequence for turn in turns_of(stages[n], MAX_STAGES)]
+        if len(parts) > MAX_STAGES:
+            self.problems.add(path, f"make more than {MAX_STAGES:,} turns; rotate or reverse less "
+                              "often")
+            raise MissingValue
+        return parts
 
     def _sequence(self, path: KeyPath, stages: Sequence[StageEntry]) -> tuple[int, ...]:
         """Return the numbers of the stages in the order of the run.
@@ -113,13 +137,51 @@ class StageReader:
 
     def _stage(self, path: KeyPath, stage: StageEntry) -> Stage:
         """Return the Stage of one [[schedule.stage]]."""
+        stage = expanded(stage, self.rows)
+        if stage.supply:
+            return self._with_supplies(path, stage)
         self.problems.attempt(self._check_roles, path, stage)
+        self.problems.attempt(self._check_turns, path, stage)
         floating = self.problems.attempt(self._floating, path, stage)
         voltage, apart = self._voltage(path, stage)
         pulse = stage.pulse
+        if any(value is MISSING for turns in (stage.rotate, stage.reverse) if turns is not None
+               for _, value in turns):
+            raise MissingValue
         on, off = (stage.duration, 0.0) if pulse is None else (pulse.on, pulse.off)
+        rotate, reverse = stage.rotate, stage.reverse
         return Stage(stage.name, stage.duration, tuple(stage.anodes), tuple(stage.cathodes),
-                     voltage, on, off, stage.current, stage.limit, floating, stage.gradient, apart)
+                     voltage, on, off, stage.current, stage.limit, floating, stage.gradient, apart,
+                     (), None if rotate is None else (rotate.groups, rotate.every),
+                     None if reverse is None else (reverse.every, reverse.lasting))
+
+    def _with_supplies(self, path: KeyPath, stage: StageEntry) -> Stage:
+        """Return the Stage of an entry with supplies of its own."""
+        for key in (*CONTROLS, "limit", "anodes", "cathodes", "rotate", "reverse"):
+            if getattr(stage, key):
+                self.problems.add((*path, key), "cannot stand beside supplies; give every supply "
+                                  "its rows and limits, and no others to the stage")
+        supplies = SupplyReader(self.rows, self.problems).read(path, stage)
+        anodes, cathodes = (tuple(dict.fromkeys(name for s in supplies for name in getattr(s, key)))
+                            for key in ("anodes", "cathodes"))
+        driven = stage.model_copy(update={"anodes": list(anodes), "cathodes": list(cathodes)})
+        floating = self.problems.attempt(self._floating, path, driven)
+        on, off = (stage.duration, 0.0) if stage.pulse is None else (stage.pulse.on,
+                                                                     stage.pulse.off)
+        volts = [s.voltage for s in supplies if s.voltage is not None]
+        amperes = sum(s.current for s in supplies if s.current is not None)
+        return Stage(stage.name, stage.duration, anodes, cathodes, max(volts, default=0.0), on, off,
+                     None if volts else amperes, None, floating, supplies=supplies)
+
+    def _check_turns(self, path: KeyPath, stage: StageEntry) -> None:
+        """Check that there are rows to drive in turn, and time for it."""
+        if stage.rotate is not None:
+            most = max(len(stage.anodes), len(stage.cathodes))
+            if stage.rotate.groups > most:
+                self.problems.add((*path, "rotate", "groups"), f"{stage.rotate.groups} groups "
+                                  f"cannot be made of {most} rows; give {max(most, 2)} or fewer")
+        if stage.reverse is not None and not (stage.anodes and stage.cathodes):
+            self.problems.add((*path, "reverse"), "needs anodes and cathodes to be exchanged")
 
     def _check_roles(self, path: KeyPath, stage: StageEntry) -> None:
         """Check that every row exists and has one role, and that anodes come with cathodes."""

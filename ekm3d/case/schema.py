@@ -9,50 +9,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ekm3d.case.schema_chemistry import ImmobileWater, Kinetic, MediumEntry, MobilityEntry
+from ekm3d.case.schema_electrodes import LENGTH, Box, ElectrodeRows, Length, list_of
+from ekm3d.case.schema_electrodes import Corner as Corner
+from ekm3d.case.schema_electrodes import box_of as box_of
 from ekm3d.case.schema_ground import BoundaryEntry, RetentionEntry
 from ekm3d.case.schema_ore_files import BlockModelEntry, DrillHolesEntry, Interpolation
 from ekm3d.case.schema_schedule import Flux, Head, Interval, Rate, ScheduleEntry, StartEntry
 from ekm3d.case.schema_shapes import Angle, Crs, Lines, RealPoint, RockEntry, VoxelShare
 from ekm3d.case.toml_tables import Table, quantity
-from ekm3d.case.units import GasPressure, QuantityKind, not_negative, positive
+from ekm3d.case.units import GasPressure, QuantityKind, positive
 from ekm3d.constants import ZERO_CELSIUS
 from ekm3d.quoting import quoted
-
-LENGTH = QuantityKind("m", "0.5 m")
-
-
-def _list_of(kind, count=None):
-    """Return a reader of `count` quantities (None: any number); one alone is repeated."""
-    def read(value):
-        if not isinstance(value, list):
-            return [kind.read(value)] * (count or 1)
-        if len(value) != (count or len(value)) or not value:
-            raise ValueError(f"should hold {count or 'at least one'} "
-                             f"value{'s' * (count != 1)}, not {len(value)}")
-        return [kind.read(v) for v in value]
-    return read
-
-
-def box_of(value: Any) -> tuple[Any, Any]:
-    """Return the lower and the upper corner [m] of a box [[x0, y0, z0], [x1, y1, z1]].
-
-    ValueError where it is none.
-    """
-    if not isinstance(value, list) or len(value) != 2 \
-            or not all(isinstance(v, list) and len(v) == 3 for v in value):
-        raise ValueError("should be two opposite corners, [[x0, y0, z0], [x1, y1, z1]]")
-    ends = [[LENGTH.read(v) for v in corner] for corner in value]
-    low, high = (tuple(pick(a, b) for a, b in zip(*ends, strict=True)) for pick in (min, max))
-    if any(a == b for a, b in zip(low, high, strict=True)):
-        raise ValueError("is a box without volume; its corners must differ in x, y and z")
-    return low, high
-
-
-def _boxes(value):
-    """Return the boxes of a list of them."""
-    if not isinstance(value, list) or not value:
-        raise ValueError("should be a list of boxes, [[[x0, y0, z0], [x1, y1, z1]], ...]")
-    return [box_of(box) for box in value]
 
 
 def _celsius(value):
@@ -75,39 +42,17 @@ def _celsius(value):
                          ) from None
 
 
-def _deposition(value):
-    """Return a rate [1/s], or {mineral: rate [1/s]}."""
-    kind = not_negative("1/s", "0.034 1/s")
-    if isinstance(value, dict):
-        return {name: kind.read(rate) for name, rate in value.items()}
-    return kind.read(value)
-
-
 def _three(kind, example):
     """Return the annotations of a list of three quantities along x, y, z."""
-    return BeforeValidator(_list_of(kind, 3)), Field(examples=[example])
+    return BeforeValidator(list_of(kind, 3)), Field(examples=[example])
 
 
 Position = Annotated[list[float], *_three(LENGTH, '["0.5 m", "0.75 m", "1 m"]')]
-Centres = Annotated[list[float], BeforeValidator(_list_of(LENGTH)),
-                    Field(examples=['["0.25 m", "0.75 m"]'])]
-Corner = tuple[float, float, float]         # x, y, z [m]
-Box = Annotated[tuple[Corner, Corner], BeforeValidator(box_of)]
-Boxes = Annotated[list[tuple[Corner, Corner]], BeforeValidator(_boxes)]
 Size = Annotated[list[float], *_three(QuantityKind("m", "2 m", 1e-9, 1e6),
                                       '["2 m", "1.5 m", "2 m"]')]
 Spacing = Annotated[list[float], *_three(QuantityKind("m", "10 cm", 1e-9, 1e6), '"10 cm"')]
-Length = Annotated[float, *quantity(LENGTH)]
-Width = Annotated[float, *quantity(positive("m", "0.1 m"))]
-Thickness = Annotated[float, *quantity(positive("m", "5 mm"))]
 Area = Annotated[float, *quantity(positive("m2", "3 m2"))]
 Seepage = Annotated[float, *quantity(QuantityKind("m/s", "1e-6 m/s"))]
-Tank = Annotated[float, *quantity(not_negative("m3", "2 l"))]
-Overpotential = Annotated[float, *quantity(not_negative("V", "2.5 V"))]
-Resistance = Annotated[float, *quantity(not_negative("ohm", "18 ohm"))]
-PlateCapture = Annotated[float, *quantity(not_negative("m3/A/s", "1.84e-8 m3/(A s)"))]
-Deposition = Annotated[float | dict[str, float], BeforeValidator(_deposition),
-                       Field(examples=['"0.034 1/s"', '{ "Al(OH)3(a)" = "0.034 1/s" }'])]
 Acidity = Annotated[float, *quantity(QuantityKind("", "5.3", 0.0, 14.0))]
 Share = Annotated[float, *quantity(QuantityKind("", "1e-9", 0.0, 1e-3))]
 Pressure = Annotated[float, *quantity(GasPressure("atm", "4.2e-4 atm", 0.0, above=True))]
@@ -284,39 +229,6 @@ class SideEntry(Table):
     flux: Seepage | None = None
     head: Head | None = None
     component_flux: dict[str, Any] = {}
-
-
-class Strips(Table):
-    """Upright strips of one row; `facing` is the axis along their thickness."""
-
-    x: Centres
-    y: Centres
-    bottom: Length
-    top: Length
-    width: Width
-    thickness: Thickness
-    facing: Literal["x", "y"] = "x"
-
-
-class ElectrodeRow(Table):
-    """[[electrodes.row]]: electrodes wired together."""
-
-    name: str = Field(examples=['"row 1"'])
-    strips: Strips | None = None
-    plates: Boxes | None = None
-    contact_resistance: Resistance | None = None
-    catholyte_volume: Tank | None = None
-
-
-class ElectrodeRows(Table):
-    """[electrodes]: all rows and what they share."""
-
-    overpotential: Overpotential
-    contact_resistance: Resistance
-    catholyte_volume: Tank
-    plate_capture: PlateCapture = 0.0
-    deposition: Deposition = 0.0
-    row: list[ElectrodeRow] = []
 
 
 class WellEntry(Table):

@@ -17,6 +17,7 @@ Pause = Annotated[float, *quantity(not_negative("s", "10 min"))]
 Volts = Annotated[float, *quantity(not_negative("V", "30 V"))]
 Limit = Annotated[float, *quantity(positive("V", "60 V"))]
 Amperes = Annotated[float, *quantity(positive("A", "1.5 A"))]
+Watts = Annotated[float, *quantity(positive("W", "500 W"))]
 Gradient = Annotated[float, *quantity(not_negative("V/m", "0.3 V/cm"))]
 Courant = Annotated[float, *quantity(QuantityKind("", "0.4", 0.0, 1.0, above=True))]
 Tolerance = Annotated[float, *quantity(QuantityKind("", "1e-10", 0.0, 1e-4, above=True))]
@@ -43,6 +44,32 @@ class Pulse(Table):
     off: Pause
 
 
+class SupplyEntry(Table):
+    """[[schedule.stage.supply]]: one of several supplies; the first limit reached rules it."""
+
+    name: str = Field(examples=['"barrier"'])
+    anodes: list[str] = Field(examples=['["row 1"]'])
+    cathodes: list[str] = Field(examples=['["row 2"]'])
+    voltage: Volts | None = None
+    gradient: Gradient | None = None
+    current: Amperes | None = None
+    power: Watts | None = None
+
+
+class Rotate(Table):
+    """Rows of a stage that are driven in turn: dealt into groups, each for a time."""
+
+    groups: Annotated[int, Field(ge=2, le=1000)] = Field(examples=["3"])
+    every: Interval
+
+
+class Reverse(Table):
+    """Reversal of the polarity: anodes are cathodes for a time, after each one as given."""
+
+    every: Interval
+    lasting: Interval
+
+
 class StageEntry(Table):
     """[[schedule.stage]]: driven rows and their supply."""
 
@@ -55,6 +82,9 @@ class StageEntry(Table):
     current: Amperes | None = None
     limit: Limit | None = None
     floating: list[str] = []
+    supply: list[SupplyEntry] = []
+    rotate: Rotate | None = None
+    reverse: Reverse | None = None
     repeat: Annotated[int, Field(ge=1, le=10000)] = 1
     repeat_from: str | None = None
     pulse: Pulse | None = None

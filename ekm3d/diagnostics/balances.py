@@ -98,8 +98,10 @@ def boxes_around(electrodes: Electrodes) -> list[tuple[Rows, Limits]]:
         while True:
             metal = np.any([m for m, r in zip(electrodes.masks, electrodes.strip_row, strict=True)
                             if r in rows], axis=0)
+            of_rods = np.isin(row_of, rows) & (electrodes.faces.axis < 0)
             limits = [(max(int(w.min()) - 1, 0), min(int(w.max()) + 2, n))
-                      for w, n in zip(np.nonzero(metal), shape, strict=True)]
+                      for w, n in zip(np.concatenate([np.nonzero(metal), at[:, of_rods]], axis=1),
+                                      shape, strict=True)]
             inside = np.all([(a >= low) & (a < high)
                              for a, (low, high) in zip(at, limits, strict=True)], axis=0)
             more = tuple(sorted({*rows, *row_of[inside].tolist()}))

@@ -61,11 +61,25 @@ class BoundaryValues:
         return self.run.transport.side
 
     @property
+    def supplies(self) -> dict[str, tuple[float, float]]:
+        """{name: (V at its terminals, A)} of several supplies while they are on."""
+        network = self.run.potential.boundary.network
+        return {} if network is None else network.values()
+
+    @property
+    def supply_power(self) -> float:
+        """Power of all supplies, mean over pulses [W]."""
+        duty = self.run.drive.duty
+        return duty * sum(volts * amperes for volts, amperes in self.supplies.values())
+
+    @property
     def terminal_voltage(self) -> float:
         """Voltage at the supply's terminals while it is on [V]; 0 while it is off."""
         run = self.run
         anodes = run.contacts.of_rows(run.drive.anodes)
         if not run.drive.on or not anodes.size:
             return 0.0
-        level = run.potential.boundary_state.level[anodes[0]]
+        if run.drive.supplies:
+            return next(iter(self.supplies.values()))[0]
+        level = run.potential.boundary.supplied[anodes[0]]
         return float(level / run.drive.duty + run.electrodes.overpotential)

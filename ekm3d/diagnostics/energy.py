@@ -2,7 +2,7 @@
 
     (U - overpotential) duty I + sum over sides of phi I + sum over voxels of source phi
         = sum over faces of I (phi_a - phi_b) + sum over contacts of (R I - drop) I
-          + overpotential of floating metal
+          + overpotential of floating metal, overvoltage, heat of metal that resists along itself
 
 The overpotential of driven rows stands on both sides and is left out; with averaged pulses both are
 means of the field, duty times those of the pulse. The sums on the right are taken over the faces
@@ -37,8 +37,12 @@ def powers(run: AuditView) -> tuple[float, float, float]:
         faces(field, axis)[...] += conductance * drop * drop
     in_ore, of_field = run.domain.sum(heat), run.domain.sum(field)
     into = boundary.solved
-    lost = (run.contacts.faces.resistance * into - boundary.drop) * into
+    lost = (boundary.resistance * into - boundary.drop) * into
     split = boundary.splitting * boundary.half_split * into
+    if boundary.overvoltage.active:
+        split = split + boundary.overvoltage.eta * into
+    if boundary.lines.active:
+        split = split + (boundary.supplied - boundary.level) * into
     power = _supplied(run, into)
     if potential.given is not None:
         power += run.domain.dot(potential.given, phi)
@@ -48,7 +52,10 @@ def powers(run: AuditView) -> tuple[float, float, float]:
 def _supplied(run, into):
     """Power of the supply without its overpotential, and of sides [W]; into: A of every face."""
     drive, contacts, power = run.drive, run.contacts, 0.0
-    if drive.on:
+    if drive.on and drive.supplies:
+        driven = contacts.of_rows((*drive.anodes, *drive.cathodes))
+        power += float((run.potential.boundary.supplied * into)[driven].sum())
+    elif drive.on:
         voltage = (drive.voltage if drive.current is None
                    else run.boundary_values.terminal_voltage)
         anodes = contacts.of_rows(drive.anodes)

@@ -47,6 +47,9 @@ class TimeSeries:
         self.power = self.voltage = 0.0                     # W, V at the terminals while on
         self.current = np.zeros(len(run.electrodes.rows))   # A, while on
         self.strips = np.zeros(run.electrodes.strips)       # A of every electrode, while on
+        self.supplies: dict[str, tuple[float, float]] = {}     # V and A of each while on
+        self.supply_names = tuple(dict.fromkeys(
+            supply.name for stage in run.case.schedule.stages for supply in stage.supplies))
         self.currents: list[tuple[int, float]] = []
         groups = run.chem.groups
         names = groups if "ammonium" in groups else run.chem.labels
@@ -65,7 +68,11 @@ class TimeSeries:
         into = mean[mean > 0].sum()
         self.charge += into * dt
         self.voltage = drive.voltage if drive.current is None else values.terminal_voltage
-        self.power = self.voltage * into + values.side_power
+        supplied = self.voltage * into
+        if drive.supplies:
+            self.voltage, supplied = values.terminal_voltage, values.supply_power
+        self.supplies = values.supplies
+        self.power = supplied + values.side_power
         self.energy += self.power * dt
         if drive.on:
             self.current = mean / drive.duty
@@ -134,6 +141,9 @@ class TimeSeries:
             row[f"current_{name}[A]"] = value
         for name, value in zip(run.electrodes.names, self.strips * drive.on, strict=True):
             row[f"current_{name}[A]"] = value
+        for name in self.supply_names:
+            volts, amperes = self.supplies.get(name, (0.0, 0.0))
+            row[f"supply_{name}_voltage[V]"], row[f"supply_{name}_current[A]"] = volts, amperes
         row |= {"power[W]": self.power, "energy[kWh]": self.energy / KWH, "charge[C]": self.charge,
                 "leachate[L]": 1e3 * s.leachate_volume, "water_fed[L]": 1e3 * s.injected_volume,
                 "water_lost[L]": 1e3 * s.drained_volume,

@@ -20,8 +20,10 @@ import numpy as np
 
 from ekm3d.constants import FARADAY, HOUR
 from ekm3d.diagnostics.inventory import by_phase
+from ekm3d.text_table import table
 
 DAY = 24 * HOUR
+SHOWN = 40              # electrodes listed one by one
 ROCK_HEAT, WATER_HEAT = 840.0, 4.18e6       # J/kg/K of dry rock (quartz, clay), J/m3/K of water
 # Ranges beyond which a figure is questioned.
 VOLTS = 1500.0          # V: the end of low voltage for direct current (IEC 60038)
@@ -51,6 +53,7 @@ class Plan:
     days: float = 0.0
     charge: float | None = None
     bounds: dict[str, float] = field(default_factory=dict)
+    electrodes: list[tuple] = field(default_factory=list)   # rows of a table, see _electrodes
 
     @property
     def most(self) -> float | None:
@@ -64,6 +67,7 @@ def electricity_of(sim: Any) -> Plan:
     """Return the electrical figures of a Simulation that has taken its first step."""
     plan = Plan(days=sim.schedule.end / DAY)
     _electricity(sim, plan)
+    _electrodes(sim, plan)
     return plan
 
 
@@ -88,7 +92,8 @@ def _electricity(sim: Any, plan: Plan) -> None:
         return
     rows = values.row_currents()
     plan.current = float(rows[rows > 0].sum() / drive.duty)
-    plan.voltage = drive.voltage if drive.current is None else values.terminal_voltage
+    plan.voltage = (drive.voltage if drive.current is None and not drive.supplies
+                    else values.terminal_voltage)
     plan.unlimited = drive.current is not None and drive.limit is None
     faces = sim.contacts.faces
     metal = (faces.strip < sim.electrodes.strips) & (faces.area > 0)
@@ -99,6 +104,32 @@ def _electricity(sim: Any, plan: Plan) -> None:
     plan.heat = (plan.voltage - sim.electrodes.overpotential) * plan.current * drive.duty / volume
     capacity = ROCK_HEAT * ore.density + WATER_HEAT * ore.water_content
     plan.warming = plan.heat / float(capacity[mask].mean()) * DAY
+
+
+def _electrodes(sim: Any, plan: Plan) -> None:
+    """Length in ore, area, current and resistance to the ore of every electrode at the start.
+
+    Resistance to earth: from the metal, contact included, to the mean potential of the ore, which
+    far ore would have; "" where the electrode passes no current. Of the first SHOWN.
+    """
+    if not sim.physics.potential:
+        return
+    el, boundary = sim.electrodes, sim.potential.boundary
+    into = sim.contacts.per_place(boundary.into_ore)[:el.strips]
+    supplied = np.zeros(sim.contacts.count)
+    supplied[sim.contacts.faces.strip] = boundary.supplied
+    phi = sim.state.phi[sim.grid.inner]
+    ore = sim.backend.from_numpy(sim.holds_ore)
+    mean = float((phi * ore).sum() / ore.sum())
+    on = sim.drive.duty if sim.drive.on else 1.0
+    for n in range(min(el.strips, SHOWN)):
+        rod = n in el.openings
+        length = float(el.openings[n].lengths.sum()) if rod else None
+        passed = abs(into[n]) > 1e-9 * np.abs(into).max(initial=0.0) > 0.0
+        plan.electrodes.append((
+            el.names[n], "" if length is None else f"{length:.4g}", f"{el.area[n]:.4g}",
+            f"{into[n] / on:.4g}" if passed else "",
+            f"{abs((supplied[n] - mean) / into[n]):.4g}" if passed else ""))
 
 
 def _water(sim: Any, stage: int) -> float:
@@ -185,6 +216,9 @@ def _cations(chem: Any, moles: np.ndarray) -> float:
 def lines(plan: Plan) -> list[str]:
     """Return the figures as lines of text."""
     out = ["", "plan, from the first step"]
+    if plan.electrodes:
+        head = ("electrode", "rod, m", "area m2", "current A", "to earth ohm")
+        out += table([head, *plan.electrodes], "<>>>>")
     if plan.voltage is not None and plan.current is not None:
         out += [f"  supply             {plan.voltage:.4g} V, {plan.current:.4g} A, "
                 f"{plan.voltage * plan.current:.4g} W",

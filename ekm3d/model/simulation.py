@@ -95,7 +95,7 @@ class Simulation:
         """Electrodes, open sides, wells and the schedule, on the whole grid."""
         case, chem, whole = self.case, self.chem, self.case.grid
         el, plan = case.electrodes, case.schedule
-        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active)
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel)
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
@@ -202,7 +202,7 @@ class Simulation:
         s, physics = self.state, self.physics
         self.drive = self.schedule.drive(s.time)
         if not physics.potential:
-            self.drive = replace(self.drive, voltage=0.0, current=None)
+            self.drive = replace(self.drive, voltage=0.0, current=None, supplies=())
         self.electrolyte.update(s, self._wanted if self.case.schedule.order == 1 else 0.0)
         self.domain.fill(s.c, s.transport_factor, s.pore_turnover, s.phi)
         if has_immobile_field(s):
@@ -334,7 +334,9 @@ class Simulation:
         self._advance_water(s, dt)
         s.injected[...] += self.transport.side.sum(0) * dt
         s.electrode_acid[...] += self.transport.acid * dt
-        current = -np.minimum(self.contacts.per_place(self.potential.into_ore)[:strips], 0.0)
+        into = self.contacts.per_place(self.potential.into_ore)[:strips]
+        s.electrode_charge[...] += np.abs(into) * dt
+        current = -np.minimum(into, 0.0)
         self.catholytes.advance(s, dt, drained, collected, current)
 
     def _advance_water(self, s: State, dt: float) -> None:
@@ -363,13 +365,16 @@ class Simulation:
     def set_supply(self, voltage: float | None = None, current: float | None = None) -> None:
         """Have the supply of the present stage give a voltage [V] or a current [A] from now on.
 
-        ValueError unless exactly one is given, finite and not negative. A run that was changed
+        ValueError unless exactly one is given, finite and not negative, and the stage has no
+        [[supply]]. A run that was changed
         so is not the one of its case: `run` and `ekm3d resume` know nothing of it.
         """
         given = [value for value in (voltage, current) if value is not None]
         if len(given) != 1 or not 0.0 <= given[0] < np.inf:
             raise ValueError(f"a voltage or a current of 0 or more is needed, not "
                              f"voltage={voltage}, current={current}")
+        if self.schedule.drive(self.state.time).supplies:
+            raise ValueError("the present stage has supplies of its own, which cannot be changed")
         self.schedule.change(self.state.time, voltage=voltage or 0.0, current=current)
         self.drive = self.schedule.drive(self.state.time)
 

@@ -1,6 +1,7 @@
 """Electrodes, wells and points of a case as files that ParaView shows beside the block.
 
     electrodes.vtp    boxes as the case gives them; strip and row by number and name
+    rods.vtp          axes of rods as lines, with the radius for ParaView's filter Tube, likewise
     wells.vtp         boxes of wells that have one of their own
     points.vtp        sampling points and probes
 
@@ -16,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.boundaries.rods import Rod
 from ekm3d.grid.georeference import GeoReference
 
-GEOMETRY_FILES = ELECTRODES, WELLS, POINTS = "electrodes.vtp", "wells.vtp", "points.vtp"
+GEOMETRY_FILES = ELECTRODES, RODS, WELLS, POINTS = (
+    "electrodes.vtp", "rods.vtp", "wells.vtp", "points.vtp")
 CORNERS = np.array([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
 QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
-Values = Mapping[str, Sequence[int] | Sequence[str]]      # name -> a number or text per shape
+Values = Mapping[str, Sequence[int] | Sequence[float] | Sequence[str]]    # of every shape, by name
 
 
 def write_geometry(directory: Path, case: Any) -> None:
@@ -29,17 +32,25 @@ def write_geometry(directory: Path, case: Any) -> None:
 
     One that would be empty is not written. OSError where they cannot be.
     """
-    strips = [(box, r + 1, f"{row.name}.{n + 1}", row.name)
-              for r, row in enumerate(case.electrodes.rows) for n, box in enumerate(row.boxes)]
+    shapes = [(shape, r + 1, f"{row.name}.{n + 1}", row.name)
+              for r, row in enumerate(case.electrodes.rows)
+              for n, shape in enumerate((*row.boxes, *row.rods))]
+    numbers = [n + 1 for n, (shape, *_) in enumerate(shapes) if not isinstance(shape, Rod)]
+    of_rods = [n + 1 for n, (shape, *_) in enumerate(shapes) if isinstance(shape, Rod)]
+    strips, rods = ([shapes[n - 1] for n in chosen] for chosen in (numbers, of_rods))
     boxed = [well for well in case.wells if well.box is not None]
     points = [*((p, 0) for p in case.sampling), *((p, 1) for p in case.probes)]
-    numbers = [*range(1, len(strips) + 1)]
     reference = case.reference
     for name, tree in (
             (ELECTRODES, _boxes([box for box, *_ in strips], {
                 "row": [row for _, row, _, _ in strips], "strip": numbers,
                 "name": [name for _, _, name, _ in strips],
                 "row_name": [row for *_, row in strips]})),
+            (RODS, _lines([(rod.start, rod.end) for rod, *_ in rods], {
+                "row": [row for _, row, _, _ in rods], "strip": of_rods,
+                "radius": [rod.radius for rod, *_ in rods],
+                "name": [name for _, _, name, _ in rods],
+                "row_name": [row for *_, row in rods]})),
             (WELLS, _boxes([well.box for well in boxed], {
                 "name": [well.name for well in boxed], "kind": [well.kind for well in boxed]})),
             (POINTS, _points([p.position for p, _ in points], {
@@ -79,6 +90,12 @@ def _boxes(boxes: Sequence, values: Values) -> ET.Element | None:
     return _poly_data(points, "Polys", cells, values, repeat=len(QUADS))
 
 
+def _lines(ends: Sequence, values: Values) -> ET.Element | None:
+    """Straight lines between two points each, with values for each."""
+    cells = [np.array([2 * n, 2 * n + 1]) for n in range(len(ends))]
+    return _poly_data([np.array(pair, float) for pair in ends], "Lines", cells, values, repeat=1)
+
+
 def _points(places: Sequence, values: Values) -> ET.Element | None:
     """Single points, with values for each."""
     cells = [np.array([n]) for n in range(len(places))]
@@ -104,6 +121,8 @@ def _poly_data(points: Sequence[np.ndarray], kind: str, cells: Sequence[np.ndarr
         if isinstance(column[0], str):
             _array(data, "String", name, [byte for text in texts for byte in (*text.encode(), 0)],
                    count=len(texts))
+        elif isinstance(column[0], float):
+            _array(data, "Float64", name, map(float, texts))
         else:
             _array(data, "Int32", name, map(int, texts))
     return root

@@ -12,6 +12,9 @@ A face of floating metal carries a current only where the metal's level is more 
 overpotential above the ore (H+ is made, s = 1) or below it (OH-, s = -1): its level is then that of
 the metal less s times this half, and s = 0 elsewhere. Which faces do is found by iteration; the
 conditions are monotone, so that there is one answer.
+
+Beside this: metal that resists along itself (`electrode_lines`), overvoltage by current density
+(`overvoltage`), several supplies (`supply_control`), contacts that age (`Electrodes`).
 """
 
 from dataclasses import dataclass
@@ -32,7 +35,10 @@ from ekm3d.constants import F_RT, FARADAY
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
+from ekm3d.physics.electrode_lines import ElectrodeLines
 from ekm3d.physics.face_interpolation import from_reservoir
+from ekm3d.physics.overvoltage import Overvoltage
+from ekm3d.physics.supply_control import SupplyNetwork
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State, has_immobile_field
 
@@ -57,6 +63,8 @@ class BoundaryState:
 class ElectricalBoundary:
     """Boundary faces during the solution for the potential.
 
+    supplied: potential of the terminal behind every face [V], that of its metal without resistance
+    along it; resistance: of the contact now [ohm]; network: supplies, where there are several;
     into_ore, drop, level, previous_drop, use_smaller_side: see BoundaryState. solved: into_ore of
     the last complete solution, where a step takes a mean of two. controlled_level:
     {number of a group: last level found for its current [V]}.
@@ -82,6 +90,11 @@ class ElectricalBoundary:
         self.still_share = np.zeros(n)
         self.along: np.ndarray | float = 1.0    # of the transport factor across faces
         self.still: tuple[np.ndarray, np.ndarray] | None = None
+        faces, electrodes = contacts.faces, contacts.electrodes
+        self.supplied, self.resistance = np.zeros(n), faces.resistance
+        self.lines = ElectrodeLines(domain, contacts)
+        self.overvoltage = Overvoltage(faces.area, electrodes.tafel)
+        self.network: SupplyNetwork | None = None
         self.groups: list = []
         self.controlled_level: dict[int, float] = {}
         self.responses: dict[int, Array] = {}
@@ -137,6 +150,9 @@ class ElectricalBoundary:
         """
         self.kinds = self.contacts.kinds(drive)
         self.groups = self.contacts.groups(drive, self.overpotential)
+        self.network = SupplyNetwork(drive.supplies, drive.terminals, self.overpotential,
+                                     drive.duty) if drive.on and drive.supplies else None
+        self.overvoltage.start(self.kinds, self.into_ore, drive.duty)
         self.half_split[:] = 0.0
         for group in self.groups:
             self.half_split[group.faces] = 0.5 * group.splits_at
@@ -147,6 +163,12 @@ class ElectricalBoundary:
         np.copyto(self.previous_drop, self.drop)
         if s is not None:
             f, gather = self.contacts.faces, self.domain.gather
+            electrodes = self.contacts.electrodes
+            if electrodes.ageing.any():
+                of_strips = electrodes.faces.strip.size
+                self.resistance = f.resistance.copy()
+                self.resistance[:of_strips] *= electrodes.contact_growth(s.electrode_charge,
+                                                                         s.time)
             carries = s.transport_factor if conductivity is None else conductivity
             self.geometric = f.area * gather(carries, f.voxel) / f.half * self.along
             self.ore, self.reservoir = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
@@ -169,7 +191,6 @@ class ElectricalBoundary:
                                              where=self.conductance > 0)
         else:
             self.conductance, self.offset = self.geometric, np.zeros(self.geometric.size)
-        self.share = 1.0 / (1.0 + self.conductance * self.contacts.faces.resistance)
 
     def _of_water(self, geometric, ore):
         """Conductance [S] and diffusion current [A] of every face, of one water of its voxel."""
@@ -192,7 +213,7 @@ class ElectricalBoundary:
         for attempt in range(MAX_ROUNDS):
             iterations = self._solve(elliptic, conductance, f, phi, limited, trend)
             trend = None
-            if self._switch_floating(phi, attempt):
+            if self._switch_floating(phi, attempt) or self.overvoltage.update(self.into_ore):
                 continue
             over = [n for n, g in enumerate(self.groups) if g.limit is not None
                     and n not in limited and self.controlled_level[n] > g.limit]
@@ -242,59 +263,85 @@ class ElectricalBoundary:
             driven[active] = True
             if free and n not in limited and active.size:
                 controlled.append((n, active))
-        coupling[driven] = (self.conductance * self.share)[driven]
+        self.supplied[:] = self.level
+        series = self.resistance + self.overvoltage.slope
+        share = 1.0 / (1.0 + self.conductance * series)
+        coupling[driven] = (self.conductance * share)[driven]
         shift = self.splitting * self.half_split
-        source[driven] = (coupling * (self.level - shift) - self.offset * self.share)[driven]
+        if self.overvoltage.active:
+            shift = shift + self.overvoltage.shift
+        offset = self.offset * share
+        link = self.lines.connect(self.kinds, driven, coupling, shift, offset, self.level)
+        source[driven] = (coupling * (self.level - shift) - offset)[driven]
         voxel = self.contacts.faces.voxel
         self.coupling[...] = 0.0
         np.copyto(self.source, f)
         self.domain.add_at(self.coupling, voxel, coupling)
         self.domain.add_at(self.source, voxel, source)
-        elliptic.solve(conductance, self.coupling, self.source, phi, trend=trend)
+        elliptic.solve(conductance, self.coupling, self.source, phi, trend=trend, link=link)
         iterations = elliptic.iterations
         if controlled:
-            iterations += self._control(elliptic, conductance, coupling, source, phi, controlled)
+            iterations += self._control(elliptic, conductance, coupling, source, phi, controlled,
+                                        link)
         at_face = self.phi_at_faces(phi)
-        self.into_ore = np.where(
-            driven, coupling * (self.level - shift - at_face) - self.offset * self.share, 0.0)
+        if link is not None:
+            self.level += self.lines.responses(at_face)
+        self.into_ore = np.where(driven, coupling * (self.level - shift - at_face) - offset, 0.0)
         resting = np.divide(-self.offset, self.conductance, out=np.zeros_like(coupling),
                             where=self.conductance > 0)
-        self.drop = np.where(
-            driven, at_face - (self.level - shift)
-            + self.into_ore * self.contacts.faces.resistance, resting)
+        self.drop = np.where(driven, at_face - (self.level - shift) + self.into_ore * series,
+                             resting)
         return iterations
 
-    def _control(self, elliptic, conductance, coupling, source, phi, controlled):
+    def _control(self, elliptic, conductance, coupling, source, phi, controlled, link):
         """Correct the levels of controlled groups, and phi with them, to the required currents.
 
         controlled: (number of the group, its active faces). Returns iterations of the solver.
         """
-        voxel, iterations = self.contacts.faces.voxel, 0
-        gains = np.zeros((len(controlled), len(controlled)))
-        missing = np.zeros(len(controlled))
-        responses = []
+        voxel, iterations, m = self.contacts.faces.voxel, 0, len(controlled)
+        units = self.lines.units(self.level.size)
+        currents, gains, responses = np.zeros(m), np.zeros((m, m)), []
         for n, active in controlled:
             u = self.responses.setdefault(n, np.zeros_like(phi))
             response_source, = self.scratch[RESPONSE]
             response_source[...] = 0.0
-            self.domain.add_at(response_source, voxel[active], coupling[active])
+            self.domain.add_at(response_source, voxel[active], (coupling * units)[active])
             elliptic.solve(conductance, self.coupling, response_source, u, "unit response",
-                           reuse=True)
+                           reuse=True, link=link)
             iterations += elliptic.iterations
             responses.append(u)
-        for a, (n, active) in enumerate(controlled):
-            at_face = self.domain.gather(phi, voxel[active])
-            missing[a] = self.groups[n].current - (
-                source[active] - coupling[active] * at_face).sum()
+        for a, (_, active) in enumerate(controlled):
+            currents[a] = (source[active] - coupling[active]
+                           * self._below_level(phi, active, link)).sum()
             for b, u in enumerate(responses):
-                response = self.domain.gather(u, voxel[active])
-                gains[a, b] = (coupling[active] * ((a == b) - response)).sum()
-        change = np.linalg.lstsq(gains, missing, rcond=1e-12)[0]
+                gains[a, b] = (coupling[active] * ((a == b) * units[active] - self._below_level(
+                    u, active, link))).sum()
+        wanted = np.array([self.groups[n].current for n, _ in controlled])
+        change = self._changes(controlled, currents, gains, wanted)
         for (n, _), u, dv in zip(controlled, responses, change, strict=True):
             phi += dv * u
             self.controlled_level[n] += dv
-            self.level[self.groups[n].faces] += dv
+            faces = self.groups[n].faces
+            self.level[faces] += dv * units[faces]
+            self.supplied[faces] += dv
         return iterations
+
+    def _below_level(self, phi, active, link):
+        """Return phi at faces less what it adds to the level of their metal [V]."""
+        if link is None:
+            return self.domain.gather(phi, self.contacts.faces.voxel[active])
+        at_face = self.domain.gather(phi, self.contacts.faces.voxel)
+        return (at_face - self.lines.responses(at_face))[active]
+
+    def _changes(self, controlled, currents, gains, wanted):
+        """Change of level of every controlled group."""
+        if self.network is None:
+            return np.linalg.lstsq(gains, wanted - currents, rcond=1e-12)[0]
+        ground = next(g for g in self.groups if g.terminal == 0)
+        return self.network.solve(
+            currents, gains, np.array([self.controlled_level[n] for n, _ in controlled]),
+            [self.groups[n].terminal for n, _ in controlled], wanted,
+            bool((~self.blocked[ground.faces]).any()))
 
     def block_reverse_currents(self) -> bool:
         """Block faces of driven metal whose current would run backwards; True if any is new."""

@@ -13,6 +13,8 @@ An iteration reduces twice over all ranks: r.Mr, and p.Ap with the sums that giv
     |r - alpha A p|^2 = r.r - 2 alpha r.Ap + alpha^2 Ap.Ap
 
 which loses as many digits as the square falls by; below MIN_DECREASE r.r it is summed anew.
+
+Voxels far from one another may be linked besides (`linked_voxels`), as by a metal that resists.
 """
 
 import numpy as np
@@ -23,6 +25,7 @@ from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.parallel.reproducible_sum import segments
+from ekm3d.solvers.linked_voxels import LinkedVoxels
 from ekm3d.solvers.multigrid_cycle import Multigrid
 from ekm3d.solvers.tridiagonal import solve_column
 
@@ -144,11 +147,13 @@ class EllipticSolver:
         self.add_rr, self.add_all, self.add_residual = map(
             domain.segment_reducer, (sums[:1], sums, self.residual_sums))
         self.iterations, self.operator_of = 0, ""
+        self.link: LinkedVoxels | None = None       # of the present solve
         long = [axis for axis, n in enumerate(domain.whole.shape) if n > 1]
         self.axis = long[0] if len(long) == 1 else None     # of a single column of voxels
 
     def solve(self, face: Array, b: Array, f: Array, x: Array, quantity: str = "potential",
-              reuse: bool = False, trend: Array | None = None) -> float:
+              reuse: bool = False, trend: Array | None = None,
+              link: LinkedVoxels | None = None) -> float:
         """Improve x [padded, in place] until |f - A x| <= tolerance |f|; return |r| / |f|.
 
         face: conductances (3, padded); b, f: couplings and sources, padded.
@@ -161,11 +166,12 @@ class EllipticSolver:
 
         quantity: the solved field, for error messages. reuse: the operator is that of the last
         call, whose multigrid hierarchy is reused. trend: padded, in place: change of x in the last
-        call with it; the start is extrapolated along it, as far as lowers the error most.
+        call with it; the start is extrapolated along it, as far as lowers the error most. link:
+        part of A between voxels that need not be neighbours, with which A stays positive.
 
         Raises ConvergenceError if an input is not finite or max_iterations are not enough.
         """
-        A, multigrid = (face, b), self.multigrid
+        A, multigrid, self.link = (face, b), self.multigrid, link
         if not reuse:
             multigrid.set_operator(*A, quantity)
             self.operator_of = quantity
@@ -201,10 +207,16 @@ class EllipticSolver:
         active = self.multigrid.finest.inverse_diagonal > 0
         return self.domain.sum(np.where(active, a, 0.0)) / self.multigrid.active_count
 
+    def _apply(self, A, x):
+        """Set self.Ap = A x."""
+        self.do["apply_operator"](self.grid, *A, x, self.Ap)
+        if self.link is not None:
+            self.link.add_product(x, self.Ap)
+
     def _residual(self, A, f, source_mean, x):
         """Set r = f - A x; return (|r|, |f|), with |A x| for |f| if f is zero."""
         self.domain.ghost_updater(x)()
-        self.do["apply_operator"](self.grid, *A, x, self.Ap)
+        self._apply(A, x)
         self.do["residual"](self.grid, f, self.Ap, self.multigrid.finest.inverse_diagonal,
                             source_mean, self.r, self.residual_sums)
         residual_norm, source_norm, product_norm = np.sqrt(self.add_residual())
@@ -217,7 +229,7 @@ class EllipticSolver:
         What remains in trend turns into the next one when the new x is added.
         """
         self.domain.ghost_updater(trend)()
-        self.do["apply_operator"](self.grid, *A, trend, self.Ap)
+        self._apply(A, trend)
         slope, curvature = (self.domain.dot(trend, a) for a in (self.r, self.Ap))
         alpha = slope / curvature if curvature > 0 else 0.0
         self.do["extrapolate"](self.grid, self.Ap, alpha, trend, x, self.r)
@@ -228,9 +240,13 @@ class EllipticSolver:
 
         The residual that multigrid leaves is smooth: small everywhere, it would add up.
         """
-        constant = self.domain.sum(self.r) / self.multigrid.coupling_sum
+        link, coupling = self.link, self.multigrid.coupling_sum
+        constant = self.domain.sum(self.r) / (coupling + (link.sum if link is not None else 0.0))
         self.do["remove_mean_residual"](self.grid, b, self.multigrid.finest.inverse_diagonal,
                                         constant, x, self.r, self.rr_sums)
+        if link is not None:
+            link.add_constant(-constant, self.r)
+            return np.sqrt(self.domain.dot(self.r, self.r))
         return np.sqrt(*self.add_rr())
 
     def _iterate(self, A, x, residual_norm, source_norm, quantity):
@@ -256,6 +272,9 @@ class EllipticSolver:
             self.fill_direction()
             do["apply_to_direction"](g, *A, p, r, Ap, self.product_sums)
             rr_sum, pAp, rAp, ApAp = self.add_all()
+            if self.link is not None:
+                more = self.link.add_to_sums(p, r, Ap)
+                pAp, rAp, ApAp = (a + b for a, b in zip((pAp, rAp, ApAp), more, strict=True))
             pAp = pAp / scale / scale
             if self.iterations >= self.max_iterations or not (rz > 0 and pAp > 0):
                 raise self._not_converged(A, residual_norm / source_norm, quantity)

@@ -4,10 +4,11 @@
 import numpy as np
 import pytest
 from helpers.case_files import ROOT
+from helpers.rod_cases import rod_case
 from helpers.salt_block import salt_case
 
 from ekm3d import Case
-from ekm3d.output.geometry import ELECTRODES, POINTS, WELLS, write_geometry
+from ekm3d.output.geometry import ELECTRODES, POINTS, RODS, WELLS, write_geometry
 
 vtk_xml = pytest.importorskip("vtkmodules.vtkIOXML")
 
@@ -50,6 +51,20 @@ def test_electrodes_are_closed_boxes_with_their_names(tmp_path):
     wanted = [*case.sampling, *case.probes]
     assert named["name"] == [point.name for point in wanted]
     np.testing.assert_allclose(places, [point.position for point in wanted])
+
+
+def test_rods_are_lines_with_their_radius(tmp_path):
+    """Two points each, as given; the strip of 5 cm has about a quarter of its width."""
+    case = Case.read(rod_case(tmp_path / "case"))
+    write_geometry(tmp_path, case)
+    points, cells, values = read(tmp_path / RODS)
+    rods = [rod for row in case.electrodes.rows for rod in row.rods]
+    np.testing.assert_allclose(points, [p for rod in rods for p in (rod.start, rod.end)])
+    assert cells == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert values["name"] == ["left.1", "left.2", "right.1", "middle.1"]
+    assert values["row"] == [1, 1, 2, 3] and values["strip"] == [1, 2, 3, 4]
+    assert values["radius"] == [0.005, 0.005, pytest.approx(0.0125, rel=0.1), 0.002]
+    assert not (tmp_path / ELECTRODES).exists()
 
 
 def test_wells_with_a_box_are_shown_and_old_files_go(tmp_path):
