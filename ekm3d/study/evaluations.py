@@ -25,7 +25,7 @@ from ekm3d.study.points import Point, Value
 from ekm3d.study.runs import Plan, digest, run_all
 
 SETUP, JOURNAL = "setup.json", "journal.jsonl"
-PENALTY = 10.0          # standard deviations by which every value of a run that failed is off
+PENALTY = 1e4           # standard deviations by which every value of a run that failed is off
 
 
 @dataclass(frozen=True)
