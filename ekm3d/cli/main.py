@@ -24,6 +24,7 @@ from ekm3d.cli import (
     run,
     status,
     study,
+    validate,
     verify,
 )
 from ekm3d.cli.help_page import HEADING
@@ -34,8 +35,8 @@ from ekm3d.version import __version__
 
 COMMANDS = {"new": new, "check": check, "run": run, "resume": resume, "status": status,
             "study": study, "calibrate": calibrate, "plot": plot, "report": report,
-            "compare": compare, "verify": verify, "database": database, "doctor": doctor,
-            "completion": completion}
+            "validate": validate, "compare": compare, "verify": verify, "database": database,
+            "doctor": doctor, "completion": completion}
 ON_ALL_RANKS = ("run", "resume")
 FAILED, INTERRUPTED, PIPE_CLOSED = ConvergenceError.exit_code, 130, 141
 EXAMPLES = f"""{HEADING}

@@ -92,7 +92,7 @@ def computed(quantity: str, directory: Path, time: float | None = None) -> float
     """
     results = open_results(directory)
     if time is None:
-        names = {_name(key): math.nan if value is None else float(value)
+        names = {identifier(key): math.nan if value is None else float(value)
                  for key, value in results.summary.items()
                  if value is None or isinstance(value, (int, float))}
         return number(quantity, names)
@@ -101,10 +101,10 @@ def computed(quantity: str, directory: Path, time: float | None = None) -> float
     if not hours[0] - 1e-9 <= time / 3600.0 <= hours[-1] + 1e-6:
         raise ValueError(f"{time / 3600.0:g} h lies outside of the run, which ends at "
                          f"{hours[-1]:g} h")
-    return number(quantity, {_name(key): float(np.interp(time / 3600.0, hours, values))
+    return number(quantity, {identifier(key): float(np.interp(time / 3600.0, hours, values))
                              for key, values in series.items()})
 
 
-def _name(key: str) -> str:
+def identifier(key: str) -> str:
     """Return a key as a formula has it."""
     return re.sub(r"[^0-9A-Za-z_]", "_", key)

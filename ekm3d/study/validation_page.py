@@ -1,0 +1,120 @@
+"""Page of a validation: one table as Markdown and CSV, the misses with their budgets, a figure."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ekm3d.study.validation import Row, Validation
+
+HEAD = ("id", "experiment", "quantity", "paper", "fit", "ensemble", "status", "error", "remark")
+CSV_HEAD = ("id", "experiment", "quantity", "paper", "unit", "number", "sd", "fit", "mean",
+            "spread", "sets", "status", "error", "missed", "budget", "remark", "where")
+WORDS = {"fitted": "fitted", "predicted": "predicted", "input": "input of the case",
+         "derived": "arithmetic", "none": "no comparable model quantity"}
+LIMITS = (0.05, 20.0)           # of model over paper in the figure
+
+
+def write(validation: Validation, rows: Sequence[Row], out: Path, facts: Mapping[str, Any]) -> str:
+    """Write validation.md, .csv and .png into `out`; return which, and why not all."""
+    with (out / "validation.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([CSV_HEAD, *map(_csv_row, rows)])
+    (out / "validation.md").write_text(page(validation, rows, facts), encoding="utf-8")
+    missing = draw(rows, out / "validation.png")
+    return "validation.md, validation.csv" + (f"; {missing}" if missing else ", validation.png")
+
+
+def page(validation: Validation, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
+    """Return the Markdown text."""
+    compared = [row for row in rows if row.values and math.isfinite(row.error)]
+    lines = [f"{len(rows)} rows; {len(compared)} hold the model against a number, "
+             f"{sum(r.missed for r in compared)} of them miss it (by more than 15 % and twice its "
+             f"uncertainty): {facts['runs']} runs, {facts['failed']} of them failed.", "",
+             "Ensemble: mean and standard deviation of its members; \"-\": of the fit alone.", ""]
+    for experiment in dict.fromkeys(row.comparison.fact["experiment"] for row in rows):
+        chosen = [r for r in rows if r.comparison.fact["experiment"] == experiment]
+        lines += [f"### {experiment}", "", "| " + " | ".join(HEAD) + " |",
+                  "|" + "---|" * len(HEAD), *map(_line, chosen), ""]
+    misses = [row for row in compared if row.missed]
+    lines += ["### Misses", "", *(_miss(row) for row in misses), ""]
+    return "\n".join(lines)
+
+
+def _line(row: Row) -> str:
+    """Return a row of the table."""
+    c, fact = row.comparison, row.comparison.fact
+    paper = fact["value"] + (f" {fact['unit']}" if fact["unit"] not in ("", "-") else "")
+    if math.isfinite(c.number) and c.sd > 0:
+        paper += f" (+- {c.sd:.2g})"
+    cells = (fact["id"], fact["experiment"], fact["quantity"], paper, _number(row.fit),
+             f"{_number(row.mean)} +- {row.spread:.2g}" if math.isfinite(row.spread) else "-",
+             WORDS[c.status], f"{100 * row.error:+.0f} %" if math.isfinite(row.error) else "",
+             c.remark or fact["remark"])
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _miss(row: Row) -> str:
+    """Return a miss in words, with the budget that allows or forbids the paper's number."""
+    c = row.comparison
+    text = (f"* {c.fact['id']}, {c.fact['quantity']}: {_number(c.number)} measured, "
+            f"{_number(row.fit)} computed ({100 * row.error:+.0f} %, {c.status}).")
+    if row.budget:
+        text += f" The measured value {row.budget}."
+    return text + (f" {c.remark}" if c.remark else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "-"
+
+
+def _csv_row(row: Row) -> list[Any]:
+    c, fact = row.comparison, row.comparison.fact
+    values = [row.fit, row.mean, row.spread]
+    return [fact["id"], fact["experiment"], fact["quantity"], fact["value"], fact["unit"],
+            *("" if math.isnan(v) else f"{v:.6g}" for v in (c.number, c.sd)),
+            *("" if math.isnan(v) else f"{v:.6g}" for v in values), len(row.values), c.status,
+            "" if math.isnan(row.error) else f"{row.error:.4f}", row.missed if row.values else "",
+            row.budget, c.remark, fact["where"]]
+
+
+def draw(rows: Sequence[Row], path: Path) -> str:
+    """Draw model over paper of every row with a number; return "" or why there is no picture."""
+    shown = [row for row in rows if row.values and row.comparison.number
+             and math.isfinite(row.error)]
+    if not shown:
+        return "no picture: no row has a number to compare with"
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return "no picture: matplotlib is not installed; pip install 'ekm3d[viz]'"
+    figure = Figure(figsize=(9, 1.2 + 0.26 * len(shown)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.axvspan(1 / 1.15, 1.15, color="0.9")
+    axes.axvline(1, color="0.4", lw=0.8)
+    low, high = LIMITS
+    for n, row in enumerate(reversed(shown)):
+        ratio = row.fit / row.comparison.number
+        place = min(max(ratio, low), high)
+        filled = row.comparison.status == "fitted"
+        colour = "tab:red" if row.missed else "tab:blue"
+        axes.plot(place, n, "o", color=colour, mfc=colour if filled else "white")
+        if place != ratio:
+            axes.annotate("<" if ratio < low else ">", (place, n), ha="center", va="center",
+                          fontsize=7)
+        if math.isfinite(row.spread):
+            middle, half = row.mean / row.comparison.number, row.spread / abs(row.comparison.number)
+            axes.plot([max(middle - half, low), max(min(middle + half, high), low)], [n, n], "-",
+                      color=colour, lw=1)
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.2, high * 1.2)
+    axes.set_yticks(range(len(shown)), [
+        f"{r.comparison.fact['experiment']}: {r.comparison.fact['quantity']}"
+        + (f" ({r.comparison.remark})" if r.comparison.remark and len(r.comparison.remark) < 30
+           else "") for r in reversed(shown)], fontsize=7)
+    axes.set_xlabel("model over paper: filled fitted, open predicted; red: missed; grey: 15 %; "
+                    "line: ensemble")
+    figure.savefig(path, dpi=130)
+    return ""
