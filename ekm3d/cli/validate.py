@@ -14,9 +14,9 @@ from ekm3d.study import validation_page
 from ekm3d.study.validation import Validation
 
 TEXT = """hold the model against experiments: one table of measured and computed values
-The directory names facts, formulas, runs and an ensemble of parameters (cases/validation holds those
-of Wang et al. 2022). Finished runs are kept. Misses come with the budget of the run: charge passed
-and anions that left, against the rare earths that the measured value claims."""
+The directory names facts, formulas, runs and an ensemble of parameters; cases/validation holds
+those of Wang et al. 2022. Finished runs are kept. Misses come with the budget of the run: charge
+passed and anions that left, against the rare earths that the measured value claims."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

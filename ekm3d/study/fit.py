@@ -106,7 +106,9 @@ class _Slopes:
     """Slopes of the residuals for `least_squares`, of the values and of u itself."""
 
     def __init__(self, search: Search) -> None:
-        self.search, self.u, self.r, self.g, self.age = search, None, None, None, 0
+        self.search, self.age = search, 0
+        self.u = self.r = np.zeros(0)
+        self.g: np.ndarray | None = None
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         r = self.search.residuals(u)[:-u.size]
@@ -115,6 +117,7 @@ class _Slopes:
         elif not np.array_equal(u, self.u):
             self.g, self.age = broyden(self.g, u - self.u, r - self.r), self.age + 1
         self.u, self.r = u.copy(), r
+        assert self.g is not None
         return np.vstack([self.g, np.eye(u.size)])
 
 

@@ -185,8 +185,11 @@ def _row(comparison: Comparison, values: Mapping[str, Sequence[RunValues | None]
         return Row(comparison, ())
     names = list(dict.fromkeys(run for run, _ in NAME.findall(comparison.quantity)))
     count = min(len(values[name]) for name in names)
-    found = tuple(_computed(comparison, {name: values[name][n] for name in names})
-                  for n in range(count))
+    try:
+        found = tuple(_computed(comparison, {name: values[name][n] for name in names})
+                      for n in range(count))
+    except (InputError, ValueError) as error:
+        raise InputError(f"comparisons.csv: {comparison.fact['id']}: {error}") from None
     budget = ""
     if comparison.claim and math.isfinite(comparison.number):
         run = values[comparison.claim[0]][0]

@@ -23,8 +23,8 @@ def heir(base, text, name="heir"):
 
 
 def test_tables_are_merged_and_other_values_replaced(base):
-    """One key of [ore] differs; the database is found beside the base; the recorded text of the case
-    is complete and reads as the same data."""
+    """One key of [ore] differs; the database is found beside the base; the recorded text of the
+    case is complete and reads as the same data."""
     case = Case.read(heir(base, 'title = "heir"\n[ore]\ntortuosity = 0.3\n'))
     whole = Case.read(base, ["ore.tortuosity=0.3", "title=heir"])
     assert case.title == "heir" and case.record()["data"] == whole.record()["data"]
