@@ -3,8 +3,8 @@
     python scripts/tools/validation_page.py --out RUNS        all runs that are not in RUNS; hours
     python scripts/tools/validation_page.py --out RUNS --fit  the calibrations as well
 
-Runs `ekm3d validate`, the mechanisms and the grids of the bench column, and puts their tables behind
-the text of cases/validation/page.md. Runs that have finished are kept.
+Runs `ekm3d validate`, the mechanisms and the grids of the bench column, and puts their tables
+into the text of cases/validation/page.md. Runs that have finished are kept.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> int:
         shutil.copy(args.out / "wide" / "ensemble.csv", FOLDER / "ensemble.csv")
     if not args.only_page:
         call("validate", FOLDER, "--out", args.out / "validation", *common)
-        call("study", BENCH, "--variants", BENCH / "mechanisms.toml", "--show", SHOW, "--out",
+        call("study", BENCH, "--variants", FOLDER / "mechanisms.toml", "--show", SHOW, "--out",
              args.out / "mechanisms", *common)
         call("study", BENCH, "-o", GRIDS, "--show", SHOW, "--out", args.out / "grids", *common)
     for source, name in (("validation/validation.png", "validation.png"),
@@ -57,7 +57,8 @@ def main() -> int:
     for mark, file in (("TABLE", args.out / "validation" / "validation.md"),
                        ("MECHANISMS", args.out / "mechanisms" / "table.md"),
                        ("GRIDS", args.out / "grids" / "table.md"),
-                       ("FIT_WIDE", FOLDER / "fit_wide.md"), ("FIT_SOILS", FOLDER / "fit_soils.md")):
+                       ("FIT_WIDE", FOLDER / "fit_wide.md"),
+                       ("FIT_SOILS", FOLDER / "fit_soils.md")):
         text = text.replace(f"<!-- {mark} -->", file.read_text(encoding="utf-8").strip())
     (CASES / "validation.md").write_text(text, encoding="utf-8")
     return 0
