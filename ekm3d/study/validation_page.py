@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ekm3d.study import picture
 from ekm3d.study.validation import Row, Validation
 
 HEAD = ("id", "experiment", "quantity", "paper", "fit", "ensemble", "status", "error", "remark")
@@ -13,7 +14,6 @@ CSV_HEAD = ("id", "experiment", "quantity", "paper", "unit", "number", "sd", "fi
             "spread", "sets", "status", "error", "missed", "budget", "remark", "where")
 WORDS = {"fitted": "fitted", "predicted": "predicted", "input": "input of the case",
          "derived": "arithmetic", "none": "no comparable model quantity"}
-LIMITS = (0.05, 20.0)           # of model over paper in the figure
 
 
 def write(validation: Validation, rows: Sequence[Row], out: Path, facts: Mapping[str, Any]) -> str:
@@ -80,41 +80,12 @@ def _csv_row(row: Row) -> list[Any]:
 
 def draw(rows: Sequence[Row], path: Path) -> str:
     """Draw model over paper of every row with a number; return "" or why there is no picture."""
-    shown = [row for row in rows if row.values and row.comparison.number
-             and math.isfinite(row.error)]
-    if not shown:
-        return "no picture: no row has a number to compare with"
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return "no picture: matplotlib is not installed; pip install 'ekm3d[viz]'"
-    figure = Figure(figsize=(9, 1.2 + 0.26 * len(shown)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.axvspan(1 / 1.15, 1.15, color="0.9")
-    axes.axvline(1, color="0.4", lw=0.8)
-    low, high = LIMITS
-    for n, row in enumerate(reversed(shown)):
-        ratio = row.fit / row.comparison.number
-        place = min(max(ratio, low), high)
-        filled = row.comparison.status == "fitted"
-        colour = "tab:red" if row.missed else "tab:blue"
-        axes.plot(place, n, "o", color=colour, mfc=colour if filled else "white")
-        if place != ratio:
-            axes.annotate("<" if ratio < low else ">", (place, n), ha="center", va="center",
-                          fontsize=7)
-        if math.isfinite(row.spread):
-            middle, half = row.mean / row.comparison.number, row.spread / abs(row.comparison.number)
-            axes.plot([max(middle - half, low), max(min(middle + half, high), low)], [n, n], "-",
-                      color=colour, lw=1)
-    axes.set_xscale("log")
-    axes.set_xlim(low / 1.2, high * 1.2)
-    axes.set_yticks(range(len(shown)), [
-        f"{r.comparison.fact['experiment']}: {r.comparison.fact['quantity']}"
-        + (f" ({r.comparison.remark})" if r.comparison.remark and len(r.comparison.remark) < 30
-           else "") for r in reversed(shown)], fontsize=7)
-    axes.set_xlabel("model over paper: filled fitted, open predicted; red: missed; grey: 15 %; "
-                    "line: ensemble")
-    figure.savefig(path, dpi=130)
-    return ""
+    shown = []
+    for row in rows:
+        c = row.comparison
+        if row.values and c.number and math.isfinite(row.error):
+            remark = f" ({c.remark})" if c.remark and len(c.remark) < 30 else ""
+            shown.append(picture.Ratio(
+                f"{c.fact['experiment']}: {c.fact['quantity']}{remark}", row.fit / c.number,
+                row.mean / c.number, row.spread / abs(c.number), c.status == "fitted", row.missed))
+    return picture.draw_ratios(shown, path)
