@@ -105,7 +105,8 @@ class Case(CaseData):
             output=file.output,
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
-            mobility=factors, remarks=remarks, start=attempt(_start, file, directory))
+            mobility=factors, remarks=remarks, start=attempt(_start, file, directory),
+            bases=found.bases)
         sources.close()
         check(case, problems)
         problems.raise_if_any()

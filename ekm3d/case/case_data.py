@@ -54,6 +54,7 @@ class CaseData:
     remarks: tuple[str, ...]        # on the database: what is not used of it, suspect constants
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
     start: Path | None              # results of another run, at whose end this one begins
+    bases: tuple[Path, ...] = ()    # directories of the cases that it extends
 
     @property
     def openings(self) -> tuple[Any, ...]:

@@ -67,6 +67,9 @@ def read_chemistry(file: CaseFile, folders: Folders, problems: Problems
         chem = chem.without_exchange_coefficients()
     remarks = [*unused(chem, tables, readings), *(
         f"suspect constant: {text}" for text in suspects(tables, chem.components))]
+    if choice.log_k:
+        remarks.append("log K of the case: " + ", ".join(
+            f"{name} {value:g}" for name, value in choice.log_k.items()))
     try:
         return regrouped(chem, dict(choice.groups)), tuple(remarks)
     except InputError as e:
