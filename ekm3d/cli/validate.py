@@ -51,5 +51,5 @@ def command(args: argparse.Namespace) -> int:
     rows = validation.rows(outcomes)
     every = [o for made in outcomes.values() for o in made]
     facts = {"runs": len(every), "failed": sum(bool(o.failure) for o in every)}
-    tell(f"{out}: {validation_page.write(validation, rows, out, facts)}")
+    tell(f"{out}: {validation_page.write(validation, rows, out, facts, outcomes)}")
     return ConvergenceError.exit_code if facts["failed"] else 0

@@ -112,3 +112,40 @@ def draw_ratios(rows: Sequence[Ratio], path: Path) -> str:
                     "grey: 15 %; line: ensemble", fontsize=8)
     figure.savefig(path, dpi=130)
     return ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves of one column: {label: (hours, values)}, and points (hours, value, label)."""
+
+    title: str
+    curves: dict[str, tuple[Any, Any]]
+    points: Sequence[tuple[float, float, str]]
+
+
+def draw_curves(panels: Sequence[Panel], path: Path) -> str:
+    """Write the picture of curves; a point has the colour of its label; "" or why there is none."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return MISSING
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.4 * columns, 3.3 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(places, panels, strict=False):
+        colours = {}
+        for label, (hours, values) in panel.curves.items():
+            colours[label] = axes.plot(hours, values, label=label)[0].get_color()
+        for hours, value, label in panel.points:
+            axes.plot(hours, value, "o", mec="k", color=colours.get(label, "k"))
+        axes.set_title(panel.title, fontsize=9)
+        axes.set_xlabel("time [h]", fontsize=8)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+    for axes in places[len(panels):]:
+        axes.set_visible(False)
+    figure.savefig(path, dpi=110)
+    return ""

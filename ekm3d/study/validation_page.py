@@ -2,12 +2,17 @@
 
 import csv
 import math
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ekm3d.errors import InputError
 from ekm3d.study import picture
+from ekm3d.study.run_values import RunValues
+from ekm3d.study.runs import Outcome
 from ekm3d.study.validation import Row, Validation
+from ekm3d.text_file import NotUTF8, read_text
 
 HEAD = ("id", "experiment", "quantity", "paper", "fit", "ensemble", "status", "error", "remark")
 CSV_HEAD = ("id", "experiment", "quantity", "paper", "unit", "number", "sd", "fit", "mean",
@@ -16,12 +21,16 @@ WORDS = {"fitted": "fitted", "predicted": "predicted", "input": "input of the ca
          "derived": "arithmetic", "none": "no comparable model quantity"}
 
 
-def write(validation: Validation, rows: Sequence[Row], out: Path, facts: Mapping[str, Any]) -> str:
-    """Write validation.md, .csv and .png into `out`; return which, and why not all."""
+def write(validation: Validation, rows: Sequence[Row], out: Path, facts: Mapping[str, Any],
+          outcomes: Mapping[str, Sequence[Outcome]]) -> str:
+    """Write validation.md, .csv, .png and curves.png into `out`; return which, and why not all."""
     with (out / "validation.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([CSV_HEAD, *map(_csv_row, rows)])
     (out / "validation.md").write_text(page(validation, rows, facts), encoding="utf-8")
     missing = draw(rows, out / "validation.png")
+    panels = curves(validation.folder / "curves.toml", outcomes)
+    if panels and not missing:
+        picture.draw_curves(panels, out / "curves.png")
     return "validation.md, validation.csv" + (f"; {missing}" if missing else ", validation.png")
 
 
@@ -89,3 +98,23 @@ def draw(rows: Sequence[Row], path: Path) -> str:
                 f"{c.fact['experiment']}: {c.fact['quantity']}{remark}", row.fit / c.number,
                 row.mean / c.number, row.spread / abs(c.number), c.status == "fitted", row.missed))
     return picture.draw_ratios(shown, path)
+
+
+def curves(file: Path, outcomes: Mapping[str, Sequence[Outcome]]) -> list[picture.Panel]:
+    """Return the panels of curves.toml, of the fit's runs that came to their end; [] without it."""
+    if not file.exists():
+        return []
+    panels = []
+    try:
+        for entry in tomllib.loads(read_text(file))["panel"]:
+            found = {}
+            for run, label in entry["runs"].items():
+                first = outcomes[run][0]
+                if first.summary:
+                    series = RunValues(first.directory).series
+                    found[label] = (series["time"] - entry.get("from", 0.0),
+                                    entry.get("sign", 1) * series[entry["column"]])
+            panels.append(picture.Panel(entry["title"], found, entry.get("points", [])))
+    except (OSError, NotUTF8, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{file} cannot be used: {type(error).__name__}: {error}") from None
+    return panels

@@ -22,6 +22,8 @@ FOLDER = CASES / "validation"
 BENCH = CASES / "bench_ekm"
 SHOW = ("REE_leachate_mg_per_kg,REE_plate_mg_per_kg,REE_hydroxide_in_ore_mg_per_kg,"
         "impurity_mg_per_kg,recovery_REE,purity_REE,energy_kWh,leachate_L")
+ORES = ("recovery_REE,removal_REE_mean,REE_leachate_mg_per_kg,purity_REE,energy_kWh,leachate_L,"
+        "residual_N_mg_per_kg")
 GRIDS = "grid.spacing=[" + ", ".join(f'["50.13 mm", "56.4 mm", "{dz} mm"]'
                                      for dz in (6.5, 3.25, 1.625)) + "]"
 FITS = {"wide": FOLDER / "parameters_wide.toml", "soils": FOLDER / "parameters.toml"}
@@ -47,8 +49,11 @@ def main() -> int:
         call("validate", FOLDER, "--out", args.out / "validation", *common)
         call("study", BENCH, "--variants", FOLDER / "mechanisms.toml", "--show", SHOW, "--out",
              args.out / "mechanisms", *common)
+        call("study", CASES / "field_block", "--variants", FOLDER / "ore_kinds.toml", "--show",
+             ORES, "--out", args.out / "ores", *common)
         call("study", BENCH, "-o", GRIDS, "--show", SHOW, "--out", args.out / "grids", *common)
     for source, name in (("validation/validation.png", "validation.png"),
+                         ("validation/curves.png", "curves.png"),
                          ("mechanisms/study.png", "mechanisms.png")):
         if (args.out / source).exists():
             shutil.copy(args.out / source, CASES / "guide" / name)
@@ -56,6 +61,7 @@ def main() -> int:
     text = (FOLDER / "page.md").read_text(encoding="utf-8")
     for mark, file in (("TABLE", args.out / "validation" / "validation.md"),
                        ("MECHANISMS", args.out / "mechanisms" / "table.md"),
+                       ("ORES", args.out / "ores" / "table.md"),
                        ("GRIDS", args.out / "grids" / "table.md"),
                        ("FIT_WIDE", FOLDER / "fit_wide.md"),
                        ("FIT_SOILS", FOLDER / "fit_soils.md")):
