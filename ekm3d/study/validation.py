@@ -166,6 +166,7 @@ class Validation:
             own = [c for c in self.comparisons if c.fact["id"] == fact["id"]] or [
                 Comparison(fact, "none", "", None, math.nan, math.nan, None,
                            "no comparable model quantity")]
+            own = sorted(own, key=lambda c: c.status == "derived")
             rows += [_row(c, values) for c in own]
         return rows
 

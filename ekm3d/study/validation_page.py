@@ -14,7 +14,7 @@ from ekm3d.study.runs import Outcome
 from ekm3d.study.validation import Row, Validation
 from ekm3d.text_file import NotUTF8, read_text
 
-HEAD = ("id", "experiment", "quantity", "paper", "fit", "ensemble", "status", "error", "remark")
+HEAD = ("id", "quantity", "paper", "compared with", "fit", "ensemble", "status", "error", "remark")
 CSV_HEAD = ("id", "experiment", "quantity", "paper", "unit", "number", "sd", "fit", "mean",
             "spread", "sets", "status", "error", "missed", "budget", "remark", "where")
 WORDS = {"fitted": "fitted", "predicted": "predicted", "input": "input of the case",
@@ -40,7 +40,8 @@ def page(validation: Validation, rows: Sequence[Row], facts: Mapping[str, Any]) 
     lines = [f"{len(rows)} rows; {len(compared)} hold the model against a number, "
              f"{sum(r.missed for r in compared)} of them miss it (by more than 15 % and twice its "
              f"uncertainty): {facts['runs']} runs, {facts['failed']} of them failed.", "",
-             "Ensemble: mean and standard deviation of its members; \"-\": of the fit alone.", ""]
+             "Ensemble: mean and standard deviation of its members; \"-\": of the fit alone, or "
+             "the same in all.", ""]
     for experiment in dict.fromkeys(row.comparison.fact["experiment"] for row in rows):
         chosen = [r for r in rows if r.comparison.fact["experiment"] == experiment]
         lines += [f"### {experiment}", "", "| " + " | ".join(HEAD) + " |",
@@ -54,11 +55,11 @@ def _line(row: Row) -> str:
     """Return a row of the table."""
     c, fact = row.comparison, row.comparison.fact
     paper = fact["value"] + (f" {fact['unit']}" if fact["unit"] not in ("", "-") else "")
-    if math.isfinite(c.number) and c.sd > 0:
-        paper += f" (+- {c.sd:.2g})"
-    cells = (fact["id"], fact["experiment"], fact["quantity"], paper, _number(row.fit),
-             f"{_number(row.mean)} +- {row.spread:.2g}" if math.isfinite(row.spread) else "-",
-             WORDS[c.status], f"{100 * row.error:+.0f} %" if math.isfinite(row.error) else "",
+    against = "" if math.isnan(c.number) else f"{c.number:.4g}" + f" +- {c.sd:.2g}" * (c.sd > 0)
+    spread = f"{_number(row.mean)} +- {row.spread:.2g}"
+    cells = (fact["id"], fact["quantity"], paper, against, _number(row.fit),
+             spread if row.spread > 1e-6 * abs(row.mean) else "-", WORDS[c.status],
+             f"{100 * row.error:+.0f} %" if math.isfinite(row.error) else "",
              c.remark or fact["remark"])
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
