@@ -33,7 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         'ekm3d study site -o "well.0.flux=0 m/s, 1e-6 m/s" -o "grid.spacing=50 cm, 25 cm"',
         'ekm3d study site --grid "50 cm, 25 cm, 12.5 cm"     order and error of the grid',
         "ekm3d study site -o schedule.order=1,2 --show recovery_REE,wall_s --jobs 2",
-        "ekm3d study site --variants mechanisms.toml    named variants of several keys each"))
+        "ekm3d study site --variants mechanisms.toml     named variants of several keys each"))
     parser.add_argument("case", metavar="CASE", help="directory that holds case.toml")
     parser.add_argument("-o", dest="assignments", action="append", default=[],
                         metavar="KEY=A,B,C", help="values of a key; may be given again")
