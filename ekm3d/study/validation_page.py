@@ -113,8 +113,10 @@ def curves(file: Path, outcomes: Mapping[str, Sequence[Outcome]]) -> list[pictur
                 first = outcomes[run][0]
                 if first.summary:
                     series = RunValues(first.directory).series
-                    found[label] = (series["time"] - entry.get("from", 0.0),
-                                    entry.get("sign", 1) * series[entry["column"]])
+                    hours = series["time"] - entry.get("from", 0.0)
+                    later = hours >= -1e-9
+                    found[label] = (hours[later],
+                                    entry.get("sign", 1) * series[entry["column"]][later])
             panels.append(picture.Panel(entry["title"], found, entry.get("points", [])))
     except (OSError, NotUTF8, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise InputError(f"{file} cannot be used: {type(error).__name__}: {error}") from None
