@@ -22,8 +22,9 @@ EXTRAS = ("leachate_peak_h", "charge_eq", "anions_eq", "REE_eq", "held_eq", "oth
 
 @dataclass(frozen=True)
 class Budget:
-    """Balance of what a run moved [eq]: charge, anions and cations in the leachate; held: REE at the start.
+    """Balance of what a run moved [eq]: charge, anions and cations in the leachate.
 
+    held: REE at the start; moved: REE in leachate and on plates;
     water: leachate [l]; others: cations other than REE in leachate and on plates.
     """
 
