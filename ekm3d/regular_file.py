@@ -7,7 +7,7 @@ elsewhere, and a path through "..", leave them.
 
 import os
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ekm3d.file_calls import READ
@@ -64,8 +64,9 @@ class Folders:
     """
 
     def __init__(self, directory: Path, others: Iterable[str] = (),
-                 given: Collection[str] = ()):
-        self.directory, self.given = directory, given
+                 given: Collection[str] = (), bases: Sequence[Path] = ()):
+        """bases: directories in which files are looked for that the case's own does not hold."""
+        self.directory, self.given, self.bases = directory, given, tuple(bases)
         self.roots = [Path(os.path.realpath(directory / name)) for name in ("", *others)]
 
     def file(self, name: str) -> Path:
@@ -75,7 +76,8 @@ class Folders:
         """
         if "\0" in name:
             raise ValueError(f"{quoted(name)} is no name of a file: it holds a null byte")
-        path = self.directory / name
+        path = next((base / name for base in (self.directory, *self.bases)
+                     if os.path.exists(base / name)), self.directory / name)
         try:
             place = Path(os.path.realpath(path))
         except OSError as error:

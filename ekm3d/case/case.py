@@ -6,7 +6,7 @@
 `case.toml:LINE: key: what is wrong, what would be right`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.drill_holes import DrillHoleSets
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
+from ekm3d.case.extends import case_text
 from ekm3d.case.geometry import check_geometry
 from ekm3d.case.ground import BoundaryReader, GroundBoundary
 from ekm3d.case.kinetics import RateReader, Rates
@@ -38,7 +39,7 @@ from ekm3d.case.shapes import ShapeReader
 from ekm3d.case.sides import SideReader
 from ekm3d.case.surfaces import SurfaceReader
 from ekm3d.case.toml_tables import parse
-from ekm3d.case.toml_text import load
+from ekm3d.case.toml_text import key_lines, load
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.case.water import read_water
 from ekm3d.case.wells import Well, WellReader
@@ -47,7 +48,6 @@ from ekm3d.grid.georeference import GeoReference
 from ekm3d.grid.grid import Grid
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
-from ekm3d.text_file import NotUTF8, read_text
 
 MAX_VOXELS = 200_000_000
 LEAST_SHARE = 0.5       # of a voxel in a shape
@@ -72,11 +72,15 @@ class Case(CaseData):
         Raises CaseError, which lists all problems, if the case is wrong.
         """
         directory, overrides = Path(path), tuple(overrides)
-        files, text = CaseFiles(directory), _text(directory)
-        data, problems = load(text, overrides)
+        files, found = CaseFiles(directory), case_text(directory)
+        data, problems = load(found.text, overrides)
+        if found.bases:
+            problems.lines, problems.places = key_lines(found.own), found.places
         file = parse(CaseFile, data, problems)
+        if data.get("extends") is not None:
+            problems.add(("extends",), "is read from case.toml alone; it cannot be given here")
         attempt = problems.attempt
-        folders = _folders(file, directory, problems)
+        folders = _folders(file, directory, found.bases, problems)
         grid = attempt(_grid, file, problems)
         database = attempt(read_chemistry, file, folders, problems)
         chem, remarks = (MISSING, ()) if database is MISSING else database
@@ -100,7 +104,7 @@ class Case(CaseData):
         boundaries = BoundaryReader(chem, sources, directory, problems)
         points = PointReader(grid, folders, problems)
         case = cls(
-            path=directory, text=text, overrides=overrides,
+            path=directory, text=found.text, overrides=overrides,
             title=file.title, description=attempt(lambda: file.description.strip()),
             physics=file.physics,
             grid=grid, reference=reference, chemistry=chem, ore=ore,
@@ -117,7 +121,7 @@ class Case(CaseData):
             rates=attempt(_rates, file, ore, RateReader(chem, sources, problems)),
             response=attempt(ResponseReader(chem, problems).read, file),
             mobility=factors, remarks=remarks, start=attempt(_start, file, directory),
-            readings=attempt(_readings, sources, ore))
+            readings=attempt(_readings, sources, ore), bases=found.bases)
         sources.close()
         check(case, problems)
         problems.raise_if_any()
@@ -138,27 +142,12 @@ class Case(CaseData):
         return description(self)
 
 
-def _text(directory: Path) -> str:
-    """Return the text of case.toml."""
-    file = directory / "case.toml"
-    try:
-        return read_text(file)
-    except NotUTF8 as e:
-        raise CaseError([f"case.toml:{e.line}: {e}"]) from None
-    except (OSError, ValueError) as e:
-        if directory.is_file():
-            reason = "it is a file; give the directory that holds case.toml"
-        elif not directory.is_dir():
-            reason = "there is no such directory"
-        elif not file.exists():
-            reason = "there is no case.toml in it"
-        else:
-            reason = f"case.toml cannot be read: {getattr(e, 'strerror', None) or e}"
-        raise CaseError([f"{directory}: not a case: {reason}"]) from None
+def _folders(file: CaseFile, directory: Path, bases: Sequence[Path], problems: Problems
+             ) -> Folders:
+    """Return the folders whose files the case may read: its own, and those of `folders`.
 
-
-def _folders(file: CaseFile, directory: Path, problems: Problems) -> Folders:
-    """Return the folders whose files the case may read: its own, and those of `folders`."""
+    bases: directories of the cases that it extends, in which files are looked for as well.
+    """
     others = []
     for n, name in enumerate(() if file is MISSING or file.folders is MISSING else file.folders):
         if name is MISSING:
@@ -168,7 +157,7 @@ def _folders(file: CaseFile, directory: Path, problems: Problems) -> Folders:
                          "that of the case, such as \"../tables\"")
         else:
             others.append(name)
-    return Folders(directory, others, problems.given)
+    return Folders(directory, others, problems.given, bases)
 
 
 def _grid(file: CaseFile, problems: Problems) -> Grid:

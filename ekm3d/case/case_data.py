@@ -58,6 +58,7 @@ class CaseData:
     mobility: dict[str, float]      # species -> factor [1] on the diffusion of it and its complexes
     start: Path | None              # results of another run, at whose end this one begins
     readings: tuple[Reading, ...] = ()      # the mine's files against what the grid holds
+    bases: tuple[Path, ...] = ()    # directories of the cases that it extends
 
     @property
     def openings(self) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
     [chemistry]
     database = "package"            # or "mine.toml", or "phreeqc.dat"; or [chemistry.inline]
     extend = ["calibrated.toml"]    # records of the same name override, others are added
+    log_k = { LaX3 = 1.8 }          # constants by themselves
     components = ["H+", "NH4+", "SO4-2", "La+3"]
     minerals = ["Al(OH)3(a)"]       # that may form; exchange = [...] likewise
     gases = { "CO2(g)" = "4.2e-4 atm" }       # kept at their pressure, in and above the water
@@ -25,6 +26,7 @@ from ekm3d.thermodata.suspects import suspects
 from ekm3d.thermodata.unused import unused
 
 KINDS = {"components": "component", "minerals": "mineral", "exchange": "exchange", "gases": "gas"}
+WITH_LOG_K = ("species", "exchange", "mineral", "gas")
 CHOICES = 8                    # number of possible names that a message lists
 
 
@@ -40,6 +42,7 @@ def read_chemistry(file: CaseFile, folders: Folders, problems: Problems
         source = load.PACKAGE
     parts, extensions, readings = _parts(choice, source, folders, problems)
     tables, origins = merge([*parts, *extensions])
+    tables = _with_constants(tables, choice.log_k, problems)
     origins = {place: part for place, part in origins.items() if choice.inline is None
                or part != "inline"}
     whole = _built(tables, choice, origins, {name for name, _ in extensions}, problems)
@@ -64,6 +67,9 @@ def read_chemistry(file: CaseFile, folders: Folders, problems: Problems
         chem = chem.without_exchange_coefficients()
     remarks = [*unused(chem, tables, readings), *(
         f"suspect constant: {text}" for text in suspects(tables, chem.components))]
+    if choice.log_k:
+        remarks.append("log K of the case: " + ", ".join(
+            f"{name} {value:g}" for name, value in choice.log_k.items()))
     try:
         return regrouped(chem, dict(choice.groups)), tuple(remarks)
     except InputError as e:
@@ -108,6 +114,30 @@ def _file(name: str, folders: Folders, place: KeyPath, problems: Problems, base:
     except ValueError as e:
         problems.add(place, str(e))
     raise MissingValue
+
+
+def _with_constants(tables, log_k, problems):
+    """Return the tables with the constants {record: log K at 25 C} of the case."""
+    tables, known = dict(tables), set()
+    for kind in WITH_LOG_K:
+        records = tables.get(kind, [])
+        if isinstance(records, list):
+            names = [r.get("name") for r in records if isinstance(r, dict)]
+            known |= {name for name in names if isinstance(name, str)}
+            tables[kind] = [_with_constant(r, log_k) for r in records]
+    for name in sorted(set(log_k) - known):
+        problems.add(("chemistry", "log_k", name), "the database has no species, exchange species, "
+                     f"mineral or gas {quoted(name)}" + suggest(name, sorted(known)))
+    return tables
+
+
+def _with_constant(record, log_k):
+    """Return a record of a database; without its law of temperature where log_k names it."""
+    name = record.get("name") if isinstance(record, dict) else None
+    if not isinstance(name, str) or name not in log_k:
+        return record
+    kept = {key: value for key, value in record.items() if key != "log_k_T"}
+    return kept | {"log_k": float(log_k[name]), "source": "chemistry.log_k of the case"}
 
 
 def _activity(choice):

@@ -8,6 +8,7 @@ list and is evaluated here, so that no name or call in it is ever executed by Py
 import ast
 import operator
 import warnings
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -54,6 +55,19 @@ def evaluate(text: str, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> np.ndarray:
         raise ValueError("the formula gives {:g} at ({:g}, {:g}, {:g}) m; it must be finite "
                          "everywhere".format(values[first], *where))
     return values
+
+
+def number(text: str, names: Mapping[str, float]) -> float:
+    """Return the value of an expression of named numbers in place of x, y and z; may be nan.
+
+    Raises ValueError, which names the part of the text that is not allowed.
+    """
+    given = {name: np.asarray(value, dtype=float) for name, value in names.items()}
+    try:
+        with np.errstate(all="ignore"):
+            return float(_value(_parsed(text), text, given))
+    except RecursionError:
+        raise ValueError("the formula is nested too deeply") from None
 
 
 def _parsed(text):
@@ -111,7 +125,7 @@ def _value(node, text, names):
     if isinstance(node, ast.Name):
         if node.id not in names:
             _refuse(node, text, "needs an argument in brackets" if node.id in KNOWN else
-                    "is not known" + suggest(node.id, KNOWN))
+                    "is not known" + suggest(node.id, [*names, "where", *PAIRS, *FUNCTIONS]))
         return names[node.id]
     if isinstance(node, ast.BinOp):
         action, a, b = operation(ARITHMETIC), value(node.left), value(node.right)

@@ -52,6 +52,7 @@ class Problems:
 
     def __init__(self, file: str = "case.toml", lines: Mapping[KeyPath, int] | None = None):
         self.file, self.lines = file, lines or {}
+        self.places: Mapping[KeyPath, str] = {}     # "file:line" of what other files say
         self.overridden: list[KeyPath] = []     # keys given by -o
         self.given: set[str] = set()            # texts in their values
         self._found: dict[str, int] = {}        # text -> line, in order of discovery
@@ -73,12 +74,15 @@ class Problems:
         """Return (text with its place, line) of a message about the value at `path`."""
         dotted = legible(".".join(map(str, path)), 120)
         message = legible(message)
-        if any(path[:len(o)] == o or (o[:len(path)] == path and path not in self.lines)
+        if any(path[:len(o)] == o or (o[:len(path)] == path and path not in self.lines
+                                        and path not in self.places)
                for o in self.overridden):
             return f"-o {dotted}: {message}", 0
         place = path
-        while place and place not in self.lines:
+        while place and place not in self.lines and place not in self.places:
             place = place[:-1]
+        if place in self.places and place not in self.lines:
+            return f"{self.places[place]}: {dotted}: {message}", 0
         line = self.lines.get(place, 1)
         return f"{self.file}:{line}: {dotted}: {message}", line
 

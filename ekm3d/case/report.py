@@ -25,8 +25,9 @@ def description(case: CaseData) -> str:
     parts = (_physics, _grid, _ground, _ore, _read, _inventory, _water, _chemistry, _remarks,
              _nonequilibrium, _electrodes,
              _wells, _sides, _schedule, _points)
-    return "\n".join([case.title or str(case.path), *(line for part in parts
-                                                      for line in part(case))])
+    above = [f"extends {', '.join(map(str, case.bases))}"] if case.bases else []
+    return "\n".join([case.title or str(case.path), *above,
+                      *(line for part in parts for line in part(case))])
 
 
 def _xyz(values):

@@ -184,7 +184,8 @@ class ChemistryChoice(Table):
     """[chemistry]: a database and the components, minerals, ... chosen from it.
 
     `database` is "package" or a file, `inline` the same tables in the case itself; `extend` names
-    files whose records override those of the same name and add others.
+    files whose records override those of the same name and add others; `log_k` replaces constants
+    of records one by one.
     """
 
     database: str | None = None
@@ -198,6 +199,7 @@ class ChemistryChoice(Table):
     exchange: list[str] | None = None
     gases: dict[str, Pressure] | None = None
     groups: dict[Literal["REE", "impurity", "ammonium"], list[str]] = {}
+    log_k: dict[str, float | int] = {}
     exchanger: Exchanger | None = None
     exchangers: list[NamedExchanger] = []
     kinetics: list[Kinetic] = []
@@ -289,6 +291,7 @@ class CaseFile(Table):
 
     title: str = ""
     description: str = ""
+    extends: str | None = Field(None, examples=['"../bench_ekm"'])
     folders: list[str] = []
     physics: PhysicsEntry = PhysicsEntry()
     grid: Grid

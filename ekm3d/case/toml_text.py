@@ -1,5 +1,6 @@
 """Text of a TOML file: its data, the line of every key, and `-o key=value` overrides."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -205,3 +206,16 @@ def _toml_value(text):
             raise ValueError(str(error)) from None
         return text
     return data["value"] if len(data) == 1 else text
+
+
+def toml(value: Any) -> str:
+    """Return a value as TOML on one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

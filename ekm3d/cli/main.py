@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from ekm3d.cli import (
+    calibrate,
     check,
     compare,
     completion,
@@ -24,6 +25,7 @@ from ekm3d.cli import (
     run,
     status,
     study,
+    validate,
     verify,
 )
 from ekm3d.cli.help_page import HEADING
@@ -33,8 +35,9 @@ from ekm3d.parallel.team import ALONE, join, silence
 from ekm3d.version import __version__
 
 COMMANDS = {"new": new, "check": check, "run": run, "resume": resume, "status": status,
-            "study": study, "plot": plot, "report": report, "compare": compare, "export": export,
-            "verify": verify, "database": database, "doctor": doctor, "completion": completion}
+            "study": study, "calibrate": calibrate, "plot": plot, "report": report,
+            "validate": validate, "compare": compare, "export": export, "verify": verify,
+            "database": database, "doctor": doctor, "completion": completion}
 ON_ALL_RANKS = ("run", "resume")
 FAILED, INTERRUPTED, PIPE_CLOSED = ConvergenceError.exit_code, 130, 141
 EXAMPLES = f"""{HEADING}

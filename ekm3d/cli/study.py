@@ -16,6 +16,7 @@ from ekm3d.study import picture, tables
 from ekm3d.study.points import Point, points
 from ekm3d.study.refinement import refine, widths
 from ekm3d.study.runs import Outcome, Plan, run_all
+from ekm3d.study.variants import read_variants
 from ekm3d.suggest import suggest
 
 TEXT = """run a case with several values of some keys, and compare the results
@@ -31,12 +32,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         'ekm3d study site -o "schedule.stage.0.gradient=0.2 V/cm, 0.3 V/cm, 0.4 V/cm"',
         'ekm3d study site -o "well.0.flux=0 m/s, 1e-6 m/s" -o "grid.spacing=50 cm, 25 cm"',
         'ekm3d study site --grid "50 cm, 25 cm, 12.5 cm"     order and error of the grid',
-        "ekm3d study site -o schedule.order=1,2 --show recovery_REE,wall_s --jobs 2"))
+        "ekm3d study site -o schedule.order=1,2 --show recovery_REE,wall_s --jobs 2",
+        "ekm3d study site --variants mechanisms.toml     named variants of several keys each"))
     parser.add_argument("case", metavar="CASE", help="directory that holds case.toml")
     parser.add_argument("-o", dest="assignments", action="append", default=[],
                         metavar="KEY=A,B,C", help="values of a key; may be given again")
     parser.add_argument("--grid", metavar="A,B,C", help="short for -o grid.spacing=A,B,C; three "
                         "grids give the order of convergence")
+    parser.add_argument("--variants", metavar="FILE", help="named variants of several keys each, "
+                        "in place of -o: [[variant]] with name and set, TOML")
     parser.add_argument("--zip", action="store_true", dest="pairs",
                         help="the first values together, the second together, and so on")
     parser.add_argument("--out", metavar="DIR", help="where the runs go (default: CASE/study)")
@@ -53,9 +57,12 @@ def command(args: argparse.Namespace) -> int:
     InputError or OutputError for bad input, before anything is written where no run can be read.
     """
     given = [*args.assignments, *([f"grid.spacing={args.grid}"] if args.grid else [])]
-    if not given:
+    if not given and not args.variants:
         raise InputError('ekm3d study: give values, e.g. -o "grid.spacing=50 cm, 25 cm"')
-    case, todo = Path(args.case), points(given, args.pairs)
+    if given and args.variants:
+        raise InputError("ekm3d study: --variants names all that changes; leave out -o and --grid")
+    case = Path(args.case)
+    todo = read_variants(Path(args.variants)) if args.variants else points(given, args.pairs)
     if not (case / "case.toml").is_file():
         raise InputError(f"{case}: not a case: there is no case.toml in it")
     _refuse_if_all_are_wrong(case, todo)

@@ -4,7 +4,9 @@ Values with one unit stand on an axis of numbers, all others side by side. The o
 line each.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from ekm3d.study.runs import Outcome
 from ekm3d.study.tables import heading
 
 MOST = 6                # panels
+LIMITS = (0.05, 20.0)   # of ratios
 MISSING = "no picture: matplotlib is not installed; pip install 'ekm3d[viz]'"
 
 
@@ -63,3 +66,86 @@ def _panel(panel: Any, done: Sequence[Outcome], key: str) -> None:
     panel.set_xlabel(f"{first} [{axis[1]}]" if axis and axis[1] else first, fontsize=9)
     panel.set_ylabel(f"{words} [{unit}]" if unit else words, fontsize=9, wrap=True)
     panel.grid(alpha=0.3)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Computed over measured value of one row; mean and spread of an ensemble, nan without one."""
+
+    label: str
+    value: float
+    mean: float
+    spread: float
+    filled: bool
+    missed: bool
+
+
+def draw_ratios(rows: Sequence[Ratio], path: Path) -> str:
+    """Write the picture of ratios on a logarithmic axis; return "" or why there is none."""
+    if not rows:
+        return "no picture: no row has a number to compare with"
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return MISSING
+    figure = Figure(figsize=(9, 1.2 + 0.26 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.axvspan(1 / 1.15, 1.15, color="0.9")
+    axes.axvline(1, color="0.4", lw=0.8)
+    low, high = LIMITS
+    for n, row in enumerate(reversed(rows)):
+        place, colour = min(max(row.value, low), high), "tab:red" if row.missed else "tab:blue"
+        axes.plot(place, n, "o", color=colour, mfc=colour if row.filled else "white")
+        if place != row.value:
+            axes.annotate("<" if row.value < low else ">", (place, n), ha="center", va="center",
+                          fontsize=7)
+        if math.isfinite(row.spread):
+            ends = [min(max(row.mean + sign * row.spread, low), high) for sign in (-1, 1)]
+            axes.plot(ends, [n, n], "-", color=colour, lw=1)
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.2, high * 1.2)
+    axes.set_ylim(-1, len(rows))
+    axes.set_yticks(range(len(rows)), [row.label for row in reversed(rows)], fontsize=7)
+    axes.set_xlabel("computed over measured; filled: fitted, open: predicted, red: missed; "
+                    "grey: 15 %; line: ensemble", fontsize=8)
+    figure.savefig(path, dpi=130)
+    return ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves of one column: {label: (hours, values)}, and points (hours, value, label)."""
+
+    title: str
+    curves: dict[str, tuple[Any, Any]]
+    points: Sequence[tuple[float, float, str]]
+
+
+def draw_curves(panels: Sequence[Panel], path: Path) -> str:
+    """Write the picture of curves; a point has the colour of its label; "" or why there is none."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return MISSING
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.4 * columns, 3.3 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(places, panels, strict=False):
+        colours = {}
+        for label, (hours, values) in panel.curves.items():
+            colours[label] = axes.plot(hours, values, label=label)[0].get_color()
+        for hours, value, label in panel.points:
+            axes.plot(hours, value, "o", mec="k", color=colours.get(label, "k"))
+        axes.set_title(panel.title, fontsize=9)
+        axes.set_xlabel("time [h]", fontsize=8)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+    for axes in places[len(panels):]:
+        axes.set_visible(False)
+    figure.savefig(path, dpi=110)
+    return ""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from ekm3d.case.toml_text import toml
 from ekm3d.errors import InputError
 
 LONGEST = 80        # letters of a directory's name
@@ -112,19 +113,6 @@ def split(text: str) -> list[str]:
         else:
             parts[-1] += letter
     return [part.strip() for part in parts]
-
-
-def toml(value: Any) -> str:
-    """Return a value as TOML on one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, list):
-        return f"[{', '.join(map(toml, value))}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items()) + "}"
-    return json.dumps(str(value), ensure_ascii=False)
 
 
 def _toml(text: str) -> Any:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ekm3d.case.extends import bases
 from ekm3d.errors import InputError, OutputError
 from ekm3d.output.results import STATUS_FILE, SUMMARY_FILE
 from ekm3d.study.points import Point
@@ -108,7 +109,8 @@ def _prepare(plan: Plan, points: Sequence[Point]) -> None:
 def digest(case: Path) -> str:
     """Return a digest of the files of a case directory that a case reads."""
     total = hashlib.sha256()
-    for path in sorted(case.iterdir()):
+    files = sorted(case.iterdir())
+    for path in [*files, *(base / "case.toml" for base in bases(case))]:
         if path.suffix.lower() in READ_BY_CASES and path.is_file():
             size = path.stat().st_size
             total.update(f"{path.name}\0{size}\0".encode())

@@ -296,3 +296,20 @@ def test_components_and_minerals_are_chosen_from_the_database(tmp_path):
                                       'chemistry.minerals=["Al(OH)3"]'])
     assert case.chemistry.components == ("H+", "NH4+", "SO4-2", "Na+", "Ca+2", "LREE+3", "Al+3")
     assert case.chemistry.minerals == ("Al(OH)3",) and "KX" not in case.chemistry.exchange
+
+
+def test_constants_of_the_case_replace_those_of_the_database(tmp_path):
+    """log_k of one exchange species and one mineral; all other numbers stay."""
+    case = copy(tmp_path, SMALL)
+    old = Case.read(case).chemistry
+    new = Case.read(case, ["chemistry.log_k={LREEX3=1.25, \"Al(OH)3\"=8.1}"]).chemistry
+    assert new.species == old.species and (new.log_k == old.log_k).all()
+    changed = [(getattr(old, name), getattr(new, name)) for name in vars(old)
+               if isinstance(getattr(old, name), np.ndarray)
+               and not np.array_equal(getattr(old, name), getattr(new, name), equal_nan=True)]
+    assert sum(int((a != b).sum()) for a, b in changed) == 2
+
+
+def test_a_constant_of_an_unknown_record_is_refused(tmp_path):
+    told(copy(tmp_path, SMALL), "chemistry.log_k.LREX3", "did you mean 'LREEX3'?",
+         "chemistry.log_k.LREX3=1")

@@ -1,0 +1,167 @@
+"""Evaluations of a calibration: runs of all cases with one set of parameters, kept in a journal.
+
+    OUT/setup.json          parameters, measured values and digests of the cases
+    OUT/journal.jsonl       one line per set: values of the parameters, computed values, failures
+    OUT/CASE/               runs in progress; those that are read are deleted
+
+A set that stands in the journal is never run again, so that a calibration that was interrupted goes
+on where it was, and ends with the same numbers. A run that fails is a penalty.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ekm3d.errors import InputError, OutputError
+from ekm3d.study.measured import Measured, computed
+from ekm3d.study.parameters import Parameter
+from ekm3d.study.points import Point, Value
+from ekm3d.study.runs import Plan, digest, run_all
+
+SETUP, JOURNAL = "setup.json", "journal.jsonl"
+PENALTY = 1e4           # standard deviations by which every value of a run that failed is off
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One set: values of the parameters; computed values, nan where a run has failed."""
+
+    x: tuple[float, ...]
+    computed: tuple[float, ...]
+    failures: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """True where a computed value is missing."""
+        return not all(map(math.isfinite, self.computed))
+
+
+@dataclass
+class Evaluator:
+    """Runs of `cases` {label: directory} with sets of `parameters`, for `measured` values.
+
+    fixed: overrides of all runs; made: evaluations that were run, not taken from the journal.
+    """
+
+    cases: dict[str, Path]
+    parameters: Sequence[Parameter]
+    measured: Sequence[Measured]
+    out: Path
+    backend: str = "auto"
+    jobs: int = 1
+    threads: int = 1
+    fixed: Sequence[str] = ()
+    force: bool = False
+    tell: Callable[[str], None] = print
+    made: int = 0
+    journal: dict[tuple[float, ...], Evaluation] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """Create OUT, or read its journal; InputError where it is of another calibration."""
+        setup = json.dumps({
+            "parameters": [asdict(p) | {"settings": dict(p.settings)} for p in self.parameters],
+            "measured": [asdict(m) for m in self.measured], "fixed": list(self.fixed),
+            "cases": {label: digest(path) for label, path in self.cases.items()}}, indent=1)
+        file = self.out / SETUP
+        if file.exists() and not self.force:
+            if file.read_text(encoding="utf-8") != setup + "\n":
+                raise InputError(f"{self.out} holds a calibration with other parameters, targets "
+                                 "or cases; give --force to begin anew, or --out DIR")
+            self._read()
+        elif self.out.exists() and any(self.out.iterdir()) and not file.exists():
+            raise OutputError(f"{self.out} holds no calibration; give --out DIR with a directory "
+                              "of its own")
+        else:
+            for label in self.cases:
+                shutil.rmtree(self.out / label, ignore_errors=True)
+            self.out.mkdir(parents=True, exist_ok=True)
+            (self.out / JOURNAL).unlink(missing_ok=True)
+            file.write_text(setup + "\n", encoding="utf-8")
+
+    def _read(self) -> None:
+        """Read the journal; a last line that was cut off is left out."""
+        file = self.out / JOURNAL
+        kept = []
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                entry = json.loads(line)
+                found = Evaluation(tuple(entry["x"]), tuple(
+                    math.nan if v is None else v for v in entry["computed"]),
+                    tuple(entry["failures"]))
+            except (ValueError, KeyError, TypeError):
+                continue
+            kept.append(line)
+            self.journal[found.x] = found
+        file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def __call__(self, sets: Sequence[np.ndarray]) -> list[Evaluation]:
+        """Return the evaluations of sets of u, in their order; those not in the journal are run."""
+        xs = [self.values(u) for u in sets]
+        new = [x for x in dict.fromkeys(xs) if x not in self.journal]
+        if new:
+            self._run(new)
+        return [self.journal[x] for x in xs]
+
+    def values(self, u: np.ndarray) -> tuple[float, ...]:
+        """Return the values of the parameters at u, rounded to what a run is given."""
+        return tuple(float(f"{p.value(float(c)):.10g}")
+                     for p, c in zip(self.parameters, u, strict=True))
+
+    def _run(self, sets: Sequence[tuple[float, ...]]) -> None:
+        """Run sets of values and write them into the journal."""
+        found: list[dict[str, float]] = [{} for _ in sets]
+        failures: list[list[str]] = [[] for _ in sets]
+        for label, case in self.cases.items():
+            wanted = [m for m in self.measured if m.case == label]
+            points = [self.point(x, label) for x in sets]
+            plan = Plan(case, self.out / label, self.backend, self.jobs, False, self.threads)
+            for n, outcome in enumerate(run_all(plan, points, lambda *_: None)):
+                if outcome.refused:
+                    raise InputError(f"{label}: {outcome.failure}")
+                if outcome.failure:
+                    failures[n].append(f"{label}: {outcome.failure}")
+                    continue
+                for one in wanted:
+                    try:
+                        found[n][one.name] = computed(one.quantity, outcome.directory, one.time)
+                    except ValueError as error:
+                        raise InputError(f"target {one.name}: {error}") from None
+            shutil.rmtree(self.out / label)
+        with (self.out / JOURNAL).open("a", encoding="utf-8") as file:
+            for x, values, reasons in zip(sets, found, failures, strict=True):
+                numbers = tuple(values.get(m.name, math.nan) for m in self.measured)
+                self.journal[x] = Evaluation(x, numbers, tuple(reasons))
+                self.made += 1
+                file.write(json.dumps({
+                    "x": x, "computed": [v if math.isfinite(v) else None for v in numbers],
+                    "failures": reasons}) + "\n")
+        self.tell(f"  {len(self.journal)} sets evaluated" + "".join(
+            f"\n    failed: {reason}" for reasons in failures for reason in reasons))
+
+    def point(self, x: Sequence[float], label: str) -> Point:
+        """Return the run of one case with values of the parameters."""
+        texts = [*self.fixed, *(text for p, value in zip(self.parameters, x, strict=True)
+                                for text in p.overrides(value, label))]
+        pairs = [text.split("=", 1) for text in texts]
+        return Point(tuple((key, Value(text, text)) for key, text in pairs), 0)
+
+    def misfits(self, found: Evaluation, values: np.ndarray | None = None) -> np.ndarray:
+        """Return (computed - measured)/sd; values: in place of the measured ones.
+
+        Of a run that has failed all are PENALTY.
+        """
+        measured = np.array([m.value for m in self.measured]) if values is None else values
+        sd = np.array([m.sd for m in self.measured])
+        off = (np.array(found.computed) - measured) / sd
+        return np.where(np.isfinite(off), off, PENALTY)
+
+    def facts(self) -> dict[str, Any]:
+        """Return numbers of evaluations, for a report."""
+        return {"sets": len(self.journal), "runs": len(self.journal) * len(self.cases),
+                "failed": sum(e.failed for e in self.journal.values())}

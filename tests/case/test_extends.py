@@ -1,0 +1,90 @@
+"""Cases that extend another one: what is merged, where files are found, places in messages."""
+
+import pytest
+from helpers.case_files import ROOT, SMALL, complaints, copy
+
+from ekm3d.case.case import Case
+from ekm3d.case.extends import bases, case_text
+from ekm3d.case.toml_text import load
+from ekm3d.study.runs import digest
+
+
+@pytest.fixture
+def base(tmp_path):
+    return copy(tmp_path / "base", SMALL)
+
+
+def heir(base, text, name="heir"):
+    """A case beside the base that extends it."""
+    folder = base.parent / name
+    folder.mkdir()
+    (folder / "case.toml").write_text('extends = "../case"\n' + text, encoding="utf-8")
+    return folder
+
+
+def test_tables_are_merged_and_other_values_replaced(base):
+    """One key of [ore] differs; the database is found beside the base; the recorded text of the
+    case is complete and reads as the same data."""
+    case = Case.read(heir(base, 'title = "heir"\n[ore]\ntortuosity = 0.3\n'))
+    whole = Case.read(base, ["ore.tortuosity=0.3", "title=heir"])
+    assert case.title == "heir" and case.record()["data"] == whole.record()["data"]
+    kept, problems = load(case.text)
+    assert kept["ore"]["tortuosity"] == 0.3 and "extends" not in kept and not problems.texts
+
+
+def test_a_list_replaces_the_list(base):
+    text = '[[schedule.stage]]\nname = "only"\nduration = "1 h"\n'
+    case = Case.read(heir(base, text))
+    assert [stage.name for stage in case.schedule.stages] == ["only"]
+
+
+def test_messages_name_the_file_that_holds_the_value(base):
+    """A wrong value of the base is placed there, one of the heir here, one of -o nowhere."""
+    file = base / "case.toml"
+    text = file.read_text()
+    line = next(n for n, t in enumerate(text.splitlines(), 1) if t.startswith("tortuosity"))
+    file.write_text(text.replace("tortuosity = ", "tortuosity = -"))
+    folder = heir(base, "[ore]\nporosity = 3\n")
+    found = complaints(folder)
+    assert any(c.startswith(f"../case/case.toml:{line}: ore.tortuosity: ") for c in found)
+    assert any(c.startswith("case.toml:3: ore.porosity: ") for c in found)
+    assert any(c.startswith("-o ore.density: ") for c in complaints(folder, "ore.density=-1"))
+
+
+@pytest.mark.parametrize("text, said", [
+    ('extends = "../nowhere"', "case.toml:1: extends: there is no case in '../nowhere'"),
+    ("extends = 3", "case.toml:1: extends: should be the directory of another case"),
+    ('extends = "."', "extends this case in its turn"),
+    ('extends = "a\\u0000b"', "should be the directory of another case")])
+def test_wrong_extends_end_with_one_message(tmp_path, text, said):
+    (tmp_path / "case.toml").write_text(text + "\n", encoding="utf-8")
+    (only,) = complaints(tmp_path)
+    assert said in only
+
+
+def test_a_circle_is_refused(base):
+    folder = heir(base, "")
+    (base / "case.toml").write_text('extends = "../heir"\n' + (base / "case.toml").read_text())
+    assert "in its turn" in complaints(folder)[0]
+
+
+def test_extends_is_not_for_the_command_line(base):
+    assert complaints(base, "extends=../x") == ("-o extends: is read from case.toml alone; it "
+                                                "cannot be given here",)
+
+
+def test_a_study_sees_that_the_base_has_changed(base):
+    folder = heir(base, "")
+    before = digest(folder)
+    with (base / "case.toml").open("a") as file:
+        file.write("# more\n")
+    assert bases(folder) == (base,) and digest(folder) != before
+
+
+@pytest.mark.parametrize("name", ["bench_leaching", "scaled_ekm", "scaled_leaching"])
+def test_the_shipped_heirs_are_read(name):
+    """Each has its own stages and the chemistry of the bench column."""
+    case = Case.read(ROOT / "cases" / name)
+    bench = Case.read(ROOT / "cases" / "bench_ekm")
+    assert (case.chemistry.log_k == bench.chemistry.log_k).all()
+    assert case.schedule.stages[0].name == "wetting" and len(case_text(case.path).bases) <= 3
