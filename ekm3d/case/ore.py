@@ -200,7 +200,7 @@ class OreReader:
                               "z; write three values for x, y and z, such as "
                               f"{key} = [{', '.join(3 * [repr(kind.example)])}], or one for all")
             return MISSING, MISSING
-        x, y, z = (self.field(("ore", key, axis), named[axis], kind) for axis in "xyz")
+        x, y, z = (self.sources.field(("ore", key, axis), named[axis], kind) for axis in "xyz")
         if any(value is MISSING for value in (x, y, z)):
             return MISSING, MISSING
         if ((x == 0) & ((y != 0) | (z != 0))).any():

@@ -39,7 +39,8 @@ def budget_columns(run: RunView, held: np.ndarray) -> dict[str, float]:
 def flows(run: RunView) -> Iterator[tuple[str, float, np.ndarray]]:
     """Yield (name_in or name_out, water [m3], components [mol]) of every well and side.
 
-    An injection has no way out, a drain or a collector none in. name_runoff: of rain.
+    An injection has no way out, a drain or a collector none in. name_runoff: of rain; name_out: what
+    comes out of the full surface on which it falls.
     """
     budget, kinds = run.balances.budget, [well.kind for well in run.case.openings]
     rain = {n for n, opening in enumerate(run.case.openings)
@@ -48,7 +49,7 @@ def flows(run: RunView) -> Iterator[tuple[str, float, np.ndarray]]:
         kind = kinds[n] if n < len(kinds) else "side"
         if kind not in OUTFLOW_ONLY:
             yield f"{way}_in", float(budget.water_in[n]), budget.moved_in[n]
-        if kind != "injection":
+        if kind != "injection" or n in rain:
             yield f"{way}_out", float(budget.water_out[n]), budget.moved_out[n]
         if n in rain:
             yield f"{way}_runoff", float(budget.runoff[n]), budget.salt_in_runoff[n]

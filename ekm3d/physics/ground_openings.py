@@ -6,7 +6,8 @@ the conductivity between the voxel's pressure head and that at the opening, G = 
     head               G (H - h) - osmosis                          into the ore        [m3/s]
     outlet             - max(G (h - max(H, z)) + osmosis, 0)        open to the air above its level
     rate               its share of it; up to G (H_max - h)
-    rain               min(R A, G (z + ponding - h)),               the rest runs off
+    rain               min(R A, G (z + ponding - h)),               the rest runs off, and what
+                                                                    comes out of a full surface
     evaporation        - min(E A, max(G (h - z - lowest), 0))
     drainage           - K(psi) A
     leak               (H - h) A / (1/conductance + half/K)
@@ -123,10 +124,10 @@ class GroundOpenings(WellControl):
         return self.conductivity[part] * self.reach[part] * mean
 
     def _to_level(self, part, level):
-        """Inflow from a head [m] behind the openings."""
+        """Inflow from a head [m] behind the openings, and -d inflow/dh [m2/s]."""
         level = np.broadcast_to(level, self.head[part].shape)
-        coupling = self._conductance(part, level)
-        return coupling * (level - self.head[part]) - self.drawn[part], coupling
+        inflow = self._conductance(part, level) * (level - self.head[part]) - self.drawn[part]
+        return inflow, self.conductivity[part] * self.reach[part] * self.relative[part]
 
     def _level(self, n, well, time):
         """Head [m] of a well, or of a boundary at this time."""
@@ -174,7 +175,11 @@ class GroundOpenings(WellControl):
 
     def _rain(self, n, well, part, time):
         most, coupling = self._to_level(part, self.height[part] + well.ponding)
-        return self._limited(n, well.rate * self.area[part], most, coupling)
+        rate = well.rate * self.area[part]
+        held = most < rate
+        inflow = np.where(held, most, rate)
+        self.refused[n] = float((rate - np.maximum(inflow, 0.0)).sum())
+        return inflow, np.where(held, coupling, 0.0)
 
     def _limited(self, n, rate, most, coupling):
         """Return a rate, as far as the ore takes it in; record what it refuses."""

@@ -2,14 +2,19 @@
 
     d theta/dt + S_s S_w dh/dt = div(K(psi) grad h) - div(k_e(theta) E) + w,    h = psi + z    [1/s]
 
-Backward Euler in sub-steps of their own length; modified Picard (Celia, Bouloutas and Zarba 1990,
-Water Resour. Res. 26, 1483) in increments: with the residual r of the water of every voxel,
+Backward Euler in sub-steps of their own length, in the mixed form (Celia, Bouloutas and Zarba 1990,
+Water Resour. Res. 26, 1483), by Newton's method in increments u of the integral of K_r over the
+pressure head (Kirchhoff's transformation). The conductivity of a face is the mean of K between its
+voxels, so that the flow by pressure is the difference of that integral, and its derivative is the
+conductance of full pores. With the residual r of the water of every voxel,
 
-    ((C + S_s S_w) V/dt - div K grad) dh = r,    h <- h + dh,    until |r| dt/V is small
+    ((C + S_s S_w)/K_r V/dt - div K_s grad) u = r,    h <- h + u/K_r,    until |r| dt/V is small
 
-The matrix leaves out dK/dpsi, so that it stays symmetric and positive; where that does not
-converge, C is raised towards its largest value (L-scheme), and then the sub-step is cut. K, k_e and
-the flow through openings belong to the head of the end of the sub-step, theta to the same head.
+The matrix is symmetric and positive; it leaves out how gravity's and electro-osmosis' share of the
+flow change with K. A voxel whose pores fill stops at full pores, and one that begins to drain at
+DRAINED, before the next iteration. Where that does not converge, C is raised towards its largest
+value (L-scheme), and then the sub-step is cut. K, k_e and the flow through openings belong to the
+head of the end of the sub-step, theta to the same head.
 
 The water of a voxel, W, is a ledger: W(t + dt) = W(t) + dt/V (inflow - outflow), with the mean
 flows of all sub-steps, which are those that carry the species. What the curve gives differs from it
@@ -51,6 +56,8 @@ NEAR = 0.03                 # residual [1] from which iterations are accelerated
 INNER = 1e-2                # relative residual of the linear problem of an iteration
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
 #                                 lengthened up to, SETTLED from, C raised from, given up after
+DRIEST = 1e-12              # K_r below which an increment is no longer magnified
+DRAINED = -0.2              # m, pressure head to which an iteration may drain full pores
 SLOPES = (0.1, 0.3, 1.0)    # of the largest C, from HARD iterations on, three each
 GROWTH, CUT = 2.0, 0.3      # of sub-steps
 SHORTEST = 1e-9             # sub-step over the step, below which the run ends
@@ -102,8 +109,8 @@ class Richards(Flow):
         self.full, self.conductance = self.conductance, zeros((3, *padded))
         self.osmotic, self.mean = zeros((3, *padded)), zeros((3, *padded))
         (self.head, self.head_at_start, self.content, self.elastic, self.pressure_head, self.stored,
-         self.capacity, self.relative, self.relative_osmosis, self.rate) = (
-            zeros(padded) for _ in range(10))
+         self.capacity, self.relative, self.relative_osmosis, self.rate, self.weight) = (
+            zeros(padded) for _ in range(11))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.specific_storage = zeros(padded) if rock.storage is None else rock.storage
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
@@ -216,22 +223,37 @@ class Richards(Flow):
                     return True
                 if n == LAST or not np.isfinite(worst):
                     return False
-                self.change[...] = 0.0
                 self.domain.add_at(self.coupling, bound.voxel, bound.coupling)
-                self.elliptic.solve(self.conductance, self.coupling, self.source, self.change,
-                                    "head")
-                self.iterations += self.elliptic.iterations
+                self._find_change()
                 if worst > last:                   # voxels have become full, or have ceased to be
                     self.anderson.forget()
                 last = worst
                 if n >= PLAIN and (worst < NEAR or n >= HARD):
                     self.anderson.mix(self.change, self.source)
-                self.head += self.change
+                self._move()
         except ConvergenceError:
             return False
         finally:
             self.elliptic.tolerance = tolerance
         return False
+
+    def _find_change(self):
+        """Set the change of head of an iteration from the residual and the coupling."""
+        np.maximum(self.relative, DRIEST, out=self.weight)
+        self.coupling /= self.weight
+        self.change[...] = 0.0
+        self.elliptic.solve(self.full, self.coupling, self.source, self.change, "head")
+        self.change /= self.weight
+        self.iterations += self.elliptic.iterations
+
+    def _move(self):
+        """Change the head; voxels that fill stop at full pores, those that drain at DRAINED."""
+        before = self.pressure_head
+        self.change += before
+        fills = (before < 0.0) & (self.change > 0.0)
+        drains = (before >= 0.0) & (self.change < DRAINED)
+        self.change[fills], self.change[drains] = 0.0, DRAINED
+        np.add(self.change, self.z, out=self.head)
 
     def _wet(self, head):
         """Set pressure head, content, capacity and conductivities of all voxels for a head."""
