@@ -1,4 +1,4 @@
-"""What was read from the mine's files against what the grid holds: tonnes, grades, metal.
+"""Amounts read from the mine's files against what the grid holds: tonnes, grades, metal.
 
 Of a block model, what was read is the sum over the parts of its blocks that lie in the block of the
 grid, without values that were missing; what the grid holds is the sum over its voxels. They differ

@@ -116,7 +116,7 @@ class VariogramEntry(Table):
 
 
 class Interpolation(Table):
-    """How values between samples are found."""
+    """Interpolation between samples."""
 
     variogram: VariogramEntry | None = None
     transform: Literal["none", "log", "normal score"] = "none"

@@ -39,8 +39,8 @@ def budget_columns(run: RunView, held: np.ndarray) -> dict[str, float]:
 def flows(run: RunView) -> Iterator[tuple[str, float, np.ndarray]]:
     """Yield (name_in or name_out, water [m3], components [mol]) of every well and side.
 
-    An injection has no way out, a drain or a collector none in. name_runoff: of rain; name_out: what
-    comes out of the full surface on which it falls.
+    An injection has no way out, a drain or a collector none in. name_runoff: of rain; name_out:
+    also what comes out of the full surface on which it falls.
     """
     budget, kinds = run.balances.budget, [well.kind for well in run.case.openings]
     rain = {n for n, opening in enumerate(run.case.openings)

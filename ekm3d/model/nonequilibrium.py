@@ -44,7 +44,7 @@ class SlowRates(Protocol):
 
     @property
     def immobile_field(self) -> bool:
-        """Whether current and ions pass from voxel to voxel in the immobile water."""
+        """True if current and ions pass from voxel to voxel in the immobile water."""
 
     @property
     def immobile_tortuosity(self) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""What wells bring into the ore and take out of it.
+"""Amounts that wells bring into the ore and take out of it.
 
 Injected water brings its composition, drained water takes that of its voxel.
 """
