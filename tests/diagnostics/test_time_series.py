@@ -74,6 +74,7 @@ def block():
                             budget=SimpleNamespace(ways=(), fed=np.zeros(5), lost=np.zeros(5)))
     audit.columns = lambda: Balances.columns(audit)
     case = SimpleNamespace(title="by hand", wells=(), openings=(),
+                           schedule=SimpleNamespace(stages=()), readings=(),
                            ore=SimpleNamespace(density=np.full((1, 1, 3), 1e3)),
                            sampling=(SimpleNamespace(position=(0.75, 0.5, 0.5)),),
                            probes=(SimpleNamespace(name="p", position=(1.25, 0.5, 0.5)),))
