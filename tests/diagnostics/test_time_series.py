@@ -97,7 +97,7 @@ def block():
             row_currents=lambda: np.array([-1.0]),
             terminal_voltage=0.0,
             strip_currents=lambda: np.zeros(electrodes.strips),
-            side_power=0.0, side_currents=dict,
+            side_power=0.0, side_currents=dict, supplies={},
         ),
     )
 
