@@ -171,23 +171,18 @@ class GroundOpenings(WellControl):
         if well.max_head is None:
             return rate, np.zeros_like(rate)
         most, coupling = self._to_level(part, np.full(rate.shape, well.max_head))
-        return self._limited(n, rate, most, coupling)
+        return self._limited(n, rate, np.maximum(most, 0.0), np.where(most > 0, coupling, 0.0))
 
     def _rain(self, n, well, part, time):
         most, coupling = self._to_level(part, self.height[part] + well.ponding)
-        rate = well.rate * self.area[part]
+        return self._limited(n, well.rate * self.area[part], most, coupling)
+
+    def _limited(self, n, rate, most, coupling):
+        """Return a rate, as far as the ore takes it in; record what it refuses."""
         held = most < rate
         inflow = np.where(held, most, rate)
         self.refused[n] = float((rate - np.maximum(inflow, 0.0)).sum())
         return inflow, np.where(held, coupling, 0.0)
-
-    def _limited(self, n, rate, most, coupling):
-        """Return a rate, as far as the ore takes it in; record what it refuses."""
-        most = np.maximum(most, 0.0)
-        held = most < rate
-        inflow = np.where(held, most, rate)
-        self.refused[n] = float((rate - inflow).sum())
-        return inflow, np.where(held & (most > 0.0), coupling, 0.0)
 
     def _evaporation(self, n, well, part, time):
         most, coupling = self._to_level(part, self.height[part] + well.lowest)

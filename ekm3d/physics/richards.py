@@ -52,6 +52,7 @@ from ekm3d.state import State
 
 CLOSED, SETTLED = 0.01, 0.1     # residual of a sub-step that is left to the next, over the error in
 #                                 time that it may have; the same from LATE iterations on
+SMALL = 1e-300              # instead of a content of full pores of 0, where there is no ore
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
 INNER = 1e-2                # relative residual of the linear problem of an iteration
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
@@ -154,8 +155,7 @@ class Richards(Flow):
         self.rock.water_content[inner] = moving[inner]
         if self.ground.tortuosity:
             full = self.curve[SATURATED][inner]
-            share = np.divide(s.water_content[inner], full, out=np.zeros_like(full),
-                              where=full > 0)
+            share = s.water_content[inner] / np.maximum(full, SMALL)
             np.clip(share, 0.0, 1.0, out=share)
             self.rock.tortuosity[inner] = (self.full_tortuosity[inner]
                                            * share**self.ground.tortuosity)
@@ -334,7 +334,7 @@ class Richards(Flow):
         self.rate[...] = self.source
         np.subtract(self.head, self.head_at_start, out=self.change)
         full = self.curve[SATURATED]
-        share = np.divide(self.stored, full, out=np.zeros_like(full), where=full > 0)
+        share = self.stored / np.maximum(full, SMALL)
         self.elastic += self.specific_storage * share * self.change
         self.source *= sub
         self.content += self.source

@@ -51,8 +51,9 @@ def calls(backend, spacing, n):
 
     Values are kept of RESTORED kernels alone.
 
-    Three steps of the field block of `spacing` [cm], two of second order and two of unsaturated
-    ore on a coarse one, the last of each with all fluxes, and the elliptic problem of n^3 voxels.
+    Three steps of the field block of `spacing` [cm]; on a coarse one two of second order, two of
+    unsaturated ore and two of immobile water, clay and a tensor of dispersion, the last of each
+    with all fluxes; and the elliptic problem of n^3 voxels.
     """
     def steps(count, *changes):
         case = Case.read(case_path("field_block"), changes)
@@ -69,6 +70,8 @@ def calls(backend, spacing, n):
     bench_transport.bound(backend, n // 2, "field")()
     steps(2, "grid.spacing=25 cm", "schedule.order=2")
     steps(2, "grid.spacing=25 cm", "ore.retention.alpha=2 1/m", "ore.retention.n=1.6")
+    steps(2, "grid.spacing=25 cm", "ore.transverse_dispersivity=5 mm", "ore.surface_mobility=0.01",
+          "ore.immobile.share=0.3", "ore.immobile.rate=1e-6 1/s")
     steps(3, f"grid.spacing={spacing:g} cm")
     return backend.calls
 

@@ -154,7 +154,9 @@ class World:
             padded = self.grid.padded if p.array and not p.table else ()
             setattr(self, p.name, self.rng.uniform(0.1, 1.0, (*size, *padded)))
             self.poison()
-        return getattr(self, p.name)
+        value = getattr(self, p.name)
+        one = p.array and not p.table and not p.each and np.ndim(value) == 4
+        return value[0] if one else value       # of the values for each axis, if one is asked for
 
     def of_face(self, field, axis):
         """Sum of a field's magnitudes on both sides of every face."""
