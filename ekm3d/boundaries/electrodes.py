@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ekm3d.boundaries.rods import Openings, Rod, openings
+from ekm3d.boundaries.rods import Rod, openings
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.rasterise import faces_of, rasterise
@@ -29,6 +29,7 @@ class Faces:
     half: np.ndarray        # m, from the ore voxel's centre to the face; area / half is the
     #                         conductance over sigma, also of a rod
     resistance: np.ndarray  # ohm, the face's share of the strip's contact resistance
+    along: np.ndarray       # (n, 3) x, y, z: unit vector along a rod; 0 of other faces
 
 
 class Row(Protocol):
@@ -76,7 +77,8 @@ class Electrodes:
         self.ore = ~self.solid if active is None else active & ~self.solid
         self.active = None if active is None else active | self.solid
         self.volume = np.array([rows[r].catholyte_volume for r, _ in shapes])      # m3
-        self.openings = {n: openings(shape, grid, self.ore)
+        air = None if self.active is None else ~self.active
+        self.openings = {n: openings(shape, grid, self.ore, air)
                          for n, shape in enumerate(self.shapes) if isinstance(shape, Rod)}
         self.faces = self._faces(
             masks, [rows[r].contact_resistance for r, _ in shapes],
@@ -93,28 +95,33 @@ class Electrodes:
     def _faces(self, masks: Sequence[np.ndarray], contact: Sequence[float],
                per_area: Sequence[float]) -> Faces:
         """Faces of all electrodes; contact: resistance [ohm] of each, per_area: [ohm m2]."""
-        parts = [self._of_rod(self.openings[n]) if n in self.openings else self._of_metal(mask)
+        parts = [self._of_rod(n) if n in self.openings else self._of_metal(mask)
                  for n, mask in enumerate(masks)]
         if not parts:
             parts, contact, per_area = [self._of_metal(np.zeros_like(self.solid))], [0.0], [0.0]
-        voxel, axis, way, area, half = (np.concatenate(a) for a in zip(*parts, strict=True))
-        resistance = [own * a.sum() / a + each / a for own, each, (_, _, _, a, _) in zip(
+        voxel, axis, way, area, half, along = (np.concatenate(a)
+                                               for a in zip(*parts, strict=True))
+        resistance = [own * a.sum() / a + each / a for own, each, (_, _, _, a, _, _) in zip(
             contact, per_area, parts, strict=True)]
         strip = np.repeat(np.arange(len(parts)), [part[0].size for part in parts])
         return Faces(strip, voxel, axis, way, area, half,
-                     np.concatenate(resistance).astype(float))
+                     np.concatenate(resistance).astype(float), along)
 
     def _of_metal(self, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-        """(voxel, axis, way, area, half) of the faces around whole voxels of metal."""
+        """(voxel, axis, way, area, half, along) of the faces around whole voxels of metal."""
         voxel, axis, way = faces_of(self.ore, mask)
         return (voxel, axis, way, np.array([self.grid.face_area(a) for a in axis]),
-                np.array([0.5 * self.grid.spacing_along(a) for a in axis]))
+                np.array([0.5 * self.grid.spacing_along(a) for a in axis]),
+                np.zeros((axis.size, 3)))
 
-    def _of_rod(self, found: Openings) -> tuple[np.ndarray, ...]:
-        """(voxel, axis, way, area, half) of a rod's openings into voxels."""
+    def _of_rod(self, n: int) -> tuple[np.ndarray, ...]:
+        """(voxel, axis, way, area, half, along) of the openings of rod n into voxels."""
+        found, rod = self.openings[n], self.shapes[n]
         voxel = np.ravel_multi_index(tuple((found.index + GHOST).T), self.grid.padded)
-        n = voxel.size
-        return (voxel, np.full(n, -1), np.zeros(n, int), found.area, found.area / found.reach)
+        m = voxel.size
+        along = np.subtract(rod.end, rod.start) / rod.length
+        return (voxel, np.full(m, -1), np.zeros(m, int), found.area, found.area / found.reach,
+                np.tile(along, (m, 1)))
 
     def roles(self, drive: Drive) -> np.ndarray:
         """Role of every face under a drive: +1 driven anode, -1 driven cathode, 0 idle."""

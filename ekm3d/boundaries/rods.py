@@ -14,6 +14,7 @@ the grid. On the axis of cubes this is Peaceman's well (1978, 1983), reach = 2 p
 r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -120,10 +121,12 @@ def rectangle_radius(width: float, thickness: float) -> float:
     return float(long / (4.0 * sides(low)[0]))
 
 
-def openings(rod: Rod, grid: Grid, ore: np.ndarray) -> Openings:
-    """Return the Openings of a rod; ore: (nz, ny, nx), voxels that can take current.
+def openings(rod: Rod, grid: Grid, ore: np.ndarray, air: np.ndarray | None = None) -> Openings:
+    """Return the Openings of a rod; ore, air: (nz, ny, nx), voxels that can take current, and that
+    take no part.
 
-    InputError where it leaves the block, or passes voxels that hold no ore.
+    What of a rod lies in the air gives no current, but resists along itself. InputError where a rod
+    leaves the block, passes voxels that are neither ore nor air, or lies in the air wholly.
     """
     spacing, origin, cells = (np.array(a) for a in (grid.spacing, grid.origin, grid.cells))
     ends = (np.array([rod.start, rod.end]) - origin) / spacing          # in voxels
@@ -139,18 +142,39 @@ def openings(rod: Rod, grid: Grid, ore: np.ndarray) -> Openings:
     around = rod.around(max(AROUND, 4 * int(np.ceil((rod.width / spacing).max())))) / spacing
     thin = np.delete(np.abs(around), axis, axis=1).max() < THIN
     shares = [_shares(ends[0] + (a + (b - a) * _places(ends, axis)[:, None]) * (ends[1] - ends[0]),
-                      around, thin, axis, k, cells, ore)
+                      around, thin, axis, k, cells, ore, air)
               for a, b, k in zip(cuts[:-1], cuts[1:], layer, strict=True)]
-    index = np.concatenate([np.array(sorted(one)) for one, _ in shares])
+    index = np.concatenate([np.array(sorted(one), int).reshape(-1, 3) for one, _ in shares])
+    if not len(index):
+        raise InputError(f"from {_place(rod.start)} to {_place(rod.end)} passes no ore")
     weight = np.concatenate([np.array([one[at] for at in sorted(one)]) for one, _ in shares])
     piece = np.repeat(np.arange(len(shares)), [len(one) for one, _ in shares])
     lengths = rod.length * np.diff(cuts)
     inside = np.array([part for _, part in shares])
     points = np.array(rod.start) + cuts[:, None] * np.subtract(rod.end, rod.start) - origin
-    drop = _drops(grid, axis, index, piece, weight * lengths[piece], points, rod.radius)
+    drop = _drops(grid, axis, index, piece, weight * lengths[piece], lengths, points, rod.radius)
     reach = weight * lengths[piece] / np.maximum(drop, LEAST)
     area = weight * (rod.perimeter * inside * lengths)[piece]
     return Openings(index[:, ::-1], piece, reach, area, lengths, drop < LEAST)
+
+
+def surface_voxels(rod: Rod, grid: Grid) -> tuple[np.ndarray, ...]:
+    """Return the index (k, j, i) of the voxels that a rod's axis and surface pass."""
+    return axis_voxels(rod, grid, [(0.0, 0.0, 0.0), *(rod.around(AROUND) * (1.0 - 1e-9))])
+
+
+def axis_voxels(rod: Rod, grid: Grid,
+                beside: Sequence = ((0.0, 0.0, 0.0),)) -> tuple[np.ndarray, ...]:
+    """Return the index (k, j, i) of the voxels that the axis of a rod passes.
+
+    beside: (n, 3) m from the axis to lines that are followed in its place.
+    """
+    steps = 4 * int(np.ceil((np.abs(np.subtract(rod.end, rod.start)) / grid.spacing).max())) + 1
+    part = np.linspace(0.0, 1.0, steps)[:, None]
+    points = np.array(rod.start) + part * np.subtract(rod.end, rod.start)
+    points = (points[:, None] + np.asarray(beside)).reshape(-1, 3)
+    found = np.floor((points - grid.origin) / grid.spacing + 1e-9).astype(int)
+    return tuple(np.unique(np.clip(found, 0, np.array(grid.cells) - 1)[:, ::-1], axis=0).T)
 
 
 def _place(point):
@@ -188,11 +212,11 @@ def _places(ends, axis):
     return 0.5 + 0.5 * GAUSS[0] if oblique else np.array([0.5])
 
 
-def _shares(points, around, thin, axis, layer, cells, ore):
+def _shares(points, around, thin, axis, layer, cells, ore, air):
     """({(i, j, k): share of a piece's current}, part of the surface inside the block).
 
     points: (m, 3) on the axis, around: (n, 3) from it to the surface, in voxels; thin: the axis
-    stands for the surface.
+    stands for the surface. Shares add up to 1 less the part in the air.
     """
     weights = 0.5 * GAUSS[1] if len(points) > 1 else np.ones(1)
     shares: dict[tuple[int, ...], float] = {}
@@ -209,10 +233,14 @@ def _shares(points, around, thin, axis, layer, cells, ore):
         placed = np.where(placed < 0, -placed, placed)
         placed = np.where(placed > cells, 2 * cells - placed, placed)
         home = np.clip(np.floor(placed), 0, cells - 1).astype(int)
+        each = weight / len(placed)
+        if air is not None:
+            kept = ~air[home[:, 2], home[:, 1], home[:, 0]]
+            placed, home = placed[kept], home[kept]
         below = np.floor(placed - 0.5)
         part = placed - 0.5 - below
         for up in product((0, 1), repeat=2):
-            near, share = home.copy(), np.full(len(placed), weight / len(placed))
+            near, share = home.copy(), np.full(len(placed), each)
             for d, high in zip(across, up, strict=True):
                 near[:, d] = np.clip(below[:, d] + high, 0, cells[d] - 1)
                 share = share * (part[:, d] if high else 1.0 - part[:, d])
@@ -224,15 +252,16 @@ def _shares(points, around, thin, axis, layer, cells, ore):
     for i, j, k in shares:
         if not ore[k, j, i]:
             raise InputError(f"passes the voxel [{k}, {j}, {i}], which holds no ore")
-    total = sum(shares.values())
+    total = sum(shares.values()) if air is None else 1.0
     return {at: value / total for at, value in shares.items()}, inside
 
 
-def _drops(grid, axis, index, piece, current, points, radius):
+def _drops(grid, axis, index, piece, current, lengths, points, radius):
     """D of every opening: V on its piece less phi of its voxel, (n,).
 
-    axis: across the layers; index: (n, 3) i, j, k; current: (n,) of the openings [m]; points:
-    (pieces + 1, 3) m from the block's corner, between which the pieces lie. Where a window ends,
+    axis: across the layers; index: (n, 3) i, j, k; current: (n,) of the openings [m]; lengths:
+    (pieces,) m; points: (pieces + 1, 3) m from the block's corner, between which the pieces lie.
+    A piece in the air gives current by the part of it that is not. Where a window ends,
     sums over layers and integrals differ by h^2/12 of the slope there: of images at distances up
     to that of the ends this would add up to h^2/24 over the area for each image.
     """
@@ -243,9 +272,10 @@ def _drops(grid, axis, index, piece, current, points, radius):
     middle = np.clip(np.floor(0.5 * (points[1:] + points[:-1]) / spacing), 0, cells - 1).astype(int)
     images = _images(middle, index, points, cells, spacing, reach)
     drop = np.zeros(len(index))
-    for p in range(len(middle)):
+    gives = np.round(np.bincount(piece, current, minlength=len(middle)) / lengths, 12)
+    for p in np.unique(piece):
         own = np.flatnonzero(piece == p)
-        sources, amounts, begins, ends = [], [], [], []
+        sources, amounts, begins, ends, parts = [], [], [], [], []
         for own_line, centres, voxels, places in images:
             near = np.abs(centres - middle[p]) <= reach
             near = near[:, axis] if own_line else near.all(1)
@@ -254,18 +284,19 @@ def _drops(grid, axis, index, piece, current, points, radius):
             amounts.append(current[chosen])
             begins.append(places[:-1][near])
             ends.append(places[1:][near])
+            parts.append(gives[near])
         offset = spacing * (middle[p] + 0.5)
         begin, end = (np.round(np.concatenate(a) - offset, 12) + 0.0 for a in (begins, ends))
         drop[own] = _drop(tuple(spacing.tolist()), radius,
                           *(a.tobytes() for a in (
                               np.concatenate(sources), np.round(np.concatenate(amounts), 15),
-                              begin, end, index[own] - middle[p],
+                              begin, end, np.concatenate(parts), index[own] - middle[p],
                               np.round(points[[p, p + 1]] - offset, 12) + 0.0)))
     return drop
 
 
 @lru_cache(maxsize=4096)
-def _drop(spacing, radius, sources, amounts, begin, end, targets, own):
+def _drop(spacing, radius, sources, amounts, begin, end, gives, targets, own):
     """D of the openings of one piece, from places relative to it; cached, as most pieces are alike.
     """
     sources, targets = (np.frombuffer(a, int).reshape(-1, 3) for a in (sources, targets))
@@ -274,7 +305,7 @@ def _drop(spacing, radius, sources, amounts, begin, end, targets, own):
     unique, at = np.unique(way.reshape(-1, 3), axis=0, return_inverse=True)
     table = lattice_potential(unique, np.array(spacing))
     grid = (table[at.ravel()].reshape(way.shape[:2]) * np.frombuffer(amounts)).sum(1)
-    length = np.linalg.norm(end - begin, axis=1)
+    length = np.linalg.norm(end - begin, axis=1) * np.frombuffer(gives)
     line = 0.0
     for place, weight in zip(*GAUSS, strict=True):
         point = own[0] + (0.5 + 0.5 * place) * (own[1] - own[0])

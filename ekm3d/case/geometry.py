@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.boundaries.ground import surface
+from ekm3d.boundaries.rods import axis_voxels, surface_voxels
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.electrodes import roles
 from ekm3d.case.problems import KeyPath, Problems
@@ -143,7 +144,7 @@ class GeometryCheck:
                 continue
             n, row, _ = self.strips[m]
             voxels = axis_voxels(rod, self.grid)
-            metal = np.unique(self.owner[voxels])
+            metal = np.unique(self.owner[surface_voxels(rod, self.grid)])
             if metal[-1] >= 0:
                 refused = True
                 self.problems.add(("electrodes", "row", n), (
@@ -169,7 +170,8 @@ class GeometryCheck:
         active = self.case.active
         if active is None:
             return
-        for m, at in enumerate(self.places):
+        for m, rod in enumerate(self.rods):
+            at = self.places[m] if rod is None else axis_voxels(rod, self.grid)
             inside, number = active[at], self.strips[m][0]
             if not inside.any():
                 self.problems.add(("electrodes", "row", number), (
@@ -350,15 +352,6 @@ class GeometryCheck:
             high = [s.stop * self.grid.spacing[2 - d] for d, s in enumerate(at)]
             boxes.append((low[::-1], high[::-1]))
         return box_distance(*boxes)
-
-
-def axis_voxels(rod: Any, grid: Grid) -> tuple[np.ndarray, ...]:
-    """Return the index (k, j, i) of the voxels that the axis of a rod passes."""
-    steps = 4 * int(np.ceil((np.abs(np.subtract(rod.end, rod.start)) / grid.spacing).max())) + 1
-    part = np.linspace(0.0, 1.0, steps)[:, None]
-    points = np.array(rod.start) + part * np.subtract(rod.end, rod.start)
-    found = np.floor((points - grid.origin) / grid.spacing + 1e-9).astype(int)
-    return tuple(np.unique(np.clip(found, 0, np.array(grid.cells) - 1)[:, ::-1], axis=0).T)
 
 
 def box_distance(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.boundaries.electrodes import Faces
 from ekm3d.grid.grid import Array
 from ekm3d.parallel.domain import Domain
 
@@ -40,14 +41,22 @@ class Rock:
         for ratio in self.along.values():
             domain.fill(ratio)
 
-    def at_faces(self, name: str, domain: Domain, voxel: np.ndarray, axis: np.ndarray) -> Any:
+    def across(self, name: str, domain: Domain, faces: Faces) -> Any:
+        """Return `at_faces` of boundary faces."""
+        return self.at_faces(name, domain, faces.voxel, faces.axis, faces.along)
+
+    def at_faces(self, name: str, domain: Domain, voxel: np.ndarray, axis: np.ndarray,
+                 along: np.ndarray) -> Any:
         """Return the ratio (n,) of a property across faces (n,) of voxels; 1 where there is none.
 
-        axis: array axis 0, 1, 2 = z, y, x of every face; in a bore along z (-1) the mean root of
-        those along x and y.
+        axis: array axis 0, 1, 2 = z, y, x of every face, -1 of a line inside its voxel; along:
+        (n, 3) x, y, z, unit vector t of that line. With K stretched to 1, the current of a line per
+        length is that of sqrt(det K (t K^-1 t)): the mean root of both values across, for a line
+        along an axis.
         """
         if name not in self.along:
             return 1.0
         ratio = domain.gather(self.along[name], voxel)
         across = np.take_along_axis(ratio, np.maximum(axis, 0)[None], axis=0)[0]
-        return np.where(axis < 0, np.sqrt(ratio[1] * ratio[2]), across)
+        (z, y, x), (t_x, t_y, t_z) = ratio, np.square(along).T
+        return np.where(axis < 0, np.sqrt(t_z * (y * x) + t_y * (z * x) + t_x * (z * y)), across)

@@ -245,7 +245,7 @@ class Transport:
                                                      [acid[w.part] for w in self.watched])
         self._electrolysis(boundary)
         f = self.contacts.faces           # G of half a voxel between ore and boundary face [m]
-        along = self.rock.at_faces("tortuosity", self.domain, f.voxel, f.axis)
+        along = self.rock.across("tortuosity", self.domain, f)
         self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half * along
         if still is not None:
             self.still_contact = f.area * self.domain.gather(

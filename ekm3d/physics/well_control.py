@@ -21,6 +21,7 @@ from ekm3d.physics.rock import Rock
 
 SLACK = 1 + 1e-9     # relative excess of a pump's rate that counts as rounding
 REOPENED = 3
+UPRIGHT = (0.0, 0.0, 1.0)
 SLACK_OF_HEAD = 1e-9     # shortfall of an opening's inflow, over its rate, that does
 
 
@@ -155,21 +156,26 @@ class WellControl:
         """(K [m/s], k_e [m2/V/s]) at the openings of a well."""
         cached = self.rock_at.get(n)
         if cached is None or not np.array_equal(cached[0], place.voxel):
-            axis = self._axes(n, place)
+            axis, along = self._axes(n, place)
             cached = self.rock_at[n] = (place.voxel, *(
                 self.domain.gather(getattr(self.rock, name), place.voxel)
-                * self.rock.at_faces(name, self.domain, place.voxel, axis)
+                * self.rock.at_faces(name, self.domain, place.voxel, axis, along)
                 for name in ("hydraulic_conductivity", "electroosmosis")))
         return cached[1:]
 
     def _axes(self, n, place):
-        """Array axis across every opening of a well; -1 in a bore, which water enters from x and y.
+        """(array axis across every opening of a well, -1 in a bore or at a rod; its direction).
+
+        The direction is that of the rod or bore, (n, 3) x, y, z; bores are upright.
         """
+        axis, along = np.full(place.face.size, -1), np.tile(UPRIGHT, (place.face.size, 1))
         if n in self.wells.surfaces:
             boundary: Any = self.wells.wells[n]
-            return np.full(place.face.size, boundary.axis)
-        axes = self.wells.contacts.faces.axis
-        return np.array([axes[face] if face >= 0 else -1 for face in place.face], int)
+            axis[:] = boundary.axis
+        at = place.face >= 0
+        faces = self.wells.contacts.faces
+        axis[at], along[at] = faces.axis[place.face[at]], faces.along[place.face[at]]
+        return axis, along
 
     def _osmotic_outflow(self, n, drop):
         """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""

@@ -143,3 +143,55 @@ def test_a_line_may_lie_anywhere_in_its_voxel(tmp_path):
                                          'anodes = ["A"]\ncathodes = ["C"]\nvoltage = 10'))
         found.append(currents(sim)["A"])
     assert max(found) / min(found) < 1.01
+
+
+# ---- rods that stand out of the ground --------------------------------------------------------
+
+def test_what_stands_in_the_air_gives_no_current():
+    """Pieces above the ground have length and no voxels; those below are a shorter rod's."""
+    grid = Grid((9, 9, 8), (0.1, 0.1, 0.1))
+    air = np.zeros(grid.shape, bool)
+    air[4:] = True
+    rod = upright(0.45, 0.45, 0.7)
+    found, short = (openings(one, grid, ~air, air) for one in (rod, upright(0.45, 0.45, 0.4)))
+    assert len(found.lengths) == 7 and found.lengths.sum() == pytest.approx(0.7)
+    assert np.array_equal(found.index, short.index) and set(found.piece) == {3, 4, 5, 6}
+    assert found.area.sum() == pytest.approx(2 * np.pi * THIN * 0.4)
+    assert found.reach == pytest.approx(short.reach, rel=1e-12)
+    with pytest.raises(InputError, match="passes no ore"):
+        openings(Rod((0.45, 0.45, 0.7), (0.45, 0.45, 0.5), THIN, THIN), grid, ~air, air)
+
+
+def test_an_oblique_rod_leaves_the_ground_by_the_part_of_its_pieces():
+    """Surface in the ore over that of the rod: the part of its length below the ground, 0.625.
+
+    A piece is a 17th of it and ends at one of 4 points, which stand for up to a third of a piece.
+    """
+    grid = Grid((20, 9, 8), (0.1, 0.1, 0.1))
+    air = np.zeros(grid.shape, bool)
+    air[5:] = True
+    rod = Rod((0.1, 0.45, 0.8), (1.8, 0.45, 0.0), 2 * THIN, 2 * THIN)
+    found = openings(rod, grid, ~air, air)
+    whole = 2 * np.pi * THIN * found.lengths.sum()
+    assert found.area.sum() / whole == pytest.approx(5 / 8, abs=0.02)
+    assert not air[tuple(found.index.T)].any()
+
+
+@pytest.mark.parametrize("resistance", [0, 30])
+def test_rods_in_a_hill_carry_the_current_of_the_block_below(tmp_path, resistance):
+    """Two rods through 0.5 m of ore and 0.3 m of air, and the same in a block of 0.5 m.
+
+    Mirror images in the ground are not those of the block's sides: 2 % of the current. What stands
+    out is metal as well: 30 ohm/m over 0.3 m of both rods are 18 ohm in series.
+    """
+    found = []
+    for height in (0.5, 0.8):
+        rods = {name: f'rods = {{ x = {x}, y = 0.25, bottom = 0, top = {height}, '
+                f'radius = "2 mm", resistance = {resistance} }}'
+                for name, x in (("A", 0.25), ("C", 0.75))}
+        text = case_text((1.0, 0.5, height), (0.1, 0.1, 0.1), rods,
+                         'anodes = ["A"]\ncathodes = ["C"]\nvoltage = "10 V"', '"0.1 S/m"')
+        text = text.replace("[ore]\n", '[ore]\nactive = { below = "0.5 m" }\n') \
+            if height > 0.5 else text
+        found.append(currents(solved(tmp_path / str(height), text))["A"])
+    assert 10.0 / found[1] - 18.0 * (resistance > 0) == pytest.approx(10.0 / found[0], rel=0.02)

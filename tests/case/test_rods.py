@@ -97,6 +97,7 @@ def test_check_lists_every_electrode(tmp_path, capsys):
     read(tmp_path, case_text(SIZE, SPACING, two(), DRIVEN))
     assert main(["check", str(tmp_path), "--backend", "numpy"]) == 0
     out = capsys.readouterr().out
+    assert "nan" not in next(line for line in out.splitlines() if "of computing" in line)
     head = next(line for line in out.splitlines() if "to earth ohm" in line)
     row = next(line for line in out.splitlines() if line.split()[:1] == ["A.1"]).split()
     assert "rod, m" in head
@@ -216,3 +217,11 @@ def test_supplies_are_read(tmp_path):
      "closes a circle of supplies")])
 def test_wrong_supplies_are_told(tmp_path, stage, message):
     assert any(message in line for line in lines_of(tmp_path, FOUR, stage))
+
+
+def test_a_thick_rod_that_reaches_into_metal_is_refused(tmp_path):
+    """Its axis passes ore, its surface a voxel of the other row: 0.08 m of 0.16 m."""
+    plate = "plates = [[[0.4, 0.4, 0], [0.5, 0.6, 0.9]]]"
+    thick = rod(x=0.35, radius=0.08)
+    assert any("passes the metal of electrode 1" in line for line in lines_of(
+        tmp_path, {"A": thick, "C": plate}))

@@ -136,3 +136,70 @@ def test_three_equal_values_are_one(tmp_path):
 def test_wrong_values_are_told(tmp_path, change, words):
     """Two values, a direction that is missing, one out of bounds, and nothing along x."""
     assert words in "\n".join(complaints(salt_case(tmp_path), change))
+
+
+ROD = """
+[electrodes]
+overpotential = "0 V"
+contact_resistance = "0 ohm"
+catholyte_volume = "1 l"
+[[electrodes.row]]
+name = "rod"
+rods = {{ lines = [[{0}, {1}]], radius = "4 mm" }}
+[[electrodes.row]]
+name = "other"
+rods = {{ lines = [[{2}, {3}]], radius = "4 mm" }}
+[[well]]
+name = "in"
+kind = "head"
+at = "rod"
+head = "0.2 m"
+[[well]]
+name = "out"
+kind = "head"
+at = "other"
+head = "0 m"
+[schedule]
+[[schedule.stage]]
+name = "run"
+duration = "2 h"
+anodes = ["rod"]
+cathodes = ["other"]
+voltage = "1 V"
+"""
+
+
+@pytest.mark.parametrize("axis, water", [(0, FULL), (1, FULL), (2, FULL), (1, DRY)])
+def test_a_rod_draws_on_the_rock_across_it(tmp_path, axis, water):
+    """Current and water of two rods along an axis do not depend on the rock's value along them.
+
+    They cross the whole block, so that nothing moves along the axis; the values across are one,
+    that along is a third of it. 1e-6: what iterations for unsaturated water leave;
+    along z that water sinks.
+    """
+    size = ["4 cm"] * 3
+    size[axis] = "2 cm"
+    ends = [[0.015, 0.015, 0.015], [0.025, 0.025, 0.025]]
+    lines = []
+    for place in ends:
+        for end in (0.0, 0.02):
+            lines.append([end if d == axis else place[d] for d in range(3)])
+    text = COLUMN[:COLUMN.index("[[side]]")].replace("Na+", "H+").replace("22.99", "1.008")
+    found = []
+    for along in (1.0, 1.0 / 3.0):
+        values = [[v * (along if d == axis else 1.0) for d in range(3)]
+                  for v in (0.5, 1e-6, 1e-8)]
+        tau, k, k_e = ([f"{v!r} {unit}".strip() for v in three]
+                       for three, unit in zip(values, ("", "m/s", "m2/V/s"), strict=True))
+        folder = tmp_path / str(along)
+        folder.mkdir()
+        (folder / "case.toml").write_text(
+            text.format(size=size, spacing=["1 cm"] * 3, water=water, tau=tau, k=k, k_e=k_e)
+            + ROD.format(*lines))
+        sim = Simulation(Case.read(folder), "numpy")
+        advance(sim, 600.0)
+        sim.fields()
+        found.append((sim.boundary_values.row_currents()[0],
+                      sum(inflow.sum() for _, inflow in sim.flow.wells[:1])))
+    assert abs(found[0][0]) > 1e-6 and abs(found[0][1]) > 1e-12
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
