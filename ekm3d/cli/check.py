@@ -1,6 +1,7 @@
 """`ekm3d check`: validate a case and print the plan of its run: memory, steps, time, files."""
 
 import argparse
+import time
 from pathlib import Path
 
 from ekm3d.case.case import Case
@@ -57,10 +58,12 @@ def command(args: argparse.Namespace) -> int:
 
 def estimate(sim: Simulation) -> tuple[str, list[str]]:
     """Take a few steps; return figures of the plan with steps, time and files, and warnings."""
+    start = time.perf_counter()
     sim.step()
+    first = time.perf_counter() - start
     figures, heads = plan.plan_of(sim), well_heads.lines(sim)
     columns = len(TimeSeries(sim).row() | Audits(sim).columns())
-    found = run_estimate.forecast(sim, columns)
+    found = run_estimate.forecast(sim, columns, first)
     remarks = plan.warnings(figures)
     if found.steps > plan.STEPS or found.seconds > plan.WEEKS * 7 * plan.DAY:
         remarks.append(f"schedule: about {found.steps:.3g} steps, {found.seconds / plan.DAY:.3g} "

@@ -49,9 +49,12 @@ class Forecast:
     checkpoint: float
 
 
-def forecast(sim: Any, columns: int) -> Forecast:
-    """Return the Forecast of a Simulation, which takes steps; columns: of series.csv."""
-    steps, seconds = _trial(sim)
+def forecast(sim: Any, columns: int, first: float = 0.0) -> Forecast:
+    """Return the Forecast of a Simulation, which takes steps.
+
+    columns: of series.csv; first: time of the first step [s], where it is the only one.
+    """
+    steps, seconds = _trial(sim, first)
     plan, end = sim.case.output, sim.schedule.end
     count = sim.state.step + _steps_ahead(sim)
     snapshots, rows = (2 + math.floor(end / every * (1 - 1e-9))
@@ -65,7 +68,7 @@ def forecast(sim: Any, columns: int) -> Forecast:
                     checkpoint)
 
 
-def _trial(sim):
+def _trial(sim, first):
     """Take steps until their length has settled; return their number and the time of one [s]."""
     begun, last, timed = time.monotonic(), math.inf, []
     marks = tuple(Interval(every, sim.state.time) for every in (
@@ -80,7 +83,7 @@ def _trial(sim):
         if settled or len(timed) >= MOST_STEPS or time.monotonic() - begun > MOST_SECONDS:
             break
         last = sim.tried
-    return len(timed), float(np.median(timed[1:] or timed))
+    return len(timed), float(np.median(timed[1:] or timed or [first]))
 
 
 def _steps_ahead(sim):
