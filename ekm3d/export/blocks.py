@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.block_models import BlockModel, BlockModels
+from ekm3d.case.extends import bases
 from ekm3d.case.problems import MISSING, MissingValue
 from ekm3d.case.schema import CaseFile
 from ekm3d.case.toml_tables import parse
@@ -98,7 +99,10 @@ def models_of(run: Ore, directory: Path) -> BlockModels:
     data, problems = load(text, tuple(run.provenance.get("overrides", ())))
     file = parse(CaseFile, data, problems)
     problems.raise_if_any()
-    return BlockModels(file.block_model, run.grid, Folders(directory, file.folders), problems)
+    above = bases(directory)                # where the files of a case that extends another lie
+    folders = Folders(directory, (*file.folders, *(str(base.absolute()) for base in above)),
+                      problems.given, above)
+    return BlockModels(file.block_model, run.grid, folders, problems)
 
 
 def model_of(run: Ore, directory: Path, name: str | None = None) -> BlockModel:

@@ -173,3 +173,18 @@ def test_report_shows_what_was_read(capsys, washed, tmp_path):
     assert "what the grid holds of them" in page and "LA, metal" in page
     assert "read from the mine" in (washed / "out" / "log.txt").read_text()
     assert Run.of(washed).summary["block_model_difference"] < 1e-9
+
+
+def test_a_case_that_extends_another_has_its_block_model_there(tmp_path, capsys, washed):
+    """The table lies beside the other case.toml, or where -o names it: both are found again."""
+    (tmp_path / "base").mkdir()
+    shutil.copy(washed / "case.toml", tmp_path / "base")
+    shutil.copy(washed / "datamine.csv", tmp_path / "base")
+    (tmp_path / "child").mkdir()
+    (tmp_path / "child" / "case.toml").write_text('extends = "../base"\ntitle = "child"\n')
+    shutil.copy(washed / "datamine.csv", tmp_path / "mine.csv")
+    for change in ((), (f"block_model.0.file={tmp_path / 'mine.csv'}",)):
+        case = Case.read(tmp_path / "child", ("schedule.stage.0.duration=2 h", *change))
+        Simulation(case, "numpy").run(out=tmp_path / "child" / "out", quiet=True, force=True)
+        code, text, errors = call(capsys, "export", tmp_path / "child")
+        assert code == 0 and text.strip().endswith("blocks_resource.csv"), errors
