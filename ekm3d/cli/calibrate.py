@@ -76,15 +76,15 @@ def command(args: argparse.Namespace) -> int:
     search = Search(evaluator, args.renew, args.most)
     _refuse_wrong_input(evaluator)
     evaluator.open()
-    tell(f"{len(parameters)} parameters, {len(measured)} values, {len(cases)} cases, {jobs} runs "
-         f"at a time; results go to {evaluator.out}")
+    tell(f"parameters: {len(parameters)}, values: {len(measured)}, cases: {len(cases)}, runs at a "
+         f"time: {jobs}; results go to {evaluator.out}")
     fits = search.all(args.starts, args.seed)
     for n, fit in enumerate(fits):
         tell(f"search {n + 1}: 2 J = {fit.cost:.3f}")
     members = ensemble(evaluator, fits[0], args.ensemble, args.seed) if args.ensemble else []
     files = calibration_files.write(evaluator, fits, members)
     tell("\n" + (evaluator.out / "calibration.md").read_text(encoding="utf-8"))
-    tell(f"{evaluator.made} sets run now; {evaluator.out}: {', '.join(files)}")
+    tell(f"sets run now: {evaluator.made}; {evaluator.out}: {', '.join(files)}")
     return ConvergenceError.exit_code if fits[0].found.failed else 0
 
 

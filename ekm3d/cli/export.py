@@ -7,7 +7,7 @@ from pathlib import Path
 from ekm3d.cli.help_page import page
 from ekm3d.errors import InputError
 from ekm3d.export.blocks import Ore, model_of, results_of
-from ekm3d.export.formats import WRITERS
+from ekm3d.export.formats import WRITERS, need_package
 from ekm3d.output.console import tell
 
 
@@ -35,6 +35,7 @@ def command(args: argparse.Namespace) -> int:
         if word not in WRITERS:
             raise InputError(f"--to {args.to}: {word!r} is no format; there are "
                              f"{', '.join(WRITERS)}")
+        need_package(word)
     run = Ore.of(args.place)
     directory = _case_directory(args, run)
     model = model_of(run, directory, args.model)

@@ -52,7 +52,8 @@ WORDS: dict[str, Entry] = {
     "charge_over_REE": Entry(ENERGY, "charge passed over that of all exchangeable REE", "eq/eq"),
     "current_start_A": Entry(ENERGY, "current at the start", "A"),
     "current_end_A": Entry(ENERGY, "current at the end", "A"),
-    r"current_stage(\d+)_(start|end)_A": Entry(ENERGY, r"  at the \2 of stage \1", "A"),
+    r"current_stage(\d+)_(start|end)_A": Entry(
+        ENERGY, r"  at the \2 of the schedule's stage no. \1", "A"),
     "leachate_L": Entry(WATER, "leachate collected", "l"),
     "water_fed_L": Entry(WATER, "water fed", "l"),
     "water_lost_L": Entry(WATER, "water lost: drains, evaporation, what the ground takes", "l"),

@@ -130,5 +130,14 @@ def _package(name, of, path):
         raise InputError(str(error)) from None
 
 
+PACKAGES = {"parquet": "pyarrow", "omf": "omf"}         # of the extra `geo`, that a format needs
+
+
+def need_package(word: str) -> None:
+    """Refuse a format whose package is missing; InputError with the remedy."""
+    if word in PACKAGES:
+        _package(PACKAGES[word], PACKAGES[word], Path(word))
+
+
 WRITERS: dict[str, Callable[[BlockResults, Path], None]] = {
     "csv": write_csv, "parquet": write_parquet, "omf": write_omf}

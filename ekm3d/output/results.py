@@ -42,7 +42,8 @@ def open_results(directory: str | Path) -> "Results":
     if not (directory / FIELDS_FILE).is_file():
         inner = directory / "out"
         hint = f"; did you mean {inner}?" if (inner / FIELDS_FILE).is_file() else (
-            ": run `ekm3d run CASE` first" if directory.is_dir() else ": no such directory")
+            ": run `ekm3d run CASE` first, or name the directory that its --out gave"
+            if directory.is_dir() else ": no such directory")
         raise ResultsError(f"{directory} holds no {FIELDS_FILE}{hint}")
     return Results(directory)
 

@@ -141,7 +141,7 @@ class Evaluator:
                 file.write(json.dumps({
                     "x": x, "computed": [v if math.isfinite(v) else None for v in numbers],
                     "failures": reasons}) + "\n")
-        self.tell(f"  {len(self.journal)} sets evaluated" + "".join(
+        self.tell(f"  sets evaluated: {len(self.journal)}" + "".join(
             f"\n    failed: {reason}" for reasons in failures for reason in reasons))
 
     def point(self, x: Sequence[float], label: str) -> Point:

@@ -74,11 +74,11 @@ def test_a_known_parameter_is_found_again_and_one_without_effect_is_told(tmp_pat
     assert rows["storage"]["data"].startswith("not identified")
     assert "not identified" in text and fit["evaluations"]["failed"] == 0
     code, text, _ = call(capsys, *words)
-    assert code == 0 and "\n0 sets run now" in text and (out / "fit.json").read_bytes() == first
+    assert code == 0 and "\nsets run now: 0;" in text and (out / "fit.json").read_bytes() == first
     journal = (out / "journal.jsonl").read_text().splitlines(keepends=True)
     (out / "journal.jsonl").write_text("".join(journal[:3]) + journal[3][:20])
     code, text, _ = call(capsys, *words)
-    assert code == 0 and f"\n{len(journal) - 3} sets run now" in text
+    assert code == 0 and f"\nsets run now: {len(journal) - 3};" in text
     assert (out / "fit.json").read_bytes() == first
 
 

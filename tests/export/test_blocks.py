@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,16 @@ def test_export_refuses_by_name(capsys, washed, small_run, tmp_path):
             ((tmp_path,), "holds no fields.vtkhdf")):
         code, text, errors = call(capsys, "export", *words)
         assert (code, text) == (2, "") and message in errors, errors
+
+
+def test_export_writes_nothing_where_a_format_lacks_its_package(
+        capsys, washed, tmp_path, monkeypatch):
+    """Told before the first file of several."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, _, errors = call(capsys, "export", washed, "--to", "csv,parquet",
+                           "--out", tmp_path / "mine")
+    assert code == 2 and 'pip install "ekm3d[geo]"' in errors
+    assert not (tmp_path / "mine").exists()
 
 
 def test_export_warns_of_a_file_that_has_changed(capsys, washed, tmp_path):
