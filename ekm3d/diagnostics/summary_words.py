@@ -67,8 +67,10 @@ WORDS: dict[str, Entry] = {
         WATER, r"  \1 \2, \3: ammonium", "mol"),
     "REE_initial_mg_per_kg": Entry(LEFT, "exchangeable REE before", "mg/kg"),
     "REE_hydroxide_in_ore_mg_per_kg": Entry(LEFT, "REE precipitated in the ore", "mg/kg"),
-    "residual_N_mg_per_kg": Entry(LEFT, "nitrogen in pore water, at the sampling points (else all ore)", "mg/kg"),
-    "exchangeable_N_mg_per_kg": Entry(LEFT, "nitrogen on clay, at the sampling points (else all ore)", "mg/kg"),
+    "residual_N_mg_per_kg": Entry(
+        LEFT, "nitrogen in pore water, at the sampling points (else all ore)", "mg/kg"),
+    "exchangeable_N_mg_per_kg": Entry(
+        LEFT, "nitrogen on clay, at the sampling points (else all ore)", "mg/kg"),
     "pH_min": Entry(LEFT, "lowest pH"),
     "pH_max": Entry(LEFT, "highest pH"),
     "ionic_strength_max_mol_per_l": Entry(LEFT, "highest ionic strength", "mol/l"),
@@ -123,7 +125,8 @@ def table(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _few_stages(summary: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, str, str] | None]:
+def _few_stages(summary: Mapping[str, Any]
+                ) -> tuple[Mapping[str, Any], tuple[str, str, str] | None]:
     """Return a summary with the currents of the first and last stages, and a row for those between.
 
     Rotated rows make a stage of every turn.

@@ -78,7 +78,7 @@ class BlockViews:
         return max(6, round(size * self.window[1] / SIZE[1]))
 
     def electrodes(self, plotter: Any, n: int) -> None:
-        """Draw every electrode, boxes and rods, in the colour of its role, with its row's name above.
+        """Draw every electrode, box or rod, in the colour of its role, with its row's name above.
         """
         roles = self.run.roles(self.run.times[n])
         for electrode in self.run.electrodes:
@@ -122,8 +122,7 @@ class BlockViews:
         return block.extract_cells(keep)
 
     def points(self, values: np.ndarray, name: str) -> Any:
-        """Return the block without air, with a field at its points; in metal that of the nearest ore.
-        """
+        """Return the block without air, with a field at its points; in metal that of near ore."""
         nearest = ndimage.distance_transform_edt(~np.isfinite(values), return_distances=False,
                                                  return_indices=True)
         block = self.block.copy()

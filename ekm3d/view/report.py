@@ -99,7 +99,8 @@ def what(run: Run) -> str:
     ore = run.summary.get("ore_kg")
     return (f"A block of {size} m in {nx} × {ny} × {nz} voxels"
             + (f", {show(1e-3 * ore, 't')} of dry ore" if ore else "")
-            + (f", {len(run.electrodes) + len(run.rods)} electrodes in {len(run.rows)} rows" if run.rows else
+            + (f", {len(run.electrodes) + len(run.rods)} electrodes in {len(run.rows)} rows"
+               if run.rows else
                ", without electrodes") + f", {run.end:.4g} hours.")
 
 

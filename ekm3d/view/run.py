@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from ekm3d.boundaries.rods import axis_voxels
+from ekm3d.boundaries.rods import Rod, axis_voxels
 from ekm3d.constants import HOUR
 from ekm3d.output.results import FIELDS_FILE, Results, ResultsError, open_results
 
@@ -184,7 +184,8 @@ class Run:
         """Number of the row whose rods pass a voxel, from 1; 0 elsewhere."""
         found = np.zeros(self.grid.shape, int)
         for rod in self.rods:
-            found[axis_voxels(rod, self.grid)] = rod.row + 1
+            axis = Rod(rod.start, rod.end, 2.0 * rod.radius, 2.0 * rod.radius)
+            found[axis_voxels(axis, self.grid)] = rod.row + 1
         return found
 
     def roles(self, hour: float) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from ekm3d.view.run import Run
 MOST_PIXELS = 220           # of a side
 MOST_FRAMES = 25
 BUDGET = 3_000_000          # bytes of all pictures together
-ROD = 2.5                   # radius of a rod that is seen from its end, and width of one from the side
+ROD = 2.5                   # radius of a rod seen from its end, and its width from the side
 PLOT, LEFT, BOTTOM, TOP, BAR = 205, 46, 40, 10, 62
 
 

@@ -73,7 +73,8 @@ def test_the_table_is_grouped_and_holds_every_value():
 
 def test_of_many_stages_the_first_and_last_currents_are_shown():
     """42 turns of rotated rows: two at either end, and the range of the 38 between, no 84 lines."""
-    found = {f"current_stage{n}_{end}_A": float(n) for n in range(1, 43) for end in ("start", "end")}
+    found = {f"current_stage{n}_{end}_A": float(n)
+             for n in range(1, 43) for end in ("start", "end")}
     lines = [line.split() for line in table(found).splitlines() if "stage" in line]
     assert len(lines) == 9 and [line[-2] for line in lines if line[0] == "at"] == [
         "1", "1", "2", "2", "41", "41", "42", "42"]

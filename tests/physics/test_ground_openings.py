@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ekm3d import Case, Simulation
-from ekm3d.model.plan import plan_of
 from ekm3d.diagnostics import well_heads
+from ekm3d.model.plan import plan_of
 
 TEXT = """
 [physics]
@@ -62,7 +62,8 @@ def stepped(folder, text, steps, *overrides):
 
 
 def test_two_heads_drive_darcys_flow_through_full_ore(tmp_path):
-    """q = K A dh / L = 1e-5 x 2 x 0.2 / 4 = 1e-6 m3/s; 1e-3: a voxel may keep 1e-5 of its volume a step."""
+    """q = K A dh / L = 1e-5 x 2 x 0.2 / 4 = 1e-6 m3/s; 1e-3: a step leaves 1e-5 of a voxel's water.
+    """
     sim = stepped(tmp_path / "a", TEXT + HEADS, 3)
     control = sim.flow.control
     passed = [control.inflow[part].sum() for part in control.parts]
@@ -73,10 +74,10 @@ def test_water_enters_by_a_head_on_faces_above_it_too(tmp_path):
     """Half of the faces lie above the level: a head is held on all of them, unlike a water table's.
     """
     dry = 'ore.retention.pressure_head={formula = "-0.5 - z", unit = "m"}'
-    one = stepped(tmp_path / "a", TEXT + HEADS, 1, dry, "boundary.0.head=1 m", "boundary.1.head=1 m")
+    low = (dry, "boundary.0.head=1 m", "boundary.1.head=1 m")
+    one = stepped(tmp_path / "a", TEXT + HEADS, 1, *low)
     assert (one.flow.control.inflow > 0).all()
-    other = stepped(tmp_path / "b", TEXT + HEADS.replace('"head"', '"water table"'), 1, dry,
-                    "boundary.0.head=1 m", "boundary.1.head=1 m")
+    other = stepped(tmp_path / "b", TEXT + HEADS.replace('"head"', '"water table"'), 1, *low)
     assert (other.flow.control.inflow > 0).sum() == other.flow.control.inflow.size // 2
 
 

@@ -186,8 +186,7 @@ def with_rods(run, monkeypatch):
 
 
 def test_planes_cut_rods_by_the_voxels_that_they_pass(with_rods):
-    """Along y: what of a rod lies within the layer, clipped to it; a plan sees a dot of an upright one.
-    """
+    """Along y: what of a rod lies within the layer; a plan sees a dot of an upright one."""
     section = replace(planes(with_rods)[0], index=0)                # y from 0 to 0.15 m
     upright, oblique = section.lines(with_rods)
     assert upright == (0, pytest.approx((0.1, 0.7)), pytest.approx((0.1, 0.2)))
