@@ -74,7 +74,7 @@ def test_a_stage_that_closes_a_boundary_changes_nothing_else_of_it(tmp_path):
 
 
 def test_an_oblique_rod_is_dry_by_the_voxels_that_it_passes(tmp_path):
-    """Wet ore in a corner of the box around a rod, far from its axis, does not help; at its end does.
+    """Wet ore in a corner of the box around a rod does not help off its axis; at its end does.
     """
     case = rain_case(tmp_path)
     text = (case / "case.toml").read_text()
