@@ -54,7 +54,7 @@ def test_water_and_every_component_are_where_the_books_say(days):
                    for way in WAYS for to, sign in (("in", 1), ("out", -1)))
         held = sum(sign * value for row, sign in ((last, 1), (first, -1))
                    for name, value in row.items() if name.endswith(f"_{label}[mol]")
-                   and name.startswith(("ore_", "tanks_", "plate_")))
+                   and name.startswith(("ore_", "tanks_", "plate_cathodes")))
         assert held == pytest.approx(
             came, rel=1e-8, abs=1e-9 * first[f"ore_{label}[mol]"]), label
     results = open_results(days)
