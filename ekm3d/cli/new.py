@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -13,12 +14,36 @@ from ekm3d.resources import folder
 from ekm3d.text_table import table
 
 
+CASE_FILE = "case.toml"
+
+
 @dataclass(frozen=True)
 class Template:
-    """Folder below cases/templates; files: those of other cases that go with it."""
+    """Folder below cases/templates, or `case`, one of the cases; files: those of other cases that go
+    with it, and that its text then finds beside it.
+    """
 
     meaning: str
     files: tuple[str, ...] = ()
+    case: str | None = None
+
+    def sources(self, cases: Path, name: str) -> list[Path]:
+        """Return all files of the template of a name."""
+        own = cases / "templates" / name if self.case is None else cases / self.case
+        return [*sorted(path for path in own.iterdir() if path.suffix in (".toml", ".csv")),
+                *(cases / file for file in self.files)]
+
+    def text(self, source: Path, directory: str) -> str:
+        """Return the text of a file, with the name of the new directory in comments of commands."""
+        text = source.read_text(encoding="utf-8")
+        if source.name != CASE_FILE:
+            return text
+        if self.case is not None:
+            text = re.sub(r"(?m)^folders = .*\n", "", text)
+            text = re.sub(rf"ekm3d (\w+) cases/{self.case}\b", r"ekm3d \1 NAME", text)
+            for file in self.files:
+                text = text.replace(f'"../{file}"', f'"{Path(file).name}"')
+        return text.replace(" NAME", f" {_word(directory)}")
 
 
 TEMPLATES = {
@@ -26,8 +51,9 @@ TEMPLATES = {
                       ("field_block/database.toml",)),
     "column": Template("a column in the laboratory: two plates and a pump, one dimension",
                        ("field_block/database.toml",)),
-    "two-electrodes": Template("two strips in a box of ore, with the package's database")}
-CASE_FILE = "case.toml"
+    "two-electrodes": Template("two strips in a box of ore, with the package's database"),
+    "hillside": Template("a hillside: block model, drill holes, topography, unsaturated ground, rods "
+                         "in turn", ("field_block/database.toml",), "hillside")}
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -65,18 +91,15 @@ def write(template: str, directory: Path) -> None:
     """
     if directory.exists() or directory.is_symlink():
         raise OutputError(f"{directory} exists, and nothing is overwritten; give another NAME")
-    cases = folder("cases")
-    sources = [*sorted((cases / "templates" / template).iterdir()),
-               *(cases / name for name in TEMPLATES[template].files)]
+    found = TEMPLATES[template]
+    sources = found.sources(folder("cases"), template)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".ekm3d-new-", dir=directory.parent))
         try:
             for source in sources:
-                text = source.read_text(encoding="utf-8")
-                if source.name == CASE_FILE:
-                    text = text.replace(" NAME", f" {_word(str(directory))}")
-                (draft / source.name).write_text(text, encoding="utf-8")
+                (draft / source.name).write_text(found.text(source, str(directory)),
+                                                 encoding="utf-8")
             draft.chmod(0o777 & ~_umask())
             os.rename(draft, directory)
         finally:
