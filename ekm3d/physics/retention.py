@@ -98,14 +98,16 @@ def face_mean(psi_a: np.ndarray, psi_b: np.ndarray, relative_a: np.ndarray,
     relative_a, relative_b: K_r of the curve (parameters, n) at both ends.
     """
     most, least = np.maximum(relative_a, relative_b), np.minimum(relative_a, relative_b)
-    mean = 0.5 * (relative_a + relative_b)
+    high, low = np.maximum(psi_a, psi_b), np.minimum(psi_a, psi_b)
+    wet = np.maximum(-high, curves.air_entry(curve))        # suctions at both ends of the curve
+    length, full = high - low, np.maximum(high + wet, 0.0)
+    share = np.minimum(np.divide(full, length, out=np.zeros_like(length), where=length > 0), 1.0)
+    mean = 0.5 * (most + least) + share * (0.5 * (most - least))
     steep = least < ALIKE * most
     if not steep.any():
         return mean
-    psi_a, psi_b, most, least, curve = psi_a[steep], psi_b[steep], most[steep], least[steep], \
-        curve[:, steep]
-    high, low = np.maximum(psi_a, psi_b), np.minimum(psi_a, psi_b)
-    wet = np.maximum(-high, curves.air_entry(curve))        # suctions at both ends of the curve
+    high, low, wet, most, least, curve = high[steep], low[steep], wet[steep], most[steep], \
+        least[steep], curve[:, steep]
     offset, dry = 1.0 / curve[curves.ALPHA], -low
     start = np.log(wet + offset)
     half = 0.5 * np.log((dry + offset) / (wet + offset))

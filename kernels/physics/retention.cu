@@ -50,10 +50,13 @@ KERNEL wet_voxels(Grid g, const real* __restrict__ pressure_head,
 INLINE real face_mean(real psi_a, real psi_b, real k_a, real k_b, const Curve& c)
 {
     const real most = larger(k_a, k_b), least = smaller(k_a, k_b);
-    if (!(least < real(ALIKE) * most))
-        return (k_a + k_b) / 2;
     const real high = larger(psi_a, psi_b), low = smaller(psi_a, psi_b);
     const real wet = larger(-high, entry_of(c)), dry = -low, offset = 1 / c.alpha;
+    if (!(least < real(ALIKE) * most)) {
+        const real length = high - low, full = larger(high + wet, 0);
+        const real share = length > 0 ? smaller(full / length, 1) : real(0);
+        return (most + least) / 2 + share * ((most - least) / 2);
+    }
     const real start = logarithm(wet + offset);
     const real half = logarithm((dry + offset) / (wet + offset)) / 2;
     const real ends = most * (wet + offset) + least * (dry + offset);
