@@ -39,6 +39,7 @@ from ekm3d.physics.flow import Flow
 from ekm3d.physics.ground_openings import GroundOpenings
 from ekm3d.physics.retention import (
     OSMOSIS,
+    general_faces,
     stored_water,
     wet_faces,
     wet_osmosis,
@@ -112,6 +113,7 @@ class Richards(Flow):
         (self.head, self.head_at_start, self.content, self.elastic, self.pressure_head, self.stored,
          self.capacity, self.relative, self.relative_osmosis, self.rate, self.weight) = (
             zeros(padded) for _ in range(11))
+        self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.specific_storage = zeros(padded) if rock.storage is None else rock.storage
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
@@ -280,8 +282,8 @@ class Richards(Flow):
     def _wet_faces(self):
         """Set the hydraulic conductance of every face by the water in it [m2/s]."""
         def wet(k, out):
-            self.wet_faces(self.grid, self.pressure_head, self.relative, self.curve, k, self.full,
-                           out)
+            self.wet_faces(self.grid, self.pressure_head, self.relative, self.curve, self.general,
+                           k, self.full, out)
 
         ratio, k = self.rock.along.get("hydraulic_conductivity"), self.rock.hydraulic_conductivity
         if ratio is None:

@@ -87,11 +87,13 @@ def test_layers_in_series(backend):
     full, wet, dry = (backend.zeros((3, *g.padded)) for _ in range(3))
     full[0, 2, 2, 2] = 1.0
     relative[...] = 1.0
-    backend.bind(retention.wet_faces)(g, psi, relative, c, k, full, wet)
+    general = backend.from_numpy(retention.general_faces(backend.to_numpy(c)))
+    assert general[0, 2:4, 2, 2].tolist() == [1, 1] and not general[2, 2, 2, 2]
+    backend.bind(retention.wet_faces)(g, psi, relative, c, general, k, full, wet)
     assert np.isclose(float(wet[0, 2, 2, 2]), 1.0)
     psi[...] = -5.0
     relative[...] = backend.from_numpy(curves.effective(
         backend.to_numpy(psi), backend.to_numpy(c))[2])
-    backend.bind(retention.wet_faces)(g, psi, relative, c, k, full, dry)
+    backend.bind(retention.wet_faces)(g, psi, relative, c, general, k, full, dry)
     ends = [float(relative[n, 2, 2]) for n in (2, 3)]
     assert np.isclose(float(dry[0, 2, 2, 2]), 2 * ends[0] * ends[1] / sum(ends), rtol=1e-12)
