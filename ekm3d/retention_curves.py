@@ -75,7 +75,10 @@ def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
     Without pores (model 0): 0, 0, 0. In the fringe, full though s > 0, the slope is that at the
     air-entry value: iterations that cross it back and forth then come to rest.
     """
-    model, entry = curve[MODEL], air_entry(curve)
+    model = curve[MODEL]
+    if (model == MODELS["van Genuchten"]).all():
+        return _all_van_genuchten(pressure_head, curve)
+    entry = air_entry(curve)
     dry = (model > 0) & (-pressure_head > entry)
     fringe = (model > 0) & (pressure_head < 0.0) & ~dry
     s = np.where(fringe, entry, -pressure_head)
@@ -89,6 +92,18 @@ def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
                 for n in (0, 2):
                     out[n][mine] = np.where(dry[mine], found[n], 1.0)
     return out
+
+
+def _all_van_genuchten(pressure_head, curve):
+    """The same where all voxels have this model, all at once."""
+    s, entry = -pressure_head, curve[AIR_ENTRY]
+    full = ~(s > entry)
+    drains = s > 0.0
+    at = np.where(full, np.where(drains, entry, 1.0 / curve[ALPHA]), s)
+    with np.errstate(over="ignore", under="ignore"):
+        saturation, slope, relative = _van_genuchten(at, curve)
+    return (np.where(full, 1.0, saturation), np.where(drains, slope, 0.0),
+            np.where(full, 1.0, relative))
 
 
 def _van_genuchten(s, curve):

@@ -132,16 +132,18 @@ def face_mean(psi_a: np.ndarray, psi_b: np.ndarray, relative_a: np.ndarray,
     centre = np.sqrt((wet + offset) * (dry + offset))
     half = 0.5 * np.log((dry + offset) / (wet + offset))
 
-    def term(place):
-        reach = centre * np.exp(half * place)
-        return effective(offset - reach, curve)[2] * reach
+    def terms(*places):
+        reach = centre * np.exp(half * np.array(places)[:, None])
+        wide = np.broadcast_to(curve[:, None], (len(curve), *reach.shape))
+        return effective(offset - reach, wide)[2] * reach
 
-    middle, far = term(0.0), ~(least > NEAR * most)
-    integral = (ends + 4.0 * middle) / 3.0
+    far = ~(least > NEAR * most)
     if far.any():
+        middle, near, away = terms(0.0, -LOBATTO, LOBATTO)
         five = 0.1 * ends + 32.0 / 45.0 * middle
-        five = five + 49.0 / 90.0 * (term(-LOBATTO) + term(LOBATTO))
-        integral = np.where(far, five, integral)
+        integral = np.where(far, five + 49.0 / 90.0 * (near + away), (ends + 4.0 * middle) / 3.0)
+    else:
+        integral = (ends + 4.0 * terms(0.0)[0]) / 3.0
     integral = half * integral
     mean[steep] = (integral + (high + wet)) / (high - low)
     return mean
