@@ -45,6 +45,7 @@ class GroundOpenings(WellControl):
         self.inflow = self.coupling = np.zeros(0)
         self.refused = np.zeros(0)
         self.parts: list[slice] = []
+        self.at_openings: dict[int, tuple] = {}     # first opening -> pressure heads, K_r there
 
     def start(self, drive: Drive, drop: np.ndarray) -> None:
         """Open all wells of a drive; drop: as of WellControl."""
@@ -61,7 +62,7 @@ class GroundOpenings(WellControl):
         self.height = self._joined([self._heights(n, place, self.centre[part]) for n, (
             place, part) in enumerate(zip(self.openings, self.parts, strict=True))])
         if not np.array_equal(voxel, self.voxel):
-            self.voxel = voxel
+            self.voxel, self.at_openings = voxel, {}
             gather = self.domain.gather
             self.conductivity = self._joined([
                 self._rock_at(n, place)[0] for n, place in enumerate(self.openings)])
@@ -118,10 +119,17 @@ class GroundOpenings(WellControl):
         """G [m2/s] between the voxels and openings at a head [m]."""
         psi, beyond = self.head[part] - self.centre[part], level - self.height[part]
         curve, own = self.curves[:, part], self.relative[part]
-        at_opening = np.ones_like(own) if (beyond >= 0.0).all() else curves.effective(
-            beyond, curve)[2]
+        at_opening = self._at_opening(part, beyond)
         mean = face_mean(psi, beyond, own, at_opening, curve)
         return self.conductivity[part] * self.reach[part] * mean
+
+    def _at_opening(self, part, beyond):
+        """K_r of the rock at openings, at pressure heads [m], which change little or never."""
+        last = self.at_openings.get(part.start)
+        if last is None or not np.array_equal(last[0], beyond):
+            found = curves.effective(beyond, self.curves[:, part])[2]
+            last = self.at_openings[part.start] = beyond.copy(), found
+        return last[1]
 
     def _to_level(self, part, level):
         """Inflow from a head [m] behind the openings, and -d inflow/dh [m2/s]."""
