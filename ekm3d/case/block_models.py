@@ -26,6 +26,7 @@ from ekm3d.suggest import suggest
 WORDS = ("nearest", "mean", "skip")
 MASS = {"ppm": "mg/kg", "ppb": "ug/kg"}         # as mines write grades
 MOST = 20_000_000                               # blocks of a model
+ROUNDED = 0.02      # m, or 1 % of the smallest block: faces of neighbours that are as near are one
 
 
 class BlockModel:
@@ -63,6 +64,10 @@ class BlockModel:
             raise ValueError(f"{self.where()}: no block lies in it; {keys} tell where the case "
                              "lies in the model")
         self.share = overlap.covered(grid, self.low, self.high)
+        if self.share.max() > 1 + 1e-6:         # places that are rounded, or blocks that overlap
+            self.low, self.high = overlap.joined(
+                self.low, self.high, min(ROUNDED, 0.01 * float(blocks.sizes.min())))
+            self.share = overlap.covered(grid, self.low, self.high)
         if self.share.max() > 1 + 1e-6:
             raise ValueError(f"{self.columns.name}: blocks overlap one another, the first at "
                              f"{self._at(self.share > 1 + 1e-6)}: each place may belong to one "

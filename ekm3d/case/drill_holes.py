@@ -10,6 +10,7 @@ weighted by length, and lies in its middle.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -205,7 +206,9 @@ class DrillHoleSets:
                 self._read[name] = DrillHoles(self.entries[n], self.folders,
                                               self.reference)
             except ValueError as error:
-                self.problems.add(("drill_holes", n, "intervals"), str(error))
+                told = next((key for key in ("collar", "survey") if str(error).startswith(
+                    Path(getattr(self.entries[n], key) or "?").name)), "intervals")
+                self.problems.add(("drill_holes", n, told), str(error))
                 self._read[name] = MISSING
         if self._read[name] is MISSING:
             raise MissingValue

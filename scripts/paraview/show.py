@@ -7,7 +7,7 @@
 Without a display: xvfb-run -a -s "-screen 0 1400x900x24" pvpython ... Needs ParaView 5.11, and
 nothing of ekm3d. It opens fields.vtkhdf where ParaView can (5.12), else fields.xdmf, and shows: the
 block's outline; the ore cut open, coloured by REE_mg_per_kg; surfaces of equal potential; the
-electrodes from electrodes.vtp.
+electrodes from electrodes.vtp and rods.vtp.
 """
 
 import argparse
@@ -89,6 +89,13 @@ def show(directory, hours=None, size=(1400, 900)):
         metal.ColorArrayName = [None, ""]
         metal.AmbientColor = metal.DiffuseColor = [0.85, 0.45, 0.1]
         metal.Specular = 0.4
+
+    rods = os.path.join(directory, "rods.vtp")
+    if os.path.isfile(rods):
+        metal = simple.Show(simple.Tube(Input=simple.OpenDataFile(rods),
+                                        Radius=0.004 * max(b - a for a, b in ends)), view)
+        metal.ColorArrayName = [None, ""]
+        metal.AmbientColor = metal.DiffuseColor = [0.85, 0.45, 0.1]
 
     label = simple.Show(simple.Text(Text=f"t = {time / HOUR:g} h"), view)
     label.Color, label.FontSize = [0.1, 0.1, 0.1], 18

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.rod_cases import case_text, currents, solved
 
-from ekm3d.boundaries.rods import Rod, openings, rectangle_radius
+from ekm3d.boundaries.rods import Rod, axis_voxels, openings, rectangle_radius
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 
@@ -59,6 +59,15 @@ def test_a_rod_in_a_side_has_half_its_surface():
     assert len(side.reach) == 80 and len(inside.reach) == 160
     assert side.reach == pytest.approx(inside.reach[0], rel=1e-3)
     assert side.area.sum() == pytest.approx(np.pi * THIN * 4.0)
+
+
+def test_a_rod_that_ends_on_a_face_does_not_pass_the_voxel_behind():
+    """From z = 1 to z = 3 in voxels of 1 m: two of four; the face between four columns is one's."""
+    grid = Grid((4, 4, 4), (1.0, 1.0, 1.0))
+    rod = Rod((2.0, 1.5, 3.0), (2.0, 1.5, 1.0), 0.02, 0.02)
+    assert [a.tolist() for a in axis_voxels(rod, grid)] == [[1, 2], [1, 1], [2, 2]]
+    level = Rod((3.0, 0.5, 0.5), (1.0, 0.5, 0.5), 0.02, 0.02)
+    assert axis_voxels(level, grid)[2].tolist() == [1, 2]
 
 
 def test_pieces_of_an_oblique_line_add_up():

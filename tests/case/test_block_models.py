@@ -283,3 +283,54 @@ def test_ore_outside_of_the_blocks_takes_no_part(case):
     assert read.ore.ground.active[0].tolist() == [[False, True, True, True]] * 2
     volume = next(r for r in read.readings if r.name == "volume in the block")
     assert volume.held == pytest.approx(volume.read) and volume.read == pytest.approx(600.0)
+
+
+def test_places_that_are_rounded_are_no_overlap(case):
+    """A model in a turned case: centres to the millimetre overlap by as much, 1e-4 of a block.
+
+    Faces that are as near become one; a block that is 5 cm too near is refused.
+    """
+    angle = np.radians(25.0)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    head = "X,Y,Z,dX,dY,dZ,La_ppm,Density,Lithology\n"
+
+    def written(shift):
+        centres = np.arange(2.5, 20, 5)
+        rows = [(x + shift * (x > 10), y) for y in centres for x in centres]
+        places = np.array(rows) @ turn + [250000.0, 4800000.0]
+        (case / "leapfrog.csv").write_text(head + "".join(
+            f"{x:.3f},{y:.3f},101,5,5,2,{100 + n},1.5,LAT\n"
+            for n, (x, y) in enumerate(places)))
+
+    written(0.0)
+    read = Case.read(case, ["block_model.0.rotation=25"])
+    assert grades(read)[0] == pytest.approx([102.0, 103.0, 104.0, 105.0], rel=1e-4)
+    volume = next(r for r in read.readings if r.name == "volume in the block")
+    assert volume.read == pytest.approx(800.0, rel=1e-4)
+    written(-0.05)
+    (line,) = complaints(case, "block_model.0.rotation=25")
+    assert "leapfrog.csv: blocks overlap one another, the first at" in line
+
+
+def test_what_the_grid_holds_of_samples_is_that_of_the_ore(case):
+    """Half of the block is air: the mean of the voxels there does not count."""
+    (case / "points.csv").write_text("x_m,y_m,z_m,La_mg_per_kg\n2.5,5,1,100\n17.5,5,1,300\n")
+    source = 'ore.exchangeable."La+3"={samples = "points.csv", column = "La_mg_per_kg"}'
+    half = "ore.active={box = [['0 m', '0 m', '0 m'], ['10 m', '20 m', '2 m']]}"
+    held = [next(r.held for r in Case.read(case, [source, *more]).readings
+                 if r.source == "samples points.csv") for more in ((), (half,))]
+    assert held[0] == pytest.approx(200.0) and held[1] < 150.0
+
+
+def test_a_wrong_file_of_drill_holes_is_told_by_its_key(case):
+    text = (case / "case.toml").read_text()
+    (case / "case.toml").write_text(text.replace("[ore]", """[[drill_holes]]
+name = "holes"
+collar = "collar.csv"
+survey = "survey.csv"
+intervals = "assay.csv"
+[ore]"""))
+    (case / "survey.csv").write_text("BHID,AT,TOWARDS,DIP\nDH1,0,0,90\n")
+    source = 'ore.exchangeable."La+3"={drill_holes="holes",column="LA",unit="ppm"}'
+    (line,) = complaints(case, source)
+    assert "drill_holes.0.survey: survey.csv: no line names the columns" in line
