@@ -96,7 +96,7 @@ def test_rock_is_unchanged_without_volumes():
 def test_permeability_follows_the_salt_of_the_pore_water():
     """0.6 at 40 mol/m3 of Cl-, half way to it 0.8, constant beyond; of two components the product.
 
-    With Kozeny and Carman at half the porosity 0.0703125 times that. Back in water, back to the bit.
+    With Kozeny and Carman at half the porosity 0.0703125 times that. In water again, to the bit.
     """
     chloride = Salt(3, "Cl-", np.array([0.0, 40.0]), np.array([1.0, 0.6]))
     metal = Salt(2, "M+2", np.array([0.0, 10.0]), np.array([1.0, 0.5]))
