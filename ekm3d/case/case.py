@@ -101,6 +101,7 @@ class Case(CaseData):
         schedule = attempt(StageReader(rows, problems).read, file.schedule)
         attempt(electrode_reader.check_overlaps, electrodes, schedule)
         attempt(electrode_reader.check_deposition, electrodes, chem)
+        attempt(electrode_reader.check_treatment, electrodes, chem)
         wells = WellReader(grid, chem, problems)
         boundaries = BoundaryReader(chem, sources, directory, problems)
         points = PointReader(grid, folders, problems)

@@ -39,6 +39,17 @@ def test_a_template_runs_to_its_end(tmp_path, capsys, template):
     assert summary["mass_balance_max"] < 1e-9 and summary["charge_balance_max"] < 1e-8
 
 
+def test_a_shipped_case_becomes_one_that_stands_alone(tmp_path, capsys, monkeypatch):
+    """The industrial case: the database beside it, no way out of its folder, its own variants."""
+    monkeypatch.chdir(tmp_path)
+    assert call(capsys, "new", "pit", "--template", "industrial")[0] == 0
+    assert {f.name for f in (tmp_path / "pit").iterdir()} == {"case.toml", "database.toml",
+                                                              "variants.toml"}
+    for name in ("case.toml", "variants.toml"):
+        text = (tmp_path / "pit" / name).read_text(encoding="utf-8")
+        assert "../" not in text and "cases/" not in text and "ekm3d study pit" in text
+
+
 def test_nothing_is_overwritten(tmp_path, capsys):
     """Neither a directory, empty or not, nor a file; nothing is left behind."""
     (tmp_path / "empty").mkdir()
@@ -59,7 +70,7 @@ def test_the_list_and_a_missing_name(capsys):
 
 def test_every_template_is_shipped_and_listed():
     found = {path.parent.name for path in (folder("cases") / "templates").glob("*/case.toml")}
-    assert found == set(TEMPLATES)
-    for name in TEMPLATES:
+    assert found | {"industrial"} == set(TEMPLATES)
+    for name in found:
         text = (folder("cases") / "templates" / name / "case.toml").read_text(encoding="utf-8")
         assert tomllib.loads(text)["title"]
