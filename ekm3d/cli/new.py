@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,36 +13,16 @@ from ekm3d.resources import folder
 from ekm3d.text_table import table
 
 
-CASE_FILE = "case.toml"
-
-
 @dataclass(frozen=True)
 class Template:
-    """Folder below cases/templates, or `case`, one of the cases; files: those of other cases that go
-    with it, and that its text then finds beside it.
+    """Folder below cases/templates, or a shipped case; files: those of other cases that go with it.
+
+    folder: of the case below cases, "" for the folder of the template's name.
     """
 
     meaning: str
     files: tuple[str, ...] = ()
-    case: str | None = None
-
-    def sources(self, cases: Path, name: str) -> list[Path]:
-        """Return all files of the template of a name."""
-        own = cases / "templates" / name if self.case is None else cases / self.case
-        return [*sorted(path for path in own.iterdir() if path.suffix in (".toml", ".csv")),
-                *(cases / file for file in self.files)]
-
-    def text(self, source: Path, directory: str) -> str:
-        """Return the text of a file, with the name of the new directory in comments of commands."""
-        text = source.read_text(encoding="utf-8")
-        if source.name != CASE_FILE:
-            return text
-        if self.case is not None:
-            text = re.sub(r"(?m)^folders = .*\n", "", text)
-            text = re.sub(rf"ekm3d (\w+) cases/{self.case}\b", r"ekm3d \1 NAME", text)
-            for file in self.files:
-                text = text.replace(f'"../{file}"', f'"{Path(file).name}"')
-        return text.replace(" NAME", f" {_word(directory)}")
+    folder: str = ""
 
 
 TEMPLATES = {
@@ -52,8 +31,11 @@ TEMPLATES = {
     "column": Template("a column in the laboratory: two plates and a pump, one dimension",
                        ("field_block/database.toml",)),
     "two-electrodes": Template("two strips in a box of ore, with the package's database"),
-    "hillside": Template("a hillside: block model, drill holes, topography, unsaturated ground, rods "
-                         "in turn", ("field_block/database.toml",), "hillside")}
+    "industrial": Template("5,000 t for 60 days: deep rods, a third powered in turn, a barrier",
+                           ("field_block/database.toml",), "industrial"),
+    "hillside": Template("a hillside: block model, drill holes, unsaturated ground, rods in turn",
+                         ("field_block/database.toml",), "hillside")}
+CASE_FILE = "case.toml"
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -91,15 +73,20 @@ def write(template: str, directory: Path) -> None:
     """
     if directory.exists() or directory.is_symlink():
         raise OutputError(f"{directory} exists, and nothing is overwritten; give another NAME")
-    found = TEMPLATES[template]
-    sources = found.sources(folder("cases"), template)
+    cases = folder("cases")
+    chosen = TEMPLATES[template]
+    here = cases / (chosen.folder or f"templates/{template}")
+    sources = [*sorted(here.glob("*.toml")), *sorted(here.glob("*.csv")),
+               *(cases / name for name in chosen.files)]
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".ekm3d-new-", dir=directory.parent))
         try:
             for source in sources:
-                (draft / source.name).write_text(found.text(source, str(directory)),
-                                                 encoding="utf-8")
+                text = source.read_text(encoding="utf-8")
+                if source.parent == here:
+                    text = _of_its_own(text, chosen, _word(str(directory)))
+                (draft / source.name).write_text(text, encoding="utf-8")
             draft.chmod(0o777 & ~_umask())
             os.rename(draft, directory)
         finally:
@@ -107,6 +94,17 @@ def write(template: str, directory: Path) -> None:
     except OSError as error:
         raise OutputError(f"{directory} cannot be made: {error.strerror}; give another NAME"
                           ) from None
+
+
+def _of_its_own(text: str, template: Template, name: str) -> str:
+    """Return a file of a template for a directory: its name in commands, and files beside it."""
+    text = text.replace(" NAME", f" {name}")
+    if template.folder:
+        text = text.replace(f"cases/{template.folder}", name)
+    for file in template.files:
+        text = text.replace(f'"../{file}"', f'"{Path(file).name}"')
+        text = text.replace(f'folders = ["../{Path(file).parent}"]\n', "")
+    return text
 
 
 def _umask() -> int:

@@ -59,6 +59,8 @@ WORDS: dict[str, Entry] = {
     "water_lost_L": Entry(WATER, "water lost: drains, evaporation, what the ground takes", "l"),
     "nh4_added_mol": Entry(WATER, "ammonium brought in, prewetting included", "mol"),
     "nh4_out_mol": Entry(WATER, "ammonium that left", "mol"),
+    "dosed_(.+)_mol": Entry(WATER, r"acid dosed into the catholytes, as \1", "mol"),
+    "gas_(.+)_mol": Entry(WATER, r"taken up from the air, as \1", "mol"),
     r"(well|side|boundary)_(.+)_(in|out|runoff)_water_L": Entry(
         WATER, r"  \1 \2, \3: water", "l"),
     r"(well|side|boundary)_(.+)_(in|out|runoff)_REE_mg_per_kg": Entry(

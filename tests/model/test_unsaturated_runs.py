@@ -23,7 +23,7 @@ def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, count):
     """Openings on every border, two rocks, immobile water: every number, not nearly."""
     code, out, errors = mpi.run(count, LOCKSTEP, "cpp", 4, rain_case(tmp_path), *SHORT)
