@@ -170,7 +170,7 @@ class Richards(Flow):
         s.elastic_water[...] = self.elastic
         s.water_rate[...] = self.rate
         np.subtract(self.head, self.head_at_start, out=s.head_trend)
-        s.head_trend *= self.next_step / self.last_step              # over the next sub-step
+        s.head_trend[...] *= self.next_step / self.last_step         # over the next sub-step
         s.next_substep = self.next_step
         self.take_up(s)
 

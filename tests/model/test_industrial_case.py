@@ -3,24 +3,16 @@
 Recorded numbers guard the case against changes that nobody meant; the balances hold for any.
 """
 
-import tomllib
-
 import numpy as np
 import pytest
 from helpers.case_files import ROOT
+from helpers.variant_files import variants
 
 from ekm3d import Case, Simulation, open_results
-from ekm3d.case.toml_text import toml
 
 CASE = ROOT / "cases" / "industrial"
 SHORT = [*(f"schedule.stage.{n}.duration=1 h" for n in range(3)), "schedule.stage.2.repeat=2",
          "output.series_every=1 h"]
-
-
-def variant(name):
-    """Overrides of a variant, as Python values."""
-    found = tomllib.loads((CASE / "variants.toml").read_text(encoding="utf-8"))["variant"]
-    return next(entry.get("set", {}) for entry in found if entry["name"] == name)
 
 
 def leakage(overrides):
@@ -36,8 +28,8 @@ def test_voltage_and_barrier_hold_water_back():
 
     In full pores the first solution of head and potential has the flow at once.
     """
-    none = [f"{key}={toml(value)}" for key, value in variant("no barrier").items()]
-    shares = [leakage(given) for given in ([], none, ["physics.potential=false"])]
+    found = variants(CASE / "variants.toml")
+    shares = [leakage(found[name]) for name in ("barrier and voltage", "no barrier", "no voltage")]
     assert shares == pytest.approx([0.107, 0.124, 0.182], abs=0.001)
     assert shares[0] < shares[1] < shares[2]
 

@@ -5,6 +5,8 @@ import pytest
 from helpers.case_files import told
 from helpers.salt_block import advance, salt_case, simulation
 
+from ekm3d.diagnostics.budget_columns import budget_columns, treatment_totals
+
 PACKAGE = ('chemistry.database="package"',
            'chemistry.components=["H+", "Na+", "Ca+2", "La+3", "SO4-2", "CO3-2", "NH4+"]',
            'chemistry.minerals=["Calcite", "La(OH)3(am)"]',
@@ -68,8 +70,12 @@ def test_air_and_acid_of_the_catholytes_are_in_the_books(folder, order):
     assert driven.any()
     np.testing.assert_allclose(s.catholyte_pH[driven], 9.0, atol=0.01)
     assert sim.balances.mass_errors().max() < 1e-12 and sim.balances.faraday_error() < 1e-9
-    columns = sim.balances.budget.fed
-    assert columns[sulfate] >= s.dosed[sulfate]
+    assert sim.balances.budget.fed[sulfate] >= s.dosed[sulfate]
+    columns = budget_columns(sim, np.zeros(len(chem.components)))
+    assert columns[f"dosed_{chem.labels[sulfate]}[mol]"] == s.dosed[sulfate]
+    assert columns[f"gas_in_{chem.labels[carbon]}[mol]"] == pytest.approx(s.gas_uptake[carbon])
+    assert set(treatment_totals(sim)) == {f"dosed_{chem.labels[sulfate]}_mol",
+                                          f"gas_{chem.labels[carbon]}_mol"}
 
 
 @pytest.mark.parametrize("order", [1, 2])

@@ -46,8 +46,8 @@ def test_the_mean_does_not_jump_where_one_voxel_is_full():
     """Between 9 cm above and some mm below the air entry the mean is that of the whole interval.
 
     It is taken from two places where both K differ by 2 % at most, and from more beyond: 1e-5 lies
-    between both, where the arithmetic mean of both K was 9e-3 off. Water that fills a voxel beside a
-    full one found no head then: iterations cycled about the jump.
+    between both, where the arithmetic mean of both K was 9e-3 off. Water that fills a voxel beside
+    a full one found no head then: iterations cycled about the jump.
     """
     soil = dict(model=1.0, alpha=2.0, n=1.4, connectivity=0.5, air_entry=0.02)
     for psi in (-0.0203, -0.0213, -0.02136, -0.0214, -0.025):
