@@ -153,6 +153,7 @@ FIELDS = {
     "gas_uptake": Field(
         "mol", "components taken up from gases, less those given off", "components", "run"
     ),
+    "dosed": Field("mol", "components dosed into the catholytes", "components", "run"),
     "electrode_acid": Field(
         "mol", "H+ made at the anodes (+) and OH- made at the cathodes (-), by strip", "", "strips"
     ),

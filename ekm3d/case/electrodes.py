@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.boundaries.rods import Rod
+from ekm3d.boundaries.tanks import Air, Conditioning
 from ekm3d.case.electrode_patterns import pattern_rows
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.rods import RodReader
@@ -53,6 +54,8 @@ class ElectrodeData:
     deposition: float | dict[str, float] = 0.0     # 1/s at which suspended solids settle on the
     #                                                cathode: all, or those of {mineral: 1/s}
     tafel: tuple[Any, Any] = (None, None)       # (a [V], b [V], i_0 [A/m2]) of anodes, cathodes
+    air: Air | None = None                      # over every catholyte
+    conditioning: Conditioning | None = None    # of the catholytes of cathodes
 
     def deposition_of(self, minerals: Sequence[str]) -> np.ndarray:
         """Return the rate of deposition of every mineral (minerals,) [1/s]."""
@@ -84,8 +87,12 @@ class ElectrodeReader:
         self._check_pattern_names(section, rows)
         tafel: Any = tuple(None if law is None else (law.a, law.b, law.current_density)
                       for law in (section.tafel.anode, section.tafel.cathode))
+        air, held = section.air, section.conditioning
         return ElectrodeData(section.overpotential, tuple(rows), section.plate_capture,
-                             section.deposition, tafel)
+                             section.deposition, tafel,
+                             None if air is None else Air(
+                                 air.species, air.saturation, air.velocity, air.area),
+                             None if held is None else Conditioning(held.pH, held.acid))
 
     def check_deposition(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Check that every mineral with a rate of deposition takes part."""
@@ -94,6 +101,19 @@ class ElectrodeReader:
                 if name not in chem.minerals:
                     self.problems.add(("electrodes", "deposition", name), (
                         f"no mineral {quoted(name)} takes part" + suggest(name, chem.minerals)))
+
+    def check_treatment(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
+        """Check that the gas of the air and the dosed acid take part, and there is a catholyte."""
+        air, held = electrodes.air, electrodes.conditioning
+        tanks = any(row is not MISSING and row.catholyte_volume > 0 for row in electrodes.rows)
+        for name, value in (("air", air), ("conditioning", held)):
+            if value is not None and not tanks:
+                self.problems.add(("electrodes", name), "no row has a catholyte; give "
+                                  "electrodes.catholyte_volume, such as '2 l'")
+        for key, fault in ((("air", "species"), _no_gas(air, chem)),
+                           (("conditioning", "acid"), _no_acid(held, chem))):
+            if fault:
+                self.problems.add(("electrodes", *key), fault)
 
     def check_overlaps(self, electrodes: ElectrodeData, schedule: ScheduleData) -> None:
         """Check that no voxel belongs to two electrodes; the message names the roles they have."""
@@ -208,6 +228,35 @@ def rows_by_name(section: ElectrodeRows | None, rows: Sequence[Row]) -> dict[str
     found = {entry.name: row for entry, row in zip(entries, rows, strict=False)
              if entry.name is not MISSING}
     return found | {row.name: row for row in rows[len(entries):] if row is not MISSING}
+
+
+def _no_gas(air: Air | None, chem: ChemicalSystem) -> str:
+    """Return why the species of `air` cannot be a dissolved gas, "" if it can."""
+    if air is None or air.species is MISSING:
+        return ""
+    name, neutral = air.species, [s for s, z in zip(chem.species, chem.z, strict=True) if z == 0]
+    if name not in chem.species:
+        return f"no species {quoted(name)} takes part" + suggest(name, neutral)
+    return "" if name in neutral else (f"{quoted(name)} is an ion; name the dissolved gas, an "
+                                       "uncharged species" + _such_as(neutral))
+
+
+def _no_acid(held: Conditioning | None, chem: ChemicalSystem) -> str:
+    """Return why the acid of `held` cannot be dosed, "" if it can."""
+    if held is None or held.acid is MISSING:
+        return ""
+    names = (*chem.components, *chem.labels)
+    anions = [name for name, z in zip(names, (*chem.charge, *chem.charge), strict=True) if z < 0]
+    if chem.hydrogen is None:
+        return "acid needs the component H+, which does not take part"
+    if held.acid not in names:
+        return f"no component {quoted(held.acid)} takes part" + suggest(held.acid, anions)
+    return "" if held.acid in anions else (f"{quoted(held.acid)} is no anion; name that of the "
+                                           "acid" + _such_as(anions))
+
+
+def _such_as(names: Sequence[str]) -> str:
+    return f": {', '.join(map(quoted, names[:5]))}" if names else ""
 
 
 def roles(schedule: ScheduleData) -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ekm3d.case.problems import KeyPath, MissingValue, Problems
 from ekm3d.case.schema import CaseFile, MediumEntry
-from ekm3d.case.units import QuantityKind, positive
+from ekm3d.case.units import QuantityKind, not_negative, positive
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Array
 from ekm3d.quoting import quoted
@@ -25,6 +25,8 @@ PH = QuantityKind("", "5.5", 0.0, 14.0)
 VOLTS = QuantityKind("V", "-20 mV", -1.0, 1.0)
 VOLUME = positive("m3/mol", "36.9 cm3/mol")
 EXPONENT = QuantityKind("", "3", 0.0, 20.0, above=True)
+CONCENTRATION = not_negative("mol/m3", "0.1 mol/l")
+FACTOR = QuantityKind("", "0.6", 1e-6, 1e6)
 OSMOSIS = QuantityKind("m2/V/s", "1.5e-8 m2/V/s")
 
 
@@ -51,6 +53,24 @@ class Zeta:
 
 
 @dataclass(frozen=True)
+class Salt:
+    """Permeability over that of water without a component, by its dissolved concentration."""
+
+    component: int
+    name: str
+    concentration: Array       # (points,) rising [mol/m3 of water]
+    factor: Array              # (points,)
+
+    def at(self, move: Callable[[Array], Array]) -> "Salt":
+        """Return the same law with its points copied by move(array), such as to a device."""
+        return replace(self, concentration=move(self.concentration), factor=move(self.factor))
+
+    def __call__(self, concentration: Array) -> Array:
+        """Return the factor at concentrations [mol/m3]: linear between points, constant beyond."""
+        return np.interp(concentration, self.concentration, self.factor)
+
+
+@dataclass(frozen=True)
 class Response:
     """Laws by which the medium changes; None: the property stays as it is."""
 
@@ -58,6 +78,7 @@ class Response:
     permeability: float | str | None = None   # "kozeny-carman", or the exponent p
     tortuosity: float | None = None           # the exponent m
     zeta: Zeta | None = None
+    salts: tuple[Salt, ...] = ()              # factors on the permeability
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (property, law) of every law, for a report."""
@@ -65,6 +86,10 @@ class Response:
         if self.permeability is not None:
             law = self.permeability
             rows.append(("permeability", law if isinstance(law, str) else f"(n/n_0)^{law:g}"))
+        for salt in self.salts:
+            points = ", ".join(f"{f:g} at {c:g} mol/m3" for c, f in
+                               zip(salt.concentration, salt.factor, strict=True))
+            rows.append((f"permeability by {salt.name}", points))
         if self.tortuosity is not None:
             rows.append(("tortuosity", f"(n/n_0)^{self.tortuosity:g}"))
         if self.zeta is not None:
@@ -99,7 +124,11 @@ class ResponseReader:
         if entry.permeability is not None:
             permeability = attempt(self._permeability, entry.permeability)
         zeta = attempt(self._zeta, file, entry)
-        return Response(volumes, permeability, entry.tortuosity, zeta)
+        salts = [attempt(self._salt, name, points) for name, points in entry.salt.items()]
+        if entry.salt and not file.physics.flow:
+            self._wrong("salt", "changes the flow of water, and physics.flow is off; leave one of "
+                        "them out")
+        return Response(volumes, permeability, entry.tortuosity, zeta, tuple(salts))
 
     def _wrong(self, key: str, message: str) -> None:
         """Add a problem with a key of the table, or with the table itself where `key` is ""."""
@@ -140,6 +169,25 @@ class ResponseReader:
         except ValueError as error:
             self._wrong(key, str(error))
             raise MissingValue from None
+
+    def _salt(self, name: str, points: Any) -> Salt:
+        """Return the law of one component from its points."""
+        key, chem = f"salt.{name}", self.chem
+        names = (*chem.components, *chem.labels)
+        if name not in names or chem.index(name) == chem.hydrogen:
+            self._wrong("salt", f"no component {quoted(name)} takes part" + suggest(name, names)
+                        if name not in names else "H+ is no salt; name an ion of it")
+            raise MissingValue
+        if not isinstance(points, list) or not points or not all(
+                isinstance(p, list) and len(p) == 2 for p in points):
+            self._wrong(key, "should be points of concentration and factor, "
+                        "[[\"0 mol/l\", 1.0], [\"0.1 mol/l\", 0.6]]")
+            raise MissingValue
+        concentration = [self._number(key, point[0], CONCENTRATION) for point in points]
+        if any(a >= b for a, b in pairwise(concentration)):
+            self._wrong(key, "the concentrations of the points must rise")
+        return Salt(chem.index(name), name, np.array(concentration),
+                    np.array([self._number(key, point[1], FACTOR) for point in points]))
 
     def _zeta(self, file: CaseFile, entry: MediumEntry) -> Zeta | None:
         """Return the Zeta of the table, None without `zeta`."""

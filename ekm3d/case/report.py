@@ -200,7 +200,18 @@ def _electrodes(case):
         ("overpotential", f"{e.overpotential:g} V"),
         ("plate capture", f"{e.plate_capture:g} m/s per A/m2"),
         ("deposition", _amounts({f"{name} [1/s]": rate for name, rate in e.deposition.items()})
-         if isinstance(e.deposition, dict) else f"{e.deposition:g} 1/s of every mineral")], "<<")]
+         if isinstance(e.deposition, dict) else f"{e.deposition:g} 1/s of every mineral"),
+        *_treatment(e)], "<<")]
+
+
+def _treatment(e):
+    """Rows of the air over the catholytes and of the acid that holds their pH."""
+    if e.air is not None:
+        yield "air over each catholyte", (
+            f"{e.air.species} up to {e.air.saturation:g} mol/m3 at {e.air.velocity:g} m/s, "
+            f"{e.air.area:g} m2")
+    if e.conditioning is not None:
+        yield "catholyte of cathodes", f"held at pH {e.conditioning.pH:g} by {e.conditioning.acid}"
 
 
 def _contacts(case):

@@ -61,6 +61,7 @@ class MediumEntry(Table):
     porosity: bool = False
     molar_volume: dict[str, Any] = {}
     permeability: Any = None
+    salt: dict[str, Any] = {}
     tortuosity: Exponent | None = None
     zeta: list[Any] | None = None
     zeta_per_decade: Number = 0.0

@@ -76,6 +76,10 @@ def _deposition(value):
     return kind.read(value)
 
 
+Saturation = Annotated[float, *quantity(positive("mol/m3", "0.014 mmol/l"))]
+Velocity = Annotated[float, *quantity(positive("m/s", "1e-5 m/s"))]
+Surface = Annotated[float, *quantity(positive("m2", "0.02 m2"))]
+HeldPH = Annotated[float, *quantity(QuantityKind("", "5", 0.0, 14.0))]
 Centres = Annotated[list[float], BeforeValidator(list_of(LENGTH)),
                     Field(examples=['["0.25 m", "0.75 m"]'])]
 Corner = tuple[float, float, float]         # x, y, z [m]
@@ -152,6 +156,22 @@ class Tafel(Table):
     cathode: TafelLaw | None = None
 
 
+class AirEntry(Table):
+    """[electrodes.air]: a gas of the air that every catholyte takes up."""
+
+    species: str = Field(examples=['"CO2(aq)"'])
+    saturation: Saturation
+    velocity: Velocity
+    area: Surface
+
+
+class ConditioningEntry(Table):
+    """[electrodes.conditioning]: a pH at which acid holds the catholytes of cathodes."""
+
+    pH: HeldPH
+    acid: str = Field(examples=['"SO4-2"'])
+
+
 class ElectrodeRow(Table):
     """[[electrodes.row]]: electrodes wired together."""
 
@@ -198,5 +218,7 @@ class ElectrodeRows(Table):
     tafel: Tafel = Tafel()
     plate_capture: PlateCapture = 0.0
     deposition: Deposition = 0.0
+    air: AirEntry | None = None
+    conditioning: ConditioningEntry | None = None
     row: list[ElectrodeRow] = []
     pattern: list[Pattern] = []

@@ -15,10 +15,14 @@ from ekm3d.text_table import table
 
 @dataclass(frozen=True)
 class Template:
-    """Folder below cases/templates; files: those of other cases that go with it."""
+    """Folder below cases/templates, or a shipped case; files: those of other cases that go with it.
+
+    folder: of the case below cases, "" for the folder of the template's name.
+    """
 
     meaning: str
     files: tuple[str, ...] = ()
+    folder: str = ""
 
 
 TEMPLATES = {
@@ -26,7 +30,11 @@ TEMPLATES = {
                       ("field_block/database.toml",)),
     "column": Template("a column in the laboratory: two plates and a pump, one dimension",
                        ("field_block/database.toml",)),
-    "two-electrodes": Template("two strips in a box of ore, with the package's database")}
+    "two-electrodes": Template("two strips in a box of ore, with the package's database"),
+    "industrial": Template("5,000 t for 60 days: deep rods, a third powered in turn, a barrier",
+                           ("field_block/database.toml",), "industrial"),
+    "hillside": Template("a hillside: block model, drill holes, unsaturated ground, rods in turn",
+                         ("field_block/database.toml",), "hillside")}
 CASE_FILE = "case.toml"
 
 
@@ -66,16 +74,18 @@ def write(template: str, directory: Path) -> None:
     if directory.exists() or directory.is_symlink():
         raise OutputError(f"{directory} exists, and nothing is overwritten; give another NAME")
     cases = folder("cases")
-    sources = [*sorted((cases / "templates" / template).iterdir()),
-               *(cases / name for name in TEMPLATES[template].files)]
+    chosen = TEMPLATES[template]
+    here = cases / (chosen.folder or f"templates/{template}")
+    sources = [*sorted(here.glob("*.toml")), *sorted(here.glob("*.csv")),
+               *(cases / name for name in chosen.files)]
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".ekm3d-new-", dir=directory.parent))
         try:
             for source in sources:
                 text = source.read_text(encoding="utf-8")
-                if source.name == CASE_FILE:
-                    text = text.replace(" NAME", f" {_word(str(directory))}")
+                if source.parent == here:
+                    text = _of_its_own(text, chosen, _word(str(directory)))
                 (draft / source.name).write_text(text, encoding="utf-8")
             draft.chmod(0o777 & ~_umask())
             os.rename(draft, directory)
@@ -84,6 +94,17 @@ def write(template: str, directory: Path) -> None:
     except OSError as error:
         raise OutputError(f"{directory} cannot be made: {error.strerror}; give another NAME"
                           ) from None
+
+
+def _of_its_own(text: str, template: Template, name: str) -> str:
+    """Return a file of a template for a directory: its name in commands, and files beside it."""
+    text = text.replace(" NAME", f" {name}")
+    if template.folder:
+        text = text.replace(f"cases/{template.folder}", name)
+    for file in template.files:
+        text = text.replace(f'"../{file}"', f'"{Path(file).name}"')
+        text = text.replace(f'folders = ["../{Path(file).parent}"]\n', "")
+    return text
 
 
 def _umask() -> int:

@@ -69,12 +69,13 @@ class FaradayBox:
             self.passed -= moved[h, self.window.holds(place.voxel)].sum() * dt
 
     def drain(self) -> None:
-        """Add the acid that left the row's tanks with their water, less the uptake from gases."""
+        """Add the acid that left the row's tanks with their water, less gases' and dosed acid."""
         sim, h = self.sim, self.sim.chem.hydrogen
         self.passed += sim.catholytes.left[h, self.strips].sum()
         if sim.chem.gases:
             self.passed -= self._sum(sim.reactions.taken[h][self.cut])
-            self.passed -= sim.catholytes.absorbed[h, self.strips].sum()
+        self.passed -= sim.catholytes.absorbed[h, self.strips].sum()
+        self.passed -= sim.catholytes.dosed[h, self.strips].sum()
 
     def error(self) -> float | None:
         """Imbalance |inside + passed - made| over the charge passed; None before any current."""
@@ -204,7 +205,7 @@ class Balances:
         if not self.sim.physics.transport:
             return None
         s = self.sim.state
-        entered = s.injected + s.gas_uptake
+        entered = s.injected + s.gas_uptake + s.dosed
         scale = self.scale + self.budget.passed
         if self.sim.chem.hydrogen is not None:
             entered[self.sim.chem.hydrogen] += s.electrode_acid.sum()

@@ -34,8 +34,8 @@ class Budget:
 
     @property
     def fed(self) -> np.ndarray:
-        """Amount (components,) [mol] that has entered through wells and sides and from gases."""
-        return self.moved_in.sum(0) + self.gained
+        """Amount (components,) [mol] that has entered: wells, sides, gases, dosed acid."""
+        return self.moved_in.sum(0) + self.gained + self.sim.state.dosed
 
     @property
     def lost(self) -> np.ndarray:
@@ -49,7 +49,7 @@ class Budget:
     def passed(self) -> np.ndarray:
         """Sum (components,) [mol] of all amounts that have entered or left, taken as positive."""
         return (np.abs(self.moved_in).sum(0) + np.abs(self.moved_out).sum(0) + self.gained
-                + self.given_off)
+                + self.given_off + np.abs(self.sim.state.dosed))
 
     def water(self, dt: float) -> None:
         """Add the water of a step of length dt [s]."""

@@ -4,8 +4,8 @@ For every component but acidity, in mol,
 
     ore + tanks + plates + out = ore + tanks at t = 0 + in
 
-with `in` and `out` over all wells and sides and the gases: the columns of series.csv close by
-themselves. Solids may settle in every tank, also in that of an electrode that is idle.
+with `in` and `out` over all wells and sides, the gases and what is dosed: the columns of series.csv
+close by themselves. Solids may settle in every tank, also in that of an electrode that is idle.
 """
 
 from collections.abc import Iterator
@@ -25,15 +25,35 @@ def budget_columns(run: RunView, held: np.ndarray) -> dict[str, float]:
         columns[f"{way}_water[L]"] = 1e3 * water
         columns |= {f"{way}_{label}[mol]": moved[k] for k, label in named}
     tanks = s.catholyte_totals.sum(1)
+    treatment = run.catholytes.treatment
+    breathed = dosed = np.zeros(len(chem.components), bool)
+    if treatment is not None:
+        breathed, dosed = treatment.exchanged, treatment.given
     for k, label in named:
         columns[f"ore_{label}[mol]"], columns[f"tanks_{label}[mol]"] = held[k], tanks[k]
         if (chem.nu_m[:, k] != 0).any():
             columns |= {f"plate_{run.electrodes.names[n]}_{label}[mol]": s.plate_totals[k, n]
                         for n in np.flatnonzero(run.electrodes.volume > 0)}
-        if chem.gases and (chem.nu_g[:, k] != 0).any():
+        if dosed[k]:
+            columns[f"dosed_{label}[mol]"] = s.dosed[k]
+        if breathed[k] or chem.gases and (chem.nu_g[:, k] != 0).any():
             columns[f"gas_in_{label}[mol]"] = run.balances.budget.gained[k]
             columns[f"gas_out_{label}[mol]"] = run.balances.budget.given_off[k]
     return columns
+
+
+def treatment_totals(run: RunView) -> dict[str, float]:
+    """Components {key: mol} dosed into the catholytes, and exchanged with the air over them.
+
+    {} without either; acidity is left out.
+    """
+    treatment, s, chem = run.catholytes.treatment, run.state, run.chem
+    if treatment is None:
+        return {}
+    named = [(k, label) for k, label in enumerate(chem.labels) if k != chem.hydrogen]
+    return ({f"dosed_{label}_mol": float(s.dosed[k]) for k, label in named if treatment.given[k]}
+            | {f"gas_{label}_mol": float(s.gas_uptake[k]) for k, label in named
+               if treatment.exchanged[k]})
 
 
 def flows(run: RunView) -> Iterator[tuple[str, float, np.ndarray]]:

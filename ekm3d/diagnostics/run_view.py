@@ -144,6 +144,7 @@ class RunView(FieldView, Protocol):
 
     case: Any                   # title, ore, sampling points, probes
     schedule: Schedule
+    catholytes: Catholytes
     drive: Drive
     dt: float                   # s
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.constants import FARADAY, HOUR, KWH, MOLAR_MASS_N
-from ekm3d.diagnostics.budget_columns import way_totals
+from ekm3d.diagnostics.budget_columns import treatment_totals, way_totals
 from ekm3d.diagnostics.derived_fields import MG, parts
 from ekm3d.diagnostics.inventory import by_phase
 from ekm3d.diagnostics.sampling import Sample
@@ -74,7 +74,8 @@ def _recovery(series: TimeSeries, solid: np.ndarray) -> dict[str, float | None]:
            "recovery_REE": series.share(leachate + plate, available)}
     return (out | {f"recovery_{label}": quotient((leachate + plate)[n], available[n])
                    for n, label in enumerate(chem.labels) if n != chem.hydrogen}
-            | way_totals(series.run, series.mass, series.nitrogen))
+            | way_totals(series.run, series.mass, series.nitrogen)
+            | treatment_totals(series.run))
 
 
 def _removal(series: TimeSeries) -> dict[str, float | None]:

@@ -21,7 +21,7 @@ from ekm3d.physics.transport import Transport
 from ekm3d.state import has_immobile_field
 
 RESTORED = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected",
-            "gas_uptake", "electrode_acid", "electrode_charge", "leachate_volume",
+            "gas_uptake", "dosed", "electrode_acid", "electrode_charge", "leachate_volume",
             "drained_volume", "injected_volume")
 
 

@@ -1,9 +1,9 @@
 """Catholytes: ions, base and water that reach the cathodes.
 
 Every cathode strip owns one well-mixed tank of constant volume. Each step, in this order, the
-fast before the slow: the plate captures REE hydroxide in its alkaline film, the rest
-equilibrates, suspended solids settle on the plate, and the drain takes its share of the
-remainder, dissolved and suspended.
+fast before the slow: air and dosed acid come in (`catholyte_treatment`), the plate captures REE
+hydroxide in its alkaline film, the rest equilibrates, suspended solids settle on the plate, and
+the drain takes its share of the remainder, dissolved and suspended.
 
     capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
     settling   d n_m/dt = k_dep,m n_m                                               [mol/s]
@@ -15,9 +15,11 @@ of hydroxide can stand.
 
 import numpy as np
 
+from ekm3d.boundaries.tanks import Air, Conditioning
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.constants import FARADAY
+from ekm3d.physics.catholyte_treatment import Treatment
 from ekm3d.state import State
 
 NEUTRAL = 7.0     # pH above which the cathode's film is alkaline
@@ -31,14 +33,16 @@ def sum_over_strips(amounts: np.ndarray) -> np.ndarray:
 class Catholytes:
     """All tanks of a run, including those of strips that are idle or anodes now.
 
-    left, absorbed: (components, strips) drained and taken up from gases in the last step [mol].
+    left, absorbed, dosed: (components, strips) drained, taken up from gases and the air, and dosed
+    in the last step [mol]; treatment: None without air and dosing.
     """
 
     def __init__(self, chem: ChemicalSystem, engine: VoxelSolver, volume: np.ndarray,
-                 capture: float, deposition: float | np.ndarray):
+                 capture: float, deposition: float | np.ndarray, air: Air | None = None,
+                 conditioning: Conditioning | None = None):
         """engine: equilibrium solver; volume (strips,) m3; capture m/s per A/m2.
 
-        deposition: (minerals,) or one for all [1/s].
+        deposition: (minerals,) or one for all [1/s]; air, conditioning: of all tanks.
         """
         self.chem, self.engine = chem, engine
         self.volume, self.capture = volume, capture
@@ -47,7 +51,9 @@ class Catholytes:
         self.hydroxides = self._hydroxides(chem)
         self.suspended = np.zeros((len(chem.minerals), self.tanks.size))    # mol/m3
         self.left = np.zeros((len(chem.components), volume.size))
-        self.absorbed = np.zeros_like(self.left)
+        self.absorbed, self.dosed = np.zeros_like(self.left), np.zeros_like(self.left)
+        self.treatment = None if air is None and conditioning is None else Treatment(
+            chem, volume[self.tanks], air, conditioning)
 
     @staticmethod
     def _hydroxides(chem):
@@ -70,6 +76,7 @@ class Catholytes:
         if not self.volume.size:
             return
         self.absorbed[...] = 0.0
+        self._treat(s, dt, current)
         self._capture(s, dt, current, drained)
         solid = self._equilibrate(s, s.catholyte_warm_start)
         settles = (1.0 - np.exp(-self.deposition * dt))[:, None]
@@ -82,6 +89,19 @@ class Catholytes:
         s.leachate[...] += sum_over_strips(collected * self.left)
         s.drained[...] += sum_over_strips((1.0 - collected) * self.left)
         self._equilibrate(s, s.catholyte_warm_start)
+
+    def _treat(self, s, dt, current):
+        """Air and dosed acid, before what reacts with them."""
+        if self.treatment is None or not self.tanks.size:
+            return
+        totals = s.catholyte_totals[:, self.tanks]
+        self.treatment.advance(totals, dt, current[self.tanks], lambda amounts, chosen: self._solve(
+            s, self.tanks[chosen], s.catholyte_warm_start, amounts))
+        s.catholyte_totals[:, self.tanks] = totals
+        self.absorbed[:, self.tanks] += self.treatment.absorbed
+        self.dosed[:, self.tanks] = self.treatment.dosed
+        s.gas_uptake[...] += sum_over_strips(self.treatment.absorbed)
+        s.dosed[...] += sum_over_strips(self.treatment.dosed)
 
     def _share(self, water):
         """Share of each tank that `water` [m3] takes away; all of it where there is no tank."""
@@ -108,11 +128,15 @@ class Catholytes:
         self.suspended = found.solid
         return found.solid
 
-    def _solve(self, s, tanks, warm_start):
-        """Equilibrium of the catholytes of some strips; nothing is changed."""
+    def _solve(self, s, tanks, warm_start, totals=None):
+        """Equilibrium of the catholytes of some strips; nothing is changed.
+
+        totals: (components, n) mol, instead of theirs.
+        """
+        totals = s.catholyte_totals[:, tanks] if totals is None else totals
         try:
             return self.engine.solve_numpy(
-                s.catholyte_totals[:, tanks] / self.volume[tanks], np.ones(tanks.size),
+                totals / self.volume[tanks], np.ones(tanks.size),
                 warm_start=None if warm_start is None else warm_start[:, tanks])
         except ChemistryError as error:
             error.args = (f"{error}; this is the catholyte of tank {tanks[error.voxels[0]]}, "

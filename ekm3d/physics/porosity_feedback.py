@@ -2,6 +2,8 @@
 
     porosity      n = n_0 - sum_m V_m (n_m - n_m0),      water contents in proportion         [1]
     permeability  K = K_0 (n/n_0)^3 ((1 - n_0)/(1 - n))^2  (Kozeny-Carman), or K_0 (n/n_0)^p [m/s]
+                  times f(c) of every component that has a table of it: clay takes up water and
+                  swells by the salt of its pore water
     tortuosity    tau = tau_0 (n/n_0)^m,      m = 1/3: Millington and Quirk                    [1]
     osmosis       k_e = -(epsilon/eta) zeta(pH, I) theta tau        (Smoluchowski)       [m2/V/s]
                   zeta = points(pH) (1 + b log10(I/I_ref)), at least 0 times points(pH)        [V]
@@ -15,7 +17,7 @@ displaced by minerals, theta/n times their volume, is not part of the water bala
 stored per volume of rock and stay as they are. Pores never close below LEAST of n_0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +47,18 @@ class ZetaLaw(Protocol):
         """Return zeta [V] at pH and ionic strength [mol/l], arrays of one shape."""
 
 
+class SaltLaw(Protocol):
+    """Permeability over that of water without a component, by its dissolved concentration."""
+
+    component: int
+
+    def at(self, move: Callable[[Array], Array]) -> "SaltLaw":
+        """Return the same law with its arrays copied by move(array), such as to a device."""
+
+    def __call__(self, concentration: Array) -> Array:
+        """Return the factor at concentrations [mol/m3] of water."""
+
+
 class MediumLaws(Protocol):
     """Laws by which the medium changes; None: the property stays as it is."""
 
@@ -55,6 +69,10 @@ class MediumLaws(Protocol):
     @property
     def permeability(self) -> float | str | None:
         """Exponent p, or "kozeny-carman"."""
+
+    @property
+    def salts(self) -> Sequence[SaltLaw]:
+        """Of the permeability."""
 
     @property
     def tortuosity(self) -> float | None:
@@ -78,6 +96,8 @@ class PorosityFeedback:
         self.weighted_sum, self.zeta = voxels.backend.weighted_sum, response.zeta
         if self.zeta is not None:
             self.zeta = self.zeta.at(voxels.backend.from_numpy)
+        self.salts = [(np.array(chem.nu[:, law.component]), law.at(voxels.backend.from_numpy))
+                      for law in response.salts]
         self.ions = 0.5e-3 * chem.z**2                               # I [mol/l] of c [mol/m3]
         self.porosity = voxels.take(porosity)
         self.first = {name: voxels.take(getattr(rock, name)) for name in (
@@ -97,6 +117,7 @@ class PorosityFeedback:
     def advance(self, s: State) -> None:
         """Update the rock from the minerals and the water of the state."""
         r, rock, put = self.response, self.rock, self.voxels.put
+        K = self.first["hydraulic_conductivity"]
         if r.volumes is not None:
             grown = self.weighted_sum(r.volumes, self.voxels.take(minerals(s)) - self.solid_0)
             self.porosity = np.maximum(self.n_0 - grown, LEAST * self.n_0)
@@ -107,7 +128,11 @@ class PorosityFeedback:
             if r.permeability is not None:
                 change = kozeny_carman(self.porosity, self.n_0) \
                     if r.permeability == "kozeny-carman" else share**r.permeability
-                put(rock.hydraulic_conductivity, self.first["hydraulic_conductivity"] * change)
+                K = K * change
+        for parts, law in self.salts:
+            K = K * law(self.weighted_sum(parts, self.voxels.take(s.c)))
+        if r.permeability is not None or self.salts:
+            put(rock.hydraulic_conductivity, K)
         if self.zeta is not None:
             take = self.voxels.take
             zeta = self.zeta(take(s.pH), self.weighted_sum(self.ions, take(s.c)))

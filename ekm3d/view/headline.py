@@ -114,6 +114,10 @@ class Headline:
             fact("water fed", per(water, self.gained), "m³ per t of REO",
                  f"{show(None if water is None else 1e-3 * water, 'm³')} in all, without that of "
                  "the prewetting")]
+        lines += [fact(f"acid dosed into catholytes, as {c.label}", per(dosed * c.molar_mass,
+                       self.gained), "t per t of REO")
+                  for c in self.run.components
+                  if (dosed := self.run.last(f"dosed_{c.label}")) is not None]
         return lines + self.costs(kg, energy, water)
 
     def salt(self) -> tuple[str, float | None]:

@@ -98,7 +98,7 @@ def _summed(run: Run, n: int, *fields: str) -> float | None:
 
 
 def _ways(run: Run, c: Component, which: str) -> float | None:
-    """Sum over wells, sides and gases of what came in, or left other than as leachate [mol]."""
+    """Sum over wells, sides, gases and dosing of what came in, or left not as leachate [mol]."""
     if not run.series:
         return None
     out = 0.0
@@ -107,6 +107,8 @@ def _ways(run: Run, c: Component, which: str) -> float | None:
             out += run.last(f"{way}_in_{c.label}") or 0.0
         elif kind != "collector":
             out += run.last(f"{way}_out_{c.label}") or 0.0
+    if which == "in":
+        out += run.last(f"dosed_{c.label}") or 0.0
     return out + (run.last(f"gas_{'in' if which == 'in' else 'out'}_{c.label}") or 0.0)
 
 

@@ -48,6 +48,38 @@ def test_deposition_is_one_rate_or_one_for_each_mineral_named(tmp_path):
         assert "deposition" in read.describe()
 
 
+AIR = ('electrodes.air={{ species="{}", saturation="0.014 mmol/l", velocity="1e-5 m/s", '
+       'area="1 m2" }}')
+
+
+@pytest.mark.parametrize("override, key, message", [
+    (AIR.format("CO3-2"), "electrodes.air.species", "'CO3-2' is an ion; name the dissolved gas, an"
+     " uncharged species: 'NH3', 'CO2(aq)'"),
+    (AIR.format("CO2aq"), "electrodes.air.species", "CO2(aq)"),
+    (AIR.format("CO2(aq)").replace("1e-5", "-1e-5"), "electrodes.air.velocity", "above 0 m/s"),
+    ('electrodes.conditioning={ pH=5, acid="NH4+" }', "electrodes.conditioning.acid",
+     "'NH4+' is no anion; name that of the acid: 'SO4-2'"),
+    ('electrodes.conditioning={ pH=15, acid="SO4-2" }', "electrodes.conditioning.pH", "at most 14"),
+    ('electrodes.conditioning={ pH=5 }', "electrodes.conditioning.acid", "missing")])
+def test_wrong_air_and_conditioning_are_refused(tmp_path, override, key, message):
+    told(copy(tmp_path), key, message, override)
+
+
+def test_air_and_conditioning_need_a_catholyte(tmp_path):
+    for key, entry in (("air", AIR.format("CO2(aq)")), (
+            "conditioning", 'electrodes.conditioning={ pH=5, acid="SO4-2" }')):
+        told(copy(tmp_path / key, OPEN), f"electrodes.{key}", "no row has a catholyte", entry)
+
+
+def test_air_and_conditioning_are_read_and_told(tmp_path):
+    case = Case.read(copy(tmp_path), [AIR.format("CO2(aq)"),
+                                      'electrodes.conditioning={ pH=5, acid="SO4-2" }'])
+    assert case.electrodes.air.saturation == pytest.approx(0.014)
+    assert case.electrodes.conditioning.acid == "SO4-2"
+    text = case.describe()
+    assert "CO2(aq) up to 0.014 mol/m3 at 1e-05 m/s" in text and "held at pH 5 by SO4-2" in text
+
+
 def test_deposition_of_an_unknown_mineral_or_a_wrong_rate_is_refused(tmp_path):
     case = copy(tmp_path)
     told(case, "electrodes.deposition.Al(OH)4", "no mineral 'Al(OH)4' takes part",

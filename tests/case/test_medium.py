@@ -56,10 +56,27 @@ def test_medium_in_si(case, text, law):
     ('zeta="-40 mV"', "zeta", "should be a list"),
     ('zeta=["-40 mV"]', "zeta", "should be points of pH and potential"),
     ("zeta=[]", "zeta", "should be points of pH and potential"),
+    ('salt={ "NH5+" = [["0 mol/l", 1]] }', "salt", "did you mean 'NH4+'?"),
+    ('salt={ "H+" = [["0 mol/l", 1]] }', "salt", "H+ is no salt"),
+    ('salt={ "NH4+" = "0.6" }', "salt.NH4+", "should be points of concentration and factor"),
+    ('salt={ "NH4+" = [["0 mol/l", 1], ["0 mol/l", 0.5]] }', "salt.NH4+", "must rise"),
+    ('salt={ "NH4+" = [["-1 mol/l", 1]] }', "salt.NH4+", "at least 0 mol/m3"),
+    ('salt={ "NH4+" = [["0 mol/l", 0]] }', "salt.NH4+", "at least 1e-06"),
     ("kozeny=true", "kozeny", "unknown key"),
 ])
 def test_wrong_medium_is_refused(case, medium, key, message):
     told(case, f"physics.medium.{key}", message, NO_OSMOSIS, MEDIUM(medium))
+
+
+def test_salt_in_si(case):
+    """Points in mol/m3, by name or label of the component; told in words."""
+    read = Case.read(case, [MEDIUM('salt={ NH4 = [["0 mol/l", 1], ["0.1 mol/l", 0.6]] }')])
+    law = read.response.salts[0]
+    assert read.chemistry.components[law.component] == "NH4+"
+    np.testing.assert_allclose(law(np.array([0.0, 50.0, 1e3])), [1.0, 0.8, 0.6])
+    assert "0.6 at 100 mol/m3" in read.describe()
+    told(case, "physics.medium.salt", "physics.flow is off", "physics.flow=false",
+         MEDIUM('salt={ NH4 = [["0 mol/l", 1]] }'))
 
 
 def test_zeta_excludes_electroosmotic_permeability(case):

@@ -33,6 +33,11 @@ def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     ("Heun", (*ORE, "schedule.order=2")),
     ("pulses", (PULSE.format(20, 10), "schedule.pulses=resolved")),
     ("skipped voxels", (*ORE, "physics.skip=1e-3")),
+    ("air and acid", (*ORE, 'electrodes.air={ species="CO2(aq)", saturation="0.014 mmol/l", '
+                      'velocity="1e-4 m/s", area="1 m2" }',
+                      'electrodes.conditioning={ pH=6.0, acid="SO4-2" }')),
+    ("salt in the permeability", (*ORE, 'physics.medium={ salt={ "NH4+"=[["0 mol/l", 1], '
+                                  '["0.1 mol/l", 0.5]] } }')),
     ("no current", (*ORE, "physics.potential=false")),
     ("rate laws", (*ORE, slow.SURFACE, slow.LIME)),
     ("osmosis by zeta", (*ORE, slow.ZETA, slow.NO_OSMOSIS)),
