@@ -71,9 +71,9 @@ class Rod:
         """Return `radius` where lengths along x, y, z are stretched (3,) across the rod."""
         if (stretch == 1.0).all():
             return self.radius
-        wide, thin = (np.linalg.norm(stretch * way) for way in self._across())
+        wide, thin = (float(np.linalg.norm(stretch * way)) for way in self._across())
         if self.round:
-            return float(0.25 * (wide + thin) * self.width)
+            return 0.25 * (wide + thin) * self.width
         return rectangle_radius(wide * self.width, thin * self.thickness)
 
     @property
