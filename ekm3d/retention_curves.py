@@ -7,7 +7,7 @@
     S_e = sum_i w_i S_i, K_r = S_e^l (sum_i w_i alpha_i F_i / sum_i w_i alpha_i)^2, two modes
 
 F_i is the bracket of Mualem's model for one mode (Durner 1994; Priesack and Durner 2006). With an
-air-entry value h_e the rock stays full up to s = h_e, and S_e and the bracket of van Genuchten are
+air-entry value h_e the rock stays full up to s = h_e, and S_e and K_r of van Genuchten are
 divided by their values there (Vogel et al. 2001, Ippisch et al. 2006): for n < 2 the slope of K_r
 is then finite. theta = theta_r + (theta_s - theta_r) S_e.
 
@@ -38,32 +38,35 @@ def air_entry(curve: Any) -> Any:
     return np.where(brooks, 1.0 / np.where(brooks, curve[ALPHA], 1.0), curve[AIR_ENTRY])
 
 
-def _mode(s: Any, alpha: Any, n: Any) -> tuple[Any, Any, Any]:
-    """(S, s dS/ds, bracket of Mualem) of one mode of van Genuchten at suctions s > 0."""
+def _mode(s: Any, alpha: Any, n: Any) -> tuple[Any, Any, Any, Any]:
+    """(S, s dS/ds, bracket of Mualem, ln S) of one mode of van Genuchten at suctions s > 0."""
     m = 1.0 - 1.0 / n
     log_x = np.minimum(n * np.log(alpha * s), LARGEST_EXPONENT)
     x = np.exp(log_x)
     log_sum, u = np.log(1.0 + x), 1.0 / (1.0 + x)
-    saturation = np.exp(-m * log_sum)
+    log_saturation = -m * log_sum
+    saturation = np.exp(log_saturation)
     series = np.ones_like(u)
     for k in range(TERMS, 1, -1):
         series = 1.0 + (k - 1 - m) / k * u * series
     bracket = np.where(u < SMALL, m * u * series, 1.0 - np.exp(m * (log_x - log_sum)))
-    return saturation, -m * n * (x * u) * saturation, bracket
+    return saturation, -m * n * (x * u) * saturation, bracket, log_saturation
 
 
-def _two_modes(s: Any, curve: Any) -> tuple[Any, Any, Any]:
+def _two_modes(s: Any, curve: Any) -> tuple[Any, Any, Any, Any]:
     """The same of both modes together, S not divided by that at the air-entry value."""
     alpha, n, share = curve[ALPHA], curve[N], curve[SHARE_2]
-    s_1, slope_1, f_1 = _mode(s, alpha, n)
+    s_1, slope_1, f_1, log_1 = _mode(s, alpha, n)
     both = share > 0
     if not both.any():
-        return s_1, slope_1, f_1
+        return s_1, slope_1, f_1, log_1
     alpha_2, n_2 = np.where(both, curve[ALPHA_2], alpha), np.where(both, curve[N_2], n)
-    s_2, slope_2, f_2 = _mode(s, alpha_2, n_2)
+    s_2, slope_2, f_2, _ = _mode(s, alpha_2, n_2)
     weight = (1.0 - share) * alpha + share * alpha_2
-    return ((1.0 - share) * s_1 + share * s_2, (1.0 - share) * slope_1 + share * slope_2,
-            ((1.0 - share) * alpha * f_1 + share * alpha_2 * f_2) / weight)
+    saturation = (1.0 - share) * s_1 + share * s_2
+    bracket = ((1.0 - share) * alpha * f_1 + share * alpha_2 * f_2) / weight
+    return (saturation, (1.0 - share) * slope_1 + share * slope_2, np.where(both, bracket, f_1),
+            np.where(both, np.log(saturation), log_1))
 
 
 def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
@@ -72,7 +75,10 @@ def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
     Without pores (model 0): 0, 0, 0. In the fringe, full though s > 0, the slope is that at the
     air-entry value: iterations that cross it back and forth then come to rest.
     """
-    model, entry = curve[MODEL], air_entry(curve)
+    model = curve[MODEL]
+    if (model == MODELS["van Genuchten"]).all():
+        return _all_van_genuchten(pressure_head, curve)
+    entry = air_entry(curve)
     dry = (model > 0) & (-pressure_head > entry)
     fringe = (model > 0) & (pressure_head < 0.0) & ~dry
     s = np.where(fringe, entry, -pressure_head)
@@ -88,13 +94,24 @@ def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
     return out
 
 
+def _all_van_genuchten(pressure_head, curve):
+    """The same where all voxels have this model, all at once."""
+    s, entry = -pressure_head, curve[AIR_ENTRY]
+    full = ~(s > entry)
+    drains = s > 0.0
+    at = np.where(full, np.where(drains, entry, 1.0 / curve[ALPHA]), s)
+    with np.errstate(over="ignore", under="ignore"):
+        saturation, slope, relative = _van_genuchten(at, curve)
+    return (np.where(full, 1.0, saturation), np.where(drains, slope, 0.0),
+            np.where(full, 1.0, relative))
+
+
 def _van_genuchten(s, curve):
     """(S_e, dS_e/dpsi, K_r) at suctions s above the air-entry value; likewise below."""
-    saturation, slope, bracket = _two_modes(s, curve)
-    full = curve[FULL_SATURATION]
-    saturation, slope, bracket = saturation / full, slope / full, bracket / curve[FULL_BRACKET]
-    relative = np.exp(curve[CONNECTIVITY] * np.log(saturation)) * bracket * bracket
-    return saturation, -slope / s, relative
+    saturation, slope, bracket, log_saturation = _two_modes(s, curve)
+    full, bracket = curve[FULL_SATURATION], bracket / curve[FULL_BRACKET]
+    relative = np.exp(curve[CONNECTIVITY] * log_saturation) * bracket * bracket
+    return saturation / full, -(slope / full) / s, relative
 
 
 def _gardner(s, curve):
@@ -113,13 +130,18 @@ LAWS = {"van Genuchten": _van_genuchten, "Gardner": _gardner, "Brooks-Corey": _b
 
 
 def complete(curve: Any) -> None:
-    """Set the last two parameters, S and the bracket of van Genuchten at the air-entry value."""
+    """Set the last two parameters, of van Genuchten at the air-entry value.
+
+    They are S, and the bracket times S^(l/2): the square of this one is K_r of a curve without
+    air-entry value.
+    """
     curve[FULL_SATURATION] = curve[FULL_BRACKET] = 1.0
     mine = (curve[MODEL] == MODELS["van Genuchten"]) & (curve[AIR_ENTRY] > 0)
     if mine.any():
         own = [values[mine] for values in curve]
-        saturation, _, bracket = _two_modes(own[AIR_ENTRY], own)
-        curve[FULL_SATURATION][mine], curve[FULL_BRACKET][mine] = saturation, bracket
+        saturation, _, bracket, log_saturation = _two_modes(own[AIR_ENTRY], own)
+        curve[FULL_SATURATION][mine] = saturation
+        curve[FULL_BRACKET][mine] = bracket * np.exp(0.5 * own[CONNECTIVITY] * log_saturation)
 
 
 def water_content(pressure_head: Any, curve: Any) -> Any:

@@ -35,6 +35,18 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def bytecode_cache(kernel_cache_folder):
+    """Have the processes that tests start compile Python's modules once, beside the kernels.
+
+    Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each would need a second for it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(kernel_cache_folder / "bytecode"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def kernel_cache(kernel_cache_folder):
     """Let all workers share one cache of compiled kernels by digest; the user's is left alone."""
     with pytest.MonkeyPatch.context() as patch:

@@ -12,6 +12,7 @@ or both. Condition of a face, and the conductance between ore and the level behi
     TERMINAL      side with a potential or current only          half voxel of ore
     CLOSED        nothing passes
 
+The half voxel of ore before metal has the diffusion potential of its water (`physics.half_voxel`).
 Faces that carry current belong to groups, each at one potential: given, or found from the
 current that the group is to carry.
 """

@@ -52,10 +52,12 @@ class Electrodes:
     """
 
     def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float,
-                 active: np.ndarray | None = None, tafel: Sequence = (None, None)):
+                 active: np.ndarray | None = None, tafel: Sequence = (None, None),
+                 ratio: np.ndarray | None = None):
         """overpotential: V, of anode and cathode together; active: inner mask of the voxels that
         hold ore where there is no metal, all if None; tafel: (a [V], b [V], i_0 [A/m2]) of the
-        anodes and of the cathodes, None without."""
+        anodes and of the cathodes, None without; ratio: (3, nz, ny, nx) conductivity along z, y, x
+        over that along x, 1 if None."""
         self.grid, self.overpotential, self.tafel = grid, overpotential, tuple(tafel)
         self.rows = tuple(row.name for row in rows)
         self.solid = np.zeros(grid.shape, bool)      # voxels that hold metal instead of ore
@@ -78,7 +80,7 @@ class Electrodes:
         self.active = None if active is None else active | self.solid
         self.volume = np.array([rows[r].catholyte_volume for r, _ in shapes])      # m3
         air = None if self.active is None else ~self.active
-        self.openings = {n: openings(shape, grid, self.ore, air)
+        self.openings = {n: openings(shape, grid, self.ore, air, ratio)
                          for n, shape in enumerate(self.shapes) if isinstance(shape, Rod)}
         self.faces = self._faces(
             masks, [rows[r].contact_resistance for r, _ in shapes],

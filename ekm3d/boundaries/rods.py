@@ -12,6 +12,11 @@ of the grid (`lattice_potential`), of all pieces within WINDOW of the largest sp
 and of mirror images within BESIDE of it; beyond, both agree. So the resistance does not depend on
 the grid. On the axis of cubes this is Peaceman's well (1978, 1983), reach = 2 pi L / ln(r_0/r_w),
 r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
+
+Where the conductivity differs along the axes, lengths u, v across the rod are stretched by
+(sigma_v/sigma_u)^1/4 and its inverse, in which it is sqrt(sigma_u sigma_v) both ways; a circle
+becomes an ellipse, whose line has the mean of its half axes as radius (Peaceman 1983): exact for
+rods along an axis, and for others as if they were.
 """
 
 from collections.abc import Sequence
@@ -24,6 +29,7 @@ import numpy as np
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.lattice_potential import lattice_potential, line_potential
+from ekm3d.grid.rasterise import line_voxels
 
 WINDOW = 16         # of the largest spacing, along the rod
 BESIDE = 3          # of the same, to mirror images beside it: far less than WINDOW, see `_drops`
@@ -61,6 +67,15 @@ class Rod:
         """
         return 0.5 * self.width if self.round else rectangle_radius(self.width, self.thickness)
 
+    def stretched_radius(self, stretch: np.ndarray) -> float:
+        """Return `radius` where lengths along x, y, z are stretched (3,) across the rod."""
+        if (stretch == 1.0).all():
+            return self.radius
+        wide, thin = (float(np.linalg.norm(stretch * way)) for way in self._across())
+        if self.round:
+            return 0.25 * (wide + thin) * self.width
+        return rectangle_radius(wide * self.width, thin * self.thickness)
+
     @property
     def perimeter(self) -> float:
         """Length around the cross-section [m]."""
@@ -74,12 +89,17 @@ class Rod:
 
     def around(self, count: int) -> np.ndarray:
         """Return places (count, 3) around the axis that give equal parts of the current [m]."""
+        wide, thin = self._across()
+        angle = 2.0 * np.pi * (np.arange(count) + 0.5) / count
+        return 0.5 * (self.width * np.cos(angle)[:, None] * wide
+                      + self.thickness * np.sin(angle)[:, None] * thin)
+
+    def _across(self):
+        """Unit vectors along the width and along the thickness."""
         along = np.subtract(self.end, self.start) / self.length
         wide = np.subtract(self.across, np.dot(self.across, along) * along)
         wide = wide / np.linalg.norm(wide)
-        angle = 2.0 * np.pi * (np.arange(count) + 0.5) / count
-        return 0.5 * (self.width * np.cos(angle)[:, None] * wide
-                      + self.thickness * np.sin(angle)[:, None] * np.cross(along, wide))
+        return wide, np.cross(along, wide)
 
 
 @dataclass(frozen=True)
@@ -121,9 +141,10 @@ def rectangle_radius(width: float, thickness: float) -> float:
     return float(long / (4.0 * sides(low)[0]))
 
 
-def openings(rod: Rod, grid: Grid, ore: np.ndarray, air: np.ndarray | None = None) -> Openings:
+def openings(rod: Rod, grid: Grid, ore: np.ndarray, air: np.ndarray | None = None,
+             ratio: np.ndarray | None = None) -> Openings:
     """Return the Openings of a rod; ore, air: (nz, ny, nx), voxels that can take current, and that
-    take no part.
+    take no part; ratio: (3, nz, ny, nx) conductivity along z, y, x over that along x, 1 if None.
 
     What of a rod lies in the air gives no current, but resists along itself. InputError where a rod
     leaves the block, passes voxels that are neither ore nor air, or lies in the air wholly.
@@ -152,7 +173,9 @@ def openings(rod: Rod, grid: Grid, ore: np.ndarray, air: np.ndarray | None = Non
     lengths = rod.length * np.diff(cuts)
     inside = np.array([part for _, part in shares])
     points = np.array(rod.start) + cuts[:, None] * np.subtract(rod.end, rod.start) - origin
-    drop = _drops(grid, axis, index, piece, weight * lengths[piece], lengths, points, rod.radius)
+    stretch = _stretch(ratio, axis, index)
+    drop = _drops(grid, axis, index, piece, weight * lengths[piece], lengths, points,
+                  rod.stretched_radius(stretch), stretch)
     reach = weight * lengths[piece] / np.maximum(drop, LEAST)
     area = weight * (rod.perimeter * inside * lengths)[piece]
     return Openings(index[:, ::-1], piece, reach, area, lengths, drop < LEAST)
@@ -167,14 +190,10 @@ def axis_voxels(rod: Rod, grid: Grid,
                 beside: Sequence = ((0.0, 0.0, 0.0),)) -> tuple[np.ndarray, ...]:
     """Return the index (k, j, i) of the voxels that the axis of a rod passes.
 
-    beside: (n, 3) m from the axis to lines that are followed in its place.
+    beside: (n, 3) m from the axis to lines that are followed in its place. A rod that ends on the
+    face of two voxels does not pass the farther one.
     """
-    steps = 4 * int(np.ceil((np.abs(np.subtract(rod.end, rod.start)) / grid.spacing).max())) + 1
-    part = np.linspace(0.0, 1.0, steps)[:, None]
-    points = np.array(rod.start) + part * np.subtract(rod.end, rod.start)
-    points = (points[:, None] + np.asarray(beside)).reshape(-1, 3)
-    found = np.floor((points - grid.origin) / grid.spacing + 1e-9).astype(int)
-    return tuple(np.unique(np.clip(found, 0, np.array(grid.cells) - 1)[:, ::-1], axis=0).T)
+    return line_voxels(rod.start, rod.end, grid, beside)
 
 
 def _place(point):
@@ -256,22 +275,40 @@ def _shares(points, around, thin, axis, layer, cells, ore, air):
     return {at: value / total for at, value in shares.items()}, inside
 
 
-def _drops(grid, axis, index, piece, current, lengths, points, radius):
+def _stretch(ratio, axis, index):
+    """Return by how much lengths along x, y, z are stretched (3,), 1 along `axis`.
+
+    By the geometric means over the rod's voxels; index: (n, 3) i, j, k.
+    """
+    stretch = np.ones(3)
+    if ratio is not None:
+        u, v = (d for d in range(3) if d != axis)
+        logs = np.log(np.maximum(ratio[(slice(None), *index[:, ::-1].T)], 1e-300)).mean(1)[::-1]
+        stretch[u] = np.exp(0.25 * (logs[v] - logs[u]))
+        stretch[v] = 1.0 / stretch[u]
+    return stretch
+
+
+def _drops(grid, axis, index, piece, current, lengths, points, radius, stretch):
     """D of every opening: V on its piece less phi of its voxel, (n,).
 
     axis: across the layers; index: (n, 3) i, j, k; current: (n,) of the openings [m]; lengths:
-    (pieces,) m; points: (pieces + 1, 3) m from the block's corner, between which the pieces lie.
+    (pieces,) m; points: (pieces + 1, 3) m from the block's corner, between which the pieces lie;
+    radius: of the line [m] after lengths are stretched (3,).
     A piece in the air gives current by the part of it that is not. Where a window ends,
     sums over layers and integrals differ by h^2/12 of the slope there: of images at distances up
     to that of the ends this would add up to h^2/24 over the area for each image.
     """
-    spacing, cells = np.array(grid.spacing), np.array(grid.cells)
+    spacing, cells = np.array(grid.spacing) * stretch, np.array(grid.cells)
+    points = points * stretch
     within = np.full(3, float(BESIDE))
     within[axis] = WINDOW
     reach = np.ceil(within * spacing.max() / spacing).astype(int)
     middle = np.clip(np.floor(0.5 * (points[1:] + points[:-1]) / spacing), 0, cells - 1).astype(int)
     images = _images(middle, index, points, cells, spacing, reach)
     drop = np.zeros(len(index))
+    if (stretch != 1.0).any():                  # a line gives as much as before it was stretched
+        lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
     gives = np.round(np.bincount(piece, current, minlength=len(middle)) / lengths, 12)
     for p in np.unique(piece):
         own = np.flatnonzero(piece == p)

@@ -3,8 +3,6 @@
 A value of a voxel is the mean over the blocks in it, weighted by the volume of their overlap;
 amounts per kg are weighted by mass where ore.density comes from the same model, so that tonnes and
 metal are those of the model.
-
-    case = R(-rotation) (file - origin)
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +12,12 @@ import numpy as np
 
 from ekm3d.case.block_files import Blocks, read_blocks
 from ekm3d.case.csv_table import scale_of
+from ekm3d.case.file_places import across, check_place, in_case
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.schema_ore_files import BlockModelEntry, BlockModelSource
 from ekm3d.case.units import QuantityKind, factor
 from ekm3d.grid import overlap
+from ekm3d.grid.georeference import GeoReference
 from ekm3d.grid.grid import Grid
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
@@ -26,38 +26,48 @@ from ekm3d.suggest import suggest
 WORDS = ("nearest", "mean", "skip")
 MASS = {"ppm": "mg/kg", "ppb": "ug/kg"}         # as mines write grades
 MOST = 20_000_000                               # blocks of a model
+ROUNDED = 0.02      # m, or 1 % of the smallest block: faces of neighbours that are as near are one
 
 
 class BlockModel:
     """Blocks of one model that lie in the block of the grid.
 
     low, high: (n, 3) corners in the case's coordinates [m]; rows: their rows in the file, of
-    `count`; file_centres, half: (n, 3) centres in the file's coordinates and half sizes [m]; named:
-    True where its columns hold the centres; share: of every voxel that they cover (nz, ny, nx).
+    `count`; file_centres, half: (n, 3) centres and half sizes as in the file [m]; named: True where
+    its columns hold the centres; share: of every voxel that they cover (nz, ny, nx).
     """
 
-    def __init__(self, entry: BlockModelEntry, blocks: Blocks, grid: Grid):
-        """ValueError where no block lies in the grid, or blocks overlap."""
+    def __init__(self, entry: BlockModelEntry, blocks: Blocks, grid: Grid,
+                 reference: GeoReference):
+        """reference: of what is in real coordinates. ValueError where no block lies in the grid, or
+        blocks overlap."""
         self.entry, self.grid, self.columns = entry, grid, blocks.columns
         self.count, self.name = len(blocks.centres), entry.name
         if self.count > MOST:
             raise ValueError(f"{blocks.columns.name} has {self.count:,} blocks; {MOST:,} are the "
                              "most")
-        centres = placed(blocks.centres, entry.origin, entry.rotation)
+        centres = in_case(blocks.centres, entry, reference)
+        sizes = blocks.sizes[:, [1, 0, 2]] if across(entry, reference) else blocks.sizes
         self.file_volume = float(blocks.sizes.prod(axis=1).sum())
-        self.bounds = ((centres - blocks.sizes / 2).min(axis=0),
-                       (centres + blocks.sizes / 2).max(axis=0))
+        self.bounds = (centres - sizes / 2).min(axis=0), (centres + sizes / 2).max(axis=0)
         ends = np.array(grid.origin), np.add(grid.origin, grid.size)
-        self.rows = np.flatnonzero(((centres + blocks.sizes / 2 > ends[0])
-                                    & (centres - blocks.sizes / 2 < ends[1])).all(axis=1))
+        self.rows = np.flatnonzero(((centres + sizes / 2 > ends[0])
+                                    & (centres - sizes / 2 < ends[1])).all(axis=1))
         self.centres, self.file_centres = centres[self.rows], blocks.centres[self.rows]
         self.half, self.named = blocks.sizes[self.rows] / 2, blocks.named
         self.unit = factor(entry.length_unit, "m")
-        self.low, self.high = self.centres - self.half, self.centres + self.half
+        half = sizes[self.rows] / 2
+        self.low, self.high = self.centres - half, self.centres + half
         if not len(self.rows):
-            raise ValueError(f"{self.where()}: no block lies in it; origin and rotation tell where "
-                             "the case lies in the model")
+            keys = "grid.real_origin and grid.rotation" if entry.coordinates == "real" \
+                else "origin and rotation"
+            raise ValueError(f"{self.where()}: no block lies in it; {keys} tell where the case "
+                             "lies in the model")
         self.share = overlap.covered(grid, self.low, self.high)
+        if self.share.max() > 1 + 1e-6:         # places that are rounded, or blocks that overlap
+            self.low, self.high = overlap.joined(
+                self.low, self.high, min(ROUNDED, 0.01 * float(blocks.sizes.min())))
+            self.share = overlap.covered(grid, self.low, self.high)
         if self.share.max() > 1 + 1e-6:
             raise ValueError(f"{self.columns.name}: blocks overlap one another, the first at "
                              f"{self._at(self.share > 1 + 1e-6)}: each place may belong to one "
@@ -219,19 +229,6 @@ class NotCovered(ValueError):
     """Voxels of the ore without any block: one message for all columns of a model."""
 
 
-def placed(points: np.ndarray, origin: Sequence[float], rotation: float) -> np.ndarray:
-    """Return points (n, 3) of a file in the case's coordinates.
-
-    origin: place in the file of the case's (0, 0, 0) [m]; rotation: degrees by which the case's x
-    axis is turned from the file's, counter-clockwise seen from above.
-    """
-    out = np.asarray(points, float) - origin
-    if rotation:
-        c, s = np.cos(np.radians(rotation)), np.sin(np.radians(rotation))
-        out[:, 0], out[:, 1] = c * out[:, 0] + s * out[:, 1], c * out[:, 1] - s * out[:, 0]
-    return out
-
-
 class BlockModels:
     """Block models of a case by name; problems go to `problems`.
 
@@ -240,7 +237,9 @@ class BlockModels:
     """
 
     def __init__(self, entries: Sequence[BlockModelEntry], grid: Grid, folders: Folders,
-                 problems: Problems):
+                 problems: Problems, reference: GeoReference | None = None):
+        """reference: of what is in real coordinates."""
+        self.reference = reference or GeoReference()
         self.entries, self.grid, self.folders, self.problems = entries, grid, folders, problems
         self.models: dict[str, Any] = {}
         self.weights: dict[str, np.ndarray] = {}
@@ -266,8 +265,10 @@ class BlockModels:
         return self.models[name]
 
     def _read(self, entry, path):
+        check_place(entry, self.reference, path, self.problems)
         try:
-            return BlockModel(entry, read_blocks(self.folders.file(entry.file), entry), self.grid)
+            return BlockModel(entry, read_blocks(self.folders.file(entry.file), entry), self.grid,
+                              self.reference)
         except ValueError as error:
             self.problems.add((*path, "file"), str(error))
             raise MissingValue from None

@@ -21,7 +21,7 @@ from ekm3d.case.chemistry import read_chemistry
 from ekm3d.case.cross_checks import check
 from ekm3d.case.drill_holes import DrillHoleSets
 from ekm3d.case.electrodes import ElectrodeData, ElectrodeReader, Row, rows_by_name
-from ekm3d.case.extends import case_text
+from ekm3d.case.extends import bases, case_text
 from ekm3d.case.geometry import check_geometry
 from ekm3d.case.ground import BoundaryReader, GroundBoundary
 from ekm3d.case.kinetics import RateReader, Rates
@@ -59,7 +59,8 @@ class Case(CaseData):
     """Case that is read from a directory, and described.
 
     warnings: what is computed and may not be what was meant, one line each, with its place;
-    digests: {name: SHA-256} of the files in the directory as they were read.
+    digests: {name: SHA-256} of the files in the directory, and in those of cases that it extends,
+    as they were read.
     """
 
     warnings: tuple[str, ...] = ()
@@ -72,7 +73,7 @@ class Case(CaseData):
         Raises CaseError, which lists all problems, if the case is wrong.
         """
         directory, overrides = Path(path), tuple(overrides)
-        files, found = CaseFiles(directory), case_text(directory)
+        files, found = CaseFiles(directory, bases(directory)), case_text(directory)
         data, problems = load(found.text, overrides)
         if found.bases:
             problems.lines, problems.places = key_lines(found.own), found.places
@@ -86,11 +87,11 @@ class Case(CaseData):
         chem, remarks = (MISSING, ()) if database is MISSING else database
         factors = attempt(read_mobility, file, chem, problems)
         chem = attempt(with_factors, chem, factors)
-        models = BlockModels(attempt(lambda: file.block_model), grid, folders, problems)
-        holes = DrillHoleSets(attempt(lambda: file.drill_holes), folders, problems)
+        reference = attempt(_reference, file)
+        models = BlockModels(attempt(lambda: file.block_model), grid, folders, problems, reference)
+        holes = DrillHoleSets(attempt(lambda: file.drill_holes), folders, problems, reference)
         sources = SourceReader(grid, folders, problems, models, holes,
                                attempt(lambda: file.ore.realisation))
-        reference = attempt(_reference, file)
         ground = attempt(_ground, file, grid, folders, reference, models, problems)
         sources.active = attempt(lambda: ground.active)
         ore = attempt(_ore, file, OreReader(chem, sources, problems, ground))

@@ -2,26 +2,31 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 PIECE = 1 << 20             # bytes that are digested at a time
 
 
 class CaseFiles:
-    """Files of a directory at the time at which its case is read; subfolders are left out.
+    """Files of a case's directories at the time at which it is read; subfolders are left out.
 
-    digests: {name: SHA-256}, "unreadable" for a file that cannot be.
+    digests: {name: SHA-256}, "unreadable" for a file that cannot be; the names of files of a case
+    that this one extends begin with its directory, as seen from the case's own: "../base/ore.csv".
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bases: Sequence[Path] = ()) -> None:
+        """bases: directories of the cases that this one extends."""
         self.digests: dict[str, str] = {}
         self.seen: dict[Path, tuple[int, ...]] = {}
-        for path in self._files(folder):
+        self.names: dict[Path, str] = {}
+        for path in (path for place in (folder, *bases) for path in self._files(place)):
+            name = self.names[path] = Path(os.path.relpath(path, folder)).as_posix()
             try:
                 self.seen[path] = _signature(path)
-                self.digests[path.name] = _digest(path)
+                self.digests[name] = _digest(path)
             except OSError:
-                self.digests[path.name] = "unreadable"
+                self.digests[name] = "unreadable"
 
     @staticmethod
     def _files(folder):
@@ -33,7 +38,8 @@ class CaseFiles:
 
     def changed(self) -> list[str]:
         """Return the names of files that are no longer those that were digested."""
-        return [path.name for path, signature in self.seen.items() if not _is(path, signature)]
+        return [self.names[path] for path, signature in self.seen.items()
+                if not _is(path, signature)]
 
 
 def _is(path: Path, signature: tuple[int, ...]) -> bool:

@@ -10,16 +10,18 @@ weighted by length, and lies in its middle.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ekm3d.case.block_files import excel_columns, parquet_columns, text_columns
-from ekm3d.case.block_models import placed
+from ekm3d.case.file_places import check_place, in_case
 from ekm3d.case.ore_columns import Columns, Wanted, match
 from ekm3d.case.problems import MISSING, MissingValue, Problems
 from ekm3d.case.schema_ore_files import DrillHolesEntry
 from ekm3d.case.units import factor
+from ekm3d.grid.georeference import GeoReference
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
 from ekm3d.suggest import suggest
@@ -42,8 +44,10 @@ class DrillHoles:
     holes: {name: (collar (3,), depths (k,), tangents (k, 3))}; intervals: the table of samples.
     """
 
-    def __init__(self, entry: DrillHolesEntry, folders: Folders):
+    def __init__(self, entry: DrillHolesEntry, folders: Folders,
+                 reference: GeoReference | None = None):
         self.entry, self.folders = entry, folders
+        self.reference = reference or GeoReference()
         self.scale = factor(entry.length_unit, "m")
         self.holes: dict[str, Hole] = self._collars()
         if entry.survey is not None:
@@ -172,15 +176,18 @@ class DrillHoles:
             means.append(mean)
         if not places or not sum(map(len, places)):
             raise ValueError(f"{self.intervals.name}: no interval has a value")
-        return (placed(np.concatenate(places), self.entry.origin, self.entry.rotation),
+        return (in_case(np.concatenate(places), self.entry, self.reference),
                 np.concatenate(means))
 
 
 class DrillHoleSets:
     """Sets of drill holes of a case by name; problems go to `problems`."""
 
-    def __init__(self, entries: Sequence[DrillHolesEntry], folders: Folders, problems: Problems):
+    def __init__(self, entries: Sequence[DrillHolesEntry], folders: Folders, problems: Problems,
+                 reference: GeoReference | None = None):
+        """reference: of what is in real coordinates."""
         self.entries, self.folders, self.problems = entries, folders, problems
+        self.reference = reference or GeoReference()
         self._read: dict[str, Any] = {}
         problems.attempt(problems.check_names, entries, ("drill_holes",), "set of drill holes")
 
@@ -194,10 +201,14 @@ class DrillHoleSets:
                 suggest(name, names) if names else "; add [[drill_holes]] with that name"))
         n = names[name]
         if name not in self._read:
+            check_place(self.entries[n], self.reference, ("drill_holes", n), self.problems)
             try:
-                self._read[name] = DrillHoles(self.entries[n], self.folders)
+                self._read[name] = DrillHoles(self.entries[n], self.folders,
+                                              self.reference)
             except ValueError as error:
-                self.problems.add(("drill_holes", n, "intervals"), str(error))
+                told = next((key for key in ("collar", "survey") if str(error).startswith(
+                    Path(getattr(self.entries[n], key) or "?").name)), "intervals")
+                self.problems.add(("drill_holes", n, told), str(error))
                 self._read[name] = MISSING
         if self._read[name] is MISSING:
             raise MissingValue

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d import retention_curves as curves
+from ekm3d.boundaries.rods import axis_voxels
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.rocks import Ground, RockValues
 from ekm3d.case.schema import box_of
@@ -174,7 +175,10 @@ class RetentionReader:
 
 
 def dry_electrodes(case: Any, problems: Problems) -> None:
-    """Refuse driven electrodes all of whose ore is dry at the start."""
+    """Refuse driven electrodes all of whose ore is dry at the start.
+
+    That of a rod are the voxels that its axis passes; of others those around their metal.
+    """
     retention = case.ore.retention
     if retention is None or retention is MISSING or not case.physics.potential:
         return
@@ -184,9 +188,10 @@ def dry_electrodes(case: Any, problems: Problems) -> None:
     for n, row in enumerate(case.electrodes.rows):
         if row.name not in driven:
             continue
-        for s, box in enumerate((*row.boxes, *(rod.box for rod in row.rods)), 1):
-            place = tuple(slice(max(p.start - 1, 0), p.stop + 1)
-                          for p in rasterise(box, case.grid))
+        places: list[Any] = [tuple(slice(max(p.start - 1, 0), p.stop + 1)
+                                   for p in rasterise(box, case.grid)) for box in row.boxes]
+        places += [axis_voxels(rod, case.grid) for rod in row.rods]
+        for s, place in enumerate(places, 1):
             if saturation[place].max() < DRY:
                 problems.add(("electrodes", "row", n), f"electrode {s} of {row.name!r} stands in "
                              f"dry ore when it is driven first (effective saturation "

@@ -72,6 +72,7 @@ class BlockModelEntry(TextFile):
     dz: str | None = None
     size: BlockSize | None = None
     length_unit: str = "m"
+    coordinates: Literal["case", "real"] = "case"
     origin: Corner = [0.0, 0.0, 0.0]
     rotation: Angle = 0.0
     first: Corner | None = None
@@ -141,6 +142,7 @@ class DrillHolesEntry(TextFile):
     from_depth: str | None = None
     to_depth: str | None = None
     length_unit: str = "m"
+    coordinates: Literal["case", "real"] = "case"
     origin: Corner = [0.0, 0.0, 0.0]
     rotation: Angle = 0.0
     composite: CompositeLength | None = None

@@ -22,7 +22,7 @@ KEY = "[key]"       # of pydantic, in the place of an error in a key
 class Table(BaseModel):
     """TOML table: unknown keys are mistakes, and no value is converted implicitly."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @field_validator("*", mode="wrap")
     @classmethod

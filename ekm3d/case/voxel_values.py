@@ -357,13 +357,16 @@ class SourceReader:
         out = (out * scale).reshape(self.grid.shape)
         self._checked_range(out, kind, f"{source}, {spec.column}")
         how = f"realisation {self.realisation}; {note}" if note and self.realisation else note
-        self.sampled.append(of_samples(source, spec.column, kind, values[:, n] * scale, out, how))
+        held = out if self.active is None else out[self.active]
+        self.sampled.append(of_samples(source, spec.column, kind, values[:, n] * scale, held, how))
         return out
 
     def _checked_range(self, out, kind, what):
-        """Refuse interpolated values beyond the limits of their kind."""
-        if not kind.holds(out).all():
-            wrong = ~kind.holds(out)
+        """Refuse interpolated values beyond the limits of their kind, where there is ore."""
+        wrong = ~kind.holds(out)
+        if self.active is not None:
+            wrong &= self.active
+        if wrong.any():
             raise ValueError(f"{what} becomes {out[wrong][0]:g} {kind.unit} at "
                              f"{self.place(wrong)}; it must be {kind.wanted(out[wrong][0])}; "
                              'transform = "normal score" stays among the samples')

@@ -78,7 +78,11 @@ def command(args: argparse.Namespace) -> int:
     evaluator.open()
     tell(f"parameters: {len(parameters)}, values: {len(measured)}, cases: {len(cases)}, runs at a "
          f"time: {jobs}; results go to {evaluator.out}")
-    fits = search.all(args.starts, args.seed)
+    try:
+        fits = search.all(args.starts, args.seed)
+    except InputError:
+        evaluator.discard()
+        raise
     for n, fit in enumerate(fits):
         tell(f"search {n + 1}: 2 J = {fit.cost:.3f}")
     members = ensemble(evaluator, fits[0], args.ensemble, args.seed) if args.ensemble else []

@@ -1,6 +1,7 @@
 """`ekm3d export`: results of a run for every block of the mine's model."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -66,8 +67,12 @@ def _case_directory(args: argparse.Namespace, run: Ore) -> Path:
 def changed(run: Ore, directory: Path, name: str) -> list[str]:
     """Return a warning where a file of the case is no longer what the run has read."""
     from ekm3d.case.case_files import CaseFiles
+    from ekm3d.case.extends import bases
 
-    known = run.provenance.get("case_files_sha256", {}).get(name)
-    now = CaseFiles(directory).digests.get(name)
+    above = bases(directory)
+    place = next((base for base in (directory, *above) if (base / name).exists()), directory)
+    key = Path(os.path.relpath(place / name, directory)).as_posix()
+    known = run.provenance.get("case_files_sha256", {}).get(key)
+    now = CaseFiles(directory, above).digests.get(key)
     return [f"{name} has changed since the run: results stand beside other blocks than it was "
             "made from"] if known and now != known else []

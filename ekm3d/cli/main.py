@@ -1,43 +1,25 @@
 """Command line: ekm3d new NAME, ekm3d check CASE, ekm3d run CASE, ekm3d study CASE, ...
 
-One module per command has its grammar, `add_parser`, and its work, `command`. Errors are reported
-here and nowhere else.
+One module per command has its grammar, `add_parser`, and its work, `command`; it is imported when
+its command is called. Errors are reported here and nowhere else.
 """
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
-from ekm3d.cli import (
-    calibrate,
-    check,
-    compare,
-    completion,
-    database,
-    doctor,
-    export,
-    new,
-    plot,
-    report,
-    resume,
-    run,
-    status,
-    study,
-    validate,
-    verify,
-)
 from ekm3d.cli.help_page import HEADING
 from ekm3d.errors import ConvergenceError, Ekm3dError
 from ekm3d.parallel.launcher_env import launched
 from ekm3d.parallel.team import ALONE, join, silence
 from ekm3d.version import __version__
 
-COMMANDS = {"new": new, "check": check, "run": run, "resume": resume, "status": status,
-            "study": study, "calibrate": calibrate, "plot": plot, "report": report,
-            "validate": validate, "compare": compare, "export": export, "verify": verify,
-            "database": database, "doctor": doctor, "completion": completion}
+COMMANDS = ("new", "check", "run", "resume", "status", "study", "calibrate", "plot", "report",
+            "validate", "compare", "export", "verify", "database", "doctor", "completion")
 ON_ALL_RANKS = ("run", "resume")
 FAILED, INTERRUPTED, PIPE_CLOSED = ConvergenceError.exit_code, 130, 141
 EXAMPLES = f"""{HEADING}
@@ -48,15 +30,20 @@ EXAMPLES = f"""{HEADING}
 missed its reference, 2 wrong input, 3 the computation failed, 75 a run was asked to stop."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the grammar of the command line."""
+def module_of(name: str) -> ModuleType:
+    """Return the module of a command."""
+    return importlib.import_module(f"ekm3d.cli.{name}")
+
+
+def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the grammar of the command line, with these commands."""
     top = argparse.ArgumentParser(
         prog="ekm3d", description="Electrokinetic mining of rare earths in 3D.",
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES)
     top.add_argument("--version", action="version", version=f"ekm3d {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS.values():
-        module.add_parser(commands)
+    for name in names:
+        module_of(name).add_parser(commands)
     return top
 
 
@@ -74,15 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rank, _ = launched()
     if rank:
         silence()                       # rank 0 reports errors in the arguments
-    args = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    args = parser(words[:1] if words and words[0] in COMMANDS else COMMANDS).parse_args(words)
     team = ALONE
     try:
         if args.command in ON_ALL_RANKS:
             team = join(args.mpi)
-            return (run if args.command == "run" else resume).command(args, team)
+            return module_of(args.command).command(args, team)
         if rank:
             return 0                    # the other commands use one process
-        return COMMANDS[args.command].command(args)
+        return module_of(args.command).command(args)
     except Ekm3dError as error:
         return team.failed(_failure(error) if error.exit_code == FAILED else str(error),
                            error.exit_code)

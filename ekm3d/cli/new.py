@@ -32,7 +32,9 @@ TEMPLATES = {
                        ("field_block/database.toml",)),
     "two-electrodes": Template("two strips in a box of ore, with the package's database"),
     "industrial": Template("5,000 t for 60 days: deep rods, a third powered in turn, a barrier",
-                           ("field_block/database.toml",), "industrial")}
+                           ("field_block/database.toml",), "industrial"),
+    "hillside": Template("a hillside: block model, drill holes, unsaturated ground, rods in turn",
+                         ("field_block/database.toml",), "hillside")}
 CASE_FILE = "case.toml"
 
 
@@ -74,7 +76,8 @@ def write(template: str, directory: Path) -> None:
     cases = folder("cases")
     chosen = TEMPLATES[template]
     here = cases / (chosen.folder or f"templates/{template}")
-    sources = [*sorted(here.glob("*.toml")), *(cases / name for name in chosen.files)]
+    sources = [*sorted(here.glob("*.toml")), *sorted(here.glob("*.csv")),
+               *(cases / name for name in chosen.files)]
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".ekm3d-new-", dir=directory.parent))

@@ -69,8 +69,10 @@ WORDS: dict[str, Entry] = {
         WATER, r"  \1 \2, \3: ammonium", "mol"),
     "REE_initial_mg_per_kg": Entry(LEFT, "exchangeable REE before", "mg/kg"),
     "REE_hydroxide_in_ore_mg_per_kg": Entry(LEFT, "REE precipitated in the ore", "mg/kg"),
-    "residual_N_mg_per_kg": Entry(LEFT, "nitrogen in pore water, at the sampling points", "mg/kg"),
-    "exchangeable_N_mg_per_kg": Entry(LEFT, "nitrogen on clay, at the sampling points", "mg/kg"),
+    "residual_N_mg_per_kg": Entry(
+        LEFT, "nitrogen in pore water, at the sampling points (else all ore)", "mg/kg"),
+    "exchangeable_N_mg_per_kg": Entry(
+        LEFT, "nitrogen on clay, at the sampling points (else all ore)", "mg/kg"),
     "pH_min": Entry(LEFT, "lowest pH"),
     "pH_max": Entry(LEFT, "highest pH"),
     "ionic_strength_max_mol_per_l": Entry(LEFT, "highest ionic strength", "mol/l"),
@@ -85,6 +87,8 @@ WORDS: dict[str, Entry] = {
     "failed_writes": Entry(BALANCES, "writes that failed"),
     "audit_warnings": Entry(BALANCES, "warnings of the audits"),
 }
+STAGES = r"current_stage(\d+)_(start|end)_A"
+MOST_STAGES = 8         # whose currents are shown one by one
 # Keys of the first lines, and a text of its own.
 HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning")
 # Keys of real space, which have one line of their own.
@@ -104,12 +108,15 @@ def table(summary: Mapping[str, Any]) -> str:
     """Return the summary in words with units, group by group; unknown values are "-"."""
     groups: dict[str, list[tuple[int, tuple[str, str, str]]]] = {name: [] for name in GROUPS}
     order = {pattern: n for n, pattern in enumerate(WORDS)}
-    for key, value in summary.items():
+    few, between = _few_stages(summary)
+    for key, value in few.items():
         if key not in HEAD + PLACE:
             found = entry(key)
             rank = next((order[p] for p in WORDS if re.fullmatch(p, key)), len(order))
             groups[found.group].append((rank, (found.words, number(value, found.factor),
                                                found.unit if value is not None else "")))
+    if between:
+        groups[ENERGY].append((order[STAGES], between))
     lines = list(_head(summary))
     widest = max((len(row[0]) for rows in groups.values() for _, row in rows), default=0)
     for name, ranked in groups.items():
@@ -118,6 +125,24 @@ def table(summary: Mapping[str, Any]) -> str:
             lines += ["", name, *text_table([(f"{words:{widest}}", value, unit)
                                              for words, value, unit in rows], "<><")]
     return "\n".join(lines)
+
+
+def _few_stages(summary: Mapping[str, Any]
+                ) -> tuple[Mapping[str, Any], tuple[str, str, str] | None]:
+    """Return a summary with the currents of the first and last stages, and a row for those between.
+
+    Rotated rows make a stage of every turn.
+    """
+    found = {key: match for key in summary if (match := re.fullmatch(STAGES, key))}
+    driven = sorted({int(match[1]) for match in found.values()})
+    if len(driven) <= MOST_STAGES:
+        return summary, None
+    middle = driven[2:-2]
+    left_out = {key for key, match in found.items() if int(match[1]) in middle}
+    values = [summary[key] for key in left_out if summary[key] is not None]
+    row = (f"  in stages no. {middle[0]} to {middle[-1]}",
+           f"{number(min(values))} to {number(max(values))}" if values else "-", "A")
+    return {key: value for key, value in summary.items() if key not in left_out}, row
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:

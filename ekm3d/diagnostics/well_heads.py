@@ -5,6 +5,8 @@ height from the bottom of the lowest opening to the top of the block) cannot be 
 well: it would overflow first.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ekm3d.diagnostics.run_view import HeadView
@@ -33,7 +35,8 @@ def lines(run: HeadView) -> list[str]:
     The head counts from the lowest outlet: a head, drain or collector well, or a side.
     """
     whole, flow = run.domain.whole, run.flow
-    outlets = [well.head for well in flow.control.now if well is not None and well.head is not None]
+    outlets = [_lowest(well.head, run.state.time) for well in flow.control.now
+               if well is not None and well.head is not None]
     voxels = [place.voxel for place, _ in flow.wells if place.voxel.size]
     if not outlets or not voxels:
         return []
@@ -48,3 +51,8 @@ def lines(run: HeadView) -> list[str]:
                        f"opening to the top of the block there are {ground:.3g} m"
                        + "; an open well would overflow, max_head limits it" * over)
     return out
+
+
+def _lowest(head: Any, time: float) -> float:
+    """Lowest head [m] of a well, or of a boundary whose Level may differ from face to face."""
+    return float(np.min(head.at(time) if hasattr(head, "at") else head))

@@ -102,7 +102,7 @@ def models_of(run: Ore, directory: Path) -> BlockModels:
     above = bases(directory)                # where the files of a case that extends another lie
     folders = Folders(directory, (*file.folders, *(str(base.absolute()) for base in above)),
                       problems.given, above)
-    return BlockModels(file.block_model, run.grid, folders, problems)
+    return BlockModels(file.block_model, run.grid, folders, problems, run.results.reference)
 
 
 def model_of(run: Ore, directory: Path, name: str | None = None) -> BlockModel:

@@ -49,7 +49,7 @@ def _places(results):
     if model.columns.names and model.named:
         return {}
     scale = model.unit
-    centres, sizes = model.file_centres / scale, (model.high - model.low) / scale
+    centres, sizes = model.file_centres / scale, 2 * model.half / scale
     return {name: values for d, axis in enumerate("xyz") for name, values in (
         (axis, centres[:, d]), (f"d{axis}", sizes[:, d]))}
 

@@ -67,6 +67,26 @@ def covered(grid: Grid, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return total(grid, low, high, np.ones(len(low))) / grid.voxel_volume
 
 
+def joined(low: np.ndarray, high: np.ndarray, within: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners of boxes (n, 3) with faces nearer than `within` [m] moved to their mean.
+
+    Files round places, so that neighbours overlap by some millimetres. Faces are left as they are
+    where a chain of them, each as near to the next, is longer than that.
+    """
+    ends = np.stack([low, high])
+    for axis in range(3):
+        values = ends[..., axis].ravel()
+        order = np.argsort(values, kind="stable")
+        group = np.concatenate([[0], np.cumsum(np.diff(values[order]) > within)])
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        least, most = (edge.reduceat(values[order], first) for edge in (np.minimum, np.maximum))
+        mean = np.add.reduceat(values[order], first) / np.bincount(group)
+        near = (most - least <= within)[group]
+        values[order[near]] = mean[group][near]
+        ends[..., axis] = values.reshape(2, -1)
+    return ends[0], ends[1]
+
+
 def total(grid: Grid, low: np.ndarray, high: np.ndarray, density: np.ndarray) -> np.ndarray:
     """Return sum of V(box and voxel) density(box) of every voxel (nz, ny, nx); density: (n,)."""
     out = np.zeros(int(np.prod(grid.cells)))

@@ -74,8 +74,9 @@ def electricity_of(sim: Any) -> Plan:
 def plan_of(sim: Any) -> Plan:
     """Return the Plan of a Simulation that has taken its first step."""
     plan = electricity_of(sim)
-    plan.pore_volumes = {stage.name: _water(sim, n) * stage.duration / _pores(sim)
-                         for n, stage in enumerate(sim.schedule.stages)}
+    for n, stage in enumerate(sim.schedule.stages):     # those that are repeated, every time
+        plan.pore_volumes[stage.name] = plan.pore_volumes.get(stage.name, 0.0) \
+            + _water(sim, n) * stage.duration / _pores(sim)
     _charge(sim, plan)
     return plan
 

@@ -93,9 +93,9 @@ class Simulation:
 
     def _bind_boundaries(self) -> None:
         """Electrodes, open sides, wells and the schedule, on the whole grid."""
-        case, chem, whole = self.case, self.chem, self.case.grid
-        el, plan = case.electrodes, case.schedule
-        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel)
+        case, chem, whole, el = self.case, self.chem, self.case.grid, self.case.electrodes
+        plan, ratio = case.schedule, case.ore.along.get("tortuosity")
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, ratio)
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
@@ -137,8 +137,8 @@ class Simulation:
         still, clay = carriers.in_immobile_water(self), carriers.along_the_clay(self)
         self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic,
                                    still is not None, self.rock.along.get("tortuosity"), clay)
-        self.potential.boundary.along = self.rock.across("tortuosity", self.domain,
-                                                         self.contacts.faces)
+        faces = self.contacts.faces
+        self.potential.boundary.along = self.rock.across("tortuosity", self.domain, faces)
         of_water = (*bound, self.rock, self.contacts, self.wells, plan.tolerance)
         self.flow = Flow(*of_water, elliptic) if self.ore.retention is None else Richards(
             *of_water, unsaturated_rock(self.ore.retention, self.padded), elliptic)

@@ -21,6 +21,8 @@ def case_facts(case: Any) -> dict[str, Any]:
         "components": [{"name": name, "label": label, "group": group, "charge": float(charge),
                         "molar_mass": float(mass)} for name, label, group, charge, mass in columns],
         "rows": [row.name for row in case.electrodes.rows],
+        "rods": [{"row": n, "start": list(rod.start), "end": list(rod.end), "radius": rod.radius}
+                 for n, row in enumerate(case.electrodes.rows) for rod in row.rods],
         "openings": [{"name": opening.name, "kind": opening.kind, "way": opening.way}
                      for opening in case.openings],
         "readings": [reading.facts() for reading in case.readings],

@@ -13,6 +13,9 @@ overpotential above the ore (H+ is made, s = 1) or below it (OH-, s = -1): its l
 the metal less s times this half, and s = 0 elsewhere. Which faces do is found by iteration; the
 conditions are monotone, so that there is one answer.
 
+Between a voxel's centre and its face lies half a voxel of ore, with the diffusion potential of its
+water and with what its clay conducts (`half_voxel`).
+
 Beside this: metal that resists along itself (`electrode_lines`), overvoltage by current density
 (`overvoltage`), several supplies (`supply_control`), contacts that age (`Electrodes`).
 """
@@ -26,6 +29,7 @@ from ekm3d.boundaries.boundary_faces import (
     ANODE,
     BARE_CATHODE,
     CLOSED,
+    METAL,
     PASSING,
     TANK,
     BoundaryFaces,
@@ -37,10 +41,12 @@ from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.electrode_lines import ElectrodeLines
 from ekm3d.physics.face_interpolation import from_reservoir
+from ekm3d.physics.half_voxel import behind, rise_to_faces
 from ekm3d.physics.overvoltage import Overvoltage
 from ekm3d.physics.supply_control import SupplyNetwork
+from ekm3d.physics.surface_conduction import TURNED, SurfaceConduction
 from ekm3d.solvers.elliptic import EllipticSolver
-from ekm3d.state import State, has_immobile_field
+from ekm3d.state import State, has_immobile_field, stores
 
 SLACK = 1e-9     # of the voltage that splits water, which counts as rounding
 AT_ONCE = 10     # rounds in which all faces of floating metal may switch; then the worst one
@@ -58,6 +64,7 @@ class BoundaryState:
     previous_drop: np.ndarray       # drop that the face concentrations were chosen by      [V]
     use_smaller_side: np.ndarray    # faces whose concentration is the smaller of both sides
     still_share: np.ndarray         # of the immobile water in the conductance of a face    [1]
+    clay_contact: np.ndarray | float = 0.0  # G along the clay where cations leave for a tank [m]
 
 
 class ElectricalBoundary:
@@ -89,8 +96,11 @@ class ElectricalBoundary:
         self.metal_phi = np.zeros(self.metal_faces.size)
         self.still_share = np.zeros(n)
         self.along: np.ndarray | float = 1.0    # of the transport factor across faces
-        self.still: tuple[np.ndarray, np.ndarray] | None = None
+        self.still: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.clay: SurfaceConduction | None = None
+        self.clay_contact: np.ndarray | float = 0.0
         faces, electrodes = contacts.faces, contacts.electrodes
+        self.behind, self.rest = behind(faces, contacts.grid), np.zeros(n)
         self.supplied, self.resistance = np.zeros(n), faces.resistance
         self.lines = ElectrodeLines(domain, contacts)
         self.overvoltage = Overvoltage(faces.area, electrodes.tafel)
@@ -139,7 +149,7 @@ class ElectricalBoundary:
     def state(self) -> BoundaryState:
         """State of all faces now; its arrays are those of this object."""
         return BoundaryState(self.kinds, self.into_ore, self.drop, self.level, self.previous_drop,
-                             self.use_smaller_side, self.still_share)
+                             self.use_smaller_side, self.still_share, self.clay_contact)
 
     def start(self, drive: Drive, s: State | None = None,
               conductivity: Array | None = None) -> None:
@@ -157,7 +167,7 @@ class ElectricalBoundary:
         for group in self.groups:
             self.half_split[group.faces] = 0.5 * group.splits_at
         self.splitting[self.half_split == 0.0] = 0.0
-        self.passing = np.isin(self.kinds, PASSING)
+        self.passing, self.metal = np.isin(self.kinds, PASSING), np.isin(self.kinds, METAL)
         self.sign = np.where(np.isin(self.kinds, (TANK, BARE_CATHODE)), -1, self.kinds == ANODE)
         self.use_smaller_side[:] = self.blocked[:] = False
         np.copyto(self.previous_drop, self.drop)
@@ -171,10 +181,18 @@ class ElectricalBoundary:
                                                                          s.time)
             carries = s.transport_factor if conductivity is None else conductivity
             self.geometric = f.area * gather(carries, f.voxel) / f.half * self.along
-            self.ore, self.reservoir = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
+            ore, self.reservoir = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
+            self.moving = (self.geometric, ore, rise_to_faces(
+                self.domain, s.c, s.transport_factor, ore, self.behind))
             if has_immobile_field(s):
+                ore = gather(s.immobile_c, f.voxel)
                 self.still = (f.area * gather(s.immobile_factor, f.voxel) / f.half * self.along,
-                              gather(s.immobile_c, f.voxel))
+                              ore, rise_to_faces(self.domain, s.immobile_c, s.immobile_factor, ore,
+                                                 self.behind))
+            if self.clay is not None:
+                self.on_clay = f.area * gather(self.clay.mobility, f.voxel) / f.half * self.along
+                self.carriers = [gather(exchanged, f.voxel) for exchanged in stores(
+                    s, "exchanged", "immobile_exchanged")[:1 + (self.still is not None)]]
 
     def connect(self, by_species: bool) -> None:
         """Compute conductance [S] and diffusion current [A] of every face.
@@ -182,25 +200,46 @@ class ElectricalBoundary:
         by_species: from the species on both sides; else from a given conductivity.
         """
         if by_species:
-            self.conductance, self.offset = self._of_water(self.geometric, self.ore)
+            self.conductance, self.offset = self._of_water(*self.moving)
+            clay = self._of_clay() if self.clay is not None else []
+            if clay:
+                self.conductance = self.conductance + clay[0]
             if self.still is not None:
                 conductance, offset = self._of_water(*self.still)
+                conductance = conductance + clay[1] if clay else conductance
                 self.conductance, self.offset = self.conductance + conductance, self.offset + offset
                 self.still_share = np.divide(conductance, self.conductance,
                                              out=np.zeros_like(conductance),
                                              where=self.conductance > 0)
         else:
             self.conductance, self.offset = self.geometric, np.zeros(self.geometric.size)
+        self.rest = np.divide(-self.offset, self.conductance, out=np.zeros_like(self.offset),
+                              where=self.conductance > 0)
 
-    def _of_water(self, geometric, ore):
-        """Conductance [S] and diffusion current [A] of every face, of one water of its voxel."""
+    def _of_clay(self):
+        """Conductance [S] of every face along the clay of either water.
+
+        Cations come out of the ore's clay and never out of a tank's or a reservoir's water.
+        """
+        gives = ~self.passing | (self.previous_drop > 0) & ~self.use_smaller_side
+        contact = np.where(gives, self.on_clay, 0.0)
+        self.clay_contact = np.where(self.passing, contact, 0.0)
+        return [self.inverse_temperature * contact * (self.clay.weights[:, None] * held).sum(0)
+                for held in self.carriers]
+
+    def _of_water(self, geometric, ore, rise):
+        """Conductance [S] and diffusion current [A] of every face, of one water of its voxel.
+
+        geometric: (n,) G [m]; ore: (species, n) in its voxel; rise: to metal, `rise_to_faces`.
+        """
         z, d = self.z[:, None], self.diffusion[:, None]
         star = np.where(self.passing, from_reservoir(
             ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
             self.use_smaller_side), ore)
         return (FARADAY * self.f_rt * geometric * (z * z * d * star).sum(0),
                 np.where(self.passing, FARADAY * geometric * (
-                    z * d * (ore - self.reservoir)).sum(0), 0.0))
+                    z * d * (ore - self.reservoir)).sum(0),
+                    np.where(self.metal, -FARADAY * geometric * (z * d * rise).sum(0), 0.0)))
 
     def solve(self, elliptic: EllipticSolver, conductance: Array, f: Array, phi: Array,
               trend: Array | None = None) -> int:
@@ -232,7 +271,7 @@ class ElectricalBoundary:
             if not group.splits_at or not group.faces.size:
                 continue
             faces, half = group.faces, 0.5 * group.splits_at
-            at_face, sign = self.phi_at_faces(phi)[faces], self.splitting[faces]
+            at_face, sign = (self.phi_at_faces(phi) - self.rest)[faces], self.splitting[faces]
             if not sign.any():                  # no current: the level of metal lies in between
                 self.controlled_level[n] = 0.5 * (at_face.min() + at_face.max())
                 self.level[faces] = self.controlled_level[n]
@@ -287,10 +326,8 @@ class ElectricalBoundary:
         if link is not None:
             self.level += self.lines.responses(at_face)
         self.into_ore = np.where(driven, coupling * (self.level - shift - at_face) - offset, 0.0)
-        resting = np.divide(-self.offset, self.conductance, out=np.zeros_like(coupling),
-                            where=self.conductance > 0)
         self.drop = np.where(driven, at_face - (self.level - shift) + self.into_ore * series,
-                             resting)
+                             self.rest)
         return iterations
 
     def _control(self, elliptic, conductance, coupling, source, phi, controlled, link):
@@ -358,4 +395,6 @@ class ElectricalBoundary:
         now, old = z * np.abs(self.drop), z * np.abs(self.previous_drop)
         bad = (self.drop * self.previous_drop <= 0) & (now > sure) | (
             now > 2.0 * np.maximum(old, 1.0))
+        if self.clay is not None:       # no diffusion helps cations who leave by a drift that turns
+            bad |= (self.drop * self.previous_drop <= 0) & (self.f_rt * np.abs(self.drop) > TURNED)
         return bad & self.passing & ~self.use_smaller_side

@@ -45,10 +45,13 @@ class GroundOpenings(WellControl):
         self.inflow = self.coupling = np.zeros(0)
         self.refused = np.zeros(0)
         self.parts: list[slice] = []
+        self.held: np.ndarray | None = None     # m, heads that openings are held against
+        self.timed = False                      # one of them changes with time
 
     def start(self, drive: Drive, drop: np.ndarray) -> None:
         """Open all wells of a drive; drop: as of WellControl."""
         super().start(drive, drop)
+        self.held = None
         ends = np.cumsum([0, *(place.voxel.size for place in self.openings)])
         self.parts = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
         voxel = self._joined([place.voxel for place in self.openings]).astype(int)
@@ -73,7 +76,7 @@ class GroundOpenings(WellControl):
 
     def _heights(self, n, place, centre):
         """Heights [m] of the openings of well n, whose voxels have these heights."""
-        if n in self.wells.surfaces:
+        if n in self.wells.surfaces and place.voxel.size:      # not closed by its stage
             return self.wells.surfaces[n].height
         height, at_face = centre.copy(), place.face >= 0
         if at_face.any():
@@ -96,38 +99,52 @@ class GroundOpenings(WellControl):
             self.inflow = self.coupling = np.zeros(0)
             self.refused = np.zeros(len(self.openings))
             return
+        self._hold(time)
         self.head, self.relative = gather(head, voxel), gather(relative, voxel)
         self.drawn = self.osmosis * gather(osmosis, voxel)
+        self._to_held()
         self.inflow, self.coupling = np.zeros(voxel.size), np.zeros(voxel.size)
         self.refused = np.zeros(len(self.openings))
         for n, part in enumerate(self.parts):
             well = self.now[n]
             if well is None or part.start == part.stop:
                 continue
-            law = getattr(well, "law", None) or well.kind
-            inflow, coupling = LAW[law](self, n, well, part, time)
+            inflow, coupling = LAW[self._law(n, well)](self, n, well, part, time)
             if well.max_rate is not None:
                 total = abs(float(inflow.sum()))
                 if total > well.max_rate:
                     inflow, coupling = (v * (well.max_rate / total) for v in (inflow, coupling))
             self.inflow[part], self.coupling[part] = inflow, coupling
 
-    # ---- laws: (inflow, coupling) of the openings of one well ----
+    def _hold(self, time):
+        """Set what every opening is held against: the head [m], and K_r there.
 
-    def _conductance(self, part, level):
-        """G [m2/s] between the voxels and openings at a head [m]."""
-        psi, beyond = self.head[part] - self.centre[part], level - self.height[part]
-        curve, own = self.curves[:, part], self.relative[part]
-        at_opening = np.ones_like(own) if (beyond >= 0.0).all() else curves.effective(
-            beyond, curve)[2]
-        mean = face_mean(psi, beyond, own, at_opening, curve)
-        return self.conductivity[part] * self.reach[part] * mean
+        Kept for the step, unless a head changes with time.
+        """
+        if self.held is not None and not self.timed:
+            return
+        self.held, self.timed = self.height.copy(), False
+        for n, part in enumerate(self.parts):
+            well = self.now[n]
+            if well is not None and part.start < part.stop:
+                level = HELD.get(self._law(n, well))
+                if level is not None:
+                    self.held[part] = level(self, n, well, part, time)
+                self.timed |= getattr(getattr(well, "head", None), "times", None) is not None
+        beyond = self.held - self.height
+        self.at_opening = np.ones_like(beyond) if (beyond >= 0.0).all() else curves.effective(
+            beyond, self.curves)[2]
 
-    def _to_level(self, part, level):
-        """Inflow from a head [m] behind the openings, and -d inflow/dh [m2/s]."""
-        level = np.broadcast_to(level, self.head[part].shape)
-        inflow = self._conductance(part, level) * (level - self.head[part]) - self.drawn[part]
-        return inflow, self.conductivity[part] * self.reach[part] * self.relative[part]
+    def _to_held(self):
+        """Set G, the inflow by the head behind every opening, and -d inflow/dh [m2/s, m3/s, m2/s].
+
+        All openings at once: the curves take most of the time of many small sets.
+        """
+        mean = face_mean(self.head - self.centre, self.held - self.height, self.relative,
+                         self.at_opening, self.curves)
+        whole = self.conductivity * self.reach
+        self.conductance, self.to_held = whole * mean, whole * self.relative
+        self.by_head = self.conductance * (self.held - self.head) - self.drawn
 
     def _level(self, n, well, time):
         """Head [m] of a well, or of a boundary at this time."""
@@ -137,45 +154,59 @@ class GroundOpenings(WellControl):
             return chosen.at(time) if level is None or level.times is None else level.at(time)
         return well.head
 
-    def _outlet(self, n, well, part, time):
-        level = np.maximum(self._level(n, well, time), self.height[part])
-        if not (self.head[part] > level).any() and not (self.drawn[part] > 0.0).any():
-            return np.zeros(level.shape), np.zeros(level.shape)
-        inflow, coupling = self._to_level(part, level)
-        return np.minimum(inflow, 0.0), np.where(inflow < 0.0, coupling, 0.0)
+    def _law(self, n, well):
+        """Name of the law of well n, in LAW; sides and boundaries hold their head on all faces."""
+        law = getattr(well, "law", None) or well.kind
+        at_faces = n in self.wells.surfaces or n >= len(self.wells)
+        return "fixed head" if law == "head" and at_faces else law
 
-    def _seepage(self, n, well, part, time):
-        inflow, coupling = self._to_level(part, self.height[part])
-        return np.minimum(inflow, 0.0), np.where(inflow < 0.0, coupling, 0.0)
+    # ---- heads that openings are held against ----
+
+    def _head_or_height(self, n, well, part, time):
+        return np.maximum(self._level(n, well, time), self.height[part])
+
+    def _head(self, n, well, part, time):
+        return self._level(n, well, time)
+
+    def _most(self, n, well, part, time):
+        return self.height[part] if well.max_head is None else well.max_head
+
+    def _ponded(self, n, well, part, time):
+        return self.height[part] + well.ponding
+
+    def _driest(self, n, well, part, time):
+        return self.height[part] + well.lowest
+
+    # ---- laws: (inflow, coupling) of the openings of one well ----
+
+    def _outlet(self, n, well, part, time):
+        inflow = self.by_head[part]
+        return np.minimum(inflow, 0.0), np.where(inflow < 0.0, self.to_held[part], 0.0)
 
     def _fixed_head(self, n, well, part, time):
-        return self._to_level(part, self._level(n, well, time))
+        return self.by_head[part], self.to_held[part]
 
     def _well_at_head(self, n, well, part, time):
-        if n >= len(self.wells):                       # a side: one head behind all of it
-            return self._fixed_head(n, well, part, time)
-        below = well.head >= self.height[part]
-        level = np.maximum(well.head, self.height[part])
-        inflow, coupling = self._to_level(part, level)
-        passes = below | (inflow < 0.0)
-        return np.where(passes, inflow, 0.0), np.where(passes, coupling, 0.0)
+        inflow = self.by_head[part]
+        passes = (well.head >= self.height[part]) | (inflow < 0.0)
+        return np.where(passes, inflow, 0.0), np.where(passes, self.to_held[part], 0.0)
 
     def _water_table(self, n, well, part, time):
-        level = np.broadcast_to(self._level(n, well, time), self.head[part].shape)
-        below = level > self.height[part]
-        inflow, coupling = self._to_level(part, np.where(below, level, self.height[part]))
-        return np.where(below, inflow, 0.0), np.where(below, coupling, 0.0)
+        below = self._level(n, well, time) > self.height[part]
+        return (np.where(below, self.by_head[part], 0.0),
+                np.where(below, self.to_held[part], 0.0))
 
     def _injection(self, n, well, part, time):
         rate = well.rate * self._shares(n)
         if well.max_head is None:
             return rate, np.zeros_like(rate)
-        most, coupling = self._to_level(part, np.full(rate.shape, well.max_head))
-        return self._limited(n, rate, np.maximum(most, 0.0), np.where(most > 0, coupling, 0.0))
+        most = self.by_head[part]
+        return self._limited(n, rate, np.maximum(most, 0.0),
+                             np.where(most > 0, self.to_held[part], 0.0))
 
     def _rain(self, n, well, part, time):
-        most, coupling = self._to_level(part, self.height[part] + well.ponding)
-        return self._limited(n, well.rate * self.area[part], most, coupling)
+        return self._limited(n, well.rate * self.area[part], self.by_head[part],
+                             self.to_held[part])
 
     def _limited(self, n, rate, most, coupling):
         """Return a rate, as far as the ore takes it in; record what it refuses."""
@@ -185,10 +216,10 @@ class GroundOpenings(WellControl):
         return inflow, np.where(held, coupling, 0.0)
 
     def _evaporation(self, n, well, part, time):
-        most, coupling = self._to_level(part, self.height[part] + well.lowest)
-        most, rate = np.maximum(-most, 0.0), well.rate * self.area[part]
+        most, rate = np.maximum(-self.by_head[part], 0.0), well.rate * self.area[part]
         held = most < rate
-        return -np.where(held, most, rate), np.where(held & (most > 0.0), coupling, 0.0)
+        return (-np.where(held, most, rate),
+                np.where(held & (most > 0.0), self.to_held[part], 0.0))
 
     def _drainage(self, n, well, part, time):
         inflow = -self.conductivity[part] * self.relative[part] * self.area[part]
@@ -196,18 +227,19 @@ class GroundOpenings(WellControl):
 
     def _leak(self, n, well, part, time):
         level = np.broadcast_to(self._level(n, well, time), self.head[part].shape)
-        full = self.conductivity[part] * self.reach[part]
-        near = np.where(self.head[part] > level, full * self.relative[part],
-                        self._conductance(part, np.maximum(level, self.height[part])))
+        near = np.where(self.head[part] > level, self.to_held[part], self.conductance[part])
         far = well.conductance * self.area[part]
         coupling = np.divide(near * far, near + far, out=np.zeros_like(near), where=near > 0)
         return coupling * (level - self.head[part]), coupling
 
 
+HELD: dict[str, Any] = {
+    "injection": GroundOpenings._most, "fixed head": GroundOpenings._head,
+    "rain": GroundOpenings._ponded, "evaporation": GroundOpenings._driest,
+    **dict.fromkeys((*OUTFLOW_ONLY, "head", "water table", "leak"), GroundOpenings._head_or_height)}
 LAW: dict[str, Any] = {
     "injection": GroundOpenings._injection, "head": GroundOpenings._well_at_head,
-    **dict.fromkeys(OUTFLOW_ONLY, GroundOpenings._outlet),
+    **dict.fromkeys((*OUTFLOW_ONLY, "seepage"), GroundOpenings._outlet),
     "rain": GroundOpenings._rain, "evaporation": GroundOpenings._evaporation,
-    "seepage": GroundOpenings._seepage, "drainage": GroundOpenings._drainage,
-    "fixed head": GroundOpenings._fixed_head, "water table": GroundOpenings._water_table,
-    "leak": GroundOpenings._leak}
+    "drainage": GroundOpenings._drainage, "fixed head": GroundOpenings._fixed_head,
+    "water table": GroundOpenings._water_table, "leak": GroundOpenings._leak}

@@ -116,6 +116,7 @@ class Potential:
         self.boundary = ElectricalBoundary(self.elliptic.scratch, domain, contacts, self.z,
                                            self.diffusion, options.overpotential,
                                            options.inverse_temperature)
+        self.boundary.clay = clay
         self.conductance, self.current = (backend.zeros((3, *grid.padded)) for _ in range(2))
         self.still = [backend.zeros((3, *grid.padded)) for _ in range(2 * immobile)]
         self.along, self.clay = along, clay

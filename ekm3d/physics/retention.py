@@ -16,7 +16,7 @@ import numpy as np
 from ekm3d import retention_curves as curves
 from ekm3d.backends.base import operator
 from ekm3d.grid.stencil import above, below, faces
-from ekm3d.retention_curves import effective
+from ekm3d.retention_curves import MODELS, effective
 
 SATURATION, CONTENT, CONDUCTIVITY, CONSTANT = range(4)      # what k_e / k_e,s is
 OSMOSIS = {"saturation": SATURATION, "content": CONTENT, "conductivity": CONDUCTIVITY,
@@ -49,12 +49,13 @@ def wet_voxels(g, pressure_head, curve, osmosis_law, content, capacity, relative
 
 
 @operator
-def wet_faces(g, pressure_head, relative_conductivity, curve, hydraulic_conductivity,
+def wet_faces(g, pressure_head, relative_conductivity, curve, general, hydraulic_conductivity,
               full_conductance, conductance):
     """Compute the hydraulic conductance of every face  [m2/s].
 
     pressure_head, relative_conductivity K_r, hydraulic_conductivity K_s [m/s]: padded; curve:
-    (parameters, padded); full_conductance: (3, padded), of full pores. Output conductance: alike.
+    (parameters, padded); general: (3, padded) uint8, of `general_faces`; full_conductance: (3,
+    padded), of full pores. Output conductance: alike.
     """
     for axis in range(3):
         psi = below(pressure_head, axis), above(pressure_head, axis)
@@ -62,7 +63,7 @@ def wet_faces(g, pressure_head, relative_conductivity, curve, hydraulic_conducti
         curve_a, curve_b = below(curve, axis), above(curve, axis)
         whole = faces(full_conductance[axis], axis)
         open_ = whole > 0
-        differs = open_ & (curve_a[SHAPE] != curve_b[SHAPE]).any(axis=0)
+        differs = open_ & (faces(general[axis], axis) > 0) & _differ(curve_a, curve_b)
         mean, alike = np.zeros_like(whole), open_ & ~differs
         mean[alike] = face_mean(*_cut(alike, *psi, *relative), curve_a[:, alike])
         out = whole * mean
@@ -70,6 +71,24 @@ def wet_faces(g, pressure_head, relative_conductivity, curve, hydraulic_conducti
             out[differs] = _in_series(g, axis, differs, psi, relative, (curve_a, curve_b),
                                       hydraulic_conductivity)
         faces(conductance[axis], axis)[...] = out
+
+
+def general_faces(curve: np.ndarray) -> np.ndarray:
+    """Return 1 for faces where the rock changes, or is not of one mode of van Genuchten.
+
+    curve: (parameters, padded). The result is (3, padded) uint8; the others are computed at once.
+    """
+    out = np.zeros((3, *curve.shape[1:]), np.uint8)
+    for axis in range(3):
+        one, two = below(curve, axis), above(curve, axis)
+        usual = (one[curves.MODEL] == MODELS["van Genuchten"]) & ~(one[curves.SHARE_2] > 0)
+        faces(out[axis], axis)[...] = ~usual | _differ(one, two)
+    return out
+
+
+def _differ(one, two):
+    """Mask of voxels whose curves differ in more than the water content."""
+    return (one[SHAPE] != two[SHAPE]).any(axis=0)
 
 
 def _cut(where, *arrays):
@@ -98,29 +117,33 @@ def face_mean(psi_a: np.ndarray, psi_b: np.ndarray, relative_a: np.ndarray,
     relative_a, relative_b: K_r of the curve (parameters, n) at both ends.
     """
     most, least = np.maximum(relative_a, relative_b), np.minimum(relative_a, relative_b)
-    mean = 0.5 * (relative_a + relative_b)
+    high, low = np.maximum(psi_a, psi_b), np.minimum(psi_a, psi_b)
+    wet = np.maximum(-high, curves.air_entry(curve))        # suctions at both ends of the curve
+    length, full = high - low, np.maximum(high + wet, 0.0)
+    share = np.minimum(np.divide(full, length, out=np.zeros_like(length), where=length > 0), 1.0)
+    mean = 0.5 * (most + least) + share * (0.5 * (most - least))
     steep = least < ALIKE * most
     if not steep.any():
         return mean
-    psi_a, psi_b, most, least, curve = psi_a[steep], psi_b[steep], most[steep], least[steep], \
-        curve[:, steep]
-    high, low = np.maximum(psi_a, psi_b), np.minimum(psi_a, psi_b)
-    wet = np.maximum(-high, curves.air_entry(curve))        # suctions at both ends of the curve
+    high, low, wet, most, least, curve = high[steep], low[steep], wet[steep], most[steep], \
+        least[steep], curve[:, steep]
     offset, dry = 1.0 / curve[curves.ALPHA], -low
-    start = np.log(wet + offset)
+    ends = most * (wet + offset) + least * (dry + offset)
+    centre = np.sqrt((wet + offset) * (dry + offset))
     half = 0.5 * np.log((dry + offset) / (wet + offset))
 
-    def term(place):
-        reach = np.exp(start + half * (1.0 + place))
-        return effective(offset - reach, curve)[2] * reach
+    def terms(*places):
+        reach = centre * np.exp(half * np.array(places)[:, None])
+        wide = np.broadcast_to(curve[:, None], (len(curve), *reach.shape))
+        return effective(offset - reach, wide)[2] * reach
 
-    ends, middle, far = most * (wet + offset) + least * (dry + offset), term(0.0), \
-        ~(least > NEAR * most)
-    integral = (ends + 4.0 * middle) / 3.0
+    far = ~(least > NEAR * most)
     if far.any():
+        middle, near, away = terms(0.0, -LOBATTO, LOBATTO)
         five = 0.1 * ends + 32.0 / 45.0 * middle
-        five = five + 49.0 / 90.0 * term(-LOBATTO)
-        integral = np.where(far, five + 49.0 / 90.0 * term(LOBATTO), integral)
+        integral = np.where(far, five + 49.0 / 90.0 * (near + away), (ends + 4.0 * middle) / 3.0)
+    else:
+        integral = (ends + 4.0 * terms(0.0)[0]) / 3.0
     integral = half * integral
     mean[steep] = (integral + (high + wet)) / (high - low)
     return mean

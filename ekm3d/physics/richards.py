@@ -39,6 +39,7 @@ from ekm3d.physics.flow import Flow
 from ekm3d.physics.ground_openings import GroundOpenings
 from ekm3d.physics.retention import (
     OSMOSIS,
+    general_faces,
     stored_water,
     wet_faces,
     wet_osmosis,
@@ -54,7 +55,8 @@ CLOSED, SETTLED = 0.01, 0.1     # residual of a sub-step that is left to the nex
 #                                 time that it may have; the same from LATE iterations on
 SMALL = 1e-300              # instead of a content of full pores of 0, where there is no ore
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
-INNER = 1e-2                # relative residual of the linear problem of an iteration
+ROUGH, INNER = 0.1, 1e-2    # relative residual of the linear problem of an iteration, to PLAIN and
+#                             after it
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
 #                                 lengthened up to, SETTLED from, C raised from, given up after
 DRIEST = 1e-12              # K_r below which an increment is no longer magnified
@@ -112,6 +114,7 @@ class Richards(Flow):
         (self.head, self.head_at_start, self.content, self.elastic, self.pressure_head, self.stored,
          self.capacity, self.relative, self.relative_osmosis, self.rate, self.weight) = (
             zeros(padded) for _ in range(11))
+        self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.specific_storage = zeros(padded) if rock.storage is None else rock.storage
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
@@ -166,6 +169,8 @@ class Richards(Flow):
         s.water_content[...] = self.content
         s.elastic_water[...] = self.elastic
         s.water_rate[...] = self.rate
+        np.subtract(self.head, self.head_at_start, out=s.head_trend)
+        s.head_trend[...] *= self.next_step / self.last_step         # over the next sub-step
         s.next_substep = self.next_step
         self.take_up(s)
 
@@ -187,10 +192,13 @@ class Richards(Flow):
         self.next_step, self.mean[...] = s.next_substep, 0.0
         inflow, refused = np.zeros(control.voxel.size), np.zeros(len(control.openings))
         self.iterations = self.substeps = self.cuts = 0
-        self.residual, done = 0.0, 0.0
+        self.residual, done, self.last_step = 0.0, 0.0, s.next_substep
+        self.change[...] = s.head_trend
+        self.domain.fill(self.change)
         while done < dt * (1 - 1e-12):
             sub = self._length(dt - done)
             end = s.time + done + sub
+            self._guess(sub)
             if not self._substep(sub, end) or self._too_long(sub, dt):
                 self._cut(s, sub, dt)
                 continue
@@ -207,12 +215,19 @@ class Richards(Flow):
         sub = min(self.next_step, left)
         return 0.5 * left if sub < left < 1.8 * sub else left if sub > 0.999 * left else sub
 
+    def _guess(self, sub):
+        """Begin a sub-step [s] with the head going on as in the last one, `change` over last_step.
+        """
+        np.subtract(self.head, self.z, out=self.pressure_head)
+        self.head_at_start[...] = self.head
+        self.change *= sub / self.last_step
+        self._move()
+
     def _substep(self, sub, end):
         """Find the head at the end of a sub-step [s]; True if the water of every voxel closes."""
         g, bound = self.grid, self.control
-        self.head_at_start[...] = self.head
         self.anderson.forget()
-        tolerance, self.elliptic.tolerance, last = self.elliptic.tolerance, INNER, np.inf
+        tolerance, last = self.elliptic.tolerance, np.inf
         try:
             for n in range(LAST + 1):
                 slope = SLOPES[min((n - HARD) // 3, 2)] if n >= HARD else 0.0
@@ -224,6 +239,7 @@ class Richards(Flow):
                 if n == LAST or not np.isfinite(worst):
                     return False
                 self.domain.add_at(self.coupling, bound.voxel, bound.coupling)
+                self.elliptic.tolerance = ROUGH if n < PLAIN else INNER
                 self._find_change()
                 if worst > last:                   # voxels have become full, or have ceased to be
                     self.anderson.forget()
@@ -280,8 +296,8 @@ class Richards(Flow):
     def _wet_faces(self):
         """Set the hydraulic conductance of every face by the water in it [m2/s]."""
         def wet(k, out):
-            self.wet_faces(self.grid, self.pressure_head, self.relative, self.curve, k, self.full,
-                           out)
+            self.wet_faces(self.grid, self.pressure_head, self.relative, self.curve, self.general,
+                           k, self.full, out)
 
         ratio, k = self.rock.along.get("hydraulic_conductivity"), self.rock.hydraulic_conductivity
         if ratio is None:
@@ -313,6 +329,7 @@ class Richards(Flow):
         """Go back to the start of a sub-step and take a shorter one."""
         self.cuts += 1
         self.head[...] = self.head_at_start
+        self.change[...] = 0.0
         self.next_step = CUT * sub
         if self.next_step < SHORTEST * dt:
             raise ConvergenceError(
@@ -344,6 +361,7 @@ class Richards(Flow):
             grown = min(grown, 1.0 if self.tried <= HARD else 0.7)
         whole = sub > 0.999 * self.next_step            # not cut by the end of the step
         self.next_step = sub * max(grown, CUT) if whole else max(self.next_step, sub * grown)
+        self.last_step = sub
         self.residual = max(self.residual, self.worst)
 
     def _finish(self, s, dt, inflow, refused):

@@ -10,6 +10,7 @@ the drift's sign is uncertain; the same N* conducts in the potential's equation 
 clay conducts by its carriers and by nothing else.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
+from ekm3d.parallel.domain import Domain
+from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.face_interpolation import by_axis, geometric_conductance, of_axis
 
 TURNED = 1e-6       # |u| = F/RT times a face's voltage, above which a turn of the drift counts
@@ -79,6 +82,7 @@ class SurfaceConduction:
         self.weights = FARADAY * F_RT * self.z * self.z * self.diffusion
         self.weighted_sum = backend.weighted_sum
         counts: dict[str, Any] = {"NX": len(self.z), "NK": k, "NT": len(self.factor)}
+        self.accumulate = backend.bind(accumulate, NK=k)
         self._conductance, self._gain = (backend.bind(op, **counts)
                                          for op in (clay_conductance, clay_gain))
         self.conductance = backend.zeros((3, *grid.padded))
@@ -101,10 +105,30 @@ class SurfaceConduction:
         """Return the conductivity along the clay, padded [S/m], at 25 C."""
         return self.mobility * self.weighted_sum(self.weights, exchanged)
 
+    def carry(self, domain: Domain, parts: Sequence[tuple[Array, Array]],
+              drives: tuple[Array, Array, Array], voxel: np.ndarray, drift: np.ndarray, rate: Array
+              ) -> tuple[list[np.ndarray], float]:
+        """Add to `gained` what voxels gain; return (what leaves by faces, emptying rate [1/s]).
+
+        parts: (exchanged, gained) of the clay of either water; drives: phi, previous_phi and
+        use_smaller_side as in `move`; voxel: (n,) of boundary faces; drift: (n,) G F/(RT) times the
+        voltage from voxel to tank [m]; rate: scratch. The first is (components, n) [mol/s] a part.
+        """
+        leaves = []
+        for exchanged, gained in parts:
+            leaves.append(self.nu.T @ ((self.z * self.diffusion)[:, None] * domain.gather(
+                exchanged, voxel) * drift))
+            self.accumulate(self.grid, self.move(exchanged, *drives), 1.0, gained)
+        rate[...] = 0.0
+        domain.add_at(rate, voxel, np.maximum(drift, 0.0))
+        return leaves, domain.max(self.emptying_rate(drives[0], rate))
+
     def emptying_rate(self, phi: Array, out: Array) -> Array:
-        """Set `out` to the rate at which the fastest cation could leave a voxel, padded [1/s]."""
+        """Set `out` to the rate at which the fastest cation could leave a voxel, padded [1/s].
+
+        phi: padded, reduced; what `out` holds is the drift [m] that leaves by boundary faces.
+        """
         inner, fastest = self.grid.inner, float((self.z * self.diffusion).max(initial=0.0))
-        out[inner] = 0.0
         for axis in range(3):
             drift = F_RT * geometric_conductance(of_axis(self.factor, axis), self.grid, axis) * (
                 below(phi, axis) - above(phi, axis))

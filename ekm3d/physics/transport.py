@@ -42,7 +42,6 @@ from ekm3d.physics.immobile_transport import ImmobileTransport
 from ekm3d.physics.numerical_options import NumericalOptions
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.rock import Rock
-from ekm3d.physics.surface_conduction import SurfaceConduction
 from ekm3d.physics.well_transport import through_wells
 from ekm3d.state import State
 
@@ -178,11 +177,11 @@ class Transport:
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
         self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
         self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
+        self.off_clay: list = [0.0, 0.0]    # of either water, to tanks and reservoirs [mol/s]
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
-        self.water_alone = np.zeros_like(self.fastest)
-        self.tensor = tensor
+        self.water_alone, self.tensor = np.zeros_like(self.fastest), tensor
         self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
                                                       self.pore_volume)
         self.stirring = Stirring(0.0, 0.0)
@@ -236,7 +235,7 @@ class Transport:
         if still is not None:
             self._move_still(s, still, potential, phi)
         if potential.clay is not None:
-            self._move_on_clay(s, potential, phi, potential.clay)
+            self._move_on_clay(s, potential, phi, boundary, potential.clay)
         if self.watched:
             acid = self.ore[chem.hydrogen][g.inner]
             if still is not None:
@@ -279,15 +278,14 @@ class Transport:
             self.component_flux(*given, flux, still.gained)
             self.flux += flux
 
-    def _move_on_clay(self, s: State, potential: Potential, phi: Array, clay: SurfaceConduction):
+    def _move_on_clay(self, s, potential, phi, boundary, clay):
         """Migration along the clay beside either water, and its own bound of the step."""
-        parts = [(s.exchanged, self.ore)]
-        if self.still is not None:
-            parts.append((s.immobile_exchanged, self.still.gained))
-        for exchanged, gained in parts:
-            self.accumulate(self.grid, clay.move(exchanged, phi, potential.previous_phi,
-                                                 potential.use_smaller_side), 1.0, gained)
-        self.clay_rate = self.domain.max(clay.emptying_rate(phi, self.rate))
+        parts = [(s.exchanged, self.ore)] + ([] if self.still is None else [
+            (s.immobile_exchanged, self.still.gained)])
+        drift = F_RT * self.options.inverse_temperature * boundary.clay_contact * boundary.drop
+        self.off_clay, self.clay_rate = clay.carry(
+            self.domain, parts, (phi, potential.previous_phi, potential.use_smaller_side),
+            self.contacts.faces.voxel, drift, self.rate)
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
@@ -316,6 +314,7 @@ class Transport:
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
                          if s.reservoir_species.size else 0.0)
         out = chem.nu.T @ (moved + flow.out * water)
+        out += self.off_clay[0]
         for n in range(len(self.contacts.sides)):
             of_side = self.contacts.of_side(n)
             out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
@@ -324,6 +323,7 @@ class Transport:
             in_still = self.domain.gather(s.immobile_c, f.voxel)
             leaves = chem.nu.T @ self._through_faces(s, boundary, passing, in_still,
                                                      self.still_contact)
+            leaves += self.off_clay[-1]
             self.domain.add_at(self.still.gained, f.voxel, -leaves)
             out = out + leaves
         if chem.hydrogen is not None:

@@ -23,6 +23,8 @@ SLACK = 1 + 1e-9     # relative excess of a pump's rate that counts as rounding
 REOPENED = 3
 UPRIGHT = (0.0, 0.0, 1.0)
 SLACK_OF_HEAD = 1e-9     # shortfall of an opening's inflow, over its rate, that does
+ROUNDING = 1e-13         # inflow of an opening, over what head and osmosis move through its well,
+#                          that is none
 
 
 class WellControl:
@@ -88,14 +90,18 @@ class WellControl:
             self.limited[n] = changed = True
         return changed
 
+    def is_outlet(self, n: int) -> bool:
+        """Return True if well or side n lets water out only in this stage."""
+        return self.now[n] is not None and self.now[n].kind in OUTFLOW_ONLY
+
     def _open_outlets(self):
         """Open the closed openings of outlets, as the water has no other way; True if any were.
 
         They closed while a pump was thought to take more than it can.
         """
         opened = False
-        for n, well in enumerate(self.now):
-            if well is not None and well.kind in OUTFLOW_ONLY and not self.limited[n]:
+        for n in range(len(self.now)):
+            if self.is_outlet(n) and not self.limited[n]:
                 again = self.closed[n] & (self.reopened[n] < REOPENED)
                 self.reopened[n] += again
                 self.closed[n] = self.closed[n] & ~again
@@ -105,15 +111,15 @@ class WellControl:
     def _close(self, n, well, inflow, head):
         """Close openings of an outlet that would admit water, open those that no longer would.
 
+        The last open one of a block without an inlet passes nothing, of either sign by rounding.
         Each is opened again REOPENED times at most, so that the search ends; True if any changed.
         """
-        before = self.closed[n]
-        closed = before | (inflow > 0)
+        before, place = self.closed[n], self.openings[n]
+        driven = self._rock_at(n, place)[0] * place.reach * (head - well.head)
+        parts = np.abs(driven) + np.abs(self.osmotic[n])
+        closed = before | (inflow > ROUNDING * parts.sum())
         if before.any() and not self.limited[n]:
-            place = self.openings[n]
-            driven = self._rock_at(n, place)[0] * place.reach * (head - well.head)
-            out = driven + self.osmotic[n]
-            draws = out > SLACK_OF_HEAD * (np.abs(driven) + np.abs(self.osmotic[n]))
+            draws = driven + self.osmotic[n] > SLACK_OF_HEAD * parts
             again = before & draws & (self.reopened[n] < REOPENED)
             self.reopened[n] += again
             closed = closed & ~again

@@ -11,7 +11,9 @@ on where it was, and ends with the same numbers. A run that fails is a penalty.
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from ekm3d.errors import InputError, OutputError
 from ekm3d.study.measured import Measured, computed
 from ekm3d.study.parameters import Parameter
 from ekm3d.study.points import Point, Value
-from ekm3d.study.runs import Plan, digest, run_all
+from ekm3d.study.runs import Outcome, Plan, digest, run_all
 
 SETUP, JOURNAL = "setup.json", "journal.jsonl"
 PENALTY = 1e4           # standard deviations by which every value of a run that failed is off
@@ -46,7 +48,8 @@ class Evaluation:
 class Evaluator:
     """Runs of `cases` {label: directory} with sets of `parameters`, for `measured` values.
 
-    fixed: overrides of all runs; made: evaluations that were run, not taken from the journal.
+    fixed: overrides of all runs; made: evaluations that were run, not taken from the journal;
+    fresh: `open` has begun a new calibration.
     """
 
     cases: dict[str, Path]
@@ -60,6 +63,7 @@ class Evaluator:
     force: bool = False
     tell: Callable[[str], None] = print
     made: int = 0
+    fresh: bool = False
     journal: dict[tuple[float, ...], Evaluation] = field(default_factory=dict)
 
     def open(self) -> None:
@@ -83,6 +87,17 @@ class Evaluator:
             self.out.mkdir(parents=True, exist_ok=True)
             (self.out / JOURNAL).unlink(missing_ok=True)
             file.write_text(setup + "\n", encoding="utf-8")
+            self.fresh = True
+
+    def discard(self) -> None:
+        """Delete what `open` and the first runs have written, if no set has been evaluated."""
+        if not self.fresh or self.journal:
+            return
+        for label in self.cases:
+            shutil.rmtree(self.out / label, ignore_errors=True)
+        (self.out / SETUP).unlink(missing_ok=True)
+        with suppress(OSError):                 # something else is in it
+            self.out.rmdir()
 
     def _read(self) -> None:
         """Read the journal; a last line that was cut off is left out."""
@@ -117,11 +132,12 @@ class Evaluator:
         """Run sets of values and write them into the journal."""
         found: list[dict[str, float]] = [{} for _ in sets]
         failures: list[list[str]] = [[] for _ in sets]
-        for label, case in self.cases.items():
+        for number, (label, case) in enumerate(self.cases.items()):
             wanted = [m for m in self.measured if m.case == label]
             points = [self.point(x, label) for x in sets]
             plan = Plan(case, self.out / label, self.backend, self.jobs, False, self.threads)
-            for n, outcome in enumerate(run_all(plan, points, lambda *_: None)):
+            told = self._progress(label, number * len(sets), len(sets) * len(self.cases))
+            for n, outcome in enumerate(run_all(plan, points, told)):
                 if outcome.refused:
                     raise InputError(f"{label}: {outcome.failure}")
                 if outcome.failure:
@@ -141,8 +157,27 @@ class Evaluator:
                 file.write(json.dumps({
                     "x": x, "computed": [v if math.isfinite(v) else None for v in numbers],
                     "failures": reasons}) + "\n")
-        self.tell(f"  sets evaluated: {len(self.journal)}" + "".join(
-            f"\n    failed: {reason}" for reasons in failures for reason in reasons))
+        self.tell(f"  sets evaluated: {len(self.journal)}; least 2 J so far: "
+                  f"{min(map(self.cost, self.journal.values())):.4g}" + "".join(
+                      f"\n    failed: {reason}" for reasons in failures for reason in reasons))
+
+    def _progress(self, label: str, before: int, total: int) -> Callable[[Outcome, int], None]:
+        """Return what tells of every run that has ended, with the time since the one before."""
+        last = time.monotonic()
+
+        def tell(outcome: Outcome, done: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            self.tell(f"    run {before + done} of {total}: {label}, {now - last:.0f} s"
+                      + ", failed" * bool(outcome.failure))
+            last = now
+
+        return tell
+
+    def cost(self, found: Evaluation) -> float:
+        """Return twice J of a set: squares of the misfits and of u."""
+        u = [p.coordinate(x) for p, x in zip(self.parameters, found.x, strict=True)]
+        return float(np.sum(self.misfits(found)**2) + np.dot(u, u))
 
     def point(self, x: Sequence[float], label: str) -> Point:
         """Return the run of one case with values of the parameters."""

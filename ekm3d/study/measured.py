@@ -12,13 +12,14 @@ that is the name of its directory. Lines that begin with # are comments.
 import csv
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
-from ekm3d.case.expressions import number
+from ekm3d.case.expressions import KNOWN, number
 from ekm3d.case.units import QuantityKind
 from ekm3d.errors import InputError
 from ekm3d.output.results import open_results
@@ -91,18 +92,34 @@ def computed(quantity: str, directory: Path, time: float | None = None) -> float
     ValueError where the formula holds no such value, or the run ends before.
     """
     results = open_results(directory)
-    if time is None:
-        names = {identifier(key): math.nan if value is None else float(value)
-                 for key, value in results.summary.items()
-                 if value is None or isinstance(value, (int, float))}
-        return number(quantity, names)
+    end = {identifier(key): math.nan if value is None else float(value)
+           for key, value in results.summary.items()
+           if value is None or isinstance(value, (int, float))}
     series, units = results.series, results.units
+    columns = {identifier(key): values for key, values in series.items()}
+    if time is None:
+        _refuse_unknown(quantity, end, columns, "a column of series.csv, which needs a time")
+        return number(quantity, end)
+    _refuse_unknown(quantity, columns, end, "a key of summary.json, which has no time")
     hours = series["time"] * (1.0 if units["time"] == "h" else 1.0 / 3600.0)
     if not hours[0] - 1e-9 <= time / 3600.0 <= hours[-1] + 1e-6:
         raise ValueError(f"{time / 3600.0:g} h lies outside of the run, which ends at "
                          f"{hours[-1]:g} h")
-    return number(quantity, {identifier(key): float(np.interp(time / 3600.0, hours, values))
-                             for key, values in series.items()})
+    return number(quantity, {key: float(np.interp(time / 3600.0, hours, values))
+                             for key, values in columns.items()})
+
+
+def _refuse_unknown(quantity: str, known: Iterable[str], other: Iterable[str], what: str) -> None:
+    """Raise ValueError for a name that is not known; what: names of `other` are."""
+    names, others = set(known), set(other) - set(known)
+    for name in re.findall(r"(?<![\w.])[A-Za-z_]\w*", quantity):
+        if name in others:
+            raise ValueError(f"quantity: {quoted(name)} is {what}")
+        if name not in names and name not in KNOWN:
+            near = [*get_close_matches(name, sorted(names | others), 1), ""][0]
+            raise ValueError(f"quantity: {quoted(name)} is not known"
+                             + f"; did you mean {quoted(near)}?" * bool(near)
+                             + f" It is {what}." * (near in others))
 
 
 def identifier(key: str) -> str:

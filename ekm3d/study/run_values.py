@@ -1,7 +1,9 @@
 """Values of one finished run for tables: its summary, its series at a time, and some more.
 
 Besides keys of summary.json there are EXTRAS: the time of the leachate richest in REE, and charge,
-REE, anions and other cations in equivalents.
+REE, anions and other cations in equivalents; `cations_eq` are all at the start but acid and
+ammonium. Ammonium over these is the stoichiometric ceiling of what it displaces, of each in its
+proportion.
 """
 
 import math
@@ -17,7 +19,8 @@ from ekm3d.output.results import Results, open_results
 from ekm3d.study.measured import identifier
 from ekm3d.suggest import suggest
 
-EXTRAS = ("leachate_peak_h", "charge_eq", "anions_eq", "REE_eq", "held_eq", "others_eq")
+EXTRAS = ("leachate_peak_h", "charge_eq", "anions_eq", "REE_eq", "held_eq", "others_eq",
+          "cations_eq")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Budget:
     """Balance of what a run moved [eq]: charge, anions and cations in the leachate.
 
     held: REE at the start; moved: REE in leachate and on plates;
-    water: leachate [l]; others: cations other than REE in leachate and on plates.
+    water: leachate [l]; others: cations other than REE in leachate and on plates;
+    cations: all cations at the start, without acid and ammonium.
     """
 
     charge: float
@@ -34,6 +38,7 @@ class Budget:
     others: float
     moved: float
     water: float
+    cations: float = 0.0
 
 
 class RunValues:
@@ -80,7 +85,8 @@ class RunValues:
             return self.leachate_peak()
         budget = self.budget()
         return {"charge_eq": budget.charge, "anions_eq": budget.anions, "REE_eq": budget.moved,
-                "held_eq": budget.held, "others_eq": budget.others}.get(key, math.nan)
+                "held_eq": budget.held, "others_eq": budget.others,
+                "cations_eq": budget.cations}.get(key, math.nan)
 
     def leachate_peak(self) -> float:
         """Time [h] at which the leachate that runs off holds most REE per litre; nan without."""
@@ -102,16 +108,19 @@ class RunValues:
         """Return charge and ions that the run has moved, from its own series."""
         last = {key: float(values[-1]) for key, values in self.series.items()}
         first = {key: float(values[0]) for key, values in self.series.items()}
-        anions = others = moved = held = 0.0
+        anions = others = moved = held = cations = 0.0
         for label, charge, group in self.components:
             name = identifier(label)
             out = charge * (last.get(f"leachate_{name}", 0.0) + last.get(f"plate_{name}", 0.0))
+            there = charge * (first.get(f"ore_{name}", 0.0) + first.get(f"tanks_{name}", 0.0))
+            if charge > 0 and label != "H" and group != "ammonium":
+                cations += there
             if group == "REE":
                 moved += out
-                held += charge * (first.get(f"ore_{name}", 0.0) + first.get(f"tanks_{name}", 0.0))
+                held += there
             elif charge < 0:
                 anions -= charge * last.get(f"leachate_{name}", 0.0)
             elif label != "H":
                 others += out
         return Budget(last["charge"] / FARADAY, anions, held, others, moved,
-                      last.get("leachate", 0.0))
+                      last.get("leachate", 0.0), cations)

@@ -15,9 +15,10 @@ from ekm3d.view import extras
 from ekm3d.view.figures import ROLE_COLOURS, ROLE_SIGNS, hour_text
 from ekm3d.view.numbers import levels, round_parts
 from ekm3d.view.quantities import STANDARD, Quantity
-from ekm3d.view.run import ANODE, Run
+from ekm3d.view.run import ANODE, RodAxis, Run
 
 SIZE = (1600, 1200)
+THIN = 0.004            # of the block: radius of the thinnest rod that is drawn
 TEXT = "#222222"
 MATT = {"ambient": 0.5, "diffuse": 0.55, "specular": 0.0}       # so that colours are the bar's
 REE, PH, POTENTIAL, CURRENT = STANDARD
@@ -77,16 +78,20 @@ class BlockViews:
         return max(6, round(size * self.window[1] / SIZE[1]))
 
     def electrodes(self, plotter: Any, n: int) -> None:
-        """Draw every electrode as a box in the colour of its role, with its row's name above."""
+        """Draw every electrode, box or rod, in the colour of its role, with its row's name above.
+        """
         roles = self.run.roles(self.run.times[n])
         for electrode in self.run.electrodes:
             plotter.add_mesh(self._box(electrode.box), color=ROLE_COLOURS[roles[electrode.row]],
                              show_edges=False, ambient=0.25)
+        for rod in self.run.rods:
+            plotter.add_mesh(self._tube(rod), color=ROLE_COLOURS[roles[rod.row]], ambient=0.25)
         places, names = [], []
         for row, name in enumerate(self.run.rows):
-            boxes = [e.box for e in self.run.electrodes if e.row == row]
-            if boxes:
-                corners = np.array([self._box(box).bounds for box in boxes])
+            shapes = [self._box(e.box) for e in self.run.electrodes if e.row == row]
+            shapes += [self._tube(rod) for rod in self.run.rods if rod.row == row]
+            if shapes:
+                corners = np.array([shape.bounds for shape in shapes])
                 low, high = corners[:, ::2].min(0), corners[:, 1::2].max(0)
                 top = high[2] + 0.03 * self.size
                 places.append((0.5 * (low[0] + high[0]), high[1], top))
@@ -95,6 +100,11 @@ class BlockViews:
             plotter.add_point_labels(
                 np.array(places), names, font_size=self._points(23), text_color=TEXT, bold=True,
                 shape=None, show_points=False, always_visible=True)
+
+    def _tube(self, rod: RodAxis) -> Any:
+        """Return a rod as a mesh, thick enough to be seen."""
+        return self.pv.Line(rod.start, rod.end).tube(radius=max(rod.radius, THIN * self.size),
+                                                     n_sides=12)
 
     def _box(self, box: tuple[slice, slice, slice]) -> Any:
         """Return the box of an electrode as a mesh."""
@@ -112,12 +122,14 @@ class BlockViews:
         return block.extract_cells(keep)
 
     def points(self, values: np.ndarray, name: str) -> Any:
-        """Return the block with a field at its points; in metal the value of the nearest ore."""
+        """Return the block without air, with a field at its points; in metal that of near ore."""
         nearest = ndimage.distance_transform_edt(~np.isfinite(values), return_distances=False,
                                                  return_indices=True)
         block = self.block.copy()
         block.cell_data[name] = values[tuple(nearest)].ravel()
-        return block.cell_data_to_point_data()
+        air = self.run.blank & (self.run.rows_of_metal == 0)
+        mesh = block.cell_data_to_point_data()
+        return mesh.extract_cells(np.flatnonzero(~air.ravel())) if air.any() else mesh
 
     def bar(self, quantity: Quantity) -> dict[str, Any]:
         """Return the settings of a colour bar."""
@@ -216,7 +228,8 @@ class BlockViews:
         """
         roles = self.run.roles(self.run.times[n])
         driving = [row + 1 for row, role in enumerate(roles) if role == ANODE]
-        beside = ndimage.binary_dilation(np.isin(self.run.rows_of_metal, driving))
+        beside = ndimage.binary_dilation(np.isin(self.run.rows_of_metal, driving)
+                                         | np.isin(self.run.voxels_of_rods, driving))
         ore = np.argwhere(beside & ~self.run.blank if driving else ~self.run.blank)
         if not len(ore):
             return None

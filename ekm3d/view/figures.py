@@ -1,7 +1,7 @@
 """Figures on paper: slices at chosen times, and curves; drawn by matplotlib.
 
 Colours have one range over all times of a figure, taken from the ore alone. Electrodes are boxes in
-red (anode), blue (cathode) or grey (idle).
+red (anode), blue (cathode) or grey (idle); rods are lines, seen from their end a dot.
 """
 
 import textwrap
@@ -101,6 +101,14 @@ def electrodes_on(ax: Any, run: Run, plane: Plane, hour: float) -> None:
                                        edgecolor="black", linewidth=0.8))
         ax.text(left + width / 2, low + height / 2, ROLE_SIGNS[role], color="white", ha="center",
                 va="center", fontsize=11, fontweight="bold")
+    for row, start, end in plane.lines(run):
+        role, (x, y) = roles[row], zip(start, end, strict=True)
+        for width, colour in ((4.5, "black"), (3.0, ROLE_COLOURS[role])):
+            ax.plot(x, y, color=colour, linewidth=width, solid_capstyle="butt", zorder=3)
+        ax.plot(*start, marker="o", markersize=9, markerfacecolor=ROLE_COLOURS[role],
+                markeredgecolor="black", zorder=4)
+        ax.text(*start, ROLE_SIGNS[role], color="white", ha="center", va="center_baseline",
+                fontsize=9, fontweight="bold", zorder=5)
 
 
 def _legend(figure: Any, run: Run, hours: Sequence[float]) -> None:

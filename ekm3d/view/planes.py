@@ -10,6 +10,7 @@ import numpy as np
 from ekm3d.view.run import Run
 
 AXES = "zyx"            # array axes
+SLACK = 1e-9            # of a voxel: a rod on the face of two voxels is in both
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,26 @@ class Plane:
         return out
 
 
+    def lines(self, run: Run) -> list[tuple[int, tuple[float, float], tuple[float, float]]]:
+        """Axes of rods within the voxels of the plane: (row, (across, up), (across, up)) [m]."""
+        low, high = (edge - SLACK * run.grid.spacing[2 - self.normal] * sign for edge, sign in zip(
+            _length(run, self.normal, slice(self.index, self.index + 1)), (1, -1), strict=True))
+        out = []
+        for rod in run.rods:
+            start, end = np.array(rod.start)[::-1], np.array(rod.end)[::-1]        # z, y, x
+            way = end - start
+            if way[self.normal]:
+                parts = np.sort((np.array([low, high]) - start[self.normal]) / way[self.normal])
+                first, last = max(parts[0], 0.0), min(parts[1], 1.0)
+            else:
+                first, last = (0.0, 1.0) if low <= start[self.normal] <= high else (1.0, 0.0)
+            if first <= last:
+                a, b = start + first * way, start + last * way
+                out.append((rod.row, (float(a[self.across]), float(a[self.up])),
+                            (float(b[self.across]), float(b[self.up]))))
+        return out
+
+
 def ends(run: Run, axis: int) -> tuple[float, float]:
     """Lower and upper end of the block along an array axis [m]."""
     return _length(run, axis, slice(0, run.grid.shape[axis]))
@@ -58,7 +79,7 @@ def planes(run: Run) -> tuple[Plane, ...]:
     found = []
     for normal, across, up in ((1, 2, 0), (0, 2, 1), (2, 1, 0)):
         if shape[across] > 1 and shape[up] > 1:
-            index = _best(run.rows_of_metal > 0, normal)
+            index = _best((run.rows_of_metal > 0) | (run.voxels_of_rods > 0), normal)
             low, high = _length(run, normal, slice(index, index + 1))
             kind = "Plan" if normal == 0 else "Section"
             place = f"{AXES[normal]} = {0.5 * (low + high):.3g} m"

@@ -60,7 +60,7 @@ def report(run: Run, sources: Sources) -> str:
         read=read_rows(run), known=bool(run.facts), ways=way_rows(run),
         targets=target_rows(run, sources.targets),
         charts=[chart(panel) for panel in series], profiles=along,
-        roles=tuple(ROLE_WORDS.items()) if run.electrodes else (),
+        roles=tuple(ROLE_WORDS.items()) if run.electrodes or run.rods else (),
         ledger_head=["", *(name for name, _ in LEDGER), "error"], ledger=ree_rows(headline.ree),
         all_components=[mole_row(e) for e in entries],
         bounds=bound_section(run, sources.targets), audits=quality.audits(run),
@@ -99,7 +99,8 @@ def what(run: Run) -> str:
     ore = run.summary.get("ore_kg")
     return (f"A block of {size} m in {nx} × {ny} × {nz} voxels"
             + (f", {show(1e-3 * ore, 't')} of dry ore" if ore else "")
-            + (f", {len(run.electrodes)} electrodes in {len(run.rows)} rows" if run.rows else
+            + (f", {len(run.electrodes) + len(run.rods)} electrodes in {len(run.rows)} rows"
+               if run.rows else
                ", without electrodes") + f", {run.end:.4g} hours.")
 
 

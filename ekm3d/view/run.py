@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ekm3d.constants import HOUR
+from ekm3d.grid.rasterise import line_voxels
 from ekm3d.output.results import FIELDS_FILE, Results, ResultsError, open_results
 
 OXYGEN = 15.999e-3                              # kg/mol
@@ -45,6 +46,17 @@ class Electrode:
 
     row: int
     box: tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class RodAxis:
+    """Rod, wire or thin strip, whose voxels stay ore: number of its row, ends x, y, z [m], radius.
+    """
+
+    row: int
+    start: tuple[float, ...]
+    end: tuple[float, ...]
+    radius: float
 
 
 class Run:
@@ -160,6 +172,20 @@ class Run:
             labels, _ = ndimage.label(self.rows_of_metal == row)
             found += [Electrode(row - 1, box) for box in ndimage.find_objects(labels)]
         return tuple(found)
+
+    @cached_property
+    def rods(self) -> tuple[RodAxis, ...]:
+        """Electrodes thinner than a voxel; () where an older version of the program has run."""
+        return tuple(RodAxis(rod["row"], tuple(rod["start"]), tuple(rod["end"]), rod["radius"])
+                     for rod in self.facts.get("rods", ()))
+
+    @cached_property
+    def voxels_of_rods(self) -> np.ndarray:
+        """Number of the row whose rods pass a voxel, from 1; 0 elsewhere."""
+        found = np.zeros(self.grid.shape, int)
+        for rod in self.rods:
+            found[line_voxels(rod.start, rod.end, self.grid)] = rod.row + 1
+        return found
 
     def roles(self, hour: float) -> tuple[str, ...]:
         """Role of every row at a time: "anode", "cathode" or "idle".

@@ -24,6 +24,7 @@ from ekm3d.view.run import Run
 MOST_PIXELS = 220           # of a side
 MOST_FRAMES = 25
 BUDGET = 3_000_000          # bytes of all pictures together
+ROD = 2.5                   # radius of a rod seen from its end, and its width from the side
 PLOT, LEFT, BOTTOM, TOP, BAR = 205, 46, 40, 10, 62
 
 
@@ -118,6 +119,18 @@ def _pane(run: Run, plane: Plane, key: str, uri: str, roles: Sequence[str]) -> s
                      f'x="{(x - left) * scale:.1f}" y="{(top - y - h) * scale:.1f}" '
                      f'width="{w * scale:.1f}" height="{h * scale:.1f}"><title>'
                      f'{html.escape(run.rows[row])}</title></rect>')
+    for row, start, end in plane.lines(run):
+        (x, y), (u, v) = (((a - left) * scale, (top - b) * scale) for a, b in (start, end))
+        about = f'class="electrode {roles[row]}" data-row="{row}"'
+        name = f"<title>{html.escape(run.rows[row])}</title>"
+        reach = max(float(np.hypot(u - x, v - y)), 1e-9)
+        if reach < 2 * ROD:
+            parts.append(f'<circle {about} cx="{x:.1f}" cy="{y:.1f}" r="{ROD:g}">{name}</circle>')
+            continue
+        a, b = (v - y) / reach * ROD / 2, (x - u) / reach * ROD / 2        # across the rod
+        corners = " ".join(f"{p:.1f},{q:.1f}" for p, q in (
+            (x + a, y + b), (u + a, v + b), (u - a, v - b), (x - a, y - b)))
+        parts.append(f'<polygon {about} points="{corners}">{name}</polygon>')
     parts.append(f'<rect class="frame" width="{width:.1f}" height="{height:.1f}"/>')
     for value in ticks(left, right, max(1, min(4, int(width / 40)))):
         x = (value - left) * scale

@@ -25,41 +25,59 @@ INLINE bool same_shape(const Curve& a, const Curve& b)
 // Suction up to which the rock stays full                                                  [m]
 INLINE real entry_of(const Curve& c) { return c.model == 3 ? 1 / c.alpha : c.air_entry; }
 
-// Effective saturation, its slope over psi [1/m], and the bracket of Mualem's model, or K_r.
+// Effective saturation, its slope over psi [1/m], and K_r.
 struct Wetness {
     real saturation, slope, relative;
 };
 
-// One mode of van Genuchten; slope: s dS/ds, relative: the bracket.
-INLINE Wetness mode_of(real s, real alpha, real n)
+// One mode of van Genuchten; slope: s dS/ds, relative: the bracket; log_saturation: ln S.
+struct Mode {
+    real saturation, slope, relative, log_saturation;
+};
+
+INLINE Mode mode_of(real s, real alpha, real n)
 {
     const real m = 1 - 1 / n;
     const real log_x = smaller(n * logarithm(alpha * s), LARGEST_EXPONENT);
     const real x = exponential(log_x), log_sum = logarithm(1 + x), u = 1 / (1 + x);
-    const real saturation = exponential(-m * log_sum);
+    const real log_saturation = -m * log_sum, saturation = exponential(log_saturation);
     real series = 1;                    // no branch: loops over voxels stay vectors
     EKM_UNROLL for (int k = SERIES_TERMS; k > 1; k--)
         series = 1 + (k - 1 - m) * (real(1) / k) * u * series;
     const real far = m * u * series, near = 1 - exponential(m * (log_x - log_sum));
-    return {saturation, -m * n * (x * u) * saturation, u < real(SMALL_SHARE) ? far : near};
+    return {saturation, -m * n * (x * u) * saturation, u < real(SMALL_SHARE) ? far : near,
+            log_saturation};
 }
 
-INLINE Wetness modes_of(real s, const Curve& c)
+INLINE Mode modes_of(real s, const Curve& c)
 {
-    const Wetness one = mode_of(s, c.alpha, c.n);
+    const Mode one = mode_of(s, c.alpha, c.n);
     if (!(c.share_2 > 0))
         return one;
-    const Wetness two = mode_of(s, c.alpha_2, c.n_2);
+    const Mode two = mode_of(s, c.alpha_2, c.n_2);
     const real w = c.share_2, weight = (1 - w) * c.alpha + w * c.alpha_2;
-    return {(1 - w) * one.saturation + w * two.saturation, (1 - w) * one.slope + w * two.slope,
-            ((1 - w) * c.alpha * one.relative + w * c.alpha_2 * two.relative) / weight};
+    const real saturation = (1 - w) * one.saturation + w * two.saturation;
+    return {saturation, (1 - w) * one.slope + w * two.slope,
+            ((1 - w) * c.alpha * one.relative + w * c.alpha_2 * two.relative) / weight,
+            logarithm(saturation)};
 }
 
-INLINE Wetness in_order(const Wetness& w, const Curve& c, real s)
+// K_r of a mode: S^l times the square of the bracket, over their values at the air-entry value.
+INLINE real relative_of(const Mode& w, real connectivity, real full_bracket)
 {
-    const real saturation = w.saturation / c.full_saturation, bracket = w.relative / c.full_bracket;
-    const real relative = exponential(c.connectivity * logarithm(saturation)) * bracket * bracket;
-    return {saturation, -(w.slope / c.full_saturation) / s, relative};
+    const real bracket = w.relative / full_bracket;
+    return exponential(connectivity * w.log_saturation) * bracket * bracket;
+}
+
+INLINE real relative_of(real s, real alpha, real n, real connectivity, real full_bracket)
+{
+    return relative_of(mode_of(s, alpha, n), connectivity, full_bracket);
+}
+
+INLINE Wetness in_order(const Mode& w, const Curve& c, real s)
+{
+    return {w.saturation / c.full_saturation, -(w.slope / c.full_saturation) / s,
+            relative_of(w, c.connectivity, c.full_bracket)};
 }
 
 // The same as `wetness` for one mode of van Genuchten and for no pores, without a branch.

@@ -7,10 +7,11 @@
 Without a display: xvfb-run -a -s "-screen 0 1400x900x24" pvpython ... Needs ParaView 5.11, and
 nothing of ekm3d. It opens fields.vtkhdf where ParaView can (5.12), else fields.xdmf, and shows: the
 block's outline; the ore cut open, coloured by REE_mg_per_kg; surfaces of equal potential; the
-electrodes from electrodes.vtp.
+electrodes from electrodes.vtp and rods.vtp.
 """
 
 import argparse
+import math
 import os
 import sys
 
@@ -28,6 +29,29 @@ def source(directory):
     if not os.path.isfile(path):
         sys.exit(f"{path} does not exist; give the directory of a run's results")
     return simple.OpenDataFile(path) if new else simple.XDMFReader(FileNames=[path])
+
+
+def beside(block, path):
+    """Return the shapes of a file where the block is.
+
+    fields.xdmf of a turned block is in the coordinates of the case, all else in real ones:
+    x = o + R^T (X - P).
+    """
+    shapes = simple.OpenDataFile(path)
+    data = servermanager.Fetch(shapes).GetFieldData()
+    turned = data.GetArray("rotation_deg")
+    if not block.SMProxy.GetXMLName().upper().startswith("XDMF") or turned is None \
+            or not turned.GetValue(0):
+        return shapes
+    angle = math.radians(turned.GetValue(0))
+    real, local = ([data.GetArray(name).GetValue(n) for n in range(3)]
+                   for name in ("real_origin_m", "local_origin_m"))
+    c, s = math.cos(angle), math.sin(angle)
+    moved = simple.Transform(Input=shapes)
+    moved.Transform.Rotate = [0.0, 0.0, -turned.GetValue(0)]
+    moved.Transform.Translate = [local[0] - c * real[0] - s * real[1],
+                                 local[1] + s * real[0] - c * real[1], local[2] - real[2]]
+    return moved
 
 
 def colour(display, name, title, limits, preset, where="CELLS"):
@@ -85,10 +109,17 @@ def show(directory, hours=None, size=(1400, 900)):
 
     electrodes = os.path.join(directory, "electrodes.vtp")
     if os.path.isfile(electrodes):
-        metal = simple.Show(simple.OpenDataFile(electrodes), view)
+        metal = simple.Show(beside(block, electrodes), view)
         metal.ColorArrayName = [None, ""]
         metal.AmbientColor = metal.DiffuseColor = [0.85, 0.45, 0.1]
         metal.Specular = 0.4
+
+    rods = os.path.join(directory, "rods.vtp")
+    if os.path.isfile(rods):
+        metal = simple.Show(simple.Tube(Input=beside(block, rods),
+                                        Radius=0.004 * max(b - a for a, b in ends)), view)
+        metal.ColorArrayName = [None, ""]
+        metal.AmbientColor = metal.DiffuseColor = [0.85, 0.45, 0.1]
 
     label = simple.Show(simple.Text(Text=f"t = {time / HOUR:g} h"), view)
     label.Color, label.FontSize = [0.1, 0.1, 0.1], 18

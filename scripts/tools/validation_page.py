@@ -3,7 +3,7 @@
     python scripts/tools/validation_page.py --out RUNS        all runs that are not in RUNS; hours
     python scripts/tools/validation_page.py --out RUNS --fit  the calibrations as well
 
-Runs `ekm3d validate`, the mechanisms and the grids of the bench column, and puts their tables
+Runs `ekm3d validate`, the mechanisms, grids and steps of the bench column, and puts their tables
 into the text of cases/validation/page.md. Runs that have finished are kept.
 """
 
@@ -26,6 +26,7 @@ ORES = ("recovery_REE,removal_REE_mean,REE_leachate_mg_per_kg,purity_REE,energy_
         "residual_N_mg_per_kg")
 GRIDS = "grid.spacing=[" + ", ".join(f'["50.13 mm", "56.4 mm", "{dz} mm"]'
                                      for dz in (6.5, 3.25, 1.625)) + "]"
+STEPS = "schedule.cfl=[0.9, 0.45]"
 FITS = {"wide": FOLDER / "parameters_wide.toml", "soils": FOLDER / "parameters.toml"}
 
 
@@ -52,6 +53,7 @@ def main() -> int:
         call("study", CASES / "field_block", "--variants", FOLDER / "ore_kinds.toml", "--show",
              ORES, "--out", args.out / "ores", *common)
         call("study", BENCH, "-o", GRIDS, "--show", SHOW, "--out", args.out / "grids", *common)
+        call("study", BENCH, "-o", STEPS, "--show", SHOW, "--out", args.out / "steps", *common)
     for source, name in (("validation/validation.png", "validation.png"),
                          ("validation/curves.png", "curves.png"),
                          ("mechanisms/study.png", "mechanisms.png")):
@@ -63,6 +65,7 @@ def main() -> int:
                        ("MECHANISMS", args.out / "mechanisms" / "table.md"),
                        ("ORES", args.out / "ores" / "table.md"),
                        ("GRIDS", args.out / "grids" / "table.md"),
+                       ("STEPS", args.out / "steps" / "table.md"),
                        ("FIT_WIDE", FOLDER / "fit_wide.md"),
                        ("FIT_SOILS", FOLDER / "fit_soils.md")):
         text = text.replace(f"<!-- {mark} -->", file.read_text(encoding="utf-8").strip())

@@ -131,7 +131,52 @@ def test_rotated_case_sees_the_model_turned(case):
                                                           [1520, 1520, 1600, 1600]]))
 
 
+REAL = ["block_model.0.coordinates=real", "block_model.0.origin=['0 m', '0 m', '0 m']"]
+
+
+@pytest.mark.parametrize("turn, place, expected", [
+    (0, "['250000 m', '4800000 m', '100 m']", [[1520, 1520, 1550, 1550], [1600, 1600, 1710, 1710]]),
+    (90, "['250020 m', '4800000 m', '100 m']",
+     [[1550, 1550, 1710, 1710], [1520, 1520, 1600, 1600]]),
+    (30, "['250000 m', '4800000 m', '100 m']", [[1520, 1520, 1550, 1550], [1600, 1600, 1710, 1710]])
+])
+def test_real_coordinates_are_placed_by_the_grid(case, turn, place, expected):
+    """As with an origin; a model that is turned by 30 degrees with the grid lies along its axes.
+
+    There the file's centres are turned about the lower corner of the block by hand.
+    """
+    more = [*REAL, f"grid.real_origin={place}", f"grid.rotation={turn}", "grid.origin=['-3 m', "
+            "'7 m', '1 m']"]
+    if turn == 30:
+        lines = (case / "leapfrog.csv").read_text().splitlines()
+        head = next(n for n, line in enumerate(lines) if line.startswith('"X"'))
+        corner, angle = np.array([250000.0, 4800000.0]), np.radians(30.0)
+        turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        for n, line in enumerate(lines[head + 1:], head + 1):
+            x, y, *rest = line.split(",")
+            at = corner + turned @ (np.array([float(x), float(y)]) - corner)
+            lines[n] = ",".join([*map(repr, at.tolist()), *rest])
+        (case / "leapfrog.csv").write_text("\n".join(lines))
+        more.append("block_model.0.rotation=30.0")
+    assert Case.read(case, more).ore.density[0] == pytest.approx(np.array(expected, float))
+
+
+def test_blocks_that_are_not_cubes_keep_their_sides_in_a_turned_grid(case):
+    """Two blocks of 20 x 10 m, one north of the other: seen along x by a grid that is turned."""
+    (case / "b.csv").write_text("x,y,z,dx,dy,dz,rho\n10,5,1,20,10,2,1500\n10,15,1,20,10,2,1600\n")
+    read = Case.read(case, [
+        *REAL, "block_model.0.file=b.csv", "grid.real_origin=['20 m', '0 m', '0 m']",
+        "grid.rotation=90", "ore.exchangeable={}",
+        "ore.density={block_model = 'resource', column = 'rho', unit = 'kg/m3'}"])
+    assert read.ore.density[0].tolist() == [[1500, 1500, 1600, 1600]] * 2
+
+
 @pytest.mark.parametrize("overrides, key, message", [
+    (["block_model.0.coordinates=real"], "block_model.0.origin", "leave it out beside coordinates"),
+    ([*REAL, "grid.rotation=30"], "block_model.0.rotation", "turned by 0 degrees in real space and "
+     "the grid by 30"),
+    ([*REAL, "grid.real_origin=['0 m', '0 m', '0 m']"], "block_model.0.file", "grid.real_origin "
+     "and grid.rotation tell where"),
     ([la()], KEY, "leapfrog.csv:10: La_ppm is missing, as in 1 of 4 blocks in the grid; add fill"),
     ([la(fill="closest")], KEY, "fill should be 'nearest', 'mean', 'skip' or a value"),
     ([la(column="La")], KEY, "leapfrog.csv has no column 'La'; known: X, Y, Z"),
@@ -238,3 +283,54 @@ def test_ore_outside_of_the_blocks_takes_no_part(case):
     assert read.ore.ground.active[0].tolist() == [[False, True, True, True]] * 2
     volume = next(r for r in read.readings if r.name == "volume in the block")
     assert volume.held == pytest.approx(volume.read) and volume.read == pytest.approx(600.0)
+
+
+def test_places_that_are_rounded_are_no_overlap(case):
+    """A model in a turned case: centres to the millimetre overlap by as much, 1e-4 of a block.
+
+    Faces that are as near become one; a block that is 5 cm too near is refused.
+    """
+    angle = np.radians(25.0)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    head = "X,Y,Z,dX,dY,dZ,La_ppm,Density,Lithology\n"
+
+    def written(shift):
+        centres = np.arange(2.5, 20, 5)
+        rows = [(x + shift * (x > 10), y) for y in centres for x in centres]
+        places = np.array(rows) @ turn + [250000.0, 4800000.0]
+        (case / "leapfrog.csv").write_text(head + "".join(
+            f"{x:.3f},{y:.3f},101,5,5,2,{100 + n},1.5,LAT\n"
+            for n, (x, y) in enumerate(places)))
+
+    written(0.0)
+    read = Case.read(case, ["block_model.0.rotation=25"])
+    assert grades(read)[0] == pytest.approx([102.0, 103.0, 104.0, 105.0], rel=1e-4)
+    volume = next(r for r in read.readings if r.name == "volume in the block")
+    assert volume.read == pytest.approx(800.0, rel=1e-4)
+    written(-0.05)
+    (line,) = complaints(case, "block_model.0.rotation=25")
+    assert "leapfrog.csv: blocks overlap one another, the first at" in line
+
+
+def test_what_the_grid_holds_of_samples_is_that_of_the_ore(case):
+    """Half of the block is air: the mean of the voxels there does not count."""
+    (case / "points.csv").write_text("x_m,y_m,z_m,La_mg_per_kg\n2.5,5,1,100\n17.5,5,1,300\n")
+    source = 'ore.exchangeable."La+3"={samples = "points.csv", column = "La_mg_per_kg"}'
+    half = "ore.active={box = [['0 m', '0 m', '0 m'], ['10 m', '20 m', '2 m']]}"
+    held = [next(r.held for r in Case.read(case, [source, *more]).readings
+                 if r.source == "samples points.csv") for more in ((), (half,))]
+    assert held[0] == pytest.approx(200.0) and held[1] < 150.0
+
+
+def test_a_wrong_file_of_drill_holes_is_told_by_its_key(case):
+    text = (case / "case.toml").read_text()
+    (case / "case.toml").write_text(text.replace("[ore]", """[[drill_holes]]
+name = "holes"
+collar = "collar.csv"
+survey = "survey.csv"
+intervals = "assay.csv"
+[ore]"""))
+    (case / "survey.csv").write_text("BHID,AT,TOWARDS,DIP\nDH1,0,0,90\n")
+    source = 'ore.exchangeable."La+3"={drill_holes="holes",column="LA",unit="ppm"}'
+    (line,) = complaints(case, source)
+    assert "drill_holes.0.survey: survey.csv: no line names the columns" in line

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ekm3d.case.drill_holes import DrillHoles, positions
+from ekm3d.case.drill_holes import DrillHoles, DrillHoleSets, positions
+from ekm3d.case.problems import MissingValue, Problems
 from ekm3d.case.schema_ore_files import DrillHolesEntry
+from ekm3d.grid.georeference import GeoReference
 from ekm3d.regular_file import Folders
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "ore_files"
@@ -58,6 +60,26 @@ def test_holes_move_with_origin_and_rotation():
     values = holes().intervals.numbers("LA")[:, None]
     places, _ = holes(origin=["250000 m", "4800000 m", "100 m"], rotation=90).composites(values)
     np.testing.assert_allclose(places[0], [5, -5, 1.75], atol=1e-9)
+
+
+def test_holes_in_real_coordinates_move_with_the_grid():
+    """The same by the grid's place, whose lower corner is (2, 3, 1) in the case."""
+    reference = GeoReference((2.0, 3.0, 1.0), (250000.0, 4800000.0, 100.0), 90.0)
+    found = DrillHoles(DrillHolesEntry.model_validate(KEYS | {"coordinates": "real"}),
+                       Folders(DATA), reference)
+    places, _ = found.composites(found.intervals.numbers("LA")[:, None])
+    np.testing.assert_allclose(places[0], [7, -2, 2.75], atol=1e-9)
+
+
+@pytest.mark.parametrize("key, value", [("origin", ["1 m", "0 m", "0 m"]), ("rotation", 30.0)])
+def test_real_coordinates_have_no_origin_of_their_own(key, value):
+    entry = DrillHolesEntry.model_validate(KEYS | {"coordinates": "real", key: value})
+    problems = Problems()
+    sets = DrillHoleSets([entry], Folders(DATA), problems)
+    with pytest.raises(MissingValue):
+        sets.holes(entry.name)
+    (line,) = problems.texts
+    assert f"drill_holes.0.{key}: " in line and "leave it out" in line
 
 
 def test_dips_may_be_positive_up_or_down(tmp_path):

@@ -1,10 +1,14 @@
 """Cases that extend another one: what is merged, where files are found, places in messages."""
 
+import hashlib
+
 import pytest
 from helpers.case_files import ROOT, SMALL, complaints, copy
 
 from ekm3d.case.case import Case
+from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.extends import bases, case_text
+from ekm3d.case.problems import CaseError
 from ekm3d.case.toml_text import load
 from ekm3d.study.runs import digest
 
@@ -71,6 +75,27 @@ def test_a_circle_is_refused(base):
 def test_extends_is_not_for_the_command_line(base):
     assert complaints(base, "extends=../x") == ("-o extends: is read from case.toml alone; it "
                                                 "cannot be given here",)
+
+
+def test_digests_name_the_files_of_the_base_too(base):
+    """As seen from the heir's directory, each once, with the SHA-256 of its bytes."""
+    folder = heir(base, "")
+    found = Case.read(folder).digests
+    assert set(found) == {"case.toml", *(f"../case/{path.name}" for path in base.iterdir())}
+    for name, told in found.items():
+        assert told == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_a_base_that_changes_while_it_is_read_is_refused(base, monkeypatch):
+    folder, changed = heir(base, ""), CaseFiles.changed
+
+    def edited(files):
+        (base / "case.toml").write_text("")
+        return changed(files)
+
+    monkeypatch.setattr(CaseFiles, "changed", edited)
+    with pytest.raises(CaseError, match=r"\.\./case/case.toml changed while the case was read"):
+        Case.read(folder)
 
 
 def test_a_study_sees_that_the_base_has_changed(base):

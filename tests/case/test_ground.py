@@ -71,3 +71,27 @@ def test_a_stage_that_closes_a_boundary_changes_nothing_else_of_it(tmp_path):
     with pytest.raises(CaseError, match="off: is true, so that a rate or a composition would do"):
         Case.read(rain_case(tmp_path), (
             "schedule.stage.1.boundary=[{name='rain', off=true, rate='1 mm/h'}]",))
+
+
+def test_an_oblique_rod_is_dry_by_the_voxels_that_it_passes(tmp_path):
+    """Wet ore in a corner of the box around a rod does not help off its axis; at its end does.
+    """
+    case = rain_case(tmp_path)
+    text = (case / "case.toml").read_text()
+    begin, end = text.index("[[electrodes.row]]"), text.index("[[well]]")
+    (case / "case.toml").write_text(text[:begin] + """[[electrodes.row]]
+name = "row 1"
+rods = { lines = [[[0.05, 0.05, 0.05], [0.55, 0.25, 0.55]]], radius = "2 mm" }
+[[electrodes.row]]
+name = "row 2"
+rods = { x = 0.05, y = 0.25, bottom = 0.05, top = 0.55, radius = "2 mm" }
+""" + text[end:])
+    wet = "ore.water_content={{formula = \"where((x < 0.1) * (y > 0.2) + {}, 0.3, 0.0602)\"}}"
+    driven = ("ore.retention.region=[]", "schedule.stage.0.anodes=['row 1']",
+              "schedule.stage.0.cathodes=['row 2']", "schedule.stage.0.voltage=20 V",
+              "ore.immobile.share=0.1")
+    with pytest.raises(CaseError) as error:
+        Case.read(case, (*driven, wet.format("(x > 0.4) * (y < 0.1) * (z < 0.2)")))
+    (line,) = str(error.value).splitlines()
+    assert "electrode 1 of 'row 1' stands in dry ore" in line
+    Case.read(case, (*driven, wet.format("(x > 0.5) * (y > 0.2) * (z > 0.5)")))

@@ -103,7 +103,7 @@ def test_report_of_driven_stages(opened):
 # Line of the small case that is replaced, its replacement, key, message.
 WRONG = [
     ('gradient = "0.3 V/cm"', 'gradient = "0.3 A"', "schedule.stage.0.gradient",
-     "cannot read '0.3 A' as V/m: Cannot convert from 'ampere'"),
+     "cannot read '0.3 A' as V/m: 'A' is a unit of something else"),
     ('name = "rest"', 'name = "drive"', "schedule.stage.1.name", "also the name of stage 0"),
     ('name = "rest"', 'name = "a/b"', "schedule.stage.1.name", "must not be empty or hold"),
     ('cathodes = ["right"]', "", "schedule.stage.0", "drives anodes (left) without cathodes"),

@@ -87,7 +87,7 @@ def test_side_current_in_A_or_per_area(opened, text, face, amperes):
      "side.0.potential.table", "unknown key; known: formula, unit"),
     ("{face='x-', composition={}, potential=true}", "side.0.potential", "cannot read True as V"),
     ("{face='x-', composition={}, current='1 V'}", "side.0.current",
-     "cannot read '1 V' as A: Cannot convert from 'volt'"),
+     "cannot read '1 V' as A: 'V' is a unit of something else"),
     ("{face='x-', composition={}, current='1 V'}", "side.0.current", "or '10 A/m2' for a density"),
     ("{face='x-', composition={}, current=[1]}", "side.0.current", "cannot read [1] as A"),
     ("{face='x-', component_flux={'Na+'='1 mol/m2/s'}}", "side.0.component_flux",

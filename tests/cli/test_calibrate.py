@@ -136,3 +136,14 @@ def test_wrong_targets_end_with_one_message(tmp_path, capsys, change, said):
     file.write_text(file.read_text().replace(*change))
     code, _, errors = call(capsys, "calibrate", case, "--targets", file, *SHORT)
     assert code == 2 and said in errors and not (case / "calibration").exists()
+
+
+def test_a_wrong_quantity_ends_with_one_message_and_leaves_nothing(tmp_path, capsys):
+    """The first run is told before its results are read; a column is no key of the summary."""
+    case = salt_case(tmp_path)
+    file = files(case)
+    file.write_text(file.read_text().replace("charge_C", "charge"))
+    code, text, errors = call(capsys, "calibrate", case, "--targets", file, *SHORT)
+    assert code == 2 and f"    run 1 of 1: {case.name}, " in text
+    assert "quantity: 'charge' is a column of series.csv, which needs a time" in errors
+    assert not (case / "calibration").exists()

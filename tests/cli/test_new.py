@@ -12,7 +12,7 @@ from ekm3d.resources import folder
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_is_a_valid_case_that_takes_steps(tmp_path, capsys, template, monkeypatch):
-    """Read without a warning, small enough for seconds, two steps on NumPy; comments name it."""
+    """Read without a warning, small enough for minutes, two steps; comments name it."""
     monkeypatch.chdir(tmp_path)
     code, text, errors = call(capsys, "new", "my site", "--template", template)
     assert (code, errors) == (0, "") and 'ekm3d run "my site"' in text
@@ -21,15 +21,18 @@ def test_a_template_is_a_valid_case_that_takes_steps(tmp_path, capsys, template,
     assert source.count("#") > 25
     case = Case.read("my site")
     assert case.warnings == () and case.grid.shape[0] * case.grid.shape[1] < 500
-    sim = Simulation(case, "numpy")
+    sim = Simulation(case, "numpy" if max(case.grid.shape) < 25 else "cpp")
     sim.step(), sim.step()
     assert sim.state.time > 0.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", [name for name in TEMPLATES if name != "hillside"])
 def test_a_template_runs_to_its_end(tmp_path, capsys, template):
-    """With REE in the leachate, and balances that close to rounding and the solvers' tolerance."""
+    """With REE in the leachate, and balances that close to rounding and the solvers' tolerance.
+
+    The hillside, of minutes, has tests of its own (`test_hillside_case.py`).
+    """
     assert call(capsys, "new", tmp_path / "case", "--template", template)[0] == 0
     code, text, errors = call(capsys, "run", tmp_path / "case", "--quiet")
     assert code == 0 and "warning" not in errors and "What came out" in text
@@ -48,6 +51,15 @@ def test_a_shipped_case_becomes_one_that_stands_alone(tmp_path, capsys, monkeypa
     for name in ("case.toml", "variants.toml"):
         text = (tmp_path / "pit" / name).read_text(encoding="utf-8")
         assert "../" not in text and "cases/" not in text and "ekm3d study pit" in text
+
+
+def test_a_template_brings_the_files_of_the_mine(tmp_path, capsys):
+    assert call(capsys, "new", tmp_path / "hill", "--template", "hillside")[0] == 0
+    assert {f.name for f in (tmp_path / "hill").iterdir()} == {
+        "case.toml", "database.toml", "blocks.csv", "topography.csv", "bedrock.csv", "collar.csv",
+        "survey.csv", "assay.csv"}
+    text = (tmp_path / "hill" / "case.toml").read_text(encoding="utf-8")
+    assert "../" not in text and "cases/" not in text and f"ekm3d export {tmp_path}" in text
 
 
 def test_nothing_is_overwritten(tmp_path, capsys):
@@ -70,7 +82,7 @@ def test_the_list_and_a_missing_name(capsys):
 
 def test_every_template_is_shipped_and_listed():
     found = {path.parent.name for path in (folder("cases") / "templates").glob("*/case.toml")}
-    assert found | {"industrial"} == set(TEMPLATES)
+    assert found | {"industrial", "hillside"} == set(TEMPLATES)
     for name in found:
         text = (folder("cases") / "templates" / name / "case.toml").read_text(encoding="utf-8")
         assert tomllib.loads(text)["title"]

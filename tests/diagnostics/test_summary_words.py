@@ -69,3 +69,14 @@ def test_the_table_is_grouped_and_holds_every_value():
     assert {"REE recovered, of what was exchangeable 25 %", "on the plates -",
             "charge passed 12 kC", "news_kg 3.25"} <= shown
     assert set(HEAD) <= set(facts)
+
+
+def test_of_many_stages_the_first_and_last_currents_are_shown():
+    """42 turns of rotated rows: two at either end, and the range of the 38 between, no 84 lines."""
+    found = {f"current_stage{n}_{end}_A": float(n)
+             for n in range(1, 43) for end in ("start", "end")}
+    lines = [line.split() for line in table(found).splitlines() if "stage" in line]
+    assert len(lines) == 9 and [line[-2] for line in lines if line[0] == "at"] == [
+        "1", "1", "2", "2", "41", "41", "42", "42"]
+    assert "in stages no. 3 to 40 3 to 40 A".split() in lines
+    assert len(table({k: v for k, v in found.items() if "stage4" in k}).splitlines()) == 10

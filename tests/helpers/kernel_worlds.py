@@ -124,6 +124,7 @@ class World:
         for n, values in ((7, 0.7), (8, 1.3), (9, 0.4)):
             self.curve[n] = values * (two + 0 * burnt)
         retention_curves.complete(self.curve)
+        self.general = retention.general_faces(self.curve)
         self.pressure_head = -10.0 ** rng.uniform(-4, 3, shape)
         self.pressure_head[rng.random(shape) < 0.2] *= -1.0
         near = rng.random(shape) < 0.3                          # neighbours nearly alike

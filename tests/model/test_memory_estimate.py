@@ -33,9 +33,10 @@ def bench(monkeypatch):
 
 
 @pytest.mark.parametrize("run, backend", [
-    ("field 10 cm", "numpy"), ("field 5 cm", "cpp"), ("slow 10 cm", "numpy"), ("slow 10 cm", "cpp"),
-    ("box 0.25 mm", "cpp"), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in (
-        ("field 10 cm", "cpp"), ("slow 5 cm", "cpp"), ("box 0.25 mm", "numpy")))])
+    ("field 10 cm", "numpy"), ("slow 10 cm", "cpp"), ("box 0.25 mm", "cpp"),
+    *(pytest.param(*pair, marks=pytest.mark.slow) for pair in (
+        ("field 10 cm", "cpp"), ("field 5 cm", "cpp"), ("slow 10 cm", "numpy"),
+        ("slow 5 cm", "cpp"), ("box 0.25 mm", "numpy")))])
 def test_the_peak_is_predicted_within_15_percent(monkeypatch, backend, run):
     """Maximum resident set of a run in a process of its own: the kernel counts, not we."""
     peaks = bench(monkeypatch)

@@ -58,6 +58,12 @@ def test_a_stage_that_closes_a_well_or_changes_its_rate_is_planned_so(case):
     assert none.pore_volumes == {"drive": 0.0}
 
 
+def test_the_water_of_a_stage_that_is_repeated_counts_every_time(case):
+    whole = planned(case)[1].pore_volumes["drive"]
+    thrice = planned(case, "schedule.stage.0.repeat=3")[1]
+    assert thrice.pore_volumes == {"drive": pytest.approx(3 * whole)}
+
+
 def test_rain_is_planned_by_its_area_and_brings_its_ammonium(tmp_path):
     """4 cm/h on 0.35 x 0.3 m2 for 1 h, then 0.5 cm/h of pure water for 40 min; nothing else enters.
 

@@ -23,7 +23,7 @@ def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, count):
     """Openings on every border, two rocks, immobile water: every number, not nearly."""
     code, out, errors = mpi.run(count, LOCKSTEP, "cpp", 4, rain_case(tmp_path), *SHORT)
@@ -133,3 +133,22 @@ def test_rain_fills_a_coarse_closed_column_step_by_step(tmp_path, backend, air_e
     assert abs(taken - 0.48 * 0.25**2) < 1e-5 * 0.03
     assert abs(taken + float(budget.water_out[0]) + runoff - 0.75 * 0.25**2) < 1e-12
     assert sim.balances.water_max < 1e-12
+
+
+def test_a_step_begins_where_the_last_one_was_going(tmp_path):
+    """Rain on a coarse column, 60 h: with the trend of the head 70 iterations do, without it 129.
+
+    The answer is the same to the residual that a sub-step may leave, 1e-5 of the water content.
+    """
+    (tmp_path / "case.toml").write_text(COARSE)
+    found = []
+    for keeps in (True, False):
+        sim = Simulation(Case.read(tmp_path), "numpy")
+        tried = 0
+        for _ in sim.steps(60 * 3600.0):
+            tried += sim.flow.tried
+            sim.state.head_trend[...] *= keeps
+        found.append((tried, sim.state.water_content[sim.grid.inner].copy()))
+    (few, water), (many, other) = found
+    assert few < 0.8 * many
+    assert np.abs(water - other).max() < 1e-5

@@ -150,7 +150,7 @@ def test_salt_diffuses_in_both_waters(tmp_path, potential):
     is zero as both ions are alike.
     """
     errors = []
-    for spacing, step in ((2.0, 100.0), (1.0, 25.0)):
+    for spacing, step in ((4.0, 400.0), (2.0, 100.0)):
         (tmp_path / "case.toml").write_text(
             COLUMN.format(spacing=spacing, step=step, potential=potential))
         sim = advance(Simulation(Case.read(tmp_path), "numpy"), 2e4)
@@ -160,5 +160,5 @@ def test_salt_diffuses_in_both_waters(tmp_path, potential):
             errors.append(np.abs(c[0][sim.grid.inner][0, 0] - exact).max())
         assert sim.balances.mass_errors().max() < 1e-13
     coarse, fine = np.array(errors[:2]), np.array(errors[2:])
-    assert (fine < 3e-3).all(), errors
+    assert (fine < (5e-4, 6e-3)).all(), errors
     assert (coarse / fine > 3.5).all(), errors

@@ -6,10 +6,11 @@ from helpers.case_files import complaints
 from helpers.salt_block import ORE, SALT, advance, salt_case
 
 from ekm3d import Case, Simulation
+from ekm3d.boundaries.boundary_faces import ANODE, BARE_CATHODE, TANK
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.stencil import above, below, faces, gain
-from ekm3d.physics.surface_conduction import clay_conductance, clay_gain
+from ekm3d.physics.surface_conduction import clay_conductance, clay_gain, exchange_diffusion
 
 MOBILE = "ore.surface_mobility=0.02"
 
@@ -99,6 +100,50 @@ def test_every_mole_and_every_charge_is_found(folder, more):
     assert sim.balances.charge_max < 1e-9
     assert sim.balances.faraday_error() < 1e-9
     assert (sim.state.totals[1:][sim.grid.inner] >= 0).all()
+
+
+@pytest.mark.parametrize("tank", ["0 l", "0.5 l"], ids=["bare cathode", "tank"])
+def test_clay_conducts_up_to_the_metal(folder, tank):
+    """The half voxel at a contact has the conductance of its water and of its clay.
+
+    By hand of the voxel's exchanger: A/(h/2) F (F/RT) s sum z2 D N more than without clay, at the
+    anode and at the cathode, bare or behind a tank that cations then enter.
+    """
+    sim = Simulation(Case.read(folder, (
+        *ORE, MOBILE, f"electrodes.row.1.catholyte_volume='{tank}'")), "numpy")
+    sim.fields()
+    boundary, f = sim.potential.boundary, sim.contacts.faces
+    carries = np.isin(boundary.kinds, (ANODE, BARE_CATHODE, TANK))
+    held = sim.domain.gather(sim.state.exchanged, f.voxel)
+    sigma = FARADAY * F_RT * 0.02 * ((sim.chem.z_x**2 * exchange_diffusion(sim.chem)) @ held)
+    found, boundary.clay = boundary.conductance, None
+    boundary.connect(True)
+    found = found - boundary.conductance
+    np.testing.assert_allclose(found[carries], (f.area / f.half * sigma)[carries], rtol=1e-9)
+    assert np.isin(TANK if tank != "0 l" else BARE_CATHODE, boundary.kinds)
+
+
+def test_clay_gives_to_a_tank_what_it_conducts(folder):
+    """Of the current into a tank the clay carries its share of the conductance, in cations.
+
+    Mass and charge close as ever with a quarter of the current on the clay; no cation comes
+    out of the tank's water: where the current is reversed clay conducts nothing.
+    """
+    more = ("ore.surface_mobility=0.5",)
+    sim = advance(Simulation(Case.read(folder, (*ORE, *more)), "numpy"), 1200.0)
+    boundary, clay = sim.potential.boundary, sim.potential.clay
+    tank = boundary.kinds == TANK
+    assert (boundary.clay_contact[tank] > 0).all() and not boundary.clay_contact[~tank].any()
+    held = sim.domain.gather(sim.state.exchanged, sim.contacts.faces.voxel)
+    drift = F_RT * boundary.clay_contact * boundary.drop
+    leaves = FARADAY * (clay.z * clay.diffusion * clay.z) @ held * drift
+    assert 0.2 < leaves[tank].sum() / -boundary.into_ore[tank].sum() < 0.3
+    assert sim.balances.mass_errors().max() < 1e-13
+    assert sim.balances.charge_max < 1e-9 and sim.balances.faraday_error() < 1e-9
+    assert (sim.state.totals[1:][sim.grid.inner] >= 0).all()
+    boundary.previous_drop[tank] = -1.0
+    boundary.connect(True)
+    assert not boundary.clay_contact.any()
 
 
 def test_carriers_are_needed(folder):

@@ -15,7 +15,8 @@ SOME_STUDIES = {
     "c4_junction_potential": ("LaCl3 10 to 1",),
     "e_electrolysis_fronts": ("with HSO4-", "splitting, second order")}
 # Processes that tests/physics compares with exact solutions, too; both take half a minute.
-SLOW = {*SOME_STUDIES, "dual_porosity", "slow_dissolution"}
+SLOW = {*SOME_STUDIES, "dual_porosity", "slow_dissolution", "dispersion_tensor",
+        "clay_conduction"}
 
 
 def passing_outcomes(directory):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ekm3d.output.results import ResultsError
-from ekm3d.view import block_views, extras, figures, flat_views, plot, probe
+from ekm3d.view import block_views, extras, figures, flat_views, plot, probe, svg_slices
 from ekm3d.view.curves import panels
 from ekm3d.view.planes import planes
 from ekm3d.view.quantities import chosen, of_field, standard
@@ -170,3 +170,56 @@ def test_drawing_changes_no_result(run, small_run, tmp_path):
     before = {p: p.read_bytes() for p in (small_run / "out").iterdir() if p.is_file()}
     list(plot.pictures(run, tmp_path, plot.Choice((0,), ("pH",), False, True), lambda line: None))
     assert before == {p: p.read_bytes() for p in (small_run / "out").iterdir() if p.is_file()}
+
+
+RODS = [{"row": 0, "start": [0.1, 0.05, 0.7], "end": [0.1, 0.05, 0.2], "radius": 0.005},
+        {"row": 1, "start": [0.5, 0.1, 0.7], "end": [0.3, 0.3, 0.3], "radius": 0.005}]
+
+
+@pytest.fixture
+def with_rods(run, monkeypatch):
+    """The run with an upright and an oblique rod in place of its plates."""
+    monkeypatch.setattr(run, "facts", {**run.facts, "rods": RODS})
+    monkeypatch.setattr(run, "rows_of_metal", np.zeros(run.grid.shape, int))
+    monkeypatch.setattr(run, "electrodes", ())
+    return run
+
+
+def test_planes_cut_rods_by_the_voxels_that_they_pass(with_rods):
+    """Along y: what of a rod lies within the layer; a plan sees a dot of an upright one."""
+    section = replace(planes(with_rods)[0], index=0)                # y from 0 to 0.15 m
+    upright, oblique = section.lines(with_rods)
+    assert upright == (0, pytest.approx((0.1, 0.7)), pytest.approx((0.1, 0.2)))
+    assert oblique == (1, pytest.approx((0.5, 0.7)), pytest.approx((0.45, 0.6)))
+    (rest,) = replace(section, index=1).lines(with_rods)
+    assert rest == (1, pytest.approx((0.45, 0.6)), pytest.approx((0.3, 0.3)))
+    plan = planes(with_rods)[1]
+    (row, start, end), *_ = plan.lines(with_rods)
+    assert row == 0 and start == end == pytest.approx((0.1, 0.05))
+    assert plan.of(with_rods.voxels_of_rods).any()
+
+
+def test_rods_are_drawn_in_slices_and_reports(with_rods, tmp_path):
+    (ree,) = chosen(with_rods, ["REE"])
+    path = figures.save(figures.slices(with_rods, ree, [3]), tmp_path / "slices.png")
+    pixels = (255 * read(path)).round()
+    for colour in (extras.ANODE, extras.CATHODE):
+        wanted = [int(colour[n:n + 2], 16) for n in (1, 3, 5)]
+        assert (np.abs(pixels - wanted).max(-1) <= 2).sum() > 100
+    drawn = "".join(svg_slices.slides(with_rods, [ree], last_only=True).figures)
+    assert '<circle class="electrode anode" data-row="0"' in drawn
+    assert '<polygon class="electrode' in drawn
+    assert flat_views.cut_block(with_rods, ree, 3).axes[0].lines[0].get_color() == extras.ANODE
+
+
+def test_rods_are_drawn_in_three_dimensions(with_rods, tmp_path, draws):
+    """Red and blue tubes, lines of current that begin beside the rods, no surface in the air."""
+    scenes = block_views.BlockViews(with_rods, (640, 480))
+    path = block_views.picture(scenes.streamlines(3), tmp_path / "current.png")
+    red, _, blue = np.moveaxis(read(path), -1, 0)
+    assert (red > blue + 0.4).sum() > 50 and (blue > red + 0.3).sum() > 50
+    assert scenes.current_lines(3) is not None
+    with_rods.blank = with_rods.blank.copy()
+    with_rods.blank[-2:] = True
+    mesh = scenes.points(with_rods.field("phi", 3), "phi")
+    assert mesh.bounds[5] == pytest.approx(0.8 - 2 * with_rods.grid.spacing[2])

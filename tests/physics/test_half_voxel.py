@@ -1,0 +1,58 @@
+"""The half voxel before metal: which voxel lies behind it, and its diffusion potential by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers.salt_block import ORE, advance, salt_case
+
+from ekm3d import Case, Simulation
+from ekm3d.boundaries.boundary_faces import ANODE
+from ekm3d.constants import FARADAY
+from ekm3d.grid.grid import Grid
+from ekm3d.physics.half_voxel import behind
+
+
+def test_behind_a_voxel_lies_the_next_one_into_the_ore():
+    """Up and down every axis; the voxel's own where the block ends and of a rod (axis -1)."""
+    g = Grid((3, 4, 5), (1.0, 1.0, 1.0))
+
+    def flat(k, j, i):
+        return np.ravel_multi_index((k + 2, j + 2, i + 2), g.padded)
+
+    faces = SimpleNamespace(voxel=np.array([flat(1, 2, 1)] * 7 + [flat(0, 0, 2), flat(4, 3, 0)]),
+                            axis=np.array([2, 2, 1, 1, 0, 0, -1, 2, 0]),
+                            way=np.array([1, -1, 1, -1, 1, -1, 0, 1, 1]))
+    assert behind(faces, g).tolist() == [
+        flat(1, 2, 2), flat(1, 2, 0), flat(1, 3, 1), flat(1, 1, 1), flat(2, 2, 1), flat(0, 2, 1),
+        flat(1, 2, 1), flat(0, 0, 2), flat(4, 3, 0)]
+
+
+@pytest.mark.parametrize("more", [(), ("ore.immobile={share=0.4, rate='1e-7 1/s'}",)],
+                         ids=["one water", "two waters"])
+def test_metal_has_the_diffusion_potential_of_the_gradient_behind(tmp_path, rng, more):
+    """The rest potential of every anode's face by hand, in concentrations at random.
+
+    No concentration at the metal is negative, so that it stays below RT/F = 25.7 mV. Before that,
+    20 min at 20 V: charge, acid and mass close.
+    """
+    sim = advance(Simulation(Case.read(salt_case(tmp_path), (*ORE, *more)), "numpy"), 1200.0)
+    assert sim.balances.charge_max < 1e-9 and sim.balances.faraday_error() < 1e-9
+    assert sim.balances.mass_errors().max() < 1e-13
+    boundary, s, f, chem = sim.potential.boundary, sim.state, sim.contacts.faces, sim.chem
+    waters = [(s.transport_factor, s.c)] + ([(s.immobile_factor, s.immobile_c)] if more else [])
+    for _, c in waters:
+        c *= rng.uniform(0.1, 2.0, c.shape)
+    boundary.start(sim.drive, s)
+    boundary.connect(True)
+    metal = np.flatnonzero(boundary.kinds == ANODE)
+    here, there = f.voxel[metal], behind(f, sim.grid)[metal]
+    current = np.zeros(metal.size)
+    for factor, c in waters:
+        c, moves = c.reshape(len(c), -1), factor.ravel()[there] > 0
+        ends = np.where(moves, np.maximum(1.5 * c[:, here] - 0.5 * c[:, there], 0.0), c[:, here])
+        current += FARADAY * (f.area / f.half)[metal] * factor.ravel()[here] * (
+            (chem.z * chem.diffusion) @ (ends - c[:, here]))
+    rest = current / boundary.conductance[metal]
+    np.testing.assert_allclose(boundary.rest[metal], rest, rtol=1e-9, atol=1e-12)
+    assert 1e-3 < np.abs(rest).max() < 0.0257
