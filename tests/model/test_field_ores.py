@@ -42,6 +42,7 @@ def test_a_voltage_brings_water_where_the_head_does_not():
     assert soil - drawn["tenth"][1] == pytest.approx(added / 15.0, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_every_kind_of_ore_is_a_case():
     """Ten kinds of ore, leached as well, as far as they are read; GSTools makes three of them."""
     pytest.importorskip("gstools")
