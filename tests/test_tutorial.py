@@ -20,7 +20,8 @@ def commands():
 
 def test_the_tutorial_has_the_commands_that_it_is_about():
     assert [words[0] for words in commands()] == [
-        "doctor", "new", "check", "run", "status", "study", "study", "study", "run"]
+        "doctor", "new", "check", "run", "status", "study", "study", "study", "run",
+        "new", "check", "run", "export"]
 
 
 @pytest.mark.slow
@@ -43,3 +44,5 @@ def test_every_command_of_the_tutorial_works(tmp_path, monkeypatch, capsys):
         assert (tmp_path / name / "table.md").is_file()
     summary = json.loads((tmp_path / "decided" / "summary.json").read_text(encoding="utf-8"))
     assert f"{100 * summary['recovery_REE']:.0f} %" in PAGE
+    hill = json.loads((tmp_path / "hill" / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert f"Of the REE {100 * hill['recovery_REE']:.1f} % reach the gallery" in PAGE

@@ -29,13 +29,13 @@ import numpy as np
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.lattice_potential import lattice_potential, line_potential
+from ekm3d.grid.rasterise import line_voxels
 
 WINDOW = 16         # of the largest spacing, along the rod
 BESIDE = 3          # of the same, to mirror images beside it: far less than WINDOW, see `_drops`
 AROUND = 24         # points around a cross-section, at least, among which its current is shared
 THIN = 0.1          # of a voxel: half a width up to which the axis stands for the surface
 LEAST = 0.001        # D below which a voxel counts as part of the metal
-TIP = 1e-6          # of a voxel, from the end of a rod to where its axis is looked for
 GAUSS = np.polynomial.legendre.leggauss(4)
 
 
@@ -71,9 +71,9 @@ class Rod:
         """Return `radius` where lengths along x, y, z are stretched (3,) across the rod."""
         if (stretch == 1.0).all():
             return self.radius
-        wide, thin = (np.linalg.norm(stretch * way) for way in self._across())
+        wide, thin = (float(np.linalg.norm(stretch * way)) for way in self._across())
         if self.round:
-            return float(0.25 * (wide + thin) * self.width)
+            return 0.25 * (wide + thin) * self.width
         return rectangle_radius(wide * self.width, thin * self.thickness)
 
     @property
@@ -193,12 +193,7 @@ def axis_voxels(rod: Rod, grid: Grid,
     beside: (n, 3) m from the axis to lines that are followed in its place. A rod that ends on the
     face of two voxels does not pass the farther one.
     """
-    steps = 4 * int(np.ceil((np.abs(np.subtract(rod.end, rod.start)) / grid.spacing).max())) + 1
-    part = np.linspace(TIP / steps, 1.0 - TIP / steps, steps)[:, None]
-    points = np.array(rod.start) + part * np.subtract(rod.end, rod.start)
-    points = (points[:, None] + np.asarray(beside)).reshape(-1, 3)
-    found = np.floor((points - grid.origin) / grid.spacing + 1e-9).astype(int)
-    return tuple(np.unique(np.clip(found, 0, np.array(grid.cells) - 1)[:, ::-1], axis=0).T)
+    return line_voxels(rod.start, rod.end, grid, beside)
 
 
 def _place(point):

@@ -1,4 +1,4 @@
-"""What is done to the catholytes of electrodes: air above them, acid dosed into them."""
+"""Treatment of the catholytes of electrodes: air above them, acid dosed into them."""
 
 from dataclasses import dataclass
 

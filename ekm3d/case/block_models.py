@@ -239,7 +239,7 @@ class BlockModels:
     def __init__(self, entries: Sequence[BlockModelEntry], grid: Grid, folders: Folders,
                  problems: Problems, reference: GeoReference | None = None):
         """reference: of what is in real coordinates."""
-        self.reference = reference or GeoReference()
+        self.reference = GeoReference() if reference is None else reference
         self.entries, self.grid, self.folders, self.problems = entries, grid, folders, problems
         self.models: dict[str, Any] = {}
         self.weights: dict[str, np.ndarray] = {}

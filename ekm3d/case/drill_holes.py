@@ -47,7 +47,7 @@ class DrillHoles:
     def __init__(self, entry: DrillHolesEntry, folders: Folders,
                  reference: GeoReference | None = None):
         self.entry, self.folders = entry, folders
-        self.reference = reference or GeoReference()
+        self.reference = GeoReference() if reference is None else reference
         self.scale = factor(entry.length_unit, "m")
         self.holes: dict[str, Hole] = self._collars()
         if entry.survey is not None:
@@ -187,7 +187,7 @@ class DrillHoleSets:
                  reference: GeoReference | None = None):
         """reference: of what is in real coordinates."""
         self.entries, self.folders, self.problems = entries, folders, problems
-        self.reference = reference or GeoReference()
+        self.reference = GeoReference() if reference is None else reference
         self._read: dict[str, Any] = {}
         problems.attempt(problems.check_names, entries, ("drill_holes",), "set of drill holes")
 

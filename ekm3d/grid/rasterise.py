@@ -1,4 +1,4 @@
-"""Rasterisation: boxes to voxels, and the faces around a set of voxels."""
+"""Rasterisation: boxes and lines to voxels, and the faces around a set of voxels."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import GHOST, Grid
+
+TIP = 1e-6          # of a voxel, from the end of a line to where its voxels are looked for
 
 
 def rasterise(box: Sequence[Sequence[float]], grid: Grid) -> tuple[slice, ...]:
@@ -30,6 +32,22 @@ def rasterise(box: Sequence[Sequence[float]], grid: Grid) -> tuple[slice, ...]:
             last = first + 1
         index.append(slice(first, last))
     return tuple(reversed(index))
+
+
+def line_voxels(start: Sequence[float], end: Sequence[float], grid: Grid,
+                beside: Sequence = ((0.0, 0.0, 0.0),)) -> tuple[np.ndarray, ...]:
+    """Return the index (k, j, i) of the voxels that a straight line between two places [m] passes.
+
+    beside: (n, 3) m from the line to others that are followed in its place. A line that ends on the
+    face of two voxels does not pass the farther one.
+    """
+    way = np.subtract(end, start)
+    steps = 4 * int(np.ceil((np.abs(way) / grid.spacing).max())) + 1
+    part = np.linspace(TIP / steps, 1.0 - TIP / steps, steps)[:, None]
+    points = np.array(start) + part * way
+    points = (points[:, None] + np.asarray(beside)).reshape(-1, 3)
+    found = np.floor((points - grid.origin) / grid.spacing + 1e-9).astype(int)
+    return tuple(np.unique(np.clip(found, 0, np.array(grid.cells) - 1)[:, ::-1], axis=0).T)
 
 
 def outer_voxels(shape: Sequence[int], active: np.ndarray | None, axis: int, upper: bool

@@ -1,4 +1,4 @@
-"""What reaches catholytes beside current and water: a gas of the air, and acid that holds a pH.
+"""Supply of catholytes beside current and water: a gas of the air, and acid that holds a pH.
 
     air    dn/dt = k_L A (c* - c),         c of the dissolved gas, c* in equilibrium with the air
                                            (film theory: Whitman 1923)                  [mol/s]
@@ -27,7 +27,7 @@ Solve = Callable[[np.ndarray, np.ndarray], Result]      # totals (K, n) mol of t
 
 
 class Treatment:
-    """What air and dosing bring to the catholytes in a step.
+    """Amounts that air and dosing bring to the catholytes in a step.
 
     absorbed, dosed: (K, tanks) [mol], of the last step; each solves with `solve(totals, tanks)`.
     """

@@ -168,7 +168,7 @@ class Flow:
         else:
             raise ConvergenceError(f"flow: the wells did not settle at t = {s.time:g} s: which "
                                    "openings are open, at their rate or at their head")
-        self.wells = [(place, np.where(inflow > 0.0, 0.0, inflow) if control.is_outlet(n) else inflow)
+        self.wells = [(place, np.minimum(inflow, 0.0) if control.is_outlet(n) else inflow)
                       for n, (place, inflow) in enumerate(self.wells)]
         self.darcy(g, self.conductance, s.head, self.water)
         self._set_outflow()

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from ekm3d.boundaries.rods import Rod, axis_voxels
 from ekm3d.constants import HOUR
+from ekm3d.grid.rasterise import line_voxels
 from ekm3d.output.results import FIELDS_FILE, Results, ResultsError, open_results
 
 OXYGEN = 15.999e-3                              # kg/mol
@@ -184,8 +184,7 @@ class Run:
         """Number of the row whose rods pass a voxel, from 1; 0 elsewhere."""
         found = np.zeros(self.grid.shape, int)
         for rod in self.rods:
-            axis = Rod(rod.start, rod.end, 2.0 * rod.radius, 2.0 * rod.radius)
-            found[axis_voxels(axis, self.grid)] = rod.row + 1
+            found[line_voxels(rod.start, rod.end, self.grid)] = rod.row + 1
         return found
 
     def roles(self, hour: float) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ SOIL = 0.3463
 
 
 def test_a_voltage_brings_water_where_the_head_does_not():
-    """What 1.1 m of head drive goes with the permeability, to rounding; electro-osmosis adds
+    """Water that 1.1 m of head drives goes with the permeability, to rounding; electro-osmosis adds
     0.55 l/h in tight ore of any permeability, and a fifteenth of that by the value of soils.
 
     Less in uniform ore, where some openings take all of the pump's rate. All are recorded, as they
@@ -42,6 +42,7 @@ def test_a_voltage_brings_water_where_the_head_does_not():
     assert soil - drawn["tenth"][1] == pytest.approx(added / 15.0, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_every_kind_of_ore_is_a_case():
     """Ten kinds of ore, leached as well, as far as they are read; GSTools makes three of them."""
     pytest.importorskip("gstools")

@@ -1,4 +1,4 @@
-"""The hillside: files of a mine, unsaturated ore below air, rods in turn; on a coarse grid for days.
+"""The hillside: files of a mine, unsaturated ore below air, rods in turn; coarse, for some days.
 
 Voxels of 3 x 5 x 2 m, 320 of them: every part of the case acts, and its numbers mean nothing more.
 """
@@ -35,8 +35,8 @@ def days(tmp_path_factory):
 
 
 def test_recorded_numbers(days):
-    """Those of the first version of the case; 1e-3: a step of water may end with 1e-5 of a voxel's
-    volume unaccounted for, which the next makes good; another order of iterations moved them by 3e-5.
+    """Those of the first version of the case; 1e-3: a step of water may leave 1e-5 of a voxel to
+    the next. Another order of iterations moved them by 3e-5.
     """
     summary = open_results(days).summary
     assert {key: summary[key] for key in RECORDED} == pytest.approx(RECORDED, rel=1e-3)

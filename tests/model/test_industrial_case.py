@@ -34,6 +34,7 @@ def test_voltage_and_barrier_hold_water_back():
     assert shares[0] < shares[1] < shares[2]
 
 
+@pytest.mark.slow
 def test_a_short_run_of_the_site_closes_its_balances(tmp_path):
     """Six hours, an hour a section, 429 t of ore in the slice, a third of the cathodes at a time.
 

@@ -54,7 +54,7 @@ def test_a_half_with_salt_resists_in_series(tmp_path, salt, factor):
 
 
 def test_salt_that_enters_slows_the_flow(tmp_path):
-    """When 0.1 mol/l has filled the whole column, after six pore volumes, q = 0.6 K i.
+    """Full of 0.1 mol/l, after six pore volumes, the column lets through q = 0.6 K i.
 
     Half of it has it at the start, 0.75 K i; the gradient is 20. Never faster on the way.
     """
