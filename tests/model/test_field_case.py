@@ -21,18 +21,18 @@ PLACES = ((0.15, 0.25, 1.45), (0.25, 0.75, 1.95), (0.55, 0.75, 1.45), (0.95, 0.2
 
 # Of each run: what its summary says, and the range of pH in the voxels that PHREEQC is given.
 RECORDED = {
-    24: {"steps": 48, "energy_kWh": 1.10203538483, "charge_C": 132244.246180,
-         "current_stage1_start_A": 1.83228544795, "current_stage1_end_A": 1.79841175769,
-         "current_stage2_start_A": 1.88148174601, "current_stage2_end_A": 1.81845246911,
-         "recovery_REE": 0.00966739404556, "recovery_NH4": 0.0219039563262,
-         "recovery_Al": 0.00644298167183, "purity_REE": 0.518037655419,
-         "pH_min": 4.34672425325, "pH_max": 4.64008609662},
-    264: {"steps": 528, "energy_kWh": 9.96719249773, "charge_C": 1196063.09973,
-          "current_stage1_start_A": 1.83228544795, "current_stage1_end_A": 1.22928599967,
-          "current_stage2_start_A": 1.86812899748, "current_stage2_end_A": 1.08212444985,
-          "recovery_REE": 0.0903126562979, "recovery_NH4": 0.229825457329,
-          "recovery_Al": 0.0599805738966, "purity_REE": 0.506649713862,
-          "pH_min": 2.55354343854, "pH_max": 5.18605723756}}
+    24: {"steps": 48, "energy_kWh": 1.10201821087, "charge_C": 132242.185305,
+         "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.79836340173,
+         "current_stage2_start_A": 1.88148183418, "current_stage2_end_A": 1.81837822734,
+         "recovery_REE": 0.00966739080079, "recovery_NH4": 0.0219039295224,
+         "recovery_Al": 0.00644297422311, "purity_REE": 0.518037858748,
+         "pH_min": 4.3467369084, "pH_max": 4.640086856},
+    264: {"steps": 528, "energy_kWh": 9.96815445674, "charge_C": 1196178.53481,
+          "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.22960889434,
+          "current_stage2_start_A": 1.86812912506, "current_stage2_end_A": 1.08253400037,
+          "recovery_REE": 0.0903127357195, "recovery_NH4": 0.229827084976,
+          "recovery_Al": 0.0599807275289, "purity_REE": 0.506648713969,
+          "pH_min": 2.55347027576, "pH_max": 5.18599240144}}
 ACIDITY = {24: (4.45, 4.55), 264: (3.5, 4.8)}      # acid and other voxels are below, above
 
 
