@@ -20,7 +20,8 @@ KEYS = ("energy_kWh", "energy_kWh_per_m3", "charge_C", "current_start_A", "curre
         "charge_over_REE", "nh4_added_mol", "nh4_out_mol", "residual_N_mg_per_kg",
         "exchangeable_N_mg_per_kg", "pH_min", "pH_max", "mass_balance_max", "charge_balance_max",
         "faraday_error", "water_balance_max", "ionic_strength_max_mol_per_l", "audit_warnings",
-        "energy_error_max", "repeated_steps", "failed_writes", "block_model_difference")
+        "energy_error_max", "repeated_steps", "failed_writes", "block_model_difference",
+        "dosed_SO4_mol", "gas_CO3_mol")
 
 
 @pytest.mark.parametrize("key", KEYS)

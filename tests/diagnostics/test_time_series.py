@@ -91,6 +91,7 @@ def block():
         backend=PLAIN,
         rock=SimpleNamespace(water_content=theta),
         flow=SimpleNamespace(wells=[]),
+        catholytes=SimpleNamespace(treatment=None),
         drive=OFF,
         balances=audit,
         boundary_values=SimpleNamespace(
