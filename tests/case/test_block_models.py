@@ -203,6 +203,9 @@ def test_a_model_that_does_not_cover_the_ore_is_told_once(case):
     assert len(lines) == 1
     assert "block model 'resource' does not cover the ore: 2 of 8 voxels, the first at (2.5, 5, " \
         in lines[0] and 'outside = "nearest"' in lines[0]
+    line, = complaints(case, *REAL, "grid.real_origin=['249995 m', '4800000 m', '100 m']",
+                       la(fill="skip"))
+    assert "move it (grid.real_origin and grid.rotation)" in line
     read = Case.read(case, ["block_model.0.origin=['249995 m', '4800000 m', '100 m']",
                             "block_model.0.outside=nearest", la(fill="mean")])
     assert read.ore.density[0, 0] == pytest.approx([1520, 1520, 1520, 1550])
