@@ -21,7 +21,7 @@ from ekm3d.errors import PlanError
 CLOSE = 1e-10           # of an amount over its bounds; of pH
 ROUNDS = 100            # of regula falsi; some ten are usual
 STRONGEST = 1e4         # mol of acid per m3 of catholyte in a step, beyond which none will do
-AT_FIRST = 1e3          # mol of gas per m3 of catholyte in a step, up to which uptake is sought first
+AT_FIRST = 1e3          # mol of gas per m3 of catholyte in a step, the first bound of what comes
 HELD_BACK = 1e-6        # share of a component that air never takes out of a tank in a step
 
 Solve = Callable[[np.ndarray, np.ndarray], Result]      # totals (K, n) mol of tanks (n,)
