@@ -59,10 +59,8 @@ class BlockModel:
         half = sizes[self.rows] / 2
         self.low, self.high = self.centres - half, self.centres + half
         if not len(self.rows):
-            keys = "grid.real_origin and grid.rotation" if entry.coordinates == "real" \
-                else "origin and rotation"
-            raise ValueError(f"{self.where()}: no block lies in it; {keys} tell where the case "
-                             "lies in the model")
+            raise ValueError(f"{self.where()}: no block lies in it; {self.keys} tell where the "
+                             "case lies in the model")
         self.share = overlap.covered(grid, self.low, self.high)
         if self.share.max() > 1 + 1e-6:         # places that are rounded, or blocks that overlap
             self.low, self.high = overlap.joined(
@@ -72,6 +70,12 @@ class BlockModel:
             raise ValueError(f"{self.columns.name}: blocks overlap one another, the first at "
                              f"{self._at(self.share > 1 + 1e-6)}: each place may belong to one "
                              "block; export sub-blocks without their parents")
+
+    @property
+    def keys(self) -> str:
+        """Keys that place the model in the case, in words."""
+        return "grid.real_origin and grid.rotation" if self.entry.coordinates == "real" \
+            else "origin and rotation"
 
     def where(self) -> str:
         """Return in words where the model lies, and where the block of the grid."""
@@ -173,7 +177,7 @@ class BlockModel:
                 raise NotCovered(
                     f"block model {quoted(self.name)} does not cover the ore: {uncovered.sum()} of "
                     f"{bare.size} voxels, the first at {self._at(uncovered)}, have no block in "
-                    f"them; {self.where()}; move it (origin), make the grid smaller, or add "
+                    f"them; {self.where()}; move it ({self.keys}), make the grid smaller, or add "
                     'outside = "nearest", "mean" or a value')
             raise ValueError(f"{bare.sum()} voxels, the first at {self._at(bare)}, have no block "
                              f'with {source.column} in them; add outside = "nearest", "mean" or a '

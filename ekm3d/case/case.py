@@ -103,7 +103,7 @@ class Case(CaseData):
         attempt(electrode_reader.check_deposition, electrodes, chem)
         attempt(electrode_reader.check_treatment, electrodes, chem)
         wells = WellReader(grid, chem, problems)
-        boundaries = BoundaryReader(chem, sources, directory, problems)
+        boundaries = BoundaryReader(chem, sources, problems)
         points = PointReader(grid, folders, problems)
         case = cls(
             path=directory, text=found.text, overrides=overrides,

@@ -22,6 +22,7 @@ from ekm3d.case.problems import MISSING, MissingValue, Problems
 from ekm3d.case.schema_ore_files import DrillHolesEntry
 from ekm3d.case.units import factor
 from ekm3d.grid.georeference import GeoReference
+from ekm3d.grid.grid import Grid
 from ekm3d.quoting import quoted
 from ekm3d.regular_file import Folders
 from ekm3d.suggest import suggest
@@ -213,6 +214,28 @@ class DrillHoleSets:
         if self._read[name] is MISSING:
             raise MissingValue
         return self._read[name], self.entries[n]
+
+    def check_near(self, name: str, points: np.ndarray, grid: Grid) -> None:
+        """Refuse samples (n, 3) that lie farther from the block than both are large together.
+
+        Values between such samples are a constant: the holes are in other coordinates than the
+        case. Adds a problem and raises MissingValue.
+        """
+        low, high = np.array(grid.origin), np.add(grid.origin, grid.size)
+        first, last = points.min(axis=0), points.max(axis=0)
+        away = np.linalg.norm(np.maximum(np.maximum(low - points, points - high), 0.0), axis=1)
+        if away.min() <= np.linalg.norm(high - low) + np.linalg.norm(last - first):
+            return
+        n = [entry.name for entry in self.entries].index(name)
+        holes, block = (", ".join(f"{axis} {a:g} to {b:g}" for axis, a, b in zip(
+            "xyz", *ends, strict=True)) for ends in ((first, last), (low, high)))
+        keys = "grid.real_origin and grid.rotation tell" \
+            if self.entries[n].coordinates == "real" else \
+            "origin and rotation, or coordinates = \"real\", tell"
+        self.problems.add(("drill_holes", n, "collar"), (
+            f"the samples reach over {holes} m, the block of the grid over {block} m, and "
+            f"the nearest is {away.min():.3g} m away; {keys} where the case lies among the holes"))
+        raise MissingValue
 
 
 def positions(collar: np.ndarray, depths: np.ndarray, tangents: np.ndarray,

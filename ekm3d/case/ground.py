@@ -6,7 +6,6 @@ that do not fit (a head for rain, a box beside the face) are added to the proble
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,10 +73,9 @@ class GroundBoundary:
 class BoundaryReader:
     """Reader of [[boundary]]; problems go to `problems`."""
 
-    def __init__(self, chem: ChemicalSystem, sources: SourceReader, directory: Path,
-                 problems: Problems):
-        self.chem, self.sources, self.directory = chem, sources, directory
-        self.problems, self.grid = problems, sources.grid
+    def __init__(self, chem: ChemicalSystem, sources: SourceReader, problems: Problems):
+        self.chem, self.sources, self.problems = chem, sources, problems
+        self.grid = sources.grid
 
     def read(self, entries: Sequence[BoundaryEntry]) -> tuple[GroundBoundary, ...]:
         """Return the boundaries."""
@@ -185,7 +183,7 @@ class BoundaryReader:
         """Return the Level of a CSV file with a column of times, t_h or the like, and the heads."""
         spec = parse(TimeTable, value, self.problems, path)
         try:
-            table = CsvTable(self.directory / spec.table,
+            table = CsvTable(self.sources.folders.file(spec.table),
                              layout_of(spec.dialect, spec.separator, spec.decimal))
             found = [c for c in table.columns if c == "t" or c.startswith("t_")]
             if len(found) != 1:

@@ -125,6 +125,7 @@ class ResponseReader:
             permeability = attempt(self._permeability, entry.permeability)
         zeta = attempt(self._zeta, file, entry)
         salts = [attempt(self._salt, name, points) for name, points in entry.salt.items()]
+        self._check_twice(list(entry.salt))
         if entry.salt and not file.physics.flow:
             self._wrong("salt", "changes the flow of water, and physics.flow is off; leave one of "
                         "them out")
@@ -188,6 +189,17 @@ class ResponseReader:
             self._wrong(key, "the concentrations of the points must rise")
         return Salt(chem.index(name), name, np.array(concentration),
                     np.array([self._number(key, point[1], FACTOR) for point in points]))
+
+    def _check_twice(self, names: list[str]) -> None:
+        """Refuse tables of one component by both of its names, SO4-2 and SO4."""
+        known = (*self.chem.components, *self.chem.labels)
+        first: dict[int, str] = {}
+        for name in names:
+            if name in known:
+                same = first.setdefault(self.chem.index(name), name)
+                if same != name:
+                    self._wrong(f"salt.{name}", f"is the component of {quoted(same)}, which has a "
+                                "table already; leave one of them out")
 
     def _zeta(self, file: CaseFile, entry: MediumEntry) -> Zeta | None:
         """Return the Zeta of the table, None without `zeta`."""

@@ -324,6 +324,7 @@ class SourceReader:
             holes.intervals.check(column, given, found, own)
             values.append(found)
         points, means = holes.composites(np.stack(values, 1))
+        self.holes.check_near(spec.drill_holes, points, self.grid)
         return self._between(spec, f"drill holes {spec.drill_holes}", points, means, kind)
 
     @staticmethod

@@ -21,6 +21,7 @@ from ekm3d.errors import PlanError
 CLOSE = 1e-10           # of an amount over its bounds; of pH
 ROUNDS = 100            # of regula falsi; some ten are usual
 STRONGEST = 1e4         # mol of acid per m3 of catholyte in a step, beyond which none will do
+AT_FIRST = 1e3          # mol of gas per m3 of catholyte in a step, the first bound of what comes
 HELD_BACK = 1e-6        # share of a component that air never takes out of a tank in a step
 
 Solve = Callable[[np.ndarray, np.ndarray], Result]      # totals (K, n) mol of tanks (n,)
@@ -81,7 +82,15 @@ class Treatment:
             there = totals[:, at] + parts[:, None] * (share * most[at])
             return passing * (air.saturation - solve(there, at).c[self.gas]) / most[at] - share
 
-        share = falling_root(excess, np.zeros(going.size), np.ones(going.size), CLOSE)
+        low, high = np.zeros(going.size), np.ones(going.size)
+        taken = most[going] > 0.0       # far more than a catholyte can hold has no equilibrium
+        high[taken] = np.minimum(1.0, AT_FIRST * self.volume[going[taken]] / most[going[taken]])
+        short = np.flatnonzero(high < 1.0)
+        while short.size:
+            short = short[excess(high[short], short) > 0.0]
+            low[short], high[short] = high[short], np.minimum(2.0 * high[short], 1.0)
+            short = short[high[short] < 1.0]
+        share = falling_root(excess, low, high, CLOSE)
         self.absorbed[...] = 0.0
         self.absorbed[:, going] = parts[:, None] * (share * most[going])
         totals += self.absorbed

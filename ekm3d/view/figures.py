@@ -20,6 +20,7 @@ from ekm3d.view.run import ANODE, CATHODE, IDLE, Run
 ROLE_COLOURS = {ANODE: extras.ANODE, CATHODE: extras.CATHODE, IDLE: extras.IDLE}
 ROLE_SIGNS = {ANODE: "+", CATHODE: "−", IDLE: ""}
 ROLE_WORDS = {ANODE: "anode (+)", CATHODE: "cathode (−)", IDLE: "idle electrode"}
+PER_INCH = 8        # letters of a title, of the wider kind
 
 
 def hour_text(hour: float) -> str:
@@ -55,7 +56,7 @@ def slices(run: Run, quantity: Quantity, snapshots: Sequence[int]) -> Any:
     bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02, aspect=28)
     bar.set_label(quantity.label)
     _legend(figure, run, [run.times[n] for n in snapshots])
-    figure.suptitle(f"{quantity.title} – {run.title}", fontweight="bold", fontsize=14)
+    _head(figure, f"{quantity.title} – {run.title}")
     return figure
 
 
@@ -111,6 +112,12 @@ def electrodes_on(ax: Any, run: Run, plane: Plane, hour: float) -> None:
                 fontsize=9, fontweight="bold", zorder=5)
 
 
+def _head(figure: Any, text: str) -> None:
+    """Write the title over a figure, on as many lines as it needs."""
+    figure.suptitle(textwrap.fill(text, int(PER_INCH * figure.get_figwidth())),
+                    fontweight="bold", fontsize=14)
+
+
 def _legend(figure: Any, run: Run, hours: Sequence[float]) -> None:
     """Explain the colours of the electrodes below a figure."""
     patches = extras.extra("matplotlib.patches", "pictures")
@@ -143,7 +150,7 @@ def _profiles(run: Run, quantity: Quantity, snapshots: Sequence[int]) -> Any:
     ax.grid(alpha=0.3)
     ax.legend(title="time")
     _legend(figure, run, [run.times[snapshots[-1]]])
-    figure.suptitle(f"{quantity.title} – {run.title}", fontweight="bold", fontsize=14)
+    _head(figure, f"{quantity.title} – {run.title}")
     return figure
 
 

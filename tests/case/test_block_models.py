@@ -203,6 +203,9 @@ def test_a_model_that_does_not_cover_the_ore_is_told_once(case):
     assert len(lines) == 1
     assert "block model 'resource' does not cover the ore: 2 of 8 voxels, the first at (2.5, 5, " \
         in lines[0] and 'outside = "nearest"' in lines[0]
+    line, = complaints(case, *REAL, "grid.real_origin=['249995 m', '4800000 m', '100 m']",
+                       la(fill="skip"))
+    assert "move it (grid.real_origin and grid.rotation)" in line
     read = Case.read(case, ["block_model.0.origin=['249995 m', '4800000 m', '100 m']",
                             "block_model.0.outside=nearest", la(fill="mean")])
     assert read.ore.density[0, 0] == pytest.approx([1520, 1520, 1520, 1550])
@@ -334,3 +337,21 @@ intervals = "assay.csv"
     source = 'ore.exchangeable."La+3"={drill_holes="holes",column="LA",unit="ppm"}'
     (line,) = complaints(case, source)
     assert "drill_holes.0.survey: survey.csv: no line names the columns" in line
+
+
+@pytest.mark.parametrize("place, keys", [
+    ("", 'origin and rotation, or coordinates = "real", tell'),
+    ('coordinates = "real"\n', "grid.real_origin and grid.rotation tell")])
+def test_holes_in_other_coordinates_than_the_case_are_told_once(case, place, keys):
+    """Two quantities from holes at (250 000, 4 800 000) m, the block at 0: one message."""
+    text = (case / "case.toml").read_text()
+    (case / "case.toml").write_text(text.replace("[ore]", f"""[[drill_holes]]
+name = "holes"
+collar = "collar.csv"
+survey = "survey.csv"
+intervals = "assay.csv"
+{place}[ore]"""))
+    grade = 'ore.exchangeable."{}+3"={{drill_holes="holes",column="LA",unit="ppm"}}'
+    (line,) = complaints(case, grade.format("La"), grade.format("Y"),
+                         'chemistry.components=["H+", "Na+", "La+3", "Y+3", "Cl-"]')
+    assert "drill_holes.0.collar: the samples reach over x 250" in line and keys in line

@@ -66,6 +66,29 @@ def test_a_head_in_time_is_read_from_a_table(tmp_path):
     assert np.isclose(level.at(43200.0), 0.2) and np.isclose(level.at(1e9), 0.3)
 
 
+def test_a_head_in_time_is_found_as_other_files_are(tmp_path):
+    """In the directory of a case that is extended; not outside of the folders of a case."""
+    base, heir = tmp_path / "base", tmp_path / "heir"
+    base.mkdir()
+    heir.mkdir()
+    rain_case(base)
+    (base / "level.csv").write_text("t_d,head_cm\n0,10\n1,30\n")
+    (tmp_path / "level.csv").write_text("t_d,head_cm\n0,10\n1,30\n")
+    (heir / "case.toml").write_text('extends = "../base"\n')
+    level = """[[boundary]]
+name = "level"
+kind = "water table"
+face = "x-"
+head = {{ table = "{}", column = "head_cm" }}
+""".format
+    text = (base / "case.toml").read_text()
+    (base / "case.toml").write_text(text + level("level.csv"))
+    assert np.isclose(Case.read(heir).boundaries[-1].head.at(43200.0), 0.2)
+    (base / "case.toml").write_text(text + level("../level.csv"))
+    with pytest.raises(CaseError, match="head: '../level.csv' lies outside of the case's direct"):
+        Case.read(base)
+
+
 def test_a_stage_that_closes_a_boundary_changes_nothing_else_of_it(tmp_path):
     """A rate beside `off` would do nothing, in silence."""
     with pytest.raises(CaseError, match="off: is true, so that a rate or a composition would do"):

@@ -62,6 +62,8 @@ def test_medium_in_si(case, text, law):
     ('salt={ "NH4+" = [["0 mol/l", 1], ["0 mol/l", 0.5]] }', "salt.NH4+", "must rise"),
     ('salt={ "NH4+" = [["-1 mol/l", 1]] }', "salt.NH4+", "at least 0 mol/m3"),
     ('salt={ "NH4+" = [["0 mol/l", 0]] }', "salt.NH4+", "at least 1e-06"),
+    ('salt={ "NH4+" = [["0 mol/l", 1]], NH4 = [["0 mol/l", 1]] }', "salt.NH4",
+     "is the component of 'NH4+', which has a table already"),
     ("kozeny=true", "kozeny", "unknown key"),
 ])
 def test_wrong_medium_is_refused(case, medium, key, message):

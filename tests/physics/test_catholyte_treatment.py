@@ -83,6 +83,15 @@ def test_a_step_of_any_length_ends_at_equilibrium_from_either_side():
                                C_STAR - air.absorbed[HCO3] / (1e-4 * 0.02 * 1e9), rtol=1e-6)
 
 
+def test_a_gas_that_would_come_by_tonnes_stops_at_its_saturation():
+    """CO2 of 1 bar and a vast surface: k_L A c* t is 3e7 mol/m3, which has no equilibrium."""
+    volume, totals = np.array([V]), tank(base=20.0)
+    air, solve = Treatment(CHEM, volume, Air("CO2(aq)", 34.0, 1.0, 1.0)), solver(volume, totals)
+    air.advance(totals, 1800.0, np.zeros(1), solve)
+    assert solve(totals, np.arange(1)).c[CO2, 0] == pytest.approx(34.0, rel=1e-4)
+    assert 34.0 * V < totals[HCO3, 0] < 70.0 * V
+
+
 def test_acid_holds_the_pH_of_cathodes_and_of_these_alone():
     """pH 5 to 1e-8 in the tank of a cathode, whatever it holds; none to the others.
 

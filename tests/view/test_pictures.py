@@ -62,6 +62,16 @@ def test_slices_show_electrodes_in_the_colour_of_their_role(run, tmp_path):
         assert (np.abs(pixels - wanted).max(-1) <= 2).sum() > 200
 
 
+def test_a_long_title_stays_in_the_picture(run, monkeypatch):
+    """Of one snapshot, whose figure is the narrowest."""
+    (ree,) = chosen(run, ["REE"])
+    monkeypatch.setattr(type(run), "title", "Hillside, in " + 8 * "wet ground ")
+    figure = figures.slices(run, ree, [0])
+    figure.draw_without_rendering()
+    written = figure._suptitle.get_window_extent()
+    assert 0.0 < written.x0 and written.x1 < figure.bbox.x1
+
+
 def test_a_column_of_voxels_has_profiles(run, tmp_path, monkeypatch):
     """One voxel across: values along the axis instead of planes."""
     (ree,) = chosen(run, ["REE"])
