@@ -96,7 +96,7 @@ def convert(units: Any, unit: str, target: str) -> float:
     try:
         scale = units.convert(1.0, parsed, target or "dimensionless")
         return float(f"{scale:.15g}")           # 1e-3 m3 to the litre, not 1.0000000000000002e-3
-    except Exception:
+    except TypeError:                           # pint's DimensionalityError is one
         raise ValueError(f"{quoted(unit)} is a unit of something else") from None
 
 
