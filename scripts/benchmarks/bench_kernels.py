@@ -56,7 +56,7 @@ def calls(backend, spacing, n):
     with all fluxes; and the elliptic problem of n^3 voxels.
     """
     def steps(count, *changes):
-        case = Case.read(case_path("field_block"), changes)
+        case = Case.read(case_path("field_saturated"), changes)
         choose.BUILDERS["watched"] = lambda why: backend
         sim = Simulation(case, "watched")
         for _ in range(count - 1):
