@@ -259,7 +259,7 @@ def test_the_field_block_takes_the_same_steps_and_tells_the_same(monkeypatch):
 
     No voxels cross for that: the largest of what does is the bins of 8 sums, 5 numbers each.
     """
-    one, other = pair(monkeypatch, Case.read(case_path("field_block"), FIELD), cuda_stand_in)
+    one, other = pair(monkeypatch, Case.read(case_path("field_saturated"), FIELD), cuda_stand_in)
     compare(one, other, steps=2)
     rows = []
     for sim in (one, other):
