@@ -76,10 +76,19 @@ def _intervals(case, problems):
 
 
 def _acidity(case, problems):
-    """Check that a case with electrodes has H+."""
-    if case.electrodes.rows and case.physics.transport and case.chemistry.hydrogen is None:
+    """Check that a case with electrodes has H+, and reactions for the base of its cathodes."""
+    if not case.electrodes.rows or not case.physics.transport:
+        return
+    if case.chemistry.hydrogen is None:
         problems.add(("chemistry", "components"), "H+ is missing; electrodes turn current into "
                      "acid and base, so a case with electrodes needs it")
+    elif not case.physics.chemistry and case.physics.potential and any(
+            stage is not MISSING and (stage.anodes or stage.cathodes or stage.floating)
+            for stage in case.schedule.stages):
+        problems.add(("physics", "chemistry"), "is off, and a stage drives electrodes: the base "
+                     "that cathodes make would be H+ below zero, which carries no current; leave "
+                     "it on (the package's database gives water its H+ and OH-), or switch off "
+                     "physics.transport for the potential alone")
 
 
 def _chemistry_off(case, problems):
