@@ -187,6 +187,12 @@ class Flow:
         np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
 
     z: Array                                # heights of the layers [m], of unsaturated rock
+    next_step = np.inf                      # s, of its next sub-step
+
+    @property
+    def rates(self) -> list[Array]:
+        """All that a step leaves of which two stages have a mean."""
+        return [self.out, *(inflow for _, inflow in self.wells)]
 
     def start(self, s: State, pressure_head: Array, immobile: Array | None) -> None:
         """Set the first water of the state: nothing in full pores."""

@@ -127,7 +127,6 @@ class Richards(Flow):
         self.voxels = max(domain.count(self.curve[SATURATED][grid.inner] > 0), 1)
         self.scale = max(domain.max(self.curve[SATURATED]), 1e-300)
         self.substeps = self.cuts = 0
-        self.next_step = np.inf                  # s, of the next sub-step
 
     def _set_conductance(self):
         """Conductances of full pores; those of a step follow from its heads."""
@@ -173,6 +172,12 @@ class Richards(Flow):
         s.head_trend[...] *= self.next_step / self.last_step         # over the next sub-step
         s.next_substep = self.next_step
         self.take_up(s)
+
+    @property
+    def rates(self) -> list[Array]:
+        """Flows of the step, and the water at its end, which is linear in them."""
+        return [*super().rates, self.water, self.refused, self.content, self.elastic, self.head,
+                self.head_at_start, self.rate]
 
     # ---- a step ----
 
