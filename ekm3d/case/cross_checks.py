@@ -185,9 +185,10 @@ def _ground(case, problems):
         return
     if not case.physics.flow:
         problems.add(("ore", "retention"), "needs physics.flow; switch it on, or leave it out")
-    if case.response is not None:
-        problems.add(("physics", "medium"), "cannot be combined with [ore.retention] yet; leave "
-                     "one of them out")
+    if case.response is not None and case.response.volumes is not None:
+        problems.add(("physics", "medium", "porosity"), "follows the minerals' volumes, but the "
+                     "pores of [ore.retention] keep theirs: retention curves are those of one "
+                     "porosity; leave it out (salt and zeta may stay), or leave out [ore.retention]")
     if case.rates.immobile is not None:
         residual = case.ore.retention.curve[RESIDUAL]
         still = case.rates.immobile[0] * case.ore.water_content

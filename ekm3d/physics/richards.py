@@ -162,6 +162,11 @@ class Richards(Flow):
             self.rock.tortuosity[inner] = (self.full_tortuosity[inner]
                                            * share**self.ground.tortuosity)
 
+    def of_full_pores(self) -> tuple[Array, Array]:
+        """Return content [1] of the moving water and tortuosity of full pores, padded."""
+        full = self.curve[SATURATED]
+        return full if self.immobile is None else full - self.immobile, self.full_tortuosity
+
     def advance(self, s: State) -> None:
         """Take over head and water content of the end of the step."""
         s.head[...] = self.head
