@@ -188,7 +188,7 @@ def _ground(case, problems):
     if case.response is not None and case.response.volumes is not None:
         problems.add(("physics", "medium", "porosity"), "follows the minerals' volumes, but the "
                      "pores of [ore.retention] keep theirs: retention curves are those of one "
-                     "porosity; leave it out (salt and zeta may stay), or leave out [ore.retention]")
+                     "porosity; leave it out (salt and zeta may stay), or [ore.retention]")
     if case.rates.immobile is not None:
         residual = case.ore.retention.curve[RESIDUAL]
         still = case.rates.immobile[0] * case.ore.water_content

@@ -10,7 +10,8 @@ part; their reactions, plates and drains stay first order within a step.
 
 Water that comes and goes is solved for twice over the step, in the fields of its start and of its
 end, and moves by the mean of both: the flows that carry the species are those of its own ledger, so
-that water that is alike stays so. Its sub-steps have an error of their own, ore.retention.tolerance.
+that water that is alike stays so. Its sub-steps have an error of their own, as large as
+ore.retention.tolerance lets them.
 """
 
 import copy

@@ -9,9 +9,9 @@
                   zeta = points(pH) (1 + b log10(I/I_ref)), at least 0 times points(pH)        [V]
 
 theta tau of the osmosis are those of full pores: in unsaturated ore, whose own laws of the water
-scale K and k_e in turn, the porosity stays. Each is optional. The ore's conductivity, unless given, follows theta tau: the ions carry it.
-Conduction by the clay's own ions is left out: they do not move in `transport`, and a current
-without ions to carry it would break the charge balance.
+scale K and k_e in turn, the porosity stays. Each is optional. The ore's conductivity, unless given,
+follows theta tau: the ions carry it. Conduction by the clay's own ions is left out: they do not
+move in `transport`, and a current without ions to carry it would break the charge balance.
 
 The water content is that of full pores and no water is added or taken when it changes: the water
 displaced by minerals, theta/n times their volume, is not part of the water balance. Amounts are
