@@ -9,7 +9,6 @@ another (np.zeros_like, ...). Arrays over faces, electrodes or wells, and tables
 NumPy arrays in every backend.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -62,7 +61,8 @@ class Backend:
         bound = self.kernel(op.source, op.__name__, fixed=fixed, **constants)
         if bound is None:
             return op
-        names, theirs = list(inspect.signature(op).parameters), [p.name for p in bound.parameters]
+        names, theirs = list(op.__code__.co_varnames[:op.__code__.co_argcount]), [
+            p.name for p in bound.parameters]
         if names != theirs:
             raise BackendError(f"{op.source}: {op.__name__} takes {theirs}, "
                                f"but its NumPy twin takes {names}")
