@@ -14,7 +14,7 @@ import numpy as np
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.backends.scratch import OUTFLOW, Scratch
-from ekm3d.boundaries.boundary_faces import METAL, PASSING, TANK, BoundaryFaces
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.wells import Wells
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
@@ -289,18 +289,17 @@ class Transport:
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
-        h, f = self.chem.hydrogen, self.contacts.faces
+        h, roles = self.chem.hydrogen, boundary.roles
         if h is None:
             return
-        metal = np.isin(boundary.kinds, METAL)
-        tank = boundary.kinds == TANK
-        made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
+        metal, tank = roles.of_metal, roles.tank
+        made = np.where(roles.metal | tank, boundary.into_ore / FARADAY, 0.0)
         if self.still is not None:      # acid enters each water with the current there
             share = boundary.still_share[metal]
-            self.domain.add_at(self.still.gained[h], f.voxel[metal], made[metal] * share)
-            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal] * (1.0 - share))
+            self.domain.add_at(self.still.gained[h], roles.metal_voxel, made[metal] * share)
+            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal] * (1.0 - share))
         else:
-            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
+            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal])
         self.acid_into_ore[metal] = made[metal]
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
@@ -308,7 +307,7 @@ class Transport:
     def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow):
         """Species between ore and tanks or reservoirs, and the given fluxes through sides."""
         f, chem = self.contacts.faces, self.chem
-        passing = np.flatnonzero(np.isin(boundary.kinds, PASSING))
+        passing = boundary.roles.crossed
         ore = self.domain.gather(s.c, f.voxel)
         moved = self._through_faces(s, boundary, passing, ore, self.contact)
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
@@ -358,7 +357,7 @@ class Transport:
         """
         g, f = self.grid, self.contacts.faces
         _, advective, cation_drift, anion_drift = self.outflow
-        passing = np.isin(boundary.kinds, PASSING)
+        passing = boundary.roles.passes
         drop = F_RT * self.options.inverse_temperature * boundary.drop
         if self.still is not None:
             factor = by_axis(s.immobile_factor, self.along)
