@@ -28,13 +28,17 @@ STUCK = "no step leads down"
 
 @dataclass(frozen=True)
 class End:
-    """Place where a descent ended: u, r, slopes there, evaluations besides those of slopes, why."""
+    """Place where a descent ended: u, r, slopes, evaluations besides those of slopes, and why.
+
+    fresh: the slopes are those of the place; where a search is stopped they are the corrected ones.
+    """
 
     u: np.ndarray
     r: np.ndarray
     slopes: np.ndarray
     steps: int
     reason: str
+    fresh: bool
 
 
 class Descent:
@@ -58,13 +62,13 @@ class Descent:
             d, cut = self.step(u, r, g, reach)
             gain = cost(u, r) - cost(u + d, r + g @ d)
             small = gain <= TOLERANCE * cost(u, r) or np.linalg.norm(d) < SHORTEST
-            if age and (small or steps >= self.most or age >= self.renewed or poor >= 2):
+            if steps >= self.most and (age or not small):
+                return End(u, r, g, steps, STOPPED, not age)
+            if age and (small or age >= self.renewed or poor >= 2):
                 g, age, poor = self.slopes(u, g), 0, 0
                 continue
             if small:
-                return End(u, r, g, steps, STUCK if cut else MINIMUM)
-            if steps >= self.most:
-                return End(u, r, g, steps, STOPPED)
+                return End(u, r, g, steps, STUCK if cut else MINIMUM, True)
             steps += 1
             found = self.values(u + d)
             ratio = -1.0 if found is None else (cost(u, r) - cost(u + d, found)) / gain

@@ -12,7 +12,7 @@ minimises the same function with these.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,8 @@ class Fit:
     """End of one search: u and its evaluation, twice J, G (values, parameters), dead directions.
 
     dead: numbers of parameters of whose difference quotients both runs have failed; reason: why the
-    search ended; steps: sets that it tried besides those for slopes.
+    search ended; steps: sets that it tried besides those for slopes; fresh: the slopes are those of
+    u, and not followed from others on the way there.
     """
 
     u: np.ndarray
@@ -40,6 +41,7 @@ class Fit:
     dead: tuple[int, ...] = ()
     reason: str = MINIMUM
     steps: int = 0
+    fresh: bool = True
 
     @property
     def covariance(self) -> np.ndarray:
@@ -65,17 +67,22 @@ class Search:
         self.dead: tuple[int, ...] = ()
 
     def all(self, count: int, seed: int) -> list[Fit]:
-        """Return the ends of `count` searches, the best first."""
+        """Return the ends of `count` searches, the best first, with slopes of its own."""
         places = starts(self.evaluator.parameters, count, seed)
         self.evaluator(places)                                  # all at once
-        return sorted((self.one(u) for u in places), key=lambda fit: fit.cost)
+        best, *others = sorted((self.one(u) for u in places), key=lambda fit: fit.cost)
+        if not best.fresh:
+            slopes = self.slopes(best.u, best.slopes)
+            best = replace(best, slopes=slopes, dead=self.dead, fresh=True)
+        return [best, *others]
 
     def one(self, start: np.ndarray) -> Fit:
         """Return the end of the search from u = start."""
         descent = Descent(self._values, self.slopes, (self.low, self.high), self.renewed, self.most)
         end = descent.run(start, self.evaluator.misfits(self.evaluator([start])[0]))
         found = self.evaluator([end.u])[0]
-        return Fit(end.u, found, cost(end.u, end.r), end.slopes, self.dead, end.reason, end.steps)
+        return Fit(end.u, found, cost(end.u, end.r), end.slopes, self.dead, end.reason,
+                   end.steps, end.fresh)
 
     def _values(self, u: np.ndarray) -> np.ndarray | None:
         """Return r at u; None where a run has failed."""

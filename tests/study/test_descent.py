@@ -88,8 +88,8 @@ def test_no_place_is_a_minimum_by_old_slopes():
 
 def test_the_steps_allowed_are_the_most():
     problem = Problem(banana)
-    end = problem.run([-8.0, 9.0], most=2)
-    assert end.steps == 2 and end.reason == STOPPED
+    end = problem.run([-8.0, 9.0], renewed=9, most=2)
+    assert end.steps == 2 and end.reason == STOPPED and not end.fresh
 
 
 def test_broyden_keeps_what_a_step_does_not_touch():
