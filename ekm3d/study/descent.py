@@ -8,7 +8,8 @@ with slopes G = dr/du. Slopes are differences of runs, one run per parameter, so
 every step corrects them to what it has found (Broyden 1965), one that leads up too. They are made
 anew after `renewed` steps, or where they mislead: after two steps running that gained less than a
 quarter of what was promised, and before a place is taken for a minimum. The reach shrinks and grows
-by the same measure (Levenberg and Marquardt; More 1978).
+by the same measure (Levenberg and Marquardt; More 1978). A search ends where new slopes promise
+next to nothing, or where four steps by new slopes, each 0.4 of the one before, lead nowhere.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,6 @@ from scipy.optimize import lsq_linear
 
 TOLERANCE = 1e-3        # of |r|^2 + |u|^2: a step that promises less is not made
 REACH = 2.0             # of the first step: standard deviations of the priors
-SHORTEST = 0.01         # of a step
 
 MINIMUM = "a minimum"
 STOPPED = "stopped after the steps allowed"
@@ -44,12 +44,12 @@ class End:
 class Descent:
     """Descent with evaluations `values` and slopes `slopes` of the problem.
 
-    values(u): r, or None where the run has failed; slopes(u, old): G (values, parameters), old: the
-    slopes known before, or None. renewed: steps with the same slopes; most: steps at most.
+    values(u): r, or None where the run has failed; slopes(u): G (values, parameters). renewed:
+    steps with the same slopes; most: steps at most.
     """
 
     def __init__(self, values: Callable[[np.ndarray], np.ndarray | None],
-                 slopes: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
+                 slopes: Callable[[np.ndarray], np.ndarray],
                  bounds: tuple[np.ndarray, np.ndarray], renewed: int = 1, most: int = 20) -> None:
         self.values, self.slopes = values, slopes
         self.low, self.high = bounds
@@ -57,18 +57,18 @@ class Descent:
 
     def run(self, u: np.ndarray, r: np.ndarray) -> End:
         """Return the end of the descent from u, where r is known."""
-        g, age, reach, steps, poor = self.slopes(u, None), 0, REACH, 0, 0
+        g, age, reach, steps, poor = self.slopes(u), 0, REACH, 0, 0
         while True:
             d, cut = self.step(u, r, g, reach)
             gain = cost(u, r) - cost(u + d, r + g @ d)
-            small = gain <= TOLERANCE * cost(u, r) or np.linalg.norm(d) < SHORTEST
+            small = gain <= TOLERANCE * cost(u, r) and not cut
             if steps >= self.most and (age or not small):
                 return End(u, r, g, steps, STOPPED, not age)
             if age and (small or age >= self.renewed or poor >= 2):
-                g, age, poor = self.slopes(u, g), 0, 0
+                g, age, poor, reach = self.slopes(u), 0, 0, max(reach, 0.5 * REACH)
                 continue
-            if small:
-                return End(u, r, g, steps, STUCK if cut else MINIMUM, True)
+            if small or poor >= 4:
+                return End(u, r, g, steps, MINIMUM if small else STUCK, True)
             steps += 1
             found = self.values(u + d)
             ratio = -1.0 if found is None else (cost(u, r) - cost(u + d, found)) / gain

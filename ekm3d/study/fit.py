@@ -21,8 +21,6 @@ from ekm3d.study.evaluations import Evaluation, Evaluator
 from ekm3d.study.parameters import starts
 
 STEP = 0.1              # of u in a difference quotient: a tenth of the prior's standard deviation
-LEAST_STEP = 0.02       # where the data are strong
-CHANGE = 0.5            # of r that such a step should make, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Search:
         self.evaluator(places)                                  # all at once
         best, *others = sorted((self.one(u) for u in places), key=lambda fit: fit.cost)
         if not best.fresh:
-            slopes = self.slopes(best.u, best.slopes)
+            slopes = self.slopes(best.u)
             best = replace(best, slopes=slopes, dead=self.dead, fresh=True)
         return [best, *others]
 
@@ -89,16 +87,13 @@ class Search:
         found = self.evaluator([u])[0]
         return None if found.failed else self.evaluator.misfits(found)
 
-    def slopes(self, u: np.ndarray, old: np.ndarray | None = None) -> np.ndarray:
+    def slopes(self, u: np.ndarray) -> np.ndarray:
         """Return G (values, parameters) at u, the runs at once; forwards, away from a bound.
 
-        Differences are shorter where `old` slopes say that the data are strong. Where a run fails,
-        the other side is tried; where that fails as well the slope is zero.
+        Where a run fails, the other side is tried; where that fails as well the slope is zero.
         """
         size = u.size
-        step = np.full(size, STEP) if old is None else np.clip(
-            CHANGE / np.maximum(np.linalg.norm(old, axis=0), 1e-9), LEAST_STEP, STEP)
-        sign = step * np.where(u + step < self.high, 1.0, -1.0)
+        sign = STEP * np.where(u + STEP < self.high, 1.0, -1.0)
         sets = u + np.diag(sign)
         base, *found = self.evaluator([u, *sets])
         again = [n for n in range(size) if found[n].failed

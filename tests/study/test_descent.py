@@ -19,7 +19,7 @@ class Problem:
         self.count += 1
         return self.function(u)
 
-    def slopes(self, u, old):
+    def slopes(self, u):
         self.renewals += 1
         base = self.function(u)
         self.count += u.size
@@ -73,7 +73,7 @@ def test_runs_that_fail_shorten_the_step():
     """Nothing can be evaluated from u0 = 1 on, and the minimum lies at 4/1.01: the search ends
     before the edge, and says that it is no minimum."""
     problem = Problem(lambda u: None if u[0] >= 1.0 else np.array([10.0 * (u[0] - 4.0), u[1]]))
-    problem.slopes = lambda u, old: np.array([[10.0, 0.0], [0.0, 1.0]])
+    problem.slopes = lambda u: np.array([[10.0, 0.0], [0.0, 1.0]])
     end = problem.run([0.0, 0.0], most=30)
     assert 0.9 < end.u[0] < 1.0 and end.reason in (STUCK, STOPPED)
 
@@ -83,7 +83,7 @@ def test_no_place_is_a_minimum_by_old_slopes():
     problem = Problem(banana)
     end = problem.run([1.0, 1.0], renewed=100, most=60)
     assert problem.renewals >= 2
-    assert end.slopes == pytest.approx(problem.slopes(end.u, None), abs=1e-3)
+    assert end.slopes == pytest.approx(problem.slopes(end.u), abs=1e-3)
 
 
 def test_the_steps_allowed_are_the_most():
