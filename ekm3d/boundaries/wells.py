@@ -130,4 +130,4 @@ class Wells:
             chosen = contacts.of_rows(rows)
         faces = contacts.faces
         area = faces.area[chosen]
-        return Openings(faces.voxel[chosen], area, area / faces.half[chosen], chosen)
+        return Openings(faces.voxel[chosen], area, area / faces.water[chosen], chosen)
