@@ -103,11 +103,11 @@ class BoundaryFaces:
         voxel = np.ravel_multi_index([p + GHOST for p in places], self.grid.padded).ravel()
         ore = np.pad(self.electrodes.ore, GHOST).ravel()[voxel]
         m = voxel.size
+        half = np.full(m, 0.5 * self.grid.spacing_along(side.axis))
         return Faces(np.full(m, self.electrodes.strips + n), voxel, np.full(m, side.axis),
                      np.full(m, -1 if side.upper else 1),
                      np.where(ore, self.grid.face_area(side.axis), 0.0),
-                     np.full(m, 0.5 * self.grid.spacing_along(side.axis)), np.zeros(m),
-                     np.zeros((m, 3)))
+                     half, half, np.zeros(m), np.zeros((m, 3)))
 
     def of_side(self, n: int) -> np.ndarray:
         """Indices of the faces of side n."""

@@ -135,4 +135,4 @@ class Wells:
     def _at_faces(self, chosen):
         """Openings at the faces of these numbers."""
         faces, area = self.contacts.faces, self.contacts.faces.area[chosen]
-        return Openings(faces.voxel[chosen], area, area / faces.half[chosen], chosen)
+        return Openings(faces.voxel[chosen], area, area / faces.water[chosen], chosen)

@@ -94,8 +94,9 @@ class Simulation:
     def _bind_boundaries(self) -> None:
         """Electrodes, open sides, wells and the schedule, on the whole grid."""
         case, chem, whole, el = self.case, self.chem, self.case.grid, self.case.electrodes
-        plan, ratio = case.schedule, case.ore.along.get("tortuosity")
-        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, ratio)
+        plan = case.schedule
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, *(
+            case.ore.along.get(name) for name in ("tortuosity", "hydraulic_conductivity")))
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})

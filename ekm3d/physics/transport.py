@@ -34,6 +34,7 @@ from ekm3d.physics.face_interpolation import (
     of_axis,
     open_faces,
     per_flow,
+    share_of_mean,
     upstream_differences,
 )
 from ekm3d.physics.fastest_species import fastest_species
@@ -48,15 +49,15 @@ from ekm3d.state import State
 
 @operator
 def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, flux, gained):
+                   water, dispersivity, z, diffusion, nu, blend, kept, flux, gained):
     """Compute the flux of every component across every face, up the axis, and the gain of voxels.
 
     c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded), see `of_axis`; phi
     [V], previous_phi [V], pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded;
     use_smaller_side: (3, padded)
     uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
-    blend: 1, or 0 for first-order upwind. Outputs [mol/s] flux: (3, components, padded); gained:
-    (components, padded).
+    blend: 1, or 0 for first-order upwind; kept: see `share_of_mean`. Outputs [mol/s] flux: (3,
+    components, padded); gained: (components, padded).
     """
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
@@ -75,7 +76,8 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
             spreads = diffusion.max() * geometric + spread
-            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, blend,
+            mean = share_of_mean(dispersivity, kept, g, axis)
+            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, mean, blend,
                                      differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
@@ -83,11 +85,11 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
 
 @operator
 def component_gain(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, gained):
+                   water, dispersivity, z, diffusion, nu, blend, kept, gained):
     """Compute the gain of every voxel as component_flux does, without keeping the fluxes."""
     flux = np.empty((3, nu.shape[1], *g.padded))
     component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, flux, gained)
+                   water, dispersivity, z, diffusion, nu, blend, kept, flux, gained)
 
 
 def dispersion(dispersivity: Array, water: Array, g: Grid, axis: int) -> Array:
@@ -185,6 +187,7 @@ class Transport:
         self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
                                                       self.pore_volume)
         self.stirring = Stirring(0.0, 0.0)
+        self.kept = tensor.least_share() if tensor else 1.0
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
@@ -224,7 +227,7 @@ class Transport:
         phi = potential.reduced(s.phi)
         given = (g, s.c, by_axis(s.transport_factor, self.along), phi, potential.previous_phi,
                  s.pore_turnover, potential.use_smaller_side, flow.water, self.rock.dispersivity,
-                 self.z, chem.diffusion, self.nu, self.options.blend)
+                 self.z, chem.diffusion, self.nu, self.options.blend, self.kept)
         still = self.still
         if self.flux is None:
             self.component_gain(*given, self.ore)
@@ -270,7 +273,8 @@ class Transport:
         factor = by_axis(s.immobile_factor, self.along)
         given = (self.grid, s.immobile_c, factor, phi, potential.previous_phi, s.immobile_turnover,
                  potential.use_smaller_side, still.no_water,
-                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend)
+                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend,
+                 self.kept)
         if self.flux is None:
             self.component_gain(*given, still.gained)
         else:
