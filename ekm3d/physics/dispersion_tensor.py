@@ -152,7 +152,7 @@ class DispersionTensor:
             for op in (voxel_flow, tensor_coefficients, held_back, add_dispersion))
 
     def least_share(self) -> float:
-        """Return the least D_aa over alpha_L |q_a| that any way of the flow gives in any voxel  [1].
+        """Return the least D_aa over alpha_L |q_a| of any voxel and any way of the flow  [1].
 
         D_aa/|q_a| = alpha_T/x + (alpha_L - alpha_T) x, x = |q_a|/|q|: 2 sqrt(alpha_T (alpha_L -
         alpha_T)) at least, alpha_L where alpha_T is more than half of it.
