@@ -27,12 +27,12 @@ RECORDED = {
          "recovery_REE": 0.00965528733713, "recovery_NH4": 0.0218864575293,
          "recovery_Al": 0.00643495298489, "purity_REE": 0.51796892748,
          "pH_min": 4.34978725746, "pH_max": 4.68003294081},
-    264: {"steps": 528, "energy_kWh": 9.96815445674, "charge_C": 1196178.53481,
-          "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.22960889434,
-          "current_stage2_start_A": 1.86812912506, "current_stage2_end_A": 1.08253400037,
-          "recovery_REE": 0.0903127357195, "recovery_NH4": 0.229827084976,
-          "recovery_Al": 0.0599807275289, "purity_REE": 0.506648713969,
-          "pH_min": 2.55347027576, "pH_max": 5.18599240144}}
+    264: {"steps": 528, "energy_kWh": 9.47713414508, "charge_C": 1137256.09741,
+          "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.13812640899,
+          "current_stage2_start_A": 1.86874975045, "current_stage2_end_A": 0.952633512749,
+          "recovery_REE": 0.0914025471075, "recovery_NH4": 0.229625743705,
+          "recovery_Al": 0.060547477639, "purity_REE": 0.508466033073,
+          "pH_min": 2.57242571864, "pH_max": 5.31163207832}}
 ACIDITY = {24: (4.45, 4.55), 264: (3.5, 4.8)}      # acid and other voxels are below, above
 
 
