@@ -158,10 +158,9 @@ class DispersionTensor:
         alpha_T)) at least, alpha_L where alpha_T is more than half of it.
         """
         along = self.rock.dispersivity[self.grid.inner]
-        ratio = np.divide(self.transverse[self.grid.inner], along, out=np.ones_like(along),
-                          where=along > 0)
-        ratio = np.minimum(ratio, 0.5)
-        return -self.domain.max(-2.0 * np.sqrt(ratio * (1.0 - ratio)))
+        there = along > 0
+        ratio = np.minimum(self.transverse[self.grid.inner][there] / along[there], 0.5)
+        return min(-self.domain.max(-2.0 * np.sqrt(ratio * (1.0 - ratio))), 1.0)
 
     def add(self, s: State, flow: Flow, gained: Array) -> None:
         """Add what the moving water of voxels gains, (components, padded) [mol/s].
