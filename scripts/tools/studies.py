@@ -3,8 +3,8 @@
     python scripts/tools/studies.py [--quick] [--write] [NAME ...]
 
 Prints one Markdown section per study: cell, column, pulses, voxels, diffusion, field; all of them
-without a NAME. --quick takes shorter runs; --write puts the sections into cases/verification/studies.md and
-leaves those of other studies unchanged.
+without a NAME. --quick takes shorter runs; --write puts the sections into
+cases/verification/studies.md and leaves those of other studies unchanged.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def column_grid(h):
 
 
 def rods_grid(h):
-    """Overrides for the ore of a column between two strips as rods, 10 cm wide, 0.5 m apart along y.
+    """Overrides for the ore of a column between two strips as rods, 10 cm wide, every 0.5 m along y.
 
     A unit cell of two long rows of such strips; strips in its sides x, as in the field block.
     """
