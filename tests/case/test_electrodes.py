@@ -1,7 +1,9 @@
 """[electrodes]: rows of strips and plates in SI, overlaps, and mistakes."""
 
+import shutil
+
 import pytest
-from helpers.case_files import OPEN, copy, told, told_with_line
+from helpers.case_files import OPEN, ROOT, copy, told, told_with_line
 
 from ekm3d.case.case import Case
 
@@ -53,8 +55,8 @@ AIR = ('electrodes.air={{ species="{}", saturation="0.014 mmol/l", velocity="1e-
 
 
 @pytest.mark.parametrize("override, key, message", [
-    (AIR.format("CO3-2"), "electrodes.air.species", "'CO3-2' is an ion; name the dissolved gas, an"
-     " uncharged species: 'NH3', 'CO2(aq)'"),
+    (AIR.format("CO3-2"), "electrodes.air.species", "'CO3-2' is an ion; name a dissolved gas: "
+     "'NH3', 'CO2(aq)'"),
     (AIR.format("CO2aq"), "electrodes.air.species", "CO2(aq)"),
     (AIR.format("CO2(aq)").replace("1e-5", "-1e-5"), "electrodes.air.velocity", "above 0 m/s"),
     ('electrodes.conditioning={ pH=5, acid="NH4+" }', "electrodes.conditioning.acid",
@@ -65,6 +67,14 @@ AIR = ('electrodes.air={{ species="{}", saturation="0.014 mmol/l", velocity="1e-
     ('electrodes.conditioning={ pH=5 }', "electrodes.conditioning.acid", "missing")])
 def test_wrong_air_and_conditioning_are_refused(tmp_path, override, key, message):
     told(copy(tmp_path), key, message, override)
+
+
+def test_an_uncharged_species_is_not_a_gas_for_that(tmp_path):
+    """Acetic acid is uncharged, and boils at 118 C."""
+    case = copy(tmp_path)
+    shutil.copy(ROOT / "cases" / "agents" / "acetate.toml", case)
+    told(case, "electrodes.air.species", "'HAcetate' is no gas; name a dissolved gas: 'NH3', "
+         "'CO2(aq)'", AIR.format("HAcetate"), 'chemistry.extend=["acetate.toml"]')
 
 
 def test_a_pH_that_the_acid_can_hold_is_not_refused(tmp_path):
