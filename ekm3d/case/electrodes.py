@@ -262,14 +262,14 @@ def _no_acid(held: Conditioning | None, chem: ChemicalSystem) -> str:
     """Return why the acid of `held` cannot be dosed, "" if it can."""
     if held is None or held.acid is MISSING:
         return ""
-    names = (*chem.components, *chem.labels)
-    anions = [name for name, z in zip(names, (*chem.charge, *chem.charge), strict=True) if z < 0]
+    names = [name for name, z in zip(chem.components, chem.charge, strict=True) if z < 0]
+    labels = [name for name, z in zip(chem.labels, chem.charge, strict=True) if z < 0]
     if chem.hydrogen is None:
         return "acid needs the component H+, which does not take part"
-    if held.acid not in names:
-        return f"no component {quoted(held.acid)} takes part" + suggest(held.acid, anions)
-    return "" if held.acid in anions else (f"{quoted(held.acid)} is no anion; name that of the "
-                                           "acid" + _such_as(anions))
+    if held.acid not in (*chem.components, *chem.labels):
+        return f"no component {quoted(held.acid)} takes part" + suggest(held.acid, names, labels)
+    return "" if held.acid in (*names, *labels) else (
+        f"{quoted(held.acid)} is no anion; name that of the acid" + _such_as(names))
 
 
 def _too_weak(held: Conditioning | None, chem: ChemicalSystem) -> str:
