@@ -52,7 +52,7 @@ def column_grid(h):
 
 
 def rods_grid(h):
-    """Overrides for the ore of a column between two strips as rods, 10 cm wide, every 0.5 m along y.
+    """Overrides for the ore of a column between strips as rods, 10 cm wide, every 0.5 m along y.
 
     A unit cell of two long rows of such strips; strips in its sides x, as in the field block.
     """
