@@ -1,4 +1,4 @@
-"""Salt washed out of a column beside another whose limiter never lets go, against the exact tail."""
+"""Salt washed out of a column beside another whose limiter is 0 everywhere: the exact tail."""
 
 import numpy as np
 from scipy.special import erfc
