@@ -94,18 +94,17 @@ class Simulation:
     def _bind_boundaries(self) -> None:
         """Electrodes, open sides, wells and the schedule, on the whole grid."""
         case, chem, whole, el = self.case, self.chem, self.case.grid, self.case.electrodes
-        plan = case.schedule
-        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, *(
-            case.ore.along.get(name) for name in ("tortuosity", "hydraulic_conductivity")))
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, *map(
+            case.ore.along.get, ("tortuosity", "hydraulic_conductivity")))
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
                                          for well in wells])
                                for wells in (case.openings, *case.stage_openings))
         self.wells = Wells(whole, case.openings, self.contacts, feeds,
-                           [case.stage_openings[n] for n in plan.sequence],
-                           [stage_feeds[n] for n in plan.sequence])
-        self.schedule = Schedule(plan.run_stages, plan.pulses == "averaged")
+                           [case.stage_openings[n] for n in case.schedule.sequence],
+                           [stage_feeds[n] for n in case.schedule.sequence])
+        self.schedule = Schedule(case.schedule.run_stages, case.schedule.pulses == "averaged")
         self.holds_ore = self.domain.local_view(self.electrodes.ore)
 
     def _bind_chemistry(self) -> None:

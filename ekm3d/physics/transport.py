@@ -54,10 +54,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
 
     c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded), see `of_axis`; phi
     [V], previous_phi [V], pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded;
-    use_smaller_side: (3, padded)
-    uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
-    blend: 1, or 0 for first-order upwind; kept: see `share_of_mean`. Outputs [mol/s] flux: (3,
-    components, padded); gained: (components, padded).
+    use_smaller_side: (3, padded) uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,);
+    nu: (species, components); blend: 1, or 0 for first-order upwind; kept: see `share_of_mean`.
+    Outputs [mol/s] flux: (3, components, padded); gained: (components, padded).
     """
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
@@ -183,11 +182,10 @@ class Transport:
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
-        self.water_alone, self.tensor = np.zeros_like(self.fastest), tensor
+        self.water_alone, self.stirring = np.zeros_like(self.fastest), Stirring(0.0, 0.0)
+        self.tensor, self.kept = tensor, tensor.least_share() if tensor else 1.0
         self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
                                                       self.pore_volume)
-        self.stirring = Stirring(0.0, 0.0)
-        self.kept = tensor.least_share() if tensor else 1.0
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
@@ -272,9 +270,8 @@ class Transport:
         """Migration and diffusion in the immobile water, by the same drift as in the other."""
         factor = by_axis(s.immobile_factor, self.along)
         given = (self.grid, s.immobile_c, factor, phi, potential.previous_phi, s.immobile_turnover,
-                 potential.use_smaller_side, still.no_water,
-                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend,
-                 self.kept)
+                 potential.use_smaller_side, still.no_water, still.no_dispersivity, self.z,
+                 self.chem.diffusion, self.nu, self.options.blend, self.kept)
         if self.flux is None:
             self.component_gain(*given, still.gained)
         else:
