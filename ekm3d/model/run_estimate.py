@@ -86,7 +86,8 @@ def _trial(sim, first):
         timed.append(time.perf_counter() - start)
         enough = len(timed) >= LEAST_STEPS or time.monotonic() - begun > LEAST_SECONDS
         settled = len(timed) > 2 and sim.tried <= SETTLED * last
-        if settled and enough or len(timed) >= MOST_STEPS or time.monotonic() - begun > MOST_SECONDS:
+        if settled and enough or len(timed) >= MOST_STEPS \
+                or time.monotonic() - begun > MOST_SECONDS:
             break
         last = sim.tried
     return len(timed), float(np.mean(timed[max(1, len(timed) // 2):] or timed or [first]))
