@@ -27,10 +27,11 @@ BOTH_WATERS = (
     "ore.permeability=['3e-7 m/s', '2e-7 m/s', '1e-7 m/s']", "ore.dispersivity='5 cm'",
     "ore.transverse_dispersivity='1 cm'")
 
+
 @pytest.mark.parametrize("backend", [pytest.param("numpy", marks=pytest.mark.slow), "cpp"])
 def test_the_coarse_field_case_on_3_processes(tmp_path, backend):
     """8 x 6 x 8 voxels, both stages, electrodes, wells and sampling points on every border."""
-    compare(tmp_path, case_path("field_block"), (3,), FIELD, "--backend", backend)
+    compare(tmp_path, case_path("field_saturated"), (3,), FIELD, "--backend", backend)
 
 
 @pytest.mark.slow
@@ -66,7 +67,7 @@ def test_every_array_of_every_step_is_the_same_in_blocks_of_every_kind(tmp_path)
         ("quick", 2, salt, "grid.spacing=['12 cm', '15 cm', '20 cm']"),
         ("quick", 2, rain_case(folders[0])), ("quick", 2, hill_case(tmp_path, *FAR_AIR)),
         ("quick", 2, rod_case(folders[1], True), *ORE, SUPPLIES),
-        ("cpp", 1, case_path("field_block"), "grid.spacing=12.5 cm"))
+        ("cpp", 1, case_path("field_saturated"), "grid.spacing=12.5 cm"))
 
 
 @pytest.mark.slow

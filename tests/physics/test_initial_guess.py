@@ -82,9 +82,9 @@ def test_small_blocks_have_no_representatives():
 def runs(request):
     """The field block begun from its seeds, and begun in every voxel without history."""
     with pytest.MonkeyPatch.context() as patch:
-        here = Simulation(Case.read(case_path("field_block"), FIELD), request.param)
+        here = Simulation(Case.read(case_path("field_saturated"), FIELD), request.param)
         patch.setattr(initial_guess, "WORTH", np.inf)
-        return here, Simulation(Case.read(case_path("field_block"), FIELD), request.param)
+        return here, Simulation(Case.read(case_path("field_saturated"), FIELD), request.param)
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_hardly_a_voxel_begins_cold_start(monkeypatch):
         return descend(self, given, index, found)
 
     monkeypatch.setattr(EquilibriumSolver, "_cold_start", counted)
-    Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
+    Simulation(Case.read(case_path("field_saturated"), FIELD), "numpy")
     assert 100 < sum(begun) < 600
 
 
 @pytest.mark.parametrize("place", ["seed", "other"])
 def test_voxel_without_equilibrium_is_named_by_its_place(monkeypatch, place):
     """Totals below zero, in a seed or beside one: the voxel's own centre is named."""
-    sim = Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
+    sim = Simulation(Case.read(case_path("field_saturated"), FIELD), "numpy")
     sim.reactions.begun = False
     where = sim.reactions.seeds.places[77] + (place == "other")
     sim.state.totals.reshape(len(sim.chem.components), -1)[2, where] = -1.0
@@ -141,4 +141,4 @@ def test_ranks_start_alike(backend):
 
     By default on cpp, among others, in tests/model/test_ranks.py.
     """
-    assert_same_steps(3, (backend, 1, case_path("field_block"), *FIELD))
+    assert_same_steps(3, (backend, 1, case_path("field_saturated"), *FIELD))
