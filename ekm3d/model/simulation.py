@@ -137,8 +137,8 @@ class Simulation:
         still, clay = carriers.in_immobile_water(self), carriers.along_the_clay(self)
         self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic,
                                    still is not None, self.rock.along.get("tortuosity"), clay)
-        faces = self.contacts.faces
-        self.potential.boundary.along = self.rock.across("tortuosity", self.domain, faces)
+        self.potential.boundary.half_voxels.along = self.rock.across(
+            "tortuosity", self.domain, self.contacts.faces)
         of_water = (*bound, self.rock, self.contacts, self.wells, plan.tolerance)
         self.flow = Flow(*of_water, elliptic) if self.ore.retention is None else Richards(
             *of_water, unsaturated_rock(self.ore.retention, self.padded), elliptic)
