@@ -173,7 +173,10 @@ class Domain:
         return self.points_at(voxel).take(array)
 
     def add_at(self, array: Array, voxel: Sequence[int] | np.ndarray, values: Array) -> None:
-        """Add values (..., n), NumPy's or the backend's, to a padded array at such indices; repetitions accumulate."""
+        """Add values (..., n), NumPy's or the backend's, to a padded array at such indices.
+
+        Repetitions accumulate.
+        """
         self.points_at(np.asarray(voxel, int)).add(array, values)
 
     def _cached_points(self, voxel):
