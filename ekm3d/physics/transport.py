@@ -74,10 +74,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
         spread = dispersion(dispersivity, water, g, axis)
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
-            spreads = diffusion.max() * geometric + spread
             mean = share_of_mean(dispersivity, kept, g, axis)
-            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, mean, blend,
-                                     differences, axis)
+            moved += flow * advected(c, flow, np.abs(flow) * passing, diffusion.max() * geometric
+                                     + spread, mean, blend, differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
 

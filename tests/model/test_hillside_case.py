@@ -35,8 +35,10 @@ def days(tmp_path_factory):
 
 
 def test_recorded_numbers(days):
-    """Those of water that carries its load with second order; 1e-3: a step of water may leave 1e-5 of a voxel to
-    the next. Another order of iterations moved them by 3e-5.
+    """Those of water that carries its load with second order.
+
+    1e-3: a step of water may leave 1e-5 of a voxel to the next. Another order of iterations moved
+    them by 3e-5.
     """
     summary = open_results(days).summary
     assert {key: summary[key] for key in RECORDED} == pytest.approx(RECORDED, rel=1e-3)
