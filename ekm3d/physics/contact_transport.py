@@ -1,4 +1,4 @@
-"""What leaves the ore by boundary faces: ions by migration and diffusion, and with the water.
+"""Transport through boundary faces: ions by migration and diffusion, and with the water.
 
     species   F_s = G D_s (c_s - c_b,s + z_s (F/RT) drop c*_s) + Q c_s       of a face     [mol/s]
 

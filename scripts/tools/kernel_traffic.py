@@ -1,4 +1,4 @@
-"""Bytes that kernels move per voxel, and a step's time on a GPU by these: kernels/traffic.md.
+"""Traffic of the kernels per voxel, and a step's time on a GPU by these: kernels/traffic.md.
 
     python scripts/tools/all_tables.py       write the tables, with the others
 
