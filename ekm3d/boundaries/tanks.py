@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+STRONGEST = 1e4         # mol of acid per m3 of catholyte in a step, beyond which none will do
 
 @dataclass(frozen=True)
 class Air:

@@ -76,10 +76,19 @@ def _intervals(case, problems):
 
 
 def _acidity(case, problems):
-    """Check that a case with electrodes has H+."""
-    if case.electrodes.rows and case.physics.transport and case.chemistry.hydrogen is None:
+    """Check that a case with electrodes has H+, and reactions for the base of its cathodes."""
+    if not case.electrodes.rows or not case.physics.transport:
+        return
+    if case.chemistry.hydrogen is None:
         problems.add(("chemistry", "components"), "H+ is missing; electrodes turn current into "
                      "acid and base, so a case with electrodes needs it")
+    elif not case.physics.chemistry and case.physics.potential and any(
+            stage is not MISSING and (stage.anodes or stage.cathodes or stage.floating)
+            for stage in case.schedule.stages):
+        problems.add(("physics", "chemistry"), "is off, and a stage drives electrodes: the base "
+                     "that cathodes make would be H+ below zero, which carries no current; leave "
+                     "it on (the package's database gives water its H+ and OH-), or switch off "
+                     "physics.transport for the potential alone")
 
 
 def _chemistry_off(case, problems):
@@ -172,13 +181,16 @@ def _ground(case, problems):
     if case.ore.retention is None:
         if case.boundaries:
             problems.add(("boundary", 0), "is one of ground that may be unsaturated; give "
-                         "[ore.retention], or open the side by [[side]]")
+                         "[ore.retention], or open the side by [[side]]" if case.physics.unsaturated
+                         else "is one of ground that may be unsaturated, and physics.unsaturated "
+                         "is off; switch it on, or leave the boundary out")
         return
     if not case.physics.flow:
         problems.add(("ore", "retention"), "needs physics.flow; switch it on, or leave it out")
-    if case.response is not None:
-        problems.add(("physics", "medium"), "cannot be combined with [ore.retention] yet; leave "
-                     "one of them out")
+    if case.response is not None and case.response.volumes is not None:
+        problems.add(("physics", "medium", "porosity"), "follows the minerals' volumes, but the "
+                     "pores of [ore.retention] keep theirs: retention curves are those of one "
+                     "porosity; leave it out (salt and zeta may stay), or [ore.retention]")
     if case.rates.immobile is not None:
         residual = case.ore.retention.curve[RESIDUAL]
         still = case.rates.immobile[0] * case.ore.water_content

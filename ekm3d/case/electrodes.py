@@ -11,17 +11,21 @@ from typing import Any
 import numpy as np
 
 from ekm3d.boundaries.rods import Rod
-from ekm3d.boundaries.tanks import Air, Conditioning
+from ekm3d.boundaries.tanks import STRONGEST, Air, Conditioning
 from ekm3d.case.electrode_patterns import pattern_rows
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.rods import RodReader
 from ekm3d.case.schedule import ScheduleData
 from ekm3d.case.schema_electrodes import Box, Corner, ElectrodeRow, ElectrodeRows, Strips
+from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.system import ChemicalSystem
+from ekm3d.chemistry.voxel_solver import ChemistryError
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
 from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
+
+BASE = 100.0            # mol/m3 of OH- against which an acid has to hold a pH: a catholyte of pH 13
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class ElectrodeReader:
                 self.problems.add(("electrodes", name), "no row has a catholyte; give "
                                   "electrodes.catholyte_volume, such as '2 l'")
         for key, fault in ((("air", "species"), _no_gas(air, chem)),
-                           (("conditioning", "acid"), _no_acid(held, chem))):
+                           (("conditioning", "acid"), _no_acid(held, chem)),
+                           (("conditioning", "pH"), _too_weak(held, chem))):
             if fault:
                 self.problems.add(("electrodes", *key), fault)
 
@@ -253,6 +258,26 @@ def _no_acid(held: Conditioning | None, chem: ChemicalSystem) -> str:
         return f"no component {quoted(held.acid)} takes part" + suggest(held.acid, anions)
     return "" if held.acid in anions else (f"{quoted(held.acid)} is no anion; name that of the "
                                            "acid" + _such_as(anions))
+
+
+def _too_weak(held: Conditioning | None, chem: ChemicalSystem) -> str:
+    """Return why the acid of `held` cannot bring a catholyte to its pH, "" if it can."""
+    if held is None or held.acid is MISSING or held.pH is MISSING or _no_acid(held, chem) \
+            or len(chem.species) == len(chem.components):
+        return ""
+    solver, anion, found = EquilibriumSolver(chem), chem.index(held.acid), []
+    for amount in np.geomspace(BASE, STRONGEST, 9):
+        total = np.zeros((len(chem.components), 1))
+        total[anion], total[chem.hydrogen] = amount, -chem.charge[anion] * amount - BASE
+        try:
+            found.append(float(solver.solve_numpy(total, np.ones(1)).pH[0]))
+        except ChemistryError:
+            continue
+    if not found or min(found) <= held.pH:
+        return ""
+    return (f"{STRONGEST / 1e3:g} mol/l of the acid of {quoted(held.acid)} bring a catholyte with "
+            f"{BASE / 1e3:g} mol/l of base to pH {min(found):.3g} only; give pH = "
+            f"{np.ceil(10 * min(found) + 5) / 10:g} or more, or a stronger acid")
 
 
 def _such_as(names: Sequence[str]) -> str:

@@ -7,6 +7,11 @@ them back or minerals answer, at twice the work of a step. T* and the result are
 steps that keep every species positive, so this does too (Shu and Osher 1988); where sources beside
 transport spoil that, or the step is too long for its end, the first stage stands. Catholytes take
 part; their reactions, plates and drains stay first order within a step.
+
+Water that comes and goes is solved for twice over the step, in the fields of its start and of its
+end, and moves by the mean of both: the flows that carry the species are those of its own ledger, so
+that water that is alike stays so. Its sub-steps have an error of their own, as large as
+ore.retention.tolerance lets them.
 """
 
 import copy
@@ -14,7 +19,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ekm3d.boundaries.schedule import Drive
 from ekm3d.diagnostics.run_view import StateView
+from ekm3d.physics.electrolyte import Electrolyte
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.potential import Potential
 from ekm3d.physics.transport import Transport
@@ -23,6 +30,7 @@ from ekm3d.state import has_immobile_field
 RESTORED = ("totals", "catholyte_totals", "plate_totals", "leachate", "drained", "injected",
             "gas_uptake", "dosed", "electrode_acid", "electrode_charge", "leachate_volume",
             "drained_volume", "injected_volume")
+WATER = ("head", "head_trend", "water_content", "elastic_water", "water_rate")
 
 
 class Stages(StateView, Protocol):
@@ -32,6 +40,9 @@ class Stages(StateView, Protocol):
     potential: Potential
     flow: Flow
     transport: Transport
+    electrolyte: Electrolyte
+    drive: Drive
+    wetting: bool               # water comes and goes
 
     def fields(self) -> Any:
         """Solve for potential and water flow of the present state."""
@@ -58,8 +69,15 @@ class HeunStage:
         names = (*RESTORED, "immobile") if has_immobile_field(s) else RESTORED
         before = {name: copy.copy(getattr(s, name)) for name in names}
         first = [rate.copy() for rate in self._rates()]
+        water = {name: getattr(s, name).copy() for name in WATER} if sim.wetting else {}
+        substeps = s.next_substep, sim.flow.next_step
         sim.move(dt)
         sim.fields()
+        if sim.wetting:
+            for name, value in water.items():
+                getattr(s, name)[...] = value
+            s.next_substep = substeps[0]
+            sim.flow.solve(s, sim.drive, sim.potential.drop, sim.electrolyte.sigma, dt)
         limit = sim.transport.prepare(s, sim.potential, sim.flow)
         for name, value in before.items():
             setattr(s, name, value)
@@ -73,6 +91,7 @@ class HeunStage:
             self.refused += 1
             for rate, start in zip(self._rates(), first, strict=True):
                 rate[...] = start
+            sim.flow.next_step = substeps[1]
 
     def _positive(self, dt: float) -> bool:
         """Check that the mean rates leave every total positive, but for acidity, which has a sign.
@@ -94,5 +113,4 @@ class HeunStage:
     def _rates(self) -> list:
         """Arrays of all rates of a step, in a fixed order."""
         sim = self.sim
-        return [*sim.transport.rates, sim.flow.out, *(inflow for _, inflow in sim.flow.wells),
-                sim.potential.into_ore]
+        return [*sim.transport.rates, *sim.flow.rates, sim.potential.into_ore]

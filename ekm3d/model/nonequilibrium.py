@@ -109,10 +109,12 @@ class NonEquilibrium:
         return EquilibriumSolver(without(self.chem, self.laws), backend=self.backend)
 
     def start(self, s: State, rock: Rock, reactions: Reactions,
-              update_rock: Callable[[], None]) -> None:
+              update_rock: Callable[[], None],
+              full: Callable[[], tuple[Array, Array]] | None = None) -> None:
         """Part the stores from totals that hold everything but slow minerals.
 
-        rock: of the moving water; update_rock: called after every change of its arrays.
+        rock: of the moving water; update_rock: called after every change of its arrays; full: as of
+        PorosityFeedback.
         """
         self.rock, self.reactions, self.update_rock = rock, reactions, update_rock
         if self.rates.immobile is not None:
@@ -132,7 +134,7 @@ class NonEquilibrium:
         reactions.advance(s)
         if self.response is not None:
             self.media = [PorosityFeedback(self.voxels, self.chem, rock,
-                                           self._padded(self.porosity), self.response)]
+                                           self._padded(self.porosity), self.response, full)]
             self.media[0].start(s)
             update_rock()
             reactions.skip = None      # no voxel is as it was where its rock has changed

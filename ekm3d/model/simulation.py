@@ -94,8 +94,9 @@ class Simulation:
     def _bind_boundaries(self) -> None:
         """Electrodes, open sides, wells and the schedule, on the whole grid."""
         case, chem, whole, el = self.case, self.chem, self.case.grid, self.case.electrodes
-        plan, ratio = case.schedule, case.ore.along.get("tortuosity")
-        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, ratio)
+        plan = case.schedule
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, *(
+            case.ore.along.get(name) for name in ("tortuosity", "hydraulic_conductivity")))
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
@@ -182,7 +183,8 @@ class Simulation:
             self.flow.start(s, self.padded(self.ore.retention.pressure_head), immobile)
             self.transport.update_rock()
         fill_reservoirs(s, chem, self.engine, self.electrodes, case.water.composition, case.sides)
-        self.nonequilibrium.start(s, self.rock, self.reactions, self._update_rock)
+        self.nonequilibrium.start(s, self.rock, self.reactions, self._update_rock,
+                                  self.flow.of_full_pores)
         self.catholytes.start(s)
         s.gas_uptake[...] = 0.0              # uptake before t = 0 belongs to the start
         return s
@@ -313,9 +315,8 @@ class Simulation:
 
     def charge_limit(self) -> float:
         """Longest step [s] by the rates that are prepared in which no net charge grows."""
-        if not self.physics.potential:
-            return np.inf
-        return longest_step(self._feedback, self.transport.stirring)
+        return longest_step(self._feedback, self.transport.stirring) if self.physics.potential \
+            else np.inf
 
     def _advance_ledgers(self, s: State, dt: float) -> None:
         """Tanks, plates, leachate and the water that went through wells, from t to t + dt."""

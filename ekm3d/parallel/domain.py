@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.backends.base import Backend
+from ekm3d.backends.read_only_memo import ReadOnlyMemo
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.counters import Counters
 from ekm3d.parallel.halo_exchange import Box
@@ -48,6 +49,7 @@ class Domain:
         self.counters = Counters()
         self.local_sums = ReproducibleSums(self.grid, backend)
         self.point_sets: dict[bytes, PointSet] = {}
+        self.points_at = ReadOnlyMemo(self._cached_points)
 
     def _box(self) -> Box:
         return Box([[0, n] for n in self.whole.shape], 0)
@@ -152,15 +154,15 @@ class Domain:
 
     def gather(self, array: Array, voxel: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return NumPy values (..., n) of a padded array at global flat padded indices (n,)."""
-        return self._cached_points(voxel).gather(array)
+        return self.points_at(np.asarray(voxel, int)).gather(array)
 
     def add_at(self, array: Array, voxel: Sequence[int] | np.ndarray, values: np.ndarray) -> None:
         """Add NumPy values (..., n) to a padded array at such indices; repetitions accumulate."""
-        self._cached_points(voxel).add(array, values)
+        self.points_at(np.asarray(voxel, int)).add(array, values)
 
     def _cached_points(self, voxel):
         """PointSet of these indices, made at the first call."""
-        key = np.asarray(voxel, int).tobytes()
+        key = voxel.tobytes()
         if key not in self.point_sets:
             self.point_sets[key] = self.points(voxel)
         return self.point_sets[key]

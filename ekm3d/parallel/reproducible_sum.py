@@ -90,6 +90,13 @@ def merge_bins(g, bins, count, size, merged):
 
 def finish(rows: Sequence[Sequence[float]]) -> float:
     """Return the sum, rounded once, from each rank's bins (ENTRIES floats); nan if not finite."""
+    if len(rows) == 1:                  # shortly, as there are many sums
+        top, *parts = rows[0]
+        try:
+            total = math.fsum(parts)
+        except ValueError:              # infinities of either sign
+            return math.nan
+        return total if math.isfinite(total) and math.isfinite(top) else math.nan
     if not all([all(map(math.isfinite, row)) for row in rows]):
         return math.nan
     top = max([row[0] for row in rows])

@@ -13,14 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ekm3d.boundaries.tanks import Air, Conditioning
+from ekm3d.boundaries.tanks import STRONGEST, Air, Conditioning
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import Result
 from ekm3d.errors import PlanError
 
 CLOSE = 1e-10           # of an amount over its bounds; of pH
 ROUNDS = 100            # of regula falsi; some ten are usual
-STRONGEST = 1e4         # mol of acid per m3 of catholyte in a step, beyond which none will do
 AT_FIRST = 1e3          # mol of gas per m3 of catholyte in a step, the first bound of what comes
 HELD_BACK = 1e-6        # share of a component that air never takes out of a tank in a step
 

@@ -10,6 +10,15 @@ rate, and the voxel beyond adds nothing to that as long as |u| w <= 2: so concen
 positive under the step that `transport` takes, even where the drift has up to doubled since k
 was chosen. The same c* serves the conductance in the potential equation and the flux with which
 the species then move, so charge is conserved exactly.
+
+Of water, with w = min(2 alpha/h, 1),
+
+    k = (1 - nu) max(w/6 + (1 - w/3) phi(r)/2, w/2)
+
+phi of the most limited species, for all. Mechanical dispersion, alpha |Q|/h, brings back what the
+mean of both sides takes from the voxel beyond, as far as w says: voxels of up to two dispersivities
+have no numerical diffusion, whatever is limited. Where nothing is, a third of the mean and two of
+van Leer's limiter, which is Fromm's scheme there, are third order in space (kappa = 1/3).
 """
 
 import numpy as np
@@ -116,14 +125,24 @@ def migrating(c: Array, z: np.ndarray, speed: Array, drop: Array, use_smaller_si
     return np.where(use_smaller_side, np.minimum(a, b), face)
 
 
-def advected(c: Array, flow: Array, courant: Array, spreading: Array, blend: float,
+def share_of_mean(dispersivity: Array, kept: float, grid: Grid, axis: int) -> Array:
+    """Return w of water on the faces of `axis`: how far it may take the mean of both sides  [1].
+
+    dispersivity: padded alpha_L [m]; kept: share of alpha_L |Q|/h that disperses at least.
+    """
+    alpha = 0.5 * (below(dispersivity, axis) + above(dispersivity, axis))
+    return np.minimum(2 * kept / grid.spacing_along(axis) * alpha, 1.0)
+
+
+def advected(c: Array, flow: Array, courant: Array, spreading: Array, mean: Array, blend: float,
              differences: tuple, axis: int) -> Array:
     """Return the concentration advected by water on the faces of `axis`; (species, faces) [mol/m3].
 
-    One limiter value for all species of a face, the smallest: water from an electroneutral
+    One k for all species of a face, with the smallest limiter: water from an electroneutral
     voxel then carries no current. courant: (faces) that of the water; spreading: (faces) exchange
-    by diffusion and dispersion [m3/s]. Where the water flow exceeds SHARP times that, voxels
-    cannot resolve a front, and van Leer's limiter is blended with superbee, which keeps jumps.
+    by diffusion and dispersion [m3/s]; mean: (faces) w of `share_of_mean`. Where the water flow
+    exceeds SHARP times the spreading, voxels cannot resolve a front, and van Leer's limiter is
+    blended with superbee, which keeps jumps.
     """
     own, lower, upper = differences
     forward = flow > 0
@@ -136,7 +155,9 @@ def advected(c: Array, flow: Array, courant: Array, spreading: Array, blend: flo
     if sharp.any():
         k += sharp * (superbee(own, upstream) - k)
     k[still] = 1.0
-    k = blend * np.maximum(1.0 - courant, 0.0) * k.min(axis=0)
+    third = mean / 3.0
+    k = np.maximum((1.0 - third) * k.min(axis=0) + 0.5 * third, 0.5 * mean)
+    k = blend * np.maximum(1.0 - courant, 0.0) * k
     return np.where(forward, below(c, axis), above(c, axis)) + k * np.where(forward, own, -own)
 
 

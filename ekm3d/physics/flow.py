@@ -187,6 +187,16 @@ class Flow:
         np.multiply(self.rock.storage, self.grid.voxel_volume / dt, out=out)
 
     z: Array                                # heights of the layers [m], of unsaturated rock
+    next_step = np.inf                      # s, of its next sub-step
+
+    def of_full_pores(self) -> tuple[Array, Array]:
+        """Return content [1] of the moving water and tortuosity of full pores, padded."""
+        return self.rock.water_content, self.rock.tortuosity
+
+    @property
+    def rates(self) -> list[Array]:
+        """All that a step leaves of which two stages have a mean."""
+        return [self.out, *(inflow for _, inflow in self.wells)]
 
     def start(self, s: State, pressure_head: Array, immobile: Array | None) -> None:
         """Set the first water of the state: nothing in full pores."""

@@ -48,6 +48,11 @@ class GroundOpenings(WellControl):
         self.held: np.ndarray | None = None     # m, heads that openings are held against
         self.timed = False                      # one of them changes with time
 
+    def forget_rock(self) -> None:
+        """Drop cached rock properties, which have changed."""
+        super().forget_rock()
+        self.voxel = np.zeros(0, int)
+
     def start(self, drive: Drive, drop: np.ndarray) -> None:
         """Open all wells of a drive; drop: as of WellControl."""
         super().start(drive, drop)

@@ -13,8 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ekm3d.grid.grid import GHOST, Array, Grid
-from ekm3d.parallel.domain import Domain
+from ekm3d.grid.grid import GHOST, Grid
 
 
 class FaceList(Protocol):
@@ -56,12 +55,10 @@ def behind(faces: FaceList, grid: Grid) -> np.ndarray:
     return np.where(inside, there, faces.voxel)
 
 
-def rise_to_faces(domain: Domain, c: Array, factor: Array, ore: np.ndarray, beyond: np.ndarray
-                  ) -> np.ndarray:
+def rise_to_faces(ore: np.ndarray, beyond: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Return c_f - c at every face, (species, n) [mol/m3]; 0 where nothing moves behind the voxel.
 
-    c: (species, padded); factor: padded, > 0 where species move; ore: (species, n) in the faces'
-    voxels; beyond: (n,) from `behind`.
+    ore, beyond: (species, n) in the faces' voxels and in those behind them (`behind`); factor: (n,)
+    there, > 0 where species move.
     """
-    rise = np.maximum(0.5 * (ore - domain.gather(c, beyond)), -ore)
-    return np.where(domain.gather(factor, beyond) > 0.0, rise, 0.0)
+    return np.where(factor > 0.0, np.maximum(0.5 * (ore - beyond), -ore), 0.0)

@@ -8,9 +8,10 @@
     osmosis       k_e = -(epsilon/eta) zeta(pH, I) theta tau        (Smoluchowski)       [m2/V/s]
                   zeta = points(pH) (1 + b log10(I/I_ref)), at least 0 times points(pH)        [V]
 
-Each is optional. The ore's conductivity, unless given, follows theta tau: the ions carry it.
-Conduction by the clay's own ions is left out: they do not move in `transport`, and a current
-without ions to carry it would break the charge balance.
+theta tau of the osmosis are those of full pores: in unsaturated ore, whose own laws of the water
+scale K and k_e in turn, the porosity stays. Each is optional. The ore's conductivity, unless given,
+follows theta tau: the ions carry it. Conduction by the clay's own ions is left out: they do not
+move in `transport`, and a current without ions to carry it would break the charge balance.
 
 The water content is that of full pores and no water is added or taken when it changes: the water
 displaced by minerals, theta/n times their volume, is not part of the water balance. Amounts are
@@ -90,9 +91,11 @@ class PorosityFeedback:
     """
 
     def __init__(self, voxels: OreVoxels, chem: ChemicalSystem, rock: Rock, porosity: Array,
-                 response: MediumLaws):
-        """porosity: padded, at t = 0; response: the laws of its change."""
+                 response: MediumLaws, full: Callable[[], tuple[Array, Array]] | None = None):
+        """porosity: padded, at t = 0; response: the laws of its change; full: gives water content
+        and tortuosity of full pores, padded, now; None: those of the rock."""
         self.voxels, self.rock, self.response = voxels, rock, response
+        self.full = full or (lambda: (rock.water_content, rock.tortuosity))
         self.weighted_sum, self.zeta = voxels.backend.weighted_sum, response.zeta
         if self.zeta is not None:
             self.zeta = self.zeta.at(voxels.backend.from_numpy)
@@ -136,5 +139,5 @@ class PorosityFeedback:
         if self.zeta is not None:
             take = self.voxels.take
             zeta = self.zeta(take(s.pH), self.weighted_sum(self.ions, take(s.c)))
-            put(rock.electroosmosis, -EPSILON_ETA * zeta * take(rock.water_content)
-                * take(rock.tortuosity))
+            water, tortuosity = self.full()
+            put(rock.electroosmosis, -EPSILON_ETA * zeta * take(water) * take(tortuosity))

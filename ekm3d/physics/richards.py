@@ -127,7 +127,6 @@ class Richards(Flow):
         self.voxels = max(domain.count(self.curve[SATURATED][grid.inner] > 0), 1)
         self.scale = max(domain.max(self.curve[SATURATED]), 1e-300)
         self.substeps = self.cuts = 0
-        self.next_step = np.inf                  # s, of the next sub-step
 
     def _set_conductance(self):
         """Conductances of full pores; those of a step follow from its heads."""
@@ -163,6 +162,11 @@ class Richards(Flow):
             self.rock.tortuosity[inner] = (self.full_tortuosity[inner]
                                            * share**self.ground.tortuosity)
 
+    def of_full_pores(self) -> tuple[Array, Array]:
+        """Return content [1] of the moving water and tortuosity of full pores, padded."""
+        full = self.curve[SATURATED]
+        return full if self.immobile is None else full - self.immobile, self.full_tortuosity
+
     def advance(self, s: State) -> None:
         """Take over head and water content of the end of the step."""
         s.head[...] = self.head
@@ -173,6 +177,12 @@ class Richards(Flow):
         s.head_trend[...] *= self.next_step / self.last_step         # over the next sub-step
         s.next_substep = self.next_step
         self.take_up(s)
+
+    @property
+    def rates(self) -> list[Array]:
+        """Flows of the step, and the water at its end, which is linear in them."""
+        return [*super().rates, self.water, self.refused, self.content, self.elastic, self.head,
+                self.head_at_start, self.rate]
 
     # ---- a step ----
 

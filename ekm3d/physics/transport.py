@@ -14,7 +14,7 @@ import numpy as np
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.backends.scratch import OUTFLOW, Scratch
-from ekm3d.boundaries.boundary_faces import METAL, PASSING, TANK, BoundaryFaces
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.wells import Wells
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
@@ -34,6 +34,7 @@ from ekm3d.physics.face_interpolation import (
     of_axis,
     open_faces,
     per_flow,
+    share_of_mean,
     upstream_differences,
 )
 from ekm3d.physics.fastest_species import fastest_species
@@ -48,15 +49,15 @@ from ekm3d.state import State
 
 @operator
 def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, flux, gained):
+                   water, dispersivity, z, diffusion, nu, blend, kept, flux, gained):
     """Compute the flux of every component across every face, up the axis, and the gain of voxels.
 
     c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded), see `of_axis`; phi
     [V], previous_phi [V], pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded;
     use_smaller_side: (3, padded)
     uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
-    blend: 1, or 0 for first-order upwind. Outputs [mol/s] flux: (3, components, padded); gained:
-    (components, padded).
+    blend: 1, or 0 for first-order upwind; kept: see `share_of_mean`. Outputs [mol/s] flux: (3,
+    components, padded); gained: (components, padded).
     """
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
@@ -75,7 +76,8 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
             spreads = diffusion.max() * geometric + spread
-            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, blend,
+            mean = share_of_mean(dispersivity, kept, g, axis)
+            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, mean, blend,
                                      differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
@@ -83,11 +85,11 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
 
 @operator
 def component_gain(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, gained):
+                   water, dispersivity, z, diffusion, nu, blend, kept, gained):
     """Compute the gain of every voxel as component_flux does, without keeping the fluxes."""
     flux = np.empty((3, nu.shape[1], *g.padded))
     component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, flux, gained)
+                   water, dispersivity, z, diffusion, nu, blend, kept, flux, gained)
 
 
 def dispersion(dispersivity: Array, water: Array, g: Grid, axis: int) -> Array:
@@ -185,6 +187,7 @@ class Transport:
         self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
                                                       self.pore_volume)
         self.stirring = Stirring(0.0, 0.0)
+        self.kept = tensor.least_share() if tensor else 1.0
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
@@ -224,7 +227,7 @@ class Transport:
         phi = potential.reduced(s.phi)
         given = (g, s.c, by_axis(s.transport_factor, self.along), phi, potential.previous_phi,
                  s.pore_turnover, potential.use_smaller_side, flow.water, self.rock.dispersivity,
-                 self.z, chem.diffusion, self.nu, self.options.blend)
+                 self.z, chem.diffusion, self.nu, self.options.blend, self.kept)
         still = self.still
         if self.flux is None:
             self.component_gain(*given, self.ore)
@@ -270,7 +273,8 @@ class Transport:
         factor = by_axis(s.immobile_factor, self.along)
         given = (self.grid, s.immobile_c, factor, phi, potential.previous_phi, s.immobile_turnover,
                  potential.use_smaller_side, still.no_water,
-                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend)
+                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend,
+                 self.kept)
         if self.flux is None:
             self.component_gain(*given, still.gained)
         else:
@@ -289,18 +293,17 @@ class Transport:
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
-        h, f = self.chem.hydrogen, self.contacts.faces
+        h, roles = self.chem.hydrogen, boundary.roles
         if h is None:
             return
-        metal = np.isin(boundary.kinds, METAL)
-        tank = boundary.kinds == TANK
-        made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
+        metal, tank = roles.of_metal, roles.tank
+        made = np.where(roles.metal | tank, boundary.into_ore / FARADAY, 0.0)
         if self.still is not None:      # acid enters each water with the current there
             share = boundary.still_share[metal]
-            self.domain.add_at(self.still.gained[h], f.voxel[metal], made[metal] * share)
-            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal] * (1.0 - share))
+            self.domain.add_at(self.still.gained[h], roles.metal_voxel, made[metal] * share)
+            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal] * (1.0 - share))
         else:
-            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
+            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal])
         self.acid_into_ore[metal] = made[metal]
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
@@ -308,7 +311,7 @@ class Transport:
     def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow):
         """Species between ore and tanks or reservoirs, and the given fluxes through sides."""
         f, chem = self.contacts.faces, self.chem
-        passing = np.flatnonzero(np.isin(boundary.kinds, PASSING))
+        passing = boundary.roles.crossed
         ore = self.domain.gather(s.c, f.voxel)
         moved = self._through_faces(s, boundary, passing, ore, self.contact)
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
@@ -358,7 +361,7 @@ class Transport:
         """
         g, f = self.grid, self.contacts.faces
         _, advective, cation_drift, anion_drift = self.outflow
-        passing = np.isin(boundary.kinds, PASSING)
+        passing = boundary.roles.passes
         drop = F_RT * self.options.inverse_temperature * boundary.drop
         if self.still is not None:
             factor = by_axis(s.immobile_factor, self.along)

@@ -1,7 +1,7 @@
 """Picture of the README: the field block opened at a corner, with the acid and the current.
 
-    ekm3d run cases/field_block
-    python scripts/tools/first_picture.py cases/field_block/out
+    ekm3d run cases/field_saturated
+    python scripts/tools/first_picture.py cases/field_saturated/out
 
 REE on the ore as a share of what was there, at the end of the run; the surfaces to which the acid
 of the two anode rows has come (pH 4); lines of current to the middle row, the cathode. Needs the

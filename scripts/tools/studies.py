@@ -27,7 +27,7 @@ from ekm3d.physics.transport import dispersion
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 PAGE = CASES / "verification" / "studies.md"
-CELL, COLUMN, FIELD = "verification/e_electrolysis_fronts", "field_column", "field_block"
+CELL, COLUMN, FIELD = "verification/e_electrolysis_fronts", "field_column", "field_saturated"
 SECOND = "schedule.order=2"
 
 
@@ -288,7 +288,7 @@ def field(quick):
                      f"{100 * found['removal_REE_max']:.2f}", f"{found['energy_kWh']:.4f}",
                      f"{found['impurity_mg_per_kg']:.3f}", f"{found['pH_min']:.2f}",
                      *diffusivities(run.sim)])
-    yield (f"Case `field_block` after {hours} h of stage 1, with the steps of the case. "
+    yield (f"Case `field_saturated` after {hours} h of stage 1, with the steps of the case. "
            "Diffusivities as in the column.")
     head = ["voxel", "scheme", "recovery (%)", "removal, mean of points (%)",
             "removal, highest (%)", "energy (kWh)", "impurities (mg/kg)", "lowest pH",

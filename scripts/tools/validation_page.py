@@ -50,7 +50,7 @@ def main() -> int:
         call("validate", FOLDER, "--out", args.out / "validation", *common)
         call("study", BENCH, "--variants", FOLDER / "mechanisms.toml", "--show", SHOW, "--out",
              args.out / "mechanisms", *common)
-        call("study", CASES / "field_block", "--variants", FOLDER / "ore_kinds.toml", "--show",
+        call("study", CASES / "field_saturated", "--variants", FOLDER / "ore_kinds.toml", "--show",
              ORES, "--out", args.out / "ores", *common)
         call("study", BENCH, "-o", GRIDS, "--show", SHOW, "--out", args.out / "grids", *common)
         call("study", BENCH, "-o", STEPS, "--show", SHOW, "--out", args.out / "steps", *common)

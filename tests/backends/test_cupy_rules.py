@@ -79,7 +79,7 @@ def test_launches_of_a_step_are_few(monkeypatch):
     """
     monkeypatch.setitem(choose.BUILDERS, "cuda", lambda why: CudaBackend(why, cuda_stand_in))
     coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
-    sim = Simulation(Case.read(case_path("field_block"), [coarse]), "cuda")
+    sim = Simulation(Case.read(case_path("field_saturated"), [coarse]), "cuda")
     for _ in range(2):
         sim.step()
     graphs, single = [], []

@@ -60,9 +60,19 @@ AIR = ('electrodes.air={{ species="{}", saturation="0.014 mmol/l", velocity="1e-
     ('electrodes.conditioning={ pH=5, acid="NH4+" }', "electrodes.conditioning.acid",
      "'NH4+' is no anion; name that of the acid: 'SO4-2'"),
     ('electrodes.conditioning={ pH=15, acid="SO4-2" }', "electrodes.conditioning.pH", "at most 14"),
+    ('electrodes.conditioning={ pH=4, acid="HCO3-" }', "electrodes.conditioning.pH",
+     "10 mol/l of the acid of 'HCO3-' bring a catholyte with 0.1 mol/l of base to pH 4.3"),
     ('electrodes.conditioning={ pH=5 }', "electrodes.conditioning.acid", "missing")])
 def test_wrong_air_and_conditioning_are_refused(tmp_path, override, key, message):
     told(copy(tmp_path), key, message, override)
+
+
+def test_a_pH_that_the_acid_can_hold_is_not_refused(tmp_path):
+    """Ten times its base of carbonic acid holds pH 5.3; sulfuric acid pH 1 and below."""
+    case = copy(tmp_path)
+    for pH, acid in ((5.4, "HCO3-"), (1.0, "SO4-2"), (0.0, "SO4-2")):
+        held = f'electrodes.conditioning={{ pH={pH}, acid="{acid}" }}'
+        assert Case.read(case, [held]).electrodes.conditioning.pH == pH
 
 
 def test_air_and_conditioning_need_a_catholyte(tmp_path):

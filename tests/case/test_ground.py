@@ -30,6 +30,8 @@ def told(folder, *overrides):
     ("boundary.0.box=[[0.1, 0, 0], [0.2, 0.1, 0.3]]", "does not touch the face"),
     ("boundary.1.kind=drainage", "does not belong"),
     ("schedule.stage.0.boundary.0.name=son", "there is no [[boundary]] 'son'"),
+    ("physics.medium={ porosity = true, molar_volume = { 'La(OH)3(am)' = '43 cm3/mol' } }",
+     "the pores of [ore.retention] keep theirs"),
     ("physics.flow=false", "needs physics.flow")])
 def test_what_is_wrong_is_told(tmp_path, override, words):
     assert any(words in line for line in told(tmp_path, override))

@@ -44,7 +44,7 @@ def field(request):
     The stages of 132 h last 12 h each in the run of a day.
     """
     times = request.param
-    sim = Simulation(Case.read(case_path("field_block"), [
+    sim = Simulation(Case.read(case_path("field_saturated"), [
         f"schedule.stage.{n}.duration={times[-1] / 2} h" for n in (0, 1)]))
     monitor = TimeSeries(sim)
     voxels = [sim.grid.voxel_at(place) for place in PLACES]

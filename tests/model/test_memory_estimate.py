@@ -70,7 +70,7 @@ def test_the_peak_on_a_device_is_predicted_within_15_percent(monkeypatch, tmp_pa
 
 def test_a_hectare_at_10_cm_fits_on_a_gpu_of_139_gib():
     """1e8 voxels of the field's own components and species: at most 1 200 bytes at the peak."""
-    chem = Case.read(case_path("field_block")).chemistry
+    chem = Case.read(case_path("field_saturated")).chemistry
     hectare = Grid((1000, 1000, 100), (0.1, 0.1, 0.1))
     _, each = memory_estimate.per_voxel(chem, "cuda")
     assert each < 1200 and memory_estimate.predicted(hectare, chem, "cuda") < 139 * 2**30
@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated(tmp_path, monkeypat
 
 def test_the_voxels_that_are_said_to_fit_do_and_smaller_ones_do_not():
     """The edge grows by the root of the share; ghosts are few on a large grid: 3 per cent."""
-    case = Case.read(case_path("field_block"))
+    case = Case.read(case_path("field_saturated"))
     large = Grid((400, 400, 400), (0.01, 0.02, 0.005))
     needed = memory_estimate.predicted(large, case.chemistry, "cpp")
     edge = memory_estimate.fitting(large, case.chemistry, "cpp", needed / 8)

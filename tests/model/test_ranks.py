@@ -22,7 +22,7 @@ from ekm3d.resources import case_path
 @pytest.mark.parametrize("backend", [pytest.param("numpy", marks=pytest.mark.slow), "cpp"])
 def test_the_coarse_field_case_on_4_processes(tmp_path, backend):
     """8 x 6 x 8 voxels, both stages, electrodes, wells and sampling points on every border."""
-    compare(tmp_path, case_path("field_block"), (4,), FIELD, "--backend", backend)
+    compare(tmp_path, case_path("field_saturated"), (4,), FIELD, "--backend", backend)
 
 
 def test_the_electrode_rows_of_d4_on_4_processes(tmp_path):

@@ -10,6 +10,7 @@ from helpers.rank_comparison import LOCKSTEP
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 
 from ekm3d import Case, Simulation
+from ekm3d.physics.porosity_feedback import EPSILON_ETA
 
 SHORT = ("schedule.stage.0.duration=20 min", "schedule.stage.1.duration=20 min",
          "output.series_every=10 min", "output.snapshot_every=20 min")
@@ -20,6 +21,18 @@ def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     case = Case.read(rain_case(tmp_path), SHORT)
     Simulation(case, backend).run(tmp_path / "whole", quiet=True)
     assert in_pieces(case, backend, tmp_path / "pieces") >= 3
+    assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
+
+
+@pytest.mark.slow
+def test_pieces_of_second_order_with_a_medium_have_the_same_bits(tmp_path):
+    """The water of the second stage, and K and k_e that follow the salt and the pH, go on."""
+    case = Case.read(rain_case(tmp_path), (
+        *SHORT, "schedule.order=2", "ore.electroosmotic_permeability=0", "physics.medium={ "
+        "salt = { 'NH4+' = [['0 mol/l', 1], ['0.1 mol/l', 0.5]] }, "
+        "zeta = [[3, '0 mV'], [9, '-40 mV']] }"))
+    Simulation(case, "cpp").run(tmp_path / "whole", quiet=True)
+    assert in_pieces(case, "cpp", tmp_path / "pieces") >= 3
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
@@ -152,3 +165,25 @@ def test_a_step_begins_where_the_last_one_was_going(tmp_path):
     (few, water), (many, other) = found
     assert few < 0.8 * many
     assert np.abs(water - other).max() < 1e-5
+
+
+def test_permeability_by_salt_and_zeta_scale_what_full_pores_have(tmp_path):
+    """Laws that are constant give the run whose K and k_e have the factor: 0.5 K, and of 20 mV.
+
+    k_e = epsilon/eta 0.02 V x 0.41 x 0.67 with the moving water of full pores, 0.45 less 0.04 that
+    stays; openings conduct with the new K as well. To rounding, over some twenty steps.
+    """
+    folder, found = rain_case(tmp_path), []
+    full = EPSILON_ETA * 0.02 * 0.41 * 0.67
+    for laws in (("physics.medium={ salt = { 'Na+' = [['0 mol/l', 0.5]] }, "
+                  "zeta = [[7.0, '-20 mV']] }", "ore.electroosmotic_permeability=0"),
+                 ("ore.permeability=1.75e-6 m/s", f"ore.electroosmotic_permeability={full} m2/V/s"),
+                 ()):
+        sim = Simulation(Case.read(folder, (*SHORT, *laws)), "cpp")
+        for _ in sim.steps():
+            pass
+        found.append((sim.state.water_content.copy(), sim.state.totals.copy(),
+                      sim.balances.budget.water_out.copy()))
+    for one, other, without in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9 * np.abs(other).max())
+        assert np.abs(without - other).max() > 1e-3 * np.abs(other).max()

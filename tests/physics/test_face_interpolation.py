@@ -138,7 +138,7 @@ def test_courant_number_reduces_the_slope(courant):
     )
     slow = on_faces(c, 0.5, speed=courant / 0.5)[0, 1]
     assert slow == pytest.approx(2 + 3 * max(1 - courant / 4, 0.0) / 2, rel=1e-14)
-    water = advected(c, 1.0, courant, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
+    water = advected(c, 1.0, courant, WIDE, 0.0, 1.0, upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
     assert water == pytest.approx(2 + 3 * left * textbook_van_leer(1.0, 3.0), rel=1e-14)
 
 
@@ -202,7 +202,7 @@ def test_superbee_share_at_high_peclet_number(peclet, share):
     phi/2: 1/4 of van Leer, 1/3 of superbee.
     """
     c = line([0.0, 1.0, 2.0, 5.0, 11.0, 0.0])
-    found = advected(c, 3e-6, 0.0, np.array(3e-6 / peclet), 1.0,
+    found = advected(c, 3e-6, 0.0, np.array(3e-6 / peclet), 0.0, 1.0,
                     upstream_differences(c, OPEN, 2), 2)[0, 0, 0, 1]
     assert found == pytest.approx(2 + 3 * (1 / 4 + share * (1 / 3 - 1 / 4)), rel=1e-12)
 
@@ -217,7 +217,7 @@ def test_advection_limits_all_species_alike(flow):
     values = [[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 10.0, 12.0, 13.0, 13.25, 0.0],
               [0.0, 7.0, 3.0, 3.0, 9.0, 0.0]]
     c = line(values)
-    found = advected(c, flow, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = advected(c, flow, 0.0, WIDE, 0.0, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     own = np.array([3.0, 1.0, 0.0])
     if flow > 0:
         expected = [2.0, 12.0, 3.0] + 0.25 * own
@@ -229,11 +229,11 @@ def test_advection_limits_all_species_alike(flow):
 def test_advection_is_first_order_at_an_extremum():
     """r <= 0 of one species: k = 0 for all; level in every species: either side, the same."""
     c = line([[0.0, 1.0, 2.0, 5.0, 11.0, 0.0], [0.0, 3.0, 1.0, 2.0, 4.0, 0.0]])
-    found = advected(c, 1.0, 0.0, WIDE, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
+    found = advected(c, 1.0, 0.0, WIDE, 0.0, 1.0, upstream_differences(c, OPEN, 2), 2)[:, 0, 0, 1]
     np.testing.assert_array_equal(found, [2.0, 1.0])
     level = line(np.full((2, 6), 4.0))
     differences = upstream_differences(level, OPEN, 2)
-    assert (advected(level, 1.0, 0.0, WIDE, 1.0, differences, 2) == 4.0).all()
+    assert (advected(level, 1.0, 0.0, WIDE, 0.0, 1.0, differences, 2) == 4.0).all()
 
 
 def test_blend_0_is_first_order_upwind():
@@ -243,7 +243,7 @@ def test_blend_0_is_first_order_upwind():
     for u in (0.4, 7.0):
         np.testing.assert_array_equal(on_faces(c, u, z, blend=0.0)[:, 1], [2.0, 13.0])
     for flow, expected in ((1.0, [2.0, 12.0]), (-1.0, [5.0, 13.0])):
-        found = advected(c, flow, 0.0, WIDE, 0.0, upstream_differences(c, OPEN, 2), 2)
+        found = advected(c, flow, 0.0, WIDE, 0.0, 0.0, upstream_differences(c, OPEN, 2), 2)
         np.testing.assert_array_equal(found[:, 0, 0, 1], expected)
 
 

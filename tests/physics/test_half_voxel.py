@@ -45,7 +45,7 @@ def test_metal_has_the_diffusion_potential_of_the_gradient_behind(tmp_path, rng,
         c *= rng.uniform(0.1, 2.0, c.shape)
     boundary.start(sim.drive, s)
     boundary.connect(True)
-    metal = np.flatnonzero(boundary.kinds == ANODE)
+    metal = np.flatnonzero(boundary.roles.kinds == ANODE)
     here, there = f.voxel[metal], behind(f, sim.grid)[metal]
     current = np.zeros(metal.size)
     for factor, c in waters:

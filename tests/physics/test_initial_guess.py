@@ -83,9 +83,9 @@ def test_small_blocks_have_no_representatives():
 def runs(request):
     """The field block begun from its seeds, and begun in every voxel without history."""
     with pytest.MonkeyPatch.context() as patch:
-        here = Simulation(Case.read(case_path("field_block"), FIELD), request.param)
+        here = Simulation(Case.read(case_path("field_saturated"), FIELD), request.param)
         patch.setattr(initial_guess, "WORTH", np.inf)
-        return here, Simulation(Case.read(case_path("field_block"), FIELD), request.param)
+        return here, Simulation(Case.read(case_path("field_saturated"), FIELD), request.param)
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_hardly_a_voxel_begins_cold_start(monkeypatch):
         return descend(self, given, index, found)
 
     monkeypatch.setattr(EquilibriumSolver, "_cold_start", counted)
-    Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
+    Simulation(Case.read(case_path("field_saturated"), FIELD), "numpy")
     assert 100 < sum(begun) < 600
 
 
 @pytest.mark.parametrize("place", ["seed", "other"])
 def test_voxel_without_equilibrium_is_named_by_its_place(monkeypatch, place):
     """Totals below zero, in a seed or beside one: the voxel's own centre is named."""
-    sim = Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
+    sim = Simulation(Case.read(case_path("field_saturated"), FIELD), "numpy")
     sim.reactions.begun = False
     where = sim.reactions.seeds.places[77] + (place == "other")
     sim.state.totals.reshape(len(sim.chem.components), -1)[2, where] = -1.0
@@ -138,6 +138,6 @@ def test_voxel_without_equilibrium_is_named_by_its_place(monkeypatch, place):
 @pytest.mark.parametrize("backend", ["numpy", "cpp"])
 def test_ranks_start_alike(backend):
     """To the last bit: 3 boxes, none of which is a whole number of parts."""
-    code, out, errors = mpi.run(3, LOCKSTEP, backend, 1, case_path("field_block"), *FIELD)
+    code, out, errors = mpi.run(3, LOCKSTEP, backend, 1, case_path("field_saturated"), *FIELD)
     assert (code, errors) == (0, ""), out + errors
     assert out.endswith("the same\n")

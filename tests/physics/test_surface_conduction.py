@@ -113,14 +113,14 @@ def test_clay_conducts_up_to_the_metal(folder, tank):
         *ORE, MOBILE, f"electrodes.row.1.catholyte_volume='{tank}'")), "numpy")
     sim.fields()
     boundary, f = sim.potential.boundary, sim.contacts.faces
-    carries = np.isin(boundary.kinds, (ANODE, BARE_CATHODE, TANK))
+    carries = np.isin(boundary.roles.kinds, (ANODE, BARE_CATHODE, TANK))
     held = sim.domain.gather(sim.state.exchanged, f.voxel)
     sigma = FARADAY * F_RT * 0.02 * ((sim.chem.z_x**2 * exchange_diffusion(sim.chem)) @ held)
     found, boundary.clay = boundary.conductance, None
     boundary.connect(True)
     found = found - boundary.conductance
     np.testing.assert_allclose(found[carries], (f.area / f.half * sigma)[carries], rtol=1e-9)
-    assert np.isin(TANK if tank != "0 l" else BARE_CATHODE, boundary.kinds)
+    assert np.isin(TANK if tank != "0 l" else BARE_CATHODE, boundary.roles.kinds)
 
 
 def test_clay_gives_to_a_tank_what_it_conducts(folder):
@@ -132,7 +132,7 @@ def test_clay_gives_to_a_tank_what_it_conducts(folder):
     more = ("ore.surface_mobility=0.5",)
     sim = advance(Simulation(Case.read(folder, (*ORE, *more)), "numpy"), 1200.0)
     boundary, clay = sim.potential.boundary, sim.potential.clay
-    tank = boundary.kinds == TANK
+    tank = boundary.roles.kinds == TANK
     assert (boundary.clay_contact[tank] > 0).all() and not boundary.clay_contact[~tank].any()
     held = sim.domain.gather(sim.state.exchanged, sim.contacts.faces.voxel)
     drift = F_RT * boundary.clay_contact * boundary.drop

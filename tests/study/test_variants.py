@@ -51,7 +51,7 @@ def test_wrong_files_are_refused_by_place(tmp_path, change, said):
 
 
 @pytest.mark.parametrize("file, case", [("mechanisms.toml", "bench_ekm"),
-                                        ("ore_kinds.toml", "field_block")])
+                                        ("ore_kinds.toml", "field_saturated")])
 def test_every_shipped_variant_can_be_read(file, case):
     for variant in read_variants(ROOT / "cases" / "validation" / file):
         Case.read(ROOT / "cases" / case, variant.overrides)
