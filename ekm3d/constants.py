@@ -15,6 +15,7 @@ F_RT = 1.0 / RT_F                             # 1/V
 HOUR = 3600.0                  # s
 KWH = 3.6e6                    # J
 MOLAR_MASS_N = 14.007          # g/mol
+NEGLIGIBLE = 1e-9              # share of a component that its ledger may err by, see `audits`
 
 # For every kernel (`backends.kernel_constants`).
 KERNEL_CONSTANTS = {"FARADAY": FARADAY, "RT_F": RT_F, "F_RT": F_RT}

@@ -25,6 +25,8 @@ from ekm3d.grid.rasterise import rasterise
 from ekm3d.quoting import quoted
 from ekm3d.suggest import suggest
 
+# Molecules that boil below 25 C at 1 atm (CRC Handbook), H2CO3 as databases call CO2 in water.
+GASES = ("CO2", "H2CO3", "NH3", "O2", "N2", "H2", "H2S", "SO2", "CH4", "N2O", "NO", "CO")
 BASE = 100.0            # mol/m3 of OH- against which an acid has to hold a pH: a catholyte of pH 13
 
 
@@ -239,25 +241,35 @@ def _no_gas(air: Air | None, chem: ChemicalSystem) -> str:
     """Return why the species of `air` cannot be a dissolved gas, "" if it can."""
     if air is None or air.species is MISSING:
         return ""
-    name, neutral = air.species, [s for s, z in zip(chem.species, chem.z, strict=True) if z == 0]
-    if name not in chem.species:
-        return f"no species {quoted(name)} takes part" + suggest(name, neutral)
-    return "" if name in neutral else (f"{quoted(name)} is an ion; name the dissolved gas, an "
-                                       "uncharged species" + _such_as(neutral))
+    name, z = air.species, dict(zip(chem.species, chem.z, strict=True))
+    gases = [s for s in chem.species if z[s] == 0 and _bare(s) in GASES]
+    if name in gases:
+        return ""
+    if not gases:
+        return "no dissolved gas takes part: of CO2, for one, choose the components of carbon"
+    if name not in z:
+        return f"no species {quoted(name)} takes part" + suggest(name, gases)
+    what = "an ion" if z[name] else "no gas"
+    return f"{quoted(name)} is {what}; name a dissolved gas" + _such_as(gases)
+
+
+def _bare(species: str) -> str:
+    """Return the formula of a dissolved gas, CO2 of CO2(aq)."""
+    return species.removesuffix("(aq)").removesuffix(",aq").removesuffix("*")
 
 
 def _no_acid(held: Conditioning | None, chem: ChemicalSystem) -> str:
     """Return why the acid of `held` cannot be dosed, "" if it can."""
     if held is None or held.acid is MISSING:
         return ""
-    names = (*chem.components, *chem.labels)
-    anions = [name for name, z in zip(names, (*chem.charge, *chem.charge), strict=True) if z < 0]
+    names = [name for name, z in zip(chem.components, chem.charge, strict=True) if z < 0]
+    labels = [name for name, z in zip(chem.labels, chem.charge, strict=True) if z < 0]
     if chem.hydrogen is None:
         return "acid needs the component H+, which does not take part"
-    if held.acid not in names:
-        return f"no component {quoted(held.acid)} takes part" + suggest(held.acid, anions)
-    return "" if held.acid in anions else (f"{quoted(held.acid)} is no anion; name that of the "
-                                           "acid" + _such_as(anions))
+    if held.acid not in (*chem.components, *chem.labels):
+        return f"no component {quoted(held.acid)} takes part" + suggest(held.acid, names, labels)
+    return "" if held.acid in (*names, *labels) else (
+        f"{quoted(held.acid)} is no anion; name that of the acid" + _such_as(names))
 
 
 def _too_weak(held: Conditioning | None, chem: ChemicalSystem) -> str:

@@ -1,7 +1,8 @@
 """Case that starts from another one: `extends = "../bench_ekm"`.
 
 Tables of the two files are merged key by key; any other value, a list included, replaces that of
-the other case. Files are looked for in the directory of the case, then in that of the other one.
+the other case. Files are looked for in the directory of the case, then in that of the other one;
+`start.run` and `folders` are taken from the directory of the case that has them.
 """
 
 import os
@@ -81,11 +82,20 @@ def _merged(directory: Path, data: dict[str, Any], name: str, text: str, above: 
                             f"{data[KEY]}/{FILE}", read, above)
     folders = [os.path.relpath(base / folder, directory) for folder in other.pop("folders", [])
                if isinstance(folder, str)]
+    begin = other.get("start")
+    if isinstance(begin, dict) and isinstance(begin.get("run"), str):
+        other["start"] = begin | {"run": _seen_from(directory, base, begin["run"])}
     mine = own.get("folders", [])
     if isinstance(mine, list):
         own["folders"] = [*mine, data[KEY], *folders]
     merged = _over(other, own, (), others)
     return merged, others | places
+
+
+def _seen_from(directory: Path, base: Path, place: str) -> str:
+    """Return a place named from `base` as it is named from `directory`."""
+    return place if os.path.isabs(place) or "\0" in place else os.path.relpath(
+        base / place, directory)
 
 
 def _over(base: dict[str, Any], own: dict[str, Any], path: KeyPath, places: dict[KeyPath, str]

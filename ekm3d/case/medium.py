@@ -176,7 +176,8 @@ class ResponseReader:
         key, chem = f"salt.{name}", self.chem
         names = (*chem.components, *chem.labels)
         if name not in names or chem.index(name) == chem.hydrogen:
-            self._wrong("salt", f"no component {quoted(name)} takes part" + suggest(name, names)
+            self._wrong("salt", f"no component {quoted(name)} takes part"
+                        + suggest(name, chem.components, chem.labels)
                         if name not in names else "H+ is no salt; name an ion of it")
             raise MissingValue
         if not isinstance(points, list) or not points or not all(

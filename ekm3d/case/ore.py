@@ -263,7 +263,7 @@ class OreReader:
         for path, name, source in self._listed("exchangeable", table):
             if name not in chem.components + chem.labels:
                 self.problems.add(path, "unknown component"
-                                  + suggest(name, chem.components + chem.labels))
+                                  + suggest(name, chem.components, chem.labels))
                 continue
             n = chem.index(name)
             if chem.components[n] in amounts:

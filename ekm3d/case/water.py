@@ -56,7 +56,7 @@ def composition(table: Mapping[str, Any], path: KeyPath, chem: ChemicalSystem, p
     for name, value in listed.items():
         here = (*path, name)
         if name not in names:
-            problems.add(here, "unknown component" + suggest(name, names))
+            problems.add(here, "unknown component" + suggest(name, chem.components, chem.labels))
             continue
         n = chem.index(name)
         if chem.components[n] in amounts:

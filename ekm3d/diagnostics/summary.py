@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.constants import FARADAY, HOUR, KWH, MOLAR_MASS_N
+from ekm3d.constants import FARADAY, HOUR, KWH, MOLAR_MASS_N, NEGLIGIBLE
 from ekm3d.diagnostics.budget_columns import treatment_totals, way_totals
 from ekm3d.diagnostics.derived_fields import MG, parts
 from ekm3d.diagnostics.inventory import by_phase
@@ -94,6 +94,9 @@ def _efficiency(series: TimeSeries) -> dict[str, float | None]:
     leachate, plate = series.collected()
     recovered = series.group(leachate + plate, "REE")
     kg = None if recovered is None else recovered * series.mass / MG
+    if recovered is not None and recovered <= NEGLIGIBLE * (
+            series.group(series.available(), "REE") or 0.0):
+        kg = None                               # nothing but rounding, and so would be its energy
     equivalents = sum(chem.charge[n] * series.exchangeable[n]
                       for n, g in enumerate(chem.groups) if g == "REE")
     return {"impurity_mg_per_kg": series.group(leachate, "impurity"),

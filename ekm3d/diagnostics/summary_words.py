@@ -88,6 +88,7 @@ WORDS: dict[str, Entry] = {
     "audit_warnings": Entry(BALANCES, "warnings of the audits"),
 }
 STAGES = r"current_stage(\d+)_(start|end)_A"
+NOTHING = "(no REE came out, but for rounding)"
 MOST_STAGES = 8         # whose currents are shown one by one
 # Keys of the first lines, and a text of its own.
 HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning")
@@ -113,8 +114,9 @@ def table(summary: Mapping[str, Any]) -> str:
         if key not in HEAD + PLACE:
             found = entry(key)
             rank = next((order[p] for p in WORDS if re.fullmatch(p, key)), len(order))
-            groups[found.group].append((rank, (found.words, number(value, found.factor),
-                                               found.unit if value is not None else "")))
+            unit = found.unit if value is not None else NOTHING if _nothing_came(key, summary) \
+                else ""
+            groups[found.group].append((rank, (found.words, number(value, found.factor), unit)))
     if between:
         groups[ENERGY].append((order[STAGES], between))
     lines = list(_head(summary))
@@ -125,6 +127,12 @@ def table(summary: Mapping[str, Any]) -> str:
             lines += ["", name, *text_table([(f"{words:{widest}}", value, unit)
                                              for words, value, unit in rows], "<><")]
     return "\n".join(lines)
+
+
+def _nothing_came(key: str, summary: Mapping[str, Any]) -> bool:
+    """Return True where energy per REE is not known because next to no REE came out."""
+    return (key == "energy_kWh_per_kg_REE" and summary.get("recovery_REE") is not None
+            and bool(summary.get("energy_kWh")))
 
 
 def _few_stages(summary: Mapping[str, Any]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ekm3d.constants import NEGLIGIBLE
 from ekm3d.view.ledger import Entry, oxides, share, time_of_share, total
 from ekm3d.view.numbers import percent, show
 from ekm3d.view.prices import Prices
@@ -49,6 +50,8 @@ class Headline:
         self.entries = entries
         self.gained = _sum(self.ree, "recovered")           # kg REO
         self.held = _sum(self.ree, "available")
+        self.product = None if self.gained is None or self.gained <= NEGLIGIBLE * (
+            self.held or 0.0) else self.gained      # None too where it is rounding
 
     def amounts(self) -> list[Fact]:
         """Amounts of REO: altogether, and of every rare earth."""
@@ -107,15 +110,15 @@ class Headline:
         name, kg = self.salt()
         energy, water = self.run.last("energy"), self.run.last("water_fed")
         lines = [
-            fact(name, per(kg, self.gained), "t per t of REO",
+            fact(name, per(kg, self.product), "t per t of REO",
                  "all ammonium of the ore's pore water and clay at the start, and fed"),
-            fact("electricity", per(energy, self.gained, 1e3), "kWh per t of REO",
+            fact("electricity", per(energy, self.product, 1e3), "kWh per t of REO",
                  f"{show(energy, 'kWh')} in all"),
-            fact("water fed", per(water, self.gained), "m³ per t of REO",
+            fact("water fed", per(water, self.product), "m³ per t of REO",
                  f"{show(None if water is None else 1e-3 * water, 'm³')} in all, without that of "
                  "the prewetting")]
         lines += [fact(f"acid dosed into catholytes, as {c.label}", per(dosed * c.molar_mass,
-                       self.gained), "t per t of REO")
+                       self.product), "t per t of REO")
                   for c in self.run.components
                   if (dosed := self.run.last(f"dosed_{c.label}")) is not None]
         return lines + self.costs(kg, energy, water)
@@ -137,16 +140,16 @@ class Headline:
                  "ammonium salt": times(salt, p.salt, 1e-3), "water": times(water, p.water, 1e-3)}
         given = {name: cost for name, cost in parts.items() if cost is not None}
         spent = sum(given.values()) if given else None
-        lines = [fact("cost of " + ", ".join(given), per(spent, self.gained, 1e3),
+        lines = [fact("cost of " + ", ".join(given), per(spent, self.product, 1e3),
                       f"{p.currency} per t of REO",
-                      ", ".join(f"{name} {show(per(cost, self.gained, 1e3))}"
+                      ", ".join(f"{name} {show(per(cost, self.product, 1e3))}"
                                 for name, cost in given.items()))]
         value = self.value()
         if p.oxides:
-            lines.append(fact("value of the oxides", per(value, self.gained, 1e3),
+            lines.append(fact("value of the oxides", per(value, self.product, 1e3),
                               f"{p.currency} per t of REO"))
             rest = None if value is None or spent is None else value - spent
-            lines.append(fact("value less these costs", per(rest, self.gained, 1e3),
+            lines.append(fact("value less these costs", per(rest, self.product, 1e3),
                               f"{p.currency} per t of REO",
                               "without wages, plant, and treatment of the leachate"))
         return lines

@@ -198,14 +198,15 @@ INLINE void mix(const Strip& f, const real* dispersivity, const real* pore_turno
         const real through = f.water[0][l] - f.water[1][l];
         const real passing = (pore_turnover[a] + pore_turnover[a + step]) / 2;
         const real alpha = (dispersivity[a] + dispersivity[a + step]) / 2;
-        const real spread = alpha * through / length, mean = smaller(central * alpha, 1);
+        const real spread = alpha * through / length;
         const real front = SHARP * fused(quickest, f.geometric[l], spread);
         const real cut = through > front ? 1 - front / through : real(0);
         const real upstream = f.upstream[NS % PAIRS][l], own = f.own[NS % PAIRS][l];
         const real smooth = van_leer(own, upstream);
         const real limited = fused(cut, superbee(own, upstream) - smooth, smooth);
-        const real third = mean / 3;
-        const real k = larger(fused(1 - third, limited, third / 2), mean / 2);
+        const real mean = central * alpha, w = smaller(mean, 1), third = w / 3;
+        const real least = w * (real(0.5) - BELOW / larger(mean, 1));
+        const real k = larger(fused(1 - third, limited, third / 2), least);
         const real left = through * blend * larger(fused(-through, passing, 1), 0);
         mixed[l] = f.geometric[l] > 0 ? fused(left, k, -spread) : real(0);
     }

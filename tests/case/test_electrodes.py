@@ -1,7 +1,9 @@
 """[electrodes]: rows of strips and plates in SI, overlaps, and mistakes."""
 
+import shutil
+
 import pytest
-from helpers.case_files import OPEN, copy, told, told_with_line
+from helpers.case_files import OPEN, ROOT, copy, told, told_with_line
 
 from ekm3d.case.case import Case
 
@@ -53,18 +55,38 @@ AIR = ('electrodes.air={{ species="{}", saturation="0.014 mmol/l", velocity="1e-
 
 
 @pytest.mark.parametrize("override, key, message", [
-    (AIR.format("CO3-2"), "electrodes.air.species", "'CO3-2' is an ion; name the dissolved gas, an"
-     " uncharged species: 'NH3', 'CO2(aq)'"),
+    (AIR.format("CO3-2"), "electrodes.air.species", "'CO3-2' is an ion; name a dissolved gas: "
+     "'NH3', 'CO2(aq)'"),
     (AIR.format("CO2aq"), "electrodes.air.species", "CO2(aq)"),
     (AIR.format("CO2(aq)").replace("1e-5", "-1e-5"), "electrodes.air.velocity", "above 0 m/s"),
     ('electrodes.conditioning={ pH=5, acid="NH4+" }', "electrodes.conditioning.acid",
      "'NH4+' is no anion; name that of the acid: 'SO4-2'"),
+    ('electrodes.conditioning={ pH=5, acid="S04" }', "electrodes.conditioning.acid",
+     "did you mean 'SO4'?"),
     ('electrodes.conditioning={ pH=15, acid="SO4-2" }', "electrodes.conditioning.pH", "at most 14"),
     ('electrodes.conditioning={ pH=4, acid="HCO3-" }', "electrodes.conditioning.pH",
      "10 mol/l of the acid of 'HCO3-' bring a catholyte with 0.1 mol/l of base to pH 4.3"),
     ('electrodes.conditioning={ pH=5 }', "electrodes.conditioning.acid", "missing")])
 def test_wrong_air_and_conditioning_are_refused(tmp_path, override, key, message):
     told(copy(tmp_path), key, message, override)
+
+
+@pytest.mark.parametrize("acid, words", [
+    ("NH4+", "'NH4+' is no anion; name that of the acid: 'SO4-2', 'HCO3-'"),
+    ("x", "no component 'x' takes part; known: SO4-2, HCO3-")])
+def test_anions_are_listed_once(tmp_path, acid, words):
+    """By their names, which the labels SO4 and HCO3 stood beside."""
+    key = "electrodes.conditioning.acid"
+    assert told(copy(tmp_path), key, "", f'electrodes.conditioning={{ pH=5, acid="{acid}" }}'
+                ).endswith(f"{key}: {words}")
+
+
+def test_an_uncharged_species_is_not_a_gas_for_that(tmp_path):
+    """Acetic acid is uncharged, and boils at 118 C."""
+    case = copy(tmp_path)
+    shutil.copy(ROOT / "cases" / "agents" / "acetate.toml", case)
+    told(case, "electrodes.air.species", "'HAcetate' is no gas; name a dissolved gas: 'NH3', "
+         "'CO2(aq)'", AIR.format("HAcetate"), 'chemistry.extend=["acetate.toml"]')
 
 
 def test_a_pH_that_the_acid_can_hold_is_not_refused(tmp_path):

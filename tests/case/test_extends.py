@@ -55,6 +55,23 @@ def test_messages_name_the_file_that_holds_the_value(base):
     assert any(c.startswith("-o ore.density: ") for c in complaints(folder, "ore.density=-1"))
 
 
+def test_a_run_to_begin_from_is_named_from_the_case_that_says_so(base):
+    """../prewet/out of the base is not that of an heir elsewhere; an heir's own stays its own."""
+    file = base / "case.toml"
+    file.write_text(file.read_text() + '[start]\nrun = "../prewet/out"\n')
+    between = heir(base, "")
+    deep = between / "variants" / "one"
+    deep.mkdir(parents=True)
+    (deep / "case.toml").write_text('extends = "../.."\n')
+    for folder in (base, between, deep):
+        assert Case.read(folder).start.resolve() == (base.parent / "prewet" / "out").resolve()
+    own = '[start]\nrun = "../mine/out"\n'
+    (deep / "case.toml").write_text(f'extends = "../.."\n{own}')
+    assert Case.read(deep).start.resolve() == (deep.parent / "mine" / "out").resolve()
+    file.write_text(file.read_text().replace("../prewet/out", str(base / "out")))
+    assert Case.read(heir(base, "", "absolute")).start == base / "out"
+
+
 @pytest.mark.parametrize("text, said", [
     ('extends = "../nowhere"', "case.toml:1: extends: there is no case in '../nowhere'"),
     ("extends = 3", "case.toml:1: extends: should be the directory of another case"),

@@ -72,6 +72,15 @@ def test_the_table_is_grouped_and_holds_every_value():
     assert set(HEAD) <= set(facts)
 
 
+def test_why_there_is_no_energy_per_rare_earth_is_said():
+    """Next to nothing came out; where there are no rare earths, or no energy, nothing is said."""
+    facts = {"energy_kWh": 2.0, "energy_kWh_per_kg_REE": None, "recovery_REE": 1e-14}
+    assert "per kg of REE recovered" in table(facts)
+    assert "-  (no REE came out, but for rounding)" in table(facts)
+    for other in ({"recovery_REE": None}, {"energy_kWh": 0.0}):
+        assert "rounding" not in table({**facts, **other})
+
+
 def test_of_many_stages_the_first_and_last_currents_are_shown():
     """42 turns of rotated rows: two at either end, and the range of the 38 between, no 84 lines."""
     found = {f"current_stage{n}_{end}_A": float(n)

@@ -177,6 +177,21 @@ def test_what_is_undefined_is_not_zero():
     assert summary["recovery_REE"] == summary["impurity_mg_per_kg"] == 0.0
 
 
+def test_energy_is_not_told_per_rounding(washed):
+    """36 and 25 mg/kg of the REE give an energy per kg; 1e-10 of that would give 1e10 times it.
+
+    The ledger may err by 1e-9 of a component before an audit warns.
+    """
+    washed.energy = 3.6e6
+    kg = (0.15 * 140 + 0.2 * 110) * 1e-3
+    assert summarise(washed, 1.0)["energy_kWh_per_kg_REE"] == pytest.approx(1 / kg)
+    for amounts in washed.collected():
+        amounts *= 1e-10
+    washed.run.state.plate_totals[...] *= 1e-10
+    summary = summarise(washed, 1.0)
+    assert 0.0 < summary["recovery_REE"] < 1e-9 and summary["energy_kWh_per_kg_REE"] is None
+
+
 def test_a_system_without_ree_impurities_or_ammonium_says_so():
     """The same block with components that belong to no group, no H+ and an inert one."""
     sim = block()

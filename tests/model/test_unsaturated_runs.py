@@ -14,8 +14,11 @@ from ekm3d.physics.porosity_feedback import EPSILON_ETA
 
 SHORT = ("schedule.stage.0.duration=20 min", "schedule.stage.1.duration=20 min",
          "output.series_every=10 min", "output.snapshot_every=20 min")
+# Backends of long runs: kernels are compared with their NumPy twins elsewhere.
+QUICKLY = ["cpp", pytest.param("numpy", marks=pytest.mark.slow)]
 
 
+@pytest.mark.parametrize("backend", QUICKLY, indirect=True)
 def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     """Head, water content and sub-steps go on as they were."""
     case = Case.read(rain_case(tmp_path), SHORT)
@@ -36,10 +39,11 @@ def test_pieces_of_second_order_with_a_medium_have_the_same_bits(tmp_path):
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
-@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
-def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, count):
+@pytest.mark.parametrize("backend, count", [
+    ("quick", 3), *(pytest.param("cpp", count, marks=pytest.mark.slow) for count in (2, 3))])
+def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, backend, count):
     """Openings on every border, two rocks, immobile water: every number, not nearly."""
-    code, out, errors = mpi.run(count, LOCKSTEP, "cpp", 4, rain_case(tmp_path), *SHORT)
+    code, out, errors = mpi.run(count, LOCKSTEP, backend, 3, rain_case(tmp_path), *SHORT)
     assert (code, errors) == (0, ""), out + errors
     assert out.endswith("the same\n")
 
@@ -128,6 +132,7 @@ duration = "600 h"
 """
 
 
+@pytest.mark.parametrize("backend", QUICKLY, indirect=True)
 @pytest.mark.parametrize("air_entry", ["0 m", "2 cm"])
 def test_rain_fills_a_coarse_closed_column_step_by_step(tmp_path, backend, air_entry):
     """Full voxels above dry ones, K with an infinite slope at full pores, then a full block.

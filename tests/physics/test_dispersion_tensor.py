@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.case_files import complaints
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import SALT, advance, salt_case, simulation
 
 from ekm3d import Case, Simulation
@@ -66,7 +67,7 @@ def cloud(folder, h, along=LONG, across=ACROSS, back=BACK, peak="exp(-((x-0.4)**
                         for ion in ("Na+", "Cl-"))
     (folder / "case.toml").write_text(CLOUD.format(h=h, along=along, across=line, back=back,
                                                    sources=sources))
-    return advance(Simulation(Case.read(folder), "numpy"), TIME)
+    return advance(Simulation(Case.read(folder), quick_backend()), TIME)
 
 
 def found(sim):

@@ -76,6 +76,15 @@ def test_time_of_a_share_lies_between_rows():
     assert time_of_share(hours, 0 * amount, 0.5) is None
 
 
+def test_nothing_is_told_per_tonne_of_rounding(run):
+    """1e-12 of the rare earths is rounding: no energy, salt or money per tonne of it."""
+    entries = tuple(replace(e, leachate=1e-12 * (e.available or 0.0), plate=0.0)
+                    for e in ledger(run))
+    h = Headline(run, entries, Prices("USD", 0.1, 100.0, None, {"LREE": 5.0}))
+    assert h.gained > 0.0
+    assert all(line.value is None for line in h.per_tonne())
+
+
 def test_headline_numbers_follow_from_the_summary(run):
     """kg of REO by the moles of LREE and HREE; energy per tonne of them."""
     h = Headline(run, ledger(run))
