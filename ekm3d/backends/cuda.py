@@ -205,6 +205,13 @@ class CudaBackend(Backend):
     def gather(self, array: Array, voxel: np.ndarray) -> np.ndarray:
         return self.to_numpy(flat(array)[..., self.cached(voxel)])
 
+    def gather_all(self, arrays: Sequence[Array], voxel: np.ndarray) -> list[np.ndarray]:
+        found = [flat(array)[..., self.cached(voxel)] for array in arrays]
+        whole = self.to_numpy(np.concatenate([part.reshape(-1) for part in found]))
+        ends = np.cumsum([part.size for part in found])
+        return [values.reshape(part.shape)
+                for values, part in zip(np.split(whole, ends[:-1]), found, strict=True)]
+
 
 class CudaGraph:
     """Sequence of launches with fixed arguments: made one by one at first, then as a CUDA graph.

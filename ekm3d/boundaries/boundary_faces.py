@@ -37,7 +37,7 @@ _SIGN = np.array([{ANODE: 1, BARE_CATHODE: -1, TANK: -1}.get(n, 0) for n in rang
 
 
 class Roles:
-    """What follows from the conditions of n faces, worked out once while they last.
+    """Roles of n faces under their conditions, worked out once while these last.
 
     kinds: (n,) of CLOSED, ANODE, ...; passes, metal, tank: masks; crossed, of_metal: numbers of the
     faces that species cross, and of those in metal; metal_voxel: voxels of the latter; sign: of the

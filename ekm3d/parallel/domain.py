@@ -21,7 +21,7 @@ from ekm3d.backends.read_only_memo import ReadOnlyMemo
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.counters import Counters
 from ekm3d.parallel.halo_exchange import Box
-from ekm3d.parallel.reproducible_sum import ReproducibleSums, finish
+from ekm3d.parallel.reproducible_sum import ENTRIES, ReproducibleSums, finish
 from ekm3d.parallel.voxel_sets import PointSet, Subregion
 
 NUMPY = Backend("reference")
@@ -125,8 +125,8 @@ class Domain:
 
     def sum_within(self, subregions: Sequence[Subregion], parts: Sequence[Array]) -> list[float]:
         """Return the sum over each subregion; parts: values of its voxels of this rank (`part`)."""
-        return self._finish(np.concatenate(
-            [subregion.bins(part) for subregion, part in zip(subregions, parts, strict=True)]))
+        merged = [subregion.merge(part) for subregion, part in zip(subregions, parts, strict=True)]
+        return self.sums_and_largest(merged, ())[0]
 
     def _finish(self, bins):
         """Sums (n floats) from this rank's bins (n, ENTRIES) and those of all others."""
@@ -137,6 +137,19 @@ class Domain:
         """Return the largest value of an array of any shape; nan if it has one, -inf if empty."""
         local = float(array.max()) if array.size else -np.inf
         return float(np.max(self.allgather_array([local])))
+
+    def sums_and_largest(self, merged: Sequence[Array], arrays: Sequence[Array]
+                         ) -> tuple[list[float], list[float]]:
+        """Return sums, of what `Subregion.merge` returned, and `max` of arrays, none empty.
+
+        All in one: the host waits for a GPU once.
+        """
+        largest = [array.max(keepdims=True).reshape(-1) for array in arrays]
+        ranks = self.allgather_array(self.backend.to_numpy(np.concatenate([*merged, *largest])))
+        end = ENTRIES * len(merged)
+        bins = ranks[:, :end].reshape(len(ranks), -1, ENTRIES).tolist()
+        return ([finish(rows) for rows in zip(*bins, strict=True)],
+                ranks[:, end:].max(axis=0).tolist())
 
     def any(self, array: Array) -> bool:
         """Return True if any entry of an array of any shape is true."""
@@ -155,6 +168,10 @@ class Domain:
     def gather(self, array: Array, voxel: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return NumPy values (..., n) of a padded array at global flat padded indices (n,)."""
         return self.points_at(np.asarray(voxel, int)).gather(array)
+
+    def gather_all(self, arrays: Sequence[Array], voxel: np.ndarray) -> list[np.ndarray]:
+        """Return `gather` of several padded arrays of one type at the same indices."""
+        return self.points_at(voxel).gather_all(arrays)
 
     def add_at(self, array: Array, voxel: Sequence[int] | np.ndarray, values: np.ndarray) -> None:
         """Add NumPy values (..., n) to a padded array at such indices; repetitions accumulate."""

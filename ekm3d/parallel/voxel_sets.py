@@ -44,17 +44,21 @@ class Subregion:
         self.part = tuple(slice(int(a), int(b)) for a, b in local)
         self.shape = tuple(int(b - a) for a, b in local)
         self.holds = ReadOnlyMemo(self._holds)
-        self.sums = None
+        self.sums, self.empty = None, domain.backend.from_numpy(EMPTY)
         if np.prod(self.shape):
             grid = Grid(tuple(reversed(self.shape)), domain.whole.spacing, segment=1)
             self.sums = ReproducibleSums(grid, domain.backend)
 
-    def bins(self, values: Array) -> np.ndarray:
-        """Return this rank's bins (1, ENTRIES) of the sum of values (nz, ny, nx) over `part`."""
+    def merge(self, values: Array) -> Array:
+        """Return this rank's bins (ENTRIES,) of the sum of values (nz, ny, nx) over `part`.
+
+        On the backend, and of this object: the next call changes them.
+        """
         if self.sums is None:
-            return EMPTY[None]
+            return self.empty
         self.sums.segments[...] = values
-        return self.sums.bins_of_segments()
+        self.sums.merge_segments()
+        return self.sums.merged
 
     def _holds(self, voxel: np.ndarray) -> np.ndarray:
         """Mask (n,) of the flat padded indices (n,) of the whole block that lie in it."""
@@ -89,6 +93,12 @@ class PointSet:
         pieces = self.domain.allgather_pieces(
             local, [(*local.shape[:-1], *shape) for shape in self.shapes])
         return np.concatenate(pieces, axis=-1)[..., self.order]
+
+    def gather_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
+        """Return `gather` of several arrays of one type; the host waits for a GPU once."""
+        if self.alone:
+            return self.domain.backend.gather_all(arrays, self.voxel)
+        return [self.gather(array) for array in arrays]
 
     def add(self, array: Array, values: np.ndarray) -> None:
         """Add NumPy values (..., n), the same on every rank, to a padded array (..., padded)."""

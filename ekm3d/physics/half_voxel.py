@@ -9,11 +9,13 @@ is negative, so that the diffusion potential stays below RT/F however coarse the
 ore and a tank or a reservoir c_f is that of the water there. A rod (axis -1) has no face behind.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ekm3d.grid.grid import GHOST, Grid
+from ekm3d.backends.read_only_memo import read_only
+from ekm3d.grid.grid import GHOST, Array, Grid
+from ekm3d.parallel.domain import Domain
 
 
 class FaceList(Protocol):
@@ -62,3 +64,36 @@ def rise_to_faces(ore: np.ndarray, beyond: np.ndarray, factor: np.ndarray) -> np
     there, > 0 where species move.
     """
     return np.where(factor > 0.0, np.maximum(0.5 * (ore - beyond), -ore), 0.0)
+
+
+class Water(NamedTuple):
+    """One water of the ore at all boundary faces."""
+
+    contact: np.ndarray      # (n,) G of the half voxel before the face [m]
+    ore: np.ndarray          # (species, n) in the face's voxel [mol/m3 of water]
+    rise: np.ndarray         # (species, n) from there to metal, `rise_to_faces`
+
+
+class HalfVoxels:
+    """Half voxels before all boundary faces, whose values are gathered once per step.
+
+    along: of the transport factor across the faces over that along x, see `Rock.across`.
+    """
+
+    def __init__(self, domain: Domain, faces: FaceList, grid: Grid) -> None:
+        self.domain, self.faces, self.n = domain, faces, len(faces.voxel)
+        self.both = read_only(np.concatenate([faces.voxel, behind(faces, grid)]))
+        self.along: np.ndarray | float = 1.0
+
+    def water(self, c: Array, factor: Array, metal: bool) -> Water:
+        """Return a water of the ore; metal: whether any face is in metal now.
+
+        c: (species, padded); factor: padded transport factor.
+        """
+        f, n = self.faces, self.n
+        at = self.both if metal else f.voxel
+        found, factors = self.domain.gather_all([c, factor], at)
+        ore, rise = found[:, :n], np.zeros((len(found), n))
+        if metal:
+            rise = rise_to_faces(ore, found[:, n:], factors[n:])
+        return Water(f.area * factors[:n] / f.half * self.along, ore, rise)

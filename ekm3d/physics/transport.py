@@ -54,10 +54,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
 
     c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded), see `of_axis`; phi
     [V], previous_phi [V], pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded;
-    use_smaller_side: (3, padded)
-    uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
-    blend: 1, or 0 for first-order upwind; kept: see `share_of_mean`. Outputs [mol/s] flux: (3,
-    components, padded); gained: (components, padded).
+    use_smaller_side: (3, padded) uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,);
+    nu: (species, components); blend: 1, or 0 for first-order upwind; kept: see `share_of_mean`.
+    Outputs [mol/s] flux: (3, components, padded); gained: (components, padded).
     """
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
@@ -75,10 +74,9 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
         spread = dispersion(dispersivity, water, g, axis)
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
-            spreads = diffusion.max() * geometric + spread
             mean = share_of_mean(dispersivity, kept, g, axis)
-            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, mean, blend,
-                                     differences, axis)
+            moved += flow * advected(c, flow, np.abs(flow) * passing, diffusion.max() * geometric
+                                     + spread, mean, blend, differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
 
@@ -175,7 +173,7 @@ class Transport:
             for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
         self.accumulate = backend.bind(accumulate, NK=k)
         self.watched: list[Subregion] = []
-        self.entered = np.zeros(0)
+        self.entered, self.entering = np.zeros(0), list[Array]()    # its sums, on the backend
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
         self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
         self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
@@ -183,11 +181,10 @@ class Transport:
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
-        self.water_alone, self.tensor = np.zeros_like(self.fastest), tensor
+        self.water_alone, self.stirring = np.zeros_like(self.fastest), Stirring(0.0, 0.0)
+        self.tensor, self.kept = tensor, tensor.least_share() if tensor else 1.0
         self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
                                                       self.pore_volume)
-        self.stirring = Stirring(0.0, 0.0)
-        self.kept = tensor.least_share() if tensor else 1.0
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
@@ -243,16 +240,13 @@ class Transport:
             acid = self.ore[chem.hydrogen][g.inner]
             if still is not None:
                 acid = acid + still.gained[chem.hydrogen][g.inner]
-            self.entered[:] = self.domain.sum_within(self.watched,
-                                                     [acid[w.part] for w in self.watched])
+            self.entering = [box.merge(acid[box.part]) for box in self.watched]
         self._electrolysis(boundary)
-        f = self.contacts.faces           # G of half a voxel between ore and boundary face [m]
-        along = self.rock.across("tortuosity", self.domain, f)
-        self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half * along
+        waters = potential.boundary.hand_over_waters(s)
+        self.contact = waters[0].contact
         if still is not None:
-            self.still_contact = f.area * self.domain.gather(
-                s.immobile_factor, f.voxel) / f.half * along
-        self._boundary_fluxes(s, boundary, flow)
+            self.still_contact = waters[1].contact
+        self._boundary_fluxes(s, boundary, flow, [water.ore for water in waters])
         self.openings = through_wells(s, chem, self.domain, self.wells, flow, self.ore)
         self.wells_in[:len(self.openings)] = [moved.sum(1) for moved in self.openings] or 0.0
         if still is not None:
@@ -272,9 +266,8 @@ class Transport:
         """Migration and diffusion in the immobile water, by the same drift as in the other."""
         factor = by_axis(s.immobile_factor, self.along)
         given = (self.grid, s.immobile_c, factor, phi, potential.previous_phi, s.immobile_turnover,
-                 potential.use_smaller_side, still.no_water,
-                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend,
-                 self.kept)
+                 potential.use_smaller_side, still.no_water, still.no_dispersivity, self.z,
+                 self.chem.diffusion, self.nu, self.options.blend, self.kept)
         if self.flux is None:
             self.component_gain(*given, still.gained)
         else:
@@ -308,11 +301,13 @@ class Transport:
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
 
-    def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow):
-        """Species between ore and tanks or reservoirs, and the given fluxes through sides."""
+    def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow, waters: list):
+        """Species between ore and tanks or reservoirs, and the given fluxes through sides.
+
+        waters: (species, faces) in the faces' voxels, of each water.
+        """
         f, chem = self.contacts.faces, self.chem
-        passing = boundary.roles.crossed
-        ore = self.domain.gather(s.c, f.voxel)
+        passing, ore = boundary.roles.crossed, waters[0]
         moved = self._through_faces(s, boundary, passing, ore, self.contact)
         water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
                          if s.reservoir_species.size else 0.0)
@@ -323,8 +318,7 @@ class Transport:
             out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
         self.domain.add_at(self.ore, f.voxel, -out)
         if self.still is not None:
-            in_still = self.domain.gather(s.immobile_c, f.voxel)
-            leaves = chem.nu.T @ self._through_faces(s, boundary, passing, in_still,
+            leaves = chem.nu.T @ self._through_faces(s, boundary, passing, waters[1],
                                                      self.still_contact)
             leaves += self.off_clay[-1]
             self.domain.add_at(self.still.gained, f.voxel, -leaves)
@@ -384,15 +378,18 @@ class Transport:
         if self.still is not None:
             self.still.add_passing(cation_drift, anion_drift, -1.0)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
-        self.stirring = stirring(self.domain.max(self.rate), *self.spreading)
+        of_water = self.rate.max(keepdims=True)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
+        self.entered[:], (water_rate, species_rate) = self.domain.sums_and_largest(
+            self.entering, [of_water, self.rate])
+        self.stirring = stirring(water_rate, *self.spreading)
         strips, volume = self.strips, self.tank_volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]
         self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
-        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate),
-                       self.still_rate, self.clay_rate)
+        quickest = max(species_rate, self.domain.max(self.tank_rate), self.still_rate,
+                       self.clay_rate)
         return self.options.cfl / quickest if quickest > 0 else np.inf
 
     def _add_contacts(self, contact, drop):

@@ -1,10 +1,12 @@
 """Cases that extend another one: what is merged, where files are found, places in messages."""
 
 import hashlib
+import shutil
 
 import pytest
-from helpers.case_files import ROOT, SMALL, complaints, copy
+from helpers.case_files import FIELD, ROOT, SMALL, complaints, copy
 
+from ekm3d.case import chemistry
 from ekm3d.case.case import Case
 from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.extends import bases, case_text
@@ -101,6 +103,30 @@ def test_digests_name_the_files_of_the_base_too(base):
     assert set(found) == {"case.toml", *(f"../case/{path.name}" for path in base.iterdir())}
     for name, told in found.items():
         assert told == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_files_that_are_read_in_folders_have_digests(base, monkeypatch):
+    """The one that is read, not those beside it; one that changes while it is read is told."""
+    tables = base.parent / "tables"
+    tables.mkdir()
+    shutil.copy(FIELD / "database.toml", tables / "own.toml")
+    (tables / "letter.txt").write_text("dear")
+    given = ("folders=['../tables']", "chemistry.database='../tables/own.toml'")
+    digests = Case.read(base, given).digests
+    assert digests["../tables/own.toml"] == hashlib.sha256(
+        (tables / "own.toml").read_bytes()).hexdigest()
+    assert [name for name in digests if name.startswith("..")] == ["../tables/own.toml"]
+    load = chemistry.load.load
+
+    def changing(path, *others):
+        found = load(path, *others)
+        with (tables / "own.toml").open("a") as file:
+            file.write("# more\n")
+        return found
+
+    monkeypatch.setattr(chemistry.load, "load", changing)
+    with pytest.raises(CaseError, match="../tables/own.toml changed while the case was read"):
+        Case.read(base, given)
 
 
 def test_a_base_that_changes_while_it_is_read_is_refused(base, monkeypatch):

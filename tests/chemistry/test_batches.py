@@ -68,8 +68,9 @@ def differences(one, other, voxels):
                                   equal_nan=value.dtype.kind == "f")]
 
 
-@pytest.mark.parametrize("name", ["ore", "anything", *DRAWN])
-@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("kind, name", [
+    pytest.param(kind, name, marks=[pytest.mark.slow] * (kind == "launched" and name in DRAWN))
+    for kind in MADE for name in ("ore", "anything", *DRAWN)])
 def test_result_of_a_voxel_does_not_depend_on_the_batch(kind, name, rng):
     """Sizes 1 to 100, permuted, with and without history: equal bits, of steps and restarts too.
 

@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 import pytest
-from helpers import mpi
+from helpers.quick_flags import quick_backend
 from helpers.rain_block import rain_case
-from helpers.rank_comparison import LOCKSTEP
+from helpers.rank_comparison import assert_same_steps
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 
 from ekm3d import Case, Simulation
@@ -39,13 +39,14 @@ def test_pieces_of_second_order_with_a_medium_have_the_same_bits(tmp_path):
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
-@pytest.mark.parametrize("backend, count", [
-    ("quick", 3), *(pytest.param("cpp", count, marks=pytest.mark.slow) for count in (2, 3))])
-def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, backend, count):
-    """Openings on every border, two rocks, immobile water: every number, not nearly."""
-    code, out, errors = mpi.run(count, LOCKSTEP, backend, 3, rain_case(tmp_path), *SHORT)
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
+def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, count):
+    """Openings on every border, two rocks, immobile water: every number, not nearly.
+
+    By default with kernels at -Og, among others, in test_ranks.
+    """
+    assert_same_steps(count, ("cpp", 4, rain_case(tmp_path), *SHORT))
 
 
 def test_water_and_components_that_come_and_go_are_in_the_books(tmp_path):
@@ -53,7 +54,7 @@ def test_water_and_components_that_come_and_go_are_in_the_books(tmp_path):
 
     Rain that runs off is offered and never in the block: in + run-off is the rate times the area.
     """
-    sim = Simulation(Case.read(rain_case(tmp_path)), "cpp")
+    sim = Simulation(Case.read(rain_case(tmp_path)), quick_backend())
     sim.run(tmp_path / "out", quiet=True)
     with open(tmp_path / "out" / "series.csv", newline="") as file:
         first, *_, last = [{k: float(v or 0) for k, v in row.items()}
@@ -161,7 +162,7 @@ def test_a_step_begins_where_the_last_one_was_going(tmp_path):
     (tmp_path / "case.toml").write_text(COARSE)
     found = []
     for keeps in (True, False):
-        sim = Simulation(Case.read(tmp_path), "numpy")
+        sim = Simulation(Case.read(tmp_path), quick_backend())
         tried = 0
         for _ in sim.steps(60 * 3600.0):
             tried += sim.flow.tried

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import mpi
+from helpers.rank_comparison import assert_same_steps
 
 from ekm3d import Case, Simulation
 from ekm3d.backends.base import Backend
@@ -17,7 +17,6 @@ from ekm3d.physics.initial_guess import PARTS, RepresentativeVoxels
 from ekm3d.resources import case_path
 
 FIELD = ("grid.spacing=12.5 cm",)            # 16 x 12 x 16 voxels, 8 x 8 x 8 parts
-LOCKSTEP = mpi.TESTS / "helpers" / "lockstep.py"
 GRID = Grid((19, 4, 31), (0.1, 0.1, 0.1))
 
 
@@ -135,9 +134,11 @@ def test_voxel_without_equilibrium_is_named_by_its_place(monkeypatch, place):
     assert f"at ({centre}) m" in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["numpy", "cpp"])
 def test_ranks_start_alike(backend):
-    """To the last bit: 3 boxes, none of which is a whole number of parts."""
-    code, out, errors = mpi.run(3, LOCKSTEP, backend, 1, case_path("field_saturated"), *FIELD)
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    """To the last bit: 3 boxes, none of which is a whole number of parts.
+
+    By default on cpp, among others, in tests/model/test_ranks.py.
+    """
+    assert_same_steps(3, (backend, 1, case_path("field_saturated"), *FIELD))
