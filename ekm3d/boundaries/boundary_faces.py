@@ -45,9 +45,10 @@ class Roles:
     """
 
     def __init__(self, kinds: np.ndarray, voxel: np.ndarray) -> None:
-        self.kinds, self.sign = kinds, _SIGN[kinds]
-        self.passes, self.metal, self.tank = _PASSES[kinds], _IS_METAL[kinds], kinds == TANK
-        self.crossed, self.of_metal = np.flatnonzero(self.passes), np.flatnonzero(self.metal)
+        self.kinds, self.sign, self.tank = kinds, _SIGN[kinds], kinds == TANK
+        self.passes, self.metal = read_only(_PASSES[kinds]), read_only(_IS_METAL[kinds])
+        self.crossed, self.of_metal = map(read_only, map(np.flatnonzero, (self.passes,
+                                                                          self.metal)))
         self.metal_voxel = read_only(voxel[self.of_metal])
 
 
@@ -91,7 +92,8 @@ class BoundaryFaces:
         parts = [electrodes.faces] + [self._side(n, side) for n, side in enumerate(self.sides)]
         self.faces = Faces(*(np.concatenate([getattr(p, name) for p in parts])
                              for name in Faces.__dataclass_fields__))
-        read_only(self.faces.voxel)
+        for array in (self.faces.voxel, self.faces.area, self.faces.half, self.faces.strip):
+            read_only(array)
         self.count = electrodes.strips + len(self.sides)
         self.cache: dict[tuple, np.ndarray] = {}               # names of rows -> their faces
         self.sides_faces: dict[int, np.ndarray] = {}

@@ -94,13 +94,17 @@ class PointSet:
             local, [(*local.shape[:-1], *shape) for shape in self.shapes])
         return np.concatenate(pieces, axis=-1)[..., self.order]
 
-    def gather_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
-        """Return `gather` of several arrays of one type; the host waits for a GPU once."""
+    def take(self, array: Array) -> Array:
+        """Return `gather` as an array of the backend."""
+        backend = self.domain.backend
         if self.alone:
-            return self.domain.backend.gather_all(arrays, self.voxel)
-        return [self.gather(array) for array in arrays]
+            return backend.at_voxels(array, self.voxel)
+        return backend.from_numpy(self.gather(array))
 
-    def add(self, array: Array, values: np.ndarray) -> None:
-        """Add NumPy values (..., n), the same on every rank, to a padded array (..., padded)."""
-        self.domain.backend.add_at(array, self.voxel,
-                                   values if self.alone else values[..., self.here])
+    def add(self, array: Array, values: Array) -> None:
+        """Add values (..., n), NumPy's or the backend's and the same on every rank, to a padded
+        array (..., padded)."""
+        backend = self.domain.backend
+        if not self.alone:
+            values = backend.from_numpy(values)[..., backend.cached(self.here)]
+        backend.add_at(array, self.voxel, values)

@@ -27,12 +27,11 @@ import numpy as np
 from ekm3d.backends.scratch import RESPONSE, SOURCES, Scratch
 from ekm3d.boundaries.boundary_faces import BoundaryFaces, Roles
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.constants import F_RT, FARADAY
+from ekm3d.constants import F_RT
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.electrode_lines import ElectrodeLines
-from ekm3d.physics.face_interpolation import from_reservoir
 from ekm3d.physics.half_voxel import HalfVoxels, Water
 from ekm3d.physics.overvoltage import Overvoltage
 from ekm3d.physics.supply_control import SupplyNetwork
@@ -88,10 +87,12 @@ class ElectricalBoundary:
         self.metal_phi = np.zeros(self.metal_faces.size)
         self.still_share = np.zeros(n)
         self.waters: list[Water] = []       # of the last start with a state's species
+        self.water_contacts: list[np.ndarray] = []
         self.clay: SurfaceConduction | None = None
         self.clay_contact: np.ndarray | float = 0.0
         faces, electrodes = contacts.faces, contacts.electrodes
-        self.rest, self.half_voxels = np.zeros(n), HalfVoxels(domain, faces, contacts.grid)
+        self.rest, self.half_voxels = np.zeros(n), HalfVoxels(
+            domain, faces, contacts.grid, z, diffusion, inverse_temperature)
         self.supplied, self.resistance = np.zeros(n), faces.resistance
         self.lines = ElectrodeLines(domain, contacts)
         self.overvoltage = Overvoltage(faces.area, electrodes.tafel)
@@ -170,7 +171,7 @@ class ElectricalBoundary:
             if conductivity is not None:
                 self.geometric = f.area * gather(conductivity, f.voxel) / f.half * along
             else:
-                self.reservoir = s.reservoir_species[:, f.strip]
+                self.reservoir = self.half_voxels.behind_faces(s.reservoir_species)
                 self._take_waters(s)
             if self.clay is not None:
                 self.on_clay = f.area * gather(self.clay.mobility, f.voxel) / f.half * along
@@ -184,13 +185,15 @@ class ElectricalBoundary:
         if has_immobile_field(s):
             self.waters.append(self.half_voxels.water(s.immobile_c, s.immobile_factor, metal))
 
-    def hand_over_waters(self, s: State) -> list[Water]:
-        """Return the waters of the last start, to transport from the same state; gathered now
-        where there are none."""
+    def hand_over_waters(self, s: State) -> list[tuple[np.ndarray, Array]]:
+        """Return (contact on the host, ore), see `Water`, of the waters of the last start, to
+        transport from the same state; taken now where there are none."""
         if not self.waters:
             self._take_waters(s)
+            self.water_contacts = [self.domain.backend.to_numpy(w.contact) for w in self.waters]
         waters, self.waters = self.waters, []
-        return waters
+        return [(contact, water.ore)
+                for contact, water in zip(self.water_contacts, waters, strict=True)]
 
     def connect(self, by_species: bool) -> None:
         """Compute conductance [S] and diffusion current [A] of every face.
@@ -198,12 +201,15 @@ class ElectricalBoundary:
         by_species: from the species on both sides; else from a given conductivity.
         """
         if by_species:
-            self.conductance, self.offset = self._of_water(*self.waters[0])
+            found = [self.half_voxels.conduct(water, self.roles, self.reservoir, self.previous_drop,
+                                              self.use_smaller_side) for water in self.waters]
+            self.water_contacts = [contact for *_, contact in found]
+            self.conductance, self.offset, _ = found[0]
             clay = self._of_clay() if self.clay is not None else []
             if clay:
                 self.conductance = self.conductance + clay[0]
             if len(self.waters) > 1:
-                conductance, offset = self._of_water(*self.waters[1])
+                conductance, offset, _ = found[1]
                 conductance = conductance + clay[1] if clay else conductance
                 self.conductance, self.offset = self.conductance + conductance, self.offset + offset
                 self.still_share = np.divide(conductance, self.conductance,
@@ -224,20 +230,6 @@ class ElectricalBoundary:
         self.clay_contact = np.where(self.roles.passes, contact, 0.0)
         return [self.inverse_temperature * contact * (self.clay.weights[:, None] * held).sum(0)
                 for held in self.carriers]
-
-    def _of_water(self, geometric, ore, rise):
-        """Conductance [S] and diffusion current [A] of every face, of one water of its voxel.
-
-        geometric: (n,) G [m]; ore: (species, n) in its voxel; rise: to metal, `rise_to_faces`.
-        """
-        z, d = self.z[:, None], self.diffusion[:, None]
-        star = np.where(self.roles.passes, from_reservoir(
-            ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
-            self.use_smaller_side), ore)
-        return (FARADAY * self.f_rt * geometric * (z * z * d * star).sum(0),
-                np.where(self.roles.passes, FARADAY * geometric * (
-                    z * d * (ore - self.reservoir)).sum(0),
-                    np.where(self.roles.metal, -FARADAY * geometric * (z * d * rise).sum(0), 0.0)))
 
     def solve(self, elliptic: EllipticSolver, conductance: Array, f: Array, phi: Array,
               trend: Array | None = None) -> int:

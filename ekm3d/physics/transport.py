@@ -22,6 +22,7 @@ from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
 from ekm3d.parallel.domain import Domain, Subregion
 from ekm3d.physics.charge_damping import ANY, Stirring, spreading, stirring
+from ekm3d.physics.contact_transport import ContactTransport
 from ekm3d.physics.dispersion_tensor import DispersionTensor
 from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.electrical_boundary import BoundaryState
@@ -29,7 +30,6 @@ from ekm3d.physics.face_interpolation import (
     advected,
     by_axis,
     geometric_conductance,
-    into_reservoir,
     migrating,
     of_axis,
     open_faces,
@@ -177,6 +177,8 @@ class Transport:
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
         self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
         self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
+        self.through_faces = ContactTransport(backend, contacts, chem, options.inverse_temperature)
+        self.left_ore: Array = None     # by faces, (components, n) on the backend [mol/s]
         self.off_clay: list = [0.0, 0.0]    # of either water, to tanks and reservoirs [mol/s]
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
@@ -243,10 +245,10 @@ class Transport:
             self.entering = [box.merge(acid[box.part]) for box in self.watched]
         self._electrolysis(boundary)
         waters = potential.boundary.hand_over_waters(s)
-        self.contact = waters[0].contact
+        self.contact = waters[0][0]
         if still is not None:
-            self.still_contact = waters[1].contact
-        self._boundary_fluxes(s, boundary, flow, [water.ore for water in waters])
+            self.still_contact = waters[1][0]
+        self._boundary_fluxes(s, boundary, flow, [ore for _, ore in waters])
         self.openings = through_wells(s, chem, self.domain, self.wells, flow, self.ore)
         self.wells_in[:len(self.openings)] = [moved.sum(1) for moved in self.openings] or 0.0
         if still is not None:
@@ -304,27 +306,22 @@ class Transport:
     def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow, waters: list):
         """Species between ore and tanks or reservoirs, and the given fluxes through sides.
 
-        waters: (species, faces) in the faces' voxels, of each water.
+        waters: (species, faces) in the faces' voxels, of each water, on the backend.
         """
-        f, chem = self.contacts.faces, self.chem
-        passing, ore = boundary.roles.crossed, waters[0]
-        moved = self._through_faces(s, boundary, passing, ore, self.contact)
-        water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
-                         if s.reservoir_species.size else 0.0)
-        out = chem.nu.T @ (moved + flow.out * water)
-        out += self.off_clay[0]
-        for n in range(len(self.contacts.sides)):
-            of_side = self.contacts.of_side(n)
-            out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
+        f, through = self.contacts.faces, self.through_faces
+        out = through.leaving(s, boundary, waters[0], self.contact, self.off_clay[0], flow.out)
+        through.take_given(out)
         self.domain.add_at(self.ore, f.voxel, -out)
         if self.still is not None:
-            leaves = chem.nu.T @ self._through_faces(s, boundary, passing, waters[1],
-                                                     self.still_contact)
-            leaves += self.off_clay[-1]
+            leaves = through.leaving(s, boundary, waters[1], self.still_contact, self.off_clay[-1])
             self.domain.add_at(self.still.gained, f.voxel, -leaves)
             out = out + leaves
-        if chem.hydrogen is not None:
-            self.acid_into_ore -= out[chem.hydrogen]
+        self.left_ore = out
+
+    def _book(self, out: np.ndarray):
+        """Book what left the ore by faces, (components, n) [mol/s], to tanks and sides."""
+        if self.chem.hydrogen is not None:
+            self.acid_into_ore -= out[self.chem.hydrogen]
         for k in range(len(out)):
             place = self.contacts.per_place(out[k])
             self.tank[k] += place[:self.strips]
@@ -332,21 +329,6 @@ class Transport:
             if self.side.size:
                 entering = self.contacts.per_place(np.maximum(-out[k], 0.0))
                 self.side_in[:, k] += entering[self.strips:]
-
-    def _through_faces(self, s, boundary, passing, ore, contact):
-        """Migration and diffusion of species out of one water of the ore [mol/s]; (species, faces).
-
-        passing: numbers of the faces that they pass; ore: their concentrations in the voxel of
-        every face; contact: G of half a voxel of that water [m].
-        """
-        moved, reduced = np.zeros((len(ore), contact.size)), self.options.inverse_temperature
-        if passing.size:
-            reservoir = s.reservoir_species[:, self.contacts.faces.strip[passing]]
-            moved[:, passing] = into_reservoir(
-                ore[:, passing], reservoir, self.chem.z[:, None], self.chem.diffusion[:, None],
-                contact[passing], reduced * boundary.previous_drop[passing],
-                F_RT * reduced * boundary.drop[passing], boundary.use_smaller_side[passing])
-        return moved
 
     def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank [s].
@@ -380,8 +362,9 @@ class Transport:
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
         of_water = self.rate.max(keepdims=True)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
-        self.entered[:], (water_rate, species_rate) = self.domain.sums_and_largest(
-            self.entering, [of_water, self.rate])
+        self.entered[:], (water_rate, species_rate), (left_ore,) = self.domain.sums_and_largest(
+            self.entering, [of_water, self.rate], [self.left_ore])
+        self._book(left_ore)
         self.stirring = stirring(water_rate, *self.spreading)
         strips, volume = self.strips, self.tank_volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]

@@ -76,9 +76,9 @@ def test_launches_and_waits_of_a_step_are_few(monkeypatch):
 
     The field block's third step: 61 graphs for 14 iterations of both solvers, and 96 kernels that
     are launched one by one. Bounds leave room for a fifth more. Beside the solvers' the host waits
-    for 9 copies: species at contacts, heads at wells, potential at contacts, flagged faces, rates,
-    voxels that did not converge, the tanks twice, net charge; and for the count of
-    `flatnonzero`, of the voxels to be solved.
+    for 9 copies: conductances of contacts, heads at wells, potential at contacts, flagged faces,
+    rates with what passed contacts, voxels that did not converge, the tanks twice, net charge; and
+    for the count of `flatnonzero`, of the voxels to be solved. Species at contacts do not cross.
     """
     monkeypatch.setitem(choose.BUILDERS, "cuda", lambda why: CudaBackend(why, cuda_stand_in))
     coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
