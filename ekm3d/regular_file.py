@@ -7,7 +7,7 @@ elsewhere, and a path through "..", leave them.
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from ekm3d.file_calls import READ
@@ -64,8 +64,11 @@ class Folders:
     """
 
     def __init__(self, directory: Path, others: Iterable[str] = (),
-                 given: Collection[str] = (), bases: Sequence[Path] = ()):
-        """bases: directories in which files are looked for that the case's own does not hold."""
+                 given: Collection[str] = (), bases: Sequence[Path] = (),
+                 used: Callable[[Path], None] = lambda path: None):
+        """bases: directories in which files are looked for that the case's own does not hold; used:
+        is given the path of every file before it is read."""
+        self.used = used
         self.directory, self.given, self.bases = directory, given, tuple(bases)
         self.roots = [Path(os.path.realpath(directory / name)) for name in ("", *others)]
 
@@ -86,4 +89,5 @@ class Folders:
             raise ValueError(f"{quoted(name)} lies outside of the case's directory; to read files "
                              "from another one, name that at the top: folders = "
                              "[\"../tables\"]")
+        self.used(path)
         return path

@@ -152,13 +152,23 @@ class Backend:
         """
         return WeightedSum(weights)(array).reshape(*np.shape(weights)[:-1], *array.shape[1:])
 
+    def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
+        """Return arrays of one type as NumPy arrays; the host waits for a GPU once."""
+        return [self.to_numpy(array) for array in arrays]
+
+    def at_voxels(self, array: Array, voxel: np.ndarray) -> Array:
+        """Return the values (..., n) of an array (..., padded) at n flat padded indices."""
+        return flat(array)[..., self.cached(voxel)]
+
     def gather(self, array: Array, voxel: np.ndarray) -> np.ndarray:
-        """Return NumPy values (..., n) of an array (..., padded) at n flat padded indices."""
-        return flat(array)[..., voxel]
+        """Return `at_voxels` as a NumPy array."""
+        return self.to_numpy(self.at_voxels(array, voxel))
 
     def add_at(self, array: Array, voxel: np.ndarray, values: np.ndarray) -> None:
-        """Add NumPy values (..., n) to an array (..., padded) at n voxels; repeats accumulate, in
-        order."""
+        """Add values (..., n), NumPy's or the backend's, to an array (..., padded) at n voxels.
+
+        Repeats accumulate, in order.
+        """
         voxels, added = flat(array), self.from_numpy(values)
         for once, which in self.rounds(voxel):
             voxels[..., self.cached(once)] += (

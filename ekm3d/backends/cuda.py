@@ -43,7 +43,6 @@ from ekm3d.backends.kernel_signature import (
 from ekm3d.backends.read_only_memo import ReadOnlyMemo
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Array, Grid, PackedGrid
-from ekm3d.grid.stencil import flat
 
 OPTIONS = ("-std=c++17",)
 WARP = 32
@@ -166,7 +165,9 @@ class CudaBackend(Backend):
         return self._contiguous(array).get() if isinstance(array, self.xp.ndarray) else array
 
     def from_numpy(self, array: np.ndarray) -> Array:
-        """Return a copy on the device, in C order: kernels refuse any other."""
+        """Return a copy on the device, in C order, as kernels refuse any other; one there stays."""
+        if isinstance(array, self.xp.ndarray):
+            return array
         return self.xp.asarray(np.ascontiguousarray(array))
 
     def _contiguous(self, array):
@@ -202,8 +203,11 @@ class CudaBackend(Backend):
     def weighted_sum(self, weights: np.ndarray, array: Array) -> Array:
         return np.tensordot(self.cached(weights), array, 1)
 
-    def gather(self, array: Array, voxel: np.ndarray) -> np.ndarray:
-        return self.to_numpy(flat(array)[..., self.cached(voxel)])
+    def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
+        whole = self.to_numpy(np.concatenate([array.reshape(-1) for array in arrays]))
+        ends = np.cumsum([array.size for array in arrays])
+        return [values.reshape(array.shape)
+                for values, array in zip(np.split(whole, ends[:-1]), arrays, strict=True)]
 
 
 class CudaGraph:

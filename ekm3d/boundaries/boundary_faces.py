@@ -37,7 +37,7 @@ _SIGN = np.array([{ANODE: 1, BARE_CATHODE: -1, TANK: -1}.get(n, 0) for n in rang
 
 
 class Roles:
-    """What follows from the conditions of n faces, worked out once while they last.
+    """Roles of n faces under their conditions, worked out once while these last.
 
     kinds: (n,) of CLOSED, ANODE, ...; passes, metal, tank: masks; crossed, of_metal: numbers of the
     faces that species cross, and of those in metal; metal_voxel: voxels of the latter; sign: of the
@@ -45,9 +45,10 @@ class Roles:
     """
 
     def __init__(self, kinds: np.ndarray, voxel: np.ndarray) -> None:
-        self.kinds, self.sign = kinds, _SIGN[kinds]
-        self.passes, self.metal, self.tank = _PASSES[kinds], _IS_METAL[kinds], kinds == TANK
-        self.crossed, self.of_metal = np.flatnonzero(self.passes), np.flatnonzero(self.metal)
+        self.kinds, self.sign, self.tank = kinds, _SIGN[kinds], kinds == TANK
+        self.passes, self.metal = read_only(_PASSES[kinds]), read_only(_IS_METAL[kinds])
+        self.crossed, self.of_metal = map(read_only, map(np.flatnonzero, (self.passes,
+                                                                          self.metal)))
         self.metal_voxel = read_only(voxel[self.of_metal])
 
 
@@ -91,7 +92,8 @@ class BoundaryFaces:
         parts = [electrodes.faces] + [self._side(n, side) for n, side in enumerate(self.sides)]
         self.faces = Faces(*(np.concatenate([getattr(p, name) for p in parts])
                              for name in Faces.__dataclass_fields__))
-        read_only(self.faces.voxel)
+        for array in (self.faces.voxel, self.faces.area, self.faces.half, self.faces.strip):
+            read_only(array)
         self.count = electrodes.strips + len(self.sides)
         self.cache: dict[tuple, np.ndarray] = {}               # names of rows -> their faces
         self.sides_faces: dict[int, np.ndarray] = {}

@@ -16,7 +16,8 @@ r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
 Where the conductivity differs along the axes, lengths u, v across the rod are stretched by
 (sigma_v/sigma_u)^1/4 and its inverse, in which it is sqrt(sigma_u sigma_v) both ways; a circle
 becomes an ellipse, whose line has the mean of its half axes as radius (Peaceman 1983): exact for
-rods along an axis, and for others as if they were. Water has a reach of its own, by the permeability.
+rods along an axis, and for others as if they were. Water has a reach of its own, by the
+permeability.
 """
 
 from collections.abc import Sequence
@@ -106,9 +107,9 @@ class Rod:
 class Openings:
     """Voxels that a rod gives its current to: arrays (n,), piece after piece from its start.
 
-    index: (n, 3) k, j, i; piece: number of the piece; reach, water: conductance over sigma, of water
-    over its own [m]; area: part of the surface [m2]; lengths: (pieces,) m; tight: True where the
-    metal fills the voxel.
+    index: (n, 3) k, j, i; piece: number of the piece; reach, water: conductance over sigma, over K
+    of water [m]; area: part of the surface [m2]; lengths: (pieces,) m; tight: True where the metal
+    fills the voxel.
     """
 
     index: np.ndarray

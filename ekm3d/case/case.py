@@ -59,8 +59,8 @@ class Case(CaseData):
     """Case that is read from a directory, and described.
 
     warnings: what is computed and may not be what was meant, one line each, with its place;
-    digests: {name: SHA-256} of the files in the directory, and in those of cases that it extends,
-    as they were read.
+    digests: {name: SHA-256} of the files in the directory, in those of cases that it extends, and
+    of those that it reads elsewhere (`folders`), as they were read.
     """
 
     warnings: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Case(CaseData):
         if data.get("extends") is not None:
             problems.add(("extends",), "is read from case.toml alone; it cannot be given here")
         attempt = problems.attempt
-        folders = _folders(file, directory, found.bases, problems)
+        folders = _folders(file, directory, found.bases, problems, files)
         grid = attempt(_grid, file, problems)
         database = attempt(read_chemistry, file, folders, problems)
         chem, remarks = (MISSING, ()) if database is MISSING else database
@@ -144,11 +144,12 @@ class Case(CaseData):
         return description(self)
 
 
-def _folders(file: CaseFile, directory: Path, bases: Sequence[Path], problems: Problems
-             ) -> Folders:
+def _folders(file: CaseFile, directory: Path, bases: Sequence[Path], problems: Problems,
+             files: CaseFiles) -> Folders:
     """Return the folders whose files the case may read: its own, and those of `folders`.
 
-    bases: directories of the cases that it extends, in which files are looked for as well.
+    bases: directories of the cases that it extends, in which files are looked for as well; files:
+    takes those that are used.
     """
     others = []
     for n, name in enumerate(() if file is MISSING or file.folders is MISSING else file.folders):
@@ -159,7 +160,7 @@ def _folders(file: CaseFile, directory: Path, bases: Sequence[Path], problems: P
                          "that of the case, such as \"../tables\"")
         else:
             others.append(name)
-    return Folders(directory, others, problems.given, bases)
+    return Folders(directory, others, problems.given, bases, files.take)
 
 
 def _grid(file: CaseFile, problems: Problems) -> Grid:

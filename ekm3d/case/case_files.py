@@ -9,24 +9,34 @@ PIECE = 1 << 20             # bytes that are digested at a time
 
 
 class CaseFiles:
-    """Files of a case's directories at the time at which it is read; subfolders are left out.
+    """Files of a case's directories when it is read, and those elsewhere that it reads.
 
     digests: {name: SHA-256}, "unreadable" for a file that cannot be; the names of files of a case
-    that this one extends begin with its directory, as seen from the case's own: "../base/ore.csv".
+    that this one extends, and of those in its `folders`, begin with their directory, as seen from
+    the case's own: "../base/ore.csv". Files of other folders, and of subfolders, are taken once
+    they are used.
     """
 
     def __init__(self, folder: Path, bases: Sequence[Path] = ()) -> None:
         """bases: directories of the cases that this one extends."""
+        self.folder = folder
         self.digests: dict[str, str] = {}
         self.seen: dict[Path, tuple[int, ...]] = {}
         self.names: dict[Path, str] = {}
         for path in (path for place in (folder, *bases) for path in self._files(place)):
-            name = self.names[path] = Path(os.path.relpath(path, folder)).as_posix()
-            try:
-                self.seen[path] = _signature(path)
-                self.digests[name] = _digest(path)
-            except OSError:
-                self.digests[name] = "unreadable"
+            self.take(path)
+
+    def take(self, path: Path) -> None:
+        """Digest a file that is about to be read, unless it has been; nothing if it is none."""
+        name = Path(os.path.relpath(path, self.folder)).as_posix()
+        if name in self.digests or not path.is_file():
+            return
+        self.names[path] = name
+        try:
+            self.seen[path] = _signature(path)
+            self.digests[name] = _digest(path)
+        except OSError:
+            self.digests[name] = "unreadable"
 
     @staticmethod
     def _files(folder):

@@ -13,7 +13,7 @@ from ekm3d.diagnostics import ionic_strength, well_heads
 from ekm3d.diagnostics.audits import Audits
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import InputError
-from ekm3d.model import memory_estimate, plan, run_estimate
+from ekm3d.model import earlier_run, memory_estimate, plan, run_estimate
 from ekm3d.model.run_estimate import Forecast, duration, size
 from ekm3d.model.simulation import Simulation
 from ekm3d.output.earlier_results import free_space
@@ -39,6 +39,8 @@ def command(args: argparse.Namespace) -> int:
     if args.ranks < 1:
         raise InputError(f"--ranks {args.ranks}: a number of processes, at least 1")
     case = Case.read(args.case, args.overrides)
+    if case.start:
+        earlier_run.require(case.start)
     print(case.describe())
     print_warnings(case.warnings)
     backend = backend_of(args.backend)
@@ -62,8 +64,10 @@ def estimate(sim: Simulation) -> tuple[str, list[str]]:
     sim.step()
     first = time.perf_counter() - start
     figures, heads = plan.plan_of(sim), well_heads.lines(sim)
-    columns = len(TimeSeries(sim).row() | Audits(sim).columns())
-    found = run_estimate.forecast(sim, columns, first)
+    series, audits, start = TimeSeries(sim), Audits(sim), time.perf_counter()
+    columns = len(series.row() | audits.columns())
+    found = run_estimate.forecast(sim, columns, first, time.perf_counter() - start)
+    plan.drive_later(sim, figures)
     remarks = plan.warnings(figures)
     if found.steps > plan.STEPS or found.seconds > plan.WEEKS * 7 * plan.DAY:
         remarks.append(f"schedule: about {found.steps:.3g} steps, {found.seconds / plan.DAY:.3g} "

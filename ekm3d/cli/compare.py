@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ekm3d.cli import help_page
+from ekm3d.errors import OutputError
 from ekm3d.output.console import tell
 from ekm3d.text_table import table
 from ekm3d.view.comparison import SAME, difference, input_rows, names, page, rows
@@ -26,16 +27,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                         help="results, or cases with results; at least two")
     parser.add_argument("--out", metavar="FILE", default=DEFAULT,
                         help=f"where the page goes (default: {DEFAULT})")
+    parser.add_argument("--force", action="store_true", help="replace a page that is there")
     parser.add_argument("--prices", metavar="FILE", help="TOML with prices, as for `ekm3d report`")
 
 
 def command(args: argparse.Namespace) -> int:
     """Print the table, write the page and print its path; 0. ViewError, ResultsError.
 
-    Without the extra the table alone, and one sentence about it.
+    Without the extra the table alone, and one sentence about it. OutputError where the page would
+    replace a file.
     """
     if len(args.places) < 2:
         raise ViewError("compare needs at least two runs: ekm3d compare A B")
+    if Path(args.out).exists() and not args.force:
+        raise OutputError(f"{args.out} exists; give --force to replace it, or --out FILE")
     runs = [Run.of(place) for place in args.places]
     money = prices(runs[0], Path(args.prices) if args.prices else None)
     labels = names(runs)

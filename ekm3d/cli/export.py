@@ -73,6 +73,8 @@ def changed(run: Ore, directory: Path, name: str) -> list[str]:
     place = next((base for base in (directory, *above) if (base / name).exists()), directory)
     key = Path(os.path.relpath(place / name, directory)).as_posix()
     known = run.provenance.get("case_files_sha256", {}).get(key)
-    now = CaseFiles(directory, above).digests.get(key)
+    files = CaseFiles(directory, above)
+    files.take(place / name)
+    now = files.digests.get(key)
     return [f"{name} has changed since the run: results stand beside other blocks than it was "
             "made from"] if known and now != known else []

@@ -32,27 +32,40 @@ def well_heads(run: HeadView) -> dict[str, float | None]:
 def lines(run: HeadView) -> list[str]:
     """Lines on the head that every injection of this stage needs, beside the ground there is.
 
-    The head counts from the lowest outlet: a head, drain or collector well, or a side.
+    In full pores it counts from the lowest outlet, which is named: a head, drain or collector well,
+    or a side. Where ore may be unsaturated heads are heights, and the level of an outlet (of the
+    bedrock's water, for one) says nothing about the ground.
     """
     whole, flow = run.domain.whole, run.flow
-    outlets = [_lowest(well.head, run.state.time) for well in flow.control.now
-               if well is not None and well.head is not None]
     voxels = [place.voxel for place, _ in flow.wells if place.voxel.size]
-    if not outlets or not voxels:
+    if not voxels:
         return []
     layers = np.unravel_index(np.concatenate(voxels), whole.padded)[0] - GHOST
     ground = (whole.shape[0] - layers.min()) * whole.spacing_along(0)
+    heights = run.case.ore.retention is not None
+    levels = [] if heights else [(float(well.head), _name(well)) for well in flow.control.now
+                                 if well is not None and well.head is not None]
+    if not levels and not heights:
+        return []
+    top = float(whole.origin[2] + whole.size[2])
     out = []
     for name, head in well_heads(run).items():
-        if head is not None:
-            need = head - min(outlets)
-            over = bool(need > ground * (1 + 1e-9))
-            out.append(f"  head of {name!r}: {need:.3g} m above the lowest outlet; from the lowest "
-                       f"opening to the top of the block there are {ground:.3g} m"
-                       + "; an open well would overflow, max_head limits it" * over)
+        if head is None:
+            continue
+        if heights:
+            over = head > top + 1e-9 * ground
+            text = f"height {head:.3g} m; the top of the block lies at {top:.3g} m"
+        else:
+            level, outlet = min(levels)
+            over = head - level > ground * (1 + 1e-9)
+            text = (f"{head - level:.3g} m above that of {outlet}, the lowest outlet; from the "
+                    f"lowest opening to the top of the block there are {ground:.3g} m")
+        out.append(f"  head of {name!r}: {text}"
+                   + "; an open well would overflow, max_head limits it" * bool(over))
     return out
 
 
-def _lowest(head: Any, time: float) -> float:
-    """Lowest head [m] of a well, or of a boundary whose Level may differ from face to face."""
-    return float(np.min(head.at(time) if hasattr(head, "at") else head))
+def _name(outlet: Any) -> str:
+    """Name of a well or boundary, or of a side."""
+    return repr(outlet.name) if getattr(outlet, "name", None) else f"side {outlet.face}"
+

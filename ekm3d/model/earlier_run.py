@@ -8,6 +8,7 @@ surfaces stay those of the ore as this case describes it.
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ekm3d.model import run_memory
 from ekm3d.model.regrid import AMOUNTS, GUESSES, Regridding, same_extent
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoint_file import small_arrays, voxel_arrays
+from ekm3d.output.checkpoints import Checkpoint
 from ekm3d.state import UNSATURATED
 
 Simulation = Any            # of `simulation`, which imports this module
@@ -41,6 +43,17 @@ def block(sim: Simulation) -> dict[str, Any]:
             "voxels of the electrodes": hashlib.sha256(ore.tobytes()).hexdigest()[:12]}
 
 
+def require(directory: Path, tell: Callable[[str], Any] = lambda line: None) -> Checkpoint:
+    """Return the checkpoint that a run would begin from; InputError where there is none.
+
+    tell: is given a line about every damaged one.
+    """
+    try:
+        return checkpoints.newest(directory, tell)
+    except OutputError as error:
+        raise InputError(f"[start] run: {error}") from None
+
+
 def begin_from(sim: Simulation, directory: Path) -> str:
     """Give a new simulation the contents at the end of another run; return a line for the log.
 
@@ -48,10 +61,7 @@ def begin_from(sim: Simulation, directory: Path) -> str:
     of the same block is told.
     """
     notes: list[str] = []
-    try:
-        found = checkpoints.newest(directory, notes.append)
-    except OutputError as error:
-        raise InputError(f"[start] run: {error}") from None
+    found = require(directory, notes.append)
     theirs, own = found.facts["block"], block(sim)
     different = [f"{name}: {_shown(theirs.get(name))} there, {_shown(value)} here"
                  for name, value in own.items() if theirs.get(name) != value]
@@ -63,6 +73,9 @@ def begin_from(sim: Simulation, directory: Path) -> str:
     if other_grid and UNSATURATED in sim.case.processes:
         different.append("unsaturated ore goes on with the same voxels only")
         other_grid = False
+    if (UNSATURATED in theirs.get("slow processes", ())) != (UNSATURATED in sim.case.processes):
+        different.append("the pores of one of them are always full; give both [ore.retention] and "
+                         "the same physics.unsaturated")
     if different and not other_grid:
         raise InputError(f"[start] run: {directory} is a run of another block:\n  "
                          + "\n  ".join(different))

@@ -20,6 +20,7 @@ import numpy as np
 
 from ekm3d.constants import FARADAY, HOUR
 from ekm3d.diagnostics.inventory import by_phase
+from ekm3d.errors import ConvergenceError
 from ekm3d.text_table import table
 
 DAY = 24 * HOUR
@@ -40,7 +41,8 @@ class Plan:
 
     voltage, current: V and A at the terminals while on; density: A/m2 at the metal, the highest;
     heat: W/m3 of ore; warming: K/day; pore_volumes: {stage: pore volumes of water that enter};
-    charge: C of all stages; bounds: {way: equivalents over those of REE}, empty where unknown.
+    charge: C of all stages; bounds: {way: equivalents over those of REE}, empty where unknown;
+    stage: that the electrical figures are of, "" for the first step.
     """
 
     voltage: float | None = None
@@ -54,6 +56,7 @@ class Plan:
     charge: float | None = None
     bounds: dict[str, float] = field(default_factory=dict)
     electrodes: list[tuple] = field(default_factory=list)   # rows of a table, see _electrodes
+    stage: str = ""
 
     @property
     def most(self) -> float | None:
@@ -79,6 +82,28 @@ def plan_of(sim: Any) -> Plan:
             + _water(sim, n) * stage.duration / _pores(sim)
     _charge(sim, plan)
     return plan
+
+
+def drive_later(sim: Any, plan: Plan) -> None:
+    """Add the electrical figures of the first stage with power, where the first step has none.
+
+    By the water as it is now, before that stage. The Simulation is of no use afterwards.
+    """
+    if plan.voltage is not None or not sim.physics.potential:
+        return
+    for stage, start in zip(sim.schedule.stages, sim.schedule.starts, strict=True):
+        sim.state.time = start
+        if not sim.schedule.drive(start).on:
+            continue
+        try:
+            sim.fields()
+        except ConvergenceError:                # dry ore, or without ions yet
+            return
+        plan.stage, plan.electrodes = stage.name, []
+        _electricity(sim, plan)
+        _electrodes(sim, plan)
+        _charge(sim, plan)
+        return
 
 
 def _pores(sim: Any) -> float:
@@ -216,7 +241,9 @@ def _cations(chem: Any, moles: np.ndarray) -> float:
 
 def lines(plan: Plan) -> list[str]:
     """Return the figures as lines of text."""
-    out = ["", "plan, from the first step"]
+    out = ["", "plan, from the first step" + (
+        f"; the current is that of stage {plan.stage!r}, in the ore as it is at the start"
+        if plan.stage else "")]
     if plan.electrodes:
         head = ("electrode", "rod, m", "area m2", "current A", "to earth ohm")
         out += table([head, *plan.electrodes], "<>>>>")

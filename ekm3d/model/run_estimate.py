@@ -1,12 +1,13 @@
 """Forecast of a run from its first steps: how many there will be, how long they take, the files.
 
-A few steps are taken until their length no longer grows, and one is timed. From there on
+A few steps are taken until their length no longer grows, and some more where they are quick, as
+catholytes and fronts begin easy; the later half of them is timed. From there on
 
     steps of a stage = sum over what cuts it (switches, rows, snapshots) of ceil(length / dt)
 
 where dt is that of the last step; in a stage with another voltage it is longer or shorter by their
 ratio, for ions leave a voxel by migration, and `max_step` bounds it. A snapshot is compressed in
-memory as it would be in the file.
+memory as it would be in the file. Rows and snapshots take time besides the steps.
 """
 
 import math
@@ -23,6 +24,7 @@ from ekm3d.output.intervals import Interval
 from ekm3d.output.vtkhdf import compressed_bytes
 
 MOST_STEPS, MOST_SECONDS = 30, 20.0     # of the trial
+LEAST_STEPS, LEAST_SECONDS = 12, 0.5    # of the trial, whichever comes first
 SETTLED = 1.01                          # growth of a step below which its length has settled
 ROW, CELL = 12.0, 13.0                  # bytes: of a row's time, of each of its cells
 FIELD = 17e3                            # bytes of a field's index in the file of snapshots
@@ -49,22 +51,25 @@ class Forecast:
     checkpoint: float
 
 
-def forecast(sim: Any, columns: int, first: float = 0.0) -> Forecast:
+def forecast(sim: Any, columns: int, first: float = 0.0, row: float = 0.0) -> Forecast:
     """Return the Forecast of a Simulation, which takes steps.
 
-    columns: of series.csv; first: time of the first step [s], where it is the only one.
+    columns: of series.csv; first: time of the first step [s], where it is the only one; row: that
+    of a row of the series [s].
     """
     steps, seconds = _trial(sim, first)
     plan, end = sim.case.output, sim.schedule.end
     count = sim.state.step + _steps_ahead(sim)
     snapshots, rows = (2 + math.floor(end / every * (1 - 1e-9))
                        for every in (plan.snapshot_every, plan.series_every))
+    begun = time.perf_counter()
     each, fields = _snapshot_bytes(sim)
+    beside = snapshots * (time.perf_counter() - begun) + rows * row
     checkpoint = memory_estimate.copied(sim.domain.whole, sim.chem, sim.case.processes)
     kept = 2 * checkpoint if plan.checkpoint else 0.0
     written = (snapshots * (each + fields * XDMF) + fields * FIELD
                + rows * (ROW + CELL * columns) + kept)
-    return Forecast(count, sim.dt, steps, count * seconds, snapshots, rows, written, each,
+    return Forecast(count, sim.dt, steps, count * seconds + beside, snapshots, rows, written, each,
                     checkpoint)
 
 
@@ -79,11 +84,13 @@ def _trial(sim, first):
         for mark in marks:
             mark.due(sim.state.time, last=False)
         timed.append(time.perf_counter() - start)
+        enough = len(timed) >= LEAST_STEPS or time.monotonic() - begun > LEAST_SECONDS
         settled = len(timed) > 2 and sim.tried <= SETTLED * last
-        if settled or len(timed) >= MOST_STEPS or time.monotonic() - begun > MOST_SECONDS:
+        if settled and enough or len(timed) >= MOST_STEPS \
+                or time.monotonic() - begun > MOST_SECONDS:
             break
         last = sim.tried
-    return len(timed), float(np.median(timed[1:] or timed or [first]))
+    return len(timed), float(np.mean(timed[max(1, len(timed) // 2):] or timed or [first]))
 
 
 def _steps_ahead(sim):

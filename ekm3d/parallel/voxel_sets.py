@@ -44,17 +44,21 @@ class Subregion:
         self.part = tuple(slice(int(a), int(b)) for a, b in local)
         self.shape = tuple(int(b - a) for a, b in local)
         self.holds = ReadOnlyMemo(self._holds)
-        self.sums = None
+        self.sums, self.empty = None, domain.backend.from_numpy(EMPTY)
         if np.prod(self.shape):
             grid = Grid(tuple(reversed(self.shape)), domain.whole.spacing, segment=1)
             self.sums = ReproducibleSums(grid, domain.backend)
 
-    def bins(self, values: Array) -> np.ndarray:
-        """Return this rank's bins (1, ENTRIES) of the sum of values (nz, ny, nx) over `part`."""
+    def merge(self, values: Array) -> Array:
+        """Return this rank's bins (ENTRIES,) of the sum of values (nz, ny, nx) over `part`.
+
+        On the backend, and of this object: the next call changes them.
+        """
         if self.sums is None:
-            return EMPTY[None]
+            return self.empty
         self.sums.segments[...] = values
-        return self.sums.bins_of_segments()
+        self.sums.merge_segments()
+        return self.sums.merged
 
     def _holds(self, voxel: np.ndarray) -> np.ndarray:
         """Mask (n,) of the flat padded indices (n,) of the whole block that lie in it."""
@@ -90,7 +94,17 @@ class PointSet:
             local, [(*local.shape[:-1], *shape) for shape in self.shapes])
         return np.concatenate(pieces, axis=-1)[..., self.order]
 
-    def add(self, array: Array, values: np.ndarray) -> None:
-        """Add NumPy values (..., n), the same on every rank, to a padded array (..., padded)."""
-        self.domain.backend.add_at(array, self.voxel,
-                                   values if self.alone else values[..., self.here])
+    def take(self, array: Array) -> Array:
+        """Return `gather` as an array of the backend."""
+        backend = self.domain.backend
+        if self.alone:
+            return backend.at_voxels(array, self.voxel)
+        return backend.from_numpy(self.gather(array))
+
+    def add(self, array: Array, values: Array) -> None:
+        """Add values (..., n), NumPy's or the backend's and the same on every rank, to a padded
+        array (..., padded)."""
+        backend = self.domain.backend
+        if not self.alone:
+            values = backend.from_numpy(values)[..., backend.cached(self.here)]
+        backend.add_at(array, self.voxel, values)

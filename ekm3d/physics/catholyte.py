@@ -3,7 +3,8 @@
 Every cathode strip owns one well-mixed tank of constant volume. Each step, in this order, the
 fast before the slow: air and dosed acid come in (`catholyte_treatment`), the plate captures REE
 hydroxide in its alkaline film, the rest equilibrates, suspended solids settle on the plate, and
-the drain takes its share of the remainder, dissolved and suspended.
+the drain takes its share of the remainder, dissolved and suspended. Dosed acid then makes up for
+what the drain has taken of it.
 
     capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
     settling   d n_m/dt = k_dep,m n_m                                               [mol/s]
@@ -88,6 +89,7 @@ class Catholytes:
         s.catholyte_totals[...] -= self.left
         s.leachate[...] += sum_over_strips(collected * self.left)
         s.drained[...] += sum_over_strips((1.0 - collected) * self.left)
+        self._hold(s, current)
         self._equilibrate(s, s.catholyte_warm_start)
 
     def _treat(self, s, dt, current):
@@ -95,13 +97,27 @@ class Catholytes:
         if self.treatment is None or not self.tanks.size:
             return
         totals = s.catholyte_totals[:, self.tanks]
-        self.treatment.advance(totals, dt, current[self.tanks], lambda amounts, chosen: self._solve(
-            s, self.tanks[chosen], s.catholyte_warm_start, amounts))
+        self.treatment.advance(totals, dt, current[self.tanks], self._with_amounts(s))
         s.catholyte_totals[:, self.tanks] = totals
         self.absorbed[:, self.tanks] += self.treatment.absorbed
         self.dosed[:, self.tanks] = self.treatment.dosed
         s.gas_uptake[...] += sum_over_strips(self.treatment.absorbed)
         s.dosed[...] += sum_over_strips(self.treatment.dosed)
+
+    def _hold(self, s, current):
+        """Dosed acid that makes up for what the drain has taken."""
+        if self.treatment is None or self.treatment.conditioning is None or not self.tanks.size:
+            return
+        totals = s.catholyte_totals[:, self.tanks]
+        self.treatment.hold(totals, current[self.tanks], self._with_amounts(s))
+        s.catholyte_totals[:, self.tanks] = totals
+        self.dosed[:, self.tanks] += self.treatment.dosed
+        s.dosed[...] += sum_over_strips(self.treatment.dosed)
+
+    def _with_amounts(self, s):
+        """Return solve(totals (K, n) [mol], n numbers of tanks): their equilibria."""
+        return lambda amounts, chosen: self._solve(s, self.tanks[chosen], s.catholyte_warm_start,
+                                                   amounts)
 
     def _share(self, water):
         """Share of each tank that `water` [m3] takes away; all of it where there is no tank."""

@@ -6,7 +6,9 @@
 
 Air passes into every tank, and out of one that holds more of the gas; a step is implicit,
 n(t + dt) - n(t) = k_L A dt (c* - c(t + dt)). Acid goes to tanks whose electrode is a cathode with
-current. Both find the amount by regula falsi between bounds, with the equilibrium of the tank.
+current: against the base that has come, before the plate and the solids see it, and once more at
+the end of the step, as the water that has left is replaced by water without it. Both find the
+amount by regula falsi between bounds, with the equilibrium of the tank.
 """
 
 from collections.abc import Callable
@@ -29,7 +31,7 @@ Solve = Callable[[np.ndarray, np.ndarray], Result]      # totals (K, n) mol of t
 class Treatment:
     """Amounts that air and dosing bring to the catholytes in a step.
 
-    absorbed, dosed: (K, tanks) [mol], of the last step; each solves with `solve(totals, tanks)`.
+    absorbed, dosed: (K, tanks) [mol], of the last call; each solves with `solve(totals, tanks)`.
     """
 
     def __init__(self, chem: ChemicalSystem, volume: np.ndarray, air: Air | None = None,
@@ -63,6 +65,10 @@ class Treatment:
         """Add to totals (K, tanks) [mol] what comes in dt [s]; current (tanks,) A into cathodes."""
         if self.air is not None:
             self._breathe(totals, dt, solve)
+        self.hold(totals, current, solve)
+
+    def hold(self, totals: np.ndarray, current: np.ndarray, solve: Solve) -> None:
+        """Add to totals (K, tanks) [mol] the acid that brings tanks to the pH, as `advance`."""
         if self.conditioning is not None:
             self._dose(totals, current, solve)
 

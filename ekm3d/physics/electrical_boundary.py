@@ -24,17 +24,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekm3d.backends.read_only_memo import read_only
 from ekm3d.backends.scratch import RESPONSE, SOURCES, Scratch
 from ekm3d.boundaries.boundary_faces import BoundaryFaces, Roles
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.constants import F_RT, FARADAY
+from ekm3d.constants import F_RT
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.electrode_lines import ElectrodeLines
-from ekm3d.physics.face_interpolation import from_reservoir
-from ekm3d.physics.half_voxel import behind, rise_to_faces
+from ekm3d.physics.half_voxel import HalfVoxels, Water
 from ekm3d.physics.overvoltage import Overvoltage
 from ekm3d.physics.supply_control import SupplyNetwork
 from ekm3d.physics.surface_conduction import TURNED, SurfaceConduction
@@ -88,13 +86,13 @@ class ElectricalBoundary:
         self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
         self.metal_phi = np.zeros(self.metal_faces.size)
         self.still_share = np.zeros(n)
-        self.along: np.ndarray | float = 1.0    # of the transport factor across faces
-        self.still: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.waters: list[Water] = []       # of the last start with a state's species
+        self.water_contacts: list[np.ndarray] = []
         self.clay: SurfaceConduction | None = None
         self.clay_contact: np.ndarray | float = 0.0
         faces, electrodes = contacts.faces, contacts.electrodes
-        self.rest, self.both = np.zeros(n), read_only(np.concatenate(
-            [faces.voxel, behind(faces, contacts.grid)]))
+        self.rest, self.half_voxels = np.zeros(n), HalfVoxels(
+            domain, faces, contacts.grid, z, diffusion, inverse_temperature)
         self.supplied, self.resistance = np.zeros(n), faces.resistance
         self.lines = ElectrodeLines(domain, contacts)
         self.overvoltage = Overvoltage(faces.area, electrodes.tafel)
@@ -162,37 +160,40 @@ class ElectricalBoundary:
             self.half_split[group.faces] = 0.5 * group.splits_at
         self.splitting[self.half_split == 0.0] = 0.0
         self.use_smaller_side[:] = self.blocked[:] = False
+        self.waters = []
         np.copyto(self.previous_drop, self.drop)
         if s is not None:
-            f, gather = self.contacts.faces, self.domain.gather
+            f, gather, along = self.contacts.faces, self.domain.gather, self.half_voxels.along
             if (electrodes := self.contacts.electrodes).ageing.any():
                 self.resistance = f.resistance.copy()
                 self.resistance[:electrodes.faces.strip.size] *= electrodes.contact_growth(
                     s.electrode_charge, s.time)
             if conductivity is not None:
-                self.geometric = f.area * gather(conductivity, f.voxel) / f.half * self.along
+                self.geometric = f.area * gather(conductivity, f.voxel) / f.half * along
             else:
-                self.reservoir = s.reservoir_species[:, f.strip]
-                self.moving = self._half_voxels(s.c, s.transport_factor)
-                if has_immobile_field(s):
-                    self.still = self._half_voxels(s.immobile_c, s.immobile_factor)
+                self.reservoir = self.half_voxels.behind_faces(s.reservoir_species)
+                self._take_waters(s)
             if self.clay is not None:
-                self.on_clay = f.area * gather(self.clay.mobility, f.voxel) / f.half * self.along
+                self.on_clay = f.area * gather(self.clay.mobility, f.voxel) / f.half * along
                 self.carriers = [gather(exchanged, f.voxel) for exchanged in stores(
-                    s, "exchanged", "immobile_exchanged")[:1 + (self.still is not None)]]
+                    s, "exchanged", "immobile_exchanged")[:max(len(self.waters), 1)]]
 
-    def _half_voxels(self, c, factor):
-        """(G [m], species (species, n) in its voxel, their rise to metal) of every face.
+    def _take_waters(self, s):
+        """Gather the waters of the ore at all faces: the moving one, and that with a field."""
+        metal = bool(self.roles.of_metal.size)
+        self.waters = [self.half_voxels.water(s.c, s.transport_factor, metal)]
+        if has_immobile_field(s):
+            self.waters.append(self.half_voxels.water(s.immobile_c, s.immobile_factor, metal))
 
-        c: (species, padded) of one water; factor: padded, its transport factor.
-        """
-        f, n = self.contacts.faces, self.level.size
-        at = self.both if self.roles.of_metal.size else f.voxel
-        water, factors = self.domain.gather(c, at), self.domain.gather(factor, at)
-        ore, rise = water[:, :n], np.zeros((len(water), n))
-        if at is self.both:
-            rise = rise_to_faces(ore, water[:, n:], factors[n:])
-        return f.area * factors[:n] / f.half * self.along, ore, rise
+    def hand_over_waters(self, s: State) -> list[tuple[np.ndarray, Array]]:
+        """Return (contact on the host, ore), see `Water`, of the waters of the last start, to
+        transport from the same state; taken now where there are none."""
+        if not self.waters:
+            self._take_waters(s)
+            self.water_contacts = [self.domain.backend.to_numpy(w.contact) for w in self.waters]
+        waters, self.waters = self.waters, []
+        return [(contact, water.ore)
+                for contact, water in zip(self.water_contacts, waters, strict=True)]
 
     def connect(self, by_species: bool) -> None:
         """Compute conductance [S] and diffusion current [A] of every face.
@@ -200,12 +201,15 @@ class ElectricalBoundary:
         by_species: from the species on both sides; else from a given conductivity.
         """
         if by_species:
-            self.conductance, self.offset = self._of_water(*self.moving)
+            found = [self.half_voxels.conduct(water, self.roles, self.reservoir, self.previous_drop,
+                                              self.use_smaller_side) for water in self.waters]
+            self.water_contacts = [contact for *_, contact in found]
+            self.conductance, self.offset, _ = found[0]
             clay = self._of_clay() if self.clay is not None else []
             if clay:
                 self.conductance = self.conductance + clay[0]
-            if self.still is not None:
-                conductance, offset = self._of_water(*self.still)
+            if len(self.waters) > 1:
+                conductance, offset, _ = found[1]
                 conductance = conductance + clay[1] if clay else conductance
                 self.conductance, self.offset = self.conductance + conductance, self.offset + offset
                 self.still_share = np.divide(conductance, self.conductance,
@@ -226,20 +230,6 @@ class ElectricalBoundary:
         self.clay_contact = np.where(self.roles.passes, contact, 0.0)
         return [self.inverse_temperature * contact * (self.clay.weights[:, None] * held).sum(0)
                 for held in self.carriers]
-
-    def _of_water(self, geometric, ore, rise):
-        """Conductance [S] and diffusion current [A] of every face, of one water of its voxel.
-
-        geometric: (n,) G [m]; ore: (species, n) in its voxel; rise: to metal, `rise_to_faces`.
-        """
-        z, d = self.z[:, None], self.diffusion[:, None]
-        star = np.where(self.roles.passes, from_reservoir(
-            ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
-            self.use_smaller_side), ore)
-        return (FARADAY * self.f_rt * geometric * (z * z * d * star).sum(0),
-                np.where(self.roles.passes, FARADAY * geometric * (
-                    z * d * (ore - self.reservoir)).sum(0),
-                    np.where(self.roles.metal, -FARADAY * geometric * (z * d * rise).sum(0), 0.0)))
 
     def solve(self, elliptic: EllipticSolver, conductance: Array, f: Array, phi: Array,
               trend: Array | None = None) -> int:

@@ -16,11 +16,11 @@ Of water, with m = 2 alpha/h and w = min(m, 1),
     k = (1 - nu) max(w/6 + (1 - w/3) phi(r)/2, w (1/2 - BELOW/max(m, 1)))
 
 phi of the most limited species, for all. Mechanical dispersion, alpha |Q|/h, brings back what the
-mean of both sides, k = w/2, takes from the voxel beyond. Where nothing is limited, a third of the mean
-and two of van Leer's limiter, which is Fromm's scheme there, are third order in space (kappa = 1/3).
-Where something is, voxels finer than two dispersivities stay second order; BELOW fits tails exp(x/L),
-which k from 0.34 to 0.43 carries exactly in voxels of h = 2 alpha, L from h/3 to 2 h, together with
-the error of dispersion by differences.
+mean of both sides, k = w/2, takes from the voxel beyond. Where nothing is limited, a third of the
+mean and two of van Leer's limiter, which is Fromm's scheme there, are third order in space (kappa =
+1/3). Where something is, voxels finer than two dispersivities stay second order; BELOW fits tails
+exp(x/L), which k from 0.34 to 0.43 carries exactly in voxels of h = 2 alpha, L from h/3 to 2 h,
+together with the error of dispersion by differences.
 """
 
 import numpy as np

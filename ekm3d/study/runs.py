@@ -2,7 +2,7 @@
 
     OUT/study.json              case, its digest, and the values of every run
     OUT/runs/NAME/              results of one run
-    OUT/runs/NAME.log           what its process has printed
+    OUT/runs/NAME.log           what its process has printed; none where its input is wrong
 
 A run that has finished is kept; one with a checkpoint goes on; any other begins anew. A process of
 its own keeps the failure of one run, lack of memory included, from ending the others.
@@ -153,8 +153,10 @@ def _run(plan: Plan, point: Point, running: set[subprocess.Popen]) -> Outcome:
     summary = finished(directory)
     if code == 0 and summary:
         return Outcome(point, directory, summary)
-    return Outcome(point, directory, {}, _reason(log, code, time.time() - begun),
-                   refused=code == InputError.exit_code)
+    reason, refused = _reason(log, code, time.time() - begun), code == InputError.exit_code
+    if refused:                     # it has not begun, and the table says why
+        log.unlink()
+    return Outcome(point, directory, {}, reason, refused=refused)
 
 
 def _reason(log: Path, code: int, seconds: float) -> str:

@@ -65,9 +65,9 @@ def cut_block(run: Run, quantity: Quantity, n: int, heading: str = "") -> Any:
         for axis in range(3)]
     corners = np.meshgrid(*edges, indexing="ij")
     ax.voxels(*corners, shown.T, facecolors=paint.transpose(2, 1, 0, 3), shade=True)
-    for rod in run.rods:
+    for rod in run.rods:            # before all voxels, of which each has an order of its own
         ax.plot(*zip(rod.start, rod.end, strict=True), color=ROLE_COLOURS[roles[rod.row]],
-                linewidth=3, zorder=10)
+                linewidth=3, zorder=10 + shown.size)
     ax.set(xlabel="x (m)", ylabel="y (m)", zlabel="z (m)")
     ax.set_box_aspect([np.ptp(edge) for edge in edges], zoom=0.9)
     ax.view_init(elev=24, azim=-122)

@@ -185,8 +185,8 @@ INLINE void steepest(Strip& f, const Slopes& c, const View& v, int number, int l
     f.own[next][l] = less ? own : most;
 }
 
-// Advection per difference of c beside that of the upstream voxel: |Q| k, one k for all species, less
-// dispersion [m3/s]. Water from an electroneutral voxel then carries no current.
+// Advection per difference of c beside that of the upstream voxel: |Q| k, one k for all species,
+// less dispersion [m3/s]. Water from an electroneutral voxel then carries no current.
 // kept: share of the dispersion that is sure; quickest: largest D.
 INLINE void mix(const Strip& f, const real* dispersivity, const real* pore_turnover, real length,
                 real quickest, real blend, real kept, real* mixed)

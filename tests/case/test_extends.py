@@ -1,10 +1,12 @@
 """Cases that extend another one: what is merged, where files are found, places in messages."""
 
 import hashlib
+import shutil
 
 import pytest
-from helpers.case_files import ROOT, SMALL, complaints, copy
+from helpers.case_files import FIELD, ROOT, SMALL, complaints, copy
 
+from ekm3d.case import chemistry
 from ekm3d.case.case import Case
 from ekm3d.case.case_files import CaseFiles
 from ekm3d.case.extends import bases, case_text
@@ -75,12 +77,23 @@ def test_a_run_to_begin_from_is_named_from_the_case_that_says_so(base):
 @pytest.mark.parametrize("text, said", [
     ('extends = "../nowhere"', "case.toml:1: extends: there is no case in '../nowhere'"),
     ("extends = 3", "case.toml:1: extends: should be the directory of another case"),
+    (f'extends = "{"a" * 5000}"', "case.toml:1: extends: there is no case in 'aaa"),
     ('extends = "."', "extends this case in its turn"),
     ('extends = "a\\u0000b"', "should be the directory of another case")])
 def test_wrong_extends_end_with_one_message(tmp_path, text, said):
     (tmp_path / "case.toml").write_text(text + "\n", encoding="utf-8")
     (only,) = complaints(tmp_path)
     assert said in only
+
+
+@pytest.mark.parametrize("folders", ["5", '"../x"', '["../x", 3]'])
+def test_folders_of_the_base_that_are_no_list_are_refused(base, folders):
+    """A number ended in a traceback; of a text every letter was a directory."""
+    folder = heir(base, "")
+    text = (base / "case.toml").read_text()
+    (base / "case.toml").write_text(f"folders = {folders}\n{text}")
+    (only,) = complaints(folder)
+    assert only.startswith("../case/case.toml:1: folders: should be a list of directories")
 
 
 def test_a_circle_is_refused(base):
@@ -101,6 +114,30 @@ def test_digests_name_the_files_of_the_base_too(base):
     assert set(found) == {"case.toml", *(f"../case/{path.name}" for path in base.iterdir())}
     for name, told in found.items():
         assert told == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_files_that_are_read_in_folders_have_digests(base, monkeypatch):
+    """The one that is read, not those beside it; one that changes while it is read is told."""
+    tables = base.parent / "tables"
+    tables.mkdir()
+    shutil.copy(FIELD / "database.toml", tables / "own.toml")
+    (tables / "letter.txt").write_text("dear")
+    given = ("folders=['../tables']", "chemistry.database='../tables/own.toml'")
+    digests = Case.read(base, given).digests
+    assert digests["../tables/own.toml"] == hashlib.sha256(
+        (tables / "own.toml").read_bytes()).hexdigest()
+    assert [name for name in digests if name.startswith("..")] == ["../tables/own.toml"]
+    load = chemistry.load.load
+
+    def changing(path, *others):
+        found = load(path, *others)
+        with (tables / "own.toml").open("a") as file:
+            file.write("# more\n")
+        return found
+
+    monkeypatch.setattr(chemistry.load, "load", changing)
+    with pytest.raises(CaseError, match="../tables/own.toml changed while the case was read"):
+        Case.read(base, given)
 
 
 def test_a_base_that_changes_while_it_is_read_is_refused(base, monkeypatch):

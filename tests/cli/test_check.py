@@ -49,6 +49,17 @@ def test_steps_and_files_are_those_of_the_run(case, overrides):
     assert found.rows == len(results.series["time"]) and found.snapshots == len(results.times)
 
 
+def test_a_run_to_begin_from_that_is_missing_is_told_first(capsys, case):
+    """Not after the whole listing."""
+    code, text, errors = call(capsys, "check", case, "-o", "start.run=nosuch")
+    assert code == 2 and text == "" and "[start] run: " in errors and "nosuch" in errors
+
+
+def test_the_head_of_a_feed_counts_from_an_outlet_with_a_name(capsys, case):
+    code, text, _ = call(capsys, "check", case, "--backend", "numpy")
+    assert code == 0 and "m above that of 'leachate', the lowest outlet" in text
+
+
 def test_memory_is_told_for_every_process(capsys, case):
     """Two boxes of 36 voxels; three are possible, thirteen are not."""
     code, text, _ = call(capsys, "check", case, "--ranks", "2", "--backend", "numpy")

@@ -52,6 +52,17 @@ def test_compare_prints_differences_and_writes_a_page(capsys, small_run, other_r
     assert "REO recovered" in text and lines[-1] == str(tmp_path / "c.html")
 
 
+def test_compare_replaces_no_file_without_force(capsys, small_run, other_run, tmp_path):
+    """Told before the table; the file is as it was."""
+    page = tmp_path / "comparison.html"
+    page.write_text("mine")
+    words = ("compare", small_run, other_run, "--out", page)
+    code, text, errors = call(capsys, *words)
+    assert (code, text) == (2, "") and "exists; give --force" in errors
+    assert page.read_text() == "mine"
+    assert call(capsys, *words, "--force")[0] == 0 and "<html" in page.read_text()
+
+
 def test_compare_needs_two(capsys, small_run):
     code, _, errors = call(capsys, "compare", small_run)
     assert code == 2 and "at least two runs" in errors

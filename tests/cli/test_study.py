@@ -42,6 +42,8 @@ def test_a_study_makes_a_table_and_a_picture_though_a_run_fails(study, capsys):
     assert float(found[0]["charge_C"]) > 1.9 * float(found[1]["charge_C"]) > 0
     assert "cannot read 'walk' as s" in found[2]["failure"] and found[2]["charge_C"] == ""
     assert len(set(names)) == 3 and (study / "study" / "table.md").is_file()
+    kept = {path.name for path in (study / "study" / "runs").iterdir()}
+    assert kept == {*names[:2], *(f"{name}.log" for name in names[:2])}
 
 
 def test_called_again_it_keeps_what_has_finished(study, capsys):

@@ -50,13 +50,17 @@ def test_two_halves_are_a_whole(case):
 
 
 def test_another_block_is_refused_with_its_differences(case):
-    """Components and species are named."""
+    """Components and species are named; full pores and others, with the keys that decide."""
     run(case, "first", *HALF, *LEAVES)
     with pytest.raises(InputError) as error:
         Simulation(Case.read(case, ("start.run=first",)), quick_backend())
     lines = str(error.value).splitlines()
     assert "is a run of another block" in lines[0]
     assert lines[1].startswith("  components: [") and "here" in lines[1]
+    with pytest.raises(InputError) as error:
+        Simulation(Case.read(case, (*HALF, "start.run=first", "ore.retention={alpha=2.0,n=1.4}")),
+                   quick_backend())
+    assert "give both [ore.retention] and the same physics.unsaturated" in str(error.value)
 
 
 COARSE, FINE = (), ("grid.spacing=['5 cm', '7.5 cm', '10 cm']",)

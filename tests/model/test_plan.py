@@ -10,7 +10,7 @@ from ekm3d.case.case import Case
 from ekm3d.constants import FARADAY
 from ekm3d.diagnostics.time_series import TimeSeries
 from ekm3d.errors import ConvergenceError
-from ekm3d.model.plan import Plan, plan_of, warnings
+from ekm3d.model.plan import Plan, drive_later, lines, plan_of, warnings
 from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path
 
@@ -47,6 +47,24 @@ def test_figures_of_the_salt_block_by_hand(case):
     own = faces.strip < 3
     assert plan.density == pytest.approx(
         np.abs(sim.potential.into_ore[own] / faces.area[own]).max())
+
+
+def test_current_is_that_of_the_first_stage_with_power(case):
+    """After 10 min of rest, in which next to nothing moves, the current is that of the start.
+
+    Within 1 %, and so is the charge of the 6 h after it; the text says which stage it is.
+    """
+    now = planned(case)[1]
+    sim, later = planned(case, "schedule.stage=[{name='rest', duration='10 min'}, "
+                         "{name='drive', duration='6 h', anodes=['left'], cathodes=['right'], "
+                         "voltage='20 V'}]", "schedule.max_step=10 min", "well=[]")
+    assert later.voltage is None and not any(row[3] for row in later.electrodes)
+    drive_later(sim, later)
+    assert later.voltage == 20.0 and later.current == pytest.approx(now.current, rel=0.01)
+    assert later.charge == pytest.approx(now.charge, rel=0.01)
+    assert any(row[3] for row in later.electrodes)
+    assert "the current is that of stage 'drive'" in "\n".join(lines(later))
+    assert "stage" not in lines(now)[1]
 
 
 def test_a_stage_that_closes_a_well_or_changes_its_rate_is_planned_so(case):

@@ -219,7 +219,18 @@ def test_rods_are_drawn_in_slices_and_reports(with_rods, tmp_path):
     drawn = "".join(svg_slices.slides(with_rods, [ree], last_only=True).figures)
     assert '<circle class="electrode anode" data-row="0"' in drawn
     assert '<polygon class="electrode' in drawn
-    assert flat_views.cut_block(with_rods, ree, 3).axes[0].lines[0].get_color() == extras.ANODE
+
+
+def test_rods_stand_before_the_voxels_of_a_flat_view(with_rods, tmp_path):
+    """Hundreds of pixels of an anode between voxels, whose faces hid it when there were many."""
+    (ree,) = chosen(with_rods, ["REE"])
+    figure = flat_views.cut_block(with_rods, ree, 3)
+    path = figures.save(figure, tmp_path / "flat.png")
+    ax = figure.axes[0]
+    assert ax.lines[0].get_color() == extras.ANODE
+    assert min(line.zorder for line in ax.lines) > max(c.zorder for c in ax.collections)
+    wanted = [int(extras.ANODE[n:n + 2], 16) for n in (1, 3, 5)]
+    assert (np.abs((255 * read(path)).round() - wanted).max(-1) <= 2).sum() > 100
 
 
 def test_rods_are_drawn_in_three_dimensions(with_rods, tmp_path, draws):
