@@ -19,13 +19,14 @@ from ekm3d.errors import BackendError
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Files whose tests take longest, longest first: what is left for the end are short ones. First of
-# all those with one long run for several tests, which two workers would make twice.
-LONGEST = ("test_field_case.py", "test_backends_agree.py", "test_runner.py", "test_ranks.py",
-           "test_cuda.py", "test_memory_estimate.py", "test_domain.py", "test_benchmarks.py",
-           "test_cross_checks.py", "test_batches.py", "test_newton.py", "test_simulation.py",
-           "test_resume.py", "test_team.py", "test_heun.py", "test_nonequilibrium.py",
-           "test_conservation.py", "test_initial_guess.py", "test_dual_porosity.py",
-           "test_style.py", "test_kinetics.py", "test_boxes.py", "test_twins.py")
+# all mypy, which nothing can divide, and those with one long run for several tests, which two
+# workers would make twice.
+LONGEST = ("test_style.py", "test_field_case.py", "test_backends_agree.py", "test_ranks.py",
+           "test_runner.py", "test_full_disk.py", "test_resume.py", "test_unsaturated_runs.py",
+           "test_cuda.py", "test_kinetics.py", "test_team.py", "test_twins.py", "test_pictures.py",
+           "test_batches.py", "test_memory_estimate.py", "test_benchmarks.py", "test_domain.py",
+           "test_rod_runs.py", "test_newton.py", "test_self_test.py", "test_study.py",
+           "test_conservation.py", "test_kernels.py", "test_boxes.py", "test_phases.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -4,6 +4,7 @@ The folder is the floor. One test per rule; a failure lists every offender.
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,32 +44,43 @@ def dotted(path):
     return ".".join(path.relative_to(ROOT / "ekm3d").with_suffix("").parts)
 
 
+NAMES = {dotted(module) for module in MODULES}
+
+
 def package(name):
     """Package of a dotted name; "" for a module beside the packages."""
     return name.split(".")[0] if name.split(".")[0] in FLOOR else ""
 
 
+@cache
+def tree_of(path):
+    """Syntax tree of a file, for all rules; none of them changes it."""
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path, top_only=False):
     """Dotted names of everything a file imports, for types alone too, and inside functions unless
     `top_only`."""
-    tree = ast.parse(path.read_text())
+    tree, found = tree_of(path), []
     guarded = [node for part in tree.body if isinstance(part, ast.If) for node in part.body]
     for node in [*tree.body, *guarded] if top_only else ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}"
-                        for alias in node.names)
+            found += [f"{'.' * node.level}{node.module or ''}.{alias.name}"
+                      for alias in node.names]
+    return found
 
 
+@cache
 def siblings(path, top_only=False):
     """Modules of ekm3d that a file imports, by their dotted names below it."""
-    names = {dotted(module) for module in MODULES}
     found = set()
     for name in imports(path, top_only):
         if name.startswith("ekm3d."):
             inner = name.removeprefix("ekm3d.")
-            found |= {inner, inner.rpartition(".")[0]} & names
+            found |= {inner, inner.rpartition(".")[0]} & NAMES
     return found
 
 
@@ -130,7 +142,7 @@ def test_operators_lie_beside_their_kernels():
     """physics/transport.py and physics/transport.cu; the grid comes first, a docstring explains."""
     wrong = []
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if any(getattr(mark, "id", "") == "operator"
                    for mark in getattr(node, "decorator_list", [])):
                 kernel = ROOT / "kernels" / path.relative_to(ROOT / "ekm3d").with_suffix(".cu")
@@ -153,7 +165,7 @@ def test_files_are_short_and_explained():
                   for n, line in enumerate(lines, 1) if len(line) > 100]
         wrong += [f"{name}: {mark}" for mark in ("TO" + "DO", "FIX" + "ME", "XX" + "X")
                   if mark in text]
-        if path.suffix == ".py" and text and not ast.get_docstring(ast.parse(text)):
+        if path.suffix == ".py" and text and not ast.get_docstring(tree_of(path)):
             wrong.append(f"{name}: no docstring")
     assert wrong == []
 
@@ -161,7 +173,7 @@ def test_files_are_short_and_explained():
 def test_no_error_is_swallowed():
     """No bare except, and no handler that does nothing."""
     wrong = [f"{dotted(path)}:{node.lineno}" for path in MODULES
-             for node in ast.walk(ast.parse(path.read_text()))
+             for node in ast.walk(tree_of(path))
              if isinstance(node, ast.ExceptHandler)
              and (node.type is None or isinstance(node.body[0], ast.Pass))]
     assert wrong == []

@@ -9,7 +9,8 @@ from helpers.case_files import ROOT
 from ekm3d import Case, Simulation
 
 PAGE = ROOT / "cases" / "guide" / "paraview_and_python.md"
-COARSE = ("grid.spacing=25 cm", "schedule.stage.0.duration=13 h", "schedule.stage.1.duration=1 h")
+COARSE = ("grid.spacing=25 cm", "schedule.stage.0.duration=13 h", "schedule.stage.1.duration=1 h",
+          "schedule.stage.2.duration=1 h")
 
 
 def blocks(page):

@@ -50,8 +50,10 @@ def no_locks(tmp_path_factory):
     return str(folder / "flock.so")
 
 
-@pytest.mark.parametrize("locking", ["", "TRUE"])
-@pytest.mark.parametrize("mode", ["gathered", "per-rank"])
+@pytest.mark.parametrize("mode, locking", [
+    ("gathered", ""), ("per-rank", "TRUE"), *(
+        pytest.param(*pair, marks=pytest.mark.slow)
+        for pair in (("gathered", "TRUE"), ("per-rank", "")))])
 def test_a_run_needs_no_locks(tmp_path, no_locks, mode, locking):
     """Its table, its snapshots and its results, even where the environment insists on locks.
 

@@ -9,7 +9,6 @@ another (np.zeros_like, ...). Arrays over faces, electrodes or wells, and tables
 NumPy arrays in every backend.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -19,6 +18,7 @@ import numpy as np
 
 from ekm3d.backends import host_memory
 from ekm3d.backends.fixed_order_sum import WeightedSum
+from ekm3d.backends.read_only_memo import ReadOnlyMemo, read_only
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Array
 from ekm3d.grid.stencil import flat
@@ -46,6 +46,7 @@ class Backend:
     def __init__(self, why: str) -> None:
         """Take the reason for this backend and its description, for the log."""
         self.why = why
+        self.rounds = ReadOnlyMemo(without_repeats)
 
     def __repr__(self) -> str:
         return f"{self.name} ({self.why})"
@@ -60,7 +61,8 @@ class Backend:
         bound = self.kernel(op.source, op.__name__, fixed=fixed, **constants)
         if bound is None:
             return op
-        names, theirs = list(inspect.signature(op).parameters), [p.name for p in bound.parameters]
+        names, theirs = list(op.__code__.co_varnames[:op.__code__.co_argcount]), [
+            p.name for p in bound.parameters]
         if names != theirs:
             raise BackendError(f"{op.source}: {op.__name__} takes {theirs}, "
                                f"but its NumPy twin takes {names}")
@@ -150,12 +152,39 @@ class Backend:
         """
         return WeightedSum(weights)(array).reshape(*np.shape(weights)[:-1], *array.shape[1:])
 
+    def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
+        """Return arrays of one type as NumPy arrays; the host waits for a GPU once."""
+        return [self.to_numpy(array) for array in arrays]
+
+    def at_voxels(self, array: Array, voxel: np.ndarray) -> Array:
+        """Return the values (..., n) of an array (..., padded) at n flat padded indices."""
+        return flat(array)[..., self.cached(voxel)]
+
     def gather(self, array: Array, voxel: np.ndarray) -> np.ndarray:
-        """Return NumPy values (..., n) of an array (..., padded) at n flat padded indices."""
-        return flat(array)[..., voxel]
+        """Return `at_voxels` as a NumPy array."""
+        return self.to_numpy(self.at_voxels(array, voxel))
 
     def add_at(self, array: Array, voxel: np.ndarray, values: np.ndarray) -> None:
-        """Add NumPy values (..., n) to an array (..., padded) at n voxels; repeats accumulate."""
-        voxels = flat(array)
-        for index in np.ndindex(voxels.shape[:-1]):
-            np.add.at(voxels[index], voxel, values[index])
+        """Add values (..., n), NumPy's or the backend's, to an array (..., padded) at n voxels.
+
+        Repeats accumulate, in order.
+        """
+        voxels, added = flat(array), self.from_numpy(values)
+        for once, which in self.rounds(voxel):
+            voxels[..., self.cached(once)] += (
+                added if which is None else added[..., self.cached(which)])
+
+
+def without_repeats(voxel: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Return indices (n,) as rounds without repeats, each with the numbers of its entries.
+
+    An entry is in the round of as many equal ones as come before it; None: all, in one round.
+    """
+    order = np.argsort(voxel, kind="stable")
+    equal = np.searchsorted(voxel[order], voxel[order])         # first of the equal ones
+    before = np.empty(len(voxel), int)
+    before[order] = np.arange(len(voxel)) - equal
+    if not before.any():
+        return [(voxel, None)]
+    rounds = [read_only(np.flatnonzero(before == n)) for n in range(before.max() + 1)]
+    return [(read_only(voxel[which]), which) for which in rounds]

@@ -38,6 +38,8 @@ class CompiledOperator:
         self.outputs = [n for n, p in enumerate(parameters) if p.output]
         self.others = [n for n, p in enumerate(parameters) if p.array or p.kind == "Grid"]
         self.scalars = sorted({*range(len(parameters))}.difference(self.others))
+        # of every parameter the array seen last: (weak reference, shape, address)
+        self.seen: list[tuple] = [(object, (), 0)] * len(parameters)
         # ids of arrays -> (weak references to them, arguments of the function)
         self.cache: dict[tuple, tuple[list, list]] = {}
 
@@ -81,15 +83,40 @@ class CompiledOperator:
                 arguments[n] = values[n].packed()
         ranges = []
         for n, p, lead, word, of in self.arrays:
-            arguments[n] = self._address(p, values[n], lead + self._shape(word, values[of]))
+            arguments[n] = self._known_address(n, p, values[n], lead + self._shape(word,
+                                                                                 values[of]))
             ranges.append((arguments[n], arguments[n] + values[n].nbytes, n))
+        if self._may_overlap(ranges):
+            self._refuse_overlap(values, arguments, ranges)
+        return arguments
+
+    def _known_address(self, n, p, value, shape):
+        """Address of argument n: checked, unless it is the one of the call before."""
+        reference, checked, address = self.seen[n]
+        if reference() is not value or checked != shape:
+            address = self._address(p, value, shape)
+            self.seen[n] = weakref.ref(value), shape, address
+        return address
+
+    def _may_overlap(self, ranges):
+        """Tell whether an output may overlap another array; ranges: (start, stop, number)."""
+        reach = of_outputs = 0                  # of all arrays, of outputs before this one
+        for start, stop, n in sorted(ranges):
+            output = self.parameters[n].output
+            if start < of_outputs or output and start < reach:
+                return True
+            reach = max(reach, stop)
+            of_outputs = max(of_outputs, stop) if output else of_outputs
+        return False
+
+    def _refuse_overlap(self, values, arguments, ranges):
+        """Raise ValueError where an output overlaps another array."""
         for n in self.outputs:
             low, high = arguments[n], arguments[n] + values[n].nbytes
             for start, stop, m in ranges:
                 if start < high and low < stop and m != n:
                     raise ValueError(f"{self.__name__}: output {self.parameters[n].name} overlaps "
                                      f"{self.parameters[m].name}")
-        return arguments
 
     def _check_count(self, values):
         if len(values) != len(self.parameters):

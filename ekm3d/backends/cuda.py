@@ -20,7 +20,6 @@ of page-locked host memory, filled asynchronously.
 """
 
 import re
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -41,9 +40,9 @@ from ekm3d.backends.kernel_signature import (
     signature,
     without_comments,
 )
+from ekm3d.backends.read_only_memo import ReadOnlyMemo
 from ekm3d.errors import BackendError
 from ekm3d.grid.grid import Array, Grid, PackedGrid
-from ekm3d.grid.stencil import flat
 
 OPTIONS = ("-std=c++17",)
 WARP = 32
@@ -61,8 +60,7 @@ class CudaBackend(Backend):
         """cupy: the module; BackendError with the reason if it finds no device that works."""
         self.xp, self.options = cupy, options
         self.cache: dict[tuple, Array] = {}         # of `cached`, by content
-        self.by_identity: dict[int, tuple] = {}     # of `cached`, read-only arrays
-        self.unique: dict[int, tuple] = {}          # of `_without_repeats`
+        self.copies = ReadOnlyMemo(self._cached_by_content)
         super().__init__(f"{why}; {self._open_device()}")
 
     def _open_device(self):
@@ -167,7 +165,9 @@ class CudaBackend(Backend):
         return self._contiguous(array).get() if isinstance(array, self.xp.ndarray) else array
 
     def from_numpy(self, array: np.ndarray) -> Array:
-        """Return a copy on the device, in C order: kernels refuse any other."""
+        """Return a copy on the device, in C order, as kernels refuse any other; one there stays."""
+        if isinstance(array, self.xp.ndarray):
+            return array
         return self.xp.asarray(np.ascontiguousarray(array))
 
     def _contiguous(self, array):
@@ -187,18 +187,9 @@ class CudaBackend(Backend):
     def cached(self, array: np.ndarray) -> Array:
         """Return the copy of a small NumPy array on the device, made once per content.
 
-        The very array of an earlier call is recognised without a look at its content where it is
-        read-only: indices of faces and wells, which repeat from step to step.
+        A read-only array is recognised without a look at its content.
         """
-        own = self.by_identity.get(id(array))
-        if own is not None and own[0]() is array and not array.flags.writeable:
-            return own[1]
-        copy = self._cached_by_content(array)
-        if not array.flags.writeable:
-            if len(self.by_identity) >= CACHED_ARRAYS:
-                self.by_identity.clear()
-            self.by_identity[id(array)] = weakref.ref(array), copy
-        return copy
+        return self.copies(array)
 
     def _cached_by_content(self, array):
         """Return the copy on the device of an array that is new or may change."""
@@ -212,27 +203,11 @@ class CudaBackend(Backend):
     def weighted_sum(self, weights: np.ndarray, array: Array) -> Array:
         return np.tensordot(self.cached(weights), array, 1)
 
-    def gather(self, array: Array, voxel: np.ndarray) -> np.ndarray:
-        return self.to_numpy(flat(array)[..., self.cached(voxel)])
-
-    def add_at(self, array: Array, voxel: np.ndarray, values: np.ndarray) -> None:
-        """Add values; repeats are summed on the host first: the device adds in no fixed order."""
-        voxels, number = self._without_repeats(voxel)
-        sums = np.zeros((*values.shape[:-1], voxels.size))
-        for index in np.ndindex(values.shape[:-1]):
-            np.add.at(sums[index], number, values[index])
-        flat(array)[..., self.cached(voxels)] += self.from_numpy(sums)
-
-    def _without_repeats(self, voxel):
-        """Return (voxels, number of each entry's voxel), kept for a read-only array of indices."""
-        kept = self.unique.get(id(voxel))
-        if kept is not None and kept[0]() is voxel:
-            return kept[1]
-        voxels, number = np.unique(voxel, return_inverse=True)
-        voxels.setflags(write=False)
-        if not voxel.flags.writeable:
-            self.unique[id(voxel)] = weakref.ref(voxel), (voxels, number)
-        return voxels, number
+    def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
+        whole = self.to_numpy(np.concatenate([array.reshape(-1) for array in arrays]))
+        ends = np.cumsum([array.size for array in arrays])
+        return [values.reshape(array.shape)
+                for values, array in zip(np.split(whole, ends[:-1]), arrays, strict=True)]
 
 
 class CudaGraph:
@@ -323,6 +298,10 @@ class LaunchedOperator(CompiledOperator):
             if was is not value and not np.array_equal(was, value):
                 raise ValueError(f"{self.__name__}: {p.name} was bound with other values")
         return arguments
+
+    def _known_address(self, n, p, value, shape):
+        """Address of argument n; the copy of a table is its content's, whatever array has it."""
+        return self._address(p, value, shape)
 
     def _address(self, p: Parameter, value: Array, shape: tuple) -> int:
         if p.table:

@@ -23,6 +23,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ekm3d.backends.read_only_memo import read_only
 from ekm3d.boundaries.electrodes import Electrodes, Faces
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.grid.grid import GHOST, Grid
@@ -31,6 +32,24 @@ from ekm3d.grid.rasterise import outer_voxels
 CLOSED, ANODE, BARE_CATHODE, TANK, FLOATING, RESERVOIR, TERMINAL = range(7)
 PASSING = (TANK, RESERVOIR)        # species cross the face
 METAL = (ANODE, BARE_CATHODE, FLOATING)     # current turns into acid or base in the ore
+_PASSES, _IS_METAL = (np.isin(range(TERMINAL + 1), which) for which in (PASSING, METAL))
+_SIGN = np.array([{ANODE: 1, BARE_CATHODE: -1, TANK: -1}.get(n, 0) for n in range(TERMINAL + 1)])
+
+
+class Roles:
+    """Roles of n faces under their conditions, worked out once while these last.
+
+    kinds: (n,) of CLOSED, ANODE, ...; passes, metal, tank: masks; crossed, of_metal: numbers of the
+    faces that species cross, and of those in metal; metal_voxel: voxels of the latter; sign: of the
+    current into the ore, 1 at anodes, -1 at cathodes.
+    """
+
+    def __init__(self, kinds: np.ndarray, voxel: np.ndarray) -> None:
+        self.kinds, self.sign, self.tank = kinds, _SIGN[kinds], kinds == TANK
+        self.passes, self.metal = read_only(_PASSES[kinds]), read_only(_IS_METAL[kinds])
+        self.crossed, self.of_metal = map(read_only, map(np.flatnonzero, (self.passes,
+                                                                          self.metal)))
+        self.metal_voxel = read_only(voxel[self.of_metal])
 
 
 @dataclass(frozen=True)
@@ -73,8 +92,12 @@ class BoundaryFaces:
         parts = [electrodes.faces] + [self._side(n, side) for n, side in enumerate(self.sides)]
         self.faces = Faces(*(np.concatenate([getattr(p, name) for p in parts])
                              for name in Faces.__dataclass_fields__))
+        for array in (self.faces.voxel, self.faces.area, self.faces.half, self.faces.strip):
+            read_only(array)
         self.count = electrodes.strips + len(self.sides)
         self.cache: dict[tuple, np.ndarray] = {}               # names of rows -> their faces
+        self.sides_faces: dict[int, np.ndarray] = {}
+        self.last_roles = Roles(np.full(self.faces.strip.size, CLOSED), self.faces.voxel)
 
     def _side(self, n: int, side: Side) -> Faces:
         """Faces of side n of the block; its number comes after the strips'."""
@@ -82,22 +105,26 @@ class BoundaryFaces:
         voxel = np.ravel_multi_index([p + GHOST for p in places], self.grid.padded).ravel()
         ore = np.pad(self.electrodes.ore, GHOST).ravel()[voxel]
         m = voxel.size
+        half = np.full(m, 0.5 * self.grid.spacing_along(side.axis))
         return Faces(np.full(m, self.electrodes.strips + n), voxel, np.full(m, side.axis),
                      np.full(m, -1 if side.upper else 1),
                      np.where(ore, self.grid.face_area(side.axis), 0.0),
-                     np.full(m, 0.5 * self.grid.spacing_along(side.axis)), np.zeros(m),
-                     np.zeros((m, 3)))
+                     half, half, np.zeros(m), np.zeros((m, 3)))
 
     def of_side(self, n: int) -> np.ndarray:
         """Indices of the faces of side n."""
-        return np.flatnonzero(self.faces.strip == self.electrodes.strips + n)
+        if n not in self.sides_faces:
+            self.sides_faces[n] = read_only(
+                np.flatnonzero(self.faces.strip == self.electrodes.strips + n))
+        return self.sides_faces[n]
 
     def of_rows(self, names: Iterable[str]) -> np.ndarray:
         """Indices of the faces of the rows of these names."""
         key, el = tuple(names), self.electrodes
         if key not in self.cache:
             rows = [el.rows.index(name) for name in names]
-            self.cache[key] = np.flatnonzero(np.isin(el.strip_row[el.faces.strip], rows))
+            self.cache[key] = read_only(
+                np.flatnonzero(np.isin(el.strip_row[el.faces.strip], rows)))
         return self.cache[key]
 
     def kinds(self, drive: Drive) -> np.ndarray:
@@ -114,6 +141,13 @@ class BoundaryFaces:
             elif side.potential is not None or side.current is not None:
                 kind[self.of_side(n)] = TERMINAL
         return kind
+
+    def roles(self, drive: Drive) -> Roles:
+        """Roles of all faces under a drive: the object of the last call while they are the same."""
+        kinds = self.kinds(drive)
+        if not np.array_equal(kinds, self.last_roles.kinds):
+            self.last_roles = Roles(kinds, self.faces.voxel)
+        return self.last_roles
 
     def groups(self, drive: Drive, overpotential: float) -> list[Group]:
         """Groups of faces that carry current under a drive; overpotential [V]."""

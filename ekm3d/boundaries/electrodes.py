@@ -28,6 +28,7 @@ class Faces:
     area: np.ndarray        # m2
     half: np.ndarray        # m, from the ore voxel's centre to the face; area / half is the
     #                         conductance over sigma, also of a rod
+    water: np.ndarray       # m, the same of water: area / water is its conductance over K
     resistance: np.ndarray  # ohm, the face's share of the strip's contact resistance
     along: np.ndarray       # (n, 3) x, y, z: unit vector along a rod; 0 of other faces
 
@@ -53,11 +54,11 @@ class Electrodes:
 
     def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float,
                  active: np.ndarray | None = None, tafel: Sequence = (None, None),
-                 ratio: np.ndarray | None = None):
+                 ratio: np.ndarray | None = None, for_water: np.ndarray | None = None):
         """overpotential: V, of anode and cathode together; active: inner mask of the voxels that
         hold ore where there is no metal, all if None; tafel: (a [V], b [V], i_0 [A/m2]) of the
         anodes and of the cathodes, None without; ratio: (3, nz, ny, nx) conductivity along z, y, x
-        over that along x, 1 if None."""
+        over that along x, 1 if None; for_water: the same of the permeability."""
         self.grid, self.overpotential, self.tafel = grid, overpotential, tuple(tafel)
         self.rows = tuple(row.name for row in rows)
         self.solid = np.zeros(grid.shape, bool)      # voxels that hold metal instead of ore
@@ -80,7 +81,7 @@ class Electrodes:
         self.active = None if active is None else active | self.solid
         self.volume = np.array([rows[r].catholyte_volume for r, _ in shapes])      # m3
         air = None if self.active is None else ~self.active
-        self.openings = {n: openings(shape, grid, self.ore, air, ratio)
+        self.openings = {n: openings(shape, grid, self.ore, air, ratio, for_water)
                          for n, shape in enumerate(self.shapes) if isinstance(shape, Rod)}
         self.faces = self._faces(
             masks, [rows[r].contact_resistance for r, _ in shapes],
@@ -101,29 +102,30 @@ class Electrodes:
                  for n, mask in enumerate(masks)]
         if not parts:
             parts, contact, per_area = [self._of_metal(np.zeros_like(self.solid))], [0.0], [0.0]
-        voxel, axis, way, area, half, along = (np.concatenate(a)
-                                               for a in zip(*parts, strict=True))
-        resistance = [own * a.sum() / a + each / a for own, each, (_, _, _, a, _, _) in zip(
-            contact, per_area, parts, strict=True)]
+        voxel, axis, way, area, half, water, along = (np.concatenate(a)
+                                                      for a in zip(*parts, strict=True))
+        resistance = [own * part[3].sum() / part[3] + each / part[3]
+                      for own, each, part in zip(contact, per_area, parts, strict=True)]
         strip = np.repeat(np.arange(len(parts)), [part[0].size for part in parts])
-        return Faces(strip, voxel, axis, way, area, half,
+        return Faces(strip, voxel, axis, way, area, half, water,
                      np.concatenate(resistance).astype(float), along)
 
     def _of_metal(self, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-        """(voxel, axis, way, area, half, along) of the faces around whole voxels of metal."""
+        """(voxel, axis, way, area, half, water, along) of the faces around whole voxels of metal.
+        """
         voxel, axis, way = faces_of(self.ore, mask)
-        return (voxel, axis, way, np.array([self.grid.face_area(a) for a in axis]),
-                np.array([0.5 * self.grid.spacing_along(a) for a in axis]),
+        half = np.array([0.5 * self.grid.spacing_along(a) for a in axis])
+        return (voxel, axis, way, np.array([self.grid.face_area(a) for a in axis]), half, half,
                 np.zeros((axis.size, 3)))
 
     def _of_rod(self, n: int) -> tuple[np.ndarray, ...]:
-        """(voxel, axis, way, area, half, along) of the openings of rod n into voxels."""
+        """(voxel, axis, way, area, half, water, along) of the openings of rod n into voxels."""
         found, rod = self.openings[n], self.shapes[n]
         voxel = np.ravel_multi_index(tuple((found.index + GHOST).T), self.grid.padded)
         m = voxel.size
         along = np.subtract(rod.end, rod.start) / rod.length
         return (voxel, np.full(m, -1), np.zeros(m, int), found.area, found.area / found.reach,
-                np.tile(along, (m, 1)))
+                found.area / found.water, np.tile(along, (m, 1)))
 
     def roles(self, drive: Drive) -> np.ndarray:
         """Role of every face under a drive: +1 driven anode, -1 driven cathode, 0 idle."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ekm3d.backends.read_only_memo import read_only
+
 
 @dataclass(frozen=True)
 class Openings:
@@ -13,6 +15,9 @@ class Openings:
     area: np.ndarray     # m2, shares out a rate
     reach: np.ndarray    # m, area / distance to the voxel's centre: conductance = K reach
     face: np.ndarray     # number of the electrode face, -1 for an opening inside a voxel
+
+    def __post_init__(self) -> None:
+        read_only(self.voxel)
 
     @classmethod
     def none(cls) -> "Openings":

@@ -16,7 +16,8 @@ r_0 = h exp(-gamma) / sqrt(8) = 0.198 h.
 Where the conductivity differs along the axes, lengths u, v across the rod are stretched by
 (sigma_v/sigma_u)^1/4 and its inverse, in which it is sqrt(sigma_u sigma_v) both ways; a circle
 becomes an ellipse, whose line has the mean of its half axes as radius (Peaceman 1983): exact for
-rods along an axis, and for others as if they were.
+rods along an axis, and for others as if they were. Water has a reach of its own, by the
+permeability.
 """
 
 from collections.abc import Sequence
@@ -106,13 +107,15 @@ class Rod:
 class Openings:
     """Voxels that a rod gives its current to: arrays (n,), piece after piece from its start.
 
-    index: (n, 3) k, j, i; piece: number of the piece; reach: conductance over sigma [m]; area:
-    part of the surface [m2]; lengths: (pieces,) m; tight: True where the metal fills the voxel.
+    index: (n, 3) k, j, i; piece: number of the piece; reach, water: conductance over sigma, over K
+    of water [m]; area: part of the surface [m2]; lengths: (pieces,) m; tight: True where the metal
+    fills the voxel.
     """
 
     index: np.ndarray
     piece: np.ndarray
     reach: np.ndarray
+    water: np.ndarray
     area: np.ndarray
     lengths: np.ndarray
     tight: np.ndarray
@@ -142,9 +145,10 @@ def rectangle_radius(width: float, thickness: float) -> float:
 
 
 def openings(rod: Rod, grid: Grid, ore: np.ndarray, air: np.ndarray | None = None,
-             ratio: np.ndarray | None = None) -> Openings:
+             ratio: np.ndarray | None = None, for_water: np.ndarray | None = None) -> Openings:
     """Return the Openings of a rod; ore, air: (nz, ny, nx), voxels that can take current, and that
-    take no part; ratio: (3, nz, ny, nx) conductivity along z, y, x over that along x, 1 if None.
+    take no part; ratio: (3, nz, ny, nx) conductivity along z, y, x over that along x, 1 if None;
+    for_water: the same of the permeability.
 
     What of a rod lies in the air gives no current, but resists along itself. InputError where a rod
     leaves the block, passes voxels that are neither ore nor air, or lies in the air wholly.
@@ -173,12 +177,18 @@ def openings(rod: Rod, grid: Grid, ore: np.ndarray, air: np.ndarray | None = Non
     lengths = rod.length * np.diff(cuts)
     inside = np.array([part for _, part in shares])
     points = np.array(rod.start) + cuts[:, None] * np.subtract(rod.end, rod.start) - origin
-    stretch = _stretch(ratio, axis, index)
-    drop = _drops(grid, axis, index, piece, weight * lengths[piece], lengths, points,
-                  rod.stretched_radius(stretch), stretch)
-    reach = weight * lengths[piece] / np.maximum(drop, LEAST)
+    current = weight * lengths[piece]
+
+    def drops(stretch):
+        return _drops(grid, axis, index, piece, current, lengths, points,
+                      rod.stretched_radius(stretch), stretch)
+
+    stretch, of_water = _stretch(ratio, axis, index), _stretch(for_water, axis, index)
+    drop = drops(stretch)
+    water = drop if (of_water == stretch).all() else drops(of_water)
     area = weight * (rod.perimeter * inside * lengths)[piece]
-    return Openings(index[:, ::-1], piece, reach, area, lengths, drop < LEAST)
+    return Openings(index[:, ::-1], piece, current / np.maximum(drop, LEAST),
+                    current / np.maximum(water, LEAST), area, lengths, drop < LEAST)
 
 
 def surface_voxels(rod: Rod, grid: Grid) -> tuple[np.ndarray, ...]:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ekm3d.backends.read_only_memo import ReadOnlyMemo
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.ground import surface
 from ekm3d.boundaries.openings import Openings
@@ -65,6 +66,7 @@ class Wells:
         """
         self.grid, self.wells, self.contacts, self.feeds = grid, tuple(wells), contacts, feeds
         self.stages, self.stage_feeds = tuple(map(tuple, stages)), tuple(stage_feeds)
+        self.at_faces = ReadOnlyMemo(self._at_faces)
         self.boxes = {n: self._box(w.box) for n, w in enumerate(self.wells) if w.box is not None}
         ground: Any = self.wells
         self.surfaces = {n: surface(grid, contacts.electrodes.ore, w,
@@ -128,6 +130,9 @@ class Wells:
         else:
             rows = {"anodes": drive.anodes, "cathodes": drive.cathodes}.get(well.at, (well.at,))
             chosen = contacts.of_rows(rows)
-        faces = contacts.faces
-        area = faces.area[chosen]
-        return Openings(faces.voxel[chosen], area, area / faces.half[chosen], chosen)
+        return self.at_faces(chosen)
+
+    def _at_faces(self, chosen):
+        """Openings at the faces of these numbers."""
+        faces, area = self.contacts.faces, self.contacts.faces.area[chosen]
+        return Openings(faces.voxel[chosen], area, area / faces.water[chosen], chosen)

@@ -223,7 +223,8 @@ def _start(file: CaseFile, directory: Path) -> Path | None:
 def _ore(file: CaseFile, reader: OreReader) -> OreBody:
     """Return the OreBody of [ore] and [chemistry]."""
     prewetted = bool(file.water is not MISSING and file.water.prewetting)
-    return reader.read(file.ore, file.chemistry, file.physics.flow, prewetted)
+    return reader.read(file.ore, file.chemistry, file.physics.flow, prewetted,
+                       file.physics.unsaturated)
 
 
 def _readings(sources: SourceReader, ore: OreBody) -> tuple[Reading, ...]:

@@ -181,7 +181,9 @@ def _ground(case, problems):
     if case.ore.retention is None:
         if case.boundaries:
             problems.add(("boundary", 0), "is one of ground that may be unsaturated; give "
-                         "[ore.retention], or open the side by [[side]]")
+                         "[ore.retention], or open the side by [[side]]" if case.physics.unsaturated
+                         else "is one of ground that may be unsaturated, and physics.unsaturated "
+                         "is off; switch it on, or leave the boundary out")
         return
     if not case.physics.flow:
         problems.add(("ore", "retention"), "needs physics.flow; switch it on, or leave it out")

@@ -69,7 +69,7 @@ def _merged(directory: Path, data: dict[str, Any], name: str, text: str, above: 
         raise CaseError([f"{where}: {KEY}: should be the directory of another case, such as "
                          f"\"../bench\", not {quoted(data[KEY])}"])
     base = Path(os.path.normpath(directory / data[KEY]))
-    if not (base / FILE).is_file():
+    if not os.path.isfile(base / FILE):             # False, too, for names that are too long
         raise CaseError([f"{where}: {KEY}: there is no case in {quoted(data[KEY])}; name a "
                          "directory that holds case.toml, from that of this case"])
     known = [os.path.realpath(path) for path in (directory, *above)]
@@ -80,8 +80,11 @@ def _merged(directory: Path, data: dict[str, Any], name: str, text: str, above: 
     read = _text(base)
     other, others = _merged(base, load(read, file=f"{data[KEY]}/{FILE}")[0],
                             f"{data[KEY]}/{FILE}", read, above)
-    folders = [os.path.relpath(base / folder, directory) for folder in other.pop("folders", [])
-               if isinstance(folder, str)]
+    theirs = other.pop("folders", [])
+    if not isinstance(theirs, list) or not all(isinstance(folder, str) for folder in theirs):
+        raise CaseError([f"{others[('folders',)]}: folders: should be a list of directories, such "
+                         f"as [\"../tables\"], not {quoted(theirs)}"])
+    folders = [os.path.relpath(base / folder, directory) for folder in theirs]
     begin = other.get("start")
     if isinstance(begin, dict) and isinstance(begin.get("run"), str):
         other["start"] = begin | {"run": _seen_from(directory, base, begin["run"])}

@@ -87,13 +87,15 @@ class OreReader:
         self.chem, self.sources, self.problems = chem, sources, problems
         self.grid, self.rocks = sources.grid, RockValues(ground, sources, problems)
 
-    def read(self, ore: Ore, choice: ChemistryChoice, flow: bool = True, prewetted: bool = False
-             ) -> OreBody:
+    def read(self, ore: Ore, choice: ChemistryChoice, flow: bool = True, prewetted: bool = False,
+             unsaturated: bool = True) -> OreBody:
         """Return the OreBody of a validated [ore] and [chemistry].
 
         Without `flow` the permeability may be left out. The density may be left out where no
-        amount is per kg of ore, neither here nor in the water (`prewetted`).
+        amount is per kg of ore, neither here nor in the water (`prewetted`). Without `unsaturated`
+        the retention curves are left aside.
         """
+        wanted = ore.retention if unsaturated else None
         exchangers = self.problems.attempt(self._exchangers, choice)
         sources = {key: getattr(ore, key) for key in ROCK}
         given = self.rocks.given
@@ -111,7 +113,7 @@ class OreReader:
                 rock[attribute] = self.problems.attempt(lambda: np.zeros(self.grid.shape))
             elif sources[key] is None and given(key):
                 rock[attribute] = self.rocks.field(("ore", key), None, kind, key)
-            elif sources[key] is None and key == "water_content" and ore.retention is not None:
+            elif sources[key] is None and key == "water_content" and wanted is not None:
                 rock[attribute] = None
             elif sources[key] is None:
                 self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
@@ -129,14 +131,14 @@ class OreReader:
                     if getattr(ore, key) is not None or (
                         key in RockEntry.model_fields and given(key))}
         retention = None
-        if ore.retention is not None:
+        if wanted is not None:
             retention = self.problems.attempt(
-                RetentionReader(self.sources, self.problems, self.rocks).read, ore.retention,
+                RetentionReader(self.sources, self.problems, self.rocks).read, wanted,
                 rock["water_content"], rock["porosity"])
             if rock["water_content"] is None:
                 rock["water_content"] = self.problems.attempt(
                     lambda: water_content(retention.pressure_head, retention.curve))
-        elif given("retention"):
+        elif unsaturated and given("retention"):
             self.problems.add(("ore", "retention"), "is missing: rock types have a retention "
                               "curve; write [ore.retention], which tells the water at the start")
         if "surface_mobility" in optional and not len(self.chem.z_x):

@@ -53,7 +53,8 @@ def _amounts(table):
 def _physics(case):
     """Processes that are on and off."""
     p = case.physics
-    names = [name for name, key in type(p).model_fields.items() if isinstance(key.default, bool)]
+    names = [name for name, key in type(p).model_fields.items() if isinstance(key.default, bool)
+             and not (name == "unsaturated" and p.unsaturated and case.ore.retention is None)]
     on, off = (", ".join(n for n in names if getattr(p, n) is state) or "nothing"
                for state in (True, False))
     kept = f"moved by no more than {p.skip:g} of themselves" if p.skip else "did not move"

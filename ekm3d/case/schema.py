@@ -279,6 +279,7 @@ class PhysicsEntry(Table):
     potential: bool = True
     flow: bool = True
     transport: bool = True
+    unsaturated: bool = True                                # False: [ore.retention] left aside
     chemistry: bool = True                                  # False: the ions do not react
     scheme: Literal["blended", "upwind"] = "blended"        # of face concentrations
     skip: Share = 0.0       # relative change of totals [1] up to which equilibrium is kept

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.case.plain_units import plain_factor
 from ekm3d.constants import STANDARD_ATMOSPHERE
 from ekm3d.quoting import quoted
 
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 UNIT = re.compile(r"[A-Za-zµμΩ%°·*/^()\s⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]*(?:\d{1,2}[A-Za-zµμΩ%°·*/^()\s⁻-]*)*")
+SOMETHING_ELSE = "{} is a unit of something else"
 LONGEST = 200           # characters of a quantity
 # Powers of units have one digit and are no part of another power: 9^99^99 would take for ever.
 POWER = re.compile(r"(\^|\*\*)(?!\s*(?:[+-]?\s*\d(?!\d)|\(\s*[+-]?\s*\d\s*\))(?!\s*(?:\^|\*\*)))")
@@ -64,7 +66,7 @@ OPERATORS, WORD = re.compile(r"\*\*-?\d+|\^-?\d+|[*/·()\s]"), re.compile(r"\S+"
 @functools.cache
 def registry(common: bool) -> Any:
     """Return a registry of pint, of DEFINITIONS only or of all it knows, with the equivalent."""
-    import pint  # imported here: it costs 0.2 s
+    import pint  # imported here: it costs 0.1 s, and most cases do without
 
     units: Any = pint.UnitRegistry(None if common else "")
     if common:
@@ -84,7 +86,13 @@ def factor(unit: str, target: str) -> float:
     if len(unit) > 40 or not UNIT.fullmatch(unit) or POWER.search(unit):
         raise ValueError(f"{quoted(unit)} is not a unit")
     words = WORD.findall(OPERATORS.sub(" ", f"{unit} {target}"))
-    return convert(registry(common=bool(words) and COMMON.issuperset(words)), unit, target)
+    common = bool(words) and COMMON.issuperset(words)
+    found = plain_factor(unit, target) if common else None
+    if found is None:
+        return convert(registry(common), unit, target)
+    if math.isnan(found):
+        raise ValueError(SOMETHING_ELSE.format(quoted(unit)))
+    return found
 
 
 def convert(units: Any, unit: str, target: str) -> float:
@@ -97,7 +105,7 @@ def convert(units: Any, unit: str, target: str) -> float:
         scale = units.convert(1.0, parsed, target or "dimensionless")
         return float(f"{scale:.15g}")           # 1e-3 m3 to the litre, not 1.0000000000000002e-3
     except TypeError:                           # pint's DimensionalityError is one
-        raise ValueError(f"{quoted(unit)} is a unit of something else") from None
+        raise ValueError(SOMETHING_ELSE.format(quoted(unit))) from None
 
 
 @dataclass(frozen=True)

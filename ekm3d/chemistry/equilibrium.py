@@ -87,7 +87,19 @@ class EquilibriumSolver(VoxelSolver):
         `extrapolate_warm_start`); None starts cold. Raises ChemistryError with flat indices.
         """
         backend, n = self.backend, where.size
-        steps, left = self._solve_compiled(state, where, elapsed)
+        if not self.compiled or elapsed is None or not n:
+            return self._solve_left(state, where, elapsed, backend.zeros(n, np.int32), np.arange(n))
+        steps, done = self.compiled(state, where, self.tolerance, elapsed)
+        wrong, most = backend.to_numpy(np.concatenate(           # the host waits once
+            [(done == 0).sum(keepdims=True), steps.max(keepdims=True)])).tolist()
+        if not wrong:
+            return SolverStats(steps, np.zeros(0, int), np.zeros(0, int), most)
+        left = backend.to_numpy(np.flatnonzero(done == 0))
+        return self._solve_left(state, where, elapsed, steps, left)
+
+    def _solve_left(self, state, where, elapsed, steps, left):
+        """Solve the voxels where[left] in NumPy, `solve`; steps: of all so far."""
+        backend, n = self.backend, where.size
         if not left.size:
             return SolverStats(steps, left, np.zeros(0, int))
         index = where[backend.from_numpy(left)] if left.size < n else where
@@ -113,14 +125,7 @@ class EquilibriumSolver(VoxelSolver):
             change = (result.warm_start - warm_start)[:len(state.rate)]
             state.rate[..., index] = backend.from_numpy(change / elapsed)
         steps[backend.from_numpy(left)] += backend.from_numpy(result.iterations.astype(np.int32))
-        return SolverStats(steps, left, result.restarts)
-
-    def _solve_compiled(self, state, where, elapsed):
-        """Run the compiled Newton; return the steps (n,) and the numbers of the voxels left."""
-        if not self.compiled or elapsed is None or not where.size:
-            return self.backend.zeros(where.size, np.int32), np.arange(where.size)
-        steps, done = self.compiled(state, where, self.tolerance, elapsed)
-        return steps, self.backend.to_numpy(np.flatnonzero(done == 0))
+        return SolverStats(steps, left, result.restarts, int(steps.max()))
 
     def solve_numpy(self, total: np.ndarray, theta: np.ndarray | float, sites: Sites = NO_SITES,
                     warm_start: np.ndarray | None = None) -> Result:
@@ -139,13 +144,20 @@ class EquilibriumSolver(VoxelSolver):
                 inputs.cec, inputs.slope, inputs.reference_pH))
         state = self.allocate_state(total, theta, Sites(cec, slope, reference_pH, sites.limits),
                                     warm_start)
-        stats = self.solve(state, backend.arange(n), 0.0)
-        c, exchanged, solid, gas, unknowns, (pH,), (strength,), (steps,) = copy_together(
-            backend.to_numpy, (
+        where, restarts = backend.arange(n), np.zeros(n, int)
+
+        def copies(steps, done):
+            return copy_together(backend.to_numpy, (
                 state.c, state.exchanged, state.solid, state.gas, state.warm_start, state.pH[None],
-                state.strength[None], stats.steps[None].astype(float)))
-        restarts = np.zeros(n, int)
-        restarts[stats.left] = stats.restarts
+                state.strength[None], steps[None].astype(float), done[None].astype(float)))
+
+        steps, done = self.compiled(state, where, self.tolerance, 0.0)
+        found = copies(steps, done)
+        left = np.flatnonzero(found[-1][0] == 0)
+        if left.size:
+            stats = self._solve_left(state, where, 0.0, steps, left)
+            restarts[left], found = stats.restarts, copies(stats.steps, done)
+        c, exchanged, solid, gas, unknowns, (pH,), (strength,), (steps,), _ = found
         released, _ = inputs.released(pH)
         values = dict(c=c, exchanged=exchanged, solid=solid, gas=gas, warm_start=unknowns, pH=pH)
         return self._result(values, inputs.cec + released, strength, steps.astype(int), restarts)

@@ -50,6 +50,7 @@ class SolverStats:
     steps: Array                 # (n,) of Newton's method and of cold starts, on the backend
     left: np.ndarray             # numbers of the voxels that were solved in NumPy
     restarts: np.ndarray         # of these, rounds of cold starts
+    most: int = 0                # steps of any voxel
 
 
 class VoxelSolver:

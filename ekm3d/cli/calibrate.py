@@ -84,7 +84,7 @@ def command(args: argparse.Namespace) -> int:
         evaluator.discard()
         raise
     for n, fit in enumerate(fits):
-        tell(f"search {n + 1}: 2 J = {fit.cost:.3f}")
+        tell(f"search {n + 1}: 2 J = {fit.cost:.3f}, {fit.reason}, {fit.steps} steps")
     members = ensemble(evaluator, fits[0], args.ensemble, args.seed) if args.ensemble else []
     files = calibration_files.write(evaluator, fits, members)
     tell("\n" + (evaluator.out / "calibration.md").read_text(encoding="utf-8"))

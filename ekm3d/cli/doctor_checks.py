@@ -63,7 +63,7 @@ def program() -> Check:
     """Take two steps of a coarse field block in NumPy."""
     here = f"ekm3d {__version__}, Python {platform.python_version()}, {platform.platform()}"
     try:
-        simulation = Simulation(Case.read(case_path("field_block"), [CASE]), "numpy")
+        simulation = Simulation(Case.read(case_path("field_saturated"), [CASE]), "numpy")
         simulation.step(), simulation.step()
     except Exception as error:              # of any kind: this is what is asked
         return Check("ekm3d", BROKEN, f"{here}: two steps of a small case fail: "

@@ -45,7 +45,7 @@ def fault(backend: Backend) -> str:
 
 def _difference(backend):
     """Compare two steps; "" where all fields agree to ALLOWED."""
-    case = Case.read(case_path("field_block"), [CASE])
+    case = Case.read(case_path("field_saturated"), [CASE])
     here, there = Simulation(case, Backend("self-test")), Simulation(case, backend)
     for _ in range(2):
         here.step(), there.step()

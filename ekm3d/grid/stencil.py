@@ -5,14 +5,14 @@ its neighbour one step *up* that axis. `below` and `above` cut a padded array to
 either side of all faces of an axis that touch the inner box.
 """
 
-import numpy as np
+import math
 
 from ekm3d.grid.grid import GHOST, Array
 
 
 def flat(array: Array) -> Array:
     """Return a view (..., n) of an array (..., nz, ny, nx), n all voxels, ghosts included."""
-    return array.reshape(*array.shape[:-3], int(np.prod(array.shape[-3:])))
+    return array.reshape(*array.shape[:-3], math.prod(array.shape[-3:]))
 
 
 def _cut(array, axis, start, stop):

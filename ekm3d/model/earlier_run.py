@@ -73,6 +73,9 @@ def begin_from(sim: Simulation, directory: Path) -> str:
     if other_grid and UNSATURATED in sim.case.processes:
         different.append("unsaturated ore goes on with the same voxels only")
         other_grid = False
+    if (UNSATURATED in theirs.get("slow processes", ())) != (UNSATURATED in sim.case.processes):
+        different.append("the pores of one of them are always full; give both [ore.retention] and "
+                         "the same physics.unsaturated")
     if different and not other_grid:
         raise InputError(f"[start] run: {directory} is a run of another block:\n  "
                          + "\n  ".join(different))

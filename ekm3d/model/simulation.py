@@ -94,17 +94,17 @@ class Simulation:
     def _bind_boundaries(self) -> None:
         """Electrodes, open sides, wells and the schedule, on the whole grid."""
         case, chem, whole, el = self.case, self.chem, self.case.grid, self.case.electrodes
-        plan, ratio = case.schedule, case.ore.along.get("tortuosity")
-        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, ratio)
+        self.electrodes = Electrodes(whole, el.rows, el.overpotential, case.active, el.tafel, *map(
+            case.ore.along.get, ("tortuosity", "hydraulic_conductivity")))
         self.contacts = BoundaryFaces(whole, self.electrodes, case.sides, [
             neutral_totals(chem, side.component_flux) for side in case.sides])
         feeds, *stage_feeds = (np.array([neutral_totals(chem, well.composition if well else {})
                                          for well in wells])
                                for wells in (case.openings, *case.stage_openings))
         self.wells = Wells(whole, case.openings, self.contacts, feeds,
-                           [case.stage_openings[n] for n in plan.sequence],
-                           [stage_feeds[n] for n in plan.sequence])
-        self.schedule = Schedule(plan.run_stages, plan.pulses == "averaged")
+                           [case.stage_openings[n] for n in case.schedule.sequence],
+                           [stage_feeds[n] for n in case.schedule.sequence])
+        self.schedule = Schedule(case.schedule.run_stages, case.schedule.pulses == "averaged")
         self.holds_ore = self.domain.local_view(self.electrodes.ore)
 
     def _bind_chemistry(self) -> None:
@@ -137,8 +137,8 @@ class Simulation:
         still, clay = carriers.in_immobile_water(self), carriers.along_the_clay(self)
         self.potential = Potential(*bound, self.chem, self.contacts, options, elliptic,
                                    still is not None, self.rock.along.get("tortuosity"), clay)
-        faces = self.contacts.faces
-        self.potential.boundary.along = self.rock.across("tortuosity", self.domain, faces)
+        self.potential.boundary.half_voxels.along = self.rock.across(
+            "tortuosity", self.domain, self.contacts.faces)
         of_water = (*bound, self.rock, self.contacts, self.wells, plan.tolerance)
         self.flow = Flow(*of_water, elliptic) if self.ore.retention is None else Richards(
             *of_water, unsaturated_rock(self.ore.retention, self.padded), elliptic)

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from ekm3d.backends.base import Backend
+from ekm3d.backends.read_only_memo import ReadOnlyMemo
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.counters import Counters
 from ekm3d.parallel.halo_exchange import Box
-from ekm3d.parallel.reproducible_sum import ReproducibleSums, finish
+from ekm3d.parallel.reproducible_sum import ENTRIES, ReproducibleSums, finish
 from ekm3d.parallel.voxel_sets import PointSet, Subregion
 
 NUMPY = Backend("reference")
@@ -48,6 +49,7 @@ class Domain:
         self.counters = Counters()
         self.local_sums = ReproducibleSums(self.grid, backend)
         self.point_sets: dict[bytes, PointSet] = {}
+        self.points_at = ReadOnlyMemo(self._cached_points)
 
     def _box(self) -> Box:
         return Box([[0, n] for n in self.whole.shape], 0)
@@ -123,8 +125,8 @@ class Domain:
 
     def sum_within(self, subregions: Sequence[Subregion], parts: Sequence[Array]) -> list[float]:
         """Return the sum over each subregion; parts: values of its voxels of this rank (`part`)."""
-        return self._finish(np.concatenate(
-            [subregion.bins(part) for subregion, part in zip(subregions, parts, strict=True)]))
+        merged = [subregion.merge(part) for subregion, part in zip(subregions, parts, strict=True)]
+        return self.sums_and_largest(merged, (), ())[0]
 
     def _finish(self, bins):
         """Sums (n floats) from this rank's bins (n, ENTRIES) and those of all others."""
@@ -135,6 +137,18 @@ class Domain:
         """Return the largest value of an array of any shape; nan if it has one, -inf if empty."""
         local = float(array.max()) if array.size else -np.inf
         return float(np.max(self.allgather_array([local])))
+
+    def sums_and_largest(self, merged: Sequence[Array], arrays: Sequence[Array],
+                         beside: Sequence[Array]
+                         ) -> tuple[list[float], list[float], list[np.ndarray]]:
+        """Return sums, of what `Subregion.merge` returned, `max` of arrays, none empty, and other
+        arrays of the backend, the same on all ranks, on the host: it waits for a GPU once."""
+        largest = [array.max(keepdims=True).reshape(-1) for array in arrays]
+        local, *copies = self.backend.to_numpy_all([np.concatenate([*merged, *largest]), *beside])
+        ranks, end = self.allgather_array(local), ENTRIES * len(merged)
+        bins = ranks[:, :end].reshape(len(ranks), -1, ENTRIES).tolist()
+        return ([finish(rows) for rows in zip(*bins, strict=True)],
+                ranks[:, end:].max(axis=0).tolist(), copies)
 
     def any(self, array: Array) -> bool:
         """Return True if any entry of an array of any shape is true."""
@@ -152,15 +166,22 @@ class Domain:
 
     def gather(self, array: Array, voxel: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return NumPy values (..., n) of a padded array at global flat padded indices (n,)."""
-        return self._cached_points(voxel).gather(array)
+        return self.points_at(np.asarray(voxel, int)).gather(array)
 
-    def add_at(self, array: Array, voxel: Sequence[int] | np.ndarray, values: np.ndarray) -> None:
-        """Add NumPy values (..., n) to a padded array at such indices; repetitions accumulate."""
-        self._cached_points(voxel).add(array, values)
+    def take(self, array: Array, voxel: np.ndarray) -> Array:
+        """Return `gather` as an array of the backend."""
+        return self.points_at(voxel).take(array)
+
+    def add_at(self, array: Array, voxel: Sequence[int] | np.ndarray, values: Array) -> None:
+        """Add values (..., n), NumPy's or the backend's, to a padded array at such indices.
+
+        Repetitions accumulate.
+        """
+        self.points_at(np.asarray(voxel, int)).add(array, values)
 
     def _cached_points(self, voxel):
         """PointSet of these indices, made at the first call."""
-        key = np.asarray(voxel, int).tobytes()
+        key = voxel.tobytes()
         if key not in self.point_sets:
             self.point_sets[key] = self.points(voxel)
         return self.point_sets[key]

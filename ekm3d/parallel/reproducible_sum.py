@@ -90,6 +90,13 @@ def merge_bins(g, bins, count, size, merged):
 
 def finish(rows: Sequence[Sequence[float]]) -> float:
     """Return the sum, rounded once, from each rank's bins (ENTRIES floats); nan if not finite."""
+    if len(rows) == 1:                  # shortly, as there are many sums
+        top, *parts = rows[0]
+        try:
+            total = math.fsum(parts)
+        except ValueError:              # infinities of either sign
+            return math.nan
+        return total if math.isfinite(total) and math.isfinite(top) else math.nan
     if not all([all(map(math.isfinite, row)) for row in rows]):
         return math.nan
     top = max([row[0] for row in rows])
@@ -106,6 +113,7 @@ class ReproducibleSums:
         self.segments = backend.zeros((*grid.shape[:2], grid.segments))
         self.work: dict[int, tuple] = {}
         self.rows: dict[int, tuple] = {}
+        self.merge_segments, self.merged = self._merger(self.segments[None])
         self.bins_of_segments = self.binner(self.segments[None])
 
     def _work_arrays(self, n):
@@ -121,6 +129,15 @@ class ReproducibleSums:
 
         sums: (n, nz, ny, segments), this very array at every call.
         """
+        (add, merged), backend = self._merger(sums), self.backend
+
+        def host_bins():
+            add()
+            return np.array(backend.to_numpy(merged)).reshape(-1, ENTRIES)
+        return host_bins
+
+    def _merger(self, sums):
+        """(function that adds segment sums up in bins, these bins (n ENTRIES,) on the backend)."""
         numbers, backend = sums.reshape(-1), self.backend
         layers, rows, bins, merged = self._work_arrays(len(sums))
         add = backend.sequence([
@@ -128,11 +145,7 @@ class ReproducibleSums:
                             bins),
             backend.prepare(self.operators["merge_bins"], rows, bins, bins.size, merged.size,
                             merged)])
-
-        def host_bins():
-            add()
-            return np.array(backend.to_numpy(merged)).reshape(-1, ENTRIES)
-        return host_bins
+        return add, merged
 
     def of_voxels(self, a: Array) -> np.ndarray:
         """Return the bins (1, ENTRIES) of the sum of a padded array over its inner voxels."""

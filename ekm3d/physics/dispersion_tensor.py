@@ -151,6 +151,17 @@ class DispersionTensor:
             backend.bind(op, NK=k)
             for op in (voxel_flow, tensor_coefficients, held_back, add_dispersion))
 
+    def least_share(self) -> float:
+        """Return the least D_aa over alpha_L |q_a| of any voxel and any way of the flow  [1].
+
+        D_aa/|q_a| = alpha_T/x + (alpha_L - alpha_T) x, x = |q_a|/|q|: 2 sqrt(alpha_T (alpha_L -
+        alpha_T)) at least, alpha_L where alpha_T is more than half of it.
+        """
+        along = self.rock.dispersivity[self.grid.inner]
+        there = along > 0
+        ratio = np.minimum(self.transverse[self.grid.inner][there] / along[there], 0.5)
+        return min(-self.domain.max(-2.0 * np.sqrt(ratio * (1.0 - ratio))), 1.0)
+
     def add(self, s: State, flow: Flow, gained: Array) -> None:
         """Add what the moving water of voxels gains, (components, padded) [mol/s].
 

@@ -25,23 +25,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekm3d.backends.scratch import RESPONSE, SOURCES, Scratch
-from ekm3d.boundaries.boundary_faces import (
-    ANODE,
-    BARE_CATHODE,
-    CLOSED,
-    METAL,
-    PASSING,
-    TANK,
-    BoundaryFaces,
-)
+from ekm3d.boundaries.boundary_faces import BoundaryFaces, Roles
 from ekm3d.boundaries.schedule import Drive
-from ekm3d.constants import F_RT, FARADAY
+from ekm3d.constants import F_RT
 from ekm3d.errors import ConvergenceError
 from ekm3d.grid.grid import GHOST, Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.electrode_lines import ElectrodeLines
-from ekm3d.physics.face_interpolation import from_reservoir
-from ekm3d.physics.half_voxel import behind, rise_to_faces
+from ekm3d.physics.half_voxel import HalfVoxels, Water
 from ekm3d.physics.overvoltage import Overvoltage
 from ekm3d.physics.supply_control import SupplyNetwork
 from ekm3d.physics.surface_conduction import TURNED, SurfaceConduction
@@ -57,7 +48,7 @@ MAX_ROUNDS = 100
 class BoundaryState:
     """Electrical state of the n boundary faces, for transport and diagnostics; arrays (n,)."""
 
-    kinds: np.ndarray               # of each face: see `boundaries.boundary_faces`
+    roles: Roles                    # of each face, with its condition
     into_ore: np.ndarray            # current into the ore                                  [A]
     drop: np.ndarray                # phi of the ore voxel minus that of tank or reservoir  [V]
     level: np.ndarray               # potential behind the face: of metal or reservoir      [V]
@@ -91,16 +82,17 @@ class ElectricalBoundary:
         self.into_ore, self.drop, self.level, self.previous_drop = (np.zeros(n) for _ in range(4))
         self.use_smaller_side, self.blocked = np.zeros(n, bool), np.zeros(n, bool)
         self.splitting, self.half_split = np.zeros(n), np.zeros(n)     # s, and half voltage [V]
-        self.kinds, self.solved = np.full(n, CLOSED), np.zeros(n)
+        self.solved, self.roles = np.zeros(n), contacts.last_roles
         self.metal_faces, self.metal_electrode = self._metal_faces(contacts)
         self.metal_phi = np.zeros(self.metal_faces.size)
         self.still_share = np.zeros(n)
-        self.along: np.ndarray | float = 1.0    # of the transport factor across faces
-        self.still: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.waters: list[Water] = []       # of the last start with a state's species
+        self.water_contacts: list[np.ndarray] = []
         self.clay: SurfaceConduction | None = None
         self.clay_contact: np.ndarray | float = 0.0
         faces, electrodes = contacts.faces, contacts.electrodes
-        self.behind, self.rest = behind(faces, contacts.grid), np.zeros(n)
+        self.rest, self.half_voxels = np.zeros(n), HalfVoxels(
+            domain, faces, contacts.grid, z, diffusion, inverse_temperature)
         self.supplied, self.resistance = np.zeros(n), faces.resistance
         self.lines = ElectrodeLines(domain, contacts)
         self.overvoltage = Overvoltage(faces.area, electrodes.tafel)
@@ -148,7 +140,7 @@ class ElectricalBoundary:
     @property
     def state(self) -> BoundaryState:
         """State of all faces now; its arrays are those of this object."""
-        return BoundaryState(self.kinds, self.into_ore, self.drop, self.level, self.previous_drop,
+        return BoundaryState(self.roles, self.into_ore, self.drop, self.level, self.previous_drop,
                              self.use_smaller_side, self.still_share, self.clay_contact)
 
     def start(self, drive: Drive, s: State | None = None,
@@ -158,41 +150,50 @@ class ElectricalBoundary:
         s: state that the current depends on; conductivity: padded [S/m] where it is given
         instead of the species. Without a state no current can be computed afterwards.
         """
-        self.kinds = self.contacts.kinds(drive)
+        self.roles = self.contacts.roles(drive)
         self.groups = self.contacts.groups(drive, self.overpotential)
         self.network = SupplyNetwork(drive.supplies, drive.terminals, self.overpotential,
                                      drive.duty) if drive.on and drive.supplies else None
-        self.overvoltage.start(self.kinds, self.into_ore, drive.duty)
+        self.overvoltage.start(self.roles.kinds, self.into_ore, drive.duty)
         self.half_split[:] = 0.0
         for group in self.groups:
             self.half_split[group.faces] = 0.5 * group.splits_at
         self.splitting[self.half_split == 0.0] = 0.0
-        self.passing, self.metal = np.isin(self.kinds, PASSING), np.isin(self.kinds, METAL)
-        self.sign = np.where(np.isin(self.kinds, (TANK, BARE_CATHODE)), -1, self.kinds == ANODE)
         self.use_smaller_side[:] = self.blocked[:] = False
+        self.waters = []
         np.copyto(self.previous_drop, self.drop)
         if s is not None:
-            f, gather = self.contacts.faces, self.domain.gather
-            electrodes = self.contacts.electrodes
-            if electrodes.ageing.any():
-                of_strips = electrodes.faces.strip.size
+            f, gather, along = self.contacts.faces, self.domain.gather, self.half_voxels.along
+            if (electrodes := self.contacts.electrodes).ageing.any():
                 self.resistance = f.resistance.copy()
-                self.resistance[:of_strips] *= electrodes.contact_growth(s.electrode_charge,
-                                                                         s.time)
-            carries = s.transport_factor if conductivity is None else conductivity
-            self.geometric = f.area * gather(carries, f.voxel) / f.half * self.along
-            ore, self.reservoir = gather(s.c, f.voxel), s.reservoir_species[:, f.strip]
-            self.moving = (self.geometric, ore, rise_to_faces(
-                self.domain, s.c, s.transport_factor, ore, self.behind))
-            if has_immobile_field(s):
-                ore = gather(s.immobile_c, f.voxel)
-                self.still = (f.area * gather(s.immobile_factor, f.voxel) / f.half * self.along,
-                              ore, rise_to_faces(self.domain, s.immobile_c, s.immobile_factor, ore,
-                                                 self.behind))
+                self.resistance[:electrodes.faces.strip.size] *= electrodes.contact_growth(
+                    s.electrode_charge, s.time)
+            if conductivity is not None:
+                self.geometric = f.area * gather(conductivity, f.voxel) / f.half * along
+            else:
+                self.reservoir = self.half_voxels.behind_faces(s.reservoir_species)
+                self._take_waters(s)
             if self.clay is not None:
-                self.on_clay = f.area * gather(self.clay.mobility, f.voxel) / f.half * self.along
+                self.on_clay = f.area * gather(self.clay.mobility, f.voxel) / f.half * along
                 self.carriers = [gather(exchanged, f.voxel) for exchanged in stores(
-                    s, "exchanged", "immobile_exchanged")[:1 + (self.still is not None)]]
+                    s, "exchanged", "immobile_exchanged")[:max(len(self.waters), 1)]]
+
+    def _take_waters(self, s):
+        """Gather the waters of the ore at all faces: the moving one, and that with a field."""
+        metal = bool(self.roles.of_metal.size)
+        self.waters = [self.half_voxels.water(s.c, s.transport_factor, metal)]
+        if has_immobile_field(s):
+            self.waters.append(self.half_voxels.water(s.immobile_c, s.immobile_factor, metal))
+
+    def hand_over_waters(self, s: State) -> list[tuple[np.ndarray, Array]]:
+        """Return (contact on the host, ore), see `Water`, of the waters of the last start, to
+        transport from the same state; taken now where there are none."""
+        if not self.waters:
+            self._take_waters(s)
+            self.water_contacts = [self.domain.backend.to_numpy(w.contact) for w in self.waters]
+        waters, self.waters = self.waters, []
+        return [(contact, water.ore)
+                for contact, water in zip(self.water_contacts, waters, strict=True)]
 
     def connect(self, by_species: bool) -> None:
         """Compute conductance [S] and diffusion current [A] of every face.
@@ -200,12 +201,15 @@ class ElectricalBoundary:
         by_species: from the species on both sides; else from a given conductivity.
         """
         if by_species:
-            self.conductance, self.offset = self._of_water(*self.moving)
+            found = [self.half_voxels.conduct(water, self.roles, self.reservoir, self.previous_drop,
+                                              self.use_smaller_side) for water in self.waters]
+            self.water_contacts = [contact for *_, contact in found]
+            self.conductance, self.offset, _ = found[0]
             clay = self._of_clay() if self.clay is not None else []
             if clay:
                 self.conductance = self.conductance + clay[0]
-            if self.still is not None:
-                conductance, offset = self._of_water(*self.still)
+            if len(self.waters) > 1:
+                conductance, offset, _ = found[1]
                 conductance = conductance + clay[1] if clay else conductance
                 self.conductance, self.offset = self.conductance + conductance, self.offset + offset
                 self.still_share = np.divide(conductance, self.conductance,
@@ -221,25 +225,11 @@ class ElectricalBoundary:
 
         Cations come out of the ore's clay and never out of a tank's or a reservoir's water.
         """
-        gives = ~self.passing | (self.previous_drop > 0) & ~self.use_smaller_side
+        gives = ~self.roles.passes | (self.previous_drop > 0) & ~self.use_smaller_side
         contact = np.where(gives, self.on_clay, 0.0)
-        self.clay_contact = np.where(self.passing, contact, 0.0)
+        self.clay_contact = np.where(self.roles.passes, contact, 0.0)
         return [self.inverse_temperature * contact * (self.clay.weights[:, None] * held).sum(0)
                 for held in self.carriers]
-
-    def _of_water(self, geometric, ore, rise):
-        """Conductance [S] and diffusion current [A] of every face, of one water of its voxel.
-
-        geometric: (n,) G [m]; ore: (species, n) in its voxel; rise: to metal, `rise_to_faces`.
-        """
-        z, d = self.z[:, None], self.diffusion[:, None]
-        star = np.where(self.passing, from_reservoir(
-            ore, self.reservoir, z, self.inverse_temperature * self.previous_drop,
-            self.use_smaller_side), ore)
-        return (FARADAY * self.f_rt * geometric * (z * z * d * star).sum(0),
-                np.where(self.passing, FARADAY * geometric * (
-                    z * d * (ore - self.reservoir)).sum(0),
-                    np.where(self.metal, -FARADAY * geometric * (z * d * rise).sum(0), 0.0)))
 
     def solve(self, elliptic: EllipticSolver, conductance: Array, f: Array, phi: Array,
               trend: Array | None = None) -> int:
@@ -310,7 +300,7 @@ class ElectricalBoundary:
         if self.overvoltage.active:
             shift = shift + self.overvoltage.shift
         offset = self.offset * share
-        link = self.lines.connect(self.kinds, driven, coupling, shift, offset, self.level)
+        link = self.lines.connect(self.roles.kinds, driven, coupling, shift, offset, self.level)
         source[driven] = (coupling * (self.level - shift) - offset)[driven]
         voxel = self.contacts.faces.voxel
         self.coupling[...] = 0.0
@@ -382,7 +372,7 @@ class ElectricalBoundary:
 
     def block_reverse_currents(self) -> bool:
         """Block faces of driven metal whose current would run backwards; True if any is new."""
-        new = (self.into_ore * self.sign < 0) & ~self.blocked
+        new = (self.into_ore * self.roles.sign < 0) & ~self.blocked
         self.blocked |= new
         return bool(new.any())
 
@@ -397,4 +387,4 @@ class ElectricalBoundary:
             now > 2.0 * np.maximum(old, 1.0))
         if self.clay is not None:       # no diffusion helps cations who leave by a drift that turns
             bad |= (self.drop * self.previous_drop <= 0) & (self.f_rt * np.abs(self.drop) > TURNED)
-        return bad & self.passing & ~self.use_smaller_side
+        return bad & self.roles.passes & ~self.use_smaller_side

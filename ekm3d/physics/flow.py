@@ -9,6 +9,7 @@ where given, is implicit in time. Wells and their limits: see `well_control`.
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
+from ekm3d.backends.read_only_memo import read_only
 from ekm3d.backends.scratch import SOURCES
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.openings import Openings
@@ -105,6 +106,7 @@ class Flow:
     def _set_conductance(self):
         self._conduct(self.conductance)
         self.control.forget_rock()
+        self.gathered: tuple = [], None, None   # openings, all their voxels, ends of each well's
         self.last_couplings = None              # of the openings in the last solution
 
     def _conduct(self, out):
@@ -157,9 +159,8 @@ class Flow:
             trend = None
             self.wells = []
             changed = False
-            for n, (place, (coupling, inflow)) in enumerate(
-                    zip(control.openings, conditions, strict=True)):
-                head = self.domain.gather(s.head, place.voxel)
+            for n, (place, head, (coupling, inflow)) in enumerate(zip(
+                    control.openings, self._heads(s.head, control), conditions, strict=True)):
                 inflow = inflow - coupling * head
                 self.wells.append((place, inflow))
                 changed |= control.update(n, inflow, head)
@@ -172,6 +173,18 @@ class Flow:
                       for n, (place, inflow) in enumerate(self.wells)]
         self.darcy(g, self.conductance, s.head, self.water)
         self._set_outflow()
+
+    def _heads(self, head, control):
+        """Heads [m] of the ore voxels of all openings, by well."""
+        places, known = control.openings, self.gathered
+        if not places:
+            return []
+        if len(known[0]) != len(places) or not all(
+                a is b for a, b in zip(known[0], places, strict=True)):
+            voxels = [place.voxel for place in places]
+            self.gathered = known = (list(places), read_only(np.concatenate(voxels)),
+                                     np.cumsum([voxel.size for voxel in voxels])[:-1])
+        return np.split(self.domain.gather(head, known[1]), known[2])
 
     def _set_outflow(self):
         """Flow out of the ore at boundary faces; then leave out the sides from the wells."""

@@ -178,7 +178,7 @@ class Reactions:
 
     def _record_effort(self, s, effort, where):
         """Update the statistics of the log."""
-        self.iterations = int(effort.steps.max()) if where.size else 0
+        self.iterations = effort.most
         if not self.begun:
             return
         self.asked += self.voxels.index.size

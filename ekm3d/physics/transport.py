@@ -14,7 +14,7 @@ import numpy as np
 from ekm3d.backends.base import Backend, operator
 from ekm3d.backends.fixed_order_sum import WeightedSum
 from ekm3d.backends.scratch import OUTFLOW, Scratch
-from ekm3d.boundaries.boundary_faces import METAL, PASSING, TANK, BoundaryFaces
+from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.wells import Wells
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
@@ -22,6 +22,7 @@ from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
 from ekm3d.parallel.domain import Domain, Subregion
 from ekm3d.physics.charge_damping import ANY, Stirring, spreading, stirring
+from ekm3d.physics.contact_transport import ContactTransport
 from ekm3d.physics.dispersion_tensor import DispersionTensor
 from ekm3d.physics.divergence import accumulate
 from ekm3d.physics.electrical_boundary import BoundaryState
@@ -29,11 +30,11 @@ from ekm3d.physics.face_interpolation import (
     advected,
     by_axis,
     geometric_conductance,
-    into_reservoir,
     migrating,
     of_axis,
     open_faces,
     per_flow,
+    share_of_mean,
     upstream_differences,
 )
 from ekm3d.physics.fastest_species import fastest_species
@@ -48,15 +49,14 @@ from ekm3d.state import State
 
 @operator
 def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, flux, gained):
+                   water, dispersivity, z, diffusion, nu, blend, kept, flux, gained):
     """Compute the flux of every component across every face, up the axis, and the gain of voxels.
 
     c: (species, padded) mol/m3 of water; transport_factor: (1 or 3, padded), see `of_axis`; phi
     [V], previous_phi [V], pore_turnover dt / (theta V) [s/m3], dispersivity [m]: padded;
-    use_smaller_side: (3, padded)
-    uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,); nu: (species, components);
-    blend: 1, or 0 for first-order upwind. Outputs [mol/s] flux: (3, components, padded); gained:
-    (components, padded).
+    use_smaller_side: (3, padded) uint8; water: (3, padded) m3/s; z, diffusion [m2/s]: (species,);
+    nu: (species, components); blend: 1, or 0 for first-order upwind; kept: see `share_of_mean`.
+    Outputs [mol/s] flux: (3, components, padded); gained: (components, padded).
     """
     scale = diffusion[:, None, None, None]
     charge = (z * F_RT)[:, None, None, None]
@@ -74,20 +74,20 @@ def component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use
         spread = dispersion(dispersivity, water, g, axis)
         moved = scale * geometric * (charge * drop * star - own) - spread * own
         if flow.any():
-            spreads = diffusion.max() * geometric + spread
-            moved += flow * advected(c, flow, np.abs(flow) * passing, spreads, blend,
-                                     differences, axis)
+            mean = share_of_mean(dispersivity, kept, g, axis)
+            moved += flow * advected(c, flow, np.abs(flow) * passing, diffusion.max() * geometric
+                                     + spread, mean, blend, differences, axis)
         faces(flux[axis], axis)[...] = WeightedSum(nu.T)(moved)
     gained[g.inner] = sum(gain(faces(flux[axis], axis), axis) for axis in range(3))
 
 
 @operator
 def component_gain(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, gained):
+                   water, dispersivity, z, diffusion, nu, blend, kept, gained):
     """Compute the gain of every voxel as component_flux does, without keeping the fluxes."""
     flux = np.empty((3, nu.shape[1], *g.padded))
     component_flux(g, c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                   water, dispersivity, z, diffusion, nu, blend, flux, gained)
+                   water, dispersivity, z, diffusion, nu, blend, kept, flux, gained)
 
 
 def dispersion(dispersivity: Array, water: Array, g: Grid, axis: int) -> Array:
@@ -173,18 +173,20 @@ class Transport:
             for op in (component_flux, component_gain, outflow_coefficients, outflow_rate))
         self.accumulate = backend.bind(accumulate, NK=k)
         self.watched: list[Subregion] = []
-        self.entered = np.zeros(0)
+        self.entered, self.entering = np.zeros(0), list[Array]()    # its sums, on the backend
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
         self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
         self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
+        self.through_faces = ContactTransport(backend, contacts, chem, options.inverse_temperature)
+        self.left_ore: Array = None     # by faces, (components, n) on the backend [mol/s]
         self.off_clay: list = [0.0, 0.0]    # of either water, to tanks and reservoirs [mol/s]
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
-        self.water_alone, self.tensor = np.zeros_like(self.fastest), tensor
+        self.water_alone, self.stirring = np.zeros_like(self.fastest), Stirring(0.0, 0.0)
+        self.tensor, self.kept = tensor, tensor.least_share() if tensor else 1.0
         self.spreading = ANY if tensor else spreading(grid, domain, rock.dispersivity,
                                                       self.pore_volume)
-        self.stirring = Stirring(0.0, 0.0)
 
     def update_rock(self) -> None:
         """Recompute the pore volume from the rock as it is now."""
@@ -224,7 +226,7 @@ class Transport:
         phi = potential.reduced(s.phi)
         given = (g, s.c, by_axis(s.transport_factor, self.along), phi, potential.previous_phi,
                  s.pore_turnover, potential.use_smaller_side, flow.water, self.rock.dispersivity,
-                 self.z, chem.diffusion, self.nu, self.options.blend)
+                 self.z, chem.diffusion, self.nu, self.options.blend, self.kept)
         still = self.still
         if self.flux is None:
             self.component_gain(*given, self.ore)
@@ -240,16 +242,13 @@ class Transport:
             acid = self.ore[chem.hydrogen][g.inner]
             if still is not None:
                 acid = acid + still.gained[chem.hydrogen][g.inner]
-            self.entered[:] = self.domain.sum_within(self.watched,
-                                                     [acid[w.part] for w in self.watched])
+            self.entering = [box.merge(acid[box.part]) for box in self.watched]
         self._electrolysis(boundary)
-        f = self.contacts.faces           # G of half a voxel between ore and boundary face [m]
-        along = self.rock.across("tortuosity", self.domain, f)
-        self.contact = f.area * self.domain.gather(s.transport_factor, f.voxel) / f.half * along
+        waters = potential.boundary.hand_over_waters(s)
+        self.contact = waters[0][0]
         if still is not None:
-            self.still_contact = f.area * self.domain.gather(
-                s.immobile_factor, f.voxel) / f.half * along
-        self._boundary_fluxes(s, boundary, flow)
+            self.still_contact = waters[1][0]
+        self._boundary_fluxes(s, boundary, flow, [ore for _, ore in waters])
         self.openings = through_wells(s, chem, self.domain, self.wells, flow, self.ore)
         self.wells_in[:len(self.openings)] = [moved.sum(1) for moved in self.openings] or 0.0
         if still is not None:
@@ -269,8 +268,8 @@ class Transport:
         """Migration and diffusion in the immobile water, by the same drift as in the other."""
         factor = by_axis(s.immobile_factor, self.along)
         given = (self.grid, s.immobile_c, factor, phi, potential.previous_phi, s.immobile_turnover,
-                 potential.use_smaller_side, still.no_water,
-                 still.no_dispersivity, self.z, self.chem.diffusion, self.nu, self.options.blend)
+                 potential.use_smaller_side, still.no_water, still.no_dispersivity, self.z,
+                 self.chem.diffusion, self.nu, self.options.blend, self.kept)
         if self.flux is None:
             self.component_gain(*given, still.gained)
         else:
@@ -289,45 +288,40 @@ class Transport:
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
-        h, f = self.chem.hydrogen, self.contacts.faces
+        h, roles = self.chem.hydrogen, boundary.roles
         if h is None:
             return
-        metal = np.isin(boundary.kinds, METAL)
-        tank = boundary.kinds == TANK
-        made = np.where(metal | tank, boundary.into_ore / FARADAY, 0.0)
+        metal, tank = roles.of_metal, roles.tank
+        made = np.where(roles.metal | tank, boundary.into_ore / FARADAY, 0.0)
         if self.still is not None:      # acid enters each water with the current there
             share = boundary.still_share[metal]
-            self.domain.add_at(self.still.gained[h], f.voxel[metal], made[metal] * share)
-            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal] * (1.0 - share))
+            self.domain.add_at(self.still.gained[h], roles.metal_voxel, made[metal] * share)
+            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal] * (1.0 - share))
         else:
-            self.domain.add_at(self.ore[h], f.voxel[metal], made[metal])
+            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal])
         self.acid_into_ore[metal] = made[metal]
         self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
         self.acid[:] = self.contacts.per_place(made)[:self.strips]
 
-    def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow):
-        """Species between ore and tanks or reservoirs, and the given fluxes through sides."""
-        f, chem = self.contacts.faces, self.chem
-        passing = np.flatnonzero(np.isin(boundary.kinds, PASSING))
-        ore = self.domain.gather(s.c, f.voxel)
-        moved = self._through_faces(s, boundary, passing, ore, self.contact)
-        water = np.where(flow.out > 0, ore, s.reservoir_species[:, f.strip]
-                         if s.reservoir_species.size else 0.0)
-        out = chem.nu.T @ (moved + flow.out * water)
-        out += self.off_clay[0]
-        for n in range(len(self.contacts.sides)):
-            of_side = self.contacts.of_side(n)
-            out[:, of_side] -= self.contacts.given[n][:, None] * f.area[of_side]
+    def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow, waters: list):
+        """Species between ore and tanks or reservoirs, and the given fluxes through sides.
+
+        waters: (species, faces) in the faces' voxels, of each water, on the backend.
+        """
+        f, through = self.contacts.faces, self.through_faces
+        out = through.leaving(s, boundary, waters[0], self.contact, self.off_clay[0], flow.out)
+        through.take_given(out)
         self.domain.add_at(self.ore, f.voxel, -out)
         if self.still is not None:
-            in_still = self.domain.gather(s.immobile_c, f.voxel)
-            leaves = chem.nu.T @ self._through_faces(s, boundary, passing, in_still,
-                                                     self.still_contact)
-            leaves += self.off_clay[-1]
+            leaves = through.leaving(s, boundary, waters[1], self.still_contact, self.off_clay[-1])
             self.domain.add_at(self.still.gained, f.voxel, -leaves)
             out = out + leaves
-        if chem.hydrogen is not None:
-            self.acid_into_ore -= out[chem.hydrogen]
+        self.left_ore = out
+
+    def _book(self, out: np.ndarray):
+        """Book what left the ore by faces, (components, n) [mol/s], to tanks and sides."""
+        if self.chem.hydrogen is not None:
+            self.acid_into_ore -= out[self.chem.hydrogen]
         for k in range(len(out)):
             place = self.contacts.per_place(out[k])
             self.tank[k] += place[:self.strips]
@@ -336,21 +330,6 @@ class Transport:
                 entering = self.contacts.per_place(np.maximum(-out[k], 0.0))
                 self.side_in[:, k] += entering[self.strips:]
 
-    def _through_faces(self, s, boundary, passing, ore, contact):
-        """Migration and diffusion of species out of one water of the ore [mol/s]; (species, faces).
-
-        passing: numbers of the faces that they pass; ore: their concentrations in the voxel of
-        every face; contact: G of half a voxel of that water [m].
-        """
-        moved, reduced = np.zeros((len(ore), contact.size)), self.options.inverse_temperature
-        if passing.size:
-            reservoir = s.reservoir_species[:, self.contacts.faces.strip[passing]]
-            moved[:, passing] = into_reservoir(
-                ore[:, passing], reservoir, self.chem.z[:, None], self.chem.diffusion[:, None],
-                contact[passing], reduced * boundary.previous_drop[passing],
-                F_RT * reduced * boundary.drop[passing], boundary.use_smaller_side[passing])
-        return moved
-
     def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank [s].
 
@@ -358,7 +337,7 @@ class Transport:
         """
         g, f = self.grid, self.contacts.faces
         _, advective, cation_drift, anion_drift = self.outflow
-        passing = np.isin(boundary.kinds, PASSING)
+        passing = boundary.roles.passes
         drop = F_RT * self.options.inverse_temperature * boundary.drop
         if self.still is not None:
             factor = by_axis(s.immobile_factor, self.along)
@@ -381,15 +360,19 @@ class Transport:
         if self.still is not None:
             self.still.add_passing(cation_drift, anion_drift, -1.0)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
-        self.stirring = stirring(self.domain.max(self.rate), *self.spreading)
+        of_water = self.rate.max(keepdims=True)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
+        self.entered[:], (water_rate, species_rate), (left_ore,) = self.domain.sums_and_largest(
+            self.entering, [of_water, self.rate], [self.left_ore])
+        self._book(left_ore)
+        self.stirring = stirring(water_rate, *self.spreading)
         strips, volume = self.strips, self.tank_volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]
                                   for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
                                             np.maximum(drop, 0.0))]
         self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
-        quickest = max(self.domain.max(self.rate), self.domain.max(self.tank_rate),
-                       self.still_rate, self.clay_rate)
+        quickest = max(species_rate, self.domain.max(self.tank_rate), self.still_rate,
+                       self.clay_rate)
         return self.options.cfl / quickest if quickest > 0 else np.inf
 
     def _add_contacts(self, contact, drop):

@@ -103,7 +103,8 @@ def page(evaluator: Evaluator, fits: Sequence[Fit], members: Sequence[Member]) -
     lines = ["# Calibration", "",
              f"Cases: {', '.join(evaluator.cases)}. {facts['sets']} sets of parameters were run "
              f"({facts['runs']} runs), {facts['failed']} with a run that failed. "
-             f"{len(fits)} searches ended at 2 J = {', '.join(f'{f.cost:.2f}' for f in fits)}; "
+             f"{len(fits)} searches ended at 2 J = "
+             f"{', '.join(f'{f.cost:.2f} ({f.reason}, {f.steps} steps)' for f in fits)}; "
              f"the first is shown. {accepted} of {len(members)} members of the ensemble count.",
              "", "## Values", "", *_markdown(value_table(evaluator, best, members)), "",
              "## Parameters", "",
@@ -125,6 +126,7 @@ def _facts(evaluator: Evaluator, fits: Sequence[Fit], members: Sequence[Member])
     names = [p.name for p in evaluator.parameters]
     return {"values": dict(zip(names, best.found.x, strict=True)), "2J": best.cost,
             "2J_of_all_searches": [f.cost for f in fits],
+            "ends_of_all_searches": [f.reason for f in fits],
             "overrides": {label: [text for p, x in zip(evaluator.parameters, best.found.x,
                                                        strict=True)
                                   for text in p.overrides(x, label)] for label in evaluator.cases},

@@ -12,23 +12,24 @@ minimises the same function with these.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import least_squares
 
+from ekm3d.study.descent import MINIMUM, Descent, broyden, cost
 from ekm3d.study.evaluations import Evaluation, Evaluator
 from ekm3d.study.parameters import starts
 
 STEP = 0.1              # of u in a difference quotient: a tenth of the prior's standard deviation
-TOLERANCE = 1e-3        # relative change of J below which a search ends
 
 
 @dataclass(frozen=True)
 class Fit:
     """End of one search: u and its evaluation, twice J, G (values, parameters), dead directions.
 
-    dead: numbers of parameters of whose difference quotients both runs have failed.
+    dead: numbers of parameters of whose difference quotients both runs have failed; reason: why the
+    search ended; steps: sets that it tried besides those for slopes; fresh: the slopes are those of
+    u, and not followed from others on the way there.
     """
 
     u: np.ndarray
@@ -36,6 +37,9 @@ class Fit:
     cost: float
     slopes: np.ndarray
     dead: tuple[int, ...] = ()
+    reason: str = MINIMUM
+    steps: int = 0
+    fresh: bool = True
 
     @property
     def covariance(self) -> np.ndarray:
@@ -52,7 +56,7 @@ class Search:
     """Searches for the most probable set.
 
     renewed: number of steps after which the slopes are computed anew; between, they follow from the
-    steps taken (Broyden 1965). 1: always anew. most: sets per search besides those for slopes.
+    steps taken. 1: always anew. most: sets per search besides those for slopes.
     """
 
     def __init__(self, evaluator: Evaluator, renewed: int = 1, most: int = 20) -> None:
@@ -61,23 +65,27 @@ class Search:
         self.dead: tuple[int, ...] = ()
 
     def all(self, count: int, seed: int) -> list[Fit]:
-        """Return the ends of `count` searches, the best first."""
+        """Return the ends of `count` searches, the best first, with slopes of its own."""
         places = starts(self.evaluator.parameters, count, seed)
         self.evaluator(places)                                  # all at once
-        return sorted((self.one(u) for u in places), key=lambda fit: fit.cost)
+        best, *others = sorted((self.one(u) for u in places), key=lambda fit: fit.cost)
+        if not best.fresh:
+            slopes = self.slopes(best.u)
+            best = replace(best, slopes=slopes, dead=self.dead, fresh=True)
+        return [best, *others]
 
     def one(self, start: np.ndarray) -> Fit:
         """Return the end of the search from u = start."""
-        memory = _Slopes(self)
-        end = least_squares(self.residuals, start, memory, bounds=(self.low, self.high),
-                            method="trf", ftol=TOLERANCE, xtol=1e-3, gtol=1e-4, max_nfev=self.most)
-        found = self.evaluator([end.x])[0]
-        slopes = self.slopes(end.x)
-        return Fit(end.x, found, 2.0 * float(end.cost), slopes, self.dead)
+        descent = Descent(self._values, self.slopes, (self.low, self.high), self.renewed, self.most)
+        end = descent.run(start, self.evaluator.misfits(self.evaluator([start])[0]))
+        found = self.evaluator([end.u])[0]
+        return Fit(end.u, found, cost(end.u, end.r), end.slopes, self.dead, end.reason,
+                   end.steps, end.fresh)
 
-    def residuals(self, u: np.ndarray) -> np.ndarray:
-        """Return r and u, one after the other."""
-        return np.concatenate([self.evaluator.misfits(self.evaluator([u])[0]), u])
+    def _values(self, u: np.ndarray) -> np.ndarray | None:
+        """Return r at u; None where a run has failed."""
+        found = self.evaluator([u])[0]
+        return None if found.failed else self.evaluator.misfits(found)
 
     def slopes(self, u: np.ndarray) -> np.ndarray:
         """Return G (values, parameters) at u, the runs at once; forwards, away from a bound.
@@ -85,45 +93,21 @@ class Search:
         Where a run fails, the other side is tried; where that fails as well the slope is zero.
         """
         size = u.size
-        sign = np.where(u + STEP < self.high, 1.0, -1.0)
-        sets = u + STEP * np.diag(sign)
+        sign = STEP * np.where(u + STEP < self.high, 1.0, -1.0)
+        sets = u + np.diag(sign)
         base, *found = self.evaluator([u, *sets])
         again = [n for n in range(size) if found[n].failed
-                 and self.low[n] < u[n] - STEP * sign[n] < self.high[n]]
+                 and self.low[n] < u[n] - sign[n] < self.high[n]]
         for n, other in zip(again, self.evaluator(
-                [u - STEP * sign[n] * np.eye(size)[n] for n in again]), strict=True):
+                [u - sign[n] * np.eye(size)[n] for n in again]), strict=True):
             found[n], sign[n] = other, -sign[n]
         self.dead = tuple(n for n in range(size) if found[n].failed or base.failed)
         out = np.zeros((len(self.evaluator.measured), size))
         for n in range(size):
             if n not in self.dead:
                 out[:, n] = (self.evaluator.misfits(found[n]) - self.evaluator.misfits(base)) \
-                    / (STEP * sign[n])
+                    / sign[n]
         return out
-
-
-class _Slopes:
-    """Slopes of the residuals for `least_squares`, of the values and of u itself."""
-
-    def __init__(self, search: Search) -> None:
-        self.search, self.age = search, 0
-        self.u = self.r = np.zeros(0)
-        self.g: np.ndarray | None = None
-
-    def __call__(self, u: np.ndarray) -> np.ndarray:
-        r = self.search.residuals(u)[:-u.size]
-        if self.g is None or self.age >= self.search.renewed:
-            self.g, self.age = self.search.slopes(u), 1
-        elif not np.array_equal(u, self.u):
-            self.g, self.age = broyden(self.g, u - self.u, r - self.r), self.age + 1
-        self.u, self.r = u.copy(), r
-        assert self.g is not None
-        return np.vstack([self.g, np.eye(u.size)])
-
-
-def broyden(slopes: np.ndarray, du: np.ndarray, dr: np.ndarray) -> np.ndarray:
-    """Return the slopes nearest to `slopes` that agree with one step: du led to dr."""
-    return slopes + np.outer(dr - slopes @ du, du) / float(du @ du)
 
 
 @dataclass(frozen=True)

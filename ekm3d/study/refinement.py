@@ -37,6 +37,8 @@ def refine(widths: Sequence[float], found: Sequence[float]) -> Refinement:
     pairs = sorted((h, f) for h, f in zip(widths, found, strict=True) if np.isfinite(f))
     if len({h for h, _ in pairs}) < 3:
         return Refinement(remark="three grids give an order; there are fewer")
+    if len({h for h, _ in pairs[:3]}) < 3:
+        return Refinement(remark="runs on one grid; vary grid.spacing alone")
     (h1, f1), (h2, f2), (h3, f3) = pairs[:3]
     fine, coarse = f2 - f1, f3 - f2
     if max(abs(fine), abs(coarse)) <= ROUNDING * abs(f1):

@@ -185,23 +185,28 @@ INLINE void steepest(Strip& f, const Slopes& c, const View& v, int number, int l
     f.own[next][l] = less ? own : most;
 }
 
-// Limited part of advection per difference of c: |Q| k, one k for all species, less dispersion
-// [m3/s].
-// Water from an electroneutral voxel then carries no current. quickest: largest D.
+// Advection per difference of c beside that of the upstream voxel: |Q| k, one k for all species,
+// less dispersion [m3/s]. Water from an electroneutral voxel then carries no current.
+// kept: share of the dispersion that is sure; quickest: largest D.
 INLINE void mix(const Strip& f, const real* dispersivity, const real* pore_turnover, real length,
-                real quickest, real blend, real* mixed)
+                real quickest, real blend, real kept, real* mixed)
 {
     const Offset step = f.step;
+    const real central = 2 * kept / length;
     EKM_LANES(l, f.faces) {
         const Offset a = f.here + l;
         const real through = f.water[0][l] - f.water[1][l];
         const real passing = (pore_turnover[a] + pore_turnover[a + step]) / 2;
-        const real spread = (dispersivity[a] + dispersivity[a + step]) / 2 * through / length;
+        const real alpha = (dispersivity[a] + dispersivity[a + step]) / 2;
+        const real spread = alpha * through / length;
         const real front = SHARP * fused(quickest, f.geometric[l], spread);
         const real cut = through > front ? 1 - front / through : real(0);
         const real upstream = f.upstream[NS % PAIRS][l], own = f.own[NS % PAIRS][l];
         const real smooth = van_leer(own, upstream);
-        const real k = fused(cut, superbee(own, upstream) - smooth, smooth);
+        const real limited = fused(cut, superbee(own, upstream) - smooth, smooth);
+        const real mean = central * alpha, w = smaller(mean, 1), third = w / 3;
+        const real least = w * (real(0.5) - BELOW / larger(mean, 1));
+        const real k = larger(fused(1 - third, limited, third / 2), least);
         const real left = through * blend * larger(fused(-through, passing, 1), 0);
         mixed[l] = f.geometric[l] > 0 ? fused(left, k, -spread) : real(0);
     }

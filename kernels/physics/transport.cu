@@ -8,7 +8,7 @@ struct Fields {
     const real *c, *transport_factor, *phi, *previous_phi, *pore_turnover;
     const Flag* use_smaller_side;
     const real *water, *dispersivity, *z, *diffusion;
-    real blend, highest, quickest;          // largest |z|, largest D
+    real blend, kept, highest, quickest;    // largest |z|, largest D
 };
 
 INLINE Fields extremes(Fields s)
@@ -102,7 +102,7 @@ INLINE void pass(Side& side, const Task& task, const Shares& shares, const Ion* 
     }
     if (n == NS)
         mix(side.f, s.dispersivity, s.pore_turnover, spacing(task.g, side.axis), s.quickest,
-            s.blend, side.change);
+            s.blend, s.kept, side.change);
     EKM_LANES(l, side.f.faces) side.moved[l] = side.change[l] * side.changes[n - NS][l];
 }
 
@@ -199,7 +199,7 @@ INLINE void by_faces(const Tile& t, const Task& task)
             }
             if (wet)
                 mix(side.f, s.dispersivity, s.pore_turnover, spacing(g, axis), s.quickest,
-                    s.blend, side.change);
+                    s.blend, s.kept, side.change);
             const bool mine = way < 0 || (axis == 0 ? t.k : axis == 1 ? t.j : t.i) == 0;
             for (int m = 0; m < NK; m++) {
                 if (wet)
@@ -260,11 +260,11 @@ KERNEL component_flux(Grid g, const real* __restrict__ EACH(NS) c,
                       const Flag* __restrict__ EACH(3) use_smaller_side,
                       const real* __restrict__ EACH(3) water,
                       const real* __restrict__ dispersivity, const real z[NS],
-                      const real diffusion[NS], const real nu[NS][NK], real blend,
+                      const real diffusion[NS], const real nu[NS][NK], real blend, real kept,
                       real* __restrict__ EACH(3) EACH(NK) flux, real* __restrict__ EACH(NK) gained)
 {
     const Fields s = {c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                      water, dispersivity, z, diffusion, blend, 0, 0};
+                      water, dispersivity, z, diffusion, blend, kept, 0, 0};
     advance<true>({g, extremes(s), nu[0], flux, gained});
 }
 
@@ -275,11 +275,11 @@ KERNEL component_gain(Grid g, const real* __restrict__ EACH(NS) c,
                       const Flag* __restrict__ EACH(3) use_smaller_side,
                       const real* __restrict__ EACH(3) water,
                       const real* __restrict__ dispersivity, const real z[NS],
-                      const real diffusion[NS], const real nu[NS][NK], real blend,
+                      const real diffusion[NS], const real nu[NS][NK], real blend, real kept,
                       real* __restrict__ EACH(NK) gained)
 {
     const Fields s = {c, transport_factor, phi, previous_phi, pore_turnover, use_smaller_side,
-                      water, dispersivity, z, diffusion, blend, 0, 0};
+                      water, dispersivity, z, diffusion, blend, kept, 0, 0};
     advance<false>({g, extremes(s), nu[0], nullptr, gained});
 }
 

@@ -82,7 +82,7 @@ def watched_step(sim):
 
 def whole_step(spacing, backend, threads, steps):
     """Wall seconds per step, and of these in each part."""
-    case = Case.read(case_path("field_block"), [f"grid.spacing={spacing:g} cm"])
+    case = Case.read(case_path("field_saturated"), [f"grid.spacing={spacing:g} cm"])
     sim = Simulation(case, backend.name)
     with threadpool_limits(threads, "openmp"), threadpool_limits(1, "blas"):
         for _ in range(3):

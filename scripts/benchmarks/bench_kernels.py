@@ -56,7 +56,7 @@ def calls(backend, spacing, n):
     with all fluxes; and the elliptic problem of n^3 voxels.
     """
     def steps(count, *changes):
-        case = Case.read(case_path("field_block"), changes)
+        case = Case.read(case_path("field_saturated"), changes)
         choose.BUILDERS["watched"] = lambda why: backend
         sim = Simulation(case, "watched")
         for _ in range(count - 1):
@@ -69,7 +69,7 @@ def calls(backend, spacing, n):
     solve(grid, backend, *equations, lambda: 0.0, 1)
     bench_transport.bound(backend, n // 2, "field")()
     steps(2, "grid.spacing=25 cm", "schedule.order=2")
-    steps(2, "grid.spacing=25 cm", "ore.retention.alpha=2 1/m", "ore.retention.n=1.6")
+    steps(2, "grid.spacing=25 cm", "physics.unsaturated=true")
     steps(2, "grid.spacing=25 cm", "ore.transverse_dispersivity=5 mm", "ore.surface_mobility=0.01",
           "ore.immobile.share=0.3", "ore.immobile.rate=1e-6 1/s")
     steps(3, f"grid.spacing={spacing:g} cm")

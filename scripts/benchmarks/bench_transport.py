@@ -43,7 +43,7 @@ def problem(n, name, seed=7):
         nu[s, rng.integers(components)] += s >= components
     return (grid, c, transport_factor[None], phi, phi.copy(), 1e3 * inside,
             np.zeros(water.shape, np.uint8), water, 0.05 * strong * inside,
-            np.arange(species) % 5 - 2.0, 1e-9 * (1 + 0.1 * np.arange(species)), nu, 1.0,
+            np.arange(species) % 5 - 2.0, 1e-9 * (1 + 0.1 * np.arange(species)), nu, 1.0, 1.0,
             np.zeros((components, *grid.padded)))
 
 

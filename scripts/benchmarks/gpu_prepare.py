@@ -41,7 +41,7 @@ def summary(spacing, small, backend):
     """Return the summary of a run of the field block in a folder that is removed afterwards."""
     from ekm3d import Case, Simulation
     from ekm3d.resources import case_path
-    case = Case.read(case_path("field_block"), overrides(spacing, small))
+    case = Case.read(case_path("field_saturated"), overrides(spacing, small))
     with tempfile.TemporaryDirectory() as folder:
         Simulation(case, backend).run(Path(folder) / "out", quiet=True)
         return json.loads((Path(folder) / "out" / "summary.json").read_text())

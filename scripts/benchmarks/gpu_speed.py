@@ -42,7 +42,8 @@ def waiting(cupy):
 def simulation(on, spacing, steps=3):
     """Return the field block of a spacing [cm] on a backend, after some steps."""
     offer(on)
-    sim = Simulation(Case.read(case_path("field_block"), [f"grid.spacing={spacing:g} cm"]), NAME)
+    case = Case.read(case_path("field_saturated"), [f"grid.spacing={spacing:g} cm"])
+    sim = Simulation(case, NAME)
     for _ in range(steps):
         sim.step()
     return sim

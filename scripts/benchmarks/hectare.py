@@ -66,7 +66,7 @@ def fitting(on, small):
     for spacing in (1.25,) if small else (0.5, 0.25, 0.2, 0.125, 0.1):
         cells = tuple(round(n / spacing) for n in (length, length, depth))
         for name, chemistry in SETS:
-            chem = Case.read(case_path("field_block"), chemistry).chemistry
+            chem = Case.read(case_path("field_saturated"), chemistry).chemistry
             needed = memory_estimate.predicted(Grid(cells, (spacing,) * 3), chem, on.name)
             if needed <= (on.free_memory() or np.inf):
                 yield spacing, name, (*overrides(spacing, length, depth), *chemistry)
@@ -77,7 +77,7 @@ def rows(on, clock, small=False, steps=8):
     """Yield a row for every size that fits; clock: function that returns seconds."""
     choose.BUILDERS["hectare"] = lambda why: on
     for spacing, name, changes in fitting(on, small):
-        case = Case.read(case_path("field_block"), changes)
+        case = Case.read(case_path("field_saturated"), changes)
         begun = clock()
         sim = Simulation(case, "hectare")
         ready = clock() - begun

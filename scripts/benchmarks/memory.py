@@ -35,11 +35,11 @@ print(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 sys.exit(code)
 """
 # (case, overrides): chemistry of the field, also with rate laws, and two ions in a box
-RUNS = {"field 10 cm": ("field_block", ("grid.spacing=10 cm", STAGE.format(90))),
-        "field 5 cm": ("field_block", ("grid.spacing=5 cm", STAGE.format(60))),
-        "field 2.5 cm": ("field_block", ("grid.spacing=2.5 cm", STAGE.format(6))),
-        "slow 10 cm": ("field_block", (*SLOW, "grid.spacing=10 cm", STAGE.format(90))),
-        "slow 5 cm": ("field_block", (*SLOW, "grid.spacing=5 cm", STAGE.format(60))),
+RUNS = {"field 10 cm": ("field_saturated", ("grid.spacing=10 cm", STAGE.format(90))),
+        "field 5 cm": ("field_saturated", ("grid.spacing=5 cm", STAGE.format(60))),
+        "field 2.5 cm": ("field_saturated", ("grid.spacing=2.5 cm", STAGE.format(6))),
+        "slow 10 cm": ("field_saturated", (*SLOW, "grid.spacing=10 cm", STAGE.format(90))),
+        "slow 5 cm": ("field_saturated", (*SLOW, "grid.spacing=5 cm", STAGE.format(60))),
         "box 0.25 mm": ("verification/coupled_3d", ("grid.spacing=0.25 mm", *BOX)),
         "box 0.16 mm": ("verification/coupled_3d", ("grid.spacing=0.15625 mm", *BOX))}
 

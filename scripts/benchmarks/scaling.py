@@ -74,7 +74,7 @@ def counted(processes):
     """(messages, MB, reductions) per step that the program counts."""
     with tempfile.TemporaryDirectory() as folder:
         words = [MPIEXEC, "-n", str(processes), sys.executable, "-m", "ekm3d", "run",
-                 case_path("field_block"), "--out", folder, "--quiet", "--profile"]
+                 case_path("field_saturated"), "--out", folder, "--quiet", "--profile"]
         for override in SHORT:
             words += ["-o", override]
         text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
@@ -90,7 +90,7 @@ def table(head, rows):
 
 def page():
     """The text of the page."""
-    species = len(Case.read(case_path("field_block")).chemistry.species)
+    species = len(Case.read(case_path("field_saturated")).chemistry.species)
     counts = [(str(n), *(f"{v:.4g}" for v in counted(n))) for n in (2, 4, 8)]
     weak = []
     for p in (1, 4, 16, 64, 256, 1024, 4096):

@@ -3,7 +3,7 @@
     python scripts/tools/field_table.py NAME=DIRECTORY [NAME=DIRECTORY ...]
 
 Each NAME is the heading of a column; rows and the paper's numbers come from
-cases/field_block/paper.csv.
+cases/field_block/paper.csv. Stages are counted from the first that has a current.
 """
 
 import csv
@@ -31,6 +31,15 @@ def table(summaries):
             cell(value, float(row["scale"])) for value in values) + " |"
 
 
+def with_voltage(summary):
+    """Return a summary whose stages are counted from the first that has a current."""
+    stages = sorted({int(key.split("_")[1].removeprefix("stage")) for key in summary
+                     if key.startswith("current_stage")})
+    names = {f"stage{stage}": f"stage{n}" for n, stage in enumerate(stages, 1)}
+    return {"_".join(names.get(part, part) for part in key.split("_")): value
+            for key, value in summary.items()}
+
+
 def cell(value, scale):
     """Return a number times `scale` as text, "-" where it is undefined."""
     if value is None:
@@ -43,7 +52,7 @@ def main(arguments):
     pairs = [argument.partition("=") for argument in arguments]
     if not pairs or not all(directory for _, _, directory in pairs):
         sys.exit(__doc__)
-    print("\n".join(table({name: open_results(directory).summary
+    print("\n".join(table({name: with_voltage(open_results(directory).summary)
                            for name, _, directory in pairs})))
 
 

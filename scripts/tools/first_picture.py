@@ -20,6 +20,7 @@ from ekm3d.output.results import Results
 PICTURE = Path(__file__).resolve().parents[2] / "cases" / "guide" / "field_block.png"
 ANODE, CATHODE = "#d62728", "#1f5fb4"
 ACID = 4.0                      # pH of the surfaces
+SHARES = (40.0, 120.0)          # % of the REE, at the ends of the colours
 CUT = (0.75, 0.9)               # m along y and z, from where the nearest corner is taken away
 
 
@@ -54,10 +55,10 @@ def draw(results: Results, path: Path) -> None:
     plotter = pv.Plotter(off_screen=True, window_size=(1360, 1000))
     plotter.set_background("white")
     ore = image.clip_box((-1.0, x + 1.0, -1.0, CUT[0], CUT[1], z + 1.0), invert=True)
-    plotter.add_mesh(ore, scalars="left", cmap="viridis", clim=(75.0, 100.0), ambient=0.55,
+    plotter.add_mesh(ore, scalars="left", cmap="viridis", clim=SHARES, ambient=0.55,
                      diffuse=0.5,
                      scalar_bar_args={"title": "REE left on the ore [% of the start]\n",
-                                      "color": "black", "fmt": "%.0f", "n_labels": 6,
+                                      "color": "black", "fmt": "%.0f", "n_labels": 5,
                                       "position_x": 0.22, "position_y": 0.02, "width": 0.56,
                                       "title_font_size": 26, "label_font_size": 24})
     acid = image.contour([ACID], scalars="pH")

@@ -75,7 +75,7 @@ def asked_by_the_field_block() -> Mapping[tuple[str, str, tuple[str, ...]], list
     choose.BUILDERS["recorder"] = build
     try:
         coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
-        Simulation(Case.read(case_path("field_block"), [coarse]), "recorder")
+        Simulation(Case.read(case_path("field_saturated"), [coarse]), "recorder")
     finally:
         del choose.BUILDERS["recorder"]
     return made[0].asked

@@ -23,7 +23,7 @@ SMALL = 0.5         # bytes per voxel: rarer ones share a row
 
 def arrays() -> str:
     """Return the table of all that the device holds, the largest first, and the sum."""
-    sim = Simulation(Case.read(case_path("field_block"), ("grid.spacing=5 cm",)), "cpp")
+    sim = Simulation(Case.read(case_path("field_saturated"), ("grid.spacing=5 cm",)), "cpp")
     sim.step()
     padded = float(np.prod(sim.grid.padded))
     held = {one.name: one.bytes / padded for one in inventory(sim) if one.on_device}

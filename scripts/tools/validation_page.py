@@ -42,15 +42,15 @@ def main() -> int:
     if args.fit:
         for name, file in FITS.items():
             call("calibrate", BENCH, CASES / "bench_leaching", "--targets", FOLDER / "targets.csv",
-                 "--parameters", file, "--out", args.out / name, "--renew", 4, "--most", 8,
-                 "--ensemble", 6 if name == "wide" else 0, *common)
+                 "--parameters", file, "--out", args.out / name, "--renew", 6, "--most", 30,
+                 *(("--starts", 2, "--ensemble", 12) if name == "wide" else ()), *common)
             write_fit(args.out / name, FOLDER / f"fit_{name}.md")
         shutil.copy(args.out / "wide" / "ensemble.csv", FOLDER / "ensemble.csv")
     if not args.only_page:
         call("validate", FOLDER, "--out", args.out / "validation", *common)
         call("study", BENCH, "--variants", FOLDER / "mechanisms.toml", "--show", SHOW, "--out",
              args.out / "mechanisms", *common)
-        call("study", CASES / "field_block", "--variants", FOLDER / "ore_kinds.toml", "--show",
+        call("study", CASES / "field_saturated", "--variants", FOLDER / "ore_kinds.toml", "--show",
              ORES, "--out", args.out / "ores", *common)
         call("study", BENCH, "-o", GRIDS, "--show", SHOW, "--out", args.out / "grids", *common)
         call("study", BENCH, "-o", STEPS, "--show", SHOW, "--out", args.out / "steps", *common)

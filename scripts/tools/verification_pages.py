@@ -26,7 +26,8 @@ PICTURES = PAGE.parent / "pictures"
 FAMILIES = {"potential": "Potential", "electrodes": "Electrodes",
             "electro-diffusion": "Electro-diffusion", "electromigration": "Electromigration",
             "electrolysis": "Electrolysis", "transport": "Transport with water",
-            "reactions": "Reactions", "water": "Water driven by the field"}
+            "reactions": "Reactions", "water": "Water driven by the field",
+            "unsaturated water": "Unsaturated water"}
 INTRODUCTION = """# Verification
 
 Results of `ekm3d verify`. Every case compares one part of the program with a reference that this

@@ -71,15 +71,18 @@ def test_read_only_indices_are_copied_once_without_a_look_at_them(cuda):
     assert cuda.cached(index.copy()) is cuda.cached(index)             # by content
 
 
-def test_launches_of_a_step_are_few(monkeypatch):
-    """Launches cost some microseconds each on a GPU, most of a step of 6 000 voxels.
+def test_launches_and_waits_of_a_step_are_few(monkeypatch):
+    """Launches cost some microseconds each on a GPU, most of a step of 6 000 voxels; waits more.
 
     The field block's third step: 61 graphs for 14 iterations of both solvers, and 96 kernels that
-    are launched one by one. Bounds leave room for a fifth more.
+    are launched one by one. Bounds leave room for a fifth more. Beside the solvers' the host waits
+    for 9 copies: conductances of contacts, heads at wells, potential at contacts, flagged faces,
+    rates with what passed contacts, voxels that did not converge, the tanks twice, net charge; and
+    for the count of `flatnonzero`, of the voxels to be solved. Species at contacts do not cross.
     """
     monkeypatch.setitem(choose.BUILDERS, "cuda", lambda why: CudaBackend(why, cuda_stand_in))
     coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
-    sim = Simulation(Case.read(case_path("field_block"), [coarse]), "cuda")
+    sim = Simulation(Case.read(case_path("field_saturated"), [coarse]), "cuda")
     for _ in range(2):
         sim.step()
     graphs, single = [], []
@@ -99,7 +102,27 @@ def test_launches_of_a_step_are_few(monkeypatch):
 
     monkeypatch.setattr(CudaGraph, "__call__", graph)
     monkeypatch.setattr(cuda_stand_in.RawKernel, "run", kernel)
+    waits, inside_solver, solve = [], [], EllipticSolver.solve
+    get, flatnonzero = cuda_stand_in.ndarray.get, np.flatnonzero
+
+    def solved(self, *given, **options):
+        inside_solver.append(1)
+        residual = solve(self, *given, **options)
+        inside_solver.pop()
+        return residual
+
+    def wait(function):
+        def call(array, *given, **options):
+            if not inside_solver and isinstance(array, cuda_stand_in.ndarray):
+                waits.append(function)
+            return function(array, *given, **options)
+        return call
+
+    monkeypatch.setattr(EllipticSolver, "solve", solved)
+    monkeypatch.setattr(cuda_stand_in.ndarray, "get", wait(get))
+    monkeypatch.setattr(np, "flatnonzero", wait(flatnonzero))
     sim.step()
+    assert 0 < len(waits) <= 10
     iterations = sim.potential.iterations + sim.flow.iterations
     assert 0 < len(graphs) <= 5 * iterations + 6
     assert len(single) <= 115

@@ -52,7 +52,7 @@ def test_a_block_takes_the_same_steps_on_ptx(monkeypatch, tmp_path, run):
 
 def test_the_field_block_takes_the_same_steps_on_ptx(monkeypatch):
     """Rows of electrodes, wells and all of the chemistry."""
-    case = Case.read(case_path("field_block"), ("grid.spacing=25 cm",))
+    case = Case.read(case_path("field_saturated"), ("grid.spacing=25 cm",))
     *pair, _ = simulations(monkeypatch, case, watch=False)
     compare(*pair, steps=3)
 
@@ -62,7 +62,7 @@ def test_no_kernel_of_a_step_races_or_leaves_its_arrays(monkeypatch):
 
     A fault raises PtxFault. Launches of a graph are made one by one here, too.
     """
-    case = Case.read(case_path("field_block"), (
+    case = Case.read(case_path("field_saturated"), (
         "grid.spacing=['25 cm', '50 cm', '50 cm']", "schedule.order=2"))
     *pair, module = simulations(monkeypatch, case, watch=True)
     compare(*pair, steps=2)

@@ -7,6 +7,7 @@ import pytest
 from helpers.rod_cases import case_text, currents, solved
 
 from ekm3d.boundaries.rods import Rod, axis_voxels, openings, rectangle_radius
+from ekm3d.diagnostics.well_heads import well_heads
 from ekm3d.errors import InputError
 from ekm3d.grid.grid import Grid
 
@@ -266,3 +267,36 @@ def test_layers_across_a_rod_have_their_exact_resistance(tmp_path):
         found = current(f"{h} {across}", tau=0.2, width=0.6, middle=0.3, radius=0.01, h=h,
                         across=across)
         assert found == pytest.approx(exact, rel=0.01), (h, across)
+
+
+WELLS = """
+[[well]]
+name = "feed"
+kind = "injection"
+at = "A"
+rate = "1e-6 m3/s"
+composition = { "Na+" = "20 mol/m3", "Cl-" = "20 mol/m3" }
+[[well]]
+name = "leachate"
+kind = "collector"
+at = "C"
+head = "0 m"
+"""
+
+
+def test_water_at_rods_has_the_line_of_the_permeability(tmp_path):
+    """K_y = K_x/4: the head of a rate times K_x is the voltage of a current times sigma_x.
+
+    That of rock whose tortuosity, and so conductivity, has the same ratios. Here it is equal along
+    the axes: with its r_0 the line would have 14 % more conductance.
+    """
+    text = DIRECTED.format(tau=0.2, width=0.6, middle=0.3, radius=0.01, h=0.1, across=0.1)
+    charge = solved(tmp_path / "charge", text)
+    sigma = charge.electrolyte.conductivity(charge.state)[charge.grid.inner][0, 0, 0]
+    resistance = 10.0 / currents(charge)["A"] * sigma
+    wet = text.replace("flow = false", "flow = true").replace(
+        "tortuosity = { x = 0.8, y = 0.2, z = 0.1 }", "tortuosity = 0.8\n"
+        'permeability = { x = "1e-6 m/s", y = "2.5e-7 m/s", z = "1.25e-7 m/s" }')
+    assert wet.count("permeability") == 1
+    water = solved(tmp_path / "water", wet + WELLS)
+    assert well_heads(water)["feed"] / 1e-6 * 1e-6 == pytest.approx(resistance, rel=1e-6)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.case_files import FIELD, SMALL, complaints, copy, told_with_line
+from helpers.case_files import ROOT, SMALL, complaints, copy, told_with_line
 
 from ekm3d.case.case import Case
 
@@ -10,11 +10,6 @@ from ekm3d.case.case import Case
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     return copy(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
-def field(tmp_path_factory):
-    return copy(tmp_path_factory.mktemp("field"), FIELD)
 
 
 # --- a good case ----------------------------------------------------------------------------
@@ -46,12 +41,12 @@ def test_every_section_of_the_small_case_in_si(small):
 
 @pytest.mark.parametrize("spacing, cells", [("5 cm", (40, 30, 40)), ("10 cm", (20, 15, 20)),
                                             ("12.5 cm", (16, 12, 16)), ("25 cm", (8, 6, 8))])
-def test_field_case_fits_every_spacing(field, spacing, cells):
+def test_field_case_fits_every_spacing(spacing, cells):
     """Geometry in metres: only the spacing changes. 30 V in both stages, 9 t, 2.7 m3 of pores.
 
     The trace water is 0.5 mM Na2SO4 and 0.2 mM NaHCO3; NH4 is 22.5 meq/kg on 9000 kg: 202.5 mol.
     """
-    case = Case.read(field, [f"grid.spacing={spacing}"])
+    case = Case.read(ROOT / "cases" / "field_saturated", [f"grid.spacing={spacing}"])
     assert case.grid.cells == cells and case.grid.size == pytest.approx((2.0, 1.5, 2.0))
     assert [s.voltage for s in case.schedule.stages] == pytest.approx([30.0, 30.0])
     assert case.mass == pytest.approx(9000.0) and case.pore_volume == pytest.approx(2.7)

@@ -116,10 +116,15 @@ GARBAGE = ["[]", "{}", "text", "[[1]]", "1e300", "1e-320", "{formula='1/0',unit=
            "{table='a.npy'}", "{samples='\\u0000',column='a'}"]
 
 
-@pytest.mark.parametrize("garbage", GARBAGE)
-def test_garbage_in_the_open_case_is_refused_without_traceback(garbage):
-    """Garbage for every key of the open case in turn: a Case or a CaseError, without warnings."""
-    for path in key_lines((OPEN / "case.toml").read_text()):
+@pytest.mark.parametrize("turn", [0, *(pytest.param(turn, marks=pytest.mark.slow)
+                                       for turn in range(1, len(GARBAGE)))])
+def test_garbage_in_the_open_case_is_refused_without_traceback(turn):
+    """Garbage for every key of the open case in turn: a Case or a CaseError, without warnings.
+
+    Another kind for every next key; all kinds for all keys in the slow suite.
+    """
+    for n, path in enumerate(key_lines((OPEN / "case.toml").read_text())):
+        garbage = GARBAGE[(n + turn) % len(GARBAGE)]
         dotted = ".".join(f'"{p}"' if isinstance(p, str) else str(p) for p in path)
         with warnings.catch_warnings():
             warnings.simplefilter("error")

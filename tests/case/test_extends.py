@@ -77,12 +77,23 @@ def test_a_run_to_begin_from_is_named_from_the_case_that_says_so(base):
 @pytest.mark.parametrize("text, said", [
     ('extends = "../nowhere"', "case.toml:1: extends: there is no case in '../nowhere'"),
     ("extends = 3", "case.toml:1: extends: should be the directory of another case"),
+    (f'extends = "{"a" * 5000}"', "case.toml:1: extends: there is no case in 'aaa"),
     ('extends = "."', "extends this case in its turn"),
     ('extends = "a\\u0000b"', "should be the directory of another case")])
 def test_wrong_extends_end_with_one_message(tmp_path, text, said):
     (tmp_path / "case.toml").write_text(text + "\n", encoding="utf-8")
     (only,) = complaints(tmp_path)
     assert said in only
+
+
+@pytest.mark.parametrize("folders", ["5", '"../x"', '["../x", 3]'])
+def test_folders_of_the_base_that_are_no_list_are_refused(base, folders):
+    """A number ended in a traceback; of a text every letter was a directory."""
+    folder = heir(base, "")
+    text = (base / "case.toml").read_text()
+    (base / "case.toml").write_text(f"folders = {folders}\n{text}")
+    (only,) = complaints(folder)
+    assert only.startswith("../case/case.toml:1: folders: should be a list of directories")
 
 
 def test_a_circle_is_refused(base):

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from functools import cache
 from itertools import pairwise
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin
@@ -47,6 +48,7 @@ HEAD = ["key", "meaning", "example", "default"]
 
 # ---- the page --------------------------------------------------------------------------------
 
+@cache
 def sections(text):
     """Return [(brackets, dotted table, key rows, other rows)] by heading of a part of the page."""
     found = [("", "", [], [])]
@@ -65,6 +67,7 @@ def sections(text):
     return found
 
 
+@cache
 def rows(text):
     """Return {dotted path of a key: cells of its row} of a part of the page."""
     found = {}
@@ -106,6 +109,7 @@ def tables_in(annotation):
     return inner and (inner[0], inner[1] or not plain)
 
 
+@cache
 def fields(model, path=()):
     """Return {dotted path: (model, field, (model below, True for a list) or None)}."""
     found = {}

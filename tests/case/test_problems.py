@@ -32,10 +32,18 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(tmp_path):
     assert len(lines) == 12     # and a stage with anodes but, for the misspelling, no cathodes
 
 
-@pytest.mark.parametrize("garbage", ["[]", "{}", "-1", "text", "true", "[[1]]", "1979-05-27"])
-def test_garbage_in_the_small_case_is_refused_without_traceback(small, garbage):
-    """Garbage in place of every key in turn: a Case or a CaseError, never anything else."""
-    for path in key_lines((small / "case.toml").read_text()):
+GARBAGE = ["[]", "{}", "-1", "text", "true", "[[1]]", "1979-05-27"]
+
+
+@pytest.mark.parametrize("turn", [0, *(pytest.param(turn, marks=pytest.mark.slow)
+                                       for turn in range(1, len(GARBAGE)))])
+def test_garbage_in_the_small_case_is_refused_without_traceback(small, turn):
+    """Garbage in place of every key in turn: a Case or a CaseError, never anything else.
+
+    Another kind for every next key; all kinds for all keys in the slow suite.
+    """
+    for n, path in enumerate(key_lines((small / "case.toml").read_text())):
+        garbage = GARBAGE[(n + turn) % len(GARBAGE)]
         dotted = ".".join(f'"{p}"' if isinstance(p, str) else str(p) for p in path)
         try:
             Case.read(small, [f"{dotted}={garbage}"])

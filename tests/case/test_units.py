@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from ekm3d.case.plain_units import WORDS, plain_factor
 from ekm3d.case.units import COMMON, QuantityKind, convert, factor, per_kg, per_litre, registry
 
 
@@ -57,8 +58,28 @@ def test_common_units_are_those_of_the_whole_registry(unit):
                 except ValueError:
                     found.append(None)
             assert found[0] == found[1]
+            plain = plain_factor(text, target)
+            assert plain in (None, found[0]) or math.isnan(plain) and found[0] is None
             known += found[0] is not None
     assert known or unit == "1"
+
+
+@pytest.mark.parametrize("unit, target", [
+    ("V/cm", "V/m"), ("m3/(A s)", "m/s/(A/m2)"), ("1/h", "1/s"), ("/day", "1/s"),
+    ("g / cm^3", "kg/m3"),
+    ("mmol/l", "mol/m3"), ("mS/cm", "S/m"), ("m**2/V/s", "m2/V/s"), ("meq/(kg h)", "eq/kg/s"),
+    ("l/m2 d", "m s"), ("mol*m^-2*s^-1", "mol/m2/s"), ("ohm m2", "ohm m2"), ("kg", "kg")])
+def test_plain_products_need_no_pint(unit, target):
+    """The factor of pint to the last bit, in the order of its operators: a/b c is (a/b) c."""
+    assert plain_factor(unit, target) == convert(registry(common=True), unit, target)
+
+
+@pytest.mark.parametrize("unit, target", [("m(s)^2", "m s2"), ("m/", "m"), ("*m", "m"), ("m)", "m"),
+                                          ("(m", "m"), ("s2", "s"), ("m 2", "m2"), ("m2^2", "m"),
+                                          ("ft", "m"), ("12", ""), ("m//s", "m/s")])
+def test_anything_else_is_left_to_pint(unit, target):
+    assert plain_factor(unit, target) is None and math.isnan(plain_factor("V", "A"))
+    assert COMMON - {"m2", "cm2", "m3", "cm3"} <= WORDS.keys()
 
 
 @pytest.mark.parametrize("unit, target", [("cd", "s"), ("ct", "kg"), ("kt", "m/s"), ("ha", "m2"),

@@ -68,8 +68,9 @@ def differences(one, other, voxels):
                                   equal_nan=value.dtype.kind == "f")]
 
 
-@pytest.mark.parametrize("name", ["ore", "anything", *DRAWN])
-@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("kind, name", [
+    pytest.param(kind, name, marks=[pytest.mark.slow] * (kind == "launched" and name in DRAWN))
+    for kind in MADE for name in ("ore", "anything", *DRAWN)])
 def test_result_of_a_voxel_does_not_depend_on_the_batch(kind, name, rng):
     """Sizes 1 to 100, permuted, with and without history: equal bits, of steps and restarts too.
 
@@ -105,12 +106,14 @@ def test_compiled_code_covers_systems_with_one_pivot_order():
     assert covered == {"drawn sizes", "gapon", "open"}
 
 
+@pytest.mark.parametrize("few", [0, 10**9], ids=["scipy", "numpy"])
 @pytest.mark.parametrize("n", [1, 2, 5, 64, 130])
-def test_weighted_sum_adds_terms_in_order(rng, n):
+def test_weighted_sum_adds_terms_in_order(rng, n, few, monkeypatch):
     """Written out as loops over numbers, to the bit; columns of an array without rows are 0.
 
     A single row of -0.0 becomes 0.0, as the sum begins with 0. Trailing axes stay as they are.
     """
+    monkeypatch.setattr("ekm3d.backends.fixed_order_sum.FEW", few)
     weights, array = rng.normal(size=(6, 23)), rng.normal(size=(23, n)) * 10.0**rng.integers(9)
     weights[rng.random(weights.shape) < 0.4] = 0.0
     weights[2] = 0.0

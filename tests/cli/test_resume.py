@@ -60,11 +60,10 @@ def killed_and_resumed(case, backend, ranks, kills, seed, longest):
     return died
 
 
-def test_a_run_that_is_killed_goes_on(case):
+def test_a_run_that_is_killed_goes_on(capsys, case):
     """Two kills, of which the second at least comes after a checkpoint."""
     words = (*LONG, "--backend", "numpy", "-o", "schedule.stage.0.duration=2 h")
-    whole = command("run", case, "--out", case / "whole", *words)
-    assert whole.communicate()[1] == ""
+    assert call(capsys, "run", case, "--out", case / "whole", *words)[0] == 0
     out, seen = case / "out", 0
     for _ in range(2):
         job = command("run", case, "--out", out, "--resume", "auto", "--checkpoint", "1 ms", *words)
@@ -73,8 +72,7 @@ def test_a_run_that_is_killed_goes_on(case):
         kill(job)
         seen = int(checkpoints.files(out)[-1].stem[5:])
         assert status(out)["state"] == "running"
-    job = command("resume", case, "--out", out, "--quiet")
-    assert job.communicate()[1] == "" and job.returncode == 0
+    assert call(capsys, "resume", case, "--out", out, "--quiet")[::2] == (0, "")
     assert_equal_results(case / "whole", out)
 
 
@@ -87,7 +85,8 @@ def test_twenty_kills_at_random_moments(case, kind, ranks):
     assert killed_and_resumed(case, kind, ranks, 20, 4711, 4.0) > 3
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", *(
+    pytest.param(name, marks=pytest.mark.slow) for name in ("SIGUSR1", "SIGHUP"))])
 def test_a_signal_ends_the_run_with_exit_code_75(case, name):
     """The state is saved, and said to be."""
     out = case / "out"

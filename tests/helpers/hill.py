@@ -79,6 +79,15 @@ series_every = "1 h"
 SHORT = ("schedule.stage.0.duration=40 min", "output.series_every=20 min",
          "output.snapshot_every=20 min")
 
+# Edits of the case: ore in the first 2 of 6 m, so that the last of three boxes along x has none.
+FAR_AIR = (('active = "hill"', 'active = { intersection = ["hill", { box = '
+            '[["0 m", "0 m", "0 m"], ["2 m", "1.5 m", "4 m"]] }] }'),
+           ('[["4 m", "0 m", "0 m"], ["6 m", "1.5 m", "2.1 m"]]',
+            '[["0 m", "0 m", "0 m"], ["6 m", "1.5 m", "3.1 m"]]'),
+           ('[[["4 m", "0 m", "0 m"], ["4.5 m", "0.5 m", "1.5 m"]]]',
+            '[[["1.5 m", "1 m", "0 m"], ["2 m", "1.5 m", "1.5 m"]]]'),
+           ('["2.2 m", "0.7 m", "1.2 m"]', '["1.2 m", "0.7 m", "1.2 m"]'))
+
 
 def hill_case(folder, *edits):
     """Return the directory of the case below `folder`, with (old, new) edits of its text."""

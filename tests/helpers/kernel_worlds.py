@@ -98,7 +98,7 @@ class World:
         self.gained, self.total = rng.normal(size=(2, nk, *shape))
         self._immobile(rng, shape)
         self._unsaturated(rng, shape)
-        self.factor, self.share, self.dt, self.highest = 0.7, -1.3, 37.0, 3.0
+        self.factor, self.share, self.dt, self.highest, self.kept = 0.7, -1.3, 37.0, 3.0, 0.8
         self.poison()
 
     def _immobile(self, rng, shape):

@@ -1,16 +1,20 @@
 """A case by many processes beside the same case by one, step by step: every bit is compared.
 
-    mpiexec -n 3 python lockstep.py BACKEND STEPS CASE [KEY=VALUE ...]
+    mpiexec -n 3 python lockstep.py BACKEND STEPS CASE [KEY=VALUE ...] [-- BACKEND STEPS CASE ...]
 
-Every process steps the whole block alone, too, and compares its own part of it.
+Several cases, one after the other, save the start of the processes. The backend `quick` is cpp with
+the flags of tests/helpers/quick_flags.py. Every process steps the whole block alone, too, and
+compares its own part of it.
 """
 
 import sys
 
 import numpy as np
 from helpers import compile_once
+from helpers.quick_flags import QUICK
 
 from ekm3d import Case, Simulation
+from ekm3d.backends.cpp import CppBackend
 from ekm3d.parallel.team import join
 
 
@@ -43,16 +47,16 @@ def differing(mine, alone):
     return names
 
 
-def main(backend, steps, path, *overrides):
+def compared(team, backend, steps, path, *overrides):
     """Exit code 1 where something differs, with its name and step."""
-    compile_once.install()
-    team = join(asked=True)
     case = Case.read(path, overrides)
-    mine, alone = Simulation(case, backend, team), Simulation(case, backend)
+    chosen = CppBackend("test", QUICK) if backend == "quick" else backend
+    mine, alone = Simulation(case, chosen, team), Simulation(case, chosen)
     for step in range(int(steps)):
         names = [n for found in mine.domain.allgather(differing(mine, alone)) for n in found]
         if names:
-            print(f"step {step} of {team.size} processes: {', '.join(dict.fromkeys(names))} differ")
+            print(f"{path}: step {step} of {team.size} processes: "
+                  f"{', '.join(dict.fromkeys(names))} differ")
             return 1
         if mine.state.time >= mine.schedule.end:
             break
@@ -60,6 +64,16 @@ def main(backend, steps, path, *overrides):
         alone.step()
     print(f"{steps} steps by {team.size} processes, {mine.domain.whole.cells}: the same")
     return 0
+
+
+def main(*words):
+    """Compare all cases; exit code 1 where one differs."""
+    compile_once.install()
+    team, code, begin = join(asked=True), 0, 0
+    for end in (*(n for n, word in enumerate(words) if word == "--"), len(words)):
+        code |= compared(team, *words[begin:end])
+        begin = end + 1
+    return code
 
 
 if __name__ == "__main__":

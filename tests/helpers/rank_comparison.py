@@ -7,9 +7,20 @@ from helpers import mpi
 
 from ekm3d.cli.main import main
 
-FIELD = ("grid.spacing=25 cm", "schedule.stage.0.duration=3 h", "schedule.stage.1.duration=1 h",
-         "output.snapshot_every=2 h")
+FIELD = ("grid.spacing=25 cm", "schedule.stage.0.duration=40 min",
+         "schedule.stage.1.duration=20 min", "output.snapshot_every=30 min")
 LOCKSTEP = mpi.TESTS / "helpers" / "lockstep.py"
+
+
+def assert_same_steps(count, *runs):
+    """Assert that all arrays of all steps are the same on `count` ranks as on one.
+
+    runs: (backend, steps, case, overrides...) each, in one start of the processes.
+    """
+    words = [word for run in runs for word in (*run, "--")]
+    code, out, errors = mpi.run(count, LOCKSTEP, *words[:-1])
+    assert (code, errors) == (0, ""), out + errors
+    assert out.count(": the same\n") == len(runs)
 
 
 def options(overrides):

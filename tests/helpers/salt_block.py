@@ -5,6 +5,7 @@ the feed. SALT is sodium sulfate alone; ORE has an exchanger and minerals as wel
 """
 
 from helpers.case_files import ROOT, copy
+from helpers.quick_flags import quick_backend
 
 from ekm3d import Case, Simulation
 from ekm3d.grid.grid import GHOST
@@ -25,7 +26,8 @@ def salt_case(folder):
 
 
 def simulation(folder, *overrides):
-    sim = Simulation(Case.read(folder, overrides), "numpy")
+    """Return the block with these overrides on the backend that is soonest done."""
+    sim = Simulation(Case.read(folder, overrides), quick_backend())
     sim.transport.keep_flux()
     return sim
 

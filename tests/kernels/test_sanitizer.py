@@ -54,8 +54,8 @@ def sanitized(arguments, folder, code=RUN):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case, change", [
-    ("field_block", "grid.spacing='25 cm'"),
-    ("field_block", "grid.spacing='12.5 cm'"),
+    ("field_saturated", "grid.spacing='25 cm'"),
+    ("field_saturated", "grid.spacing='12.5 cm'"),
     ("field_column", "physics.scheme='blended'")])
 def test_kernels_stay_within_their_arrays(case, change, tmp_path):
     """Three steps of small cases: no read or write beyond an array, no undefined arithmetic."""

@@ -52,8 +52,18 @@ def assert_twins(twin, bound, w):
             f"{w.grid.cells}; an operator whose terms have both signs needs a scale in SCALES")
 
 
+# What a kernel computes is the same text for every host: launched block by block, it runs in the
+# worlds that drive most branches, and in all of them in the slow suite.
+PLACES = [pytest.param(kind, name, id=f"{kind}-{name}", marks=marks)
+          for kind, marks in (("cpp", ()), ("launched", ()), ("ptx", pytest.mark.slow),
+                              ("gpu", pytest.mark.gpu))
+          for name in (BRANCHING if kind == "launched" else WORLDS)]
+PLACES += [pytest.param("launched", name, id=f"launched-{name}", marks=pytest.mark.slow)
+           for name in WORLDS if name not in BRANCHING]
+
+
 @ALL_TWINS
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("host, name", PLACES, indirect=["host"])
 def test_a_kernel_is_its_twin(twin, name, host):
     """In all worlds, on every small shape."""
     bound = host.bind(twin, **COUNTS)

@@ -27,7 +27,7 @@ def summaries(request, tmp_path_factory):
             choose_backend(name)
         except BackendError as error:
             pytest.skip(str(error))
-        case = Case.read(case_path("field_block"), ["grid.spacing=25 cm", *overrides])
+        case = Case.read(case_path("field_saturated"), ["grid.spacing=25 cm", *overrides])
         found[name] = Simulation(case, name).run(tmp_path_factory.mktemp(name) / "out").summary
     return found, *least
 

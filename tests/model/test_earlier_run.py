@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import slow_options as slow
+from helpers.quick_flags import quick_backend
 from helpers.rain_block import rain_case
 from helpers.salt_block import ORE, salt_case
 
@@ -24,7 +25,7 @@ def case(tmp_path):
 
 
 def run(case, out, *overrides):
-    sim = Simulation(Case.read(case, (*STEPS, *overrides)), "numpy")
+    sim = Simulation(Case.read(case, (*STEPS, *overrides)), quick_backend())
     return sim, sim.run(case / out, quiet=True)
 
 
@@ -49,13 +50,17 @@ def test_two_halves_are_a_whole(case):
 
 
 def test_another_block_is_refused_with_its_differences(case):
-    """Components and species are named."""
+    """Components and species are named; full pores and others, with the keys that decide."""
     run(case, "first", *HALF, *LEAVES)
     with pytest.raises(InputError) as error:
-        Simulation(Case.read(case, ("start.run=first",)), "numpy")
+        Simulation(Case.read(case, ("start.run=first",)), quick_backend())
     lines = str(error.value).splitlines()
     assert "is a run of another block" in lines[0]
     assert lines[1].startswith("  components: [") and "here" in lines[1]
+    with pytest.raises(InputError) as error:
+        Simulation(Case.read(case, (*HALF, "start.run=first", "ore.retention={alpha=2.0,n=1.4}")),
+                   quick_backend())
+    assert "give both [ore.retention] and the same physics.unsaturated" in str(error.value)
 
 
 COARSE, FINE = (), ("grid.spacing=['5 cm', '7.5 cm', '10 cm']",)
@@ -72,7 +77,7 @@ def test_another_grid_takes_the_contents_over_by_volume(case, before, now):
     run goes on and balances.
     """
     first, _ = run(case, "first", *HALF, *LEAVES, *before)
-    second = Simulation(Case.read(case, (*STEPS, *HALF, *now, "start.run=first")), "numpy")
+    second = Simulation(Case.read(case, (*STEPS, *HALF, *now, "start.run=first")), quick_backend())
     old, new = amounts(first), amounts(second)
     assert np.abs(new - old).max() < 1e-14 * np.abs(old).max()
     assert np.abs(new / old - 1).max() < 1e-11           # acidity is a difference of larger amounts
@@ -87,7 +92,8 @@ def test_slow_stores_are_taken_over_too(case):
     """Minerals with a rate, slow sites and immobile water: by volume as well."""
     extra = (*slow.SLOW, slow.STILL)
     first, _ = run(case, "first", *HALF, *LEAVES, *extra)
-    second = Simulation(Case.read(case, (*STEPS, *HALF, *FINE, *extra, "start.run=first")), "numpy")
+    second = Simulation(Case.read(case, (*STEPS, *HALF, *FINE, *extra, "start.run=first")),
+                        quick_backend())
     old, new = amounts(first), amounts(second)
     assert np.abs(new - old).max() < 1e-13 * np.abs(old).max()
     for name in ("kinetic_minerals", "slow_sites", "immobile"):
@@ -100,7 +106,7 @@ def test_electrodes_that_fill_other_voxels_keep_contents_per_volume(case):
     """Spacing 12 cm along x: the metal is 10 cm wide there and 12 cm here, and the log says so."""
     run(case, "first", *HALF, *LEAVES)
     second = Simulation(Case.read(case, (
-        *STEPS, "start.run=first", "grid.spacing=['12 cm', '15 cm', '20 cm']")), "numpy")
+        *STEPS, "start.run=first", "grid.spacing=['12 cm', '15 cm', '20 cm']")), quick_backend())
     assert "contents per volume of ore are kept" in second.begun and "are metal now" in second.begun
     summary = second.run(case / "second", quiet=True).summary
     assert summary["charge_balance_max"] < 1e-9
@@ -122,9 +128,9 @@ def test_every_field_of_the_voxels_has_a_way_to_another_grid():
 def test_unsaturated_ore_is_refused_another_grid(tmp_path):
     """Its water follows curves of the rock, which a mean over voxels does not."""
     case, short = rain_case(tmp_path), [f"schedule.stage.{n}.duration=5 min" for n in (0, 1)]
-    Simulation(Case.read(case, (*short, *LEAVES)), "numpy").run(case / "first", quiet=True)
+    Simulation(Case.read(case, (*short, *LEAVES)), quick_backend()).run(case / "first", quiet=True)
     with pytest.raises(InputError, match="unsaturated ore goes on with the same voxels only"):
-        Simulation(Case.read(case, ("start.run=first", "grid.spacing=15 cm")), "numpy")
+        Simulation(Case.read(case, ("start.run=first", "grid.spacing=15 cm")), quick_backend())
 
 
 def test_overlaps_conserve_whatever_the_two_grids_are():
@@ -142,4 +148,4 @@ def test_overlaps_conserve_whatever_the_two_grids_are():
 
 def test_a_run_without_a_checkpoint_is_refused(case):
     with pytest.raises(InputError, match="start.*holds no checkpoint: there is no such"):
-        Simulation(Case.read(case, ("start.run=nowhere",)), "numpy")
+        Simulation(Case.read(case, ("start.run=nowhere",)), quick_backend())

@@ -21,18 +21,18 @@ PLACES = ((0.15, 0.25, 1.45), (0.25, 0.75, 1.95), (0.55, 0.75, 1.45), (0.95, 0.2
 
 # Of each run: what its summary says, and the range of pH in the voxels that PHREEQC is given.
 RECORDED = {
-    24: {"steps": 48, "energy_kWh": 1.10201821087, "charge_C": 132242.185305,
-         "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.79836340173,
-         "current_stage2_start_A": 1.88148183418, "current_stage2_end_A": 1.81837822734,
-         "recovery_REE": 0.00966739080079, "recovery_NH4": 0.0219039295224,
-         "recovery_Al": 0.00644297422311, "purity_REE": 0.518037858748,
-         "pH_min": 4.3467369084, "pH_max": 4.640086856},
-    264: {"steps": 528, "energy_kWh": 9.96815445674, "charge_C": 1196178.53481,
-          "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.22960889434,
-          "current_stage2_start_A": 1.86812912506, "current_stage2_end_A": 1.08253400037,
-          "recovery_REE": 0.0903127357195, "recovery_NH4": 0.229827084976,
-          "recovery_Al": 0.0599807275289, "purity_REE": 0.506648713969,
-          "pH_min": 2.55347027576, "pH_max": 5.18599240144}}
+    24: {"steps": 48, "energy_kWh": 1.09967508516, "charge_C": 131961.010219,
+         "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.78685561913,
+         "current_stage2_start_A": 1.881459208, "current_stage2_end_A": 1.80511686701,
+         "recovery_REE": 0.00965528733713, "recovery_NH4": 0.0218864575293,
+         "recovery_Al": 0.00643495298489, "purity_REE": 0.51796892748,
+         "pH_min": 4.34978725746, "pH_max": 4.68003294081},
+    264: {"steps": 528, "energy_kWh": 9.47713414508, "charge_C": 1137256.09741,
+          "current_stage1_start_A": 1.83228551516, "current_stage1_end_A": 1.13812640899,
+          "current_stage2_start_A": 1.86874975045, "current_stage2_end_A": 0.952633512749,
+          "recovery_REE": 0.0914025471075, "recovery_NH4": 0.229625743705,
+          "recovery_Al": 0.060547477639, "purity_REE": 0.508466033073,
+          "pH_min": 2.57242571864, "pH_max": 5.31163207832}}
 ACIDITY = {24: (4.45, 4.55), 264: (3.5, 4.8)}      # acid and other voxels are below, above
 
 
@@ -44,7 +44,7 @@ def field(request):
     The stages of 132 h last 12 h each in the run of a day.
     """
     times = request.param
-    sim = Simulation(Case.read(case_path("field_block"), [
+    sim = Simulation(Case.read(case_path("field_saturated"), [
         f"schedule.stage.{n}.duration={times[-1] / 2} h" for n in (0, 1)]))
     monitor = TimeSeries(sim)
     voxels = [sim.grid.voxel_at(place) for place in PLACES]

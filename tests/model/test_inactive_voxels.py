@@ -5,10 +5,10 @@ import csv
 import h5py
 import numpy as np
 import pytest
-from helpers import mpi
 from helpers.case_files import ROOT, copy
-from helpers.hill import SHORT, hill_case
-from helpers.rank_comparison import LOCKSTEP, compare
+from helpers.hill import FAR_AIR, SHORT, hill_case
+from helpers.quick_flags import quick_backend
+from helpers.rank_comparison import assert_same_steps, compare
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 from helpers.salt_block import ORE, salt_case
 
@@ -162,17 +162,16 @@ def test_air_holds_nothing_and_is_blank(hill):
 
 def test_the_hillside_in_pieces_has_the_bits_of_a_whole_one(tmp_path):
     case = Case.read(hill_case(tmp_path), SHORT)
-    Simulation(case, "numpy").run(tmp_path / "whole", quiet=True)
-    assert in_pieces(case, "numpy", tmp_path / "pieces") >= 2
+    Simulation(case, quick_backend()).run(tmp_path / "whole", quiet=True)
+    assert in_pieces(case, quick_backend(), tmp_path / "pieces") >= 2
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
+@pytest.mark.slow
 def test_the_hillside_has_the_same_bits_on_3_processes(tmp_path):
     """Every array of every step, and all files; some of the boxes are nearly all air."""
     case = hill_case(tmp_path)
-    code, out, errors = mpi.run(3, LOCKSTEP, "cpp", 3, case, *SHORT)
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    assert_same_steps(3, ("cpp", 3, case, *SHORT))
     compare(tmp_path, case, (3,), (*SHORT, "output.mode=per-rank", "grid.rotation=30 deg"),
             "--backend", "numpy")
 
@@ -220,7 +219,7 @@ def test_a_pocket_that_nothing_reaches_keeps_what_it_has(tmp_path, backend):
 def test_a_mask_of_everything_changes_no_bit(tmp_path):
     """A shape that holds the whole block is no mask at all."""
     case = copy(tmp_path, SALT)
-    plain, masked = (Simulation(Case.read(case, (*ORE, *more)), "numpy") for more in (
+    plain, masked = (Simulation(Case.read(case, (*ORE, *more)), quick_backend()) for more in (
         (), ("ore.active={ below = '5 m' }",)))
     assert masked.case.active is None
     for sim in (plain, masked):
@@ -232,9 +231,9 @@ def test_a_run_begins_where_a_hillside_ended(tmp_path):
     """[start] takes over the ore; another shape is told, on another grid nothing comes from air."""
     case = hill_case(tmp_path)
     keep = (*SHORT, "output.checkpoint=10 min")
-    first = Simulation(Case.read(case, keep), "numpy")
+    first = Simulation(Case.read(case, keep), quick_backend())
     first.run(case / "first", quiet=True)
-    second = Simulation(Case.read(case, (*SHORT, "start.run=first")), "numpy")
+    second = Simulation(Case.read(case, (*SHORT, "start.run=first")), quick_backend())
     assert np.array_equal(second.state.totals[second.grid.inner],
                           first.state.totals[first.grid.inner])
     assert not second.state.totals[second.grid.inner][:, ~second.holds_ore].any()
@@ -243,7 +242,7 @@ def test_a_run_begins_where_a_hillside_ended(tmp_path):
 def test_the_snapshot_hides_air_and_tells_the_rocks(tmp_path):
     """vtkGhostType is 32 in air, rock_type 1 in laterite; VTK 9 makes cells blank by the former."""
     case = Case.read(hill_case(tmp_path), SHORT)
-    sim = Simulation(case, "numpy")
+    sim = Simulation(case, quick_backend())
     sim.run(tmp_path / "out", quiet=True)
     with h5py.File(tmp_path / "out" / "fields.vtkhdf") as file:
         cells = file["VTKHDF/CellData"]
@@ -255,18 +254,13 @@ def test_the_snapshot_hides_air_and_tells_the_rocks(tmp_path):
     assert (rock == 1).sum() == case.ore.ground.masks["laterite"].sum() > 10
 
 
+@pytest.mark.slow
 def test_a_process_whose_box_is_all_air_takes_part(tmp_path):
-    """Ore in the first 2 of 6 m: the last of 3 processes has none, and sums are the same."""
-    case = hill_case(tmp_path, ('active = "hill"', 'active = { intersection = ["hill", { box = '
-                                '[["0 m", "0 m", "0 m"], ["2 m", "1.5 m", "4 m"]] }] }'),
-                     ('[["4 m", "0 m", "0 m"], ["6 m", "1.5 m", "2.1 m"]]',
-                      '[["0 m", "0 m", "0 m"], ["6 m", "1.5 m", "3.1 m"]]'),
-                     ('[[["4 m", "0 m", "0 m"], ["4.5 m", "0.5 m", "1.5 m"]]]',
-                      '[[["1.5 m", "1 m", "0 m"], ["2 m", "1.5 m", "1.5 m"]]]'),
-                     ('["2.2 m", "0.7 m", "1.2 m"]', '["1.2 m", "0.7 m", "1.2 m"]'))
-    code, out, errors = mpi.run(3, LOCKSTEP, "numpy", 3, case, *SHORT)
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    """Ore in the first 2 of 6 m: the last of 3 processes has none, and sums are the same.
+
+    By default with kernels at -Og, among others, in test_ranks.
+    """
+    assert_same_steps(3, ("cpp", 3, hill_case(tmp_path, *FAR_AIR), *SHORT))
 
 
 @pytest.mark.slow

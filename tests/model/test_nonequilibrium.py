@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.case_files import ROOT
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import ORE, advance, salt_case, simulation
 from helpers.slow_options import LIME, MEDIUM, NO_OSMOSIS, SLOW, STILL, ZETA
 
@@ -52,7 +53,7 @@ def test_what_has_a_law_forms_by_it_alone():
               '"H+"="-45 mol/m3"}',
               "ore.minerals={}", "side=[]", "grid.spacing=[0.1, 1, 1]")
     slow = 'chemistry.kinetics=[{mineral="La(OH)3", rate="1e-9 1/s"}]'
-    free, bound = (Simulation(Case.read(FRONT, (*closed, *more)), "numpy")
+    free, bound = (Simulation(Case.read(FRONT, (*closed, *more)), quick_backend())
                    for more in ((), (slow,)))
     formed = inner(free, free.state.solid)[0]
     assert (formed > 1.99).all()
@@ -115,7 +116,7 @@ def test_acid_washes_past_a_slow_hydroxide():
     case = Case.read(FRONT, ("grid.spacing=[0.02, 1, 1]", "schedule.max_step=500 s",
                              'side.0.composition={"H+"="300 mol/m3", "Cl-"="300 mol/m3"}',
                              'chemistry.kinetics=[{mineral="La(OH)3", rate="1e-6 1/s"}]'))
-    sim = Simulation(case, "numpy")
+    sim = Simulation(case, quick_backend())
     while sim.state.time < 1.9e5:
         sim.step(1.9e5)
     left = sim.state.kinetic_minerals[0][sim.grid.inner][0, 0]
@@ -137,7 +138,7 @@ def test_pores_that_open_let_more_water_through():
         'contact="advective", head="0.05 m"}, {face="x+", head="0 m"}]',
         'physics.medium={porosity=true, molar_volume={"La(OH)3"="2e-2 m3/mol"}, '
         'permeability="kozeny-carman"}')
-    sim = Simulation(Case.read(FRONT, overrides), "numpy")
+    sim = Simulation(Case.read(FRONT, overrides), quick_backend())
     first = sim.fields() and sim.boundary_values.side_water()["x-"]
     assert first == pytest.approx(1e-5 * 0.05 / 0.5, rel=1e-9)
     start = sim.state.solid[0][sim.grid.inner][0, 0].copy()
@@ -164,7 +165,7 @@ def test_pores_that_open_let_more_water_through():
 
 def test_without_slow_parts_nothing_is_kept():
     """A case that names none has no stores, and no process runs."""
-    sim = Simulation(Case.read(FRONT, ("grid.spacing=[0.05, 1, 1]",)), "numpy")
+    sim = Simulation(Case.read(FRONT, ("grid.spacing=[0.05, 1, 1]",)), quick_backend())
     sim.step()
     assert sim.nonequilibrium.processes == [] and sim.nonequilibrium.media == []
     for name, field in FIELDS.items():

@@ -149,7 +149,7 @@ def test_the_bounds_of_the_field_block_by_hand_and_by_its_run():
     """
     overrides = ["grid.spacing=25 cm", "schedule.stage.0.duration=6 h",
                  "schedule.stage.1.duration=6 h"]
-    sim, plan = planned(case_path("field_block"), *overrides)
+    sim, plan = planned(case_path("field_saturated"), *overrides)
     held = sum((sim.case.ore.exchangeable[name] * sim.electrodes.ore).sum() * z
                for name, z, group in zip(sim.chem.components, sim.chem.charge, sim.chem.groups,
                                          strict=True) if group == "REE") * sim.grid.voxel_volume

@@ -13,18 +13,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import mpi
-from helpers.rank_comparison import FIELD, LOCKSTEP, compare
+from helpers.hill import FAR_AIR, hill_case
+from helpers.rain_block import rain_case
+from helpers.rank_comparison import FIELD, assert_same_steps, compare
+from helpers.rod_cases import SUPPLIES, rod_case
 from helpers.salt_block import ORE, salt_case
 
 from ekm3d.resources import case_path
 
+BOTH_WATERS = (
+    "grid.spacing=['12 cm', '9 cm', '10 cm']", "ore.immobile={share=0.4, rate='1e-6 1/s'}",
+    "ore.tortuosity=[0.6, 0.4, 0.2]", "ore.surface_mobility=0.02",
+    "ore.permeability=['3e-7 m/s', '2e-7 m/s', '1e-7 m/s']", "ore.dispersivity='5 cm'",
+    "ore.transverse_dispersivity='1 cm'")
+
 
 @pytest.mark.parametrize("backend", [pytest.param("numpy", marks=pytest.mark.slow), "cpp"])
-def test_the_coarse_field_case_on_4_processes(tmp_path, backend):
+def test_the_coarse_field_case_on_3_processes(tmp_path, backend):
     """8 x 6 x 8 voxels, both stages, electrodes, wells and sampling points on every border."""
-    compare(tmp_path, case_path("field_block"), (4,), FIELD, "--backend", backend)
+    compare(tmp_path, case_path("field_saturated"), (3,), FIELD, "--backend", backend)
 
 
+@pytest.mark.slow
 def test_the_electrode_rows_of_d4_on_4_processes(tmp_path):
     """The reference solution of the potential between rows: solver, contacts and probes alone."""
     compare(tmp_path, case_path("verification/d4_electrode_rows"), (4,), (), "--backend", "cpp")
@@ -33,47 +43,57 @@ def test_the_electrode_rows_of_d4_on_4_processes(tmp_path):
 def test_one_file_of_each_process_holds_the_same(tmp_path):
     """output.mode = "per-rank", and the boxes' files that fields.vtkhdf is put together from."""
     case = salt_case(tmp_path)
-    compare(tmp_path, case, (3,), ("output.mode=per-rank", "schedule.stage.0.duration=1 h",
-                                   "output.snapshot_every=30 min"), "--backend", "numpy")
-    assert len(list((tmp_path / "3" / "fields").iterdir())) == 3
+    compare(tmp_path, case, (2,), ("output.mode=per-rank", "schedule.stage.0.duration=20 min",
+                                   "output.snapshot_every=10 min"), "--backend", "numpy")
+    assert len(list((tmp_path / "2" / "fields").iterdir())) == 2
     assert len(list((tmp_path / "1" / "fields").iterdir())) == 1
 
 
-@pytest.mark.parametrize("backend, count", [
-    ("cpp", 4), *(pytest.param(*pair, marks=pytest.mark.slow)
-                  for pair in (("numpy", 3), ("numpy", 8), ("cpp", 3), ("cpp", 8)))])
+def test_every_array_of_every_step_is_the_same_in_blocks_of_every_kind(tmp_path):
+    """Eight cases in one start of three processes; by other backends and numbers in the slow suite.
+
+    Exchange, minerals, wells, an idle row; both waters, clay, directions and a tensor; a column
+    with rates, cut across x; boxes of one layer, thinner than the ghosts are deep; rain on
+    unsaturated ore; a box that is all air; rods with supplies; the first equilibria from those of
+    representative voxels.
+    """
+    folders = [tmp_path / name for name in ("rain", "rods")]
+    for folder in folders:
+        folder.mkdir()
+    salt = salt_case(tmp_path)
+    assert_same_steps(
+        3, ("cpp", 3, salt, *ORE), ("quick", 2, salt, *ORE, *BOTH_WATERS),
+        ("quick", 2, case_path("verification/slow_dissolution")),
+        ("quick", 2, salt, "grid.spacing=['12 cm', '15 cm', '20 cm']"),
+        ("quick", 2, rain_case(folders[0])), ("quick", 2, hill_case(tmp_path, *FAR_AIR)),
+        ("quick", 2, rod_case(folders[1], True), *ORE, SUPPLIES),
+        ("cpp", 1, case_path("field_saturated"), "grid.spacing=12.5 cm"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend, count", [("numpy", 3), ("numpy", 8), ("cpp", 4), ("cpp", 8)])
 def test_every_array_of_every_step_is_the_same(tmp_path, backend, count):
     """Exchange, minerals, wells, an idle row: 72 voxels, in boxes of 9 if eight."""
-    code, out, errors = mpi.run(count, LOCKSTEP, backend, 4, salt_case(tmp_path), *ORE)
-    assert (code, errors) == (0, ""), out + errors
-    assert out == f"4 steps by {count} processes, (6, 3, 4): the same\n"
+    assert_same_steps(count, (backend, 4, salt_case(tmp_path), *ORE))
 
 
+@pytest.mark.slow
 def test_both_waters_directions_and_a_tensor_of_dispersion(tmp_path):
     """Ions in immobile water and on clay, rock with three values, cross terms that read edges."""
-    code, out, errors = mpi.run(
-        4, LOCKSTEP, "numpy", 3, salt_case(tmp_path), *ORE,
-        "grid.spacing=['12 cm', '9 cm', '10 cm']", "ore.immobile={share=0.4, rate='1e-6 1/s'}",
-        "ore.tortuosity=[0.6, 0.4, 0.2]", "ore.surface_mobility=0.02",
-        "ore.permeability=['3e-7 m/s', '2e-7 m/s', '1e-7 m/s']", "ore.dispersivity='5 cm'",
-        "ore.transverse_dispersivity='1 cm'")
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    assert_same_steps(4, ("numpy", 3, salt_case(tmp_path), *ORE, *BOTH_WATERS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend, case, steps", [
-    ("numpy", "verification/slow_dissolution", 3), ("cpp", "verification/osmosis", 2),
-    *(pytest.param(*some, 3, marks=pytest.mark.slow) for some in (
-        ("numpy", "verification/dual_porosity"), ("cpp", "verification/e_electrolysis_fronts")))])
+    ("numpy", "slow_dissolution", 3), ("cpp", "osmosis", 2), ("numpy", "dual_porosity", 3),
+    ("cpp", "e_electrolysis_fronts", 3)])
 def test_columns_with_sides_rates_and_immobile_water(backend, case, steps):
     """100 x 1 x 1 voxels and the like, which three processes cut across x."""
-    code, out, errors = mpi.run(3, LOCKSTEP, backend, steps, case_path(case))
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    assert_same_steps(3, (backend, steps, case_path(f"verification/{case}")))
 
 
-@pytest.mark.parametrize("seed", [271, *(pytest.param(seed, marks=pytest.mark.slow)
-                                         for seed in (828, 1845, 9045))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [271, 828, 1845, 9045])
 def test_odd_shapes_in_any_number_of_boxes(tmp_path, seed):
     """The salt block on a grid at random, 5 to 12 by 3 or 5 by 4 to 8, in 2 to 6 boxes.
 
@@ -81,9 +101,9 @@ def test_odd_shapes_in_any_number_of_boxes(tmp_path, seed):
     """
     rng = np.random.default_rng(seed)
     spacing = [f'"{rng.choice(some)} cm"' for some in ((12, 10, 6, 5), (15, 9), (20, 16, 10))]
-    code, out, errors = mpi.run(int(rng.integers(2, 7)), LOCKSTEP, "numpy", 2,
-                                  salt_case(tmp_path), f"grid.spacing=[{', '.join(spacing)}]")
-    assert (code, errors) == (0, ""), out + errors
+    count = int(rng.integers(2, 7))
+    assert_same_steps(count, ("numpy", 2, salt_case(tmp_path),
+                              f"grid.spacing=[{', '.join(spacing)}]"))
 
 
 def test_too_many_processes_for_a_grid_are_told_how_many_can_be(tmp_path):
@@ -111,7 +131,7 @@ def children(pid):
 def test_killing_one_process_ends_the_run(tmp_path):
     """kill -9 in mid-run: the launcher ends, with an error, and so do all other processes."""
     case, status = salt_case(tmp_path), tmp_path / "out" / "status.json"
-    job = mpi.start(3, "-m", "ekm3d", "run", case, "--out", tmp_path / "out", "--backend",
+    job = mpi.start(2, "-m", "ekm3d", "run", case, "--out", tmp_path / "out", "--backend",
                       "numpy", "-o", "schedule.stage.0.duration=2000 h")
     wait_until(lambda: job.poll() is not None or status.exists()
                and json.loads(status.read_text())["step"] > 2)
@@ -147,7 +167,7 @@ def broken(self, cells, where, elapsed):
 EquilibriumSolver.solve = broken
 sys.exit(main(["run", {str(salt_case(tmp_path))!r}, "--quiet", "--backend", "numpy"]))
 """
-    code, out, errors = mpi.script(3, text)
+    code, out, errors = mpi.script(2, text)
     assert (code, out) == (3, "") and errors.count("the run failed: no equilibrium in 1 voxel") == 1
     status = json.loads((tmp_path / "case" / "out" / "status.json").read_text())
     assert status["state"] == "failed" and "no equilibrium" in status["reason"]

@@ -2,6 +2,7 @@
 
 import pytest
 from helpers import slow_options as slow
+from helpers.quick_flags import quick_backend
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 from helpers.salt_block import ORE, PULSE, salt_case
 
@@ -61,8 +62,8 @@ def test_checkpoints_change_no_step_and_two_are_kept(tmp_path):
     """Due every 7 min of simulated time, no mark of the steps of 10 min; every step has one."""
     folder = salt_case(tmp_path)
     with_them = Case.read(folder, (*SHORT, "output.checkpoint=7 min"))
-    Simulation(with_them, "numpy").run(folder / "a", quiet=True)
-    Simulation(Case.read(folder, SHORT), "numpy").run(folder / "b", quiet=True)
+    Simulation(with_them, quick_backend()).run(folder / "a", quiet=True)
+    Simulation(Case.read(folder, SHORT), quick_backend()).run(folder / "b", quiet=True)
     assert_equal_results(folder / "a", folder / "b")
     found = [checkpoints.Checkpoint(path, checkpoints.checkpoint_file.facts_of(path)).time
              for path in checkpoints.files(folder / "a")]
@@ -73,11 +74,11 @@ def test_a_finished_run_goes_on_where_its_case_is_longer(tmp_path):
     """One row for every 10 min, none twice: the series counts on from its last."""
     folder = salt_case(tmp_path)
     options = (*SHORT, "output.checkpoint=20 min")
-    Simulation(Case.read(folder, options), "numpy").run(folder / "out", quiet=True)
+    Simulation(Case.read(folder, options), quick_backend()).run(folder / "out", quiet=True)
     longer = Case.read(folder, (*options, "schedule.stage.0.duration=50 min"))
     resumed = checkpoints.newest(folder / "out", pytest.fail)
-    results = Simulation(longer, "numpy").run(folder / "out", quiet=True,
-                                              control=Control(resumed=resumed))
+    results = Simulation(longer, quick_backend()).run(
+        folder / "out", quiet=True, control=Control(resumed=resumed))
     assert [round(60 * t) for t in results.series["time"]] == [*range(0, 60, 10)]
     assert [round(t / 60) for t in results.times] == [0, 15, 30, 45, 50]
     assert results.status["state"] == "done"
@@ -85,7 +86,7 @@ def test_a_finished_run_goes_on_where_its_case_is_longer(tmp_path):
 
 def test_a_file_of_each_process_goes_on(tmp_path):
     """output.mode = "per-rank": the files of the boxes and the image of all of them."""
-    compare(salt_case(tmp_path), "numpy", "output.mode=per-rank")
+    compare(salt_case(tmp_path), quick_backend(), "output.mode=per-rank")
 
 
 @pytest.mark.slow

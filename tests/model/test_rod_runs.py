@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers import mpi
-from helpers.rank_comparison import LOCKSTEP
+from helpers.quick_flags import quick_backend
+from helpers.rank_comparison import assert_same_steps
 from helpers.rod_cases import SUPPLIES, rod_case
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 from helpers.salt_block import ORE
@@ -17,9 +17,9 @@ SHORT = ("schedule.stage.0.duration=30 min", "output.snapshot_every=15 min",
 REVERSED = 'schedule.stage.0.reverse={every="10 min", lasting="4 min"}'
 
 
-def run(folder, *overrides, minutes=60, backend="numpy", supplies=False):
+def run(folder, *overrides, minutes=60, backend=None, supplies=False):
     """The simulation after some minutes, and the charge that its rows have passed by itself [C]."""
-    sim = Simulation(Case.read(rod_case(folder, supplies), overrides), backend)
+    sim = Simulation(Case.read(rod_case(folder, supplies), overrides), backend or quick_backend())
     charge = np.zeros(3)
     while sim.state.time < 60 * minutes * (1 - 1e-9):
         dt = sim.step(60 * minutes)
@@ -67,39 +67,39 @@ def test_contacts_age_by_charge_and_time(tmp_path):
 
 
 @pytest.mark.parametrize("name, overrides", [
-    ("one supply", (REVERSED,)),
+    pytest.param("one supply", (REVERSED,), marks=pytest.mark.slow),
     pytest.param("Heun", ("schedule.order=2",), marks=pytest.mark.slow),
     ("supplies", (SUPPLIES,))])
 def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, name, overrides):
     """Lines, overvoltage, ageing and supplies begin from what a checkpoint holds."""
     case = Case.read(rod_case(tmp_path, name == "supplies"), (*SHORT, *ORE, *overrides))
-    Simulation(case, "numpy").run(tmp_path / "whole", quiet=True)
-    assert in_pieces(case, "numpy", tmp_path / "pieces") >= 3
+    Simulation(case, quick_backend()).run(tmp_path / "whole", quiet=True)
+    assert in_pieces(case, quick_backend(), tmp_path / "pieces") >= 3
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
-@pytest.mark.parametrize("backend, count, supplies", [
-    ("numpy", 3, True), pytest.param("cpp", 4, False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend, count, supplies", [("numpy", 3, True), ("cpp", 4, False)])
 def test_every_array_of_every_step_is_the_same_on_ranks(tmp_path, backend, count, supplies):
-    """Rods that cross the boxes of ranks; links, chains and supplies are the same on all."""
+    """Rods that cross the boxes of ranks; links, chains and supplies are the same on all.
+
+    By default with kernels at -Og, among others, in test_ranks.
+    """
     overrides = (*ORE, *((SUPPLIES,) if supplies else ()))
-    code, out, errors = mpi.run(count, LOCKSTEP, backend, 4, rod_case(tmp_path, supplies),
-                                *overrides)
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    assert_same_steps(count, (backend, 4, rod_case(tmp_path, supplies), *overrides))
 
 
-def test_backends_agree(tmp_path, backend):
-    """Current of every row after half an hour within 1e-9 of that by numpy: rounding."""
-    found = run(tmp_path / "a", *ORE, minutes=30, backend=backend)[1]
-    exact = run(tmp_path / "b", *ORE, minutes=30)[1]
+def test_backends_agree(tmp_path):
+    """Current of every row after half an hour by cpp within 1e-9 of that by numpy: rounding."""
+    found = run(tmp_path / "a", *ORE, minutes=30)[1]
+    exact = run(tmp_path / "b", *ORE, minutes=30, backend="numpy")[1]
     assert found == pytest.approx(exact, rel=1e-9, abs=1e-12)
 
 
 def test_several_supplies_are_columns_of_the_series(tmp_path):
     """The limit of 4 W rules; the power of the series is that of the supply, 4 W."""
     case = Case.read(rod_case(tmp_path, True), (*SHORT, *ORE, SUPPLIES))
-    series = Simulation(case, "numpy").run(tmp_path / "out", quiet=True).series
+    series = Simulation(case, quick_backend()).run(tmp_path / "out", quiet=True).series
     volts, amperes = (series[f"supply_main_{name}"][-1] for name in ("voltage", "current"))
     assert max(volts / 20, amperes / 0.25, volts * amperes / 4) == pytest.approx(1.0, rel=1e-8)
     assert series["power"][-1] == pytest.approx(volts * amperes, rel=1e-8)

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+from helpers.quick_flags import quick_backend
 
 from ekm3d import Case, Simulation
 
@@ -47,7 +48,7 @@ duration = "30 d"
 def test_a_half_with_salt_resists_in_series(tmp_path, salt, factor):
     """q = K i 2/(1 + 1/f): halves of K and f K in series, 1 m of head over 1 m."""
     (tmp_path / "case.toml").write_text(COLUMN.replace("SALT", f"{salt} mol/l"))
-    sim = Simulation(Case.read(tmp_path), "numpy")
+    sim = Simulation(Case.read(tmp_path), quick_backend())
     sim.fields()
     assert sim.flow.through_sides()[0].sum() == pytest.approx(
         1e-6 * 0.01 * 2 / (1 + 1 / factor), rel=1e-8)
@@ -60,7 +61,7 @@ def test_salt_that_enters_slows_the_flow(tmp_path):
     """
     text = COLUMN.replace("SALT", "0.1 mol/l").replace('head = "1 m"', 'head = "20 m"')
     (tmp_path / "case.toml").write_text(text)
-    sim = Simulation(Case.read(tmp_path), "numpy")
+    sim = Simulation(Case.read(tmp_path), quick_backend())
     flows = [sim.flow.through_sides()[0].sum() for _ in sim.steps(2 * 86400.0)]
     assert all(a >= b * (1 - 1e-9) for a, b in pairwise(flows))
     assert flows[0] == pytest.approx(15e-8, rel=0.05)

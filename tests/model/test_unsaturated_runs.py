@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 import pytest
-from helpers import mpi
+from helpers.quick_flags import quick_backend
 from helpers.rain_block import rain_case
-from helpers.rank_comparison import LOCKSTEP
+from helpers.rank_comparison import assert_same_steps
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 
 from ekm3d import Case, Simulation
@@ -14,8 +14,11 @@ from ekm3d.physics.porosity_feedback import EPSILON_ETA
 
 SHORT = ("schedule.stage.0.duration=20 min", "schedule.stage.1.duration=20 min",
          "output.series_every=10 min", "output.snapshot_every=20 min")
+# Backends of long runs: kernels are compared with their NumPy twins elsewhere.
+QUICKLY = ["cpp", pytest.param("numpy", marks=pytest.mark.slow)]
 
 
+@pytest.mark.parametrize("backend", QUICKLY, indirect=True)
 def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     """Head, water content and sub-steps go on as they were."""
     case = Case.read(rain_case(tmp_path), SHORT)
@@ -36,12 +39,14 @@ def test_pieces_of_second_order_with_a_medium_have_the_same_bits(tmp_path):
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")
 
 
-@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
 def test_every_array_of_every_step_is_the_same_on_many_processes(tmp_path, count):
-    """Openings on every border, two rocks, immobile water: every number, not nearly."""
-    code, out, errors = mpi.run(count, LOCKSTEP, "cpp", 4, rain_case(tmp_path), *SHORT)
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    """Openings on every border, two rocks, immobile water: every number, not nearly.
+
+    By default with kernels at -Og, among others, in test_ranks.
+    """
+    assert_same_steps(count, ("cpp", 4, rain_case(tmp_path), *SHORT))
 
 
 def test_water_and_components_that_come_and_go_are_in_the_books(tmp_path):
@@ -49,7 +54,7 @@ def test_water_and_components_that_come_and_go_are_in_the_books(tmp_path):
 
     Rain that runs off is offered and never in the block: in + run-off is the rate times the area.
     """
-    sim = Simulation(Case.read(rain_case(tmp_path)), "cpp")
+    sim = Simulation(Case.read(rain_case(tmp_path)), quick_backend())
     sim.run(tmp_path / "out", quiet=True)
     with open(tmp_path / "out" / "series.csv", newline="") as file:
         first, *_, last = [{k: float(v or 0) for k, v in row.items()}
@@ -128,6 +133,7 @@ duration = "600 h"
 """
 
 
+@pytest.mark.parametrize("backend", QUICKLY, indirect=True)
 @pytest.mark.parametrize("air_entry", ["0 m", "2 cm"])
 def test_rain_fills_a_coarse_closed_column_step_by_step(tmp_path, backend, air_entry):
     """Full voxels above dry ones, K with an infinite slope at full pores, then a full block.
@@ -156,7 +162,7 @@ def test_a_step_begins_where_the_last_one_was_going(tmp_path):
     (tmp_path / "case.toml").write_text(COARSE)
     found = []
     for keeps in (True, False):
-        sim = Simulation(Case.read(tmp_path), "numpy")
+        sim = Simulation(Case.read(tmp_path), quick_backend())
         tried = 0
         for _ in sim.steps(60 * 3600.0):
             tried += sim.flow.tried

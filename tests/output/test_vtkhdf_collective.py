@@ -139,7 +139,7 @@ def test_the_file_equals_that_of_one_process(tmp_path, count):
 
 def test_the_coarse_field_case_on_2_and_3_processes(tmp_path):
     """Summary, series and fields of a run of both stages, to the last bit."""
-    compare(tmp_path, case_path("field_block"), (2, 3), FIELD, "--backend", "numpy")
+    compare(tmp_path, case_path("field_saturated"), (2, 3), FIELD, "--backend", "numpy")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def test_an_unexpected_error_of_one_rank_ends_all_with_its_traceback():
 
 def test_a_failure_of_all_ranks_is_printed_once():
     """Exit code 3 of each and so of the job, no message of the library about an abort."""
-    code, out, errors = mpi.script(3, "import sys\nfrom ekm3d.parallel.team import join\n"
+    code, out, errors = mpi.script(2, "import sys\nfrom ekm3d.parallel.team import join\n"
                                      "team = join()\n"
                                      "sys.exit(team.failed('no outlet', 3))")
     assert (code, out, errors) == (3, "", "no outlet\n")
@@ -126,11 +126,11 @@ def test_a_failure_of_all_ranks_is_printed_once():
 
 def test_a_failure_of_one_ends_the_others():
     """It waits PATIENCE for the others to fail as well, and then ends the job."""
-    code, _, errors = mpi.script(3, "import sys\nfrom ekm3d.parallel import team\n"
+    code, _, errors = mpi.script(2, "import sys\nfrom ekm3d.parallel import team\n"
                                    "team.PATIENCE = 0.2\nteam = team.join()\n"
                                    "if team.rank == 1: sys.exit(team.failed('my disk', 3))\n"
                                    "team.comm.Barrier()")
-    assert code == 3 and "process 1 of 3: my disk\n" in errors
+    assert code == 3 and "process 1 of 2: my disk\n" in errors
 
 
 def test_collective_errors_raise_on_all_ranks():
@@ -157,15 +157,15 @@ print(team.comm.gather(text))""")
 # --- the command line ---------------------------------------------------------------------------
 
 def test_bad_input_is_reported_once(tmp_path):
-    """By one of three ranks, exit code 2, nothing written."""
+    """By one of two ranks, exit code 2, nothing written."""
     case = salt_case(tmp_path)
-    code, out, errors = mpi.ekm3d(3, "run", case, "-o", "grid.spacing=1 A")
+    code, out, errors = mpi.ekm3d(2, "run", case, "-o", "grid.spacing=1 A")
     assert (code, out) == (2, "") and not (case / "out").exists()
     assert errors.count("cannot read '1 A' as m") == 1 and len(errors.splitlines()) == 1
 
 
 def test_a_wrong_command_line_is_reported_once(tmp_path):
-    code, out, errors = mpi.ekm3d(3, "run", tmp_path, "--quite")
+    code, out, errors = mpi.ekm3d(2, "run", tmp_path, "--quite")
     assert (code, out) == (2, "") and errors.count("unrecognized arguments: --quite") == 1
 
 
@@ -195,9 +195,9 @@ def test_processes_with_different_cases_are_told_before_the_first_step(tmp_path)
     shutil.copytree(one, other)
     text = (other / "case.toml").read_text()
     (other / "case.toml").write_text(text.replace('voltage = "20 V"', 'voltage = "21 V"'))
-    code, out, errors = mpi.script(3, (
+    code, out, errors = mpi.script(2, (
         "import os, sys\nfrom ekm3d.cli.main import main\n"
         f"case = {str(one)!r} if os.environ['PMI_RANK'] != '1' else {str(other)!r}\n"
         f"sys.exit(main(['run', case, '--out', {str(tmp_path / 'out')!r}, '--backend', 'numpy']))"))
-    assert code == 2 and errors.count("the processes hold different cases: 1 of 3") == 1, errors
+    assert code == 2 and errors.count("the processes hold different cases: 1 of 2") == 1, errors
     assert "process 1 on" in errors and not (tmp_path / "out").exists()

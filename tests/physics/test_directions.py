@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.case_files import complaints
 from helpers.kernel_worlds import COUNTS, WORLDS, World, compared
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import ORE, SALT, advance, salt_case
 
 from ekm3d import Case, Simulation
@@ -60,7 +61,7 @@ def column(folder, axis, water, by_axis):
     folder.mkdir(exist_ok=True)
     (folder / "case.toml").write_text(COLUMN.format(
         size=size, spacing=spacing, axis=axis, water=water, tau=tau, k=k, k_e=k_e))
-    return advance(Simulation(Case.read(folder), "numpy"), 7200.0)
+    return advance(Simulation(Case.read(folder), quick_backend()), 7200.0)
 
 
 @pytest.mark.parametrize("water", [FULL, DRY], ids=["full", "unsaturated"])
@@ -118,7 +119,8 @@ def test_three_equal_values_are_one(tmp_path):
             ("electroosmotic_permeability", "electroosmosis", "m2/V/s"))]
         changes = [f"ore.{key}=" + (repr(3 * [f"{v!r} {u}".strip()]) if three else f"'{v!r} {u}'")
                    for key, v, u in given]
-        ends.append(advance(Simulation(Case.read(folder, (*ORE, still, *changes)), "numpy"), 1800))
+        case = Case.read(folder, (*ORE, still, *changes))
+        ends.append(advance(Simulation(case, quick_backend()), 1800))
     for name in ("totals", "immobile", "phi", "head"):
         assert np.array_equal(*(getattr(sim.state, name) for sim in ends))
 
@@ -196,7 +198,7 @@ def test_a_rod_draws_on_the_rock_across_it(tmp_path, axis, water):
         (folder / "case.toml").write_text(
             text.format(size=size, spacing=["1 cm"] * 3, water=water, tau=tau, k=k, k_e=k_e)
             + ROD.format(*lines))
-        sim = Simulation(Case.read(folder), "numpy")
+        sim = Simulation(Case.read(folder), quick_backend())
         advance(sim, 600.0)
         sim.fields()
         found.append((sim.boundary_values.row_currents()[0],

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.quick_flags import quick_backend
 from helpers.salt_medium import rock_of
 from helpers.slow_voxels import chemistry
 from scipy.integrate import solve_ivp
@@ -236,7 +237,7 @@ def test_column_breakthrough_is_early_and_tails(tmp_path):
     1 mm. Without the immobile water the profile would differ by 0.35.
     """
     (tmp_path / "case.toml").write_text(COLUMN)
-    sim = Simulation(Case.read(tmp_path), "numpy")
+    sim = Simulation(Case.read(tmp_path), quick_backend())
     x = sim.grid.centres(2)
     v, D, f, omega = 1e-6 / 0.24, 8e-9, 2 / 3, 1e-5
     for end in (1.5e4, 3e4):

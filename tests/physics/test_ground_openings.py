@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.quick_flags import quick_backend
 
 from ekm3d import Case, Simulation
 from ekm3d.diagnostics import well_heads
@@ -55,7 +56,7 @@ def stepped(folder, text, steps, *overrides):
     """The Simulation of a text after some steps."""
     folder.mkdir(exist_ok=True)
     (folder / "case.toml").write_text(text)
-    sim = Simulation(Case.read(folder, overrides), "numpy")
+    sim = Simulation(Case.read(folder, overrides), quick_backend())
     for _ in range(steps):
         sim.step()
     return sim

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import ORE, advance, salt_case
 
 from ekm3d import Case, Simulation
@@ -36,7 +37,8 @@ def test_metal_has_the_diffusion_potential_of_the_gradient_behind(tmp_path, rng,
     No concentration at the metal is negative, so that it stays below RT/F = 25.7 mV. Before that,
     20 min at 20 V: charge, acid and mass close.
     """
-    sim = advance(Simulation(Case.read(salt_case(tmp_path), (*ORE, *more)), "numpy"), 1200.0)
+    case = Case.read(salt_case(tmp_path), (*ORE, *more))
+    sim = advance(Simulation(case, quick_backend()), 1200.0)
     assert sim.balances.charge_max < 1e-9 and sim.balances.faraday_error() < 1e-9
     assert sim.balances.mass_errors().max() < 1e-13
     boundary, s, f, chem = sim.potential.boundary, sim.state, sim.contacts.faces, sim.chem
@@ -45,7 +47,7 @@ def test_metal_has_the_diffusion_potential_of_the_gradient_behind(tmp_path, rng,
         c *= rng.uniform(0.1, 2.0, c.shape)
     boundary.start(sim.drive, s)
     boundary.connect(True)
-    metal = np.flatnonzero(boundary.kinds == ANODE)
+    metal = np.flatnonzero(boundary.roles.kinds == ANODE)
     here, there = f.voxel[metal], behind(f, sim.grid)[metal]
     current = np.zeros(metal.size)
     for factor, c in waters:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import SALT, advance, salt_case
 from scipy.special import erfc
 
@@ -69,13 +70,13 @@ def test_immobile_water_conducts(folder, share):
     """
     currents = []
     for more in ((), (SLOWLY.format(share),)):
-        sim = Simulation(Case.read(folder, (*SALT, *more)), "numpy")
+        sim = Simulation(Case.read(folder, (*SALT, *more)), quick_backend())
         sim.fields()
         currents.append(sim.boundary_values.row_currents()[0])
     assert currents[1] == pytest.approx(currents[0], rel=1e-8)
     if share == 0.9:
         cut = SLOWLY.format(share).replace("}", ", field=false}")
-        sim = Simulation(Case.read(folder, (*SALT, cut)), "numpy")
+        sim = Simulation(Case.read(folder, (*SALT, cut)), quick_backend())
         sim.fields()
         assert not has_immobile_field(sim.state)
         assert sim.boundary_values.row_currents()[0] < 0.4 * currents[0]
@@ -91,7 +92,7 @@ def test_each_water_is_neutral_and_no_mole_is_lost(folder, more):
     a tenth of all of it. Charge of each water, moles and Faraday's law: to the tolerance of the
     solver, as everywhere; steps are as long as the program likes.
     """
-    sim = Simulation(Case.read(folder, (*SALT, *more)), "numpy")
+    sim = Simulation(Case.read(folder, (*SALT, *more)), quick_backend())
     s, inner = sim.state, sim.grid.inner
     s.totals[..., :GHOST + 3] *= 0.2
     sim.reactions.advance(s)
@@ -153,7 +154,7 @@ def test_salt_diffuses_in_both_waters(tmp_path, potential):
     for spacing, step in ((4.0, 400.0), (2.0, 100.0)):
         (tmp_path / "case.toml").write_text(
             COLUMN.format(spacing=spacing, step=step, potential=potential))
-        sim = advance(Simulation(Case.read(tmp_path), "numpy"), 2e4)
+        sim = advance(Simulation(Case.read(tmp_path), quick_backend()), 2e4)
         x = sim.grid.centres(2)
         for c, tau in ((sim.state.c, 1.0), (sim.state.immobile_c, 0.25)):
             exact = 1 + 2 * erfc(x / (2 * np.sqrt(tau * 8e-9 * 2e4)))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import mpi
+from helpers.rank_comparison import assert_same_steps
 
 from ekm3d import Case, Simulation
 from ekm3d.backends.base import Backend
@@ -17,7 +17,6 @@ from ekm3d.physics.initial_guess import PARTS, RepresentativeVoxels
 from ekm3d.resources import case_path
 
 FIELD = ("grid.spacing=12.5 cm",)            # 16 x 12 x 16 voxels, 8 x 8 x 8 parts
-LOCKSTEP = mpi.TESTS / "helpers" / "lockstep.py"
 GRID = Grid((19, 4, 31), (0.1, 0.1, 0.1))
 
 
@@ -83,9 +82,9 @@ def test_small_blocks_have_no_representatives():
 def runs(request):
     """The field block begun from its seeds, and begun in every voxel without history."""
     with pytest.MonkeyPatch.context() as patch:
-        here = Simulation(Case.read(case_path("field_block"), FIELD), request.param)
+        here = Simulation(Case.read(case_path("field_saturated"), FIELD), request.param)
         patch.setattr(initial_guess, "WORTH", np.inf)
-        return here, Simulation(Case.read(case_path("field_block"), FIELD), request.param)
+        return here, Simulation(Case.read(case_path("field_saturated"), FIELD), request.param)
 
 
 @pytest.mark.parametrize(
@@ -116,14 +115,14 @@ def test_hardly_a_voxel_begins_cold_start(monkeypatch):
         return descend(self, given, index, found)
 
     monkeypatch.setattr(EquilibriumSolver, "_cold_start", counted)
-    Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
+    Simulation(Case.read(case_path("field_saturated"), FIELD), "numpy")
     assert 100 < sum(begun) < 600
 
 
 @pytest.mark.parametrize("place", ["seed", "other"])
 def test_voxel_without_equilibrium_is_named_by_its_place(monkeypatch, place):
     """Totals below zero, in a seed or beside one: the voxel's own centre is named."""
-    sim = Simulation(Case.read(case_path("field_block"), FIELD), "numpy")
+    sim = Simulation(Case.read(case_path("field_saturated"), FIELD), "numpy")
     sim.reactions.begun = False
     where = sim.reactions.seeds.places[77] + (place == "other")
     sim.state.totals.reshape(len(sim.chem.components), -1)[2, where] = -1.0
@@ -135,9 +134,11 @@ def test_voxel_without_equilibrium_is_named_by_its_place(monkeypatch, place):
     assert f"at ({centre}) m" in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["numpy", "cpp"])
 def test_ranks_start_alike(backend):
-    """To the last bit: 3 boxes, none of which is a whole number of parts."""
-    code, out, errors = mpi.run(3, LOCKSTEP, backend, 1, case_path("field_block"), *FIELD)
-    assert (code, errors) == (0, ""), out + errors
-    assert out.endswith("the same\n")
+    """To the last bit: 3 boxes, none of which is a whole number of parts.
+
+    By default on cpp, among others, in tests/model/test_ranks.py.
+    """
+    assert_same_steps(3, (backend, 1, case_path("field_saturated"), *FIELD))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.case_files import complaints
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import ORE, SALT, advance, salt_case
 
 from ekm3d import Case, Simulation
@@ -72,7 +73,7 @@ def test_the_conductance_of_a_block_is_that_of_water_and_clay(folder):
 
     By hand from the exchanger's content and the free ions' D; the field "conductivity" agrees.
     """
-    plain, clay = (Simulation(Case.read(folder, (*ORE, *more)), "numpy")
+    plain, clay = (Simulation(Case.read(folder, (*ORE, *more)), quick_backend())
                    for more in ((), (MOBILE,)))
     for sim in (plain, clay):
         sim.fields()
@@ -94,7 +95,7 @@ def test_the_conductance_of_a_block_is_that_of_water_and_clay(folder):
     ids=["order 1", "order 2", "immobile, directions"])
 def test_every_mole_and_every_charge_is_found(folder, more):
     """40 min at 20 V: what clay carries is booked like the rest, to the solver's tolerance."""
-    sim = advance(Simulation(Case.read(folder, (*ORE, MOBILE, *more)), "numpy"), 2400.0)
+    sim = advance(Simulation(Case.read(folder, (*ORE, MOBILE, *more)), quick_backend()), 2400.0)
     assert np.abs(sim.potential.clay.gained).max() > 0 and sim.heun.refused == 0
     assert sim.balances.mass_errors().max() < 1e-13
     assert sim.balances.charge_max < 1e-9
@@ -110,17 +111,17 @@ def test_clay_conducts_up_to_the_metal(folder, tank):
     anode and at the cathode, bare or behind a tank that cations then enter.
     """
     sim = Simulation(Case.read(folder, (
-        *ORE, MOBILE, f"electrodes.row.1.catholyte_volume='{tank}'")), "numpy")
+        *ORE, MOBILE, f"electrodes.row.1.catholyte_volume='{tank}'")), quick_backend())
     sim.fields()
     boundary, f = sim.potential.boundary, sim.contacts.faces
-    carries = np.isin(boundary.kinds, (ANODE, BARE_CATHODE, TANK))
+    carries = np.isin(boundary.roles.kinds, (ANODE, BARE_CATHODE, TANK))
     held = sim.domain.gather(sim.state.exchanged, f.voxel)
     sigma = FARADAY * F_RT * 0.02 * ((sim.chem.z_x**2 * exchange_diffusion(sim.chem)) @ held)
     found, boundary.clay = boundary.conductance, None
     boundary.connect(True)
     found = found - boundary.conductance
     np.testing.assert_allclose(found[carries], (f.area / f.half * sigma)[carries], rtol=1e-9)
-    assert np.isin(TANK if tank != "0 l" else BARE_CATHODE, boundary.kinds)
+    assert np.isin(TANK if tank != "0 l" else BARE_CATHODE, boundary.roles.kinds)
 
 
 def test_clay_gives_to_a_tank_what_it_conducts(folder):
@@ -130,9 +131,9 @@ def test_clay_gives_to_a_tank_what_it_conducts(folder):
     out of the tank's water: where the current is reversed clay conducts nothing.
     """
     more = ("ore.surface_mobility=0.5",)
-    sim = advance(Simulation(Case.read(folder, (*ORE, *more)), "numpy"), 1200.0)
+    sim = advance(Simulation(Case.read(folder, (*ORE, *more)), quick_backend()), 1200.0)
     boundary, clay = sim.potential.boundary, sim.potential.clay
-    tank = boundary.kinds == TANK
+    tank = boundary.roles.kinds == TANK
     assert (boundary.clay_contact[tank] > 0).all() and not boundary.clay_contact[~tank].any()
     held = sim.domain.gather(sim.state.exchanged, sim.contacts.faces.voxel)
     drift = F_RT * boundary.clay_contact * boundary.drop

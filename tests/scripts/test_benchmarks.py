@@ -248,7 +248,7 @@ def test_steps_of_a_hectare_are_bounded_by_the_ore(script, spacing):
     With the catholyte of the field block, a third, the tank would stop it at 1.25 m (2 900 s).
     """
     hectare = script("hectare")
-    case = Case.read(case_path("field_block"), hectare.overrides(spacing, 10, 5))
+    case = Case.read(case_path("field_saturated"), hectare.overrides(spacing, 10, 5))
     assert [Simulation(case, "cpp").step() for _ in range(2)] == [3600.0, 3600.0]
 
 

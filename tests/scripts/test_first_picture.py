@@ -5,10 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.case_files import FIELD, ROOT
+from helpers.case_files import ROOT
 
 from ekm3d import Case, Simulation
 from ekm3d.cli.doctor_checks import WORKS, rendering
+from ekm3d.resources import case_path
 
 
 @pytest.mark.slow
@@ -16,8 +17,8 @@ def test_the_picture_shows_ore_electrodes_and_acid(tmp_path):
     """In a process of its own: red and blue metal, the colours of the ore, a white ground."""
     if rendering().state != WORKS:
         pytest.skip(f"no pictures here: {rendering().found}")
-    case = Case.read(FIELD, ["grid.spacing=25 cm", "schedule.stage.0.duration=12 h",
-                             "schedule.stage.1.duration=6 h"])
+    case = Case.read(case_path("field_saturated"), [
+        "grid.spacing=25 cm", "schedule.stage.0.duration=12 h", "schedule.stage.1.duration=6 h"])
     Simulation(case, "numpy").run(tmp_path / "out", quiet=True)
     to = tmp_path / "picture.png"
     script = ROOT / "scripts" / "tools" / "first_picture.py"

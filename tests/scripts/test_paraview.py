@@ -15,7 +15,7 @@ SCREEN = "-screen 0 1400x900x24"
 @pytest.mark.skipif(not shutil.which("pvpython") or not shutil.which("xvfb-run"),
                     reason="pvpython or xvfb-run is missing (Debian: python3-paraview, xvfb)")
 @pytest.mark.parametrize("case, overrides", [
-    ("field_block", ("grid.spacing=25 cm", "schedule.stage.1.duration=1 h")),
+    ("field_saturated", ("grid.spacing=25 cm", "schedule.stage.1.duration=1 h")),
     ("hillside", ("grid.spacing=[3, 5, 2]", "schedule.stage.1.duration=6 h",
                   "schedule.stage.1.rotate.every=2 h", "schedule.stage.3.duration=1 h",
                   "output.snapshot_every=2 h"))])

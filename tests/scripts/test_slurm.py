@@ -62,7 +62,7 @@ def test_bash_reads_it(script):
 @pytest.mark.parametrize("script", SCRIPTS, ids=name)
 def test_its_command_is_one_that_ekm3d_takes(script, tmp_path):
     """The parser takes the line, and the field case takes its overrides, units and all."""
-    case, results = ROOT / "cases" / "field_block", tmp_path / "results"
+    case, results = ROOT / "cases" / "field_saturated", tmp_path / "results"
     code, errors, lines, srun = run(script, tmp_path, case, results)
     assert (code, errors) == (0, "") and len(lines) == 1
     args = parser().parse_args(lines[0])

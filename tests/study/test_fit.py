@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ekm3d.study.evaluations import PENALTY, Evaluation, Evaluator
-from ekm3d.study.fit import STEP, Search, broyden, ensemble
+from ekm3d.study.fit import STEP, Search, ensemble
 from ekm3d.study.measured import Measured
 from ekm3d.study.parameters import Parameter
 
@@ -99,10 +99,3 @@ def test_the_ensemble_of_a_linear_problem_has_the_posterior_covariance():
     found = np.cov(np.array([m.u for m in members]).T)
     assert np.diag(found) == pytest.approx(np.diag(fit.covariance), rel=0.1)
     assert np.mean([m.u for m in members], axis=0) == pytest.approx(fit.u, abs=0.06)
-
-
-def test_broyden_keeps_what_a_step_does_not_touch():
-    """The new slopes give the step exactly, and the old ones at a right angle to it."""
-    old = np.array([[1.0, 2.0]])
-    new = broyden(old, np.array([0.5, 0.0]), np.array([1.0]))
-    assert new == pytest.approx(np.array([[2.0, 2.0]]))

@@ -36,6 +36,13 @@ def test_values_that_show_no_order_say_so(found, said):
     assert r.order is None and r.limit is None and said in r.remark
 
 
+def test_two_runs_on_one_grid_give_no_order():
+    """As where grid.least_share varies beside the spacing."""
+    for width in ([1, 1, 2, 4], [1, 2, 2, 4]):
+        found = refine(width, [1.0, 1.1, 1.3, 1.7])
+        assert found.order is None and "vary grid.spacing alone" in found.remark
+
+
 def test_a_value_that_is_the_same_on_all_grids():
     """To the last digit, or to those of the solvers."""
     for values in ([5.0, 5.0, 5.0], [5.0, 5.0 + 1e-10, 5.0 - 1e-11], [0.0, 0.0, 0.0]):

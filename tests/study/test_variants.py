@@ -32,7 +32,15 @@ def test_a_variant_has_its_name_for_people_and_its_keys_for_the_run(tmp_path):
     assert first.name != second.name and "/" not in second.name
 
 
+def test_what_all_variants_have_comes_before_their_own(tmp_path):
+    first, second = variants(tmp_path, 'set = { "a.b" = 1, "c.d" = "2 m" }\n' + TEXT)
+    assert first.overrides == ["a.b=1", 'c.d="2 m"']
+    assert second.overrides[:2] == ['a.b={"c" = 1}', 'c.d="2 m"']
+
+
 @pytest.mark.parametrize("change, said", [
+    (("\n[[variant]]", "set = 3\n[[variant]]"), "variants.toml: set: should be a table"),
+    (("\n[[variant]]", "sett = {}\n[[variant]]"), "unknown key 'sett'"),
     (('name = "all"', 'name = ""'), "variant 0: name: '' should be text"),
     (('name = "all"', 'name = "no voltage, slow"'), "variant 1: name"),
     (("set = {", "sett = {"), "unknown key 'sett'; did you mean 'set'?"),
@@ -43,7 +51,7 @@ def test_wrong_files_are_refused_by_place(tmp_path, change, said):
 
 
 @pytest.mark.parametrize("file, case", [("mechanisms.toml", "bench_ekm"),
-                                        ("ore_kinds.toml", "field_block")])
+                                        ("ore_kinds.toml", "field_saturated")])
 def test_every_shipped_variant_can_be_read(file, case):
     for variant in read_variants(ROOT / "cases" / "validation" / file):
         Case.read(ROOT / "cases" / case, variant.overrides)

@@ -1,4 +1,4 @@
-"""Every verification case on its quick grids, and its description."""
+"""Verification cases on their quick grids, some of every family, and the descriptions of all."""
 
 import pytest
 from helpers.verification_copy import CASES, with_studies
@@ -7,16 +7,17 @@ from ekm3d.cli.verify import line
 from ekm3d.verification.judge import verify
 from ekm3d.verification.spec import Verification
 
-# Of eight junctions that with a steep profile of an ion of charge 3: three ions meet in c1, too. Of
-# the exchange column two grids with ideal activities; of the fronts those with HSO4- on two grids,
-# and steps of second order.
-SOME_STUDIES = {
-    "a_exchange_column": ("ideal",),
-    "c4_junction_potential": ("LaCl3 10 to 1",),
-    "e_electrolysis_fronts": ("with HSO4-", "splitting, second order")}
-# Processes that tests/physics compares with exact solutions, too; both take half a minute.
-SLOW = {*SOME_STUDIES, "dual_porosity", "slow_dissolution", "dispersion_tensor",
-        "clay_conduction"}
+# Of the fronts of electrolysis that with steps of second order.
+SOME_STUDIES = {"e_electrolysis_fronts": ("splitting, second order",)}
+# One or two cases of each family, those that take least, and all that take a second; `ekm3d verify`
+# and the slow suite run all of them. What the others prove, tests/physics, tests/chemistry and
+# tests/model do by hand, by twins and by conservation laws.
+SLOW = {*SOME_STUDIES, "a_exchange_column", "dual_porosity", "dispersion_tensor",
+        "acid_front", "b_batch_equilibria", "slow_dissolution",
+        "c1_counter_diffusion", "c4_junction_potential", "coupled",
+        "c2a_constant_voltage", "c2b_constant_current", "clay_conduction",
+        "h1_gardner_infiltration", "h2_gardner_electroosmosis", "h4_drainage",
+        "h5_clay_dewatering", "h7_drain", "g_consolidation", "immobile_field", "rods"}
 
 
 def passing_outcomes(directory):
