@@ -28,14 +28,17 @@ def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("agg")
     if "ekm3d" not in xarray.backends.list_engines():
         pytest.skip("ekm3d is not installed, only imported")
-    shutil.copytree(ROOT / "cases" / "field_block", tmp_path / "cases" / "field_block",
-                    ignore=shutil.ignore_patterns("out"))
+    for name in ("field_block", "field_saturated"):
+        shutil.copytree(ROOT / "cases" / name, tmp_path / "cases" / name,
+                        ignore=shutil.ignore_patterns("out"))
     monkeypatch.chdir(tmp_path)
     Simulation(Case.read("cases/field_block", COARSE), "numpy").run(quiet=True)
     read = Case.read
-    monkeypatch.setattr(Case, "read", lambda path: read(path, COARSE))
+    monkeypatch.setattr(Case, "read", lambda path: read(
+        path, COARSE if path.endswith("field_block") else COARSE[:3]))      # of two stages
     found = {}
     for block in blocks(PAGE):
         exec(compile(block, str(PAGE), "exec"), found)
     assert found["block"]["pH"].sizes["time"] == 3 and found["pH"].shape == (8, 6, 8)
     assert found["sim"].state.time == 12 * 3600.0
+    assert found["sim"].boundary_values.row_currents().max() == pytest.approx(1.5, rel=1e-6)

@@ -6,6 +6,7 @@
 `case.toml:LINE: key: what is wrong, what would be right`.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -155,7 +156,7 @@ def _folders(file: CaseFile, directory: Path, bases: Sequence[Path], problems: P
     for n, name in enumerate(() if file is MISSING or file.folders is MISSING else file.folders):
         if name is MISSING:
             continue
-        if "\0" in name or not (directory / name).is_dir():
+        if "\0" in name or not os.path.isdir(directory / name):
             problems.add(("folders", n), f"there is no directory {quoted(name)}; name one from "
                          "that of the case, such as \"../tables\"")
         else:
@@ -164,9 +165,13 @@ def _folders(file: CaseFile, directory: Path, bases: Sequence[Path], problems: P
 
 
 def _grid(file: CaseFile, problems: Problems) -> Grid:
-    """Return the Grid of [grid], a whole number of voxels along every axis."""
-    size, spacing = file.grid.size, file.grid.spacing
-    cells = []
+    """Return the Grid of [grid], a whole number of voxels along every axis.
+
+    Where the spacing does not divide the block it is one that does, so that all that lies in the
+    block is not found outside as well.
+    """
+    size, spacing = file.grid.size, list(file.grid.spacing)
+    cells: list[int] = []
     for axis, length, d in zip("xyz", size, spacing, strict=True):
         n = max(round(length / d), 1)
         if abs(n * d - length) > 1e-6 * d:
@@ -174,6 +179,7 @@ def _grid(file: CaseFile, problems: Problems) -> Grid:
             problems.add(("grid", "spacing"), f"{length:g} m along {axis} is not a whole number of "
                          f"voxels of {d:g} m; a size of {low * d:g} or {(low + 1) * d:g} m would "
                          f"be, or a spacing of {length / low:g} or {length / (low + 1):g} m")
+            spacing[len(cells)] = length / n
         cells.append(n)
     if np.prod(cells, dtype=float) > MAX_VOXELS:
         problems.add(("grid", "spacing"), f"{' x '.join(map(str, cells))} voxels are more than "

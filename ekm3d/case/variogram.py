@@ -4,6 +4,9 @@
                 variance C(0) - c' K^-1 c
     simulation  s(x) + kriging of (z - s(x_i) - e_i) at x                    (Journel 1974)
 
+As s + C' K^-1 (z - s) has mean and covariance of simple kriging, given the samples, this draws from
+the distribution of sequential Gaussian simulation with all samples and nodes as neighbours.
+
 z: standardised samples at x_i; c, K: covariances of the place with the samples, and among them,
 with the nugget on the diagonal. s: a random field of GSTools (randomisation method, Hesse et al.
 2014), whose value at a place depends on its seed and on the place alone: a realisation is the same

@@ -21,11 +21,13 @@ from ekm3d.model.regrid import AMOUNTS, GUESSES, Regridding, same_extent
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoint_file import small_arrays, voxel_arrays
 from ekm3d.output.checkpoints import Checkpoint
+from ekm3d.retention_curves import RESIDUAL, SATURATED
 from ekm3d.state import UNSATURATED
 
 Simulation = Any            # of `simulation`, which imports this module
 TANKS = "catholyte_totals"
 GRID = {"voxels", "spacing [m]", "origin [m]", "voxels of the electrodes"}
+SPILT = 1e-3                # water content that a run's own errors may leave beyond full pores
 NEUTRAL = 1e-6              # net charge of a voxel over its ions that regridding may leave
 
 
@@ -86,6 +88,8 @@ def begin_from(sim: Simulation, directory: Path) -> str:
             run_memory.restore_voxels(sim, stored)
             if "state.immobile_c" not in stored:
                 sim.nonequilibrium.begin_immobile(sim.state)
+    if UNSATURATED in sim.case.processes:
+        _check_water(sim, directory)
     s, arrays = sim.state, small_arrays(found.path)
     s.catholyte_totals[...] = arrays[f"state.{TANKS}"]
     for name in run_memory.FACES:               # where the same faces pass current: a first guess
@@ -96,6 +100,20 @@ def begin_from(sim: Simulation, directory: Path) -> str:
     notes.append(f"begins from the contents at t = {found.time / HOUR:g} h of {directory} "
                  f"({found.path.name}), with clean plates")
     return "\n".join(notes)
+
+
+def _check_water(sim: Simulation, directory: Path) -> None:
+    """Raise InputError where the pores of this case cannot hold the water. Collective."""
+    curve, inner, at = sim.case.ore.retention.curve, sim.grid.inner, sim.holds_ore
+    water = sim.backend.to_numpy(sim.state.water_content[inner])[at]
+    for index, key, sign in ((SATURATED, "saturated", 1.0), (RESIDUAL, "residual", -1.0)):
+        bound = sim.domain.local_view(np.broadcast_to(curve[index], sim.domain.whole.shape))[at]
+        worst = sim.domain.max(sign * (water - bound))
+        if worst > SPILT:
+            raise InputError(
+                f"[start] run: a voxel of {directory} has {worst:.3g} m3/m3 of water "
+                f"{'more' if sign > 0 else 'less'} than ore.retention.{key}; give the pores of "
+                "that run, or begin without it")
 
 
 def _regrid(sim: Simulation, stored: Any, block: dict[str, Any]) -> str:

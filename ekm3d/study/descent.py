@@ -62,13 +62,13 @@ class Descent:
             d, cut = self.step(u, r, g, reach)
             gain = cost(u, r) - cost(u + d, r + g @ d)
             small = gain <= TOLERANCE * cost(u, r) and not cut
-            if steps >= self.most and (age or not small):
+            if not age and (small or poor >= 4):
+                return End(u, r, g, steps, MINIMUM if small else STUCK, True)
+            if steps >= self.most:
                 return End(u, r, g, steps, STOPPED, not age)
             if age and (small or age >= self.renewed or poor >= 2):
                 g, age, poor, reach = self.slopes(u), 0, 0, max(reach, 0.5 * REACH)
                 continue
-            if small or poor >= 4:
-                return End(u, r, g, steps, MINIMUM if small else STUCK, True)
             steps += 1
             found = self.values(u + d)
             ratio = -1.0 if found is None else (cost(u, r) - cost(u + d, found)) / gain

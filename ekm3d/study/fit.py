@@ -21,6 +21,7 @@ from ekm3d.study.evaluations import Evaluation, Evaluator
 from ekm3d.study.parameters import starts
 
 STEP = 0.1              # of u in a difference quotient: a tenth of the prior's standard deviation
+REACH = 1.5             # of the first step of a member, in standard deviations of the priors
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,14 @@ class Member:
         return not self.found.failed and self.cost < self.cost_of_fit
 
 
-def ensemble(evaluator: Evaluator, fit: Fit, count: int, seed: int, rounds: int = 2
+def ensemble(evaluator: Evaluator, fit: Fit, count: int, seed: int, rounds: int = 3
              ) -> list[Member]:
     """Return `count` members of randomised maximum likelihood around a fit.
 
     Steps of Gauss and Newton from the fit's set with its slopes, all members at once, `rounds` of
-    them; between the rounds slopes follow from the steps taken. The best set of a member counts.
+    them, the first no longer than REACH; between the rounds slopes follow from the steps taken. The
+    best set of a member counts. Where members are still on their way they spread less than they
+    should.
     """
     generator = np.random.default_rng(seed)
     low, high = np.array([p.bounds for p in evaluator.parameters]).T
@@ -156,7 +159,7 @@ class _State:
         self.evaluator, self.values, self.middle = evaluator, values, middle
         self.u, self.found, self.g = fit.u, fit.found, fit.slopes
         self.first = self.cost = self._cost(fit.u, fit.found)
-        self.length = 1.0
+        self.reach = REACH
 
     def _cost(self, u: np.ndarray, found: Evaluation) -> float:
         r = self.evaluator.misfits(found, self.values)
@@ -167,18 +170,19 @@ class _State:
         r = self.evaluator.misfits(self.found, self.values)
         step = np.linalg.solve(self.g.T @ self.g + np.eye(self.u.size),
                                -self.g.T @ r - (self.u - self.middle))
-        return self.u + self.length * step
+        return self.u + step * min(1.0, self.reach / max(float(np.linalg.norm(step)), 1e-30))
 
     def take(self, u: np.ndarray, found: Evaluation) -> None:
-        """Go to u if that is better; else go less far the next time."""
+        """Go to u if that is better, and further the next time; else less far."""
         cost, du = self._cost(u, found), u - self.u
         if not found.failed and du @ du > 0:
             self.g = broyden(self.g, du, self.evaluator.misfits(found, self.values)
                              - self.evaluator.misfits(self.found, self.values))
         if cost < self.cost:
             self.u, self.found, self.cost = u, found, cost
+            self.reach *= 2.0
         else:
-            self.length *= 0.4
+            self.reach = 0.4 * float(np.linalg.norm(du))
 
     def member(self) -> Member:
         """Return the best set."""

@@ -43,7 +43,7 @@ def main() -> int:
         for name, file in FITS.items():
             call("calibrate", BENCH, CASES / "bench_leaching", "--targets", FOLDER / "targets.csv",
                  "--parameters", file, "--out", args.out / name, "--renew", 6, "--most", 30,
-                 *(("--starts", 2, "--ensemble", 12) if name == "wide" else ()), *common)
+                 *(("--starts", 2, "--ensemble", 10) if name == "wide" else ()), *common)
             write_fit(args.out / name, FOLDER / f"fit_{name}.md")
         shutil.copy(args.out / "wide" / "ensemble.csv", FOLDER / "ensemble.csv")
     if not args.only_page:

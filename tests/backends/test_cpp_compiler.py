@@ -37,6 +37,11 @@ print(right and os.waitpid(child, 0)[1] == 0)
 """
 
 
+@pytest.fixture(autouse=True)
+def soon_compiled(quick_kernels):
+    """No bits are compared here: -Og for all libraries that are compiled again and again."""
+
+
 @pytest.fixture
 def cpp():
     try:

@@ -55,6 +55,12 @@ def test_field_case_fits_every_spacing(spacing, cells):
     assert len(case.sampling) == 24
 
 
+def test_a_spacing_that_does_not_divide_the_block_is_told_alone():
+    """Not with strips, probes and samples outside of the 1.85 m that five such voxels are."""
+    found = complaints(ROOT / "cases" / "field_block", "grid.spacing=0.37 m")
+    assert len(found) == 3 and all("is not a whole number of voxels" in text for text in found)
+
+
 # --- mistakes -------------------------------------------------------------------------------
 
 # Line of the small case that is replaced, its replacement, key, message.

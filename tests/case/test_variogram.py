@@ -113,6 +113,32 @@ def test_simulation_has_the_mean_and_the_variogram_of_its_model(count):
     assert gamma == pytest.approx(1 - np.exp(-1.5), abs=0.05)
 
 
+def test_simulation_has_mean_and_covariance_of_simple_kriging():
+    """400 draws at places near three samples: what sequential simulation draws from.
+
+    Places 1 to 16 m from samples of an exponential range of 20 m with a nugget; the mean of 0 is
+    known. Four realisations at 100 copies of these places, 50 ranges apart. Means scatter by
+    s/20, covariances by s_a s_b sqrt(2/400) at most; four of that.
+    """
+    model = Variogram("exponential", (20.0, 20.0, 20.0), EYE, 0.2, 1.0)
+    points = np.array([[0.0, 0, 0], [12.0, 0, 0], [5.0, 9.0, 0]])
+    values = np.array([1.5, -1.0, 0.5])
+    places = np.array([[1.0, 0, 0], [6.0, 2.0, 0], [10.0, 5.0, 3.0], [8.0, -9.0, 4.0]])
+    apart = 1000.0 * np.stack(np.meshgrid(*[np.arange(10.0)] * 2, [0.0]), -1).reshape(-1, 1, 3)
+    found = np.concatenate([simulated(
+        model, (apart + points).reshape(-1, 3), np.tile(values, 100),
+        (apart + places).reshape(-1, 3), (n, 3)).reshape(100, 4) for n in range(4)])
+    away = np.linalg.norm(np.concatenate([points, places])[:, None]
+                          - np.concatenate([points, places])[None], axis=-1) / 20.0
+    whole = 0.8 * np.exp(-3.0 * away)
+    weights = np.linalg.solve(whole[:3, :3] + 0.2 * np.eye(3), whole[:3, 3:])
+    mean, covariance = weights.T @ values, whole[3:, 3:] - weights.T @ whole[:3, 3:]
+    spread = np.sqrt(np.diag(covariance))
+    assert (np.abs(found.mean(0) - mean) < 4 * spread / 20).all()
+    scatter = 4 * np.outer(spread, spread) * (2 / 400)**0.5
+    assert (np.abs(np.cov(found.T) - covariance) < scatter).all()
+
+
 def test_simulation_honours_samples_and_its_seed(rng):
     """Exact at the samples without nugget, the same at a place whatever else is asked for."""
     points, values = rng.uniform(0, 30, (25, 3)), rng.normal(0, 1, 25)

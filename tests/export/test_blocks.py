@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.command_line import call
+from helpers.quick_flags import quick_backend
 
 from ekm3d import Case, Simulation
 from ekm3d.case.block_files import read_blocks
@@ -61,7 +62,7 @@ def washed(tmp_path_factory):
     case = tmp_path_factory.mktemp("washed") / "case"
     shutil.copytree(DATA, case)
     (case / "case.toml").write_text(TEXT)
-    Simulation(Case.read(case), backend="numpy").run(out=case / "out", quiet=True)
+    Simulation(Case.read(case), backend=quick_backend()).run(out=case / "out", quiet=True)
     return case
 
 
@@ -133,7 +134,7 @@ def test_omf_is_a_volume_where_blocks_are_regular(capsys, washed, tmp_path):
     text = TEXT.replace("datamine.csv", "vulcan.csv").replace('missing = ["-"]', "missing = [-99]")
     text = text.replace('"DENSITY"', '"density"').replace('"LA"', '"la"').replace("200 h", "1 h")
     (case / "case.toml").write_text(text)
-    Simulation(Case.read(case), backend="numpy").run(out=case / "out", quiet=True)
+    Simulation(Case.read(case), backend=quick_backend()).run(out=case / "out", quiet=True)
     assert call(capsys, "export", case, "--to", "omf,csv")[0] == 0
     blocks = read_blocks(case / "out" / "blocks_resource.omf", entry("x.omf"))
     table = rows(case / "out" / "blocks_resource.csv")

@@ -125,12 +125,20 @@ def test_every_field_of_the_voxels_has_a_way_to_another_grid():
     assert kept == {*AMOUNTS, *GUESSES} | solved
 
 
-def test_unsaturated_ore_is_refused_another_grid(tmp_path):
-    """Its water follows curves of the rock, which a mean over voxels does not."""
+def test_unsaturated_ore_is_refused_another_grid_and_pores_that_cannot_hold_its_water(tmp_path):
+    """Its water follows curves of the rock, which a mean over voxels does not.
+
+    Water beyond full pores ended in steps of milliseconds and a message about the voltage.
+    """
     case, short = rain_case(tmp_path), [f"schedule.stage.{n}.duration=5 min" for n in (0, 1)]
     Simulation(Case.read(case, (*short, *LEAVES)), quick_backend()).run(case / "first", quiet=True)
     with pytest.raises(InputError, match="unsaturated ore goes on with the same voxels only"):
         Simulation(Case.read(case, ("start.run=first", "grid.spacing=15 cm")), quick_backend())
+    for *other, said in (
+            ("ore.water_content=0.2", "ore.retention.saturated=0.21", "more than .*saturated"),
+            ("ore.water_content=0.3", "ore.retention.residual=0.25", "less than .*residual")):
+        with pytest.raises(InputError, match=f"of water {said}; give the pores of that run"):
+            Simulation(Case.read(case, ("start.run=first", *other)), quick_backend())
 
 
 def test_overlaps_conserve_whatever_the_two_grids_are():

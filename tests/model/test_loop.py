@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.case_files import ROOT, copy, told
 from helpers.command_line import call
+from helpers.quick_flags import quick_backend
 
 from ekm3d.case.case import Case
 from ekm3d.errors import InputError, OutputError
@@ -39,18 +40,18 @@ def alone(case, backend="numpy"):
 
 def test_a_second_run_of_a_simulation_is_refused(case, tmp_path):
     """It would begin at the end: 0 C and 0 kWh in a summary of the whole time."""
-    sim = Simulation(Case.read(case, SHORT), "numpy")
+    sim = Simulation(Case.read(case, SHORT), quick_backend())
     first = sim.run(tmp_path / "a", quiet=True).summary
     with pytest.raises(InputError, match=r"advanced to t = 1800 s.*make another, Simulation\(case"):
         sim.run(tmp_path / "b", quiet=True)
     assert not (tmp_path / "b").exists()
-    again = Simulation(sim.case, "numpy").run(tmp_path / "b", quiet=True).summary
+    again = Simulation(sim.case, quick_backend()).run(tmp_path / "b", quiet=True).summary
     assert {**first, "wall_s": 0} == {**again, "wall_s": 0} and first["charge_C"] > 0
 
 
 def test_a_run_after_a_step_is_refused(case, tmp_path):
     """The charge of the step would be missing."""
-    sim = Simulation(Case.read(case, SHORT), "numpy")
+    sim = Simulation(Case.read(case, SHORT), quick_backend())
     sim.step()
     with pytest.raises(InputError, match="advanced to t = 600 s"):
         sim.run(tmp_path / "a", quiet=True)
@@ -59,10 +60,10 @@ def test_a_run_after_a_step_is_refused(case, tmp_path):
 def test_fields_before_a_run_change_nothing(case, tmp_path):
     """The potential may be looked at first: no step has been taken; 1e-9 is the solver's."""
     data = Case.read(case, SHORT)
-    sim = Simulation(data, "numpy")
+    sim = Simulation(data, quick_backend())
     sim.fields()
     looked = sim.run(tmp_path / "a", quiet=True).summary
-    plain = Simulation(data, "numpy").run(tmp_path / "b", quiet=True).summary
+    plain = Simulation(data, quick_backend()).run(tmp_path / "b", quiet=True).summary
     assert looked["charge_C"] == pytest.approx(plain["charge_C"], rel=1e-9)
 
 
@@ -114,11 +115,11 @@ def test_two_runs_into_one_directory_at_once_are_refused(case, tmp_path, monkeyp
 
     def second(sim):
         try:
-            Simulation(data, "numpy").run(out, force=True, quiet=True)
+            Simulation(data, quick_backend()).run(out, force=True, quiet=True)
         except OutputError as error:
             inner["error"] = str(error)
 
-    sim = Simulation(data, "numpy")
+    sim = Simulation(data, quick_backend())
     step = sim.step
     monkeypatch.setattr(sim, "step", lambda *a: (second(sim), step(*a))[1])
     assert sim.run(out, quiet=True).status["state"] == "done"
@@ -127,10 +128,10 @@ def test_two_runs_into_one_directory_at_once_are_refused(case, tmp_path, monkeyp
     status.update(state="running", process=os.getppid(), process_begun=begun(os.getppid()))
     (out / "status.json").write_text(json.dumps(status))
     with pytest.raises(OutputError, match="another run"):
-        Simulation(data, "numpy").run(out, force=True, quiet=True)
+        Simulation(data, quick_backend()).run(out, force=True, quiet=True)
     status["process_begun"] = "1"
     (out / "status.json").write_text(json.dumps(status))
-    Simulation(data, "numpy").run(out, force=True, quiet=True)
+    Simulation(data, quick_backend()).run(out, force=True, quiet=True)
 
 
 def test_results_do_not_go_among_the_files_of_a_case(capsys, case):
@@ -155,7 +156,8 @@ def test_brackets_in_a_name_are_no_unit(case, tmp_path):
     """Rows "a [1]" and "a [2]" keep their columns when they are read back."""
     names = ["electrodes.row.0.name='a [1]'", "electrodes.row.1.name='a [2]'",
              "schedule.stage.0.anodes=['a [1]']", "schedule.stage.0.cathodes=['a [2]']"]
-    results = Simulation(Case.read(case, SHORT + names), "numpy").run(tmp_path / "o", quiet=True)
+    sim = Simulation(Case.read(case, SHORT + names), quick_backend())
+    results = sim.run(tmp_path / "o", quiet=True)
     series = results.series
     assert series["current_a [1]"][-1] == pytest.approx(-series["current_a [2]"][-1])
     assert results.units["current_a [2]"] == "A" and Path(results.directory).is_dir()
