@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from helpers import cuda_stand_in
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import ORE, salt_case
 from helpers.slow_options import LIME, MEDIUM, NO_OSMOSIS, SLOW, STILL, SURFACE, ZETA
 
@@ -227,9 +228,9 @@ def test_auto_takes_a_gpu_that_passes_a_trial(monkeypatch):
 # ---- whole steps ---------------------------------------------------------------------------
 
 def pair(monkeypatch, case, module):
-    """The same case on the host's compiler and on a device."""
+    """The same case on the host's compiler, at -Og, and on a device."""
     monkeypatch.setitem(choose.BUILDERS, "cuda", lambda why: CudaBackend(why, module))
-    return Simulation(case, "cpp"), Simulation(case, "cuda")
+    return Simulation(case, quick_backend()), Simulation(case, "cuda")
 
 
 def compare(one, other, steps):
@@ -251,7 +252,8 @@ def compare(one, other, steps):
     assert other.balances.faraday_error() < 1e-9
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", [pytest.param(run, marks=[pytest.mark.slow] * (
+    run in ("salt", "ore"))) for run in RUNS])     # the others are ore, too
 def test_a_block_takes_the_same_steps_on_the_device(monkeypatch, tmp_path, run):
     """Nothing of the host beside a device array, and the same mine: salt, ore and slow parts."""
     case = Case.read(salt_case(tmp_path), RUNS[run])

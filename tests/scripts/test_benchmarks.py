@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from helpers import cuda_stand_in
 from helpers.case_files import ROOT
-from helpers.quick_flags import QUICK
+from helpers.quick_flags import QUICK, quick_backend
 
 from ekm3d.backends import choose
 from ekm3d.backends.cpp import CppBackend
@@ -249,7 +249,7 @@ def test_steps_of_a_hectare_are_bounded_by_the_ore(script, spacing):
     """
     hectare = script("hectare")
     case = Case.read(case_path("field_saturated"), hectare.overrides(spacing, 10, 5))
-    assert [Simulation(case, "cpp").step() for _ in range(2)] == [3600.0, 3600.0]
+    assert [Simulation(case, quick_backend()).step() for _ in range(2)] == [3600.0, 3600.0]
 
 
 # ---- gpu.py: parts in turn ---------------------------------------------------------------------
