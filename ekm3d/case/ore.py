@@ -116,7 +116,10 @@ class OreReader:
             elif sources[key] is None and key == "water_content" and wanted is not None:
                 rock[attribute] = None
             elif sources[key] is None:
-                self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}")
+                aside = ("; its retention curve gives it no more, as physics.unsaturated is off"
+                         if key == "water_content" and ore.retention and not unsaturated else "")
+                self.problems.add(("ore", key), f"is missing; write e.g. {key} = {kind.example!r}"
+                                  + aside)
                 rock[attribute] = MISSING
             elif key in BY_AXIS and by_axis(sources[key]) and given(key):
                 self.problems.add(("ore", key), "differs from axis to axis, and a rock type gives "

@@ -39,9 +39,9 @@ def command(args: argparse.Namespace) -> int:
     """
     if len(args.places) < 2:
         raise ViewError("compare needs at least two runs: ekm3d compare A B")
+    runs = [Run.of(place) for place in args.places]
     if Path(args.out).exists() and not args.force:
         raise OutputError(f"{args.out} exists; give --force to replace it, or --out FILE")
-    runs = [Run.of(place) for place in args.places]
     money = prices(runs[0], Path(args.prices) if args.prices else None)
     labels = names(runs)
     changed = input_rows(runs)

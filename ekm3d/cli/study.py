@@ -80,7 +80,7 @@ def command(args: argparse.Namespace) -> int:
         if key.strip() not in keys and any(o.summary for o in outcomes):
             tell(f"no run has the value {key.strip()!r}"
                  + suggest(key.strip(), tables.numbers(outcomes)))
-    if all(key.startswith("grid.") for key in todo[0].shown) and todo[0].shown:
+    if set(todo[0].shown) == {"grid.spacing"}:
         tell("\n" + _refinements(outcomes, keys))
     tell("\n" + write(plan.out, outcomes, keys))
     if all(o.refused for o in outcomes):
