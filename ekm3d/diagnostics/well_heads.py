@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.boundaries.wells import SideWell
 from ekm3d.diagnostics.run_view import HeadView
 from ekm3d.grid.grid import GHOST
 
@@ -43,7 +44,7 @@ def lines(run: HeadView) -> list[str]:
     layers = np.unravel_index(np.concatenate(voxels), whole.padded)[0] - GHOST
     ground = (whole.shape[0] - layers.min()) * whole.spacing_along(0)
     heights = run.case.ore.retention is not None
-    levels = [] if heights else [(float(well.head), _name(well)) for well in flow.control.now
+    levels = [] if heights else [(float(well.head), _name(well, run)) for well in flow.control.now
                                  if well is not None and well.head is not None]
     if not levels and not heights:
         return []
@@ -65,7 +66,9 @@ def lines(run: HeadView) -> list[str]:
     return out
 
 
-def _name(outlet: Any) -> str:
-    """Name of a well or boundary, or of a side."""
-    return repr(outlet.name) if getattr(outlet, "name", None) else f"side {outlet.face}"
+def _name(outlet: Any, run: HeadView) -> str:
+    """Name of a well, or of a side through which water passes."""
+    if isinstance(outlet, SideWell):
+        return f"side {run.case.sides[outlet.number].face}"
+    return repr(outlet.name)
 

@@ -162,6 +162,7 @@ kind = "head"
 at = "other"
 head = "0 m"
 [schedule]
+max_step = "30 s"
 [[schedule.stage]]
 name = "run"
 duration = "2 h"
@@ -176,8 +177,9 @@ def test_a_rod_draws_on_the_rock_across_it(tmp_path, axis, water):
     """Current and water of two rods along an axis do not depend on the rock's value along them.
 
     They cross the whole block, so that nothing moves along the axis; the values across are one,
-    that along is a third of it. 1e-6: what iterations for unsaturated water leave;
-    along z that water sinks.
+    that along is a third of it. Steps of 30 s, as those that transport takes would depend on it.
+    1e-6; 2e-6 of unsaturated water, whose iterations and sub-steps leave 1.3e-6.
+    Along z that water sinks.
     """
     size = ["4 cm"] * 3
     size[axis] = "2 cm"
@@ -204,4 +206,4 @@ def test_a_rod_draws_on_the_rock_across_it(tmp_path, axis, water):
         found.append((sim.boundary_values.row_currents()[0],
                       sum(inflow.sum() for _, inflow in sim.flow.wells[:1])))
     assert abs(found[0][0]) > 1e-6 and abs(found[0][1]) > 1e-12
-    assert found[1] == pytest.approx(found[0], rel=1e-6)
+    assert found[1] == pytest.approx(found[0], rel=2e-6 if water == DRY else 1e-6)

@@ -143,6 +143,7 @@ def test_clay_gives_to_a_tank_what_it_conducts(folder):
     assert sim.balances.charge_max < 1e-9 and sim.balances.faraday_error() < 1e-9
     assert (sim.state.totals[1:][sim.grid.inner] >= 0).all()
     boundary.previous_drop[tank] = -1.0
+    boundary._take_waters(sim.state)
     boundary.connect(True)
     assert not boundary.clay_contact.any()
 
