@@ -158,8 +158,8 @@ def test_flowing_water_disperses(axis, way, timed):
     """Variance grows by 2 alpha |q| t/theta, less v^2 dt t of an explicit step not allowed for.
 
     A cloud 10 voxels wide in water that moves by 20, alpha = 2 voxels: 80 h^2 more. The
-    limiter's own part is the tolerance: it cuts the cloud's peak, measured 1e-3 of the growth, and
-    as it does so on one side of it more than on the other, the middle lags by 1.5e-4 of the way.
+    limiter's own part is the tolerance: it cuts the cloud's peak, 1e-3 of the growth, more so on
+    one side: the middle lags by 1.5e-4 of the way.
     """
     block = column(axis, 160, {"NH4+": (1, 0.0)}, theta=0.4, mobility=0.12,
                    dispersivity=2 * UNEVEN[2 - axis])
@@ -183,8 +183,7 @@ def test_flowing_water_disperses(axis, way, timed):
 def test_face_dispersivity_is_the_mean_of_its_sides():
     """alpha |Q|/h (c_a - c_b) between voxels of 1 and 5 mm, dispersivity alone.
 
-    The difference that dispersivity makes to the flux of c = 3, 1 with Q = -2e-9 m3/s. Upwind: what
-    the water carries with less numerical diffusion depends on the dispersivity as well.
+    The difference that dispersivity makes to the flux of c = 3, 1 with Q = -2e-9 m3/s, upwind.
     """
     moved = []
     for alpha in (0.0, np.array([1e-3, 5e-3]).reshape(1, 1, 2)):
