@@ -181,10 +181,7 @@ def test_flowing_water_disperses(axis, way, timed):
 
 
 def test_face_dispersivity_is_the_mean_of_its_sides():
-    """alpha |Q|/h (c_a - c_b) between voxels of 1 and 5 mm, dispersivity alone.
-
-    The difference that dispersivity makes to the flux of c = 3, 1 with Q = -2e-9 m3/s, upwind.
-    """
+    """alpha |Q|/h (c_a - c_b) between voxels of 1 and 5 mm: what dispersivity adds to the flux."""
     moved = []
     for alpha in (0.0, np.array([1e-3, 5e-3]).reshape(1, 1, 2)):
         block = column(2, 2, SALT, dispersivity=alpha, blend=0.0)
