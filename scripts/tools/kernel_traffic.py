@@ -13,15 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kernel_resources import Recorder
+from kernel_resources import Recorder, small_field_block
 
-from ekm3d.backends import choose
 from ekm3d.backends.base import NONE
 from ekm3d.backends.kernel_signature import KINDS, Parameter, signature
-from ekm3d.case.case import Case
 from ekm3d.grid.grid import SEGMENT
-from ekm3d.model.simulation import Simulation
-from ekm3d.resources import case_path, kernel_text
+from ekm3d.resources import kernel_text
 
 PAGE = Path(__file__).resolve().parents[2] / "kernels" / "traffic.md"
 GPUS = {"A100 80 GB": 2.0e12, "H200": 4.8e12}       # nominal bytes/s
@@ -54,23 +51,13 @@ class Counting(Recorder):
 
 def counted() -> Counting:
     """Return a backend after the third step of a small field block, with the calls of that one."""
-    made: list[Counting] = []
-
-    def build(why: str) -> Counting:
-        made.append(Counting(why))
-        return made[-1]
-
-    choose.BUILDERS["counting"] = build
-    try:
-        coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
-        sim = Simulation(Case.read(case_path("field_saturated"), [coarse]), "counting")
-    finally:
-        del choose.BUILDERS["counting"]
+    backend = Counting("a count of calls")
+    sim = small_field_block(backend)
     for _ in range(STEPS):
         sim.step()
-    made[0].calls.clear()
+    backend.calls.clear()
     sim.step()
-    return made[0]
+    return backend
 
 
 def size(p: Parameter, constants: Mapping[str, int]) -> float:
