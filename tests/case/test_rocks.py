@@ -117,3 +117,15 @@ def test_a_wrong_type_is_told(case, text, key, message):
 def test_a_type_without_a_voxel_is_warned_of(case):
     lines = Case.read(case, (rock("thin", 0.41, 0.45),)).warnings
     assert any("rocks.thin: no voxel of the grid belongs to it" in line for line in lines)
+
+
+def test_water_that_the_curve_gave_is_missed_without_it(tmp_path):
+    """`physics.unsaturated = false`: told that the water content followed from the curve."""
+    case = hill_case(tmp_path)
+    file = case / "case.toml"
+    text = file.read_text()
+    file.write_text(text.replace("water_content = 0.30\n", "", 1).replace(
+        "[ore.retention]\n", '[ore.retention]\npressure_head = "-1 m"\n', 1))
+    Case.read(case)
+    told(case, "ore.water_content", "its retention curve gives it no more",
+         "physics.unsaturated=false")
