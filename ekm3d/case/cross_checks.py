@@ -179,8 +179,8 @@ def _open_area(case, side):
 def _ground(case, problems):
     """Check what unsaturated ground needs, and cannot be combined with."""
     if case.ore.retention is None:
-        if case.boundaries:
-            problems.add(("boundary", 0), "is one of ground that may be unsaturated; give "
+        for n in range(len(case.boundaries)):
+            problems.add(("boundary", n), "is one of ground that may be unsaturated; give "
                          "[ore.retention], or open the side by [[side]]" if case.physics.unsaturated
                          else "is one of ground that may be unsaturated, and physics.unsaturated "
                          "is off; switch it on, or leave the boundary out")

@@ -93,7 +93,7 @@ class OreReader:
 
         Without `flow` the permeability may be left out. The density may be left out where no
         amount is per kg of ore, neither here nor in the water (`prewetted`). Without `unsaturated`
-        the retention curves are left aside.
+        the retention curves are checked and left aside.
         """
         wanted = ore.retention if unsaturated else None
         exchangers = self.problems.attempt(self._exchangers, choice)
@@ -133,11 +133,12 @@ class OreReader:
                     for key, (attribute, kind) in OPTIONAL.items()
                     if getattr(ore, key) is not None or (
                         key in RockEntry.model_fields and given(key))}
-        retention = None
+        retention, curves = None, RetentionReader(self.sources, self.problems, self.rocks)
+        if wanted is None and ore.retention is not None:
+            self.problems.attempt(curves.curve, ore.retention, rock["porosity"])
         if wanted is not None:
-            retention = self.problems.attempt(
-                RetentionReader(self.sources, self.problems, self.rocks).read, wanted,
-                rock["water_content"], rock["porosity"])
+            retention = self.problems.attempt(curves.read, wanted, rock["water_content"],
+                                              rock["porosity"])
             if rock["water_content"] is None:
                 rock["water_content"] = self.problems.attempt(
                     lambda: water_content(retention.pressure_head, retention.curve))

@@ -64,6 +64,12 @@ class RetentionReader:
 
     def read(self, entry: RetentionEntry, water: Any, porosity: np.ndarray) -> Retention:
         """Return the Retention; water: ore.water_content (nz, ny, nx), None where not given."""
+        curve = self.curve(entry, porosity)
+        psi = self.problems.attempt(self._pressure_head, entry, water, curve)
+        return Retention(curve, psi, entry.osmosis, entry.tortuosity, entry.tolerance)
+
+    def curve(self, entry: RetentionEntry, porosity: np.ndarray) -> np.ndarray:
+        """Return the checked curve (parameters, nz, ny, nx) of every voxel."""
         self.types = {name: parse(CurveEntry, table, self.problems, ("rocks", name, "retention"))
                       for name, table in self.rocks.given("retention").items()}
         if any(curve is MISSING for curve in self.types.values()):
@@ -78,8 +84,7 @@ class RetentionReader:
             curve = curve if changed is MISSING else changed
         self.problems.attempt(self._check, curve, porosity)
         curves.complete(curve)
-        psi = self.problems.attempt(self._pressure_head, entry, water, curve)
-        return Retention(curve, psi, entry.osmosis, entry.tortuosity, entry.tolerance)
+        return curve
 
     def _region(self, region, path, porosity, around):
         if region.box is MISSING:

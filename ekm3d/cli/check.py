@@ -75,8 +75,8 @@ def estimate(sim: Simulation) -> tuple[str, list[str]]:
     remarks += _disk(sim, found)
     return "\n".join([*plan.lines(figures), *heads, (
         f"expected: about {found.steps:.0f} steps, of {found.step:.0f} s after the first "
-        f"{found.taken} (more where fields steepen), {duration(found.seconds)} of computing; "
-        f"backend {sim.backend}"), (
+        f"{found.taken} (more where fields steepen), {duration(found.seconds)} of "
+        "computing"), f"backend: {sim.backend}", (
         f"files: {size(found.bytes)}: {found.snapshots} snapshots of {size(found.each)} as things "
         f"are now, {found.rows} rows; a checkpoint takes {size(found.checkpoint)}, of which up to "
         "three are there")]), remarks

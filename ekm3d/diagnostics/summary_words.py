@@ -35,7 +35,7 @@ WORDS: dict[str, Entry] = {
     "recovery_(.+)": Entry(OUT, r"  \1 recovered, of all that was available", "%", 100.0),
     "REE_leachate_mg_per_kg": Entry(OUT, "REE in the leachate, per kg of ore", "mg/kg"),
     "REE_plate_mg_per_kg": Entry(OUT, "REE on the cathodes' plates, per kg of ore", "mg/kg"),
-    "removal_REE_mean": Entry(OUT, "REE removed at the sampling points (else all ore), mean", "%",
+    "removal_REE_mean": Entry(OUT, "REE removed, mean of sampling points or of all ore", "%",
                               100.0),
     "removal_REE_min": Entry(OUT, "  at the point where least was removed", "%", 100.0),
     "removal_REE_max": Entry(OUT, "  at the point where most was removed", "%", 100.0),
@@ -70,9 +70,9 @@ WORDS: dict[str, Entry] = {
     "REE_initial_mg_per_kg": Entry(LEFT, "exchangeable REE before", "mg/kg"),
     "REE_hydroxide_in_ore_mg_per_kg": Entry(LEFT, "REE precipitated in the ore", "mg/kg"),
     "residual_N_mg_per_kg": Entry(
-        LEFT, "nitrogen in pore water, at the sampling points (else all ore)", "mg/kg"),
+        LEFT, "nitrogen left in pore water, at the sampling points if there are any", "mg/kg"),
     "exchangeable_N_mg_per_kg": Entry(
-        LEFT, "nitrogen on clay, at the sampling points (else all ore)", "mg/kg"),
+        LEFT, "nitrogen left on clay, at the sampling points if there are any", "mg/kg"),
     "pH_min": Entry(LEFT, "lowest pH"),
     "pH_max": Entry(LEFT, "highest pH"),
     "ionic_strength_max_mol_per_l": Entry(LEFT, "highest ionic strength", "mol/l"),

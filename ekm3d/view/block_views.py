@@ -93,13 +93,15 @@ class BlockViews:
             if shapes:
                 corners = np.array([shape.bounds for shape in shapes])
                 low, high = corners[:, ::2].min(0), corners[:, 1::2].max(0)
-                top = high[2] + 0.03 * self.size
+                above = 0.03 + 0.06 * (len(names) % 2 if len(self.run.rows) > 4 else 0)
+                top = high[2] + above * self.size       # many names, on two lines
                 places.append((0.5 * (low[0] + high[0]), high[1], top))
                 names.append(f"{name} {ROLE_SIGNS[roles[row]]}".strip())
         if places and len(places) <= 12:
             plotter.add_point_labels(
                 np.array(places), names, font_size=self._points(23), text_color=TEXT, bold=True,
-                shape=None, show_points=False, always_visible=True)
+                shape="rect", shape_color="white", shape_opacity=0.7, margin=2,
+                show_points=False, always_visible=True)
 
     def _tube(self, rod: RodAxis) -> Any:
         """Return a rod as a mesh, thick enough to be seen."""

@@ -33,6 +33,11 @@ def table(head, rows):
     yield ""
 
 
+def deviation(value, exact):
+    """Text of value over exact - 1 in %; "-" where both are nothing."""
+    return "-" if value == exact == 0.0 else f"{100 * (value / exact - 1):+.2g}"
+
+
 def compared(runs, measure, order=1):
     """Return (lines, {quantity: error of the first run in %}) of runs with halved steps.
 
@@ -42,10 +47,12 @@ def compared(runs, measure, order=1):
     rows, errors = [], {}
     for name in found[0]:
         values = np.array([f[name] for f in found])
-        errors[name] = 100 * (values[0] / limit(values, order) - 1)
-        rows.append([name, *(f"{v:.5g}" for v in values), f"{limit(values, order):.5g}",
+        exact = limit(values, order)
+        if exact or values[0]:
+            errors[name] = 100 * (values[0] / exact - 1)
+        rows.append([name, *(f"{v:.5g}" for v in values), f"{exact:.5g}",
                      ", ".join("-" if np.isnan(p) else f"{p:.2f}" for p in orders(values)),
-                     f"{errors[name]:+.2g}"])
+                     deviation(values[0], exact)])
     head = ["quantity", *("dt" if n == 1 else f"dt/{n}" for n in CUTS[:len(runs)]),
             "dt = 0", "order", "error of dt (%)"]
     steps = [f"{run.steps.size} of {run.steps.mean():.0f} s" for run in runs]

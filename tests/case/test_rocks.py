@@ -129,3 +129,11 @@ def test_water_that_the_curve_gave_is_missed_without_it(tmp_path):
     Case.read(case)
     told(case, "ore.water_content", "its retention curve gives it no more",
          "physics.unsaturated=false")
+
+
+def test_a_curve_that_is_left_aside_is_checked(tmp_path):
+    """`physics.unsaturated = false`: what is wrong in the curve is told all the same."""
+    case = hill_case(tmp_path)
+    off = ("physics.unsaturated=false", "boundary=[]")
+    Case.read(case, off)
+    told(case, "ore.retention.n", "must be above 1", *off, "ore.retention.n=0.9")

@@ -84,6 +84,12 @@ def test_without_retention_it_is_the_saturated_case_with_a_rain_that_is_refused(
     with pytest.raises(CaseError, match="boundary.0: is one of ground that may be unsaturated, "
                                         "and physics.unsaturated is off"):
         Case.read(case_path("field_block"), ["physics.unsaturated=false"])
+    two = ('boundary=[{ name = "rain", kind = "rain", face = "z+", rate = "1 mm/day" }, '
+           '{ name = "foot", kind = "drainage", face = "z-" }]')
+    with pytest.raises(CaseError, match=r"(?s)boundary.0: is one .*boundary.1: is one") as told:
+        Case.read(case_path("field_block"), [
+            "physics.unsaturated=false", two, "schedule.stage.0.boundary=[]"])
+    assert len(told.value.lines) == 2
     off = Case.read(case_path("field_block"), [
         "physics.unsaturated=false", "boundary=[]", "schedule.stage.0.boundary=[]"])
     assert off.ore.retention is None and "unsaturated water" not in off.processes
