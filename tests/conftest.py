@@ -1,6 +1,8 @@
 """Shared fixtures: the backends that run here, the cache of kernels, the order of the tests."""
 
+import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -29,10 +31,36 @@ LONGEST = ("test_style.py", "test_field_case.py", "test_backends_agree.py", "tes
            "test_conservation.py", "test_kernels.py", "test_boxes.py", "test_phases.py")
 
 
+def pytest_configure(config):
+    """Keep pytest's rewritten test modules for other workers and runs, and share that work.
+
+    A second of a worker's collection in two is the rewriting of asserts. Every other worker begins
+    with the last file, so that two of them rewrite half each. Where PYTHONDONTWRITEBYTECODE is set,
+    as in many containers, modules are kept beside the kernels.
+    """
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(cache_folder() / "bytecode")
+    here = Path(__file__).parent
+    worker = getattr(config, "workerinput", {}).get("workerid", "gw0")
+    if int(worker[2:]) % 2 and [Path(name).resolve() for name in config.args] == [here]:
+        config.args = sorted(map(str, here.rglob("test_*.py")), reverse=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for garbage neither among what is collected, which all stays, nor meanwhile."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items):
-    """Put the files of LONGEST first, in that order; all others stay as they are."""
+    """Put the files of LONGEST first, in that order, then all others by their names."""
     rank = {name: n for n, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    items.sort(key=lambda item: (rank.get(item.path.name, len(rank)), str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,6 +86,11 @@ def kernel_cache(kernel_cache_folder):
 
 @pytest.fixture(scope="session")
 def kernel_cache_folder():
+    """Folder of what tests compile."""
+    return cache_folder()
+
+
+def cache_folder():
     """$EKM3D_TEST_CACHE, else a folder of this user and checkout in the system's temporary one."""
     folder = Path(os.environ.get("EKM3D_TEST_CACHE") or Path(
         tempfile.gettempdir(), f"ekm3d-tests-{os.getuid()}"))

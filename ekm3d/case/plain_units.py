@@ -15,11 +15,12 @@ _BASE = {
     "d": (86400, "s"), "day": (86400, "s"), "days": (86400, "s"), "g": ("1e-3", "kg"),
     "t": (1000, "kg"), "l": ("1e-3", "m m m"), "mol": (1, "mol"), "eq": (1, "eq"), "A": (1, "A"),
     "C": (1, "A s"), "V": (1, "m m kg / s s s A"), "ohm": (1, "m m kg / s s s A A"),
-    "S": (1, "s s s A A / m m kg")}
+    "S": (1, "s s s A A / m m kg"), "%": ("1e-2", "")}
 _PREFIXED = {"cm": "m", "mm": "m", "km": "m", "kg": "g", "mg": "g", "ml": "l", "mmol": "mol",
-             "umol": "mol", "µmol": "mol", "meq": "eq", "mA": "A", "mS": "S", "uS": "S"}
+             "umol": "mol", "µmol": "mol", "meq": "eq", "mA": "A", "mS": "S", "uS": "S",
+             "um": "m", "µm": "m", "mV": "V", "kV": "V"}
 _PREFIXES = {"k": "1e3", "c": "1e-2", "m": "1e-3", "u": "1e-6", "µ": "1e-6"}
-_TOKEN = re.compile(r"\s*(?:([A-Za-zµ]+|1(?!\d))([23](?!\d))?(?:\s*(?:\^|\*\*)\s*(-?\d)(?!\d))?"
+_TOKEN = re.compile(r"\s*(?:([A-Za-zµ]+|%|1(?!\d))([23](?!\d))?(?:\s*(?:\^|\*\*)\s*(-?\d)(?!\d))?"
                     r"|([*/()]))\s*")
 
 

@@ -57,9 +57,10 @@ coulomb = ampere * second = C
 volt = kilogram * meter ** 2 / second ** 3 / ampere = V
 ohm = volt / ampere
 siemens = ampere / volt = S
+percent = 0.01 = %
 """
 COMMON = frozenset("""1 m cm mm km m2 cm2 m3 cm3 s min h d day days g kg mg t l ml mol mmol umol
-    µmol eq meq A mA V ohm S mS uS C""".split())
+    µmol eq meq A mA V mV kV ohm S mS uS C % um µm""".split())
 OPERATORS, WORD = re.compile(r"\*\*-?\d+|\^-?\d+|[*/·()\s]"), re.compile(r"\S+")
 
 

@@ -7,8 +7,14 @@ from ekm3d.case.interpolation import between
 from ekm3d.case.schema_ore_files import Interpolation, VariogramEntry
 from ekm3d.case.variogram import Kriging, Variogram, axes_of, simulated, variogram
 
-gs = pytest.importorskip("gstools", reason="pip install 'ekm3d[geo]'")
+pytestmark = pytest.mark.usefixtures("gs")
 EYE = np.eye(3)
+
+
+@pytest.fixture(scope="module")
+def gs():
+    """GSTools, imported by the worker that needs it: it takes a second."""
+    return pytest.importorskip("gstools", reason="pip install 'ekm3d[geo]'")
 
 
 def entry(**keys):
@@ -51,7 +57,7 @@ def test_axes_follow_the_azimuth():
     np.testing.assert_allclose(axes_of(50.0, 20.0) @ axes_of(50.0, 20.0).T, EYE, atol=1e-15)
 
 
-def test_kriging_with_anisotropy_is_that_of_gstools(rng):
+def test_kriging_with_anisotropy_is_that_of_gstools(rng, gs):
     """80 samples, azimuth 30, ranges 30, 20, 6 m, a nugget of 0.1: 1e-10 of gs.krige.
 
     GSTools inverts the same matrix in another way, so that rounding differs.
@@ -69,7 +75,7 @@ def test_kriging_with_anisotropy_is_that_of_gstools(rng):
     np.testing.assert_allclose(spread, simple(places.T)[1] - 0.1, atol=1e-10)
 
 
-def test_fitted_variogram_finds_the_ranges_of_a_field():
+def test_fitted_variogram_finds_the_ranges_of_a_field(gs):
     """100 holes 15 m apart with 12 samples each, of a field with ranges of 30, 30, 6 m.
 
     The exponential's practical range within a third, from one realisation of 5 ranges' extent;

@@ -13,7 +13,13 @@ from ekm3d.view.quantities import chosen, of_field, standard
 from ekm3d.view.run import Run
 from ekm3d.view.svg_chart import Area, chart, thinned
 
-plt = pytest.importorskip("matplotlib.pyplot", reason="pip install 'ekm3d[viz]'")
+pytestmark = pytest.mark.usefixtures("pyplot")
+
+
+@pytest.fixture(scope="module")
+def pyplot():
+    """Pictures of Matplotlib, imported by the worker that needs it."""
+    return pytest.importorskip("matplotlib.pyplot", reason="pip install 'ekm3d[viz]'")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,8 @@ def run(small_run):
 
 def read(path):
     """Pixels of a PNG (height, width, 3)."""
-    return plt.imread(path)[..., :3]
+    from matplotlib import image
+    return image.imread(path)[..., :3]
 
 
 def test_colours_ignore_metal(run):
