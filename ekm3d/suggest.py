@@ -1,6 +1,5 @@
 """Suggestions for misspelt names."""
 
-import difflib
 from collections.abc import Iterable
 
 from ekm3d.quoting import quoted, some
@@ -11,6 +10,8 @@ def suggest(name: object, known: Iterable[object], other_names: Iterable[object]
 
     other_names: of the same things, which may be meant and are not listed.
     """
+    import difflib  # imported here: it costs 5 ms, and only mistakes need it
+
     names = list(dict.fromkeys(map(str, known)))
     folded = {k.lower(): k for k in (*map(str, other_names), *names)}
     near = difflib.get_close_matches(str(name).lower(), folded, 1) if len(str(name)) < 100 else []

@@ -43,6 +43,7 @@ class CppBackend(Backend):
         self.flags = flags
         self.stamp = (version, cpu())
         self.compile_time = 0.0             # s spent on compiling
+        self._libraries: dict[tuple, ctypes.CDLL] = {}      # of files and constants, as opened
         remarks = "".join(f"; {text}" for text in (set_wait_policy(), cache_remark()) if text)
         super().__init__(f"{why}; {version}{remarks}; operators without a kernel run in NumPy")
 
@@ -58,7 +59,10 @@ class CppBackend(Backend):
         text, parameters = declared(source, name, constants)
         if not text or not parameters:
             return None
-        library = self.library(source, text, constants)
+        key = (source, text, tuple(self.flags), *sorted(constants.items()))
+        if key not in self._libraries:
+            self._libraries[key] = self.library(source, text, constants)
+        library = self._libraries[key]
         return CompiledOperator(name, getattr(library, name), parameters, constants)
 
     def prepare(self, bound: Callable, *values: Any) -> Callable[[], None]:

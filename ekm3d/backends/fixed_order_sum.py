@@ -16,6 +16,7 @@ from ekm3d.grid.grid import Array
 NARROW = 100        # numbers of a row, below which NumPy's loop over rows beats Python's (measured)
 SMALL = 50_000      # terms of a sum that is done without SciPy, which takes 0.2 s to import,
 FEW = 3000          # the first so many times: each costs some 15 us more
+TINY = 5000         # terms of a sum that NumPy adds up in one call (measured)
 
 
 class WeightedSum:
@@ -66,7 +67,11 @@ class WeightedSum:
     def _by_terms(self, flat: np.ndarray) -> np.ndarray:
         """Product with an array (J, n) by NumPy."""
         columns, weights = self._terms
-        rows = np.vstack([flat, np.zeros(flat.shape[1])])
+        rows = np.empty((len(flat) + 1, flat.shape[1]))
+        rows[:-1], rows[-1] = flat, 0.0
+        if 0 < columns.size * flat.shape[1] <= TINY:
+            terms = weights * rows[columns]
+            return np.add.accumulate(terms, axis=0)[-1] + 0.0       # -0.0 becomes 0.0
         out = np.zeros((self.shape[0], flat.shape[1]))
         for column, weight in zip(columns, weights, strict=True):
             out += weight * rows[column]

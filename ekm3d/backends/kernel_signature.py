@@ -11,6 +11,7 @@ outputs.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,15 @@ def kernel_names(text: str) -> list[str]:
 
 def signature(text: str, name: str) -> tuple[Parameter, ...] | None:
     """Return the parameters of kernel `name` in a text, or None if it is not there."""
-    match = re.search(rf"\bKERNEL\s+{name}\s*\((.*?)\)\s*\{{", without_comments(text), flags=re.S)
-    return tuple(parameter(name, p) for p in match[1].split(",")) if match else None
+    declaration = _declarations(text).get(name)
+    return tuple(parameter(name, p) for p in declaration.split(",")) if declaration else None
+
+
+@lru_cache
+def _declarations(text):
+    """Return the parameters of the kernels in a text, as it states them, by name."""
+    found = re.findall(r"\bKERNEL\s+(\w+)\s*\((.*?)\)\s*\{", without_comments(text), flags=re.S)
+    return dict(reversed(found))            # the first of a name counts
 
 
 def without_comments(text: str) -> str:

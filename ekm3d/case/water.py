@@ -19,7 +19,6 @@ from ekm3d.case.rocks import Ground, RockValues
 from ekm3d.case.schema import Box, Water, WaterRegion
 from ekm3d.case.units import Amount, QuantityKind, per_kg, per_litre
 from ekm3d.case.voxel_values import SourceReader
-from ekm3d.chemistry.solution import speciate
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Grid
 from ekm3d.quoting import quoted
@@ -89,6 +88,8 @@ def _at_pH(amounts, stated, path, chem, problems, kind):
         problems.add((*path, PH), "needs amounts per litre that are the same in all voxels; leave "
                      "the pH out, or list H+ with the others")
         return MISSING
+    from ekm3d.chemistry.solution import speciate  # imported here: few cases need it
+
     try:
         solution = speciate(chem, amounts, pH, stated.get(BALANCE),
                          dict(zip(chem.gases, chem.pressure_g, strict=True)), "the water")

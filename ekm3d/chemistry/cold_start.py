@@ -62,25 +62,33 @@ def minimise(equations: Equations, voxels: Voxels, y: np.ndarray,
             ~active | (np.abs(r.saturation) < TOLERANCE), axis=0)
         changed = _update_active_set(phases, active, y[B:], r.saturation, converged,
                                      -1e-7 * largest)
+        moved = changed.any() or (y[B:][~active] != 0.0).any()
         y[B:][~active] = 0.0
         todo = np.flatnonzero(~converged | changed)
         if not todo.size:
             break
-        trial, better, length = _damped_step(q, voxels.take(todo), y[:, todo], active[:, todo],
-                                             pH[todo], damping[todo], target[:, todo],
-                                             penalty[:, todo])
+        if moved:
+            r = q.residual(y, voxels, pH)
+        trial, new, better, length = _damped_step(
+            q, voxels.take(todo), y[:, todo], r.take(todo), active[:, todo], pH[todo],
+            damping[todo], target[:, todo], penalty[:, todo])
         better |= length < 1e-6
         y[:, todo[better]] = trial[:, better]
         damping[todo] = np.clip(damping[todo] * np.where(better, 0.2, 5.0),
                                 np.where(better, 1e-12, 1e-3), 1e12)
         steps[todo] += 1
-        r = q.residual(y, voxels, pH)
+        if better.all() and todo.size == pH.size:
+            r = new
+        elif better.any():
+            r = q.residual(y, voxels, pH)
     return ~np.isin(np.arange(pH.size), todo), steps
 
 
-def _damped_step(q, voxels, y, active, pH, damping, target, penalty):
-    """Return the trial unknowns (B + P, n), where the function falls (n,), and the step's size."""
-    old = q.residual(y, voxels, pH)
+def _damped_step(q, voxels, y, old, active, pH, damping, target, penalty):
+    """Return the trial unknowns (B + P, n), their Residual, where the function falls, and how far.
+
+    old: the Residual at y. The last two are (n,), in logarithms.
+    """
     change = q.step(y, active, voxels, old, damping)
     length = np.abs(change[:q.Q]).max(axis=0)
     trial = y + change * np.minimum(1.0, MAX_LOG_CHANGE / length)
@@ -91,8 +99,9 @@ def _damped_step(q, voxels, y, active, pH, damping, target, penalty):
         off = np.abs(np.where(active, r.saturation, 0.0))
         return sum_rows(r.terms) - sum_rows(target * logs) + sum_rows(penalty * off)
 
-    noise = 1e-13 * (sum_rows(old.terms) + np.abs(value(y, old)))
-    return trial, value(trial, new) <= value(y, old) + noise, length
+    before = value(y, old)
+    noise = 1e-13 * (sum_rows(old.terms) + np.abs(before))
+    return trial, new, value(trial, new) <= before + noise, length
 
 
 def _update_active_set(phases, active, amount, saturation, where, least):

@@ -11,7 +11,6 @@ Constants are log10 at the system's temperature:
     gas         gas = sum nu_i component_i + w H2O                        (dissolution)
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 
@@ -139,6 +138,8 @@ class ChemicalSystem:
 
 def unknown(what: str, name: object, known: Iterable[object]) -> str:
     """Return a message on an unknown name with the nearest known one, or else all of them."""
+    import difflib  # imported here: it costs 5 ms, and only mistakes need it
+
     names = sorted({str(n) for n in known})
     near = difflib.get_close_matches(str(name), names, 1, 0.6) if len(str(name)) < 100 else []
     hint = f"did you mean '{near[0]}'?" if near else f"known are {some(names, 40)}"

@@ -7,12 +7,10 @@
 """
 
 import csv
-import difflib
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +60,8 @@ class Results:
 
     def _repr_html_(self) -> str:
         """Table for a notebook: state, snapshots, and the summary where the run has come to it."""
+        from html import escape  # imported here: it costs 5 ms, and only notebooks need it
+
         with suppress(ResultsError):
             facts = {"state": self.status.get("state", "")} | self.summary
             rows = "".join(f"<tr><th style='text-align:left'>{escape(key)}</th>"
@@ -159,9 +159,7 @@ class Results:
         with self._file() as file:
             cells, steps = file["VTKHDF/CellData"], file["VTKHDF/Steps"]
             if name not in cells:
-                close = difflib.get_close_matches(name, cells, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(cells)}"
-                raise ResultsError(f"{self.directory}: no field {name!r}; {hint}")
+                raise ResultsError(f"{self.directory}: no field {name!r}; {_nearest(name, cells)}")
             count = int(steps.attrs["NSteps"])
             if not -count <= time_index < count:
                 raise ResultsError(f"{self.directory}: no snapshot {time_index}; there are {count}")
@@ -186,9 +184,8 @@ class Results:
         table, units = self.frame, self.units
         for name in columns:
             if name not in table:
-                close = difflib.get_close_matches(name, [*table], 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(table)}"
-                raise ResultsError(f"{self.directory}: no column {name!r}; {hint}")
+                raise ResultsError(
+                    f"{self.directory}: no column {name!r}; {_nearest(name, table)}")
         if len({units[name] for name in columns}) > 1:
             raise ResultsError(f"{', '.join(columns)} have different units; draw them apart")
         return table[[*columns]].plot(ax=axes, xlabel=f"time ({units['time']})",
@@ -221,6 +218,14 @@ class Results:
             except ValueError as error:
                 raise ResultsError(f"{path}: column {name!r}: {error}") from None
             yield name, unit or "", values
+
+
+def _nearest(name, known):
+    """Return in words which of the known names may be meant, else all of them."""
+    import difflib  # imported here: it costs 5 ms, and only mistakes need it
+
+    close = difflib.get_close_matches(name, [*known], 1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
 
 
 def _short(value: Any) -> str:

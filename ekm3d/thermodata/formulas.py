@@ -34,6 +34,7 @@ ATOMIC_MASS = {        # g/mol: IUPAC 2021, abridged to five digits
     "Ra": 226.0, "Ac": 227.0, "Th": 232.04, "Pa": 231.04, "U": 238.03, "Np": 237.0, "Pu": 244.0,
     "Am": 243.0, "Cm": 247.0, "Bk": 247.0, "Cf": 251.0, "Es": 252.0}
 WATER_ELEMENTS = {"H": 2, "O": 1}
+ELECTRON = "e-"
 
 
 def stem(name: str) -> tuple[str, float]:

@@ -5,12 +5,14 @@ The package's database lies in tables/, one file per family of records; see tabl
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ekm3d.regular_file import contents
 from ekm3d.text_file import LARGEST
 from ekm3d.thermodata.build import Place, Tables, merge, read_tables
-from ekm3d.thermodata.phreeqc_import import Reading, read_phreeqc
-from ekm3d.thermodata.phreeqc_parser import parse
+
+if TYPE_CHECKING:
+    from ekm3d.thermodata.phreeqc_import import Reading
 
 PACKAGE = "package"
 FOLDER = Path(__file__).parent / "tables"
@@ -34,12 +36,14 @@ def is_fragment(path: str | Path) -> bool:
     """Return True for a PHREEQC file that does not define H+ and so needs a base; see `load`."""
     if not is_phreeqc(path):
         return False
+    from ekm3d.thermodata.phreeqc_parser import parse  # imported here: few cases need it
+
     text = contents(path, LARGEST).decode("utf-8", "replace")
     return all(element != "H" for _, element, *_ in parse(text).masters)
 
 
 def load(path: str | Path, base: Tables | None = None
-         ) -> tuple[tuple[tuple[str, Tables], ...], Reading | None]:
+         ) -> "tuple[tuple[tuple[str, Tables], ...], Reading | None]":
     """Load a database, a file or "package"; return (parts, reading).
 
     parts: the argument of `merge`; reading: of a PHREEQC file, else None. base: the tables that
@@ -50,6 +54,8 @@ def load(path: str | Path, base: Tables | None = None
         return package(), None
     path = Path(path)
     if is_phreeqc(path):
+        from ekm3d.thermodata.phreeqc_import import read_phreeqc  # imported here: few cases need it
+
         reading = read_phreeqc(path, base)
         return ((path.name, reading.tables),), reading
     return ((path.name, read_tables(path)),), None

@@ -30,12 +30,11 @@ from ekm3d.regular_file import contents
 from ekm3d.text_file import LARGEST, NotUTF8, decoded
 from ekm3d.thermodata import formulas
 from ekm3d.thermodata.build import Tables, merge, sites_of
+from ekm3d.thermodata.formulas import ELECTRON
 from ekm3d.thermodata.phreeqc_parser import MODELS, Entry, PhreeqcFile, parse
-from ekm3d.thermodata.records import analytic, problems
+from ekm3d.thermodata.records import ASSUMED, analytic, problems
 
-ELECTRON = "e-"
 ASSUMED_DIFFUSION = 1e-9       # m2/s, PHREEQC's own default in multicomponent diffusion
-ASSUMED = "no -dw in the file: 1e-9 m2/s assumed"
 MOBILITY = 0.5                 # that of the package's database
 SAME_ELEMENT = 0.02            # relative difference of atomic weights of one element
 DEBYE_A = 0.51002              # what PHREEQC computes at 25 C and 1 atm

@@ -55,6 +55,7 @@ MODELS = {                     # table -> its models and the numbers each of the
 }
 REFUSED = ("PITZER", "SIT")    # models that a PHREEQC database has and this program has not
 LISTS = TABULATED | {"co2"}
+ASSUMED = "no -dw in the file: 1e-9 m2/s assumed"      # note of an imported species
 GAMMAS = ("davies", "llnl", "co2")
 TEXTS = ("label", "group", "source", "note", "formula", "gamma")
 RANGES = {                     # key -> lowest and highest size of a number other than 0

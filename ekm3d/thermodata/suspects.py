@@ -7,7 +7,6 @@ reactions are equal but for the metal.
 
 from collections.abc import Collection, Mapping
 from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from ekm3d.thermodata.groups import RARE_EARTHS
@@ -62,6 +61,8 @@ def _steps(row):
 
     Of two that differ the one that also differs from the median of the row is told, else both.
     """
+    from statistics import median  # imported here: it costs 10 ms
+
     symbols = [symbol for symbol in ROW if symbol in row]
     middle = median(log_k for _, log_k in row.values())
 

@@ -1,20 +1,24 @@
 """Parts of the PHREEQC files that a case does not use, where they can change an answer."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ekm3d.chemistry.system import WATER, ChemicalSystem
 from ekm3d.thermodata import formulas
-from ekm3d.thermodata.phreeqc_import import ASSUMED, ELECTRON, Reading
+from ekm3d.thermodata.formulas import ELECTRON
+from ekm3d.thermodata.records import ASSUMED
+
+if TYPE_CHECKING:
+    from ekm3d.thermodata.phreeqc_import import Reading
 
 SHOWN = 6                      # names that a line lists
 HARMLESS = {"KNOBS", "PRINT", "TITLE", "MEAN_GAMMAS", "SELECTED_OUTPUT", "USER_PUNCH", "USER_PRINT",
             "ISOTOPE_RATIOS", "ISOTOPE_ALPHAS", "CALCULATE_VALUES", "ISOTOPES"}
 
 
-def unused(chem: ChemicalSystem, tables: Mapping[str, Any], readings: Iterable[Reading]
+def unused(chem: ChemicalSystem, tables: Mapping[str, Any], readings: "Iterable[Reading]"
            ) -> list[str]:
     """Return a line for every part of the files that is missing from the system of a case.
 

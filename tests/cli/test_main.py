@@ -119,3 +119,22 @@ def test_every_terminal_shows_a_case(tmp_path, coding):
     assert title.encode(coding, "backslashreplace") in answer.stdout
     assert title in (case / "out" / "log.txt").read_text("utf-8")
     assert "current_\u4e2d" in open_results(case / "out").series
+
+
+# What a plain run does without: each of them costs between 5 ms and a second.
+LATE = ("scipy", "pint", "mpi4py", "cupy", "rich", "matplotlib", "pyvista", "vtkmodules", "pandas",
+        "jinja2", "statistics", "difflib", "html", "multiprocessing", "numpy.f2py",
+        "numpy.testing", "ekm3d.view", "ekm3d.study", "ekm3d.export", "ekm3d.verification",
+        "ekm3d.coupling", "ekm3d.thermodata.phreeqc_import", "ekm3d.chemistry.solution")
+
+
+def test_a_run_imports_nothing_that_it_does_without(case):
+    """Modules after a whole run of a small case: none of LATE, without which it starts in 1 s."""
+    text = ("import sys; sys.argv[:1] = ['ekm3d', 'run']; from ekm3d.cli.main import main; main(); "
+            "print('modules:', *sys.modules)")
+    answer = subprocess.run([sys.executable, "-c", text, case, "--quiet", *SHORT],
+                            capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    modules = answer.stdout.splitlines()[-1].split()
+    assert modules[0] == "modules:" and "h5py" in modules and "ekm3d.model.loop" in modules
+    assert [name for name in LATE if name in modules] == []

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from helpers.elliptic_problems import conductances, couplings, padded
+from scipy.linalg import solveh_banded
 
 from ekm3d.grid.grid import Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.solvers.elliptic import apply_operator, diagonal
-from ekm3d.solvers.tridiagonal import solve_column
+from ekm3d.solvers.tridiagonal import SHORT, solve, solve_column
 
 
 def solved(backend, grid, a, b, f, x, singular):
@@ -62,3 +63,35 @@ def test_disconnected_column_keeps_its_start(backend, rng):
     before = x.copy()
     solved(backend, grid, a, b, f, x, False)
     assert (x == before).all()
+
+
+@pytest.mark.parametrize("size", [2, 3, 40, SHORT])
+def test_a_short_column_is_solved_as_by_lapack(rng, size):
+    """The operations of LAPACK's ptsv in their order; 1e-13 leaves room for one that fuses them.
+
+    Diagonally dominant, so that neither loses more than some roundings.
+    """
+    beside = -np.exp(rng.normal(size=size - 1))
+    d = 0.1 - np.append(beside, 0.0) - np.append(0.0, beside)
+    f = rng.normal(size=size)
+    lapack = solveh_banded(np.stack([np.append(0.0, beside), d]), f)
+    np.testing.assert_allclose(solve(d, beside, f), lapack, rtol=1e-13, atol=1e-13 * abs(f).max())
+
+
+@pytest.mark.parametrize("diagonal", [[1.0, 1.0, 4.0], [0.0, 1.0, 1.0], [1.0, 5.0, 0.1],
+                                      [np.nan, 1.0, 1.0], [1.0, 5.0, np.nan]])
+def test_a_matrix_without_cholesky_factor_is_refused(diagonal):
+    """Not positive definite, at the first, a middle or the last voxel, or no number."""
+    with pytest.raises(np.linalg.LinAlgError):
+        solve(np.array(diagonal), np.full(2, -1.0), np.ones(3))
+
+
+def test_long_columns_agree_with_short_ones(backend, rng):
+    """SHORT + 1 voxels, by LAPACK: A x = f to 1e-10 of f, as for a short one."""
+    grid = Grid((SHORT + 1, 1, 1), (1.0, 1.0, 1.0))
+    a, _ = conductances(rng, grid, 1e2)
+    b, f = couplings(rng, grid, 0.3), padded(grid, rng.normal(size=grid.shape))
+    x, Ax = np.zeros(grid.padded), np.zeros(grid.padded)
+    solved(backend, grid, a, b, f, x, False)
+    apply_operator(grid, a, b, x, Ax)
+    np.testing.assert_allclose(Ax, f, rtol=0, atol=1e-10 * abs(f).max())
