@@ -201,7 +201,12 @@ class CudaBackend(Backend):
         return self.cache[key]
 
     def weighted_sum(self, weights: np.ndarray, array: Array) -> Array:
-        return np.tensordot(self.cached(weights), array, 1)
+        """As on the host, term after term: cuBLAS would add by the shape of the whole array."""
+        rows = np.atleast_2d(weights)
+        out = self.zeros((len(rows), *array.shape[1:]))
+        for n, term in np.argwhere(rows):
+            out[n, ...] += float(rows[n, term]) * array[term, ...]
+        return out if np.ndim(weights) > 1 else out[0, ...]
 
     def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
         whole = self.to_numpy(np.concatenate([array.reshape(-1) for array in arrays]))
