@@ -138,11 +138,11 @@ class Backend:
         buffer = np.empty(count, np.uint8)
         return buffer, buffer
 
-    def to_host_buffer(self, device_buffer: Array, host_buffer: np.ndarray) -> None:
-        """Copy the device buffer to the host buffer and wait for it."""
+    def to_host_buffers(self, buffers: Sequence[tuple[Array, np.ndarray]]) -> None:
+        """Copy every device buffer to its host buffer, and wait once for all."""
 
-    def to_device_buffer(self, device_buffer: Array, host_buffer: np.ndarray) -> None:
-        """Copy the host buffer to the device buffer and wait for it."""
+    def to_device_buffers(self, buffers: Sequence[tuple[Array, np.ndarray]]) -> None:
+        """Copy every host buffer to its device buffer, and wait once for all."""
 
     def weighted_sum(self, weights: np.ndarray, array: Array) -> Array:
         """Return weights (..., n) @ array (n, ...), summed over the array's leading axis.

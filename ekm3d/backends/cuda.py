@@ -150,14 +150,18 @@ class CudaBackend(Backend):
             return device_buffer, device_buffer
         return device_buffer, self.host_buffer((count,), np.uint8)
 
-    def to_host_buffer(self, device_buffer: Array, host_buffer: Array) -> None:
-        if host_buffer is not device_buffer:
-            self.copy_to_host_async(device_buffer, host_buffer)
-        self.copies_done()()
+    def to_host_buffers(self, buffers: Sequence[tuple[Array, Array]]) -> None:
+        for device_buffer, host_buffer in buffers:
+            if host_buffer is not device_buffer:
+                self.copy_to_host_async(device_buffer, host_buffer)
+        if buffers:
+            self.copies_done()()
 
-    def to_device_buffer(self, device_buffer: Array, host_buffer: Array) -> None:
-        if host_buffer is not device_buffer:
+    def to_device_buffers(self, buffers: Sequence[tuple[Array, Array]]) -> None:
+        copied = [pair for pair in buffers if pair[0] is not pair[1]]
+        for device_buffer, host_buffer in copied:
             device_buffer.set(host_buffer)
+        if copied:
             self.copies_done()()
 
     def to_numpy(self, array: Array) -> np.ndarray:
@@ -201,7 +205,12 @@ class CudaBackend(Backend):
         return self.cache[key]
 
     def weighted_sum(self, weights: np.ndarray, array: Array) -> Array:
-        return np.tensordot(self.cached(weights), array, 1)
+        """As on the host, term after term: cuBLAS would add by the shape of the whole array."""
+        rows = np.atleast_2d(weights)
+        out = self.zeros((len(rows), *array.shape[1:]))
+        for n, term in np.argwhere(rows):
+            out[n, ...] += float(rows[n, term]) * array[term, ...]
+        return out if np.ndim(weights) > 1 else out[0, ...]
 
     def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
         whole = self.to_numpy(np.concatenate([array.reshape(-1) for array in arrays]))

@@ -16,6 +16,8 @@ from ekm3d.boundaries.schedule import Drive
 from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.rasterise import faces_of, rasterise
 
+NOWHERE = (slice(0, 0),) * 3
+
 
 @dataclass(frozen=True)
 class Faces:
@@ -47,9 +49,10 @@ class Row(Protocol):
 class Electrodes:
     """Strips of all rows on the whole grid.
 
-    rows, names: of the rows, of the strips; strip_row: (strips,) row of every strip; masks: inner
-    voxels of every strip; solid, ore: inner masks of metal and of ore; active: that of voxels that
-    hold either, None where all do; volume: (strips,) m3 of catholyte; faces: towards ore.
+    rows, names: of the rows, of the strips; strip_row: (strips,) row of every strip; places: inner
+    slices (k, j, i) of every strip's metal, () of a rod; masks: inner voxels of every strip; solid,
+    ore: inner masks of metal and of ore; active: that of voxels that hold either, None where all
+    do; volume: (strips,) m3 of catholyte; faces: towards ore.
     """
 
     def __init__(self, grid: Grid, rows: Sequence[Row], overpotential: float,
@@ -68,13 +71,14 @@ class Electrodes:
         self.strip_row = np.array([r for r, _ in shapes], dtype=int)
         self.names = tuple(f"{rows[r].name}.{n + 1}" for r in range(len(rows))
                            for n in range(int((self.strip_row == r).sum())))
+        self.places = tuple(() if isinstance(shape, Rod) else rasterise(shape, grid)
+                            for shape in self.shapes)
         masks, no_metal = [], np.zeros(grid.shape, bool)
-        for shape in self.shapes:
+        for place in self.places:
             mask = no_metal
-            if not isinstance(shape, Rod):
+            if place:
                 mask = np.zeros(grid.shape, bool)
-                mask[rasterise(shape, grid)] = True
-                self.solid |= mask
+                mask[place] = self.solid[place] = True
             masks.append(mask)
         self.masks = tuple(masks)
         self.ore = ~self.solid if active is None else active & ~self.solid
@@ -84,7 +88,7 @@ class Electrodes:
         self.openings = {n: openings(shape, grid, self.ore, air, ratio, for_water)
                          for n, shape in enumerate(self.shapes) if isinstance(shape, Rod)}
         self.faces = self._faces(
-            masks, [rows[r].contact_resistance for r, _ in shapes],
+            [rows[r].contact_resistance for r, _ in shapes],
             [getattr(rows[r], "contact_resistivity", 0.0) for r, _ in shapes])
         self.area = np.bincount(self.faces.strip, self.faces.area, minlength=len(shapes))     # m2
         self.ageing = np.array([getattr(rows[r], "ageing", (0.0, 0.0)) for r, _ in shapes],
@@ -95,13 +99,12 @@ class Electrodes:
         """Number of strips in all rows."""
         return self.strip_row.size
 
-    def _faces(self, masks: Sequence[np.ndarray], contact: Sequence[float],
-               per_area: Sequence[float]) -> Faces:
+    def _faces(self, contact: Sequence[float], per_area: Sequence[float]) -> Faces:
         """Faces of all electrodes; contact: resistance [ohm] of each, per_area: [ohm m2]."""
-        parts = [self._of_rod(n) if n in self.openings else self._of_metal(mask)
-                 for n, mask in enumerate(masks)]
+        parts = [self._of_metal(place) if place else self._of_rod(n)
+                 for n, place in enumerate(self.places)]
         if not parts:
-            parts, contact, per_area = [self._of_metal(np.zeros_like(self.solid))], [0.0], [0.0]
+            parts, contact, per_area = [self._of_metal(NOWHERE)], [0.0], [0.0]
         voxel, axis, way, area, half, water, along = (np.concatenate(a)
                                                       for a in zip(*parts, strict=True))
         resistance = [own * part[3].sum() / part[3] + each / part[3]
@@ -110,13 +113,13 @@ class Electrodes:
         return Faces(strip, voxel, axis, way, area, half, water,
                      np.concatenate(resistance).astype(float), along)
 
-    def _of_metal(self, mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _of_metal(self, place: tuple[slice, ...]) -> tuple[np.ndarray, ...]:
         """(voxel, axis, way, area, half, water, along) of the faces around whole voxels of metal.
         """
-        voxel, axis, way = faces_of(self.ore, mask)
-        half = np.array([0.5 * self.grid.spacing_along(a) for a in axis])
-        return (voxel, axis, way, np.array([self.grid.face_area(a) for a in axis]), half, half,
-                np.zeros((axis.size, 3)))
+        voxel, axis, way = faces_of(self.ore, place)
+        half = np.array([0.5 * self.grid.spacing_along(a) for a in range(3)])[axis]
+        area = np.array([self.grid.face_area(a) for a in range(3)])[axis]
+        return voxel, axis, way, area, half, half, np.zeros((axis.size, 3))
 
     def _of_rod(self, n: int) -> tuple[np.ndarray, ...]:
         """(voxel, axis, way, area, half, water, along) of the openings of rod n into voxels."""

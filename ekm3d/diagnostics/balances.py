@@ -97,11 +97,13 @@ def boxes_around(electrodes: Electrodes) -> list[tuple[Rows, Limits]]:
     for row in range(len(electrodes.rows)):
         rows: Rows = (row,)
         while True:
-            metal = np.any([m for m, r in zip(electrodes.masks, electrodes.strip_row, strict=True)
-                            if r in rows], axis=0)
+            corners = [[f(s) for s in place] for place, r in zip(
+                electrodes.places, electrodes.strip_row, strict=True) if place and r in rows
+                for f in (lambda s: s.start, lambda s: s.stop - 1)]
             of_rods = np.isin(row_of, rows) & (electrodes.faces.axis < 0)
             limits = [(max(int(w.min()) - 1, 0), min(int(w.max()) + 2, n))
-                      for w, n in zip(np.concatenate([np.nonzero(metal), at[:, of_rods]], axis=1),
+                      for w, n in zip(np.concatenate([np.reshape(corners, (-1, 3)).T,
+                                                      at[:, of_rods]], axis=1).astype(int),
                                       shape, strict=True)]
             inside = np.all([(a >= low) & (a < high)
                              for a, (low, high) in zip(at, limits, strict=True)], axis=0)

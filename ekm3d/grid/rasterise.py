@@ -67,20 +67,32 @@ def outer_voxels(shape: Sequence[int], active: np.ndarray | None, axis: int, upp
     return tuple(places)
 
 
-def faces_of(ore: np.ndarray, box_mask: np.ndarray
+def padded_voxels(place: Sequence[slice], grid: Grid) -> np.ndarray:
+    """Return the flat padded indices, ascending, of the voxels in inner slices (k, j, i)."""
+    return np.ravel_multi_index(np.ix_(*(
+        np.arange(s.start, s.stop) + GHOST for s in place)), grid.padded).ravel()
+
+
+def faces_of(ore: np.ndarray, place: Sequence[slice]
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Faces between the voxels of `box_mask` and voxels of `ore`, both inner masks.
+    """Faces between the voxels in inner slices (k, j, i) and voxels of `ore`, an inner mask.
 
     Return (voxel, axis, way), (n,) each: flat padded index of the ore voxel; axis 0, 1, 2 = z, y,
-    x; 1 where the way into the ore goes up the axis, else -1.
+    x; 1 where the way into the ore goes up the axis, else -1. Looks at the layers beside the box
+    alone.
     """
-    pad = [(GHOST, GHOST)] * 3
-    own, ore = np.pad(box_mask, pad), np.pad(ore, pad)
+    padded = [n + 2 * GHOST for n in ore.shape]
     voxels, axes, ways = [], [], []
     for axis in range(3):
-        for shift in (1, -1):
-            touched = np.flatnonzero(np.roll(own, shift, axis) & ore)
+        for way in (1, -1):
+            beside = list(place)
+            layer = place[axis].stop if way > 0 else place[axis].start - 1
+            beside[axis] = slice(layer, layer + 1 if 0 <= layer < ore.shape[axis] else layer)
+            found = np.nonzero(ore[tuple(beside)]) if layer >= 0 else ([], [], [])
+            touched = np.ravel_multi_index(
+                tuple(np.asarray(n, int) + s.start + GHOST for n, s in zip(
+                    found, beside, strict=True)), padded)
             voxels.append(touched)
             axes.append(np.full(touched.size, axis))
-            ways.append(np.full(touched.size, shift))
+            ways.append(np.full(touched.size, way))
     return np.concatenate(voxels), np.concatenate(axes), np.concatenate(ways)

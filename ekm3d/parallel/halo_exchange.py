@@ -146,15 +146,15 @@ class Exchange:
         comm, backend = self.comm, self.backend
         for sent, received in bound:
             receives = [comm.Irecv(m.host_buffer, other, tag) for m, other, tag, _ in received]
-            sends = []
-            for message, other, tag, pairs in sent:
+            for *_, pairs in sent:
                 for part, slab in pairs:
                     part[...] = slab
-                backend.to_host_buffer(message.device_buffer, message.host_buffer)
-                sends.append(comm.Isend(message.host_buffer, other, tag))
-            for request, (message, _, _, pairs) in zip(receives, received, strict=True):
+            backend.to_host_buffers([(m.device_buffer, m.host_buffer) for m, *_ in sent])
+            sends = [comm.Isend(m.host_buffer, other, tag) for m, other, tag, _ in sent]
+            for request in receives:
                 request.Wait()
-                backend.to_device_buffer(message.device_buffer, message.host_buffer)
+            backend.to_device_buffers([(m.device_buffer, m.host_buffer) for m, *_ in received])
+            for *_, pairs in received:
                 for part, slab in pairs:
                     slab[...] = part
             for request in sends:

@@ -10,14 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from ekm3d.backends.base import Backend
+from ekm3d.backends.base import Backend, operator
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT
-from ekm3d.grid.grid import Array
+from ekm3d.grid.grid import Array, Grid
 from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import into_reservoir
 from ekm3d.state import State
+
+
+@operator
+def sum_places(g, out, starts, n, ends, places, sums, entering):
+    """Compute the sums of every component over the faces of each place, in their order.
+
+    g: of (places, components, 1) voxels; out: (components, n) that leaves the ore; starts: (places
+    + 1,) first face of every place. Outputs (components, places): sums, and what enters the ore.
+    """
+    owner = np.repeat(np.arange(places), np.diff(starts))
+    for k, values in enumerate(out):
+        sums[k] = np.bincount(owner, values, minlength=places)
+        entering[k] = np.bincount(owner, np.maximum(-values, 0.0), minlength=places)
 
 
 class ContactTransport:
@@ -29,6 +42,11 @@ class ContactTransport:
         self.backend, self.contacts = backend, contacts
         self.nu, self.reduced = chem.nu.T, inverse_temperature
         self.z, self.diffusion = chem.z[:, None], chem.diffusion[:, None]
+        places, k = contacts.count, len(chem.components)
+        self.table = Grid((places, k, 1), (1.0, 1.0, 1.0)) if places else None
+        self.starts = np.searchsorted(contacts.faces.strip, np.arange(places + 1))
+        self.sum_places = backend.bind(sum_places, NK=k)
+        self.sums, self.entering = (backend.zeros((k, places)) for _ in range(2))
 
     def leaving(self, s: State, boundary: BoundaryState, ore: Array, contact: np.ndarray,
                 off_clay: Any, flow: np.ndarray | None = None) -> Array:
@@ -61,6 +79,14 @@ class ContactTransport:
                     F_RT * self.reduced * boundary.drop[passing],
                     boundary.use_smaller_side[passing])))
         return moved
+
+    def add_up(self, out: Array) -> list[Array]:
+        """Return the sums (components, places) of `out`, (components, n), over the faces of every
+        place, and of what enters the ore there; arrays of this object, on the backend."""
+        if self.table:
+            self.sum_places(self.table, out, self.backend.cached(self.starts), out.shape[1],
+                            self.starts.size, self.contacts.count, self.sums, self.entering)
+        return [self.sums, self.entering]
 
     def take_given(self, out: Array) -> None:
         """Take the given fluxes into the block through sides [mol/s] off `out`, (components, n)."""

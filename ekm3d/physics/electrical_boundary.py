@@ -106,8 +106,10 @@ class ElectricalBoundary:
         """Faces of sides that an electrode covers, which have no area; number of each electrode."""
         covered = np.flatnonzero(contacts.faces.area == 0)
         electrode = np.zeros(covered.size, int)
+        at = tuple(np.array(np.unravel_index(
+            contacts.faces.voxel[covered], contacts.grid.padded)) - GHOST)
         for n, mask in enumerate(contacts.electrodes.masks):
-            electrode[np.pad(mask, GHOST).ravel()[contacts.faces.voxel[covered]]] = n
+            electrode[mask[at]] = n
         return covered, electrode
 
     def electrode_potential(self) -> np.ndarray:
@@ -171,7 +173,7 @@ class ElectricalBoundary:
             if conductivity is not None:
                 self.geometric = f.area * gather(conductivity, f.voxel) / f.half * along
             else:
-                self.reservoir = self.half_voxels.behind_faces(s.reservoir_species)
+                self.reservoir = s.reservoir_species
                 self._take_waters(s)
             if self.clay is not None:
                 self.on_clay = f.area * gather(self.clay.mobility, f.voxel) / f.half * along

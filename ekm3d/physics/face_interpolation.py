@@ -42,8 +42,9 @@ def geometric_conductance(transport_factor: Array, grid: Grid, axis: int) -> Arr
     """
     a, b = below(transport_factor, axis), above(transport_factor, axis)
     both = a + b
-    return (2 * grid.face_area(axis) / grid.spacing_along(axis)) * np.divide(
-        a * b, both, out=np.zeros_like(both), where=both > 0)
+    opened = both > 0
+    return (2 * grid.face_area(axis) / grid.spacing_along(axis)) * (
+        np.where(opened, a * b, 0.0) / np.where(opened, both, 1.0))
 
 
 def by_axis(transport_factor: Array, ratio: Array | None) -> Array:

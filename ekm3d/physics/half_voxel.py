@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ekm3d.backends.base import operator
 from ekm3d.backends.read_only_memo import read_only
 from ekm3d.boundaries.boundary_faces import Roles
 from ekm3d.constants import F_RT, FARADAY
@@ -64,6 +65,29 @@ def behind(faces: FaceList, grid: Grid) -> np.ndarray:
     return np.where(inside, there, faces.voxel)
 
 
+@operator
+def face_currents(g, c, factor, reservoir, strip, contact, drop, smaller_side, passes, metal, z,
+                  diffusion, n, m, places, f_rt, conductance, offset):
+    """Compute conductance [S] and diffusion current [A] of every half voxel before a face.
+
+    g: of (n, 1, 1) voxels; c: (species, m) and factor: (m,) in the faces' voxels, then in those
+    behind them, m = 2 n, or n without metal; reservoir: (species, places); strip, contact [m],
+    drop [V, reduced], smaller_side, passes, metal: (n,), the last three uint8. Outputs (n,).
+    """
+    z, d, passes = z[:, None], diffusion[:, None], passes > 0
+    ore, behind_faces = c[:, :n], reservoir[:, strip]
+    star = np.where(passes, from_reservoir(ore, behind_faces, z, drop, smaller_side > 0), ore)
+    rise = rise_to_faces(ore, c[:, n:], factor[n:]) if m > n else np.zeros_like(ore)
+    conductance[:] = FARADAY * f_rt * contact * np.ascontiguousarray(z * z * d * star).sum(0)
+    offset[:] = np.where(passes, FARADAY * contact * _as_tree(z * d * (ore - behind_faces)),
+                         np.where(metal > 0, -FARADAY * contact * _as_tree(z * d * rise), 0.0))
+
+
+def _as_tree(terms):
+    """Sum over the species of (species, n), eight at a time: a face's terms side by side."""
+    return np.asfortranarray(terms).sum(0)
+
+
 def rise_to_faces(ore: Array, beyond: Array, factor: Array) -> Array:
     """Return c_f - c at every face, (species, n) [mol/m3]; 0 where nothing moves behind the voxel.
 
@@ -78,7 +102,8 @@ class Water(NamedTuple):
 
     contact: Array      # (n,) G of the half voxel before the face [m]
     ore: Array          # (species, n) in the face's voxel [mol/m3 of water]
-    rise: Array         # (species, n) from there to metal, `rise_to_faces`; 0 without metal
+    c: Array            # the same, then (species, n) in those behind the faces if any is in metal
+    factor: Array       # the transport factor there
 
 
 class HalfVoxels:
@@ -90,9 +115,11 @@ class HalfVoxels:
     def __init__(self, domain: Domain, faces: FaceList, grid: Grid, z: np.ndarray,
                  diffusion: np.ndarray, inverse_temperature: float) -> None:
         """z, diffusion [m2/s]: (species,); inverse_temperature: 298.15 K / T."""
-        self.z, self.diffusion = z[:, None], diffusion[:, None]
+        self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float) for a in (z, diffusion))
         self.inverse_temperature, self.f_rt = inverse_temperature, F_RT * inverse_temperature
         self.domain, self.faces, self.n = domain, faces, len(faces.voxel)
+        self.line = Grid((self.n, 1, 1), (1.0, 1.0, 1.0)) if self.n else None
+        self.face_currents = domain.backend.bind(face_currents, NS=len(z))
         self.both = read_only(np.concatenate([faces.voxel, behind(faces, grid)]))
         self.along: np.ndarray | float = 1.0
 
@@ -104,32 +131,29 @@ class HalfVoxels:
         n, cached = self.n, self.domain.backend.cached
         at = self.both if metal else self.faces.voxel
         found, factors = self.domain.take(c, at), self.domain.take(factor, at)
-        ore = found[:, :n]
-        rise = rise_to_faces(ore, found[:, n:], factors[n:]) if metal else 0.0
         along = cached(self.along) if isinstance(self.along, np.ndarray) else self.along
         contact = cached(self.faces.area) * factors[:n] / cached(self.faces.half) * along
-        return Water(contact, ore, rise)
+        return Water(contact, found[:, :n], found, factors)
 
-    def behind_faces(self, reservoir_species: np.ndarray) -> Array:
-        """Return the species (species, n) in the tanks or reservoirs behind the faces, on the
-        backend; reservoir_species: of `State`."""
-        backend = self.domain.backend
-        return backend.from_numpy(reservoir_species)[:, backend.cached(self.faces.strip)]
-
-    def conduct(self, water: Water, roles: Roles, reservoir: Array, previous_drop: np.ndarray,
-                use_smaller_side: np.ndarray) -> list[np.ndarray]:
+    def conduct(self, water: Water, roles: Roles, reservoir_species: np.ndarray,
+                previous_drop: np.ndarray, use_smaller_side: np.ndarray) -> list[np.ndarray]:
         """Return conductance [S], diffusion current [A] and G [m] of every face, on the host.
 
-        reservoir: `behind_faces`; previous_drop [V], use_smaller_side: (n,), see `BoundaryState`.
+        reservoir_species: (species, places), of `State`, in the tanks or reservoirs behind the
+        faces; previous_drop [V], use_smaller_side: (n,), see `BoundaryState`.
         """
-        backend = self.domain.backend
-        z, d, passes, metal = map(backend.cached, (self.z, self.diffusion, roles.passes,
-                                                   roles.metal))
-        contact, ore, rise = water
-        star = np.where(passes, from_reservoir(
-            ore, reservoir, z, backend.from_numpy(self.inverse_temperature * previous_drop),
-            backend.from_numpy(use_smaller_side)), ore)
-        conductance = FARADAY * self.f_rt * contact * (z * z * d * star).sum(0)
-        offset = np.where(passes, FARADAY * contact * (z * d * (ore - reservoir)).sum(0),
-                          np.where(metal, -FARADAY * contact * (z * d * rise).sum(0), 0.0))
-        return backend.to_numpy_all([conductance, offset, contact])
+        backend, n = self.domain.backend, self.n
+        conductance, offset = backend.zeros(n), backend.zeros(n)
+        if not self.line:
+            return backend.to_numpy_all([conductance, offset, water.contact])
+        reservoir = reservoir_species if reservoir_species.size else np.zeros((len(self.z), 1))
+        c = water.c if water.c.flags.c_contiguous else water.c.copy()
+        self.face_currents(
+            self.line, c, water.factor, backend.from_numpy(np.ascontiguousarray(reservoir)),
+            backend.cached(self.faces.strip), water.contact,
+            backend.from_numpy(self.inverse_temperature * previous_drop),
+            *(backend.from_numpy(mask.view(np.uint8)) for mask in (
+                use_smaller_side, roles.passes, roles.metal)),
+            self.z, self.diffusion, n, c.shape[1], reservoir.shape[1], self.f_rt, conductance,
+            offset)
+        return backend.to_numpy_all([conductance, offset, water.contact])

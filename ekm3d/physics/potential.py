@@ -18,7 +18,8 @@ from ekm3d.boundaries.schedule import Drive
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.errors import ConvergenceError
-from ekm3d.grid.grid import GHOST, Array, Grid
+from ekm3d.grid.grid import Array, Grid
+from ekm3d.grid.rasterise import padded_voxels
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.divergence import source_minus_divergence
@@ -104,8 +105,8 @@ class Potential:
         the tortuosity, see `Rock.along`; clay: conduction along it."""
         self.grid, self.backend, self.domain = grid, backend, domain
         self.contacts, self.options = contacts, options
-        metal = [np.flatnonzero(np.pad(domain.local_view(mask), GHOST))
-                 for mask in contacts.electrodes.masks]
+        metal = [padded_voxels(domain.subregion([(s.start, s.stop) for s in place]).part, grid)
+                 if place else np.zeros(0, int) for place in contacts.electrodes.places]
         self.metal_electrode = np.repeat(np.arange(len(metal)), [voxels.size for voxels in metal])
         self.metal_voxels = np.concatenate([np.zeros(0, int), *metal])
         self.z, self.diffusion = (np.ascontiguousarray(a, dtype=float)

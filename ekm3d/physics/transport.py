@@ -178,7 +178,7 @@ class Transport:
         self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
         self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
         self.through_faces = ContactTransport(backend, contacts, chem, options.inverse_temperature)
-        self.left_ore: Array = None     # by faces, (components, n) on the backend [mol/s]
+        self.left_ore: list[Array] = []     # by faces, on the backend [mol/s]: see `_book`
         self.off_clay: list = [0.0, 0.0]    # of either water, to tanks and reservoirs [mol/s]
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
@@ -316,19 +316,19 @@ class Transport:
             leaves = through.leaving(s, boundary, waters[1], self.still_contact, self.off_clay[-1])
             self.domain.add_at(self.still.gained, f.voxel, -leaves)
             out = out + leaves
-        self.left_ore = out
+        h = self.chem.hydrogen
+        self.left_ore = [*through.add_up(out), out[:0] if h is None else out[h:h + 1]]
 
-    def _book(self, out: np.ndarray):
-        """Book what left the ore by faces, (components, n) [mol/s], to tanks and sides."""
-        if self.chem.hydrogen is not None:
-            self.acid_into_ore -= out[self.chem.hydrogen]
-        for k in range(len(out)):
-            place = self.contacts.per_place(out[k])
-            self.tank[k] += place[:self.strips]
-            self.side[:, k] -= place[self.strips:]
-            if self.side.size:
-                entering = self.contacts.per_place(np.maximum(-out[k], 0.0))
-                self.side_in[:, k] += entering[self.strips:]
+    def _book(self, left: np.ndarray, entering: np.ndarray, acid: np.ndarray):
+        """Book what left the ore by faces to tanks and sides [mol/s].
+
+        left, entering: (components, places), the latter of what came in; acid: (1, faces).
+        """
+        for row in acid:
+            self.acid_into_ore -= row
+        self.tank += left[:, :self.strips]
+        self.side -= left[:, self.strips:].T
+        self.side_in += entering[:, self.strips:].T
 
     def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank [s].
@@ -362,9 +362,9 @@ class Transport:
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
         of_water = self.rate.max(keepdims=True)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
-        self.entered[:], (water_rate, species_rate), (left_ore,) = self.domain.sums_and_largest(
-            self.entering, [of_water, self.rate], [self.left_ore])
-        self._book(left_ore)
+        self.entered[:], (water_rate, species_rate), left = self.domain.sums_and_largest(
+            self.entering, [of_water, self.rate], self.left_ore)
+        self._book(*left)
         self.stirring = stirring(water_rate, *self.spreading)
         strips, volume = self.strips, self.tank_volume
         emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]

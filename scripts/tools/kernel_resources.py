@@ -71,11 +71,11 @@ def asked_by_the_field_block() -> Mapping[tuple[str, str, tuple[str, ...]], list
     return recorder.asked
 
 
-def small_field_block(backend: Backend) -> Simulation:
-    """Return the field block on the coarsest grid, on a backend of the caller's."""
+def small_field_block(backend: Backend, coarse: str = "grid.spacing=['25 cm', '50 cm', '50 cm']"
+                      ) -> Simulation:
+    """Return the field block on a coarse grid, on a backend of the caller's."""
     choose.BUILDERS["caller's"] = lambda why: backend
     try:
-        coarse = "grid.spacing=['25 cm', '50 cm', '50 cm']"
         return Simulation(Case.read(case_path("field_saturated"), [coarse]), "caller's")
     finally:
         del choose.BUILDERS["caller's"]

@@ -160,6 +160,18 @@ def test_gather_and_add_at_agree_with_the_host(cuda, rng, lead):
     assert np.array_equal(host.gather(array, voxel[:1])[..., 0], array.reshape(*lead, -1)[..., 130])
 
 
+@pytest.mark.parametrize("lead", [(), (4,)])
+def test_a_weighted_sum_has_the_bits_of_the_host_in_every_voxel(cuda, rng, lead):
+    """Whatever voxels lie beside it: ranks hold different ones. BLAS adds by the whole shape."""
+    weights = rng.normal(size=(*lead, 24)) * (rng.random((*lead, 24)) < 0.7)
+    array = rng.normal(size=(24, 7, 5, 3)) * 10.0 ** rng.uniform(-9, 9, (24, 7, 5, 3))
+    found = cuda.weighted_sum(weights, cuda.from_numpy(array)).get()
+    assert np.array_equal(found, choose_backend("numpy").weighted_sum(weights, array))
+    for part in (np.s_[..., :2], np.s_[..., 0, 0, 0]):
+        alone = cuda.weighted_sum(weights, cuda.from_numpy(array[part].copy()))
+        assert np.array_equal(alone.get(), found[part])
+
+
 def test_cache_of_small_arrays_is_bounded(cuda, monkeypatch):
     monkeypatch.setattr("ekm3d.backends.cuda.CACHED_ARRAYS", 3)
     for n in range(20):

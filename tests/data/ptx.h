@@ -54,6 +54,14 @@ template <typename T> static inline T clamped(double v)
     return std::isnan(v) ? 0 : v <= least ? std::numeric_limits<T>::min()
            : v >= most ? std::numeric_limits<T>::max() : (T)v;
 }
+// With COUNT the operations of all launches so far are counted: of float64, and of float32.
+#if COUNT
+static unsigned long long operations[2];
+extern "C" unsigned long long counted(int single) { return operations[single]; }
+#define FLOPS(single, number) operations[single] += number;
+#else
+#define FLOPS(single, number)
+#endif
 static inline float flush(float x)
 {
     return std::fabs(x) < 1.17549435e-38f ? std::copysign(0.0f, x) : x;

@@ -41,7 +41,7 @@ LAUNCH = Path(__file__).parents[1] / "data" / "launch.h"
 
 # NumPy functions dispatched to the array, with the keywords that CuPy has.
 FUNCTIONS = {
-    "abs": "", "all": "axis keepdims", "any": "axis keepdims", "broadcast_to": "",
+    "abs": "", "all": "axis keepdims", "any": "axis keepdims", "broadcast_to": "", "clip": "out",
     "concatenate": "axis", "copyto": "where", "count_nonzero": "axis", "einsum": "dtype",
     "empty_like": "dtype", "flatnonzero": "", "full_like": "dtype", "interp": "",
     "max": "axis keepdims", "amax": "axis keepdims",

@@ -39,6 +39,6 @@ def array_around(address):
 
     (address, address), a range without a byte, if it belongs to none.
     """
-    first = max((known for known in memory if known <= address), default=0)
+    first = max((known for known in list(memory) if known <= address), default=0)  # freed meanwhile
     last = first + memory.get(first, 0)
     return (first, last) if address < last else (address, address)

@@ -310,9 +310,12 @@ SCALES = {
     retention.stored_water: stored_scale,
 }
 # needs_solve and update_dependents work on lists of voxels: see tests/physics/test_reactions.py;
-# cross terms of dispersion read edges of the frame: tests/physics/test_dispersion_tensor.py.
+# cross terms of dispersion read edges of the frame: tests/physics/test_dispersion_tensor.py;
+# boundary faces are lists, too: tests/physics/test_half_voxel.py, test_contact_transport.py.
+LISTS = {f"physics/{name}.cu" for name in ("reactions", "dispersion_tensor", "half_voxel",
+                                           "contact_transport")}
 TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()
-         if twin.source not in ("physics/reactions.cu", "physics/dispersion_tensor.cu")}
+         if twin.source not in LISTS}
 # Outputs that a kernel adds to: they start as the world has them, elsewhere as poison.
 ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
 

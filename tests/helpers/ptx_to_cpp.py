@@ -33,6 +33,7 @@ INTEGER = {"add": "wrap({0}) + wrap({1})", "sub": "wrap({0}) - wrap({1})", "div"
            "not": "~{0}", "neg": "0 - wrap({0})", "abs": "{0} < 0 ? -{0} : {0}",
            "max": "{0} > {1} ? {0} : {1}", "min": "{0} < {1} ? {0} : {1}",
            "shl": "left({0}, {1})", "shr": "right({0}, {1})"}
+FLOPS = {"fma": 2} | dict.fromkeys(("add", "sub", "mul", "div", "sqrt", "rcp"), 1)     # counted
 LOGIC = {"and": "&&", "or": "||", "xor": "^"}
 
 
@@ -332,7 +333,7 @@ def reciprocal(kernel, name, options, given):
     kind = options[-1]
     word = "reciprocal_approx" if "approx" in options and kind == "f64" else "1 / "
     value = flushed(options, operand(given[1], kind), kind)
-    return put(given[0], kind, flushed(options, f"{word}({value})", kind))
+    return flops(name, kind) + put(given[0], kind, flushed(options, f"{word}({value})", kind))
 
 
 def arithmetic(kernel, name, options, given):
@@ -345,7 +346,13 @@ def arithmetic(kernel, name, options, given):
     if name not in FLOATING or "approx" in options or "full" in options:
         return None
     values = [flushed(options, operand(v, kind)) for v in given[1:]]
-    return put(given[0], kind, flushed(options, FLOATING[name].format(*values)))
+    return flops(name, kind) + put(given[0], kind, flushed(options,
+                                                           FLOATING[name].format(*values)))
+
+
+def flops(name, kind):
+    """Return the count of an instruction's operations, in ptx.h: nothing unless they are asked."""
+    return f"FLOPS({int(kind == 'f32')}, {FLOPS[name]}) " if name in FLOPS else ""
 
 
 def flushed(options, value, kind="f32"):

@@ -70,6 +70,26 @@ def test_every_array_of_every_step_is_the_same_in_blocks_of_every_kind(tmp_path)
         ("cpp", 1, case_path("field_saturated"), "grid.spacing=12.5 cm"))
 
 
+def test_the_cuda_backend_takes_the_same_steps_on_two_processes(tmp_path):
+    """On the stand-in for CuPy, whose copies come late and whose threads come in any order: the
+    bits of one process, and cpp's results but for rounding. Ghosts go by way of the host."""
+    assert_same_steps(2, ("stand-in", 2, salt_case(tmp_path), *ORE))
+
+
+@pytest.mark.slow
+def test_the_cuda_backend_takes_the_same_steps_on_three_processes(tmp_path):
+    """Rows of electrodes, wells, both waters, clay, and a tensor whose cross terms read edges; rods
+    with supplies; rain on unsaturated ore; the field block."""
+    folders = [tmp_path / name for name in ("rain", "rods")]
+    for folder in folders:
+        folder.mkdir()
+    salt = salt_case(tmp_path)
+    assert_same_steps(3, ("stand-in", 2, salt, *ORE, *BOTH_WATERS),
+                      ("stand-in", 2, rain_case(folders[0])),
+                      ("stand-in", 2, rod_case(folders[1], True), *ORE, SUPPLIES),
+                      ("stand-in", 2, case_path("field_saturated"), "grid.spacing=25 cm"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend, count", [("numpy", 3), ("numpy", 8), ("cpp", 4), ("cpp", 8)])
 def test_every_array_of_every_step_is_the_same(tmp_path, backend, count):

@@ -66,12 +66,12 @@ def test_a_message_travels_between_device_and_host(rng, monkeypatch, direct):
     assert (message.host_buffer is message.device_buffer) == direct
     for part, values in message.pairs([on.from_numpy(b), on.from_numpy(a)]):
         part[...] = values
-    on.to_host_buffer(message.device_buffer, message.host_buffer)
+    on.to_host_buffers([(message.device_buffer, message.host_buffer)])
     if not direct:
         travelled = message.host_buffer.copy()
         message.device_buffer[...] = 0
         message.host_buffer[...] = travelled
-    on.to_device_buffer(message.device_buffer, message.host_buffer)
+    on.to_device_buffers([(message.device_buffer, message.host_buffer)])
     results = on.zeros(b.shape, np.uint8), on.zeros(a.shape)
     for part, values in message.pairs(results):
         values[...] = part

@@ -8,10 +8,11 @@ from helpers.quick_flags import quick_backend
 from helpers.salt_block import ORE, advance, salt_case
 
 from ekm3d import Case, Simulation
+from ekm3d.backends.choose import choose_backend
 from ekm3d.boundaries.boundary_faces import ANODE
 from ekm3d.constants import FARADAY
 from ekm3d.grid.grid import Grid
-from ekm3d.physics.half_voxel import behind
+from ekm3d.physics.half_voxel import behind, face_currents
 
 
 def test_behind_a_voxel_lies_the_next_one_into_the_ore():
@@ -27,6 +28,32 @@ def test_behind_a_voxel_lies_the_next_one_into_the_ore():
     assert behind(faces, g).tolist() == [
         flat(1, 2, 2), flat(1, 2, 0), flat(1, 3, 1), flat(1, 1, 1), flat(2, 2, 1), flat(0, 2, 1),
         flat(1, 2, 1), flat(0, 0, 2), flat(4, 3, 0)]
+
+
+@pytest.mark.parametrize("species", [3, 8, 24, 29])
+def test_the_compiled_half_voxels_have_the_bits_of_the_reference(cuda, rng, species):
+    """Tanks, metal and closed faces; voxels behind them closed, too; marked faces; no metal at all.
+
+    Launched as on a GPU and by cpp, up to more species than eight at a time can be added.
+    """
+    n, places = 50, 4
+    g = Grid((n, 1, 1), (1.0, 1.0, 1.0))
+    tank, marked = rng.random((2, n)) < 0.5
+    z, d = rng.integers(-2, 4, species).astype(float), rng.uniform(1e-9, 9e-9, species)
+    for m, metal in ((n, np.zeros(n, bool)), (2 * n, ~tank & (rng.random(n) < 0.7))):
+        values = [10.0 ** rng.uniform(-6, 3, (species, m)), rng.random(m) * (rng.random(m) < 0.8),
+                  10.0 ** rng.uniform(-6, 3, (species, places)), rng.integers(0, places, n),
+                  rng.random(n), rng.normal(size=n) * 0.1,
+                  *(a.astype(np.uint8) for a in (marked, tank, metal))]
+        found = []
+        for on in (*map(choose_backend, ("numpy", "cpp")), cuda):
+            out = [on.zeros(n) for _ in range(2)]
+            on.bind(face_currents, NS=species)(
+                g, *map(on.from_numpy, values), z, d, n, m, places, 38.9, *out)
+            found.append([on.to_numpy(a) for a in out])
+        for other in found[1:]:
+            assert np.array_equal(other, found[0])
+        assert (found[0][1][~tank & ~metal] == 0.0).all() and found[0][1].any()
 
 
 @pytest.mark.parametrize("more", [(), ("ore.immobile={share=0.4, rate='1e-7 1/s'}",)],
