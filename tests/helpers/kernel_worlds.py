@@ -130,6 +130,7 @@ class World:
         near = rng.random(shape) < 0.3                          # neighbours nearly alike
         self.pressure_head[near] = -1.0 - 1e-3 * rng.random(shape)[near]
         self.relative_conductivity = retention_curves.effective(self.pressure_head, self.curve)[2]
+        self.relative_slope = retention_curves.conductivity_slope(self.pressure_head, self.curve)
         self.osmosis_law, self.slope = 0.0, 0.3
         self.full_conductance = 10.0 ** rng.uniform(-9, 0, (3, *shape)) * (
             rng.random((3, *shape)) >= 0.2)
