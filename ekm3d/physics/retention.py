@@ -176,6 +176,16 @@ def _by_lobatto(high, low, wet, most, least, curve):
 
 
 @operator
+def means_between(g, psi_a, psi_b, relative_a, relative_b, curve, count, mean):
+    """Compute `face_mean` of `count` pairs of pressure heads.
+
+    g: a row of as many voxels; psi_a, psi_b [m], relative_a, relative_b: (count,); curve:
+    (parameters, count). Output mean: (count,).
+    """
+    mean[...] = face_mean(psi_a, psi_b, relative_a, relative_b, curve)
+
+
+@operator
 def wet_osmosis(g, full_osmosis, relative_osmosis, full_conductance, conductance, osmosis_law,
                 water):
     """Compute the electro-osmotic flow through every face  [m3/s].

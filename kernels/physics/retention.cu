@@ -289,6 +289,29 @@ KERNEL wet_faces(Grid g, const real* __restrict__ pressure_head,
     }
 }
 
+// Mean of K_r between pairs of pressure heads, each on a curve of its own; g: as many voxels in a row.
+KERNEL means_between(Grid g, const real* __restrict__ LIST(count) psi_a,
+                     const real* __restrict__ LIST(count) psi_b,
+                     const real* __restrict__ LIST(count) relative_a,
+                     const real* __restrict__ LIST(count) relative_b,
+                     const real* __restrict__ EACH(12) LIST(count) curve, Offset count,
+                     real* __restrict__ LIST(count) mean)
+{
+    EKM_TILES(t, g) {
+        SteepFaces steeps;
+        steeps.count = 0;
+        EKM_ENTRIES(l, t.ni) {
+            const Offset a = t.i + l;
+            const Curve c = curve_at(curve, a, count);
+            if (usual(c) && steep(relative_a[a], relative_b[a]))
+                add(steeps, c, a, 1, psi_a[a], psi_b[a], relative_a[a], relative_b[a]);
+            else
+                mean[a] = face_mean(psi_a[a], psi_b[a], relative_a[a], relative_b[a], c);
+        }
+        take(steeps, mean);
+    }
+}
+
 // Electro-osmotic flow of unsaturated rock                                          [m3/s]
 KERNEL wet_osmosis(Grid g, const real* __restrict__ EACH(3) full_osmosis,
                    const real* __restrict__ relative_osmosis,

@@ -64,6 +64,25 @@ def test_slopes_at_the_ends_give_the_mean_where_suctions_are_near(soil):
                           rtol=1e-14)
 
 
+def test_means_between_pairs_on_curves_of_every_kind(backend):
+    """A kernel beside its twin, to rounding of powers: 300 pairs, of full to very dry rock."""
+    rng = np.random.default_rng(3)
+    c = np.concatenate([curve(50, **soil) for soil in (
+        dict(model=1.0, alpha=2.0, n=1.4, connectivity=0.5, air_entry=0.02),
+        dict(model=1.0, alpha=3.0, n=2.5, connectivity=-0.5), dict(model=2.0, alpha=4.0),
+        dict(model=3.0, alpha=3.0, n=0.7, connectivity=0.5), dict(alpha=1.0),
+        dict(model=1.0, alpha=5.0, n=1.6, alpha_2=0.5, n_2=1.4, share_2=0.4))], axis=1)
+    psi = -10.0 ** rng.uniform(-3, 2, (2, 300)) * np.sign(rng.random((2, 300)) - 0.2)
+    k = [curves.effective(values, c)[2] for values in psi]
+    out = backend.zeros(300)
+    backend.bind(retention.means_between)(
+        Grid((300, 1, 1), (1.0, 1.0, 1.0)), *map(backend.from_numpy, (*psi, *k, c)), 300, out)
+    with np.errstate(over="ignore", under="ignore"):
+        wanted = retention.face_mean(*psi, *k, c)
+    assert np.allclose(backend.to_numpy(out), wanted, rtol=1e-11, atol=0)
+    assert (wanted[:200] > 0).all() and not wanted[200:250].any()
+
+
 def test_the_mean_does_not_jump_where_one_voxel_is_full():
     """Between 9 cm above and some mm below the air entry the mean is that of the whole interval.
 
