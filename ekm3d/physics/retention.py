@@ -143,7 +143,7 @@ def face_mean(psi_a: np.ndarray, psi_b: np.ndarray, relative_a: np.ndarray,
         rise, fall = np.where(falls, *slopes), np.where(falls, *slopes[::-1])
         mean[smooth] = _from_slopes(*_cut(smooth, most, least, rise, fall, -high,
                                           1.0 / curve[curves.ALPHA], length))
-    mean[steep] = _by_lobatto(*_cut(steep, high, low, wet, most, least), curve[:, steep])
+    mean[steep] = _by_lobatto(curve[:, steep], *_cut(steep, high, low, wet, most, least))
     return mean
 
 
@@ -159,7 +159,7 @@ def _from_slopes(most, least, rise, fall, suction, offset, length):
     return half * (most * wet + least * dry + half / 3.0 * turn) / length
 
 
-def _by_lobatto(high, low, wet, most, least, curve):
+def _by_lobatto(curve, high, low, wet, most, least):
     """Mean of K_r between the pressure heads low and high, from five places.
 
     wet: suction [m] at the wet end of the curve; most, least: K_r at both ends.

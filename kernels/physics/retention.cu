@@ -289,7 +289,7 @@ KERNEL wet_faces(Grid g, const real* __restrict__ pressure_head,
     }
 }
 
-// Mean of K_r between pairs of pressure heads, each on a curve of its own; g: as many voxels in a row.
+// Mean of K_r between pairs of pressure heads, on a curve for each; g: a row of as many voxels.
 KERNEL means_between(Grid g, const real* __restrict__ LIST(count) psi_a,
                      const real* __restrict__ LIST(count) psi_b,
                      const real* __restrict__ LIST(count) relative_a,

@@ -310,8 +310,9 @@ SCALES = {
     retention.wet_osmosis: osmosis_scale,
     retention.stored_water: stored_scale,
 }
-# needs_solve, update_dependents and means_between work on lists: see tests/physics/test_reactions.py
-# and test_retention.py; cross terms of dispersion read edges of the frame: test_dispersion_tensor.py.
+# needs_solve, update_dependents and means_between work on lists: see test_reactions.py and
+# test_retention.py of tests/physics; cross terms of dispersion read edges of the frame:
+# test_dispersion_tensor.py there.
 TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()
          if twin.source not in ("physics/reactions.cu", "physics/dispersion_tensor.cu")
          and twin is not retention.means_between}
