@@ -129,6 +129,28 @@ def _brooks_corey(s, curve):
 LAWS = {"van Genuchten": _van_genuchten, "Gardner": _gardner, "Brooks-Corey": _brooks_corey}
 
 
+def conductivity_slope(pressure_head: Any, curve: Any) -> Any:
+    """Return dK_r/dpsi [1/m] at pressure heads psi [m]: of one mode of van Genuchten, else 0.
+
+    In full pores, the fringe included, it is 0.
+    """
+    s = -pressure_head
+    mine = (curve[MODEL] == MODELS["van Genuchten"]) & ~(curve[SHARE_2] > 0) & (
+        s > np.maximum(curve[AIR_ENTRY], 0.0))
+    out = np.zeros(np.shape(s))
+    if mine.any():
+        own, at = [values[mine] for values in curve], s[mine]
+        with np.errstate(over="ignore", under="ignore"):
+            saturation, slope, bracket, _ = _mode(at, own[ALPHA], own[N])
+            relative = _van_genuchten(at, own)[2]
+            m = 1.0 - 1.0 / own[N]
+            u = 1.0 / (1.0 + np.exp(np.minimum(own[N] * np.log(own[ALPHA] * at),
+                                               LARGEST_EXPONENT)))
+            fall = m * own[N] * u * (1.0 - bracket) / bracket
+            out[mine] = relative * (2.0 * fall - own[CONNECTIVITY] * (slope / saturation)) / at
+    return out
+
+
 def complete(curve: Any) -> None:
     """Set the last two parameters, of van Genuchten at the air-entry value.
 

@@ -50,6 +50,19 @@ def test_slopes_inverses_and_limits_of_every_model(given):
     assert (full[0] == 1).all() and (full[1] == 0).all() and (full[2] == 1).all()
 
 
+@pytest.mark.parametrize("given", [LOAM, LOAM | dict(air_entry=0.02), LOAM | dict(n=2.7)])
+def test_the_slope_of_the_conductivity_is_that_of_differences(given):
+    """Second order: 1e-6 of it; 0 in full pores, the fringe and with two modes."""
+    psi = -np.logspace(-1.5, 2.0, 40)
+    c, step = curve(psi.size, **given), 1e-5 * psi
+    numeric = (curves.effective(psi + step, c)[2] - curves.effective(psi - step, c)[2]) / (2 * step)
+    assert np.allclose(curves.conductivity_slope(psi, c), numeric, rtol=1e-6)
+    full = np.full(psi.size, -0.5 * given.get("air_entry", 0.0))
+    assert not curves.conductivity_slope(full, c).any()
+    two = curve(psi.size, **given | dict(alpha_2=0.5, n_2=1.4, share_2=0.4))
+    assert not curves.conductivity_slope(psi, two).any()
+
+
 def test_no_pores_hold_and_conduct_nothing():
     saturation, slope, relative = curves.effective(np.array([-1.0, 1.0]), curve(2))
     assert not saturation.any() and not slope.any() and not relative.any()

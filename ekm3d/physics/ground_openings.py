@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from ekm3d import retention_curves as curves
+from ekm3d.backends.read_only_memo import read_only
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.wells import OUTFLOW_ONLY, Wells
-from ekm3d.grid.grid import GHOST, Array
+from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel.domain import Domain
-from ekm3d.physics.retention import face_mean
+from ekm3d.physics.retention import means_between
 from ekm3d.physics.rock import Rock
 from ekm3d.physics.well_control import WellControl
 
@@ -45,6 +46,7 @@ class GroundOpenings(WellControl):
         self.inflow = self.coupling = np.zeros(0)
         self.refused = np.zeros(0)
         self.parts: list[slice] = []
+        self.means_between = domain.backend.bind(means_between)
         self.held: np.ndarray | None = None     # m, heads that openings are held against
         self.timed = False                      # one of them changes with time
 
@@ -69,11 +71,13 @@ class GroundOpenings(WellControl):
         self.height = self._joined([self._heights(n, place, self.centre[part]) for n, (
             place, part) in enumerate(zip(self.openings, self.parts, strict=True))])
         if not np.array_equal(voxel, self.voxel):
-            self.voxel = voxel
+            self.voxel = read_only(voxel)
+            self.row = Grid((max(voxel.size, 1), 1, 1), (1.0, 1.0, 1.0))
             gather = self.domain.gather
             self.conductivity = self._joined([
                 self._rock_at(n, place)[0] for n, place in enumerate(self.openings)])
             self.curves = np.array([gather(values, voxel) for values in self.curve])
+            self.known_curves = self.domain.backend.from_numpy(self.curves)
 
     @staticmethod
     def _joined(parts):
@@ -142,11 +146,13 @@ class GroundOpenings(WellControl):
 
     def _to_held(self):
         """Set G, the inflow by the head behind every opening, and -d inflow/dh [m2/s, m3/s, m2/s].
-
-        All openings at once: the curves take most of the time of many small sets.
         """
-        mean = face_mean(self.head - self.centre, self.held - self.height, self.relative,
-                         self.at_opening, self.curves)
+        backend, count = self.domain.backend, self.voxel.size
+        out = backend.zeros(count)
+        self.means_between(self.row, *map(backend.from_numpy, (
+            self.head - self.centre, self.held - self.height, self.relative, self.at_opening)),
+            self.known_curves, count, out)
+        mean = backend.to_numpy(out)
         whole = self.conductivity * self.reach
         self.conductance, self.to_held = whole * mean, whole * self.relative
         self.by_head = self.conductance * (self.held - self.head) - self.drawn

@@ -6,39 +6,47 @@ The conductivity of a face is the mean of K over the pressure heads between both
 
     K_f = int K dpsi / (psi_a - psi_b)
 
-taken over ln(s + 1/alpha) by Lobatto's rule, whose ends are the voxels' own K. Where the rock
-changes, the means of both rocks over that interval are put in series. An arithmetic mean lets a
-front into dry ore run ahead: 7 % more infiltrates on 20 cells of verification case h3.
+taken over ln(s + 1/alpha): from K and dK/dpsi at both ends (the trapezoidal rule with its first
+correction) where both suctions and both K are near, 1e-4 off at worst (`NEAR`); else by Lobatto's
+rule of five places, whose ends are the voxels' own K. Where the rock changes, the means of both
+rocks over that interval are put in series. An arithmetic mean lets a front into dry ore run ahead:
+7 % more infiltrates on 20 cells of verification case h3.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ekm3d import retention_curves as curves
 from ekm3d.backends.base import operator
 from ekm3d.grid.stencil import above, below, faces
-from ekm3d.retention_curves import MODELS, effective
+from ekm3d.retention_curves import MODELS, conductivity_slope, effective
 
 SATURATION, CONTENT, CONDUCTIVITY, CONSTANT = range(4)      # what k_e / k_e,s is
 OSMOSIS = {"saturation": SATURATION, "content": CONTENT, "conductivity": CONDUCTIVITY,
            "constant": CONSTANT}           # S_e^2, (theta/theta_s)^2, K_r, 1
-ALIKE, NEAR = 0.98, 0.6     # ratio of both K above which two, and three, places give their mean
+ALIKE = 0.98        # ratio of both K above which the mean of both is taken
+NEAR, FALL = 1.25, 0.6      # ratio of both suctions up to which, and of both K down to which the
+#                             slopes of K give its mean
 LOBATTO = np.sqrt(3.0 / 7.0)
 SHAPE = [curves.MODEL, curves.ALPHA, curves.N, curves.CONNECTIVITY, curves.AIR_ENTRY,
          curves.ALPHA_2, curves.N_2, curves.SHARE_2]
-KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "ALIKE": ALIKE, "NEAR": NEAR,
+KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "ALIKE": ALIKE, "NEAR": NEAR, "FALL": FALL,
                     "LOBATTO": float(LOBATTO)}
 
 
 @operator
 def wet_voxels(g, pressure_head, curve, osmosis_law, content, capacity, relative_conductivity,
-               relative_osmosis):
-    """Compute theta [1], C [1/m], K_r and k_e / k_e,s [1] of every voxel.
+               relative_slope, relative_osmosis):
+    """Compute theta [1], C [1/m], K_r [1], dK_r/dpsi [1/m] and k_e / k_e,s [1] of every voxel.
 
     pressure_head: padded m; curve: (parameters, padded), see `retention_curves`; osmosis_law: a
-    number of OSMOSIS. Outputs: padded, inner voxels are written.
+    number of OSMOSIS. Outputs: padded, inner voxels are written; relative_slope of one mode of van
+    Genuchten, 0 in full pores and of other curves.
     """
     psi, c = pressure_head[g.inner], curve[g.inner]
     saturation, slope, relative = effective(psi, c)
+    relative_slope[g.inner] = conductivity_slope(psi, c)
     width, full = c[curves.SATURATED] - c[curves.RESIDUAL], c[curves.SATURATED]
     theta = c[curves.RESIDUAL] + width * saturation
     content[g.inner], capacity[g.inner] = theta, width * slope
@@ -49,22 +57,24 @@ def wet_voxels(g, pressure_head, curve, osmosis_law, content, capacity, relative
 
 
 @operator
-def wet_faces(g, pressure_head, relative_conductivity, curve, general, hydraulic_conductivity,
-              full_conductance, conductance):
+def wet_faces(g, pressure_head, relative_conductivity, relative_slope, curve, general,
+              hydraulic_conductivity, full_conductance, conductance):
     """Compute the hydraulic conductance of every face  [m2/s].
 
-    pressure_head, relative_conductivity K_r, hydraulic_conductivity K_s [m/s]: padded; curve:
-    (parameters, padded); general: (3, padded) uint8, of `general_faces`; full_conductance: (3,
-    padded), of full pores. Output conductance: alike.
+    pressure_head, relative_conductivity K_r, relative_slope dK_r/dpsi [1/m], hydraulic_conductivity
+    K_s [m/s]: padded; curve: (parameters, padded); general: (3, padded) uint8, of `general_faces`;
+    full_conductance: (3, padded), of full pores. Output conductance: alike.
     """
     for axis in range(3):
-        psi = below(pressure_head, axis), above(pressure_head, axis)
-        relative = below(relative_conductivity, axis), above(relative_conductivity, axis)
-        curve_a, curve_b = below(curve, axis), above(curve, axis)
+        psi, relative, slope, (curve_a, curve_b) = (
+            (below(values, axis), above(values, axis)) for values in (
+                pressure_head, relative_conductivity, relative_slope, curve))
         whole = faces(full_conductance[axis], axis)
-        open_ = whole > 0
-        differs = open_ & (faces(general[axis], axis) > 0) & _differ(curve_a, curve_b)
-        mean, alike = np.zeros_like(whole), open_ & ~differs
+        open_, other = whole > 0, faces(general[axis], axis) > 0
+        differs = open_ & other & _differ(curve_a, curve_b)
+        mean, usual, alike = np.zeros_like(whole), open_ & ~other, open_ & other & ~differs
+        mean[usual] = face_mean(*_cut(usual, *psi, *relative), curve_a[:, usual],
+                                _cut(usual, *slope))
         mean[alike] = face_mean(*_cut(alike, *psi, *relative), curve_a[:, alike])
         out = whole * mean
         if differs.any():
@@ -111,10 +121,12 @@ def _in_series(g, axis, where, psi, relative, curve, hydraulic_conductivity):
 
 
 def face_mean(psi_a: np.ndarray, psi_b: np.ndarray, relative_a: np.ndarray,
-              relative_b: np.ndarray, curve: np.ndarray) -> np.ndarray:
+              relative_b: np.ndarray, curve: np.ndarray,
+              slopes: Sequence[np.ndarray] | None = None) -> np.ndarray:
     """Return the mean of K_r over the pressure heads between psi_a and psi_b [m]; arrays (n,).
 
-    relative_a, relative_b: K_r of the curve (parameters, n) at both ends.
+    relative_a, relative_b: K_r of the curve (parameters, n) at both ends; slopes: dK_r/dpsi [1/m]
+    there, None: not used.
     """
     most, least = np.maximum(relative_a, relative_b), np.minimum(relative_a, relative_b)
     high, low = np.maximum(psi_a, psi_b), np.minimum(psi_a, psi_b)
@@ -123,30 +135,54 @@ def face_mean(psi_a: np.ndarray, psi_b: np.ndarray, relative_a: np.ndarray,
     share = np.minimum(np.divide(full, length, out=np.zeros_like(length), where=length > 0), 1.0)
     mean = 0.5 * (most + least) + share * (0.5 * (most - least))
     steep = least < ALIKE * most
-    if not steep.any():
-        return mean
-    high, low, wet, most, least, curve = high[steep], low[steep], wet[steep], most[steep], \
-        least[steep], curve[:, steep]
+    if slopes is not None:
+        smooth = (steep & (high < -curves.air_entry(curve)) & (low >= NEAR * high)
+                  & (least > FALL * most))
+        steep = steep & ~smooth
+        falls = psi_a > psi_b
+        rise, fall = np.where(falls, *slopes), np.where(falls, *slopes[::-1])
+        mean[smooth] = _from_slopes(*_cut(smooth, most, least, rise, fall, -high,
+                                          1.0 / curve[curves.ALPHA], length))
+    mean[steep] = _by_lobatto(curve[:, steep], *_cut(steep, high, low, wet, most, least))
+    return mean
+
+
+def _from_slopes(most, least, rise, fall, suction, offset, length):
+    """Mean of K_r between the suction at the wet end and that `length` further [m]; see `NEAR`.
+
+    most, least: K_r at the wet and the dry end; rise, fall: dK_r/dpsi there; offset: 1/alpha [m].
+    """
+    wet = offset + suction
+    dry = wet + length
+    half = np.arctanh(length / (wet + dry))
+    turn = wet * (most - rise * wet) - dry * (least - fall * dry)
+    return half * (most * wet + least * dry + half / 3.0 * turn) / length
+
+
+def _by_lobatto(curve, high, low, wet, most, least):
+    """Mean of K_r between the pressure heads low and high, from five places.
+
+    wet: suction [m] at the wet end of the curve; most, least: K_r at both ends.
+    """
     offset, dry = 1.0 / curve[curves.ALPHA], -low
     ends = most * (wet + offset) + least * (dry + offset)
     centre = np.sqrt((wet + offset) * (dry + offset))
     half = 0.5 * np.log((dry + offset) / (wet + offset))
+    reach = centre * np.exp(half * np.array([0.0, -LOBATTO, LOBATTO])[:, None])
+    wide = np.broadcast_to(curve[:, None], (len(curve), *reach.shape))
+    middle, near, away = effective(offset - reach, wide)[2] * reach
+    integral = half * (0.1 * ends + 32.0 / 45.0 * middle + 49.0 / 90.0 * (near + away))
+    return (integral + (high + wet)) / (high - low)
 
-    def terms(*places):
-        reach = centre * np.exp(half * np.array(places)[:, None])
-        wide = np.broadcast_to(curve[:, None], (len(curve), *reach.shape))
-        return effective(offset - reach, wide)[2] * reach
 
-    far = ~(least > NEAR * most)
-    if far.any():
-        middle, near, away = terms(0.0, -LOBATTO, LOBATTO)
-        five = 0.1 * ends + 32.0 / 45.0 * middle
-        integral = np.where(far, five + 49.0 / 90.0 * (near + away), (ends + 4.0 * middle) / 3.0)
-    else:
-        integral = (ends + 4.0 * terms(0.0)[0]) / 3.0
-    integral = half * integral
-    mean[steep] = (integral + (high + wet)) / (high - low)
-    return mean
+@operator
+def means_between(g, psi_a, psi_b, relative_a, relative_b, curve, count, mean):
+    """Compute `face_mean` of `count` pairs of pressure heads.
+
+    g: a row of as many voxels; psi_a, psi_b [m], relative_a, relative_b: (count,); curve:
+    (parameters, count). Output mean: (count,).
+    """
+    mean[...] = face_mean(psi_a, psi_b, relative_a, relative_b, curve)
 
 
 @operator

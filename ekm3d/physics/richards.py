@@ -112,8 +112,8 @@ class Richards(Flow):
         self.full, self.conductance = self.conductance, zeros((3, *padded))
         self.osmotic, self.mean = zeros((3, *padded)), zeros((3, *padded))
         (self.head, self.head_at_start, self.content, self.elastic, self.pressure_head, self.stored,
-         self.capacity, self.relative, self.relative_osmosis, self.rate, self.weight) = (
-            zeros(padded) for _ in range(11))
+         self.capacity, self.relative, self.relative_slope, self.relative_osmosis, self.rate,
+         self.weight) = (zeros(padded) for _ in range(12))
         self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.specific_storage = zeros(padded) if rock.storage is None else rock.storage
@@ -285,13 +285,13 @@ class Richards(Flow):
         """Set pressure head, content, capacity and conductivities of all voxels for a head."""
         np.subtract(head, self.z, out=self.pressure_head)
         self.wet_voxels(self.grid, self.pressure_head, self.curve, self.law, self.stored,
-                        self.capacity, self.relative, self.relative_osmosis)
+                        self.capacity, self.relative, self.relative_slope, self.relative_osmosis)
 
     def _flows(self, sub, end, slope):
         """Set flows, coupling and the residual `source` [m3/s] at the present head."""
         g, bound = self.grid, self.control
         self._wet(self.head)
-        self.domain.fill(self.relative, self.relative_osmosis)
+        self.domain.fill(self.relative, self.relative_slope, self.relative_osmosis)
         self._wet_faces()
         self.wet_osmosis(g, self.osmotic, self.relative_osmosis, self.full, self.conductance,
                          self.law, self.water)
@@ -306,8 +306,8 @@ class Richards(Flow):
     def _wet_faces(self):
         """Set the hydraulic conductance of every face by the water in it [m2/s]."""
         def wet(k, out):
-            self.wet_faces(self.grid, self.pressure_head, self.relative, self.curve, self.general,
-                           k, self.full, out)
+            self.wet_faces(self.grid, self.pressure_head, self.relative, self.relative_slope,
+                           self.curve, self.general, k, self.full, out)
 
         ratio, k = self.rock.along.get("hydraulic_conductivity"), self.rock.hydraulic_conductivity
         if ratio is None:

@@ -25,28 +25,81 @@ INLINE bool same_shape(const Curve& a, const Curve& b)
 // Suction up to which the rock stays full                                                  [m]
 INLINE real entry_of(const Curve& c) { return c.model == 3 ? 1 / c.alpha : c.air_entry; }
 
-// Effective saturation, its slope over psi [1/m], and K_r.
+// exp and log of curves. On the host they take half the time of those of ekm.cuh, whose bits others
+// keep: fused, and with sums of pairs, so that few operations wait for one another.
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+INLINE real swift_exponential(real x) { return exp(x); }
+INLINE real swift_logarithm(real x) { return log(x); }
+#else
+INLINE real swift_exponential(real x)
+{
+    const real y = larger(smaller(x, 709), -708), shift = 6755399441055744;    // 1.5 * 2^52
+    const real whole = fused(y, real(1.4426950408889634074), shift), n = whole - shift;
+    const real r = fused(n, real(-1.42860682030941723212e-6),
+                         fused(n, real(-6.93145751953125e-1), y));
+    const real r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const real c0 = 1 + r, c2 = fused(real(0.16666666666666666), r, real(0.5)),
+        c4 = fused(real(8.333333333333333e-3), r, real(4.1666666666666664e-2)),
+        c6 = fused(real(1.984126984126984e-4), r, real(1.3888888888888889e-3)),
+        c8 = fused(real(2.7557319223985893e-6), r, real(2.48015873015873e-5)),
+        c10 = fused(real(2.505210838544172e-8), r, real(2.755731922398589e-7)),
+        c12 = fused(real(1.6059043836821613e-10), r, real(2.08767569878681e-9));
+    const real d0 = fused(c2, r2, c0), d4 = fused(c6, r2, c4), d8 = fused(c10, r2, c8);
+    const real sum = fused(fused(c12, r4, d8), r8, fused(d4, r4, d0));
+    unsigned long long bits;
+    __builtin_memcpy(&bits, &whole, sizeof bits);
+    bits = (bits + 1023) << 52;
+    real power;
+    __builtin_memcpy(&power, &bits, sizeof bits);
+    return x < -708 ? real(0) : sum * power;
+}
+
+INLINE real swift_logarithm(real x)
+{
+    Offset bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    const Offset raised = bits - 0x3FE6A09E667F3BCD;               // the bits of sqrt(1/2)
+    Offset mantissa = bits - (raised & Offset(0xFFF0000000000000)), e = raised >> 52;
+    e += 0x4338000000000000;                                       // e as the end of 1.5 * 2^52
+    real m, n;
+    __builtin_memcpy(&m, &mantissa, sizeof m);
+    __builtin_memcpy(&n, &e, sizeof n);
+    n -= 6755399441055744;
+    const real s = (m - 1) / (m + 1), q = s * s, q2 = q * q, q4 = q2 * q2, q8 = q4 * q4;
+    const real c1 = fused(q, real(1) / 5, real(1) / 3), c3 = fused(q, real(1) / 9, real(1) / 7),
+        c5 = fused(q, real(1) / 13, real(1) / 11), c7 = fused(q, real(1) / 17, real(1) / 15),
+        c9 = fused(q, real(1) / 21, real(1) / 19);
+    const real d1 = fused(c3, q2, c1), d5 = fused(c7, q2, c5);
+    const real sum = q * fused(c9, q8, fused(d5, q4, d1)), twice = 2 * s;
+    return fused(n, real(6.93147180369123816490e-1),
+                 fused(twice, sum, n * real(1.90821492927058770002e-10)) + twice);
+}
+#endif
+
+// Effective saturation, its slope over psi [1/m], K_r, and its slope, of one mode of van Genuchten.
 struct Wetness {
-    real saturation, slope, relative;
+    real saturation, slope, relative, relative_slope;
 };
 
-// One mode of van Genuchten; slope: s dS/ds, relative: the bracket; log_saturation: ln S.
+// One mode of van Genuchten; slope: s dS/ds, relative: the bracket; log_saturation: ln S;
+// drains, fall: -s d ln S/ds, -s d ln(bracket)/ds.
 struct Mode {
-    real saturation, slope, relative, log_saturation;
+    real saturation, slope, relative, log_saturation, drains, fall;
 };
 
 INLINE Mode mode_of(real s, real alpha, real n)
 {
     const real m = 1 - 1 / n;
-    const real log_x = smaller(n * logarithm(alpha * s), LARGEST_EXPONENT);
-    const real x = exponential(log_x), log_sum = logarithm(1 + x), u = 1 / (1 + x);
-    const real log_saturation = -m * log_sum, saturation = exponential(log_saturation);
+    const real log_x = smaller(n * swift_logarithm(alpha * s), LARGEST_EXPONENT);
+    const real x = swift_exponential(log_x), log_sum = swift_logarithm(1 + x), u = 1 / (1 + x);
+    const real log_saturation = -m * log_sum, saturation = swift_exponential(log_saturation);
     real series = 1;                    // no branch: loops over voxels stay vectors
     EKM_UNROLL for (int k = SERIES_TERMS; k > 1; k--)
-        series = 1 + (k - 1 - m) * (real(1) / k) * u * series;
-    const real far = m * u * series, near = 1 - exponential(m * (log_x - log_sum));
-    return {saturation, -m * n * (x * u) * saturation, u < real(SMALL_SHARE) ? far : near,
-            log_saturation};
+        series = fused((k - 1 - m) * (real(1) / k) * u, series, real(1));
+    const real far = m * u * series, near = 1 - swift_exponential(m * (log_x - log_sum));
+    const real bracket = u < real(SMALL_SHARE) ? far : near, drains = m * n * (x * u);
+    return {saturation, -drains * saturation, bracket, log_saturation, drains,
+            m * n * u * (1 - bracket) / bracket};
 }
 
 INLINE Mode modes_of(real s, const Curve& c)
@@ -59,14 +112,14 @@ INLINE Mode modes_of(real s, const Curve& c)
     const real saturation = (1 - w) * one.saturation + w * two.saturation;
     return {saturation, (1 - w) * one.slope + w * two.slope,
             ((1 - w) * c.alpha * one.relative + w * c.alpha_2 * two.relative) / weight,
-            logarithm(saturation)};
+            swift_logarithm(saturation), 0, 0};
 }
 
 // K_r of a mode: S^l times the square of the bracket, over their values at the air-entry value.
 INLINE real relative_of(const Mode& w, real connectivity, real full_bracket)
 {
     const real bracket = w.relative / full_bracket;
-    return exponential(connectivity * w.log_saturation) * bracket * bracket;
+    return swift_exponential(connectivity * w.log_saturation) * bracket * bracket;
 }
 
 INLINE real relative_of(real s, real alpha, real n, real connectivity, real full_bracket)
@@ -76,8 +129,10 @@ INLINE real relative_of(real s, real alpha, real n, real connectivity, real full
 
 INLINE Wetness in_order(const Mode& w, const Curve& c, real s)
 {
-    return {w.saturation / c.full_saturation, -(w.slope / c.full_saturation) / s,
-            relative_of(w, c.connectivity, c.full_bracket)};
+    const real relative = relative_of(w, c.connectivity, c.full_bracket);
+    const real per_full = 1 / c.full_saturation, per_suction = 1 / s;
+    return {w.saturation * per_full, -(w.slope * per_full) * per_suction, relative,
+            relative * (2 * w.fall + c.connectivity * w.drains) * per_suction};
 }
 
 // The same as `wetness` for one mode of van Genuchten and for no pores, without a branch.
@@ -89,28 +144,30 @@ INLINE Wetness usual_wetness(real pressure_head, const Curve& c)
     const real at = fringe ? c.air_entry : full ? 1 / alpha : s;
     const Wetness w = in_order(mode_of(at, alpha, pores > 0 ? c.n : real(2)), c, at);
     return {full ? pores : pores * w.saturation, full && !fringe ? real(0) : pores * w.slope,
-            full ? pores : pores * w.relative};
+            full ? pores : pores * w.relative, full ? real(0) : pores * w.relative_slope};
 }
 
-// S_e, dS_e/dpsi and K_r at a pressure head.
+// S_e, dS_e/dpsi and K_r at a pressure head; 0 for the slope of K_r.
 INLINE Wetness wetness(real pressure_head, const Curve& c)
 {
     if (c.model == 0)
-        return {0, 0, 0};
+        return {0, 0, 0, 0};
     const real entry = entry_of(c), s = larger(-pressure_head, entry);
     if (!(pressure_head < 0))
-        return {1, 0, 1};
+        return {1, 0, 1, 0};
     Wetness w;
     if (c.model == 2) {
-        const real saturation = exponential(-c.alpha * s);
-        w = {saturation, c.alpha * saturation, saturation};
+        const real saturation = swift_exponential(-c.alpha * s);
+        w = {saturation, c.alpha * saturation, saturation, 0};
     } else if (c.model == 3) {
-        const real log_s = logarithm(c.alpha * s), saturation = exponential(-c.n * log_s);
+        const real log_s = swift_logarithm(c.alpha * s);
+        const real saturation = swift_exponential(-c.n * log_s);
         w = {saturation, c.n * saturation / s,
-             exponential(-(c.n * (c.connectivity + 2) + 2) * log_s)};
+             swift_exponential(-(c.n * (c.connectivity + 2) + 2) * log_s), 0};
     } else
         w = in_order(modes_of(s, c), c, s);
     if (-pressure_head <= entry)            // the fringe
         w.saturation = w.relative = 1;
+    w.relative_slope = 0;
     return w;
 }

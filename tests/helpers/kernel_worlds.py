@@ -130,6 +130,7 @@ class World:
         near = rng.random(shape) < 0.3                          # neighbours nearly alike
         self.pressure_head[near] = -1.0 - 1e-3 * rng.random(shape)[near]
         self.relative_conductivity = retention_curves.effective(self.pressure_head, self.curve)[2]
+        self.relative_slope = retention_curves.conductivity_slope(self.pressure_head, self.curve)
         self.osmosis_law, self.slope = 0.0, 0.3
         self.full_conductance = 10.0 ** rng.uniform(-9, 0, (3, *shape)) * (
             rng.random((3, *shape)) >= 0.2)
@@ -309,13 +310,14 @@ SCALES = {
     retention.wet_osmosis: osmosis_scale,
     retention.stored_water: stored_scale,
 }
-# needs_solve and update_dependents work on lists of voxels: see tests/physics/test_reactions.py;
-# cross terms of dispersion read edges of the frame: tests/physics/test_dispersion_tensor.py;
-# boundary faces are lists, too: tests/physics/test_half_voxel.py, test_contact_transport.py.
+# needs_solve, update_dependents and means_between work on lists of voxels or faces: see
+# tests/physics/test_reactions.py and test_retention.py; cross terms of dispersion read edges of
+# the frame: test_dispersion_tensor.py; boundary faces are lists, too: test_half_voxel.py and
+# test_contact_transport.py.
 LISTS = {f"physics/{name}.cu" for name in ("reactions", "dispersion_tensor", "half_voxel",
                                            "contact_transport")}
 TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()
-         if twin.source not in LISTS}
+         if twin.source not in LISTS and twin is not retention.means_between}
 # Outputs that a kernel adds to: they start as the world has them, elsewhere as poison.
 ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
 

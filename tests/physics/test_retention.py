@@ -1,5 +1,7 @@
 """Faces of unsaturated rock: the mean of K over the pressure heads, laws of electro-osmosis."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,45 @@ def test_the_mean_of_van_genuchtens_soil_is_its_integral(psi, tolerance):
     assert np.isclose(mean(*psi[::-1], **soil), exact, rtol=tolerance)
 
 
+@pytest.mark.parametrize("soil", [dict(alpha=2.0, n=1.4, air_entry=0.02), dict(alpha=3.35, n=2.0),
+                                  dict(alpha=14.5, n=2.7)])
+def test_slopes_at_the_ends_give_the_mean_where_suctions_are_near(soil):
+    """Up to ratios of 1.25, and of K to 0.6, to 1e-4; without slopes Lobatto's rule: to 1e-7."""
+    soil |= dict(model=1.0, connectivity=0.5)
+    for wet, ratio in product((-0.1, -0.5, -4.0, -30.0), (1.08, 1.249)):
+        psi, c = np.array([wet, ratio * wet]), curve(1, **soil)
+        k, slopes = ([law(psi[n:n + 1], c) for n in (0, 1)] for law in (
+            lambda psi, c: curves.effective(psi, c)[2], curves.conductivity_slope))
+        fine = np.linspace(*psi, 20001)
+        exact = np.trapezoid(curves.effective(fine, curve(fine.size, **soil))[2], fine) / (
+            psi[1] - psi[0])
+        ends = psi[:1], psi[1:]
+        mean, plain = (retention.face_mean(*ends, *k, c, s)[0] for s in (slopes, None))
+        assert np.isclose(mean, exact, rtol=1e-4) and np.isclose(plain, exact, rtol=1e-7)
+        assert (mean != plain) == (0.6 < k[1] / k[0] < 0.98)
+        assert np.isclose(mean, retention.face_mean(*ends[::-1], *k[::-1], c, slopes[::-1])[0],
+                          rtol=1e-14)
+
+
+def test_means_between_pairs_on_curves_of_every_kind(backend):
+    """A kernel beside its twin, to rounding of powers: 300 pairs, of full to very dry rock."""
+    rng = np.random.default_rng(3)
+    c = np.concatenate([curve(50, **soil) for soil in (
+        dict(model=1.0, alpha=2.0, n=1.4, connectivity=0.5, air_entry=0.02),
+        dict(model=1.0, alpha=3.0, n=2.5, connectivity=-0.5), dict(model=2.0, alpha=4.0),
+        dict(model=3.0, alpha=3.0, n=0.7, connectivity=0.5), dict(alpha=1.0),
+        dict(model=1.0, alpha=5.0, n=1.6, alpha_2=0.5, n_2=1.4, share_2=0.4))], axis=1)
+    psi = -10.0 ** rng.uniform(-3, 2, (2, 300)) * np.sign(rng.random((2, 300)) - 0.2)
+    k = [curves.effective(values, c)[2] for values in psi]
+    out = backend.zeros(300)
+    backend.bind(retention.means_between)(
+        Grid((300, 1, 1), (1.0, 1.0, 1.0)), *map(backend.from_numpy, (*psi, *k, c)), 300, out)
+    with np.errstate(over="ignore", under="ignore"):
+        wanted = retention.face_mean(*psi, *k, c)
+    assert np.allclose(backend.to_numpy(out), wanted, rtol=1e-11, atol=0)
+    assert (wanted[:200] > 0).all() and not wanted[200:250].any()
+
+
 def test_the_mean_does_not_jump_where_one_voxel_is_full():
     """Between 9 cm above and some mm below the air entry the mean is that of the whole interval.
 
@@ -68,9 +109,9 @@ def test_laws_of_electro_osmosis(backend):
     psi[...] = -np.log(2.0)
     run = backend.bind(retention.wet_voxels)
     for law, wanted in enumerate((0.25, (0.25 / 0.4)**2, 0.5, 1.0)):
-        out = [backend.zeros(g.padded) for _ in range(4)]
+        out = [backend.zeros(g.padded) for _ in range(5)]
         run(g, psi, c, float(law), *out)
-        theta, capacity, relative, osmosis = (float(a[g.inner].ravel()[0]) for a in out)
+        theta, capacity, relative, _, osmosis = (float(a[g.inner].ravel()[0]) for a in out)
         assert np.allclose((theta, capacity, relative, osmosis), (0.25, 0.15, 0.5, wanted),
                            rtol=1e-13)
 
@@ -82,18 +123,18 @@ def test_layers_in_series(backend):
     c[...] = curve(1, model=1.0, alpha=2.0, n=1.5, saturated=0.4)[:, :, None, None]
     c[1, 3] = 5.0
     c = backend.from_numpy(c)
-    k, psi, relative = (backend.zeros(g.padded) for _ in range(3))
+    k, psi, relative, slope = (backend.zeros(g.padded) for _ in range(4))
     k[g.inner] = 1.0
     full, wet, dry = (backend.zeros((3, *g.padded)) for _ in range(3))
     full[0, 2, 2, 2] = 1.0
     relative[...] = 1.0
     general = backend.from_numpy(retention.general_faces(backend.to_numpy(c)))
     assert general[0, 2:4, 2, 2].tolist() == [1, 1] and not general[2, 2, 2, 2]
-    backend.bind(retention.wet_faces)(g, psi, relative, c, general, k, full, wet)
+    backend.bind(retention.wet_faces)(g, psi, relative, slope, c, general, k, full, wet)
     assert np.isclose(float(wet[0, 2, 2, 2]), 1.0)
     psi[...] = -5.0
     relative[...] = backend.from_numpy(curves.effective(
         backend.to_numpy(psi), backend.to_numpy(c))[2])
-    backend.bind(retention.wet_faces)(g, psi, relative, c, general, k, full, dry)
+    backend.bind(retention.wet_faces)(g, psi, relative, slope, c, general, k, full, dry)
     ends = [float(relative[n, 2, 2]) for n in (2, 3)]
     assert np.isclose(float(dry[0, 2, 2, 2]), 2 * ends[0] * ends[1] / sum(ends), rtol=1e-12)
