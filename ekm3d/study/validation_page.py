@@ -113,7 +113,8 @@ def curves(file: Path, outcomes: Mapping[str, Sequence[Outcome]]) -> list[pictur
                 first = outcomes[run][0]
                 if first.summary:
                     series = RunValues(first.directory).series
-                    hours = series["time"] - entry.get("from", 0.0)
+                    begin = entry.get("begins", {}).get(run, entry.get("from", 0.0))
+                    hours = series["time"] - begin
                     later = hours >= -1e-9
                     found[label] = (hours[later],
                                     entry.get("sign", 1) * series[entry["column"]][later])
