@@ -86,7 +86,8 @@ class BlockViews:
                              show_edges=False, ambient=0.25)
         for rod in self.run.rods:
             plotter.add_mesh(self._tube(rod), color=ROLE_COLOURS[roles[rod.row]], ambient=0.25)
-        places, names = [], []
+        places: list[tuple[float, ...]] = []
+        names: list[str] = []
         for row, name in enumerate(self.run.rows):
             shapes = [self._box(e.box) for e in self.run.electrodes if e.row == row]
             shapes += [self._tube(rod) for rod in self.run.rods if rod.row == row]

@@ -162,7 +162,8 @@ def test_gather_and_add_at_agree_with_the_host(cuda, rng, lead):
 
 @pytest.mark.parametrize("lead", [(), (4,)])
 def test_a_weighted_sum_has_the_bits_of_the_host_in_every_voxel(cuda, rng, lead):
-    """Whatever voxels lie beside it: ranks hold different ones. BLAS adds by the whole shape."""
+    """Bits of a voxel whatever lies beside it, as ranks hold others; BLAS adds by the whole shape.
+    """
     weights = rng.normal(size=(*lead, 24)) * (rng.random((*lead, 24)) < 0.7)
     array = rng.normal(size=(24, 7, 5, 3)) * 10.0 ** rng.uniform(-9, 9, (24, 7, 5, 3))
     found = cuda.weighted_sum(weights, cuda.from_numpy(array)).get()

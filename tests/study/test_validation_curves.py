@@ -17,7 +17,7 @@ points = [[1, 20, "wet"]]
 
 
 def test_every_run_begins_where_its_wetting_ends(tmp_path):
-    """Hours 0 to 4: from hour 2 of one run, from hour 3 of the other; a run that failed has none."""
+    """Hours 0 to 4: from hour 2 of one, 3 of the other run; one that failed has none."""
     outcomes = {}
     for run in ("wet", "dry", "failed"):
         folder = tmp_path / run
