@@ -26,7 +26,8 @@ PARAMETERS = ("model", "alpha", "n", "residual", "saturated", "connectivity", "a
 MODELS = {"van Genuchten": 1.0, "Gardner": 2.0, "Brooks-Corey": 3.0}     # 0: no pores
 SMALL, TERMS = 0.05, 10         # below, (1 - u)^m is taken from its series, of so many terms
 LARGEST_EXPONENT = 600.0        # of (alpha s)^n
-KERNEL_CONSTANTS = {"SMALL_SHARE": SMALL, "SERIES_TERMS": TERMS,
+FRINGE = 0.1                    # slope in the fringe over that at the air-entry value
+KERNEL_CONSTANTS = {"FRINGE": FRINGE, "SMALL_SHARE": SMALL, "SERIES_TERMS": TERMS,
                     "LARGEST_EXPONENT": LARGEST_EXPONENT}
 
 
@@ -72,8 +73,9 @@ def _two_modes(s: Any, curve: Any) -> tuple[Any, Any, Any, Any]:
 def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
     """Return (S_e, dS_e/dpsi [1/m], K_r) at pressure heads psi [m] and a curve, all of one shape.
 
-    Without pores (model 0): 0, 0, 0. In the fringe, full though s > 0, the slope is that at the
-    air-entry value: iterations that cross it back and forth then come to rest.
+    Without pores (model 0): 0, 0, 0. In the fringe, full though s > 0, the slope is FRINGE of that
+    at the air-entry value: iterations that cross it back and forth then come to rest (with all of
+    it those that stay within do so slowly, with none of it those that leave).
     """
     model = curve[MODEL]
     if (model == MODELS["van Genuchten"]).all():
@@ -88,7 +90,7 @@ def effective(pressure_head: Any, curve: Any) -> tuple[Any, Any, Any]:
             mine = (dry | fringe) & (model == MODELS[name])
             if mine.any():
                 found = law(s[mine], [p[mine] for p in curve])
-                out[1][mine] = found[1]
+                out[1][mine] = np.where(dry[mine], 1.0, FRINGE) * found[1]
                 for n in (0, 2):
                     out[n][mine] = np.where(dry[mine], found[n], 1.0)
     return out
@@ -102,7 +104,8 @@ def _all_van_genuchten(pressure_head, curve):
     at = np.where(full, np.where(drains, entry, 1.0 / curve[ALPHA]), s)
     with np.errstate(over="ignore", under="ignore"):
         saturation, slope, relative = _van_genuchten(at, curve)
-    return (np.where(full, 1.0, saturation), np.where(drains, slope, 0.0),
+    return (np.where(full, 1.0, saturation),
+            np.where(drains, np.where(full, FRINGE, 1.0) * slope, 0.0),
             np.where(full, 1.0, relative))
 
 

@@ -46,7 +46,7 @@ from ekm3d.physics.retention import (
     wet_voxels,
 )
 from ekm3d.physics.rock import Rock
-from ekm3d.retention_curves import SATURATED, steepest
+from ekm3d.retention_curves import SATURATED, air_entry, steepest
 from ekm3d.solvers.anderson import Anderson
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
@@ -55,8 +55,8 @@ CLOSED, SETTLED = 0.01, 0.1     # residual of a sub-step that is left to the nex
 #                                 time that it may have; the same from LATE iterations on
 SMALL = 1e-300              # instead of a content of full pores of 0, where there is no ore
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
-ROUGH, INNER = 0.1, 1e-2    # relative residual of the linear problem of an iteration, to PLAIN and
-#                             after it
+INNER = 0.1                 # relative residual of the linear problem of an iteration, whose matrix
+#                             leaves out as much
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
 #                                 lengthened up to, SETTLED from, C raised from, given up after
 DRIEST = 1e-12              # K_r below which an increment is no longer magnified
@@ -116,6 +116,7 @@ class Richards(Flow):
          self.weight) = (zeros(padded) for _ in range(12))
         self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
+        self.fringe = -air_entry(self.curve)
         self.specific_storage = zeros(padded) if rock.storage is None else rock.storage
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
         self.anderson = Anderson(grid, backend, domain)
@@ -249,7 +250,7 @@ class Richards(Flow):
                 if n == LAST or not np.isfinite(worst):
                     return False
                 self.domain.add_at(self.coupling, bound.voxel, bound.coupling)
-                self.elliptic.tolerance = ROUGH if n < PLAIN else INNER
+                self.elliptic.tolerance = INNER
                 self._find_change()
                 if worst > last:                   # voxels have become full, or have ceased to be
                     self.anderson.forget()
@@ -273,10 +274,13 @@ class Richards(Flow):
         self.iterations += self.elliptic.iterations
 
     def _move(self):
-        """Change the head; voxels that fill stop at full pores, those that drain at DRAINED."""
+        """Change the head; voxels that fill stop at full pores, those that drain at DRAINED.
+
+        From the fringe, whose pores are full, the way up is free.
+        """
         before = self.pressure_head
         self.change += before
-        fills = (before < 0.0) & (self.change > 0.0)
+        fills = (before < self.fringe) & (self.change > 0.0)
         drains = (before >= 0.0) & (self.change < DRAINED)
         self.change[fills], self.change[drains] = 0.0, DRAINED
         np.add(self.change, self.z, out=self.head)

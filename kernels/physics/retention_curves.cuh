@@ -143,7 +143,8 @@ INLINE Wetness usual_wetness(real pressure_head, const Curve& c)
     const real alpha = pores > 0 ? c.alpha : real(1);
     const real at = fringe ? c.air_entry : full ? 1 / alpha : s;
     const Wetness w = in_order(mode_of(at, alpha, pores > 0 ? c.n : real(2)), c, at);
-    return {full ? pores : pores * w.saturation, full && !fringe ? real(0) : pores * w.slope,
+    const real drains = fringe ? real(FRINGE) : full ? real(0) : real(1);
+    return {full ? pores : pores * w.saturation, drains * pores * w.slope,
             full ? pores : pores * w.relative, full ? real(0) : pores * w.relative_slope};
 }
 
@@ -167,7 +168,7 @@ INLINE Wetness wetness(real pressure_head, const Curve& c)
     } else
         w = in_order(modes_of(s, c), c, s);
     if (-pressure_head <= entry)            // the fringe
-        w.saturation = w.relative = 1;
+        w.saturation = w.relative = 1, w.slope *= real(FRINGE);
     w.relative_slope = 0;
     return w;
 }
