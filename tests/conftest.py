@@ -35,11 +35,10 @@ def pytest_configure(config):
     """Keep pytest's rewritten test modules for other workers and runs, and share that work.
 
     A second of a worker's collection in two is the rewriting of asserts. Every other worker begins
-    with the last file, so that two of them rewrite half each. Where PYTHONDONTWRITEBYTECODE is set,
-    as in many containers, modules are kept beside the kernels.
+    with the last file, so that two of them rewrite half each. They are kept in __pycache__ also
+    where PYTHONDONTWRITEBYTECODE is set, as in many containers.
     """
-    if sys.dont_write_bytecode:
-        sys.dont_write_bytecode, sys.pycache_prefix = False, str(cache_folder() / "bytecode")
+    sys.dont_write_bytecode = False
     here = Path(__file__).parent
     worker = getattr(config, "workerinput", {}).get("workerid", "gw0")
     if int(worker[2:]) % 2 and [Path(name).resolve() for name in config.args] == [here]:
@@ -64,14 +63,10 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def bytecode_cache(kernel_cache_folder):
-    """Have the processes that tests start compile Python's modules once, beside the kernels.
-
-    Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each would need a second for it.
-    """
+def bytecode_cache():
+    """Have the processes that tests start compile Python's modules once; each needs a second."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv("PYTHONPYCACHEPREFIX", str(kernel_cache_folder / "bytecode"))
         yield
 
 

@@ -284,14 +284,14 @@ def test_a_gas_leaves_acid_and_enters_base():
     check(OPEN, total, 1.0, Sites(), found)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_open_system_of_rivals_is_solved(seed):
     """Totals over twelve decades, acidity of either sign, polymorphs, CO2 and two exchangers of
     unlike conventions: every equation holds, recomputed from the results alone."""
     rng = np.random.default_rng(seed)
     chem = with_exchangers(with_sizes(OPEN, rng), "vanselow", "gapon")
-    n, K = 12, len(chem.components)
+    n, K = 24, len(chem.components)
     total = 1e3 * 10 ** rng.uniform(-12, np.log10(5), (K, n)) * (rng.random((K, n)) < 0.9)
     salts = [chem.components.index(name) for name in ("Na+", "K+", "NH4+")]
     cec = np.minimum(10 ** rng.uniform(-1.3, 2.2, (2, n)), 0.4 * total[salts].sum(axis=0))
@@ -303,14 +303,14 @@ def test_any_open_system_of_rivals_is_solved(seed):
     check(chem, total, 1.0, Sites(cec), found)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_neither_the_start_nor_the_order_of_components_matters(seed):
     """Another voxel's state, or a shaken one in which all minerals at once have amounts (which
     cannot be); components in another order: the same water, minerals and gas."""
     rng = np.random.default_rng(seed)
     chem = with_exchangers(OPEN, "vanselow", "gapon")
-    total, site = (1e3 * v for v in totals(chem, rng, 6))
+    total, site = (1e3 * v for v in totals(chem, rng, 12))
     engine = EquilibriumSolver(chem)
     found = engine.solve_numpy(total, 1.0, Sites(site))
     shaken = found.warm_start + 0.3 * rng.normal(size=found.warm_start.shape)

@@ -25,7 +25,7 @@ QUIET = ("--backend", "numpy", "--quiet", "-o", "schedule.max_step=2 min")
 ROWS = ("-o", "output.series_every=2 min", "-o", "output.snapshot_every=100 h")
 SNAPSHOTS = ("-o", "output.series_every=30 min", "-o", "output.snapshot_every=2 min")
 RARELY = ("-o", "output.series_every=100 h", "-o", "output.snapshot_every=100 h")
-HOUR, DAYS = ("-o", "schedule.stage.0.duration=1 h"), ("-o", "schedule.stage.0.duration=900 h")
+HALF, DAYS = ("-o", "schedule.stage.0.duration=30 min"), ("-o", "schedule.stage.0.duration=900 h")
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
         capsys, case, disk, what, often, message):
     """Full after the first checkpoint. What was written is whole; resumed, the bits of a whole run.
     """
-    assert call(capsys, "run", case, "--out", case / "whole", *QUIET, *often, *HOUR)[0] == 0
+    assert call(capsys, "run", case, "--out", case / "whole", *QUIET, *often, *HALF)[0] == 0
     out = disk / "out"
-    job = command("run", case, "--out", out, "--checkpoint", "0.3 s", *QUIET, *often, *HOUR)
+    job = command("run", case, "--out", out, "--checkpoint", "0.3 s", *QUIET, *often, *HALF)
     wait_for(lambda: checkpoints.files(out), job)
     ballast = fill(disk)
     ended(job, message)

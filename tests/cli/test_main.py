@@ -101,7 +101,8 @@ def test_the_three_names_of_the_python_interface(case, tmp_path, capsys):
     assert Simulation(data).run(tmp_path / "b", quiet=True).summary["steps"] == 2
 
 
-@pytest.mark.parametrize("coding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("coding", [
+    "ascii", pytest.param("latin-1", marks=pytest.mark.slow), "utf-8"])
 def test_every_terminal_shows_a_case(tmp_path, coding):
     """Titles and names of any alphabet: shown where the terminal can, else as \\u0391.
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import cuda_stand_in
 from helpers.case_files import ROOT
+from helpers.quick_flags import quick_backend
 from helpers.salt_block import ORE, salt_case, simulation
 from helpers.slow_options import SLOW, STILL
 
@@ -130,8 +131,8 @@ def test_a_snapshot_from_a_device_is_waited_for_and_the_same(monkeypatch, tmp_pa
     case = Case.read(salt_case(tmp_path), ORE)
     monkeypatch.setitem(choose.BUILDERS, "cuda", lambda why: CudaBackend(why, cuda_stand_in))
     shown = []
-    for name in ("cpp", "cuda"):
-        sim = Simulation(case, name)
+    for name, backend in (("host", quick_backend()), ("cuda", "cuda")):
+        sim = Simulation(case, backend)
         sim.fields()
         outputs = RunDirectory(sim, tmp_path / name)
         for copy in outputs.copies.values():

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from helpers import device_memory
+from helpers import device_memory, precompiled_header
 
 from ekm3d.backends import base, cpp_compiler, kernel_signature
 from ekm3d.backends.cuda import loop
@@ -312,7 +312,7 @@ cuda = SimpleNamespace(
 def library(text, options):
     """Path of the shared library of a text, compiled unless the kernel cache holds it."""
     compiler, version = cpp_compiler.find_compiler()
-    inputs = repr((text, LAUNCH.read_text(), options, version))
+    inputs = repr((text, options, version))         # the text names the digest of launch.h
     digest = hashlib.sha256(inputs.encode()).hexdigest()[:24]
     path = cpp_compiler.cache_folder() / f"launched-{digest}.so"
     if not path.exists():
@@ -332,7 +332,7 @@ class RawModule:
             f'static void enter_{n}(void** a) {{ device::call({n}, a); }}\n'
             f'extern "C" void launch_{n}(const unsigned* g, const unsigned* b, int waits, void** a)'
             f' {{ device::launch(g, b, waits, enter_{n}, a); }}' for n in names)
-        whole = "\n".join([f'#include "{LAUNCH}"', code, calls])
+        whole = "\n".join([precompiled_header.include(LAUNCH, FLAGS), code, calls])
         options = (*FLAGS, *(o for o in options if o.startswith("-D")))
         self.library = self.loaded((whole, options), library)
 

@@ -13,7 +13,7 @@ import ctypes
 import hashlib
 import inspect
 
-from helpers import cuda_stand_in, device_memory, nvrtc, ptx_to_cpp
+from helpers import cuda_stand_in, device_memory, nvrtc, precompiled_header, ptx_to_cpp
 
 from ekm3d.backends import cpp_compiler, kernel_signature
 
@@ -61,9 +61,10 @@ class PtxModule(cuda_stand_in.RawModule):
         if not path.exists():
             ptx, log = nvrtc.compiled(code, "kernel.cu", options, "PTX")
             assert ptx is not None, log
-            text, _ = ptx_to_cpp.program(ptx.rstrip(b"\0").decode(), HEADER.name)
-            how = f"-DWATCH={int(watch)}", f"-DCOUNT={int(count)}"
-            cpp_compiler.compile_library(compiler, (*FLAGS, *how), text, path)
+            flags = f"-DWATCH={int(watch)}", f"-DCOUNT={int(count)}", *FLAGS
+            head = precompiled_header.precompiled(HEADER, flags, cuda_stand_in.LAUNCH)
+            text, _ = ptx_to_cpp.program(ptx.rstrip(b"\0").decode(), head)
+            cpp_compiler.compile_library(compiler, flags, text, path)
         return path
 
     def get_function(self, name):

@@ -23,6 +23,8 @@ def compare(folder, backend, *overrides):
     assert_equal_results(folder / "whole", folder / "pieces")
 
 
+@pytest.mark.parametrize("backend", [
+    "cpp", pytest.param("numpy", marks=pytest.mark.slow)], indirect=True)
 def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path, backend):
     """Exchanger, minerals, catholytes, electro-osmosis; nothing is tolerated: the same numbers go
     through the same operations."""

@@ -134,7 +134,8 @@ duration = "600 h"
 
 
 @pytest.mark.parametrize("backend", QUICKLY, indirect=True)
-@pytest.mark.parametrize("air_entry", ["0 m", "2 cm"])
+@pytest.mark.parametrize("air_entry", [
+    "0 m", pytest.param("2 cm", marks=pytest.mark.slow)])
 def test_rain_fills_a_coarse_closed_column_step_by_step(tmp_path, backend, air_entry):
     """Full voxels above dry ones, K with an infinite slope at full pores, then a full block.
 

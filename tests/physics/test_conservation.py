@@ -1,5 +1,7 @@
 """Invariants of transport in any state: amounts, charge, positivity; and the longest step."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from helpers.salt_columns import SALT, Block, plates, side, well
@@ -10,6 +12,7 @@ from ekm3d.boundaries.schedule import Drive
 from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.stencil import above, below, faces
 
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 MANY = {"H+": (1, 9.3e-9), "NH4+": (1, 2e-9), "Ca+2": (2, 0.8e-9), "La+3": (3, 0.6e-9),
         "Cl-": (-1, 2e-9), "SO4-2": (-2, 1.1e-9)}
 POSTS = (row("a", ((0, 0, 0), (0.1, 0.1, 0.8)), contact_resistance=3.0),
@@ -62,7 +65,7 @@ def steps(block, drives=(*DRIVES, *WEAK)):
         block.settle()
 
 
-@pytest.mark.parametrize("seed", [3, 17, 211])
+@pytest.mark.parametrize("seed", [SLOW(3), SLOW(17), 211])
 def test_mass_conservation_and_positivity(seed, backend):
     """Eight steps of the full length allowed, each under another drive, from wild states.
 
@@ -87,7 +90,7 @@ def test_mass_conservation_and_positivity(seed, backend):
         assert (tank.min(1) >= -1e-15 * tank.max(1)).all()
 
 
-@pytest.mark.parametrize("seed", [5, 29])
+@pytest.mark.parametrize("seed", [5, SLOW(29)])
 def test_species_flux_carries_the_solved_current(seed, backend):
     """On every face sum z F J_s = S (phi_a - phi_b) + I_d, the current that the solver balanced.
 
@@ -131,7 +134,7 @@ def test_residual_charge_is_removed_in_one_step():
         assert np.abs(left).max() < 1e-11
 
 
-@pytest.mark.parametrize("seed", [11, 59])
+@pytest.mark.parametrize("seed", [11, SLOW(59)])
 def test_face_concentrations_match_the_final_drift(seed):
     """Condition for positivity: c* belongs to the direction of the drift, and to its size.
 

@@ -86,9 +86,10 @@ def test_long_steps_never_overshoot(dt):
 
 
 def test_minerals_with_a_common_ion_converge_in_dt():
-    """Salt and base dissolve together, k = 1e-4 and 3e-4 1/s, 8000 s, against 256 steps.
+    """Salt and base dissolve together, k = 1e-4 and 3e-4 1/s, 8000 s, against 128 steps.
 
-    Turning the order round makes pairs of steps symmetric: the error falls at least as dt^1.7.
+    Turning the order round makes pairs of steps symmetric: the error falls at least as dt^1.7. The
+    last error lacks a tenth of itself, that of the 128 steps: 2^1.7 is seen as 2^1.8.
     """
     def end(steps):
         laws = {0: FirstOrder(1e-4), 1: FirstOrder(3e-4)}
@@ -96,10 +97,10 @@ def test_minerals_with_a_common_ion_converge_in_dt():
                             [20.0], [5.0])
         return run(*pair, steps * [8000.0 / steps])[:, 0]
 
-    best = end(256)
+    best = end(128)
     errors = [np.abs(end(steps) - best).max() for steps in (8, 16, 32)]
     assert errors[0] < 0.3 and errors[1] > 1e-6
-    assert errors[0] / errors[1] > 2**1.7 and errors[1] / errors[2] > 2**1.7
+    assert errors[0] / errors[1] > 2**1.7 and errors[1] / errors[2] > 2**1.8
 
 
 # --- transition state -------------------------------------------------------------------------
