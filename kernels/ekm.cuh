@@ -1,7 +1,6 @@
 // Portability macros of all kernels: NVRTC, or host C++ with OpenMP. Only this file depends on the
 // compiler. It is pasted before each kernel text, never included, behind the generated constants
 // (ekm3d/backends/kernel_constants.py). Twin of ekm3d/grid/grid.py and stencil.py.
-//
 //     KERNEL name(Grid g, const real* __restrict__ input, real scalar, real* __restrict__ output)
 //     {
 //         EKM_VOXELS(i, j, k, g) { const Offset a = at(i, j, k, g); output[a] = ...; }
@@ -20,10 +19,9 @@
 //     }
 //
 // s counts runs of SEGMENT voxels, l the voxels of a run: one segment, with an order of sums of its
-// own, or as many segments of one voxel (put_sums: parallel/segments.cuh).
-// EKM_ALONG_SUM is for sums that are exact in any order.
-// EKM_BLOCK_ROWS visits a whole grid within one block (host: one thread), BLOCK_WAIT is the barrier
-// of its threads: many small grids in one launch.
+// own, or as many segments of one voxel (put_sums: parallel/segments.cuh). EKM_ALONG_SUM: for what
+// is exact in any order. EKM_BLOCK_ROWS visits a whole grid within one block (host: one thread),
+// BLOCK_WAIT is the barrier of its threads: many small grids in one launch.
 //
 // Work that many species share is done once for a strip of voxels along x, at most LANES of them:
 //
@@ -36,8 +34,8 @@
 // results are stored by EKM_ENTRIES, which stops at the count. On the GPU a tile is one voxel, a
 // voxel is a thread, and a strip has one face: with an index known to the compiler, scratch arrays
 // are registers.
-// No system headers (NVRTC has none), no shared memory, no atomics, no bare decimal literals.
-// REAL is float or double; the number of species and the like come as -DNS=...
+// No system headers, no shared memory, no atomics, no bare decimal literals. REAL is float or
+// double; the number of species and the like come as -DNS=...
 
 typedef REAL real;
 typedef float single;              // where rounding does not matter: in a preconditioner
@@ -54,9 +52,7 @@ typedef unsigned char Flag;        // 0 or 1
 #define LIST(count)
 
 #define EKM_PRAGMA(words) _Pragma(#words)
-
 static_assert(SEGMENT == 32, "a segment has as many voxels as a warp has lanes");
-
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 
 #define KERNEL extern "C" __global__ void
@@ -116,6 +112,8 @@ INLINE Seen seen(bool first, const real* a, const real* b)
 
 // A number that was read before: it shall not have been kept in a register in between.
 INLINE real read_again(const real* from) { return *static_cast<const volatile real*>(from); }
+INLINE void in_turn() {}
+#define EKM_FEW_LANES
 #undef LANES
 #define LANES 1
 #define PACK 1
@@ -178,6 +176,10 @@ static inline __attribute__((always_inline)) real sum_of_run(Segment& terms, int
 typedef const real* Seen;
 INLINE Seen seen(bool first, const real* a, const real* b) { return first ? a : b; }
 INLINE real read_again(const real* from) { return *from; }
+// In a loop around EKM_LANES: GCC shall not take two turns at once, which it does number by number.
+INLINE void in_turn() { __asm__ volatile(""); }
+// Before functions whose lanes are a few registers: GCC shall not call memset for them.
+#define EKM_FEW_LANES EKM_PRAGMA(GCC optimize("no-tree-loop-distribute-patterns"))
 #ifndef LANES
 #define LANES 128
 #endif

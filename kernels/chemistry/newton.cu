@@ -3,10 +3,11 @@
 // needs chemistry/newton.cuh
 // may fuse: the last pack of voxels goes through the same operations as the others
 
-// Flat indices of a pack's voxels; `close`: registers whose voxels are neighbours in memory.
+// Flat indices of a pack's voxels; `close`: registers whose voxels are neighbours in memory;
+// `whole`: those of them whose voxels have all converged.
 struct VoxelIndices {
     Offset at[LANES];
-    bool close[LANES / PACK];
+    bool close[LANES / PACK], whole[LANES / PACK];
 };
 
 // Read the values of a pack's voxels.
@@ -22,15 +23,12 @@ INLINE void gather(const VoxelIndices& p, const real* from, real* to)
 // Write the values of a pack's voxels where `good`.
 INLINE void scatter(const VoxelIndices& p, const real* good, const real* values, real* to)
 {
-    for (int first = 0; first < LANES; first += PACK) {
-        real all = p.close[first / PACK];
-        for (int l = first; l < first + PACK; l++) all *= good[l];
-        if (all > 0)
+    for (int first = 0; first < LANES; first += PACK)
+        if (p.whole[first / PACK])
             EKM_LANES(l, PACK) to[p.at[first] + l] = values[first + l];
         else
             for (int l = first; l < first + PACK; l++)
                 if (good[l] > 0) to[p.at[l]] = values[l];
-    }
 }
 
 // Solve n voxels from their last equilibria; done: 1 where a voxel converged, and no other voxel is
@@ -174,6 +172,11 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
         for (int l = 0; l < t.ni; l++) {
             steps[t.i + l] = int(count[l]);
             done[t.i + l] = good[l] > 0;
+        }
+        for (int first = 0; first < LANES; first += PACK) {
+            real all = v.close[first / PACK];
+            for (int l = first; l < first + PACK; l++) all *= good[l];
+            v.whole[first / PACK] = all > 0;
         }
         Values out;
         EKM_UNROLL for (int e = 0; e < NT; e++) {

@@ -17,6 +17,7 @@ constexpr real LEAST = sizeof(real) == 8 ? LEAST_PIVOT : SMALLEST;
 constexpr real TRACE = sizeof(real) == 8 ? ABSENT : SMALLEST;
 
 typedef real Values[LANES] ALIGNED;         // one number of every voxel of a pack
+EKM_FEW_LANES
 
 // The system, the same in all voxels. CSR: entries of row r are those from start[r] to start[r+1].
 struct System {
@@ -83,6 +84,7 @@ ROUTINE void residual(const System& s, Pack& p)
         for (int e = s.action_start[t]; e < s.action_start[t + 1]; e++) {
             const real by = s.action[e];
             const real* factor = factors[s.action_column[e]];
+            in_turn();
             EKM_LANES(l, LANES) power[l] += by * factor[l];
         }
         real* term = p.source[t];
