@@ -221,9 +221,9 @@ Strong scaling of 512^3 voxels:
 
 In this model the latency of multigrid's coarse levels limits the gain from many GPUs, not the
 amount of data: every level visits the next one twice, so that exchanges double with each level. Of
-64 GPUs with 1.7e7 voxels each {few[4]} % is left, with 1e8, which an H200 holds, {many[4]} %. Ghosts that
-travel while the inner voxels are swept would leave {few[5]} and {many[5]} %; single visits gain at few
-voxels only. Give each GPU as many voxels as its memory holds;
+64 GPUs with 1.7e7 voxels each {few[4]} % is left, with 1e8, which an H200 holds, {many[4]} %.
+Ghosts that travel while the inner voxels are swept would leave {few[5]} and {many[5]} %; single
+visits gain at few voxels only. Give each GPU as many voxels as its memory holds;
 several smaller runs side by side do better than one run on many GPUs with few voxels each.
 """
     return "\n\n".join(part if part.startswith(("|", "#")) else textwrap.fill(part, 100)
