@@ -42,6 +42,7 @@ class Backend:
     name = "numpy"
     xp: Any = np                # array module
     device: Any = None          # identity of the GPU
+    bundles_slabs = False       # True where a launch costs more than an index of every ghost
 
     def __init__(self, why: str) -> None:
         """Take the reason for this backend and its description, for the log."""

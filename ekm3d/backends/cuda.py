@@ -54,7 +54,7 @@ CACHED_ARRAYS = 4096     # small arrays kept on the device for later calls
 class CudaBackend(Backend):
     """CuPy arrays; kernels compiled by NVRTC, the reference through CuPy for the rest."""
 
-    name = "cuda"
+    name, bundles_slabs = "cuda", True
 
     def __init__(self, why: str, cupy: Any, options: Sequence[str] = OPTIONS) -> None:
         """cupy: the module; BackendError with the reason if it finds no device that works."""

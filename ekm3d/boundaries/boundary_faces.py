@@ -97,6 +97,7 @@ class BoundaryFaces:
         self.count = electrodes.strips + len(self.sides)
         self.cache: dict[tuple, np.ndarray] = {}               # names of rows -> their faces
         self.sides_faces: dict[int, np.ndarray] = {}
+        self.last_rows: tuple | None = None         # driven in the last call of `roles`, and wired
         self.last_roles = Roles(np.full(self.faces.strip.size, CLOSED), self.faces.voxel)
 
     def _side(self, n: int, side: Side) -> Faces:
@@ -144,9 +145,11 @@ class BoundaryFaces:
 
     def roles(self, drive: Drive) -> Roles:
         """Roles of all faces under a drive: the object of the last call while they are the same."""
-        kinds = self.kinds(drive)
-        if not np.array_equal(kinds, self.last_roles.kinds):
-            self.last_roles = Roles(kinds, self.faces.voxel)
+        rows = drive.anodes, drive.cathodes, drive.floating
+        if rows != self.last_rows:
+            self.last_rows, kinds = rows, self.kinds(drive)
+            if not np.array_equal(kinds, self.last_roles.kinds):
+                self.last_roles = Roles(kinds, self.faces.voxel)
         return self.last_roles
 
     def groups(self, drive: Drive, overpotential: float) -> list[Group]:

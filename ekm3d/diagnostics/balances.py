@@ -5,6 +5,7 @@ None of them is used by the model; each can fail. What a run cannot audit is Non
 
 import numpy as np
 
+from ekm3d.backends.read_only_memo import ReadOnlyMemo
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.diagnostics.budget import Budget
 from ekm3d.diagnostics.inventory import by_total
@@ -37,6 +38,7 @@ class FaradayBox:
         faces = sim.contacts.faces
         self.walls = np.flatnonzero(self.window.holds(faces.voxel)
                                     & ~np.isin(faces.strip, self.strips))
+        self.held = ReadOnlyMemo(lambda voxel: np.flatnonzero(self.window.holds(voxel)))
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
         self.start = self.inside()
@@ -66,7 +68,7 @@ class FaradayBox:
         self.passed -= sim.transport.entered[self.number] * dt
         self.passed -= sim.transport.acid_into_ore[self.walls].sum() * dt
         for (place, _), moved in zip(sim.flow.wells, sim.transport.openings, strict=True):
-            self.passed -= moved[h, self.window.holds(place.voxel)].sum() * dt
+            self.passed -= moved[h, self.held(place.voxel)].sum() * dt
 
     def drain(self) -> None:
         """Add the acid that left the row's tanks with their water, less gases' and dosed acid."""

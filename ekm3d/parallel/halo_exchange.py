@@ -6,12 +6,14 @@ nor written. Where a box is thinner than the ghost layers are deep, layers go on
 outer one by way of the neighbour. An exchange without corners serves all axes at once.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ekm3d.backends.base import Backend
 from ekm3d.grid.grid import GHOST, Array
+from ekm3d.grid.stencil import flat
 from ekm3d.parallel.counters import Counters
 from ekm3d.parallel.gpu_sharing import gpu_aware
 
@@ -105,6 +107,61 @@ class Message:
                 for (a, b, dtype, shape), array in zip(self.parts, arrays, strict=True)]
 
 
+class Separate:
+    """Slabs of several arrays, a message with buffers of its own for each."""
+
+    def __init__(self, backend: Backend, kinds: Any, slabs: list[Any]) -> None:
+        self.made = [Message(backend, kinds, slab) for slab in slabs]
+        self.messages = [m.host_buffer for m in self.made]
+        self.buffers = [(m.device_buffer, m.host_buffer) for m in self.made]
+
+    def bind(self, arrays: tuple[Array, ...]) -> list[tuple[Array, Array]]:
+        """Return the argument of `pack` and `unpack` for these arrays (..., padded)."""
+        return [pair for m in self.made for pair in m.pairs(arrays)]
+
+    @staticmethod
+    def pack(bound: list[tuple[Array, Array]]) -> None:
+        """Copy the slabs to the device buffers."""
+        for part, slab in bound:
+            part[...] = slab
+
+    @staticmethod
+    def unpack(bound: list[tuple[Array, Array]]) -> None:
+        """Copy the device buffers to the slabs."""
+        for part, slab in bound:
+            slab[...] = part
+
+
+class Bundle:
+    """Slabs of one padded array in one buffer: on a GPU a launch or two gather them all, and one
+    copy takes them to the host, where every slab is a message.
+    """
+
+    def __init__(self, backend: Backend, dtype: np.dtype, padded: tuple[int, ...],
+                 slabs: list[Any]) -> None:
+        index = [np.ravel_multi_index(np.ix_(*(np.arange(s.start, s.stop) for s in slab)),
+                                      padded).ravel() for slab in slabs]
+        ends = np.cumsum([0, *(part.size for part in index)])
+        self.index = backend.from_numpy(np.concatenate([np.zeros(0, int), *index]))
+        device, host = backend.staging_buffers(int(ends[-1]) * dtype.itemsize, gpu_aware)
+        self.buffers = [(device, host)]
+        self.device, on_host = device.view(dtype), host.view(dtype)
+        self.messages = [on_host[a:b] for a, b in pairwise(ends.tolist())]
+
+    @staticmethod
+    def bind(arrays: tuple[Array, ...]) -> Array:
+        """Return the argument of `pack` and `unpack` for this only array (padded)."""
+        return flat(arrays[0])
+
+    def pack(self, bound: Array) -> None:
+        """Copy the slabs to the device buffer."""
+        self.device[...] = bound[self.index]
+
+    def unpack(self, bound: Array) -> None:
+        """Copy the device buffer to the slabs."""
+        bound[self.index] = self.device
+
+
 class Exchange:
     """Halo exchange for arrays of given types, repeated through the same buffers."""
 
@@ -113,50 +170,55 @@ class Exchange:
         """comm: an MPI communicator; box: of this rank; kinds: (dtype, leading shape) per array.
 
         layers, corners: number of ghost layers, edges and corners included or not; counters: of
-        messages and bytes, added to by `run`.
+        messages and bytes, added to by `run`. On a GPU the slabs of a single array are bundled.
         """
         self.comm, self.backend, self.counters = comm, backend, counters
         rounds = [(axis, *pair) for axis in range(3) for pair in box.rounds(axis, layers)]
-        self.stages: list[tuple[list, list]] = [([], [])] if layers == 1 and not corners else []
+        stages: list[tuple[list, list]] = [([], [])] if layers == 1 and not corners else []
         for axis, first, last in rounds:
             if corners or layers > 1:
-                self.stages.append(([], []))
+                stages.append(([], []))
             for up in (False, True):
                 other = box.neighbour(axis, up)
                 if other is None:
                     continue
                 tags = 2 * axis + up, 2 * axis + (not up)
                 slabs = box.faces(axis, up, first, last)
-                for slab, messages, tag in zip(slabs, self.stages[-1], tags, strict=True):
+                for slab, messages, tag in zip(slabs, stages[-1], tags, strict=True):
                     if slab is not None:
                         slices = box.beside(axis, corners)
                         slices[axis] = slab
-                        messages.append((Message(backend, kinds, slices), other, tag))
-        self.stages = [stage for stage in self.stages if any(stage)]
-        self.message_count = sum(len(sent) for sent, _ in self.stages)
-        self.byte_count = sum(m.host_buffer.nbytes for sent, _ in self.stages for m, *_ in sent)
+                        messages.append((slices, other, tag))
+        padded = tuple(n + 2 * GHOST for n in box.shape)
+        bundled = backend.bundles_slabs and len(kinds) == 1 and not kinds[0][1]
+
+        def buffers(messages: list) -> tuple[Separate | Bundle, list]:
+            slabs = [slab for slab, *_ in messages]
+            made = (Bundle(backend, kinds[0][0], padded, slabs) if bundled
+                    else Separate(backend, kinds, slabs))
+            return made, [(buffer, other, tag) for buffer, (_, other, tag) in zip(
+                made.messages, messages, strict=True)]
+        self.stages = [tuple(map(buffers, stage)) for stage in stages if any(stage)]
+        sent = [buffer for (_, messages), _ in self.stages for buffer, *_ in messages]
+        self.message_count, self.byte_count = len(sent), sum(buffer.nbytes for buffer in sent)
 
     def bind(self, arrays: tuple[Array, ...]) -> list:
         """Return the argument of `run` for exactly these arrays (..., padded)."""
-        return [tuple([(m, other, tag, m.pairs(arrays)) for m, other, tag in messages]
-                      for messages in stage) for stage in self.stages]
+        return [tuple((slabs, slabs.bind(arrays), messages) for slabs, messages in stage)
+                for stage in self.stages]
 
     def run(self, bound: list) -> None:
         """Send and receive; all ghosts are updated on return."""
         comm, backend = self.comm, self.backend
-        for sent, received in bound:
-            receives = [comm.Irecv(m.host_buffer, other, tag) for m, other, tag, _ in received]
-            for *_, pairs in sent:
-                for part, slab in pairs:
-                    part[...] = slab
-            backend.to_host_buffers([(m.device_buffer, m.host_buffer) for m, *_ in sent])
-            sends = [comm.Isend(m.host_buffer, other, tag) for m, other, tag, _ in sent]
+        for (out, of, sent), (back, to, received) in bound:
+            receives = [comm.Irecv(*message) for message in received]
+            out.pack(of)
+            backend.to_host_buffers(out.buffers)
+            sends = [comm.Isend(*message) for message in sent]
             for request in receives:
                 request.Wait()
-            backend.to_device_buffers([(m.device_buffer, m.host_buffer) for m, *_ in received])
-            for *_, pairs in received:
-                for part, slab in pairs:
-                    slab[...] = part
+            backend.to_device_buffers(back.buffers)
+            back.unpack(to)
             for request in sends:
                 request.Wait()
         self.counters.messages += self.message_count

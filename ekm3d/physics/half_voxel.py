@@ -152,8 +152,9 @@ class HalfVoxels:
             self.line, c, water.factor, backend.from_numpy(np.ascontiguousarray(reservoir)),
             backend.cached(self.faces.strip), water.contact,
             backend.from_numpy(self.inverse_temperature * previous_drop),
-            *(backend.from_numpy(mask.view(np.uint8)) for mask in (
-                use_smaller_side, roles.passes, roles.metal)),
+            *(mask.view(np.uint8) for mask in (
+                backend.from_numpy(use_smaller_side), backend.cached(roles.passes),
+                backend.cached(roles.metal))),
             self.z, self.diffusion, n, c.shape[1], reservoir.shape[1], self.f_rt, conductance,
             offset)
         return backend.to_numpy_all([conductance, offset, water.contact])

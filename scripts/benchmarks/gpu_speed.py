@@ -39,10 +39,10 @@ def waiting(cupy):
     return clock
 
 
-def simulation(on, spacing, steps=3):
+def simulation(on, spacing, steps=3, case="field_saturated", overrides=()):
     """Return the field block of a spacing [cm] on a backend, after some steps."""
     offer(on)
-    case = Case.read(case_path("field_saturated"), [f"grid.spacing={spacing:g} cm"])
+    case = Case.read(case_path(case), [f"grid.spacing={spacing:g} cm", *overrides])
     sim = Simulation(case, NAME)
     for _ in range(steps):
         sim.step()
@@ -72,8 +72,8 @@ def bandwidth(cupy, given):
     count = 1000 if given.small else 125_000_000
     device, buffer = on.zeros(count), on.host_buffer(count, float)
     least = bench_kernels.best_of(waiting(cupy), repeats=3)
-    for name, call in (("to pinned memory", lambda: on.to_host_buffer(device, buffer)),
-                       ("from pinned memory", lambda: on.to_device_buffer(device, buffer)),
+    for name, call in (("to pinned memory", lambda: on.to_host_buffers([(device, buffer)])),
+                       ("from pinned memory", lambda: on.to_device_buffers([(device, buffer)])),
                        ("to NumPy", lambda: on.to_numpy(device))):
         yield {"table": "To and from the host", "copy": name, "GB/s": 8e-9 * count / least(call)}
 

@@ -21,6 +21,7 @@ from ekm3d.backends.cuda import CudaBackend
 from ekm3d.parallel.team import join
 
 SAME = 1e-9
+LEAST = dict.fromkeys(("phi", "phi_trend"), 0.025)          # V, RT/F: of a block without power
 OF_ROUNDING = ("audits", "mass", "charge", "immobile_charge")    # in size
 
 
@@ -54,7 +55,7 @@ def differing(mine, alone, share=0.0):
         if share:
             with np.errstate(invalid="ignore"):
                 apart = np.abs(array - other).max(initial=0.0)
-            same = not apart > share * np.abs(theirs[name][0]).max(initial=0.0)
+            same = not apart > share * np.abs(theirs[name][0]).max(initial=LEAST.get(name, 0.0))
         else:
             same = np.array_equal(array, other, equal_nan=True)
         if not same:

@@ -115,3 +115,31 @@ def test_blocks_are_those_of_the_launch(script):
     assert script.threads("solvers/multigrid.cu", "small_cycle", 80) == 768
     assert script.threads("solvers/multigrid.cu", "smooth", 80) == 256
     assert "EKM_BLOCK_ROWS" in kernel_text("solvers/multigrid.cu")
+
+
+# fd1 and fd2 are read in the loop, fd2 behind it, too; fd3 is set under a guard, and else stays.
+PTX = """
+.entry first() { ret; }
+.entry second(.param .u64 second_param_0)
+{
+    .reg .pred %p<2>; .reg .b32 %r<4>; .reg .f64 %fd<5>;
+    mov.u32 %r1, 5;                         // then alive: r1
+    ld.global.v2.f64 {%fd1, %fd2}, [%r1];   // r1 fd1 fd2: 5 words
+$L1:
+    mul.f64 %fd3, %fd1, %fd2;               // and fd3: 7
+    setp.lt.u32 %p1, %r1, 3;
+    @%p1 add.f64 %fd3, %fd3, %fd2;
+    @%p1 bra $L1;                           // before it r1, fd1, fd2, fd3
+    st.global.f64 [%r1], %fd3;
+    st.global.f64 [%r1+8], %fd2;
+    ret;
+}
+"""
+
+
+def test_registers_alive_are_counted_by_hand(script):
+    """Before every statement: 0 1 5 5 7 7 7 5 3 0; behind the loop fd1 is not needed any more."""
+    found = importlib.import_module("live_registers").live(PTX, "second")
+    assert (found.statements, found.peak, found.median, found.above) == (10, 7, 5, 0.0)
+    with pytest.raises(ValueError, match="no kernel third"):
+        importlib.import_module("live_registers").live(PTX, "third")
