@@ -1,7 +1,7 @@
 """Picture of a study: the chosen values against the first key that varies, by matplotlib.
 
-Values with one unit stand on an axis of numbers, all others side by side. The other keys make a
-line each.
+Values with one unit stand on an axis of numbers, all others side by side; many of these are bars,
+one below the other, with a line at the first. The other keys make a line each.
 """
 
 import math
@@ -15,6 +15,7 @@ from ekm3d.study.runs import Outcome
 from ekm3d.study.tables import heading
 
 MOST = 6                # panels
+MANY = 8                # texts beside each other
 LIMITS = (0.05, 20.0)   # of ratios
 MISSING = "no picture: matplotlib is not installed; pip install 'ekm3d[viz]'"
 
@@ -32,17 +33,34 @@ def draw(outcomes: Sequence[Outcome], keys: Sequence[str], path: Path) -> str:
         return MISSING
     columns = min(len(keys), 3)
     rows = -(-len(keys) // columns)
-    figure = Figure(figsize=(4.2 * columns, 3.3 * rows), layout="constrained")
+    texts = list(dict.fromkeys(next(iter(o.point.shown.values())) for o in done))
+    bars = len(texts) > MANY and len(done[0].point.shown) == 1 and numeric(texts) is None
+    figure = Figure(figsize=(4.2 * columns, (0.9 + 0.19 * len(texts) if bars else 3.3) * rows),
+                    layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=bars).ravel()
     for panel, key in zip(panels, keys, strict=False):
-        _panel(panel, done, key)
+        (_bars if bars else _panel)(panel, done, key)
     for panel in panels[len(keys):]:
         panel.set_visible(False)
     if len(done[0].point.shown) > 1:
         panels[0].legend(fontsize=8)
     figure.savefig(path, dpi=150)
     return ""
+
+
+def _bars(panel: Any, done: Sequence[Outcome], key: str) -> None:
+    """Draw one value as bars, from the top, and a line at that of the first."""
+    words, unit, factor = heading(key)
+    values = [o.summary.get(key) for o in done]
+    numbers = [factor * v if isinstance(v, (int, float)) else math.nan for v in values]
+    panel.barh(range(len(done)), numbers, height=0.7)
+    panel.axvline(numbers[0], color="0.3", lw=0.8)
+    panel.set_yticks(range(len(done)), [next(iter(o.point.shown.values())) for o in done],
+                     fontsize=7)
+    panel.set_ylim(len(done) - 0.5, -0.5)
+    panel.set_xlabel(f"{words} [{unit}]" if unit else words, fontsize=8, wrap=True)
+    panel.grid(alpha=0.3, axis="x")
 
 
 def _panel(panel: Any, done: Sequence[Outcome], key: str) -> None:
