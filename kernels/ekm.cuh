@@ -50,7 +50,6 @@ typedef unsigned char Flag;        // 0 or 1
 #define ON(grid)
 #define SEGMENTS(grid)
 #define LIST(count)
-
 #define EKM_PRAGMA(words) _Pragma(#words)
 static_assert(SEGMENT == 32, "a segment has as many voxels as a warp has lanes");
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
@@ -153,7 +152,6 @@ INLINE void in_turn() {}
     for (int k = 0; k < (g).nz; k++)                                            \
         for (int j = 0; j < (g).ny; j++)
 #define BLOCK_WAIT()
-
 static inline real of_row(real lane) { return lane; }
 static inline real largest_of_row(real lane) { return lane; }
 
@@ -348,21 +346,22 @@ INLINE void fetch(const real* from, int count)
 #endif
 }
 
-// exp, log and square root. On the host they are written out, so that loops over lanes stay
-// vectors with any compiler and C library: exact to two digits of the last place.
+// exp, log, square root. Written out on the host, so that loops over lanes are vectors with any
+// compiler and C library: exact to two digits of the last place.
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 INLINE real exponential(real x) { return exp(x); }
+INLINE real limited_exponential(real x) { return exp(x); }
 INLINE real logarithm(real x) { return log(x); }
 INLINE real square_root(real x) { return sqrt(x); }
 #else
 INLINE real square_root(real x) { return __builtin_sqrt(x); }
 
-// 2^n exp(r), |r| < ln 2 / 2 by its power series; 0 below exp(-708).
-INLINE real exponential(real x)
+// 2^n exp(r), |r| < ln 2 / 2 by its power series; 0 below exp(-708). x is at most 709.
+INLINE real limited_exponential(real x)
 {
-    const real y = larger(smaller(x, 709), -708), shift = 6755399441055744;    // 1.5 * 2^52
-    const real whole = y * real(1.4426950408889634074) + shift, n = whole - shift;
-    const real r = (y - n * real(6.93145751953125e-1)) - n * real(1.42860682030941723212e-6);
+    const real shift = 6755399441055744, whole = x * real(1.4426950408889634074) + shift;
+    const real n = whole - shift;                                  // shift: 1.5 * 2^52
+    const real r = (x - n * real(6.93145751953125e-1)) - n * real(1.42860682030941723212e-6);
     real sum = real(1.6059043836821613e-10);                                   // 1/13!
     const real inverse[] = {real(2.08767569878681e-9), real(2.505210838544172e-8),
         real(2.755731922398589e-7), real(2.7557319223985893e-6), real(2.48015873015873e-5),
@@ -377,6 +376,7 @@ INLINE real exponential(real x)
     __builtin_memcpy(&power, &bits, sizeof bits);
     return x < -708 ? real(0) : sum * power;
 }
+INLINE real exponential(real x) { return limited_exponential(smaller(x, 709)); }
 
 // ln x = e ln 2 + 2 artanh s, s = (m - 1)/(m + 1), x = m 2^e with m near 1; x normal, positive.
 INLINE real logarithm(real x)

@@ -88,7 +88,7 @@ ROUTINE void residual(const System& s, Pack& p)
             EKM_LANES(l, LANES) power[l] += by * factor[l];
         }
         real* term = p.source[t];
-        EKM_LANES(l, LANES) term[l] = exponential(smaller(power[l], LARGEST));
+        EKM_LANES(l, LANES) term[l] = limited_exponential(smaller(power[l], LARGEST));
         for (int e = s.sum_start[t]; e < s.sum_start[t + 1]; e++) {
             const real by = s.sum[e], size = magnitude(by);
             real *error = p.error[s.sum_row[e]], *scale = p.scale[s.sum_row[e]];
@@ -219,11 +219,21 @@ INLINE void assemble_balance(const System& s, Pack& p, int b)
     const real* error = p.error[b];
     EKM_UNROLL for (int e = s.row_start[row]; e < s.row_start[row + 1]; e++)
         EKM_LANES(l, LANES) p.A[e][l] = 0;
-    EKM_UNROLL for (int e = s.direct_start[b]; e < s.direct_start[b + 1]; e++) {
-        real* entry = p.A[s.direct_at[e]];
-        const real by = s.direct[e], *source = p.source[s.direct_source[e]];
-        EKM_LANES(l, LANES) entry[l] += by * source[l];
-    }
+    if constexpr (LANES == 1)
+        EKM_UNROLL for (int e = s.direct_start[b]; e < s.direct_start[b + 1]; e++)
+            p.A[s.direct_at[e]][0] += s.direct[e] * p.source[s.direct_source[e]][0];
+    else                                    // entry by entry, its sum in registers
+        for (int e = s.direct_start[b]; e < s.direct_start[b + 1];) {
+            const int at_entry = s.direct_at[e];
+            Values sum;
+            EKM_LANES(l, LANES) sum[l] = p.A[at_entry][l];
+            do {
+                const real by = s.direct[e], *source = p.source[s.direct_source[e]];
+                in_turn();
+                EKM_LANES(l, LANES) sum[l] += by * source[l];
+            } while (++e < s.direct_start[b + 1] && s.direct_at[e] == at_entry);
+            EKM_LANES(l, LANES) p.A[at_entry][l] = sum[l];
+        }
     if (b == AT_I)
         EKM_LANES(l, LANES) own[l] -= p.water[l] * p.strength[l];
     if (b == AT_W)
