@@ -3,8 +3,8 @@
     mpiexec -n 3 python lockstep.py BACKEND STEPS CASE [KEY=VALUE ...] [-- BACKEND STEPS CASE ...]
 
 Several cases, one after the other, save the start of the processes. The backend `quick` is cpp with
-the flags of tests/helpers/quick_flags.py, `stand-in` is cuda on the stand-in for CuPy. Every
-process steps the whole block alone, too, and compares its own part of it; beside the stand-in also
+the flags of tests/helpers/quick_flags.py, `stand-in` is cuda on the stand-in for CuPy. The
+first process steps the whole block alone, too, and each compares its part; beside the stand-in also
 by cpp, whose compiler fuses products and sums, so that a solver ends elsewhere within its
 tolerance: to SAME of the largest value.
 """
@@ -42,20 +42,27 @@ def values(sim):
     return {name: (on_host(array), voxels) for name, (array, voxels) in found.items()}
 
 
-def differing(mine, alone, share=0.0):
-    """Names of what is not the same to the last bit, or to a share of the largest value."""
-    theirs, names = values(alone), []
-    for name, (array, voxels) in values(mine).items():
+def inner_values(sim):
+    """The same without ghosts."""
+    return {name: (array[sim.grid.inner] if voxels else array, voxels)
+            for name, (array, voxels) in values(sim).items()}
+
+
+def differing(mine, theirs, share=0.0):
+    """Names of what is not the same to the last bit, or to a share of the largest value.
+
+    theirs: the inner values of the whole block.
+    """
+    names = []
+    for name, (array, voxels) in inner_values(mine).items():
         if share and name in OF_ROUNDING:
             continue
-        other = theirs[name][0]
-        if voxels:
-            array = array[mine.grid.inner]
-            other = mine.domain.local_view(other[alone.grid.inner])
+        whole = theirs[name][0]
+        other = mine.domain.local_view(whole) if voxels else whole
         if share:
             with np.errstate(invalid="ignore"):
                 apart = np.abs(array - other).max(initial=0.0)
-            same = not apart > share * np.abs(theirs[name][0]).max(initial=LEAST.get(name, 0.0))
+            same = not apart > share * np.abs(whole).max(initial=LEAST.get(name, 0.0))
         else:
             same = np.array_equal(array, other, equal_nan=True)
         if not same:
@@ -74,11 +81,14 @@ def chosen(name):
 def compared(team, backend, steps, path, *overrides):
     """Exit code 1 where something differs, with its name and step."""
     case = Case.read(path, overrides)
-    mine, alone = Simulation(case, chosen(backend), team), Simulation(case, chosen(backend))
-    by_cpp = [Simulation(case, "cpp")] if backend == "stand-in" else []
+    mine, alone = Simulation(case, chosen(backend), team), []
+    if mine.domain.is_root:
+        alone = [Simulation(case, chosen(backend))]
+        alone += [Simulation(case, "cpp")] if backend == "stand-in" else []
     for step in range(int(steps)):
-        unlike = differing(mine, alone) + [
-            f"{name} (of cpp)" for sim in by_cpp for name in differing(mine, sim, SAME)]
+        whole, *by_cpp = mine.domain.allgather([inner_values(sim) for sim in alone])[0]
+        unlike = differing(mine, whole) + [
+            f"{name} (of cpp)" for theirs in by_cpp for name in differing(mine, theirs, SAME)]
         names = [n for found in mine.domain.allgather(unlike) for n in found]
         if names:
             print(f"{path}: step {step} of {team.size} processes: "
@@ -86,7 +96,7 @@ def compared(team, backend, steps, path, *overrides):
             return 1
         if mine.state.time >= mine.schedule.end:
             break
-        for sim in (mine, alone, *by_cpp):
+        for sim in (mine, *alone):
             sim.step()
     print(f"{steps} steps by {team.size} processes, {mine.domain.whole.cells}: the same")
     return 0
