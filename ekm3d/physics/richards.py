@@ -51,8 +51,8 @@ from ekm3d.solvers.anderson import Anderson
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
 
-CLOSED = 0.1                # residual of a sub-step, left to the next, over the error in time that it
-#                             may have: for sub-steps of one length 0.1 changes the run-off of
+CLOSED = 0.1                # residual of a sub-step, left to the next, over the error in time
+#                             it may have: for sub-steps of one length 0.1 changes the run-off of
 #                             cases/hillside by 1e-6, and half the length by 5e-3
 SMALL = 1e-300              # instead of a content of full pores of 0, where there is no ore
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
