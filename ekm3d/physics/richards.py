@@ -51,15 +51,14 @@ from ekm3d.solvers.anderson import Anderson
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
 
-CLOSED = 0.1                # residual of a sub-step, left to the next, over the error in time
-#                             it may have: for sub-steps of one length 0.1 changes the run-off of
-#                             cases/hillside by 1e-6, and half the length by 5e-3
+CLOSED, SETTLED = 0.01, 0.1     # residual of a sub-step that is left to the next, over the error in
+#                                 time that it may have; the same from LATE iterations on
 SMALL = 1e-300              # instead of a content of full pores of 0, where there is no ore
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
-INNER = 0.1                 # relative residual of the linear problem of an iteration, whose matrix
-#                             leaves out as much
-PLAIN, EASY, HARD, LAST = 2, 9, 13, 20      # iterations: accelerated from, step is lengthened up
-#                             to, C raised from, given up after
+ROUGH, INNER = 0.1, 1e-2    # relative residual of the linear problem of an iteration, and of one
+#                             that may be the last
+PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
+#                                 lengthened up to, SETTLED from, C raised from, given up after
 DRIEST = 1e-12              # K_r below which an increment is no longer magnified
 DRAINED = -0.2              # m, pressure head to which an iteration may drain full pores
 SLOPES = (0.1, 0.3, 1.0)    # of the largest C, from HARD iterations on, three each
@@ -245,13 +244,14 @@ class Richards(Flow):
                 slope = SLOPES[min((n - HARD) // 3, 2)] if n >= HARD else 0.0
                 self._flows(sub, end, slope)
                 worst = self.domain.max(np.abs(self.source)) * sub / g.voxel_volume
-                if worst <= CLOSED * self.ground.tolerance:
+                closed = (CLOSED if n < LATE else SETTLED) * self.ground.tolerance
+                if worst <= closed:
                     self.worst, self.tried = worst / self.scale, n
                     return True
                 if n == LAST or not np.isfinite(worst):
                     return False
                 self.domain.add_at(self.coupling, bound.voxel, bound.coupling)
-                self.elliptic.tolerance = INNER
+                self.elliptic.tolerance = ROUGH if ROUGH * worst > closed else INNER
                 self._find_change()
                 if worst > last:                   # voxels have become full, or have ceased to be
                     self.anderson.forget()

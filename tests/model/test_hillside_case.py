@@ -37,7 +37,7 @@ def days(tmp_path_factory):
 def test_recorded_numbers(days):
     """Those of water that carries its load with second order.
 
-    1e-3: a step of water may leave 1e-4 of a voxel to the next. Another order of iterations moved
+    1e-3: a step of water may leave 1e-5 of a voxel to the next. Another order of iterations moved
     them by 3e-5.
     """
     summary = open_results(days).summary
