@@ -55,8 +55,8 @@ CLOSED, SETTLED = 0.01, 0.1     # residual of a sub-step that is left to the nex
 #                                 time that it may have; the same from LATE iterations on
 SMALL = 1e-300              # instead of a content of full pores of 0, where there is no ore
 NEAR = 0.03                 # residual [1] from which iterations are accelerated
-INNER = 0.1                 # relative residual of the linear problem of an iteration, whose matrix
-#                             leaves out as much
+ROUGH, INNER = 0.1, 1e-2    # relative residual of the linear problem of an iteration, and of one
+#                             that may be the last
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
 #                                 lengthened up to, SETTLED from, C raised from, given up after
 DRIEST = 1e-12              # K_r below which an increment is no longer magnified
@@ -244,20 +244,21 @@ class Richards(Flow):
                 slope = SLOPES[min((n - HARD) // 3, 2)] if n >= HARD else 0.0
                 self._flows(sub, end, slope)
                 worst = self.domain.max(np.abs(self.source)) * sub / g.voxel_volume
-                if worst <= (CLOSED if n < LATE else SETTLED) * self.ground.tolerance:
+                closed = (CLOSED if n < LATE else SETTLED) * self.ground.tolerance
+                if worst <= closed:
                     self.worst, self.tried = worst / self.scale, n
                     return True
                 if n == LAST or not np.isfinite(worst):
                     return False
                 self.domain.add_at(self.coupling, bound.voxel, bound.coupling)
-                self.elliptic.tolerance = INNER
+                self.elliptic.tolerance = ROUGH if ROUGH * worst > closed else INNER
                 self._find_change()
                 if worst > last:                   # voxels have become full, or have ceased to be
                     self.anderson.forget()
                 last = worst
                 if n >= PLAIN and (worst < NEAR or n >= HARD):
                     self.anderson.mix(self.change, self.source)
-                self._move()
+                self._move(self.relative)
         except ConvergenceError:
             return False
         finally:
@@ -273,16 +274,23 @@ class Richards(Flow):
         self.change /= self.weight
         self.iterations += self.elliptic.iterations
 
-    def _move(self):
+    def _move(self, relative=None):
         """Change the head; voxels that fill stop at full pores, those that drain at DRAINED.
 
-        From the fringe, whose pores are full, the way up is free.
+        From the fringe, whose pores are full, the way up is free. relative: K_r now; voxels that
+        fill then go beyond full pores by what their increment u has left there, where K_r is 1.
         """
         before = self.pressure_head
         self.change += before
         fills = (before < self.fringe) & (self.change > 0.0)
         drains = (before >= 0.0) & (self.change < DRAINED)
-        self.change[fills], self.change[drains] = 0.0, DRAINED
+        if relative is None:
+            self.change[fills] = 0.0
+        else:
+            psi, k = before[fills], relative[fills]
+            left = (self.change[fills] - psi) * k + 0.5 * psi * (1.0 + k)
+            self.change[fills] = np.maximum(left, 0.0)
+        self.change[drains] = DRAINED
         np.add(self.change, self.z, out=self.head)
 
     def _wet(self, head):
