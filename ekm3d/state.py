@@ -25,6 +25,7 @@ class Field:
     restart: bool = True
     last_of: str = ""         # field whose last rows these are: not stored by itself
     process: str = ""         # one of PROCESSES, without which there is no such field; "": always
+    shown: bool = False       # in snapshots as it is, by its name: one number of every voxel
 
 
 KINETICS, SLOW_SITES, IMMOBILE, IMMOBILE_FIELD, UNSATURATED = PROCESSES = (
@@ -109,7 +110,7 @@ FIELDS = {
         "last rate of change of the logarithms among them: the warm start is extrapolated",
         "logarithms",
     ),
-    "pH": Field("1", "-log10 of the activity of H+"),
+    "pH": Field("1", "-log10 of the activity of H+", shown=True),
     "transport_factor": Field(
         "1", "theta tau f(I): factor on diffusion in free water"
     ),
@@ -119,7 +120,7 @@ FIELDS = {
     "charge": Field("mol/m3", "net charge of all phases, per volume of rock"),
     "phi": Field("V", "electric potential"),
     "phi_trend": Field("V", "change of phi in its last solution, the direction of the next guess"),
-    "head": Field("m", "hydraulic head"),
+    "head": Field("m", "hydraulic head", shown=True),
     "head_trend": Field("m", "change of head in its last solution, likewise"),
     "water_content": Field(
         "1", "water per volume of rock, with that of specific storage", process=UNSATURATED

@@ -21,7 +21,7 @@ from ekm3d.case.wells import Well
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.georeference import GeoReference
 from ekm3d.grid.grid import Grid
-from ekm3d.state import UNSATURATED
+from ekm3d.state import PROCESSES, UNSATURATED
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,10 @@ class CaseData:
 
     @property
     def processes(self) -> tuple[str, ...]:
-        """Those of `state.PROCESSES` that take part: slow ones, and unsaturated water."""
-        return (*self.rates.processes, *((UNSATURATED,) if self.ore.retention else ()))
+        """Those of `state.PROCESSES` that take part: slow ones, unsaturated water, and those that
+        have the name of a switch of [physics] which is on."""
+        return (*self.rates.processes, *((UNSATURATED,) if self.ore.retention else ()),
+                *(name for name in PROCESSES if getattr(self.physics, name, False) is True))
 
     @property
     def active(self) -> np.ndarray | None:

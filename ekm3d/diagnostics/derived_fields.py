@@ -1,7 +1,7 @@
 """Derived voxel fields for ParaView, computed from the state when a snapshot is due.
 
 Computed one after the other on the device, so that memory is needed for a few of them only. A field
-is one entry of `static_fields` or `dynamic_fields`.
+is one entry of `static_fields` or `dynamic_fields`, or one of the state that is `shown`.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -79,14 +79,14 @@ def dynamic_fields(sim: FieldView) -> Fields:
     fields: Fields = {
         OutputField("phi", "V", "electric potential, mean over pulses; NaN in idle electrodes"):
             lambda: potential(sim)[inner],
-        OutputField("head", "m", "hydraulic head"): lambda: s.head[inner],
+        **{OutputField(name, field.unit, field.meaning): partial(_of_state, sim, name)
+           for name, field in s.fields.items() if field.shown},
         OutputField("water_flux", "m/s", "Darcy flux, mean of opposite faces", 3):
             lambda: water_flux(sim),
         OutputField("current_density", "A/m2", "current, mean of opposite faces", 3):
             lambda: current_density(sim),
         OutputField("conductivity", "S/m", "electric conductivity of the wet rock"):
             lambda: sim.electrolyte.conductivity(s)[inner],
-        OutputField("pH", "1", "-log10 of the activity of H+"): lambda: s.pH[inner],
         OutputField("net_charge", "mol/m3", "charge of all phases, an audit, per volume of rock"):
             lambda: sum(charge[inner] for charge in stores(s, "charge", "immobile_charge")),
         OutputField("REE_mg_per_kg", "mg/kg", "ion-exchangeable REE: on clay and dissolved"):
@@ -111,6 +111,11 @@ def dynamic_fields(sim: FieldView) -> Fields:
             OutputField(f"{label}_solid", "mol/m3", f"{label} in minerals, per volume of rock"):
                 partial(solid, sim, k)}
     return fields
+
+
+def _of_state(sim: StateView, name: str) -> Array:
+    """Array of the state of that name, (nz, ny, nx)."""
+    return getattr(sim.state, name)[sim.grid.inner]
 
 
 def written_fields(sim: FieldView) -> list[OutputField]:

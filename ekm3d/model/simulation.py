@@ -25,7 +25,7 @@ from ekm3d.diagnostics.boundary_values import BoundaryValues
 from ekm3d.diagnostics.derived_fields import snapshot, written_fields
 from ekm3d.errors import PlanError
 from ekm3d.grid.grid import GHOST
-from ekm3d.model import carriers, earlier_run, loop, memory_estimate
+from ekm3d.model import carriers, earlier_run, ledgers, loop, memory_estimate
 from ekm3d.model.heun import HeunStage
 from ekm3d.model.initial_state import fill_reservoirs, neutral_totals, wetted_totals
 from ekm3d.model.nonequilibrium import NonEquilibrium
@@ -256,7 +256,7 @@ class Simulation:
             self.nonequilibrium.advance(s, dt)                           # slow parts    at t + dt
         elif self.physics.flow:
             self._wet(s)                                                 # water         at t + dt
-            self._advance_water(s, dt)
+            ledgers.advance_water(self, s, dt)
             self.balances.without_transport(dt)
         s.time, s.step = s.time + dt, s.step + 1
         self.balances.after()
@@ -288,7 +288,7 @@ class Simulation:
         s = self.state
         self.transport.advance(s, dt)                                    # totals        to t + dt
         self._wet(s)                                                     # water content at t + dt
-        self._advance_ledgers(s, dt)                                     # tanks         to t + dt
+        ledgers.advance(self, s, dt)                                     # tanks         to t + dt
         self.reactions.advance(s, 0.0 if again else dt)                  # ore           at t + dt
         self.nonequilibrium.equilibrate(s)                               # immobile      at t + dt
 
@@ -316,38 +316,6 @@ class Simulation:
         """Longest step [s] by the rates that are prepared in which no net charge grows."""
         return longest_step(self._feedback, self.transport.stirring) if self.physics.potential \
             else np.inf
-
-    def _advance_ledgers(self, s: State, dt: float) -> None:
-        """Tanks, plates, leachate and the water that went through wells, from t to t + dt."""
-        strips = self.electrodes.strips
-        drained = self.contacts.per_place(self.flow.out)[:strips]
-        collecting = np.array([well.kind == "collector" for well in self.wells.wells], bool)
-        collected = self.wells.shares_of_tanks(self.flow.wells)[
-            collecting[:len(self.flow.wells)]].sum(0)
-        for well, moved in zip(self.wells.wells, self.transport.wells_in, strict=False):
-            if well.kind == "collector":
-                s.leachate[...] -= moved * dt
-            elif well.kind == "drain":
-                s.drained[...] -= moved * dt
-            else:
-                s.injected[...] += moved * dt
-        self._advance_water(s, dt)
-        s.injected[...] += self.transport.side.sum(0) * dt
-        s.electrode_acid[...] += self.transport.acid * dt
-        into = self.contacts.per_place(self.potential.into_ore)[:strips]
-        s.electrode_charge[...] += np.abs(into) * dt
-        current = -np.minimum(into, 0.0)
-        self.catholytes.advance(s, dt, drained, collected, current)
-
-    def _advance_water(self, s: State, dt: float) -> None:
-        """Water that went through wells, from t to t + dt."""
-        for (_, inflow), well in zip(self.flow.wells, self.wells.wells, strict=False):
-            s.injected_volume += inflow[inflow > 0].sum() * dt
-            out = -inflow[inflow < 0].sum() * dt
-            if well.kind == "collector":
-                s.leachate_volume += out
-            else:
-                s.drained_volume += out
 
     # ---- from Python ----
 

@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None, page: Path = PAGE,
         page.write_text(new, encoding="utf-8")
         print(f"{page}: {'written' if new != old else 'up to date'}")
     elif new != old:
-        print(f"{page} is out of date: run this script without --check")
+        print(f"{page} is out of date: run python scripts/tools/all_tables.py, and commit it")
         return 1
     return 0
 

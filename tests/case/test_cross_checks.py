@@ -6,6 +6,7 @@ import warnings
 import pytest
 from helpers.case_files import OPEN, SMALL, complaints, copy, told
 
+from ekm3d.case import case_data
 from ekm3d.case.case import Case, CaseError
 from ekm3d.case.toml_text import key_lines
 
@@ -146,3 +147,11 @@ def test_intervals_that_fill_any_disk_are_refused(tmp_path, key, most):
     """A microsecond in a run of hours; what would be right is said."""
     with pytest.raises(CaseError, match=f"output.{key}: 1e-06 s makes .* {most} are the most"):
         Case.read(copy(tmp_path), (f"output.{key}=1e-6 s",))
+
+
+def test_a_switch_that_has_the_name_of_a_process_adds_it(tmp_path, monkeypatch):
+    """Any switch of [physics] will do: here that of the flow, as if it had fields of its own."""
+    monkeypatch.setattr(case_data, "PROCESSES", (*case_data.PROCESSES, "flow"))
+    folder = copy(tmp_path)
+    assert Case.read(folder).processes == ("flow",)
+    assert Case.read(folder, ("physics.flow=false",)).processes == ()

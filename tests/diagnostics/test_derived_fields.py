@@ -1,5 +1,7 @@
 """Fields of a snapshot, from a state in which every number is different."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import cuda_stand_in
@@ -22,7 +24,7 @@ from ekm3d.diagnostics.inventory import by_phase, by_total
 from ekm3d.grid.stencil import faces
 from ekm3d.output.results import open_results
 from ekm3d.output.run_directory import RunDirectory
-from ekm3d.state import component
+from ekm3d.state import FIELDS, component
 
 
 @pytest.fixture
@@ -61,6 +63,19 @@ def test_an_inventory_is_the_sum_of_its_maps(sim):
     total = [component(sim.state, sim.chem, k)[sim.grid.inner].sum()
              for k in range(len(sim.chem.components))]
     np.testing.assert_allclose(by_total(sim), volume * np.array(total), rtol=1e-12)
+
+
+def test_a_state_field_that_is_shown_is_in_the_snapshot_as_it_is(sim):
+    """Unit and meaning as declared, the array but for metal; one number of every voxel each."""
+    sim.state.fields["charge"] = replace(FIELDS["charge"], shown=True)
+    described = {field.name: field for field in dynamic_fields(sim)}
+    assert described["charge"].unit == "mol/m3" and "immobile_water" not in described
+    assert described["charge"].meaning == FIELDS["charge"].meaning
+    ore, shown = sim.electrodes.ore, dict(snapshot(sim))
+    for name in ("charge", "head", "pH"):
+        assert np.array_equal(shown[name][ore], getattr(sim.state, name)[sim.grid.inner][ore])
+    assert all(field.axis == "" and field.where == "voxels" for field in FIELDS.values()
+               if field.shown)
 
 
 def test_a_snapshot_shows_every_declared_field_once(sim):

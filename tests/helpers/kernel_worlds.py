@@ -5,6 +5,8 @@ worlds below drive every branch. Outputs start as NaN, and so do all ghosts that
 read.
 """
 
+import re
+
 import numpy as np
 from helpers.operators import operators
 
@@ -318,8 +320,14 @@ LISTS = {f"physics/{name}.cu" for name in ("reactions", "dispersion_tensor", "ha
                                            "contact_transport")}
 TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()
          if twin.source not in LISTS and twin is not retention.means_between}
-# Outputs that a kernel adds to: they start as the world has them, elsewhere as poison.
-ADDED = {divergence.accumulate: "total", flow.darcy: "water"}
+
+
+def adds_to(twin, p):
+    """True for an output that the kernel adds to before it writes it: `out[here] += ...`."""
+    text = kernel_signature.without_comments(kernel_text(twin.source))
+    body = re.search(rf"KERNEL\s+{twin.__name__}\s*\(.*?(?=\bKERNEL\b|\Z)", text, re.S)[0]
+    first = re.search(rf"\b{p.name}\[[^;=]*?\]\s*([+-]?=)(?!=)", body)
+    return first is not None and first[1] != "="
 
 
 def compared(twin, bound, w):
@@ -328,7 +336,7 @@ def compared(twin, bound, w):
     inputs = [w.of(p) for p in parameters[1:] if not p.output]
     made = []
     for body in (twin, bound):
-        outputs = [poison(w, p, ADDED.get(twin)) for p in parameters if p.output]
+        outputs = [poison(w, p, adds_to(twin, p)) for p in parameters if p.output]
         with np.errstate(over="ignore", under="ignore"):
             body(w.grid, *inputs, *outputs)
         made.append(outputs)
@@ -336,13 +344,13 @@ def compared(twin, bound, w):
 
 
 def poison(w, p, added):
-    """An output as it starts: NaN, or 99 where that is none; what is added to, there already."""
+    """An output as it starts: NaN, or 99 where that is none; `added` to: the world's values."""
     kind = kernel_signature.KINDS[p.kind]
     out = np.full((*(int(COUNTS.get(n, n)) for n in p.each), *w.grid.padded),
                   np.nan if kind == np.dtype(float) else 99, kind)
-    if p.name == added:
+    if added:
         mask = entries(w.grid, where(p), out.shape)
-        out[mask] = getattr(w, added)[mask]
+        out[mask] = w.of(p)[mask]
     return out
 
 

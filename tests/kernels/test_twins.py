@@ -47,6 +47,9 @@ def assert_twins(twin, bound, w):
         mask = entries(w.grid, where, given.shape)
         for made in (given, wanted):
             assert np.isnan(made[~mask]).all() if made.dtype == float else (made[~mask] == 99).all()
+        assert not (wanted.dtype == float and np.isnan(wanted[mask]).any()), (
+            "the NumPy twin leaves an output unwritten, or reads it before; if it adds to what is "
+            "there, the kernel has to say so by += or -=")
         error = abs(given.astype(float) - wanted)[mask]
         assert (error <= 10 * np.finfo(float).eps * terms[mask] + FLOOR).all(), (
             f"{w.grid.cells}; an operator whose terms have both signs needs a scale in SCALES")
