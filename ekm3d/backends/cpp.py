@@ -59,7 +59,7 @@ class CppBackend(Backend):
         text, parameters = declared(source, name, constants)
         if not text or not parameters:
             return None
-        key = (source, text, tuple(self.flags), *sorted(constants.items()))
+        key = (pasted(source, text), self.stamp, tuple(self.flags), *sorted(constants.items()))
         if key not in self._libraries:
             self._libraries[key] = self.library(source, text, constants)
         library = self._libraries[key]

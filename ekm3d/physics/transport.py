@@ -317,7 +317,8 @@ class Transport:
             self.domain.add_at(self.still.gained, f.voxel, -leaves)
             out = out + leaves
         h = self.chem.hydrogen
-        self.left_ore = [*through.add_up(out), out[:0] if h is None else out[h:h + 1]]
+        acid = out[:0] if h is None else out[h:h + 1]
+        self.left_ore = [*through.add_up(out), acid.copy()]     # not a view, which keeps all rows
 
     def _book(self, left: np.ndarray, entering: np.ndarray, acid: np.ndarray):
         """Book what left the ore by faces to tanks and sides [mol/s].

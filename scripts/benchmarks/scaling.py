@@ -109,6 +109,11 @@ def cycle(side, count, twice=True, overlapped=False):
     return seconds + gathers * gather, exchanges, gathers
 
 
+def layer_bytes(side, species):
+    """Bytes sent to one neighbour before a step: two layers of species, factor, turnover, phi."""
+    return 8 * 2 * side**2 * (species + 3)
+
+
 def step(side, count, species, twice=True, overlapped=False, more=1.0):
     """Seconds of a step on `count` GPUs with side^3 voxels each: (computing, sending).
 
@@ -119,7 +124,7 @@ def step(side, count, species, twice=True, overlapped=False, more=1.0):
     computing = side**3 * (rest + number * each) / STREAM
     if count == 1:
         return computing, 0.0
-    layers = 6 * side**2 * 8 * 2 * (species + 3) / BANDWIDTH + 3 * EXCHANGE
+    layers = 6 * layer_bytes(side, species) / BANDWIDTH + 3 * EXCHANGE
     direction = EXCHANGE + 6 * 4 * side**2 / BANDWIDTH
     sending = (number * (cycle(side, count, twice, overlapped)[0] + direction) + layers
                + REDUCTIONS * more * HOP * math.log2(count))

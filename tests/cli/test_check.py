@@ -26,7 +26,7 @@ def test_check_prints_the_case_and_writes_nothing(capsys, case):
     for part in ("6 x 3 x 4 = 72 of 0.1 x 0.15 x 0.2 m", "overpotential", "2e-08", "Na+ 2",
                  "expected: about 36 steps, of 600 s", "GiB at the peak",
                  "for a copy to go back to", "3 snapshots of", "7 rows",
-                 f"backend {choose_backend('auto').name}"):
+                 f"backend: {choose_backend('auto').name}"):
         assert part in text, part
 
 

@@ -49,7 +49,7 @@ def test_bytes_of_a_halo_exchange_are_those_of_the_formula(tmp_path):
     messages, sent, once, size, _, species = map(float, words[:6])
     assert words[6].strip() == "[((0, 0, 0), (4, 3, 2)), ((0, 0, 2), (4, 3, 6))]"
     assert once == 1 and size == 2 * 12 * (species + 3) * 8
-    assert size == scaling.sent(1, species, iterations=0) / 6 * 12     # the model's, for one face
+    assert size == scaling.layer_bytes(1, species) * 12                # the model's
     assert messages >= 1 and size <= sent < 3 * size
 
 
