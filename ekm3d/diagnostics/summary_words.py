@@ -182,6 +182,8 @@ def number(value: Any, factor: float = 1.0) -> str:
     if isinstance(value, int) and factor == 1.0:
         return str(value)
     shown = value * factor
-    if shown and not 1e-3 <= abs(shown) < 1e5:
+    if 9999.5 <= abs(shown) < 1e10:         # where four digits would take an exponent
+        return f"{float(f'{shown:.4g}'):,.0f}"
+    if shown and not 1e-3 <= abs(shown) < 1e10:
         return f"{shown:.1e}"
     return f"{shown:.4g}"

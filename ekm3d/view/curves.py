@@ -1,5 +1,6 @@
 """Curves of a run: what is drawn against time, for pictures on paper and in a report alike."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from ekm3d.view.quantities import Quantity
 from ekm3d.view.run import Run
 
 LITRE = 1e-3
+MOST_MARKS = 8                  # stages that are marked one by one
+NAME_SHARE = 0.1                # of the axis, for the name of a stage
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,29 @@ def panels(run: Run) -> tuple[Panel, ...]:
     return tuple(panel for panel in found if panel is not None)
 
 
+def stage_marks(run: Run) -> tuple[tuple[float, str], ...]:
+    """Return the hours at which stages begin, but the first, with names that can be read.
+
+    Of more than MOST_MARKS stages, groups that take turns are one mark, where the first of them
+    begins. A name that would lie over the one before stands behind it, after a comma.
+    """
+    marks = run.stage_ends()
+    if len(marks) > MOST_MARKS:
+        names = ["", *(re.sub(r" group \d+$", "", text) for _, text in marks)]
+        marks = [(hour, name) for (hour, _), name, before
+                 in zip(marks, names[1:], names[:-1], strict=True) if name != before]
+    out: list[tuple[float, str]] = []
+    first = 0                           # of those that share one place for their names
+    for hour, text in marks:
+        if out and hour - out[first][0] < NAME_SHARE * run.hours[-1]:
+            out[first] = (out[first][0], f"{out[first][1]}, {text}")
+            out.append((hour, ""))
+        else:
+            first = len(out)
+            out.append((hour, text))
+    return tuple(out)
+
+
 def _panel(run: Run, key: str, title: str, label: str, lines: list[Line | None], note: str = "",
            zero: bool = True) -> Panel | None:
     """Return a panel of the lines that there are; None without one that has a value."""
@@ -57,7 +83,7 @@ def _panel(run: Run, key: str, title: str, label: str, lines: list[Line | None],
                   if line is not None and np.isfinite(line.values).any())
     if not any(np.nan_to_num(line.values).any() for line in there):
         return None                                     # nothing but zeros says nothing
-    return Panel(key, title, label, run.hours, there, note, tuple(run.stage_ends()),
+    return Panel(key, title, label, run.hours, there, note, stage_marks(run),
                  zero) if there else None
 
 
@@ -197,4 +223,4 @@ def charge(run: Run, claims: tuple[tuple[str, float], ...] = ()) -> Panel | None
                   Line("charge passed", found.charge),
                   Line("anions gone with the water", found.anions),
                   Line("rare earths gone from the ore", found.moved)),
-                 "", tuple(run.stage_ends()), True, drawn)
+                 "", stage_marks(run), True, drawn)

@@ -7,7 +7,7 @@ import pytest
 
 from ekm3d.output.results import ResultsError
 from ekm3d.view import block_views, extras, figures, flat_views, plot, probe, svg_slices
-from ekm3d.view.curves import panels
+from ekm3d.view.curves import panels, stage_marks
 from ekm3d.view.planes import planes
 from ekm3d.view.quantities import chosen, of_field, standard
 from ekm3d.view.run import Run
@@ -117,6 +117,21 @@ def test_a_chart_has_its_first_and_last_hour(run):
     area = Area(few)
     assert area.x(0.0) < area.x(10.0) and area.y(0.0) > area.y(3.0)
     assert area.y1 >= 3.0 and chart(long).count("<polyline") == 1
+
+
+def test_marks_of_many_stages_can_be_read(run, monkeypatch):
+    """Groups in turn are one mark, and names that would lie over one another stand in a row."""
+    names = ["wetting", *(f"in turn group {1 + n % 3}" for n in range(42)), "storm", "flush"]
+    hours = [9 * 24.0, *[24.0] * 42, 12.0, 204.0]
+    stages = [{"name": name, "duration": 3600.0 * hour}
+              for name, hour in zip(names, hours, strict=True)]
+    monkeypatch.setattr(run, "facts", {**run.facts, "stages": stages})
+    monkeypatch.setattr(run, "series", {"time": np.array([0.0, sum(hours)])})
+    assert stage_marks(run) == ((216.0, "in turn"), (1224.0, "storm, flush"), (1236.0, ""))
+    monkeypatch.setattr(run, "facts", {**run.facts, "stages": stages[:4]})
+    monkeypatch.setattr(run, "series", {"time": np.array([0.0, 288.0])})
+    assert [text for _, text in stage_marks(run)] == [
+        "in turn group 1, in turn group 2", "", "in turn group 3"]
 
 
 def test_a_gap_in_a_line_stays_a_gap(run):
