@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
+from typing import NoReturn
 
 from ekm3d.cli.help_page import HEADING
 from ekm3d.errors import ConvergenceError, Ekm3dError
@@ -32,6 +33,19 @@ EXAMPLES = f"""{HEADING}
 missed its reference, 2 wrong input, 3 the computation failed, 75 a run was asked to stop."""
 
 
+class Grammar(argparse.ArgumentParser):
+    """Grammar of the command line, whose errors say what would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the message and a remedy; exit code 2."""
+        strange = message.removeprefix("unrecognized arguments: ")
+        if message.endswith(" COMMAND"):
+            message += f"; one of {', '.join(COMMANDS)}; {self.prog} --help tells more"
+        elif strange != message and not strange.startswith("-"):
+            message += "; a value with blanks needs quotes, such as -o grid.spacing=\"5 cm\""
+        super().error(message)
+
+
 def module_of(name: str) -> ModuleType:
     """Return the module of a command."""
     return importlib.import_module(f"ekm3d.cli.{name}")
@@ -39,7 +53,7 @@ def module_of(name: str) -> ModuleType:
 
 def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """Return the grammar of the command line, with these commands."""
-    top = argparse.ArgumentParser(
+    top = Grammar(
         prog="ekm3d", description="Electrokinetic mining of rare earths in 3D.",
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES)
     top.add_argument("--version", action="version", version=f"ekm3d {__version__}")

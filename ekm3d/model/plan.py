@@ -257,7 +257,7 @@ def lines(plan: Plan) -> list[str]:
     if plan.charge is not None:
         out.append(f"  charge             {plan.charge:.4g} C = {plan.charge / FARADAY:.4g} eq")
     if plan.bounds:
-        out.append("  of the exchangeable REE could move at most: " + ", ".join(
+        out.append("  of the exchangeable REE could move at most, with this current: " + ", ".join(
             f"{100 * share:.3g} % by {way}" for way, share in plan.bounds.items()))
     if plan.most is not None and plan.most < 1:
         short = plan.most == plan.bounds["exchange"]

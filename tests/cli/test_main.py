@@ -35,7 +35,9 @@ def case(tmp_path):
     *((("verify", "--jobs", jobs), "argument --jobs: ") for jobs in ("0", "-2", "1.5", "many")),
     (("walk", "CASE"), "invalid choice: 'walk'"),
     (("run",), "the following arguments are required: CASE"),
-    ((), "the following arguments are required: COMMAND"),
+    ((), "the following arguments are required: COMMAND; one of new, check, run,"),
+    (("check", "CASE", "-o", "schedule.stage.0.voltage=30", "V"),
+     'unrecognized arguments: V; a value with blanks needs quotes, such as -o grid.spacing="5 cm"'),
     (("check", "CASE", "--force"), "unrecognized arguments: --force")])
 def test_wrong_usage_prints_the_grammar_and_exits_with_2(capsys, words, said):
     code, text, errors = call(capsys, *words)
