@@ -193,6 +193,31 @@ def pressure_head(theta: Any, curve: Any) -> Any:
                     -np.exp(0.5 * (low + high)))
 
 
+def suction(saturation: Any, curve: Any) -> Any:
+    """Return the suction [m] at S_e of one mode, above 0 and at most 1; arrays of one shape.
+
+    Not below the air-entry value. Of two modes there is no such formula: the result is that of the
+    first.
+    """
+    model, alpha, n = curve[MODEL], curve[ALPHA], curve[N]
+    log_s = np.log(saturation)
+    out = curve[AIR_ENTRY] + 0.0 * log_s
+    for name, law in INVERSES.items():
+        mine = model == MODELS[name]
+        if mine.any():
+            out[mine] = law(log_s[mine], alpha[mine], n[mine], curve[FULL_SATURATION][mine])
+    return np.maximum(out, air_entry(curve))
+
+
+# s [m] by ln S_e, alpha, n and S at the air-entry value.
+INVERSES = {
+    "van Genuchten": lambda log_s, alpha, n, full: np.power(
+        np.maximum(np.exp((log_s + np.log(full)) * n / (1.0 - n)) - 1.0, 0.0), 1.0 / n) / alpha,
+    "Gardner": lambda log_s, alpha, n, full: -log_s / alpha,
+    "Brooks-Corey": lambda log_s, alpha, n, full: np.exp(-log_s / n) / alpha,
+}
+
+
 def steepest(curve: Any) -> Any:
     """Return the largest dtheta/dpsi [1/m] of a curve at any pressure head, or a bound of it.
 

@@ -37,6 +37,7 @@ from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.ground_openings import GroundOpenings
+from ekm3d.physics.head_update import drained_head, update_heads
 from ekm3d.physics.retention import (
     OSMOSIS,
     general_faces,
@@ -60,7 +61,6 @@ ROUGH, INNER = 0.1, 1e-2    # relative residual of the linear problem of an iter
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
 #                                 lengthened up to, SETTLED from, C raised from, given up after
 DRIEST = 1e-12              # K_r below which an increment is no longer magnified
-DRAINED = -0.2              # m, pressure head to which an iteration may drain full pores
 SLOPES = (0.1, 0.3, 1.0)    # of the largest C, from HARD iterations on, three each
 GROWTH, CUT = 2.0, 0.3      # of sub-steps
 SHORTEST = 1e-9             # sub-step over the step, below which the run ends
@@ -106,8 +106,9 @@ class Richards(Flow):
         domain.fill(self.curve)
         self.control: GroundOpenings = GroundOpenings(domain, rock, wells, self.curve)
         self.law = float(OSMOSIS[ground.osmosis])
-        self.wet_voxels, self.wet_faces, self.wet_osmosis, self.stored_water = (
-            backend.bind(op) for op in (wet_voxels, wet_faces, wet_osmosis, stored_water))
+        (self.wet_voxels, self.wet_faces, self.wet_osmosis, self.stored_water,
+         self.update_heads) = (backend.bind(op) for op in (
+             wet_voxels, wet_faces, wet_osmosis, stored_water, update_heads))
         zeros, padded = backend.zeros, grid.padded
         self.full, self.conductance = self.conductance, zeros((3, *padded))
         self.osmotic, self.mean = zeros((3, *padded)), zeros((3, *padded))
@@ -117,6 +118,7 @@ class Richards(Flow):
         self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.fringe = -air_entry(self.curve)
+        self.drained = backend.from_numpy(drained_head(backend.to_numpy(self.curve)))
         self.specific_storage = zeros(padded) if rock.storage is None else rock.storage
         self.missing, self.source, self.change = self.elliptic.scratch[SOURCES]
         self.anderson = Anderson(grid, backend, domain)
@@ -232,7 +234,12 @@ class Richards(Flow):
         np.subtract(self.head, self.z, out=self.pressure_head)
         self.head_at_start[...] = self.head
         self.change *= sub / self.last_step
-        self._move()
+        fills = (self.pressure_head < self.fringe) & (self.change > -self.pressure_head)
+        drains = (self.pressure_head >= 0.0) & (self.change + self.pressure_head < self.drained)
+        self.pressure_head += self.change
+        self.pressure_head[fills] = 0.0
+        np.copyto(self.pressure_head, self.drained, where=drains)
+        np.add(self.pressure_head, self.z, out=self.head)
 
     def _substep(self, sub, end):
         """Find the head at the end of a sub-step [s]; True if the water of every voxel closes."""
@@ -258,7 +265,7 @@ class Richards(Flow):
                 last = worst
                 if n >= PLAIN and (worst < NEAR or n >= HARD):
                     self.anderson.mix(self.change, self.source)
-                self._move(self.relative)
+                self._move()
         except ConvergenceError:
             return False
         finally:
@@ -274,24 +281,12 @@ class Richards(Flow):
         self.change /= self.weight
         self.iterations += self.elliptic.iterations
 
-    def _move(self, relative=None):
-        """Change the head; voxels that fill stop at full pores, those that drain at DRAINED.
-
-        From the fringe, whose pores are full, the way up is free. relative: K_r now; voxels that
-        fill then go beyond full pores by what their increment u has left there, where K_r is 1.
-        """
-        before = self.pressure_head
-        self.change += before
-        fills = (before < self.fringe) & (self.change > 0.0)
-        drains = (before >= 0.0) & (self.change < DRAINED)
-        if relative is None:
-            self.change[fills] = 0.0
-        else:
-            psi, k = before[fills], relative[fills]
-            left = (self.change[fills] - psi) * k + 0.5 * psi * (1.0 + k)
-            self.change[fills] = np.maximum(left, 0.0)
-        self.change[drains] = DRAINED
-        np.add(self.change, self.z, out=self.head)
+    def _move(self):
+        """Add the change of an iteration to the head."""
+        self.update_heads(self.grid, self.change, self.stored, self.capacity, self.relative,
+                          self.curve, self.drained, self.pressure_head)
+        np.add(self.pressure_head, self.z, out=self.head)
+        self.domain.fill(self.head)
 
     def _wet(self, head):
         """Set pressure head, content, capacity and conductivities of all voxels for a head."""

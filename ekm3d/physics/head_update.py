@@ -1,0 +1,80 @@
+"""Update of pressure heads by an iteration of Richards' equation, limited as the content bends.
+
+Newton's increment delta of the pressure head changes the water content by C delta, which the curve
+follows at its end only. In dry, coarse rock C and K grow a thousandfold within the increment: taken
+as a head it fills voxels whose pores the water that came would hardly wet. So the content sets the
+limit: an increment that changes theta by more than C delta is cut to the head at theta + C delta
+(the idea of a change of variables where rock is dry: Forsyth, Wu and Pruess 1995, Adv. Water
+Resour. 18, 25; Diersch and Perrochet 1999, Adv. Water Resour. 23, 271). Both updates are alike for
+small increments, so that iterations end where they would.
+
+No iteration draws more than 1 - DRY of the water above the residual content; pores that were full
+drain down to a head of their own, see `drained_head`; voxels that fill go beyond full pores by what
+their increment of the integral of K_r has left there.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ekm3d import retention_curves as curves
+from ekm3d.backends.base import operator
+from ekm3d.retention_curves import effective, suction
+
+DRY = 0.1                   # of the content above the residual one, which an iteration leaves
+DRAINED, MOIST = -0.2, 0.9  # m, pressure head to which an iteration may drain full pores, or that
+#                             of this S_e, where it is higher
+HALVINGS = 16               # of the interval of ln s of a curve without inverse, of two modes
+LEAST = 1e-4                # suction at the end of that interval, over that at its start
+KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "DRY_SHARE": DRY, "HALVINGS": HALVINGS,
+                    "LEAST_RATIO": LEAST}
+
+
+def drained_head(curve: np.ndarray) -> np.ndarray:
+    """Return the pressure head [m] to which an iteration may drain full pores; of a curve."""
+    moist = curve[curves.RESIDUAL] + MOIST * (curve[curves.SATURATED] - curve[curves.RESIDUAL])
+    return np.maximum(curves.pressure_head(moist, curve), DRAINED)
+
+
+@operator
+def update_heads(g, change, content, capacity, relative_conductivity, curve, drained,
+                 pressure_head):
+    """Add an iteration's change to the pressure heads, as far as their curves allow it.
+
+    change: delta [m]; content: theta [1], capacity: C [1/m], relative_conductivity: K_r [1] at the
+    pressure heads before; curve: (parameters, padded); drained: `drained_head` [m]; all padded.
+    In and out: pressure_head, padded m, of inner voxels.
+    """
+    psi, delta, c = pressure_head[g.inner], change[g.inner], curve[g.inner]
+    theta, low, full = content[g.inner], c[curves.RESIDUAL], c[curves.SATURATED]
+    direct, pores, fringe = psi + delta, c[curves.MODEL] > 0, -curves.air_entry(c)
+    dry, wet = pores & (psi < fringe), pores & (psi >= fringe)
+    wanted = np.maximum(theta + capacity[g.inner] * delta, low + DRY * (theta - low))
+    out = np.where(wet & (direct < drained[g.inner]), np.minimum(psi, drained[g.inner]), direct)
+    holds = dry & (wanted < full)
+    out[holds] = _nearer(psi[holds], direct[holds], wanted[holds], c[:, holds])
+    fills = dry & ~holds & (direct > 0.0)
+    k, before = relative_conductivity[g.inner][fills], psi[fills]
+    out[fills] = np.maximum(delta[fills] * k + 0.5 * before * (1.0 + k), 0.0)
+    pressure_head[g.inner] = out
+
+
+def _nearer(psi, direct, wanted, curve):
+    """Return of `direct` and the pressure head at a content the one nearer to psi [m]; (n,)."""
+    saturation = (wanted - curve[curves.RESIDUAL]) / (
+        curve[curves.SATURATED] - curve[curves.RESIDUAL])
+    by_content = -suction(saturation, curve)
+    two = curve[curves.SHARE_2] > 0
+    by_content[two] = _halve(psi[two], direct[two], saturation[two], curve[:, two])
+    return np.where(np.abs(by_content - psi) < np.abs(direct - psi), by_content, direct)
+
+
+def _halve(psi, direct, saturation, curve):
+    """Return the pressure head [m] of a saturation between psi and `direct`, or near its end."""
+    start = np.log(-psi)
+    end = np.log(np.maximum(np.maximum(-direct, curve[curves.AIR_ENTRY]), -LEAST * psi))
+    for _ in range(HALVINGS):
+        middle = 0.5 * (start + end)
+        reached = (effective(-np.exp(middle), curve)[0] < saturation) == (direct < psi)
+        start, end = np.where(reached, start, middle), np.where(reached, middle, end)
+    return -np.exp(end)
