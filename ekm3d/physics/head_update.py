@@ -22,12 +22,14 @@ from ekm3d.backends.base import operator
 from ekm3d.retention_curves import effective, suction
 
 DRY = 0.1                   # of the content above the residual one, which an iteration leaves
+FARTHEST, DRIEST = 10.0, -1e6       # suction of one iteration over that before; m, pressure head
+#                             below which none goes: ten times as dry as dried in an oven
 DRAINED, MOIST = -0.2, 0.9  # m, pressure head to which an iteration may drain full pores, or that
 #                             of this S_e, where it is higher
 HALVINGS = 16               # of the interval of ln s of a curve without inverse, of two modes
 LEAST = 1e-4                # suction at the end of that interval, over that at its start
 KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "DRY_SHARE": DRY, "HALVINGS": HALVINGS,
-                    "LEAST_RATIO": LEAST}
+                    "LEAST_RATIO": LEAST, "FARTHEST": FARTHEST, "DRIEST": DRIEST}
 
 
 def drained_head(curve: np.ndarray) -> np.ndarray:
@@ -47,8 +49,10 @@ def update_heads(g, change, content, capacity, relative_conductivity, curve, dra
     """
     psi, delta, c = pressure_head[g.inner], change[g.inner], curve[g.inner]
     theta, low, full = content[g.inner], c[curves.RESIDUAL], c[curves.SATURATED]
-    direct, pores, fringe = psi + delta, c[curves.MODEL] > 0, -curves.air_entry(c)
+    pores, fringe = c[curves.MODEL] > 0, -curves.air_entry(c)
     dry, wet = pores & (psi < fringe), pores & (psi >= fringe)
+    floor = np.where(dry, np.minimum(np.maximum(FARTHEST * psi, DRIEST), psi), -np.inf)
+    direct = np.maximum(psi + delta, floor)
     wanted = np.maximum(theta + capacity[g.inner] * delta, low + DRY * (theta - low))
     out = np.where(wet & (direct < drained[g.inner]), np.minimum(psi, drained[g.inner]), direct)
     holds = dry & (wanted < full)

@@ -60,7 +60,8 @@ ROUGH, INNER = 0.1, 1e-2    # relative residual of the linear problem of an iter
 #                             that may be the last
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
 #                                 lengthened up to, SETTLED from, C raised from, given up after
-DRIEST = 1e-12              # K_r below which an increment is no longer magnified
+DRIEST, STIFFEST = 1e-200, 1e-20     # K_r, and K_r over the coupling [s/m2], below which an increment
+#                             is no longer magnified
 SLOPES = (0.1, 0.3, 1.0)    # of the largest C, from HARD iterations on, three each
 GROWTH, CUT = 2.0, 0.3      # of sub-steps
 SHORTEST = 1e-9             # sub-step over the step, below which the run ends
@@ -274,7 +275,9 @@ class Richards(Flow):
 
     def _find_change(self):
         """Set the change of head of an iteration from the residual and the coupling."""
-        np.maximum(self.relative, DRIEST, out=self.weight)
+        np.multiply(self.coupling, STIFFEST, out=self.weight)
+        np.maximum(self.weight, self.relative, out=self.weight)
+        np.maximum(self.weight, DRIEST, out=self.weight)
         self.coupling /= self.weight
         self.change[...] = 0.0
         self.elliptic.solve(self.full, self.coupling, self.source, self.change, "head")

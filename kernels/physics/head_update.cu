@@ -41,10 +41,11 @@ struct Update {
 // Pressure head after an update; by_content: that at the content which is wanted          [m]
 INLINE real updated(const Update& u, const Curve& c, real entry, real by_content)
 {
-    const real direct = u.psi + u.delta;
     const bool pores = c.model > 0, dry = pores && u.psi < -entry, holds = u.wanted < c.saturated;
+    const real floor = smaller(larger(real(FARTHEST) * u.psi, real(DRIEST)), u.psi);
+    const real plain = u.psi + u.delta, direct = dry ? larger(plain, floor) : plain;
     const real away = by_content > u.psi ? by_content - u.psi : u.psi - by_content;
-    const real nearer = away < (u.delta < 0 ? -u.delta : u.delta) ? by_content : direct;
+    const real nearer = away < (direct < u.psi ? u.psi - direct : direct - u.psi) ? by_content : direct;
     const real left = larger(u.delta * u.relative + u.psi / 2 * (1 + u.relative), 0);
     const real filled = direct > 0 ? left : direct;
     const real drains = pores && direct < u.drained ? smaller(u.psi, u.drained) : direct;
@@ -97,7 +98,7 @@ KERNEL update_heads(Grid g, const real* __restrict__ change, const real* __restr
                     if (others && c.model > 0 && psi < -entry && wanted < c.saturated) {
                         const real saturation = (wanted - c.residual) / (c.saturated - c.residual);
                         if (c.share_2 > 0)
-                            own = halved(psi, psi + change[here], saturation, c);
+                            own = halved(psi, larger(psi + change[here], real(FARTHEST) * psi), saturation, c);
                         else if (c.model > 1)
                             own = suction(saturation, c) * -1;
                     }
