@@ -21,6 +21,7 @@ from ekm3d import retention_curves as curves
 from ekm3d.backends.base import operator
 from ekm3d.retention_curves import effective, suction
 
+BEND = 0.05                 # change over suction, up to which no curve bends that much
 DRY = 0.1                   # of the content above the residual one, which an iteration leaves
 FARTHEST, DRIEST = 10.0, -1e6       # suction of one iteration over that before; m, pressure head
 #                             below which none goes: ten times as dry as dried in an oven
@@ -28,7 +29,7 @@ DRAINED, MOIST = -0.2, 0.9  # m, pressure head to which an iteration may drain f
 #                             of this S_e, where it is higher
 HALVINGS = 16               # of the interval of ln s of a curve without inverse, of two modes
 LEAST = 1e-4                # suction at the end of that interval, over that at its start
-KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "DRY_SHARE": DRY, "HALVINGS": HALVINGS,
+KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "BEND": BEND, "DRY_SHARE": DRY, "HALVINGS": HALVINGS,
                     "LEAST_RATIO": LEAST, "FARTHEST": FARTHEST, "DRIEST": DRIEST}
 
 
@@ -56,7 +57,8 @@ def update_heads(g, change, content, capacity, relative_conductivity, curve, dra
     wanted = np.maximum(theta + capacity[g.inner] * delta, low + DRY * (theta - low))
     out = np.where(wet & (direct < drained[g.inner]), np.minimum(psi, drained[g.inner]), direct)
     holds = dry & (wanted < full)
-    out[holds] = _nearer(psi[holds], direct[holds], wanted[holds], c[:, holds])
+    bent = holds & (np.abs(delta) > -BEND * psi)
+    out[bent] = _nearer(psi[bent], direct[bent], wanted[bent], c[:, bent])
     fills = dry & ~holds & (direct > 0.0)
     k, before = relative_conductivity[g.inner][fills], psi[fills]
     out[fills] = np.maximum(delta[fills] * k + 0.5 * before * (1.0 + k), 0.0)

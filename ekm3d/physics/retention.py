@@ -29,10 +29,12 @@ ALIKE = 0.98        # ratio of both K above which the mean of both is taken
 NEAR, FALL = 1.25, 0.6      # ratio of both suctions up to which, and of both K down to which the
 #                             slopes of K give its mean
 LOBATTO = np.sqrt(3.0 / 7.0)
+STIFFEST, DRIEST = 1e-20, 1e-200    # K_r over the coupling [s/m2], and K_r, below which an increment
+#                             of the integral of K_r is no longer magnified
 SHAPE = [curves.MODEL, curves.ALPHA, curves.N, curves.CONNECTIVITY, curves.AIR_ENTRY,
          curves.ALPHA_2, curves.N_2, curves.SHARE_2]
 KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "ALIKE": ALIKE, "NEAR": NEAR, "FALL": FALL,
-                    "LOBATTO": float(LOBATTO)}
+                    "LOBATTO": float(LOBATTO), "STIFFEST": STIFFEST, "DRIEST_K": DRIEST}
 
 
 @operator
@@ -205,12 +207,14 @@ def wet_osmosis(g, full_osmosis, relative_osmosis, full_conductance, conductance
 
 
 @operator
-def stored_water(g, content, capacity, steepest, head, head_at_start, water_at_start, elastic,
-                 specific_storage, curve, slope, dt, coupling, missing):
+def stored_water(g, content, capacity, relative_conductivity, steepest, head, head_at_start,
+                 water_at_start, elastic, specific_storage, curve, slope, dt, coupling, weight,
+                 missing):
     """Compute what voxels lack of the water that they began the step with, and store per head.
 
     stored = theta + elastic + S_s S_w (h - h_start);  missing = (stored at start - stored) V/dt
-    [m3/s];  coupling = (C + S_s S_w) V/dt [m2/s], C at least `slope` of its largest.
+    [m3/s];  coupling = (C + S_s S_w) V/dt [m2/s], C at least `slope` of its largest;  weight: K_r,
+    or what bounds the coupling over it [1].
     """
     c = g.inner
     full = curve[curves.SATURATED][c]
@@ -219,3 +223,4 @@ def stored_water(g, content, capacity, steepest, head, head_at_start, water_at_s
     stored = content[c] + (elastic[c] + yields * (head[c] - head_at_start[c]))
     missing[c] = (water_at_start[c] - stored) * (g.voxel_volume / dt)
     coupling[c] = (np.maximum(capacity[c], slope * steepest[c]) + yields) * (g.voxel_volume / dt)
+    weight[c] = np.maximum(relative_conductivity[c], np.maximum(STIFFEST * coupling[c], DRIEST))

@@ -60,8 +60,6 @@ ROUGH, INNER = 0.1, 1e-2    # relative residual of the linear problem of an iter
 #                             that may be the last
 PLAIN, EASY, LATE, HARD, LAST = 2, 9, 10, 13, 20       # iterations: accelerated from, step is
 #                                 lengthened up to, SETTLED from, C raised from, given up after
-DRIEST, STIFFEST = 1e-200, 1e-20     # K_r, and K_r over the coupling [s/m2], below which an increment
-#                             is no longer magnified
 SLOPES = (0.1, 0.3, 1.0)    # of the largest C, from HARD iterations on, three each
 GROWTH, CUT = 2.0, 0.3      # of sub-steps
 SHORTEST = 1e-9             # sub-step over the step, below which the run ends
@@ -116,6 +114,7 @@ class Richards(Flow):
         (self.head, self.head_at_start, self.content, self.elastic, self.pressure_head, self.stored,
          self.capacity, self.relative, self.relative_slope, self.relative_osmosis, self.rate,
          self.weight) = (zeros(padded) for _ in range(12))
+        self.weight[...] = 1.0                   # in ghosts, too
         self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.fringe = -air_entry(self.curve)
@@ -275,9 +274,6 @@ class Richards(Flow):
 
     def _find_change(self):
         """Set the change of head of an iteration from the residual and the coupling."""
-        np.multiply(self.coupling, STIFFEST, out=self.weight)
-        np.maximum(self.weight, self.relative, out=self.weight)
-        np.maximum(self.weight, DRIEST, out=self.weight)
         self.coupling /= self.weight
         self.change[...] = 0.0
         self.elliptic.solve(self.full, self.coupling, self.source, self.change, "head")
@@ -306,9 +302,9 @@ class Richards(Flow):
         self.wet_osmosis(g, self.osmotic, self.relative_osmosis, self.full, self.conductance,
                          self.law, self.water)
         self.darcy(g, self.conductance, self.head, self.water)
-        self.stored_water(g, self.stored, self.capacity, self.steepest, self.head,
+        self.stored_water(g, self.stored, self.capacity, self.relative, self.steepest, self.head,
                           self.head_at_start, self.content, self.elastic, self.specific_storage,
-                          self.curve, slope, sub, self.coupling, self.missing)
+                          self.curve, slope, sub, self.coupling, self.weight, self.missing)
         self.source_minus_divergence(g, self.head, self.missing, self.water, 0.0, self.source)
         bound.find_flows(self.head, self.relative, self.relative_osmosis, end)
         self.domain.add_at(self.source, bound.voxel, bound.inflow)

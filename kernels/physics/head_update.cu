@@ -2,19 +2,18 @@
 // needs physics/retention_curves.cuh
 
 // Suction of a saturation, of one mode and not below the air-entry value                  [m]
-INLINE real suction_of_mode(real saturation, const Curve& c)
+INLINE real suction_of_mode(real saturation, real alpha, real n, real entry, real full_saturation)
 {
-    const real log_x = (swift_logarithm(saturation) + swift_logarithm(c.full_saturation))
-                     * (c.n / (1 - c.n));
+    const real log_x = (swift_logarithm(saturation) + swift_logarithm(full_saturation))
+                     * (n / (1 - n));
     const real x = larger(swift_exponential(smaller(log_x, LARGEST_EXPONENT)) - 1, 0);
-    const real s = x > 0 ? swift_exponential(swift_logarithm(x) / c.n) / c.alpha : real(0);
-    return larger(s, c.air_entry);
+    const real s = swift_exponential(swift_logarithm(larger(x, real(1e-300))) / n) / alpha;
+    return larger(x > 0 ? s : real(0), entry);
 }
 
+// The same of Gardner's curve, and of Brooks and Corey's.
 INLINE real suction(real saturation, const Curve& c)
 {
-    if (c.model == 1)
-        return suction_of_mode(saturation, c);
     const real log_s = swift_logarithm(saturation);
     const real s = c.model == 2 ? -log_s / c.alpha : swift_exponential(-log_s / c.n) / c.alpha;
     return larger(s, entry_of(c));
@@ -34,25 +33,44 @@ INLINE real halved(real psi, real direct, real saturation, const Curve& c)
     return -swift_exponential(end);
 }
 
-struct Update {
-    real psi, delta, wanted, relative, drained;
-};
-
-// Pressure head after an update; by_content: that at the content which is wanted          [m]
-INLINE real updated(const Update& u, const Curve& c, real entry, real by_content)
+// Content at which an increment ends on a straight line, DRY_SHARE of it above the residual at least
+INLINE real wanted_content(real theta, real capacity, real delta, real residual)
 {
-    const bool pores = c.model > 0, dry = pores && u.psi < -entry, holds = u.wanted < c.saturated;
-    const real floor = smaller(larger(real(FARTHEST) * u.psi, real(DRIEST)), u.psi);
-    const real plain = u.psi + u.delta, direct = dry ? larger(plain, floor) : plain;
-    const real away = by_content > u.psi ? by_content - u.psi : u.psi - by_content;
-    const real nearer = away < (direct < u.psi ? u.psi - direct : direct - u.psi) ? by_content : direct;
-    const real left = larger(u.delta * u.relative + u.psi / 2 * (1 + u.relative), 0);
-    const real filled = direct > 0 ? left : direct;
-    const real drains = pores && direct < u.drained ? smaller(u.psi, u.drained) : direct;
-    return dry ? (holds ? nearer : filled) : drains;
+    return larger(theta + capacity * delta, residual + real(DRY_SHARE) * (theta - residual));
 }
 
-// Pressure heads after the change of an iteration                                          [m]
+// Pressure head after a change of one where pores are not full                            [m]
+struct Update {
+    real psi, delta, wanted, relative;
+};
+
+INLINE bool bends(real psi, real delta) { return larger(delta, -delta) > -real(BEND) * psi; }
+
+INLINE real drier(real psi) { return smaller(larger(real(FARTHEST) * psi, real(DRIEST)), psi); }
+
+INLINE real updated(const Update& u, real full, real by_content)
+{
+    const real direct = larger(u.psi + u.delta, drier(u.psi));
+    const real away = larger(by_content - u.psi, u.psi - by_content);
+    const real near = away < larger(direct - u.psi, u.psi - direct) ? by_content : direct;
+    const real left = larger(u.delta * u.relative + u.psi / 2 * (1 + u.relative), 0);
+    return u.wanted < full ? (bends(u.psi, u.delta) ? near : direct) : direct > 0 ? left : direct;
+}
+
+// The same of a curve that is not of one mode of van Genuchten.
+ROUTINE real updated(const Update& u, const Curve& c)
+{
+    real by_content = u.psi;
+    if (u.wanted < c.saturated && bends(u.psi, u.delta)) {
+        const real saturation = (u.wanted - c.residual) / (c.saturated - c.residual);
+        by_content = c.share_2 > 0
+            ? halved(u.psi, larger(u.psi + u.delta, drier(u.psi)), saturation, c)
+            : -suction(saturation, c);
+    }
+    return updated(u, c.saturated, by_content);
+}
+
+// Pressure heads after the change of an iteration                                         [m]
 KERNEL update_heads(Grid g, const real* __restrict__ change, const real* __restrict__ content,
                     const real* __restrict__ capacity,
                     const real* __restrict__ relative_conductivity,
@@ -61,49 +79,50 @@ KERNEL update_heads(Grid g, const real* __restrict__ change, const real* __restr
 {
     const Offset all = volume(g);
     EKM_TILES(t, g) {
+        Lanes before;
         for (int k = t.k; k < t.k + t.nk; k++)
             for (int j = t.j; j < t.j + t.nj; j++) {
                 const Offset first = at(t.i, j, k, g);
-                const real* p = curve + first;
-                int dry = 0, others = 0;
-                Lanes by_content;
+                const real *p = curve + first, *delta = change + first, *theta = content + first,
+                    *c = capacity + first, *relative = relative_conductivity + first,
+                    *low = drained + first;
+                real* psi = pressure_head + first;
+                int bent = 0, others = 0;
                 EKM_ENTRIES(l, t.ni) {
-                    dry |= p[l] > 0 && pressure_head[first + l] < 0;
+                    before[l] = psi[l];
+                    bent |= psi[l] < -p[6 * all + l]
+                        && (bends(psi[l], delta[l]) || psi[l] + delta[l] > 0);
                     others |= p[l] > 1 || p[9 * all + l] > 0;
                 }
-                if (dry)
-                    EKM_LANES(l, t.ni) {
-                        const Curve c = curve_at(p, l, all);
-                        const real theta = content[first + l];
-                        const real wanted = larger(
-                            theta + capacity[first + l] * change[first + l],
-                            c.residual + real(DRY_SHARE) * (theta - c.residual));
-                        const bool mine = c.model == 1 && wanted < c.saturated;
-                        const real width = mine ? c.saturated - c.residual : real(1);
-                        const Curve safe = {1, mine ? c.alpha : real(1), mine ? c.n : real(2), 0, 1,
-                            c.connectivity, c.air_entry, 0, 0, 0, c.full_saturation, 1};
-                        by_content[l] = -suction_of_mode(
-                            mine ? (wanted - c.residual) / width : real(1), safe);
-                    }
                 EKM_ENTRIES(l, t.ni) {
-                    const Offset here = first + l;
-                    const Curve c = curve_at(p, l, all);
-                    const real theta = content[here], psi = pressure_head[here];
-                    const real wanted = larger(theta + capacity[here] * change[here],
-                                               c.residual + real(DRY_SHARE) * (theta - c.residual));
-                    const Update u = {psi, change[here], wanted, relative_conductivity[here],
-                                      drained[here]};
-                    const real entry = c.model > 0 ? entry_of(c) : real(0);
-                    real own = dry ? by_content[l] : real(0);
-                    if (others && c.model > 0 && psi < -entry && wanted < c.saturated) {
-                        const real saturation = (wanted - c.residual) / (c.saturated - c.residual);
-                        if (c.share_2 > 0)
-                            own = halved(psi, larger(psi + change[here], real(FARTHEST) * psi), saturation, c);
-                        else if (c.model > 1)
-                            own = suction(saturation, c) * -1;
-                    }
-                    pressure_head[here] = updated(u, c, entry, own);
+                    const real direct = before[l] + delta[l];
+                    const bool drains = before[l] >= -p[6 * all + l] && direct < low[l];
+                    psi[l] = p[l] > 0 && drains ? smaller(before[l], low[l]) : direct;
                 }
+                if (bent)
+                    EKM_LANES(l, t.ni) {
+                        const real wanted = wanted_content(theta[l], c[l], delta[l],
+                                                           p[3 * all + l]);
+                        const bool mine = p[l] == 1 && before[l] < -p[6 * all + l];
+                        const real share = (wanted - p[3 * all + l])
+                                         / (p[4 * all + l] - p[3 * all + l]);
+                        const real by_content = -suction_of_mode(
+                            mine && share < 1 ? share : real(1), mine ? p[all + l] : real(1),
+                            mine ? p[2 * all + l] : real(2), p[6 * all + l], p[10 * all + l]);
+                        const real next = updated({before[l], delta[l], wanted, relative[l]},
+                                                  p[4 * all + l], by_content);
+                        psi[l] = mine ? next : psi[l];
+                    }
+                if (others)
+                    EKM_ENTRIES(l, t.ni) {
+                        const Curve own = curve_at(p, l, all);
+                        const real direct = before[l] + delta[l];
+                        const real wanted = wanted_content(theta[l], c[l], delta[l], own.residual);
+                        if (own.model > 1 || own.share_2 > 0)
+                            psi[l] = before[l] < -entry_of(own)
+                                ? updated({before[l], delta[l], wanted, relative[l]}, own)
+                                : direct < low[l] ? smaller(before[l], low[l]) : direct;
+                    }
             }
     }
 }

@@ -333,12 +333,14 @@ KERNEL wet_osmosis(Grid g, const real* __restrict__ EACH(3) full_osmosis,
 
 // Water that a voxel lacks [m3/s], and stores per head [m2/s]
 KERNEL stored_water(Grid g, const real* __restrict__ content, const real* __restrict__ capacity,
+                    const real* __restrict__ relative_conductivity,
                     const real* __restrict__ steepest, const real* __restrict__ head,
                     const real* __restrict__ head_at_start,
                     const real* __restrict__ water_at_start, const real* __restrict__ elastic,
                     const real* __restrict__ specific_storage,
                     const real* __restrict__ EACH(12) curve, real slope, real dt,
-                    real* __restrict__ coupling, real* __restrict__ missing)
+                    real* __restrict__ coupling, real* __restrict__ weight,
+                    real* __restrict__ missing)
 {
     const real per_time = real(g.dx) * real(g.dy) * real(g.dz) / dt;
     EKM_VOXELS(i, j, k, g) {
@@ -348,6 +350,9 @@ KERNEL stored_water(Grid g, const real* __restrict__ content, const real* __rest
         const real stored = content[here]
                           + (elastic[here] + yields * (head[here] - head_at_start[here]));
         missing[here] = (water_at_start[here] - stored) * per_time;
-        coupling[here] = (larger(capacity[here], slope * steepest[here]) + yields) * per_time;
+        const real stores = (larger(capacity[here], slope * steepest[here]) + yields) * per_time;
+        coupling[here] = stores;
+        weight[here] = larger(relative_conductivity[here],
+                              larger(real(STIFFEST) * stores, real(DRIEST_K)));
     }
 }
