@@ -26,6 +26,7 @@ PARAMETERS = ("model", "alpha", "n", "residual", "saturated", "connectivity", "a
 MODELS = {"van Genuchten": 1.0, "Gardner": 2.0, "Brooks-Corey": 3.0}     # 0: no pores
 SMALL, TERMS = 0.05, 10         # below, (1 - u)^m is taken from its series, of so many terms
 LARGEST_EXPONENT = 600.0        # of (alpha s)^n
+SMALLEST = 1e-300           # S_e of which a logarithm is taken
 FRINGE = 0.1                    # slope in the fringe over that at the air-entry value
 KERNEL_CONSTANTS = {"FRINGE": FRINGE, "SMALL_SHARE": SMALL, "SERIES_TERMS": TERMS,
                     "LARGEST_EXPONENT": LARGEST_EXPONENT}
@@ -194,13 +195,13 @@ def pressure_head(theta: Any, curve: Any) -> Any:
 
 
 def suction(saturation: Any, curve: Any) -> Any:
-    """Return the suction [m] at S_e of one mode, above 0 and at most 1; arrays of one shape.
+    """Return the suction [m] at S_e, above 0 and at most 1, of one mode; arrays of one shape.
 
     Not below the air-entry value. Of two modes there is no such formula: the result is that of the
     first.
     """
     model, alpha, n = curve[MODEL], curve[ALPHA], curve[N]
-    log_s = np.log(saturation)
+    log_s = np.log(np.maximum(saturation, SMALLEST))
     out = curve[AIR_ENTRY] + 0.0 * log_s
     for name, law in INVERSES.items():
         mine = model == MODELS[name]
@@ -212,7 +213,8 @@ def suction(saturation: Any, curve: Any) -> Any:
 # s [m] by ln S_e, alpha, n and S at the air-entry value.
 INVERSES = {
     "van Genuchten": lambda log_s, alpha, n, full: np.power(
-        np.maximum(np.exp((log_s + np.log(full)) * n / (1.0 - n)) - 1.0, 0.0), 1.0 / n) / alpha,
+        np.maximum(np.exp(np.minimum((log_s + np.log(full)) * n / (1.0 - n), LARGEST_EXPONENT))
+                   - 1.0, 0.0), 1.0 / n) / alpha,
     "Gardner": lambda log_s, alpha, n, full: -log_s / alpha,
     "Brooks-Corey": lambda log_s, alpha, n, full: np.exp(-log_s / n) / alpha,
 }

@@ -13,7 +13,6 @@ drain down to a head of their own, see `drained_head`; voxels that fill go beyon
 their increment of the integral of K_r has left there.
 """
 
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ FARTHEST, DRIEST = 10.0, -1e6       # suction of one iteration over that before;
 DRAINED, MOIST = -0.2, 0.9  # m, pressure head to which an iteration may drain full pores, or that
 #                             of this S_e, where it is higher
 HALVINGS = 16               # of the interval of ln s of a curve without inverse, of two modes
+EMPTY = -1e3                # m, pressure head of rock that has no water to give
 LEAST = 1e-4                # suction at the end of that interval, over that at its start
 KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "BEND": BEND, "DRY_SHARE": DRY, "HALVINGS": HALVINGS,
                     "LEAST_RATIO": LEAST, "FARTHEST": FARTHEST, "DRIEST": DRIEST}
@@ -39,14 +39,24 @@ def drained_head(curve: np.ndarray) -> np.ndarray:
     return np.maximum(curves.pressure_head(moist, curve), DRAINED)
 
 
-@operator
-def update_heads(g, change, content, capacity, relative_conductivity, curve, drained,
-                 pressure_head):
-    """Add an iteration's change to the pressure heads, as far as their curves allow it.
+def cause_of_failure(pressure_head: float, gained: float) -> str:
+    """Return why iterations did not end at a voxel [m] that gains more than it holds [m3/s]."""
+    if pressure_head >= 0.0 and gained > 0.0:
+        return "more water enters than the pores hold"
+    if pressure_head < EMPTY and gained < 0.0:
+        return "more water is drawn than there is"
+    return ("iterations do not end; finer voxels, a wetter start or, where n is below 1.2, "
+            "ore.retention.air_entry help")
 
-    change: delta [m]; content: theta [1], capacity: C [1/m], relative_conductivity: K_r [1] at the
-    pressure heads before; curve: (parameters, padded); drained: `drained_head` [m]; all padded.
-    In and out: pressure_head, padded m, of inner voxels.
+
+@operator
+def update_heads(g, change, pressure_head, content, capacity, relative_conductivity, curve,
+                 drained, updated_head):
+    """Compute pressure heads [m] after an iteration: its change, as far as the curve allows it.
+
+    change: delta [m]; pressure_head: psi [m] before, where content is theta [1], capacity C [1/m]
+    and relative_conductivity K_r [1]; curve: (parameters, padded); drained: `drained_head` [m].
+    Output updated_head: padded, inner voxels are written; the others are padded, too.
     """
     psi, delta, c = pressure_head[g.inner], change[g.inner], curve[g.inner]
     theta, low, full = content[g.inner], c[curves.RESIDUAL], c[curves.SATURATED]
@@ -62,7 +72,7 @@ def update_heads(g, change, content, capacity, relative_conductivity, curve, dra
     fills = dry & ~holds & (direct > 0.0)
     k, before = relative_conductivity[g.inner][fills], psi[fills]
     out[fills] = np.maximum(delta[fills] * k + 0.5 * before * (1.0 + k), 0.0)
-    pressure_head[g.inner] = out
+    updated_head[g.inner] = out
 
 
 def _nearer(psi, direct, wanted, curve):

@@ -29,8 +29,8 @@ ALIKE = 0.98        # ratio of both K above which the mean of both is taken
 NEAR, FALL = 1.25, 0.6      # ratio of both suctions up to which, and of both K down to which the
 #                             slopes of K give its mean
 LOBATTO = np.sqrt(3.0 / 7.0)
-STIFFEST, DRIEST = 1e-20, 1e-200    # K_r over the coupling [s/m2], and K_r, below which an increment
-#                             of the integral of K_r is no longer magnified
+STIFFEST, DRIEST = 1e-20, 1e-200    # K_r over the coupling [s/m2], and K_r, below which an
+#                             increment of the integral of K_r is no longer magnified
 SHAPE = [curves.MODEL, curves.ALPHA, curves.N, curves.CONNECTIVITY, curves.AIR_ENTRY,
          curves.ALPHA_2, curves.N_2, curves.SHARE_2]
 KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "ALIKE": ALIKE, "NEAR": NEAR, "FALL": FALL,

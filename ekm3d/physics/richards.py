@@ -11,10 +11,10 @@ conductance of full pores. With the residual r of the water of every voxel,
     ((C + S_s S_w)/K_r V/dt - div K_s grad) u = r,    h <- h + u/K_r,    until |r| dt/V is small
 
 The matrix is symmetric and positive; it leaves out how gravity's and electro-osmosis' share of the
-flow change with K. A voxel whose pores fill stops at full pores, and one that begins to drain at
-DRAINED, before the next iteration. Where that does not converge, C is raised towards its largest
-value (L-scheme), and then the sub-step is cut. K, k_e and the flow through openings belong to the
-head of the end of the sub-step, theta to the same head.
+flow change with K. An increment changes the content by no more than C u/K_r, however the curve
+bends, and stops at full pores (see `head_update`). Where that does not converge, C is raised
+towards its largest value (L-scheme), and then the sub-step is cut. K, k_e and the flow through
+openings belong to the head of the end of the sub-step, theta to the same head.
 
 The water of a voxel, W, is a ledger: W(t + dt) = W(t) + dt/V (inflow - outflow), with the mean
 flows of all sub-steps, which are those that carry the species. What the curve gives differs from it
@@ -37,7 +37,7 @@ from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.ground_openings import GroundOpenings
-from ekm3d.physics.head_update import drained_head, update_heads
+from ekm3d.physics.head_update import cause_of_failure, drained_head, update_heads
 from ekm3d.physics.retention import (
     OSMOSIS,
     general_faces,
@@ -114,7 +114,7 @@ class Richards(Flow):
         (self.head, self.head_at_start, self.content, self.elastic, self.pressure_head, self.stored,
          self.capacity, self.relative, self.relative_slope, self.relative_osmosis, self.rate,
          self.weight) = (zeros(padded) for _ in range(12))
-        self.weight[...] = 1.0                   # in ghosts, too
+        self.weight[...] = 1.0
         self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.fringe = -air_entry(self.curve)
@@ -282,9 +282,10 @@ class Richards(Flow):
 
     def _move(self):
         """Add the change of an iteration to the head."""
-        self.update_heads(self.grid, self.change, self.stored, self.capacity, self.relative,
-                          self.curve, self.drained, self.pressure_head)
-        np.add(self.pressure_head, self.z, out=self.head)
+        updated = self.missing                                       # scratch
+        self.update_heads(self.grid, self.change, self.pressure_head, self.stored, self.capacity,
+                          self.relative, self.curve, self.drained, updated)
+        np.add(updated, self.z, out=self.head)
         self.domain.fill(self.head)
 
     def _wet(self, head):
@@ -354,13 +355,12 @@ class Richards(Flow):
 
     def _place(self):
         """Text about the voxel that lacks most water."""
-        own = np.abs(self.backend.to_numpy(self.source[self.grid.inner]))
-        n = np.unravel_index(int(own.argmax()), own.shape)
+        own = self.backend.to_numpy(self.source[self.grid.inner])
+        n = np.unravel_index(int(np.abs(own).argmax()), own.shape)
         psi = float(self.pressure_head[self.grid.inner][n])
         z, y, x = (self.grid.centres(axis)[n[axis]] for axis in range(3))
         return (f"the voxel at ({x:g}, {y:g}, {z:g}) m, pressure head {psi:.4g} m, is furthest "
-                "from its balance: more water enters than the pores hold, or more is drawn than "
-                "there is")
+                f"from its balance: {cause_of_failure(psi, own[n])}")
 
     def _take_substep(self, sub):
         """Add a sub-step to the water of the voxels, and set the length of the next."""

@@ -4,7 +4,8 @@
 // Suction of a saturation, of one mode and not below the air-entry value                  [m]
 INLINE real suction_of_mode(real saturation, real alpha, real n, real entry, real full_saturation)
 {
-    const real log_x = (swift_logarithm(saturation) + swift_logarithm(full_saturation))
+    const real log_s = swift_logarithm(larger(saturation, real(1e-300)));
+    const real log_x = (log_s + swift_logarithm(full_saturation))
                      * (n / (1 - n));
     const real x = larger(swift_exponential(smaller(log_x, LARGEST_EXPONENT)) - 1, 0);
     const real s = swift_exponential(swift_logarithm(larger(x, real(1e-300))) / n) / alpha;
@@ -14,7 +15,7 @@ INLINE real suction_of_mode(real saturation, real alpha, real n, real entry, rea
 // The same of Gardner's curve, and of Brooks and Corey's.
 INLINE real suction(real saturation, const Curve& c)
 {
-    const real log_s = swift_logarithm(saturation);
+    const real log_s = swift_logarithm(larger(saturation, real(1e-300)));
     const real s = c.model == 2 ? -log_s / c.alpha : swift_exponential(-log_s / c.n) / c.alpha;
     return larger(s, entry_of(c));
 }
@@ -33,7 +34,7 @@ INLINE real halved(real psi, real direct, real saturation, const Curve& c)
     return -swift_exponential(end);
 }
 
-// Content at which an increment ends on a straight line, DRY_SHARE of it above the residual at least
+// Content after an increment on a straight line; of that above the residual one DRY_SHARE is left
 INLINE real wanted_content(real theta, real capacity, real delta, real residual)
 {
     return larger(theta + capacity * delta, residual + real(DRY_SHARE) * (theta - residual));
@@ -71,57 +72,56 @@ ROUTINE real updated(const Update& u, const Curve& c)
 }
 
 // Pressure heads after the change of an iteration                                         [m]
-KERNEL update_heads(Grid g, const real* __restrict__ change, const real* __restrict__ content,
+KERNEL update_heads(Grid g, const real* __restrict__ change,
+                    const real* __restrict__ pressure_head, const real* __restrict__ content,
                     const real* __restrict__ capacity,
                     const real* __restrict__ relative_conductivity,
                     const real* __restrict__ EACH(12) curve, const real* __restrict__ drained,
-                    real* __restrict__ pressure_head)
+                    real* __restrict__ updated_head)
 {
     const Offset all = volume(g);
     EKM_TILES(t, g) {
-        Lanes before;
         for (int k = t.k; k < t.k + t.nk; k++)
             for (int j = t.j; j < t.j + t.nj; j++) {
                 const Offset first = at(t.i, j, k, g);
                 const real *p = curve + first, *delta = change + first, *theta = content + first,
                     *c = capacity + first, *relative = relative_conductivity + first,
-                    *low = drained + first;
-                real* psi = pressure_head + first;
+                    *low = drained + first, *psi = pressure_head + first;
+                real* out = updated_head + first;
                 int bent = 0, others = 0;
                 EKM_ENTRIES(l, t.ni) {
-                    before[l] = psi[l];
-                    bent |= psi[l] < -p[6 * all + l]
-                        && (bends(psi[l], delta[l]) || psi[l] + delta[l] > 0);
+                    const real direct = psi[l] + delta[l];
+                    const bool full = !(psi[l] < -p[6 * all + l]);
+                    out[l] = p[l] > 0 && full && direct < low[l] ? smaller(psi[l], low[l]) : direct;
+                    bent |= !full && (bends(psi[l], delta[l]) || direct > 0);
                     others |= p[l] > 1 || p[9 * all + l] > 0;
                 }
-                EKM_ENTRIES(l, t.ni) {
-                    const real direct = before[l] + delta[l];
-                    const bool drains = before[l] >= -p[6 * all + l] && direct < low[l];
-                    psi[l] = p[l] > 0 && drains ? smaller(before[l], low[l]) : direct;
-                }
-                if (bent)
+                Lanes found;
+                if (bent) {
                     EKM_LANES(l, t.ni) {
-                        const real wanted = wanted_content(theta[l], c[l], delta[l],
-                                                           p[3 * all + l]);
-                        const bool mine = p[l] == 1 && before[l] < -p[6 * all + l];
-                        const real share = (wanted - p[3 * all + l])
-                                         / (p[4 * all + l] - p[3 * all + l]);
+                        const real residual = p[3 * all + l], full = p[4 * all + l];
+                        const real wanted = wanted_content(theta[l], c[l], delta[l], residual);
+                        const bool mine = p[l] == 1 && psi[l] < -p[6 * all + l];
+                        const real share = (wanted - residual) / (full - residual);
                         const real by_content = -suction_of_mode(
                             mine && share < 1 ? share : real(1), mine ? p[all + l] : real(1),
                             mine ? p[2 * all + l] : real(2), p[6 * all + l], p[10 * all + l]);
-                        const real next = updated({before[l], delta[l], wanted, relative[l]},
-                                                  p[4 * all + l], by_content);
-                        psi[l] = mine ? next : psi[l];
+                        const real next = updated({psi[l], delta[l], wanted, relative[l]}, full,
+                                                  by_content);
+                        found[l] = mine ? next : out[l];
                     }
+                    EKM_ENTRIES(l, t.ni)
+                        out[l] = found[l];
+                }
                 if (others)
                     EKM_ENTRIES(l, t.ni) {
                         const Curve own = curve_at(p, l, all);
-                        const real direct = before[l] + delta[l];
+                        const real direct = psi[l] + delta[l];
                         const real wanted = wanted_content(theta[l], c[l], delta[l], own.residual);
                         if (own.model > 1 || own.share_2 > 0)
-                            psi[l] = before[l] < -entry_of(own)
-                                ? updated({before[l], delta[l], wanted, relative[l]}, own)
-                                : direct < low[l] ? smaller(before[l], low[l]) : direct;
+                            out[l] = psi[l] < -entry_of(own)
+                                ? updated({psi[l], delta[l], wanted, relative[l]}, own)
+                                : direct < low[l] ? smaller(psi[l], low[l]) : direct;
                     }
             }
     }

@@ -18,6 +18,7 @@ from ekm3d.grid.stencil import above, below, ends, faces
 from ekm3d.physics import (
     divergence,
     flow,
+    head_update,
     immobile_transport,
     potential,
     retention,
@@ -137,9 +138,14 @@ class World:
         self.full_conductance = 10.0 ** rng.uniform(-9, 0, (3, *shape)) * (
             rng.random((3, *shape)) >= 0.2)
         self.full_osmosis = rng.normal(size=(3, *shape))
-        for name in ("relative_osmosis", "content", "capacity", "steepest", "elastic",
-                     "specific_storage", "water_at_start", "head_at_start"):
+        for name in ("relative_osmosis", "steepest", "elastic", "specific_storage",
+                     "water_at_start", "head_at_start"):
             setattr(self, name, rng.random(shape))
+        self.content = retention_curves.water_content(self.pressure_head, self.curve)
+        self.capacity = retention_curves.effective(self.pressure_head, self.curve)[1]
+        self.change = rng.normal(size=shape) * abs(self.pressure_head) * 10.0 ** rng.uniform(
+            -2, 2, shape)
+        self.drained = -rng.random(shape)
 
     def poison(self):
         """NaN into every ghost that no stencil may read: the frame's edges and corners."""
@@ -262,10 +268,19 @@ def osmosis_scale(w):
 
 
 def stored_scale(w):
-    """Of the coupling, and of the water that is missing."""
+    """Of the coupling, of K_r or its bound, and of the water that is missing."""
     head = w.specific_storage * (abs(w.head) + w.head_at_start)
     terms = (w.content + w.elastic + head + w.water_at_start) * w.grid.voxel_volume / w.dt
-    return [(w.capacity + w.steepest + w.specific_storage) * w.grid.voxel_volume / w.dt, terms * 9]
+    stores = (w.capacity + w.steepest + w.specific_storage) * w.grid.voxel_volume / w.dt
+    return [stores, np.maximum(w.relative_conductivity, stores), terms * 9]
+
+
+def heads_scale(w):
+    """Of pressure heads by powers of S_e, of contents whose rounding is worth theta/C of head."""
+    wanted = np.nan_to_num(compared(head_update.update_heads, head_update.update_heads, w)[0][0])
+    slope = (w.curve[4] - w.curve[3]) * retention_curves.effective(wanted, w.curve)[1]
+    steep = np.divide(w.curve[4], slope, out=np.zeros_like(slope), where=slope > 1e-290)
+    return [30 * abs(wanted) + steep]
 
 
 def passing_scale(w):
@@ -311,6 +326,7 @@ SCALES = {
     retention.wet_faces: exponents_scale(retention.wet_faces, 300),
     retention.wet_osmosis: osmosis_scale,
     retention.stored_water: stored_scale,
+    head_update.update_heads: heads_scale,
 }
 # needs_solve, update_dependents and means_between work on lists of voxels or faces: see
 # tests/physics/test_reactions.py and test_retention.py; cross terms of dispersion read edges of
