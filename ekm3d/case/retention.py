@@ -89,7 +89,8 @@ class RetentionReader:
                   for n, region in enumerate(entry.region)]
         self.parts += [((*PATH, "region", n), region, place) for n, (region, place) in enumerate(
             zip(entry.region, places, strict=True)) if place is not MISSING]
-        curve, whole = None, len(self.parts) == 1 + len(self.types) + len(entry.region)
+        curve: Any = None
+        whole = len(self.parts) == 1 + len(self.types) + len(entry.region)
         for path, part, place in self.parts:
             found = self.problems.attempt(self._curve, part, path, porosity, curve, place)
             whole = whole and found is not MISSING
@@ -183,7 +184,7 @@ class RetentionReader:
             raise MissingValue
 
     def _by_table(self, key, where):
-        """Yield (path of the table that gives a key, its voxels) of voxels `where`."""
+        """Yield (path, its voxels) of the tables that give a key in voxels `where`."""
         for path, part, place in reversed(self.parts):
             own = np.zeros(self.grid.shape, bool)
             own[place] = True

@@ -76,7 +76,7 @@ def test_all_mistakes_of_a_curve_are_told_at_once(tmp_path, overrides, words):
     (("ore.retention.region.0.n=1.1", "ore.retention.region.0.air_entry=0", "ore.retention.n=1.1"),
      ("region.0.n: 1.1 without air_entry, in 36 voxels",))])
 def test_clay_without_air_entry_is_warned_of(tmp_path, overrides, words):
-    """Where n is below 1.2 and the air-entry value 0, once for each table that gives n."""
+    """One warning for each table that gives n below 1.2, where the air-entry value is 0."""
     lines = Case.read(rain_case(tmp_path), overrides).warnings
     assert len(lines) == len(words)
     for line, word in zip(lines, words, strict=True):
