@@ -19,7 +19,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the grammar of `ekm3d plot`."""
     parser = commands.add_parser(
         "plot", **page(
-            "Draw a run: 3D views, slices and curves as PNG files.",
+            "draw a run: 3D views, slices and curves as PNG files",
             "ekm3d plot cases/field_block",
             'ekm3d plot cases/field_block --time 12h --time "5 days" --field pH',
             "ekm3d plot cases/field_block --animate     a film as well"))
