@@ -117,8 +117,8 @@ class _Sums:
         volume = self._assayed(ok)
         share = float(volume.sum() / self.volume.sum()) if self.volume.any() else 1.0
         note = "" if ok[self.volume > 0].all() else (
-            f"{100 * share:.3g} % of the blocks' volume has a value: mean and grade are those of "
-            "this part, as read and on the grid")
+            f"{100 * share:.3g} % of the blocks' volume has a value: mean and grade are of that "
+            "part, as read and on the grid")
         if not kind.unit.endswith("/kg"):
             mean = np.average(held, weights=volume if volume.any() else self.there)
             return [Reading(self.source, f"{column}, mean", unit, scale * float(np.average(
@@ -172,7 +172,7 @@ def text(found: Sequence[Reading]) -> list[str]:
     rows = [("", "", "read", "on the grid", "difference", "")]
     last = ""
     for r in found:
-        difference = "" if r.difference is None else f"{r.difference:+.2f} %"
+        difference = "" if r.difference is None else f"{round(r.difference, 2) + 0.0:+.2f} %"
         rows.append((r.source if r.source != last else "", r.name, f"{r.read:.6g}",
                      f"{r.held:.6g}", difference, r.unit))
         last = r.source

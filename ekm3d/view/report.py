@@ -91,7 +91,7 @@ def _number(key: str, value: Any) -> str:
 def read_rows(run: Run) -> list[tuple[str, ...]]:
     """Return (file, quantity, as read, on the grid, difference) of the mine's own files."""
     def differs(percents):
-        return UNKNOWN if percents is None else f"{percents:+.2f}{SPACE}%"
+        return UNKNOWN if percents is None else f"{round(percents, 2) + 0.0:+.2f}{SPACE}%"
 
     return [(r["source"], r["name"] + (f" ({r['note']})" if r["note"] else ""),
              show(r["read"], r["unit"]), show(r["held"], r["unit"]),
