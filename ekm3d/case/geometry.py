@@ -18,7 +18,7 @@ from ekm3d.case.problems import KeyPath, Problems
 from ekm3d.grid.connectivity import connected_parts
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import outer_voxels, rasterise
-from ekm3d.quoting import quoted
+from ekm3d.quoting import quoted, some
 
 GAP = 2.0       # ratio of the distance of two rows on the grid and as given, from which it is told
 
@@ -167,7 +167,7 @@ class GeometryCheck:
 
     def _in_air(self) -> None:
         """Refuse strips that lie outside the active ore; warn of those that stand out of it."""
-        active = self.case.active
+        active, out = self.case.active, {}      # out: {strip: (voxels in the air, all of its)}
         if active is None:
             return
         for m, rod in enumerate(self.rods):
@@ -178,9 +178,23 @@ class GeometryCheck:
                     f"{self._named(m)} lies wholly in the air, outside ore.active, on the grid of "
                     f"{self.voxels}; move it into the ore"))
             elif not inside.all():
-                self.problems.warn(("electrodes", "row", number), (
-                    f"{(~inside).sum()} of the {inside.size} voxels of {self._named(m)} lie in the "
-                    "air, outside ore.active; the others carry all its current"))
+                out[m] = int((~inside).sum()), inside.size
+        if len(out) == 1:
+            ((m, (bare, size)),) = out.items()
+            self.problems.warn(("electrodes", "row", self.strips[m][0]), (
+                f"{bare} of the {size} voxels of {self._named(m)} lie in the "
+                "air, outside ore.active; the others carry all its current"))
+        elif out:
+            numbers: dict[str, list[str]] = {}
+            for m in out:
+                numbers.setdefault(self._named(m).partition(" of ")[2], []).append(
+                    str(self.strips[m][2]))
+            most, size = max(out.values(), key=lambda counts: counts[0] / counts[1])
+            self.problems.warn(("electrodes",), (
+                f"{len(out)} electrodes stand out of the ore into the air, outside ore.active, "
+                f"with {most} of {size} voxels at most; the others carry all their current: "
+                + some((f"{', '.join(n) if len(n) < 7 else f'{len(n)} electrodes'} of {row}"
+                        for row, n in numbers.items()), 6)))
 
     def _points(self) -> None:
         """Refuse probes and sampling points in metal or air, whose pH and ore mean nothing."""

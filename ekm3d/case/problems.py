@@ -78,6 +78,10 @@ class Problems:
                                         and path not in self.places)
                for o in self.overridden):
             return f"-o {dotted}: {message}", 0
+        inner = [legible(".".join(map(str, o)), 120) for o in self.overridden
+                 if len(path) > 1 and o[:len(path)] == path]
+        if inner:                       # the file has the table, and the value may be that of -o
+            message += f" (with -o {', '.join(inner[:3])})"
         place = path
         while place and place not in self.lines and place not in self.places:
             place = place[:-1]

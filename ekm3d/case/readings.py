@@ -1,10 +1,12 @@
 """Amounts read from the mine's files against what the grid holds: tonnes, grades, metal.
 
 Of a block model, what was read is the sum over the parts of its blocks that lie in the block of the
-grid, without values that were missing; what the grid holds is the sum over its voxels. They differ
-by filled values, by voxels that blocks cover in part or not at all, and by grades that are weighted
-by volume where the density is not that of the model. Of samples, the mean of those that were read
-stands beside that of the grid: no difference is an error there.
+grid, without values that were missing; what the grid holds is the sum over its voxels. Amounts
+differ by filled values, and by voxels that blocks cover in part or not at all. Grades and other
+means are those of one support, the parts of voxels in blocks that have a value: blocks without an
+assay, filled with a low one, would thin the grade of the others. They differ by voxels that lie in
+several blocks, and where the density is not that of the model. Of samples, the mean of those that
+were read stands beside that of the grid: no difference is an error there.
 """
 
 from collections.abc import Sequence
@@ -75,13 +77,30 @@ class _Sums:
         self.model, self.grid, self.source = model, model.grid, f"block model {model.name}"
         self.weights, self.there = weights, there
         self.held = density * there * self.grid.voxel_volume            # kg
+        self.density, self.part = density.reshape(-1), there.reshape(-1)
         self.volume, self.mass = np.zeros(len(model.low)), np.zeros(len(model.low))
-        flat, part = density.reshape(-1), there.reshape(-1)
-        for box, voxel, volume in overlap.pieces(self.grid, model.low, model.high):
+        self.assayed: dict[bytes, np.ndarray] = {}
+        for box, voxel, volume in self._pieces():
             count = len(self.volume)
-            self.volume += np.bincount(box, volume * part[voxel], count)
-            self.mass += np.bincount(box, volume * part[voxel] * (
-                flat[voxel] if weights is None else weights[box]), count)
+            self.volume += np.bincount(box, volume, count)
+            self.mass += np.bincount(box, volume * (
+                self.density[voxel] if weights is None else weights[box]), count)
+
+    def _pieces(self):
+        """Yield (block, voxel, volume [m3]) of the parts of voxels that take part and lie in it."""
+        for box, voxel, volume in overlap.pieces(self.grid, self.model.low, self.model.high):
+            yield box, voxel, volume * self.part[voxel]
+
+    def _assayed(self, ok: np.ndarray) -> np.ndarray:
+        """Return the volume of every voxel in blocks `ok` (n,) (nz, ny, nx) [m3]; kept."""
+        key = ok.tobytes()                  # most columns miss the same blocks
+        if key in self.assayed:
+            return self.assayed[key]
+        out = np.zeros(self.part.size)
+        for box, voxel, volume in self._pieces():
+            out += np.bincount(voxel, volume * ok[box], out.size)
+        self.assayed[key] = out.reshape(self.there.shape)
+        return self.assayed[key]
 
     def body(self) -> list[Reading]:
         """Volume and dry tonnes in the block of the grid."""
@@ -95,15 +114,23 @@ class _Sums:
         """Mean of a column, and the amount of what is per kg."""
         ok = np.isfinite(read)
         unit, scale, amount = shown(kind)
+        volume = self._assayed(ok)
+        share = float(volume.sum() / self.volume.sum()) if self.volume.any() else 1.0
+        note = "" if ok[self.volume > 0].all() else (
+            f"{100 * share:.3g} % of the blocks' volume has a value: mean and grade are of that "
+            "part, as read and on the grid")
         if not kind.unit.endswith("/kg"):
-            mean = np.average(held, weights=self.there)
+            mean = np.average(held, weights=volume if volume.any() else self.there)
             return [Reading(self.source, f"{column}, mean", unit, scale * float(np.average(
-                read[ok], weights=np.maximum(self.volume[ok], 1e-300))), scale * float(mean))]
+                read[ok], weights=np.maximum(self.volume[ok], 1e-300))), scale * float(mean),
+                note=note)]
         metal, on_grid = float((read * self.mass)[ok].sum()), float((held * self.held).sum())
         mass = float(self.mass[ok].sum())
         grade = scale * metal / mass if mass else 0.0
-        return [Reading(self.source, f"{column}, grade", unit, grade,
-                        scale * on_grid / float(self.held.sum()), strict=False),
+        weight = volume * self.density.reshape(volume.shape)
+        on_it = scale * float((held * weight).sum() / weight.sum()) if weight.any() else 0.0
+        return [Reading(self.source, f"{column}, grade", unit, grade, on_it, strict=False,
+                        note=note),
                 Reading(self.source, f"{column}, metal", amount[0], amount[1] * metal,
                         amount[1] * on_grid)]
 
@@ -138,12 +165,16 @@ def text(found: Sequence[Reading]) -> list[str]:
     """Return the table of what was read and what the grid holds, line by line."""
     if not found:
         return []
+    notes: dict[str, list[str]] = {}
+    for r in found:
+        if r.note:
+            notes.setdefault(r.note, []).append(r.name.partition(",")[0])
     rows = [("", "", "read", "on the grid", "difference", "")]
     last = ""
     for r in found:
-        difference = "" if r.difference is None else f"{r.difference:+.2f} %"
+        difference = "" if r.difference is None else f"{round(r.difference, 2) + 0.0:+.2f} %"
         rows.append((r.source if r.source != last else "", r.name, f"{r.read:.6g}",
                      f"{r.held:.6g}", difference, r.unit))
         last = r.source
     return ["", "read from the mine's files, and held by the grid", *table(rows, "<<>>><"),
-            *(f"  {r.name.partition(',')[0]}: {r.note}" for r in found if r.note)]
+            *(f"  {', '.join(names)}: {note}" for note, names in notes.items())]

@@ -32,6 +32,7 @@ KINDS = {    # key -> kind of quantity, and the value where the case gives none
     "n_2": (QuantityKind("", "1.4", 1.0, above=True), 2.0),
     "share_2": (QuantityKind("", "0.3", 0.0, 1.0), 0.0)}
 PRESSURE = QuantityKind("m", "-1 m")
+SLOW = 1.2      # n below which K falls steeply at full pores; it has no finite slope there below 2
 DRY = 1e-3      # effective saturation below which an electrode has no ground to work in
 
 
@@ -61,40 +62,57 @@ class RetentionReader:
         self.sources, self.problems, self.grid = sources, problems, sources.grid
         self.rocks = rocks or RockValues(Ground(), sources, problems)
         self.types: dict[str, CurveEntry] = {}      # curves of rock types
+        self.parts: list[tuple[KeyPath, CurveEntry, Any]] = []      # (path, table, voxels)
 
     def read(self, entry: RetentionEntry, water: Any, porosity: np.ndarray) -> Retention:
         """Return the Retention; water: ore.water_content (nz, ny, nx), None where not given."""
         curve = self.curve(entry, porosity)
+        for key, of_mode in (("n", True), ("n_2", curve[curves.SHARE_2] > 0)):
+            low = curve[curves.PARAMETERS.index(key)] < SLOW
+            vg = curve[curves.MODEL] == curves.MODELS["van Genuchten"]
+            self._warn_slow(key, self.rocks.rest(()) & low & of_mode & vg
+                            & (curve[curves.AIR_ENTRY] == 0), curve)
         psi = self.problems.attempt(self._pressure_head, entry, water, curve)
         return Retention(curve, psi, entry.osmosis, entry.tortuosity, entry.tolerance)
 
     def curve(self, entry: RetentionEntry, porosity: np.ndarray) -> np.ndarray:
-        """Return the checked curve (parameters, nz, ny, nx) of every voxel."""
+        """Return the checked curve (parameters, nz, ny, nx) of every voxel.
+
+        MissingValue where a value of any of its tables is wrong; all of them are told.
+        """
         self.types = {name: parse(CurveEntry, table, self.problems, ("rocks", name, "retention"))
                       for name, table in self.rocks.given("retention").items()}
-        if any(curve is MISSING for curve in self.types.values()):
+        self.parts = [(PATH, entry, ...)]
+        self.parts += [(("rocks", name, "retention"), of_type, self.rocks.ground.masks[name])
+                       for name, of_type in self.types.items() if of_type is not MISSING]
+        places = [self.problems.attempt(self._box, (*PATH, "region", n), region)
+                  for n, region in enumerate(entry.region)]
+        self.parts += [((*PATH, "region", n), region, place) for n, (region, place) in enumerate(
+            zip(entry.region, places, strict=True)) if place is not MISSING]
+        curve: Any = None
+        whole = len(self.parts) == 1 + len(self.types) + len(entry.region)
+        for path, part, place in self.parts:
+            found = self.problems.attempt(self._curve, part, path, porosity, curve, place)
+            whole = whole and found is not MISSING
+            if found is not MISSING:
+                curve = found
+            elif curve is None:                     # what follows is read all the same
+                curve = np.ones((len(curves.PARAMETERS), *self.grid.shape))
+        if not whole:
             raise MissingValue
-        curve = self._curve(entry, PATH, porosity, None, ...)
-        for name, of_type in self.types.items():
-            curve = self._curve(of_type, ("rocks", name, "retention"), porosity, curve,
-                                self.rocks.ground.masks[name])
-        for n, region in enumerate(entry.region):
-            path = (*PATH, "region", n)
-            changed = self.problems.attempt(self._region, region, path, porosity, curve)
-            curve = curve if changed is MISSING else changed
         self.problems.attempt(self._check, curve, porosity)
         curves.complete(curve)
         return curve
 
-    def _region(self, region, path, porosity, around):
+    def _box(self, path, region):
+        """Return the voxels of a region."""
         if region.box is MISSING:
             raise MissingValue
         try:
-            place = rasterise(box_of(region.box), self.grid)
+            return rasterise(box_of(region.box), self.grid)
         except ValueError as e:
             self.problems.add((*path, "box"), str(e))
             raise MissingValue from None
-        return self._curve(region, path, porosity, around, place)
 
     def _curve(self, entry: CurveEntry, path: KeyPath, porosity: np.ndarray,
                around: np.ndarray | None, place: Any) -> np.ndarray:
@@ -104,11 +122,14 @@ class RetentionReader:
         name = entry.model or (None if around is not None else "van Genuchten")
         if name is not None:
             out[curves.MODEL][place] = curves.MODELS[name]
+        whole = True
         for key, (kind, default) in KINDS.items():
             value, row = getattr(entry, key), out[curves.PARAMETERS.index(key)]
             if value is not None:
-                row[place] = np.broadcast_to(
-                    self.sources.field((*path, key), value, kind), self.grid.shape)[place]
+                found = self.sources.field((*path, key), value, kind)
+                whole = whole and found is not MISSING
+                if found is not MISSING:
+                    row[place] = np.broadcast_to(found, self.grid.shape)[place]
             elif around is None and key == "saturated":
                 row[...] = porosity
             elif around is None and default is not None:
@@ -117,7 +138,7 @@ class RetentionReader:
                 row[...] = 2.0                  # that of rock types follows
             elif around is None and not (key == "n" and name == "Gardner"):
                 self.problems.add((*path, key), f"is missing; write e.g. {key} = {kind.example!r}")
-                raise MissingValue
+                whole = False
             elif around is None:
                 row[...] = 2.0
         for key in ("alpha_2", "n_2"):
@@ -127,6 +148,8 @@ class RetentionReader:
         if entry.share_2 is not None and entry.alpha_2 is None and around is None:
             self.problems.add((*path, "alpha_2"), "is missing: share_2 is that of a second kind "
                               "of pores, which needs alpha_2 and n_2")
+        if not whole:
+            raise MissingValue
         return out
 
     def _types_give(self, key):
@@ -135,11 +158,12 @@ class RetentionReader:
         return bool(names) and not self.rocks.rest(names).any()
 
     def _check(self, curve, porosity):
-        """Check the relations between the parameters of a curve."""
+        """Check the relations between the parameters of a curve; MissingValue if one is wrong."""
         model = curve[curves.MODEL]
         vg = model == curves.MODELS["van Genuchten"]
         mualem = vg | (model == curves.MODELS["Brooks-Corey"])
         high, low = curve[curves.SATURATED], curve[curves.RESIDUAL]
+        sound, here = True, self.rocks.rest(())
         steep = curve[curves.CONNECTIVITY] + 2 + 2 / np.maximum(curve[curves.N], 1e-9)
         for key, wrong, text in (
                 ("n", vg & (curve[curves.N] <= 1.0), "of van Genuchten's curve must be above 1"),
@@ -150,12 +174,34 @@ class RetentionReader:
                 ("share_2", (curve[curves.SHARE_2] > 0) & ~vg, "is for van Genuchten's curve"),
                 ("connectivity", mualem & (steep <= 0), "is so negative that dry ore would "
                  "conduct better than wet ore")):
-            wrong = wrong & self.rocks.rest(())
-            if wrong.any():
-                row = curve[curves.PARAMETERS.index(key)]
-                self.problems.add((*PATH, key), f"{row[wrong][0]:g} {text}; the first of "
-                                  f"{wrong.sum()} voxels is at {self.sources.place(wrong)}")
-                raise MissingValue
+            row = curve[curves.PARAMETERS.index(key)]
+            for path, told in self._by_table(key, wrong & here):
+                sound = False
+                self.problems.add((*path, key), (
+                    f"{row[told][0]:g} {text}; the first of "
+                    f"{told.sum()} voxels is at {self.sources.place(told)}"))
+        if not sound:
+            raise MissingValue
+
+    def _by_table(self, key, where):
+        """Yield (path, its voxels) of the tables that give a key in voxels `where`."""
+        for path, part, place in reversed(self.parts):
+            own = np.zeros(self.grid.shape, bool)
+            own[place] = True
+            found = where & own
+            if found.any() and (getattr(part, key) is not None or path == PATH):
+                yield path, found
+                where = where & ~own
+
+    def _warn_slow(self, key, wrong, curve):
+        """Warn of curves whose conductivity is so steep near full pores that steps are short."""
+        row = curve[curves.PARAMETERS.index(key)]
+        for path, told in self._by_table(key, wrong):
+            self.problems.warn((*path, key), (
+                f"{row[told][0]:g} without air_entry, in {told.sum()} voxels, the first at "
+                f"{self.sources.place(told)}: below {SLOW:g} the conductivity falls so "
+                "steeply where full pores begin to drain that a run takes thousands of sub-steps; "
+                'add air_entry = "1 cm" to "2 cm" (Vogel et al. 2001)'))
 
     def _pressure_head(self, entry, water, curve):
         """Return the pressure head at the start (nz, ny, nx) [m]."""
@@ -166,7 +212,7 @@ class RetentionReader:
         if entry.pressure_head is not None:
             return self.sources.field((*PATH, "pressure_head"), entry.pressure_head, PRESSURE)
         low, high = curve[curves.RESIDUAL], curve[curves.SATURATED]
-        here = self.rocks.rest(())
+        here, sound = self.rocks.rest(()), True
         for wrong, text in (((water > high * (1 + 1e-9)) & here, "above that of full pores"),
                             ((water <= low + 1e-6 * (high - low)) & here, "not above the residual "
                              "one, so that no pressure head belongs to it")):
@@ -175,7 +221,9 @@ class RetentionReader:
                                   f"({curve[curves.RESIDUAL][wrong][0]:g} to "
                                   f"{high[wrong][0]:g}) in {wrong.sum()} voxels, the first at "
                                   f"{self.sources.place(wrong)}")
-                raise MissingValue
+                sound = False
+        if not sound:
+            raise MissingValue
         return curves.pressure_head(water, curve)
 
 

@@ -33,7 +33,7 @@ class RodReader:
                 wide = thick = 2.0 * entry.radius
             rods.append(Rod(start, end, wide, thick, entry.radius is not None,
                             self._across(path, start, end, entry), entry.resistance, entry.fed))
-        fits = [self._fits(path, row, n, rod) for n, rod in enumerate(rods, 1)]
+        fits = [self._fits(path, row, n, rod, entry.lines is None) for n, rod in enumerate(rods, 1)]
         if not all(fits):
             raise MissingValue
         return tuple(rods)
@@ -74,12 +74,14 @@ class RodReader:
             raise MissingValue
         return tuple((across / np.linalg.norm(across)).tolist())
 
-    def _fits(self, path, row, n, rod):
+    def _fits(self, path, row, n, rod, upright):
         """True if a rod lies in the block and its metal is at most as thick as two voxels."""
         low, high = np.array(self.grid.origin), np.add(self.grid.origin, self.grid.size)
-        for end in (rod.start, rod.end):
-            if (end < low - 1e-9 * (high - low)).any() or (end > high + 1e-9 * (high - low)).any():
-                self.problems.add(path, f"rod {n} of row {quoted(row)} ends at "
+        for end, height in ((rod.start, "top"), (rod.end, "bottom")):
+            out = (end < low - 1e-9 * (high - low)) | (end > high + 1e-9 * (high - low))
+            if out.any():
+                key = ("x", "y", height)[int(out.argmax())] if upright else "lines"
+                self.problems.add((*path, key), f"rod {n} of row {quoted(row)} ends at "
                                   "({:g}, {:g}, {:g}) m, ".format(*end) + "outside the block "
                                   "({:g}, {:g}, {:g}) to ({:g}, {:g}, {:g}) m; move or shorten it"
                                   .format(*low, *high))

@@ -92,7 +92,8 @@ def _message(model, error):
     """Return the message for an error of pydantic: the mistake and its remedy."""
     kind, key, got = error["type"], error["loc"][-1] if error["loc"] else "", error["input"]
     if kind == "extra_forbidden":
-        return "unknown key" + suggest(key, _model_at(model, error["loc"][:-1]).model_fields)
+        known = _model_at(model, error["loc"][:-1]).model_fields
+        return "unknown key" + (_elsewhere(model, error) or suggest(key, known))
     if kind == "missing":
         field = _model_at(model, error["loc"][:-1]).model_fields[key]
         if field.examples:
@@ -109,6 +110,30 @@ def _message(model, error):
     if kind == "string_type":
         return f"should be text in quotes, not {quoted(got)}"
     return error["msg"].replace("Input should", "should") + f", not {quoted(got)}"
+
+
+def _elsewhere(model, error):
+    """Return "; did you mean 'schedule.stage.1'?" for a key at the top that belongs into a section.
+
+    "" where none, or more than one, has a key of that name.
+    """
+    (key, *rest), got = error["loc"], error["input"]
+    if rest:
+        return ""
+    sections = [(name, _table_of(field.annotation)) for name, field in model.model_fields.items()
+                if typing.get_origin(field.annotation) is not dict]
+    found = [f"{name}.{key}" for name, table in sections if table and key in table.model_fields
+             and not _is_list(model.model_fields[name].annotation)]
+    if len(found) != 1:
+        return ""
+    number = next(iter(got), "") if isinstance(got, dict) else ""
+    return f"; did you mean {quoted(found[0] + f'.{number}' * str(number).isdigit())}?"
+
+
+def _is_list(annotation):
+    """Return True for an annotation of a list."""
+    return typing.get_origin(annotation) is list or any(
+        map(_is_list, typing.get_args(annotation)))
 
 
 def _model_at(model, path):

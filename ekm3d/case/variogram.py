@@ -9,8 +9,9 @@ the distribution of sequential Gaussian simulation with all samples and nodes as
 
 z: standardised samples at x_i; c, K: covariances of the place with the samples, and among them,
 with the nugget on the diagonal. s: a random field of GSTools (randomisation method, Hesse et al.
-2014), whose value at a place depends on its seed and on the place alone: a realisation is the same
-on every grid. The nugget is what varies within a voxel: samples have it (e_i), voxels do not.
+2014; waves of the spherical model: `spherical_waves`), whose value at a place depends on its seed
+and on the place alone: a realisation is the same on every grid. The nugget is what varies within a
+voxel: samples have it (e_i), voxels do not.
 
 Ranges are practical ones as in GSLIB: spherical 1 - 1.5 h + 0.5 h^3 up to h = 1, exponential
 exp(-3 h), Gaussian exp(-3 h^2), with h the distance over the range of its direction.
@@ -24,6 +25,7 @@ import numpy as np
 
 from ekm3d.case.block_files import package
 from ekm3d.case.schema_ore_files import VariogramEntry
+from ekm3d.case.spherical_waves import spherical
 
 RESCALE = {"spherical": 1.0, "exponential": 3.0, "gaussian": 3.0**0.5}
 CLASSES = {"spherical": "Spherical", "exponential": "Exponential", "gaussian": "Gaussian"}
@@ -56,7 +58,8 @@ class Variogram:
     def gstools(self) -> Any:
         """Return the model of GSTools, of reduced places, without the nugget."""
         gs = package("gstools", "gstools", "a variogram")
-        return getattr(gs, CLASSES[self.model])(
+        law = spherical() if self.model == "spherical" else getattr(gs, CLASSES[self.model])
+        return law(
             dim=3, var=self.sill - self.nugget, len_scale=1.0, rescale=RESCALE[self.model])
 
     def text(self) -> str:

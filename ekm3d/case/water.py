@@ -29,6 +29,7 @@ Amounts = dict[str, float | np.ndarray]     # component -> one amount, or (nz, n
 NO_TYPES = Ground()
 PH, BALANCE = "pH", "balance"       # keys of a composition that are no components
 SCALE = QuantityKind("", "5.3", 0.0, 14.0)
+REPLACED = 0.05     # of a listed amount, by which the ion that closes the charge may differ
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,23 @@ def _at_pH(amounts, stated, path, chem, problems, kind):
         problems.add((*path, PH), f"at pH {pH:g} the ions do not balance: "
                      f"{solution.imbalance:+.6g} meq/l in all; correct them, or name the one to "
                      f"adjust: {BALANCE} = {quoted(anion)}")
-    return {name: float(amount)
-            for name, amount in zip(chem.components, solution.total, strict=True) if amount != 0.0}
+    total = dict(zip(chem.components, map(float, solution.total), strict=True))
+    if BALANCE in stated:
+        _warn_replaced(amounts, total, pH, chem.components[chem.index(stated[BALANCE])], path,
+                       problems)
+    return {name: amount for name, amount in total.items() if amount != 0.0}
+
+
+def _warn_replaced(amounts, total, pH, ion, path, problems):
+    """Warn where the ion that closes the charge has another amount than the case lists for it."""
+    listed = amounts.get(ion)
+    if listed is None or abs(total[ion] - listed) <= REPLACED * listed:
+        return
+    problems.warn((*path, BALANCE), (
+        f"at pH {pH:g} neutral water has {total[ion]:.4g} mol/m3 of {ion}, and the {listed:.4g} "
+        "that are listed are ignored: with these the ions do not hold that pH; list the "
+        f"{'base' if total[ion] < listed else 'other ions'} that they need as well, take another "
+        f"pH, or leave the amount of {ion} out"))
 
 
 def _balance(amounts, path, chem, problems, kind, sources):

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from ekm3d.backends.choose import BACKENDS
 from ekm3d.case.case import Case
+from ekm3d.cli.case_arguments import add_backend
 from ekm3d.cli.help_page import page
 from ekm3d.cli.verify import processes
 from ekm3d.errors import ConvergenceError, InputError
@@ -46,11 +46,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--renew", type=processes, default=1, metavar="N",
                         help="steps after which slopes are computed anew (default: 1)")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
-                        help="of the starts and the ensemble (default: 1)")
+                        help="seed of the starts and the ensemble (default: 1)")
     parser.add_argument("--jobs", type=processes, metavar="N",
                         help="runs at a time (default: as many as processors, at most 4)")
     parser.add_argument("--force", action="store_true", help="begin anew")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
+    add_backend(parser)
 
 
 def command(args: argparse.Namespace) -> int:

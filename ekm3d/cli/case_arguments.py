@@ -12,9 +12,15 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     """Add CASE, -o KEY=VALUE and --backend."""
     parser.add_argument("case", metavar="CASE", help="directory that holds case.toml")
     parser.add_argument("-o", dest="overrides", action="append", default=[],
-                        metavar="KEY=VALUE", help="replace a value of case.toml, e.g. "
+                        metavar="KEY=VALUE", help="value in place of that of case.toml, e.g. "
                         '-o grid.spacing="5 cm"; may be given again')
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
+    add_backend(parser)
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add --backend."""
+    parser.add_argument("--backend", choices=BACKENDS, default="auto",
+                        help="what computes (default: auto, the fastest that works here)")
 
 
 def print_warnings(lines: Iterable[str]) -> None:

@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         'ekm3d check site -o grid.spacing="5 cm" --ranks 4     would that fit?'))
     add_case_arguments(parser)
     parser.add_argument("--ranks", metavar="N", type=int, default=1,
-                        help="tell the memory of each of N processes, too")
+                        help="processes whose memory is told as well (default: 1)")
 
 
 def command(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the grammar of `ekm3d compare`."""
     parser = commands.add_parser(
         "compare", **help_page.page(
-            "Compare runs with the first of them, differences first: a table, and an HTML page.",
+            "compare runs with the first of them, differences first: a table, and an HTML page",
             "ekm3d compare runs/default runs/no_feed runs/feed_1e-6"))
     parser.add_argument("places", metavar="CASE|DIR", nargs="+",
                         help="results, or cases with results; at least two")

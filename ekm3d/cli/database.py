@@ -40,12 +40,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "ekm3d database --components La+3 SO4-2 H+     all that these form",
         "ekm3d database LaX3 --toml     to copy into a file of your own"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="records to show, any case")
-    parser.add_argument("--kind", choices=KEYS, help="only records of this kind")
+    parser.add_argument("--kind", choices=KEYS, help="kind of the records to show")
     parser.add_argument("--components", nargs="+", metavar="NAME",
                         help="everything that can form among these")
     parser.add_argument("--file", metavar="FILE", help="a database.toml, or a .dat of PHREEQC")
     parser.add_argument("--toml", action="store_true",
-                        help="as TOML, to copy into a file of your own and change")
+                        help="print TOML, to copy into a file of your own and change")
 
 
 def command(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "say what is installed and what works on this computer\n"
         "Exit code 0 unless the program cannot run at all (2).",
         "ekm3d doctor", "ekm3d doctor --json"))
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def command(args: argparse.Namespace) -> int:

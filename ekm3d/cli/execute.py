@@ -26,10 +26,10 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
                         "run sent one another")
     parser.add_argument("--mpi", action="store_true", help="use MPI though no launcher that is "
                         "known (mpiexec, srun) has started this process")
-    parser.add_argument("--checkpoint", metavar="TIME", type=wall_clock, help='save the state '
-                        'every so often by the clock, e.g. "10 min"')
-    parser.add_argument("--max-hours", metavar="N", type=hours, help="save the state and stop, "
-                        "with exit code 75, after so many hours")
+    parser.add_argument("--checkpoint", metavar="TIME", type=wall_clock, help='time by '
+                        'the clock between saved states, e.g. "10 min"')
+    parser.add_argument("--max-hours", metavar="N", type=hours, help="hours after which the "
+                        "state is saved and the run stops, with exit code 75")
 
 
 def wall_clock(text: str) -> float:

@@ -16,7 +16,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the grammar of `ekm3d export`."""
     parser = commands.add_parser(
         "export", **page(
-            "Write what is left in, and was removed from, every block of a block model.",
+            "write what is left in, and was removed from, every block of a block model",
             "ekm3d export site                     blocks_NAME.csv among the results",
             "ekm3d export site --to csv,parquet,omf --out mine"))
     parser.add_argument("place", metavar="CASE|DIR", help="a case with results, or their directory")

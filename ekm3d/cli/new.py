@@ -48,7 +48,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("name", metavar="NAME", nargs="?", help="directory to make")
     parser.add_argument("--template", choices=list(TEMPLATES), default="field",
                         help="the case to start from (default: %(default)s)")
-    parser.add_argument("--list", action="store_true", help="tell what there is")
+    parser.add_argument("--list", action="store_true", help="list the templates")
 
 
 def command(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the grammar of `ekm3d plot`."""
     parser = commands.add_parser(
         "plot", **page(
-            "Draw a run: 3D views, slices and curves as PNG files.",
+            "draw a run: 3D views, slices and curves as PNG files",
             "ekm3d plot cases/field_block",
             'ekm3d plot cases/field_block --time 12h --time "5 days" --field pH',
             "ekm3d plot cases/field_block --animate     a film as well"))
@@ -28,7 +28,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                         "the results)")
     parser.add_argument("--time", dest="times", action="append", default=[], metavar="TIME",
                         help='time of slices, such as 24h or "5 days" (the nearest snapshot); may '
-                        "be given again; by default the first, the middle and the last")
+                        "be given again; by default the first, the middle and the last, of "
+                        "potential and current of those with power on")
     parser.add_argument("--field", dest="fields", action="append", default=[], metavar="NAME",
                         help="REE, pH, phi, current, or a field of fields.vtkhdf; may be given "
                         "again; by default those that tell most")
@@ -40,7 +41,7 @@ def command(args: argparse.Namespace) -> int:
     """Draw the pictures and print their paths; 0. ViewError, ResultsError or InputError."""
     run = Run.of(args.place)
     chosen = plot.Choice(tuple(snapshots(run, args.times)), tuple(args.fields), args.animate,
-                         args.flat)
+                         args.flat, bool(args.times))
     folder = Path(args.out) if args.out else run.directory / "plots"
     for path in plot.pictures(run, folder, chosen, lambda line: tell(line, sys.stderr)):
         print(path, flush=True)

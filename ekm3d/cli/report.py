@@ -15,7 +15,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the grammar of `ekm3d report`."""
     parser = commands.add_parser(
         "report", **page(
-            "Write a report of a run: one HTML file that needs no network.",
+            "write a report of a run: one HTML file that needs no network",
             "ekm3d report cases/field_block",
             "ekm3d report cases/field_block --prices prices.toml --3d"))
     parser.add_argument("place", metavar="CASE|DIR", help="a case with results, or their directory")

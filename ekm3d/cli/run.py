@@ -23,8 +23,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_case_arguments(parser)
     parser.add_argument("--out", metavar="DIR", help="where results go (default: CASE/out)")
     parser.add_argument("--force", action="store_true", help="replace a finished run")
-    parser.add_argument("--resume", choices=("auto",), help="go on from a checkpoint in the "
-                        "results, where there is one; else begin")
+    parser.add_argument("--resume", choices=("auto",), help="auto: from a checkpoint in the "
+                        "results, where there is one, else from the beginning")
     add_limits(parser)
 
 

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ekm3d.backends.choose import BACKENDS
 from ekm3d.case.case import Case
+from ekm3d.cli.case_arguments import add_backend
 from ekm3d.cli.help_page import page
 from ekm3d.cli.verify import processes
 from ekm3d.errors import ConvergenceError, InputError
@@ -42,13 +42,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--variants", metavar="FILE", help="named variants of several keys each, "
                         "in place of -o: [[variant]] with name and set, TOML")
     parser.add_argument("--zip", action="store_true", dest="pairs",
-                        help="the first values together, the second together, and so on")
+                        help="pair the values: the first together, the second together, and so on")
     parser.add_argument("--out", metavar="DIR", help="where the runs go (default: CASE/study)")
     parser.add_argument("--show", metavar="KEY,KEY", help="values of summary.json to compare")
     parser.add_argument("--jobs", type=processes, metavar="N",
                         help="runs at a time (default: as many as processors, at most 4)")
     parser.add_argument("--force", action="store_true", help="make finished runs again")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
+    add_backend(parser)
 
 
 def command(args: argparse.Namespace) -> int:

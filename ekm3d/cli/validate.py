@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ekm3d.backends.choose import BACKENDS
+from ekm3d.cli.case_arguments import add_backend
 from ekm3d.cli.help_page import page
 from ekm3d.cli.verify import processes
 from ekm3d.errors import ConvergenceError, InputError
@@ -31,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--fit-only", action="store_true", help="leave out the ensemble's members")
     parser.add_argument("--jobs", type=processes, metavar="N",
                         help="runs at a time (default: as many as processors, at most 4)")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
+    add_backend(parser)
 
 
 def command(args: argparse.Namespace) -> int:

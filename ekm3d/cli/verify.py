@@ -8,7 +8,7 @@ import os
 import time
 from math import isnan
 
-from ekm3d.backends.choose import BACKENDS
+from ekm3d.cli.case_arguments import add_backend
 from ekm3d.cli.help_page import page
 from ekm3d.quoting import quoted
 from ekm3d.verification.catalogue import chosen
@@ -28,13 +28,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "ekm3d verify --full --jobs 4"))
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help="cases to run, by name or letter, or directories (default: all)")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
+    add_backend(parser)
     parser.add_argument("--full", action="store_true",
-                        help="the grids that convergence needs, not only the quick ones")
+                        help="run the grids that convergence needs, not only the quick ones")
     parser.add_argument("--jobs", type=processes, default=min(2, os.cpu_count() or 1),
                         metavar="N", help="processes (default: %(default)s)")
     parser.add_argument("--list", action="store_true",
-                        help="tell what each case proves, run nothing")
+                        help="list what each case proves, run nothing")
 
 
 def processes(text: str) -> int:

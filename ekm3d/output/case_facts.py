@@ -26,6 +26,7 @@ def case_facts(case: Any) -> dict[str, Any]:
         "openings": [{"name": opening.name, "kind": opening.kind, "way": opening.way}
                      for opening in case.openings],
         "readings": [reading.facts() for reading in case.readings],
+        "sampling_points": len(case.sampling),
         "sides": [side.face for side in case.sides],
         "rocks": list(case.ore.ground.masks),
         "reference": case.reference.facts() if case.reference.given else {},

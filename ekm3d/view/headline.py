@@ -160,6 +160,12 @@ class Headline:
         return total(*(times(e.recovered, prices.get(e.component.label, prices.get(
             e.component.name, prices.get("all"))), e.component.oxide_mass) for e in self.ree))
 
+    def at_points(self) -> str:
+        """Return " at the sampling points" where a case has any, which older runs did not note."""
+        points = self.run.facts.get("sampling_points")
+        return (" at the sampling points, if there are any" if points is None else
+                " at the sampling points" * bool(points))
+
     def stays(self) -> list[Fact]:
         """Remains: REE and ammonium in pore water, on clay and in solids."""
         lines = []
@@ -170,9 +176,9 @@ class Headline:
             n = total(*(getattr(e, key) for e in self.ammonium)) if self.ammonium else None
             lines.append(fact(f"ammonium {title}", None if n is None else MASS_N * n, "kg of N"))
         s = self.run.summary
-        lines.append(fact("water-soluble N at the sampling points", s.get("residual_N_mg_per_kg"),
+        lines.append(fact("water-soluble N" + self.at_points(), s.get("residual_N_mg_per_kg"),
                           "mg per kg of ore"))
-        lines += [fact(f"{word} pH at the sampling points", s.get(key))
+        lines += [fact(f"{word} pH of the ore", s.get(key))
                   for word, key in (("lowest", "pH_min"), ("highest", "pH_max"))]
         return lines
 

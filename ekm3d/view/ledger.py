@@ -6,11 +6,16 @@ Amounts in mol; from series.csv, and the split of the ore into water, clay and s
 snapshot. None where a number is not known.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from ekm3d.view.run import Component, Run
+
+ROUNDING = 1e-12        # of the largest amount of a component, below which another is rounding
+ABSENT = 1e-15          # of the largest of all components, below which one is not there
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,20 @@ def share(part: float | None, whole: float | None) -> float | None:
 def ledger(run: Run) -> tuple[Entry, ...]:
     """Return an entry of every component but acidity, in the order of the case."""
     return tuple(entry(run, component) for component in run.components)
+
+
+def without_rounding(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the entries with 0 for what rounding has left: see ROUNDING and ABSENT."""
+    names = [f.name for f in fields(Entry) if f.name != "component"]
+    sizes = [max((abs(getattr(e, n) or 0.0) for n in names), default=0.0) for e in entries]
+    most = max(sizes, default=0.0)
+    out = []
+    for e, size in zip(entries, sizes, strict=True):
+        least = np.inf if size < ABSENT * most else ROUNDING * size
+        nothing: dict[str, Any] = {
+            n: 0.0 for n in names if (value := getattr(e, n)) is not None and abs(value) < least}
+        out.append(replace(e, **nothing))
+    return tuple(out)
 
 
 def entry(run: Run, c: Component) -> Entry:

@@ -10,20 +10,21 @@ from ekm3d.view.run import Run
 from ekm3d.view.targets import claims
 
 Say = Callable[[str], None]
-ELECTRIC = ("potential", "current", "phi")      # views of a time at which power is on
+ELECTRIC = ("potential", "current", "phi", "current_density")   # drawn when power is on
 
 
 @dataclass(frozen=True)
 class Choice:
     """Choice of what is drawn: snapshots, fields (by default all that tell something), films.
 
-    flat: without pyvista.
+    flat: without pyvista; timed: the snapshots were asked for, not taken by default.
     """
 
     snapshots: tuple[int, ...]
     fields: tuple[str, ...] = ()
     animate: bool = False
     flat: bool = False
+    timed: bool = False
 
 
 def pictures(run: Run, folder: Path, choice: Choice, say: Say) -> Iterator[Path]:
@@ -38,10 +39,14 @@ def pictures(run: Run, folder: Path, choice: Choice, say: Say) -> Iterator[Path]
     if solid and (reason := probe.why_not()):
         say(f"no views by pyvista, drawn by matplotlib instead: {reason}")
         solid = False
-    yield from _views(run, folder, choice, quantities, solid)
+    electric = powered(run, choice)
+    if any(q.key in ELECTRIC for q in quantities) and (told := _off(run, choice, electric)):
+        say(told)
+    yield from _views(run, folder, choice, quantities, solid, run.driven(electric))
     for quantity in quantities:
         name = f"slices_{quantity.key}.png"
-        yield figures.save(figures.slices(run, quantity, choice.snapshots), folder / name)
+        at = electric if quantity.key in ELECTRIC else choice.snapshots
+        yield figures.save(figures.slices(run, quantity, at), folder / name)
     if not choice.fields:
         shown = list(curves.panels(run))
         bound = curves.charge(run, claims(run))
@@ -54,13 +59,39 @@ def pictures(run: Run, folder: Path, choice: Choice, say: Say) -> Iterator[Path]
         yield from _animations(run, folder, choice, quantities, solid, say)
 
 
-def _views(run: Run, folder: Path, choice: Choice, quantities: tuple[Quantity, ...], solid: bool
-           ) -> Iterator[Path]:
-    """Draw the views in three dimensions, at the last of the chosen times (of those with power on).
+def powered(run: Run, choice: Choice) -> tuple[int, ...]:
+    """Return the snapshots of potential and current: the chosen ones where they were asked for.
 
-    Of fields that were named, their blocks cut open.
+    Else, where one of them is without power, the first, the middle and the last of all with power.
     """
-    last, driven = choice.snapshots[-1], run.driven(choice.snapshots)
+    on = [n for n in range(len(run.times)) if run.is_driven(n)]
+    if choice.timed or not on or {*choice.snapshots} <= {*on}:
+        return choice.snapshots
+    return tuple(sorted({on[0], on[len(on) // 2], on[-1]}))
+
+
+def _off(run: Run, choice: Choice, electric: tuple[int, ...]) -> str:
+    """Return what to say where no electrode is driven at chosen times, "" where one always is."""
+    off = [n for n in choice.snapshots if not run.is_driven(n)]
+    if not off or not run.rows:
+        return ""
+
+    def hours(snapshots):
+        return ", ".join(figures.hour_text(run.times[n]) for n in snapshots)
+
+    there = f"no electrode is driven at {hours(off)}: potential and current "
+    return there + (f"are drawn at {hours(electric)}" if electric != choice.snapshots else
+                    "there are what the diffusion of ions makes of them")
+
+
+def _views(run: Run, folder: Path, choice: Choice, quantities: tuple[Quantity, ...], solid: bool,
+           driven: int) -> Iterator[Path]:
+    """Draw the views in three dimensions, at the last of the chosen times.
+
+    Those of potential and current at the snapshot `driven`; of fields that were named, their blocks
+    cut open.
+    """
+    last = choice.snapshots[-1]
     if solid:
         scenes = block_views.BlockViews(run)
         makers = {q.key: _cut_open(q) for q in quantities} if choice.fields \

@@ -1,5 +1,6 @@
 """Quality of a run: its audits against their limits, its warnings, and how to repeat it."""
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from ekm3d.view.numbers import error
 from ekm3d.view.run import Run
 
 LOG_FILE = "log.txt"
+TOTALS = re.compile(r" with totals \[mol/m3\] [^;]*")     # of `ChemistryError`
+REPEATED = "repeated with at most"                      # of `model.retries`
 AUDITS = (("mass", "mass_balance", "Mass of every component: what was there and came in is what is "
            "there and left"),
           ("charge", "charge_balance", "Charge: the ions of every voxel balance one another"),
@@ -51,8 +54,8 @@ def warnings(run: Run) -> list[str]:
     found = []
     try:
         text = (run.directory / LOG_FILE).read_text(encoding="utf-8", errors="replace")
-        found = [line.strip()[9:] for line in text.splitlines()
-                 if line.strip().startswith("warning: ")]
+        found = _short([line.strip()[9:] for line in text.splitlines()
+                        if line.strip().startswith("warning: ")])
     except OSError:
         found.append("the log could not be read: warnings of the run are not known")
     if not run.components:
@@ -63,6 +66,21 @@ def warnings(run: Run) -> list[str]:
         found.append(f"the run is not complete (its state is \"{state}\"): numbers are those of "
                      f"{run.end:.4g} h")
     return list(dict.fromkeys(found))
+
+
+def _short(lines: list[str]) -> list[str]:
+    """Return warnings of a log without the totals of voxels and tanks, which the log has.
+
+    Of steps that were repeated the first, with the number of the others.
+    """
+    lines = [TOTALS.sub("", line) for line in lines]
+    again = [line for line in lines if REPEATED in line]
+    if len(again) < 2:
+        return lines
+    first, more = again[0], len(again) - 1
+    told = f"{first}; steps were repeated {more} more time{'s' * (more > 1)}, see {LOG_FILE}"
+    return [told if line is first else line for line in lines
+            if line is first or REPEATED not in line]
 
 
 def _state(run: Run) -> str:

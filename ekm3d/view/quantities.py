@@ -84,8 +84,12 @@ def standard(run: Run) -> tuple[Quantity, ...]:
 
 
 def _tells(quantity: Quantity, run: Run) -> bool:
-    """Return whether a quantity has a value other than 0 at the first or the last snapshot."""
-    return any(np.nan_to_num(quantity.values(run, n)).any() for n in (0, -1))
+    """Return whether a quantity has a value other than 0 at the first or the last snapshot.
+
+    Or at the last at which electrodes are driven.
+    """
+    return any(np.nan_to_num(quantity.values(run, n)).any()
+               for n in (0, -1, run.driven(range(len(run.times)))))
 
 
 def chosen(run: Run, names: Sequence[str]) -> tuple[Quantity, ...]:

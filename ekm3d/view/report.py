@@ -11,7 +11,15 @@ from ekm3d.view import curves, quality
 from ekm3d.view.bounds import bounds
 from ekm3d.view.figures import ROLE_WORDS
 from ekm3d.view.headline import Fact, Headline, fact, share_fact
-from ekm3d.view.ledger import Entry, ledger, share, total, ways
+from ekm3d.view.ledger import (
+    ROUNDING,
+    Entry,
+    ledger,
+    share,
+    total,
+    ways,
+    without_rounding,
+)
 from ekm3d.view.numbers import UNKNOWN, error, percent, show
 from ekm3d.view.page import filled
 from ekm3d.view.planes import planes
@@ -22,6 +30,7 @@ from ekm3d.view.svg_chart import chart
 from ekm3d.view.svg_slices import slides
 from ekm3d.view.targets import claims, targets
 
+Errors = dict[str, float | None]        # component -> error of its ledger
 SPACE = "\u00a0"         # between a number and its unit
 LEDGER = (("at the start and brought in", "available"), ("in pore water", "dissolved"),
           ("on clay", "on_clay"), ("precipitated", "solid"), ("in tanks", "tanks"),
@@ -41,7 +50,8 @@ class Sources:
 
 def report(run: Run, sources: Sources) -> str:
     """Return the page of a run; ViewError without the extra, InputError for a wrong file."""
-    entries = ledger(run)
+    exact = ledger(run)
+    entries, errors = without_rounding(exact), {e.component.name: e.error for e in exact}
     headline = Headline(run, entries, prices(run, sources.prices))
     quantities = standard(run)
     shown = slides(run, quantities)
@@ -61,8 +71,9 @@ def report(run: Run, sources: Sources) -> str:
         targets=target_rows(run, sources.targets),
         charts=[chart(panel) for panel in series], profiles=along,
         roles=tuple(ROLE_WORDS.items()) if run.electrodes or run.rods else (),
-        ledger_head=["", *(name for name, _ in LEDGER), "error"], ledger=ree_rows(headline.ree),
-        all_components=[mole_row(e) for e in entries],
+        ledger_head=["", *(name for name, _ in LEDGER), "error"],
+        ledger=ree_rows(headline.ree, errors),
+        all_components=[mole_row(e, errors) for e in entries], rounding=f"{ROUNDING:.0e}",
         bounds=bound_section(run, sources.targets), audits=quality.audits(run),
         provenance=quality.provenance(run), repeat=quality.repeat(run),
         case_text=run.provenance.get("case.toml", ""),
@@ -80,7 +91,7 @@ def _number(key: str, value: Any) -> str:
 def read_rows(run: Run) -> list[tuple[str, ...]]:
     """Return (file, quantity, as read, on the grid, difference) of the mine's own files."""
     def differs(percents):
-        return UNKNOWN if percents is None else f"{percents:+.2f}{SPACE}%"
+        return UNKNOWN if percents is None else f"{round(percents, 2) + 0.0:+.2f}{SPACE}%"
 
     return [(r["source"], r["name"] + (f" ({r['note']})" if r["note"] else ""),
              show(r["read"], r["unit"]), show(r["held"], r["unit"]),
@@ -143,7 +154,7 @@ def target_rows(run: Run, file: Path | None) -> list[tuple[str, ...]]:
     return [(t.quantity, t.text, show(t.value), t.verdict, t.where) for t in targets(run, file)]
 
 
-def ree_rows(entries: Sequence[Entry]) -> list[list[tuple[str, str]]]:
+def ree_rows(entries: Sequence[Entry], errors: Errors) -> list[list[tuple[str, str]]]:
     """Return the cells (kg, share) of the rare earths, with their sum where there are several."""
     rows = []
     for e in entries:
@@ -151,7 +162,7 @@ def ree_rows(entries: Sequence[Entry]) -> list[list[tuple[str, str]]]:
         cells = [(_kg(getattr(e, key), mass), percent(share(getattr(e, key), e.available))
                   if key != "available" and getattr(e, key) is not None else "")
                  for _, key in LEDGER]
-        rows.append([(e.component.label, ""), *cells, (error(e.error), "")])
+        rows.append([(e.component.label, ""), *cells, (error(errors[e.component.name]), "")])
     if len(entries) > 1:
         rows.append([("all", ""), *(_sum_cell(entries, key) for _, key in LEDGER), ("", "")])
     return rows
@@ -169,10 +180,10 @@ def _kg(moles: float | None, mass: float) -> str:
     return show(None if moles is None else moles * mass)
 
 
-def mole_row(e: Entry) -> list[str]:
+def mole_row(e: Entry, errors: Errors) -> list[str]:
     """Return the cells of a component in mol."""
     return [e.component.label, *(show(getattr(e, key), digits=4) for _, key in LEDGER),
-            error(e.error)]
+            error(errors[e.component.name])]
 
 
 def bound_section(run: Run, file: Path | None) -> dict[str, Any] | None:

@@ -221,9 +221,13 @@ class Run:
         """Number of the snapshot nearest to a time [h]."""
         return int(np.abs(self.times - hour).argmin())
 
+    def is_driven(self, n: int) -> bool:
+        """Return whether any row is driven at a snapshot."""
+        return bool({ANODE, CATHODE} & {*self.roles(self.times[n])})
+
     def driven(self, snapshots: Sequence[int]) -> int:
         """Return the last of some snapshots at which rows are driven; the last where none is."""
-        on = [n for n in snapshots if {ANODE, CATHODE} & {*self.roles(self.times[n])}]
+        on = [n for n in snapshots if self.is_driven(n)]
         return on[-1] if on else snapshots[-1]
 
     def field(self, name: str, n: int = -1) -> np.ndarray:

@@ -101,6 +101,20 @@ def test_what_was_read_stands_against_what_the_grid_holds(case):
     assert "block model resource" in told.describe() and "+0.00 %" in told.describe()
 
 
+@pytest.mark.parametrize("fill", ["nearest", "7 mg/kg"])
+def test_grades_are_compared_where_blocks_have_one(case, fill):
+    """The fourth block has no value: the grade of the others is read, and held, whatever fills it.
+
+    Of all ore it would be up to 25 % less. Conservation to 1e-12; the note has the share of volume.
+    """
+    read = Case.read(case, [la(fill=fill)])
+    (grade,) = [r for r in read.readings if r.name == "La_ppm, grade"]
+    mass = np.array([1.52, 1.55, 1.71])
+    assert grade.read == pytest.approx(mass @ [412.5, 388, 95] / mass.sum(), rel=1e-4)
+    assert grade.held == pytest.approx(grade.read, rel=1e-12)
+    assert "La_ppm: 75 % of the blocks' volume has a value" in read.describe()
+
+
 def test_a_difference_above_one_per_cent_is_warned_of(case):
     """Filling the fourth block from its neighbour adds 1.60 t/m3 x 412.5 ppm of 200 m3: +46 %."""
     read = Case.read(case, [la(fill="nearest")])

@@ -51,6 +51,48 @@ def test_one_mistake_is_told_once(tmp_path, override, words):
     assert words in line
 
 
+@pytest.mark.parametrize("overrides, words", [
+    (("ore.retention.alpha=-2 1/m", "ore.retention.n=x", "ore.retention.region.0.n=0"),
+     ("retention.alpha: ", "retention.n: ", "region.0.n: ")),
+    (("ore.retention.residual=0.46", "ore.retention.n=0.9", "ore.retention.region.0.n=0.8"),
+     ("retention.residual: 0.46 must be below", "retention.n: 0.9 of van", "region.0.n: 0.8 of")),
+    (("ore.retention={residual=0.06}",),
+     ("retention.alpha: is missing", "retention.n: is missing")),
+    (("ore.retention.region=[{box=[[5, 5, 5], [6, 6, 6]], alpha=0}, {n=1.5}]",),
+     ("region.0.box: ", "region.1.box: is missing"))])
+def test_all_mistakes_of_a_curve_are_told_at_once(tmp_path, overrides, words):
+    """Of its form, and between its values; the first hid the others."""
+    lines = told(tmp_path, *overrides)
+    for word in words:
+        assert any(word in line for line in lines), lines
+
+
+@pytest.mark.parametrize("overrides, words", [
+    (("ore.retention.air_entry=0", "ore.retention.n=1.09"), ("ore.retention.n: 1.09 without",)),
+    (("ore.retention.air_entry=0", "ore.retention.region.0.n=1.15"),
+     ("ore.retention.region.0.n: 1.15 without air_entry, in 36 voxels",)),
+    (("ore.retention.air_entry=0", "ore.retention.alpha_2=0.5 1/m", "ore.retention.n_2=1.1",
+      "ore.retention.share_2=0.3"), ("ore.retention.n_2: 1.1 without air_entry, in 108",)),
+    (("ore.retention.region.0.n=1.1", "ore.retention.region.0.air_entry=0", "ore.retention.n=1.1"),
+     ("region.0.n: 1.1 without air_entry, in 36 voxels",))])
+def test_clay_without_air_entry_is_warned_of(tmp_path, overrides, words):
+    """One warning for each table that gives n below 1.2, where the air-entry value is 0."""
+    lines = Case.read(rain_case(tmp_path), overrides).warnings
+    assert len(lines) == len(words)
+    for line, word in zip(lines, words, strict=True):
+        assert word in line and "Vogel et al. 2001" in line
+
+
+@pytest.mark.parametrize("overrides", [
+    (), ("ore.retention.n=1.09",), ("ore.retention.air_entry=0",),
+    ("ore.retention.air_entry=0", "ore.retention.n_2=1.1", "ore.retention.alpha_2=0.5 1/m",
+     "ore.retention.share_2=0"),
+    ("ore.retention={model='Brooks-Corey', alpha='2 1/m', n=0.5, residual=0.06}",)])
+def test_other_curves_are_not_warned_of(tmp_path, overrides):
+    """With an air-entry value, with n of 1.4, with no pores of the second kind, of another law."""
+    assert Case.read(rain_case(tmp_path), overrides).warnings == ()
+
+
 def test_electrodes_in_dry_ore_are_refused(tmp_path):
     """Effective saturation below 1e-3 at all the ore around, when the first stage drives them."""
     dry = ("ore.water_content=0.0602", "ore.retention.region=[]",

@@ -68,6 +68,20 @@ def test_a_wrong_rod_is_told(tmp_path, keys, message):
     assert any(message in line for line in lines_of(tmp_path, two(A=keys)))
 
 
+@pytest.mark.parametrize("override, begin, end", [
+    ("electrodes.row.0.rods.x=2.5", "-o electrodes.row.0.rods.x: rod 1 of row 'A' ends at", "it"),
+    ("electrodes.row.0.rods.top=1.2", "-o electrodes.row.0.rods.top: rod 1", "shorten it"),
+    ("electrodes.row.0.rods.radius=0.2", "case.toml:",
+     "coarser grid.spacing (with -o electrodes.row.0.rods.radius)")])
+def test_a_rod_that_an_override_makes_wrong_is_told_of_the_override(
+        tmp_path, override, begin, end):
+    """Not of the line of the file that it replaces; beside that of a table of which it is a part.
+    """
+    (tmp_path / "case.toml").write_text(case_text(SIZE, SPACING, two(), DRIVEN))
+    lines = complaints(tmp_path, override)
+    assert lines[0].startswith(begin) and lines[0].endswith(end)
+
+
 def test_the_command_ends_with_code_2(tmp_path, capsys):
     lines_of(tmp_path, two(A=rod(x=2.5)))
     assert main(["check", str(tmp_path)]) == 2

@@ -115,6 +115,17 @@ def test_what_lies_in_the_air_is_refused(case):
     assert any("voxels of electrode 1 of anode 'left' lie in the air" in line for line in lines)
 
 
+def test_electrodes_that_stand_out_of_the_ore_are_listed_in_one_warning(case):
+    """Three of them lie in the air above 0.4 m with a part of their voxels; one line names all."""
+    lines = Case.read(case, ("ore.active={below='0.4 m'}", "probe=[]", *(
+        f"electrodes.row.{n}.plates=[[[{x}, 0, 0.2], [{x + 0.1:g}, 0.15, {top}]]]"
+        for n, (x, top) in enumerate(((0, 0.8), (0.5, 0.6), (0.2, 0.5)))))).warnings
+    (line,) = [line for line in lines if "air" in line]
+    assert "electrodes: 3 electrodes stand out of the ore into the air" in line
+    for name in ("1 of anode 'left'", "1 of cathode 'right'", "1 of 'middle'"):
+        assert name in line
+
+
 def test_an_open_side_of_air_is_refused(case):
     """x- is where the cylinder does not reach; z+ follows it, and is open."""
     rod = "ore.active={cylinder={start=[0.3, 0.225, 0], end=[0.3, 0.225, 0.6], radius=0.2}}"

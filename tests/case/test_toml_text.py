@@ -26,6 +26,10 @@ def test_override_value_is_toml_or_text(small):
 
 @pytest.mark.parametrize("override, expected", [
     ("grid.spacng=5 cm", "-o grid.spacng: unknown key; did you mean 'spacing'?"),
+    ("stage.1.duration=1 h", "-o stage: unknown key; did you mean 'schedule.stage.1'?"),
+    ("spacing=1 m", "-o spacing: unknown key; did you mean 'grid.spacing'?"),
+    ("exchangeable.K=1", "-o exchangeable: unknown key; did you mean 'ore.exchangeable'?"),
+    ("strat.run=x", "-o strat: unknown key; did you mean 'start'?"),
     ("nothing.at.all=1", "-o nothing: unknown key; known: title, "),
     ("grid.size.x=1", "-o grid.size.x=1: grid.size is a list of 3, numbered from 0"),
     ("schedule.stage.2.duration=1 h", "schedule.stage is a list of 2, numbered from 0: '2'"),

@@ -154,6 +154,18 @@ def test_pH_sets_the_acidity_and_balance_closes_the_charge(tmp_path):
     assert 1.01 < water["SO4-2"] < 1.03 and water["Na+"] == pytest.approx(2.0)
 
 
+def test_a_listed_amount_that_the_pH_does_not_allow_is_warned_of(tmp_path):
+    """2 mmol/l of Na and 1 of SO4 at pH 2.5 take some 3 of SO4, as 3.3 mmol/l of H+ come with it.
+
+    The 1 that is listed would be ignored in silence; at pH 4.5 it differs by less than 5 %.
+    """
+    case = copy(tmp_path, SMALL, stated('pH = 2.5, balance = "SO4-2"'))
+    (line,) = Case.read(case).warnings
+    assert "water.composition.balance: at pH 2.5 neutral water has" in line
+    assert "mol/m3 of SO4-2, and the 1 that are listed are ignored" in line
+    assert Case.read(case, ["water.composition.pH=4.5"]).warnings == ()
+
+
 @pytest.mark.parametrize("text, key, message", [
     ("pH = 4.5", "pH", 'the ions do not balance'),
     ("pH = 15", "pH", "must be at least 0 and at most 14"),

@@ -34,3 +34,30 @@ def test_the_first_page_lists_all_commands_with_a_line_each(capsys):
     assert code == 0 and "Exit codes: 0 done" in text
     for name in COMMANDS:
         assert re.search(rf"^    {name}\s+\w+", text, re.M)
+
+
+VERBS = ("begin draw leave list pair print replace run use write show make go say compare fit hold "
+         "validate").split()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_one_style(name):
+    """Commands and switches: an imperative; values: what they are. Small letters, no full stop.
+
+    The line of a command in the list stands as a sentence on its page.
+    """
+    commands = next(a for a in parser()._actions if a.dest == "command")
+    (line,) = [choice.help for choice in commands._choices_actions if choice.dest == name]
+    assert line.split()[0] in VERBS and not line.endswith(".")
+    page = commands.choices[name]
+    assert page.description.partition("\n")[0] == f"{line[0].upper()}{line[1:]}."
+    for action in page._actions:
+        if action.dest == "help" or action.help is None:
+            continue
+        first, text = action.help.split()[0], action.help
+        assert not text.endswith("."), text
+        assert first[0].islower() or first.isupper() or len(text.split()) == 1, text
+        if action.nargs == 0:
+            assert first in VERBS, text
+        else:
+            assert first not in VERBS, text

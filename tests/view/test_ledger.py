@@ -8,7 +8,7 @@ import pytest
 from ekm3d.constants import FARADAY
 from ekm3d.view.bounds import Bounds, bounds
 from ekm3d.view.headline import Headline
-from ekm3d.view.ledger import ledger, oxides, time_of_share, ways
+from ekm3d.view.ledger import ledger, oxides, time_of_share, ways, without_rounding
 from ekm3d.view.numbers import UNKNOWN
 from ekm3d.view.prices import Prices
 from ekm3d.view.run import Run
@@ -31,6 +31,19 @@ def test_every_component_is_accounted_for(run):
         assert e.error is None or e.error < 1e-8
         assert e.dissolved + e.on_clay + e.solid == pytest.approx(e.ore, rel=1e-6)
     assert {e.component.label for e in entries if e.error is None} <= {"Al", "HCO3"}
+
+
+def test_rounding_stands_as_nothing(run):
+    """8e-17 of 40 mol in a tank, and 1e-16 mol altogether of a component beside 1e4 of another."""
+    first, *_ = ledger(run)
+    some = replace(first, start=1e4, tanks=8e-17, solid=1e-7, plate=None)
+    nothing = replace(first, **{name: 1e-16 for name in ("start", "ore", "dissolved", "on_clay")},
+                      brought=0.0, solid=0.0, tanks=0.0, plate=0.0, leachate=0.0, lost=0.0)
+    trace = replace(nothing, start=1e-9, ore=1e-9)
+    told, gone, kept = without_rounding((some, nothing, trace))
+    assert told == replace(some, tanks=0.0)
+    assert gone.start == gone.ore == gone.dissolved == 0.0
+    assert kept.start == kept.ore == 1e-9 and kept.dissolved == 1e-16
 
 
 def test_a_loss_is_no_recovery(run, monkeypatch):

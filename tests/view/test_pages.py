@@ -3,11 +3,16 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from helpers.small_run import without_facts
 
+from ekm3d.case.case import Case
+from ekm3d.chemistry.voxel_solver import ChemistryError
 from ekm3d.errors import InputError
-from ekm3d.view import comparison
+from ekm3d.view import comparison, quality
+from ekm3d.view.headline import Headline
+from ekm3d.view.ledger import ledger
 from ekm3d.view.prices import prices
 from ekm3d.view.report import Sources, report
 from ekm3d.view.run import Run
@@ -91,6 +96,37 @@ def test_a_report_answers_in_the_order_of_a_planner(page):
     for part in ("USD per t of REO", "LREE recovered", "lost", "closes", "ekm3d run",
                  "--backend numpy", "case.toml, as it was run"):
         assert part in text, part
+
+
+def test_warnings_of_the_log_come_without_the_totals_of_a_tank(run, tmp_path, monkeypatch):
+    """As the run writes them: place and remedy stay, numbers of every component do not.
+
+    Steps that were repeated are counted after the first.
+    """
+    failed = ChemistryError("no equilibrium", ("H+", "Na+"), np.array([0]),
+                            np.array([[-52.5], [17.25]]), "(0.1, 0.2, 0.3) m")
+    again = f"warning: t = 3 h: {failed}; the step is repeated with at most 60 s\n"
+    assert "H+ -52.5" in again
+    monkeypatch.setattr(run, "directory", tmp_path)
+    (tmp_path / "log.txt").write_text(
+        again + "warning: something else\n" + again.replace("t = 3", "t = 4")
+        + again.replace("t = 3", "t = 5"))
+    assert quality.warnings(run)[:2] == [
+        "t = 3 h: no equilibrium in 1 voxel(s), the first is voxel 0; at (0.1, 0.2, 0.3) m; the "
+        "step is repeated with at most 60 s; steps were repeated 2 more times, see log.txt",
+        "something else"]
+
+
+def test_what_stays_names_the_sampling_points_of_cases_that_have_any(run, monkeypatch):
+    """The pH is that of all ore in any case."""
+    def names(**facts):
+        monkeypatch.setattr(run, "facts", run.facts | facts)
+        return [line.name for line in Headline(run, ledger(run)).stays()]
+
+    assert run.facts["sampling_points"] == len(Case.read(run.directory.parent).sampling)
+    assert "water-soluble N at the sampling points" in names(sampling_points=3)
+    found = names(sampling_points=0)
+    assert "water-soluble N" in found and "lowest pH of the ore" in found
 
 
 def test_targets_are_met_missed_or_compared(page, run, tmp_path):

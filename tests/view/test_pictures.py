@@ -204,6 +204,46 @@ def test_drawing_changes_no_result(run, small_run, tmp_path):
     assert before == {p: p.read_bytes() for p in (small_run / "out").iterdir() if p.is_file()}
 
 
+def stages(*plan):
+    """Facts of stages: hours, and whether the first row drives the second."""
+    return {"stages": [{"name": str(n), "duration": 3600.0 * hours, "cathodes": ["right"] * on,
+                        "anodes": ["left"] * on} for n, (hours, on) in enumerate(plan)]}
+
+
+def test_potential_and_current_are_drawn_when_power_is_on(run, tmp_path, monkeypatch):
+    """Power from 1 to 5 h of 6 h, snapshots at 0, 2, 4, 6 h: 2 and 4 h; others as by default.
+
+    Times that were asked for are taken, with a word; the view is at the last of them with power.
+    """
+    monkeypatch.setattr(run, "facts", run.facts | stages((1, 0), (4, 1), (1, 0)))
+    assert [run.is_driven(n) for n in range(4)] == [False, True, True, False]
+    drawn, said = {}, []
+    monkeypatch.setattr(figures, "slices", lambda run, q, at: drawn.setdefault(q.key, at))
+    monkeypatch.setattr(figures, "save", lambda figure, path: path)
+    monkeypatch.setattr(flat_views, "views", lambda run: {
+        "potential": lambda r, n: drawn.setdefault("view", n)})
+    list(plot.pictures(run, tmp_path, plot.Choice((0, 2, 3), flat=True), said.append))
+    assert drawn["pH"] == (0, 2, 3) and drawn["phi"] == drawn["current"] == (1, 2)
+    assert drawn["view"] == 2
+    assert said == ["no electrode is driven at 0 h, 6 h: potential and current are drawn at 2 h, "
+                    "4 h"]
+    drawn.clear()
+    said.clear()
+    list(plot.pictures(run, tmp_path, plot.Choice((1, 3), flat=True, timed=True), said.append))
+    assert drawn["phi"] == (1, 3) and drawn["view"] == 1
+    assert said == ["no electrode is driven at 6 h: potential and current there are what the "
+                    "diffusion of ions makes of them"]
+
+
+def test_a_potential_of_the_middle_of_a_run_is_shown(run, monkeypatch):
+    """Nothing at the first and the last snapshot, as of water without ions: still a picture."""
+    monkeypatch.setattr(run, "facts", run.facts | stages((1, 0), (4, 1), (1, 0)))
+    field = run.field
+    monkeypatch.setattr(run, "field", lambda name, n=-1: field(name, n) * (
+        n in (1, 2) or name != "phi"))
+    assert "phi" in [q.key for q in standard(run)]
+
+
 RODS = [{"row": 0, "start": [0.1, 0.05, 0.7], "end": [0.1, 0.05, 0.2], "radius": 0.005},
         {"row": 1, "start": [0.5, 0.1, 0.7], "end": [0.3, 0.3, 0.3], "radius": 0.005}]
 
