@@ -155,19 +155,19 @@ INLINE void in_turn() {}
 static inline real of_row(real lane) { return lane; }
 static inline real largest_of_row(real lane) { return lane; }
 
-// Terms of the sums of a run; their sum by the same tree as over the lanes of a warp.
+// Terms of the sums of a run; their sum by the same tree as over the lanes of a warp, the first
+// three stages in vectors: of the lanes one by one, the compiler would make scalars.
 struct Segment {
     real lane[SEGMENT] __attribute__((aligned(64)));
     __attribute__((always_inline)) real& operator[](int l) { return lane[l]; }
 };
+typedef real Eight __attribute__((vector_size(8 * sizeof(real)), may_alias));
 static inline __attribute__((always_inline)) real sum_of_run(Segment& terms, int count)
 {
-    real* lane = terms.lane;
-    for (int l = count; l < SEGMENT; l++) lane[l] = 0;
-    EKM_PRAGMA(GCC unroll 16) for (int l = 0; l < 16; l++) lane[l] += lane[l + 16];
-    EKM_PRAGMA(GCC unroll 8) for (int l = 0; l < 8; l++) lane[l] += lane[l + 8];
-    EKM_PRAGMA(GCC unroll 4) for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
-    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+    for (int l = count; l < SEGMENT; l++) terms.lane[l] = 0;
+    const Eight* part = reinterpret_cast<const Eight*>(terms.lane);
+    const Eight sum = (part[0] + part[2]) + (part[1] + part[3]);
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 // One of two scratch arrays.
@@ -345,56 +345,3 @@ INLINE void fetch(const real* from, int count)
         __builtin_prefetch(from + l, 0, 2);
 #endif
 }
-
-// exp, log, square root. Written out on the host, so that loops over lanes are vectors with any
-// compiler and C library: exact to two digits of the last place.
-#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
-INLINE real exponential(real x) { return exp(x); }
-INLINE real limited_exponential(real x) { return exp(x); }
-INLINE real logarithm(real x) { return log(x); }
-INLINE real square_root(real x) { return sqrt(x); }
-#else
-INLINE real square_root(real x) { return __builtin_sqrt(x); }
-
-// 2^n exp(r), |r| < ln 2 / 2 by its power series; 0 below exp(-708). x is at most 709.
-INLINE real limited_exponential(real x)
-{
-    const real shift = 6755399441055744, whole = x * real(1.4426950408889634074) + shift;
-    const real n = whole - shift;                                  // shift: 1.5 * 2^52
-    const real r = (x - n * real(6.93145751953125e-1)) - n * real(1.42860682030941723212e-6);
-    real sum = real(1.6059043836821613e-10);                                   // 1/13!
-    const real inverse[] = {real(2.08767569878681e-9), real(2.505210838544172e-8),
-        real(2.755731922398589e-7), real(2.7557319223985893e-6), real(2.48015873015873e-5),
-        real(1.984126984126984e-4), real(1.3888888888888889e-3), real(8.333333333333333e-3),
-        real(4.1666666666666664e-2), real(1.6666666666666666e-1), real(0.5), real(1), real(1)};
-    for (real term : inverse)
-        sum = sum * r + term;
-    unsigned long long bits;
-    __builtin_memcpy(&bits, &whole, sizeof bits);
-    bits = (bits + 1023) << 52;
-    real power;
-    __builtin_memcpy(&power, &bits, sizeof bits);
-    return x < -708 ? real(0) : sum * power;
-}
-INLINE real exponential(real x) { return limited_exponential(smaller(x, 709)); }
-
-// ln x = e ln 2 + 2 artanh s, s = (m - 1)/(m + 1), x = m 2^e with m near 1; x normal, positive.
-INLINE real logarithm(real x)
-{
-    Offset bits;
-    __builtin_memcpy(&bits, &x, sizeof bits);
-    const Offset raised = bits - 0x3FE6A09E667F3BCD;               // the bits of sqrt(1/2)
-    Offset mantissa = bits - (raised & Offset(0xFFF0000000000000)), e = raised >> 52;
-    e += 0x4338000000000000;                                       // e as the end of 1.5 * 2^52
-    real m, n;
-    __builtin_memcpy(&m, &mantissa, sizeof m);
-    __builtin_memcpy(&n, &e, sizeof n);
-    n -= 6755399441055744;
-    const real s = (m - 1) / (m + 1), q = s * s;
-    real sum = real(1) / 21;
-    for (int k = 19; k > 0; k -= 2)
-        sum = sum * q + real(1) / k;
-    return n * real(6.93147180369123816490e-1)
-         + (2 * s * sum + n * real(1.90821492927058770002e-10));
-}
-#endif

@@ -43,6 +43,7 @@ class Backend:
     xp: Any = np                # array module
     device: Any = None          # identity of the GPU
     bundles_slabs = False       # True where a launch costs more than an index of every ghost
+    sweeps_levels = False       # True where passes over a grid are better made in one kernel
 
     def __init__(self, why: str) -> None:
         """Take the reason for this backend and its description, for the log."""

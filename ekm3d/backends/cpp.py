@@ -36,6 +36,7 @@ class CppBackend(Backend):
     """NumPy arrays; kernels compiled by the host's C++ compiler, the reference for the rest."""
 
     name = "cpp"
+    sweeps_levels = True
 
     def __init__(self, why: str, flags: Sequence[str] = FLAGS) -> None:
         """flags: of the compiler. BackendError if there is none."""

@@ -18,6 +18,7 @@ import numpy as np
 from ekm3d.backends.base import Backend
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.parallel.domain import Domain
+from ekm3d.solvers import level_sweeps as sweeps
 from ekm3d.solvers import multigrid as mg
 from ekm3d.solvers.agglomeration import Hierarchy, allocate_level
 from ekm3d.solvers.multigrid import FIRST, FROM_ZERO, PROLONG, RESTRICT, SECOND, SMOOTH, SOLVE
@@ -78,9 +79,12 @@ class Multigrid:
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain) -> None:
         self.grid, self.backend, self.domain = grid, backend, domain
-        operators = (mg.smooth_from_zero, mg.smooth, mg.smooth_and_sum, mg.restrict_residual,
+        operators = [mg.smooth_from_zero, mg.smooth, mg.smooth_and_sum, mg.restrict_residual,
                      mg.prolong, mg.small_cycle, mg.sum_coefficients, mg.scale_operator,
-                     mg.coarsen, mg.invert_diagonal)
+                     mg.coarsen, mg.invert_diagonal]
+        if backend.sweeps_levels:
+            operators += [sweeps.presmooth_from_zero, sweeps.presmooth, sweeps.postsmooth,
+                          sweeps.postsmooth_and_sum]
         self.do = {op.__name__: backend.bind(op) for op in operators}
         self.finest = allocate_level(grid, backend)
         self.fill_operator = domain.ghost_updater(self.finest.face, self.finest.inverse_diagonal)
@@ -161,8 +165,16 @@ class Multigrid:
                 (step, level - h.small) for step, level in cycle_steps(
                     h.sizes, h.small, self.w_cycle, zero=start == FROM_ZERO)], np.int32))
             for start in (FROM_ZERO, SMOOTH)}
-        calls = [call for step in cycle_steps(h.sizes, 0, self.w_cycle, h.small)
-                 for call in self._calls(*step)]
+        steps, calls = cycle_steps(h.sizes, 0, self.w_cycle, h.small), list[Callable]()
+        while steps:
+            step, n = steps.pop(0)
+            if self._is_swept(n):                    # with the step that follows, on this level
+                steps.pop(0)
+                calls.append(self._sweep(step, n))
+            else:
+                calls += self._calls(step, n)
+        if self._is_swept(0):
+            return self.domain.sequence(calls)
         calls = calls[:-1]                           # the last one computes the product, too
         if h.agglomerated == 0:
             calls = [h.gather_level, *calls, self._scatter_finest]
@@ -203,6 +215,29 @@ class Multigrid:
             return calls + [h.gather_level] * to_agglomerated
         return [h.scatter_level] * to_agglomerated + [
             prepare(do["prolong"], level.grid, coarse.grid, coarse.x, level.x)]
+
+    def _is_swept(self, n: int) -> bool:
+        """Tell if level n is whole, so that no ghosts are needed between two steps, and not small.
+        """
+        h = self.hierarchy
+        return self.backend.sweeps_levels and n < h.small and (
+            not h.is_cut or n >= max(h.agglomerated, 1))
+
+    def _sweep(self, step: int, n: int) -> Callable:
+        """Return the prepared call of a step of the cycle and of the one after it on level n.
+
+        The steps before the coarse level leave y of the level, those after it x.
+        """
+        level, coarse = self.hierarchy.levels[n:n + 2]
+        given = level.grid, coarse.grid, *level.operator, level.b
+        if step == FROM_ZERO:
+            return self.backend.prepare(self.do["presmooth_from_zero"], *given, level.y, coarse.b)
+        if step == SMOOTH:
+            return self.backend.prepare(self.do["presmooth"], *given, level.x, level.y, coarse.b)
+        values = *given, coarse.x, level.y, level.x
+        if n:
+            return self.backend.prepare(self.do["postsmooth"], *values)
+        return self.backend.prepare(self.do["postsmooth_and_sum"], *values, self.product[0])
 
     def _scatter_finest(self):
         """Take this rank's part of an agglomerated finest level, before the last smoothing step.

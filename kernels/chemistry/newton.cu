@@ -1,5 +1,6 @@
 // Newton's method for the chemical equilibrium of many voxels; twin of ekm3d/chemistry/newton.py.
 // One voxel per lane.
+// needs functions.cuh
 // needs chemistry/newton.cuh
 // may fuse: the last pack of voxels goes through the same operations as the others
 

@@ -1,4 +1,5 @@
 // Dispersion across the flow; twin of ekm3d/physics/dispersion_tensor.py.
+// needs functions.cuh
 // needs grid/faces.cuh
 
 // velocity = mean of the flows through opposite faces / area                            [m/s]

@@ -1,5 +1,6 @@
 // Voxels whose equilibrium is out of date, and the fields that depend on equilibria; twin of
 // ekm3d/physics/reactions.py.
+// needs functions.cuh
 
 // out = 1 where a total differs by more than a share `skip` from that at the last solve
 KERNEL needs_solve(Grid g, const real* __restrict__ EACH(NK) total,

@@ -1,4 +1,5 @@
 // Unsaturated voxels and faces; twin of ekm3d/physics/retention.py.
+// needs functions.cuh
 // needs grid/faces.cuh
 // needs physics/retention_curves.cuh
 

@@ -25,16 +25,16 @@ INLINE bool same_shape(const Curve& a, const Curve& b)
 // Suction up to which the rock stays full                                                  [m]
 INLINE real entry_of(const Curve& c) { return c.model == 3 ? 1 / c.alpha : c.air_entry; }
 
-// exp and log of curves. On the host they take half the time of those of ekm.cuh, whose bits others
-// keep: fused, and with sums of pairs, so that few operations wait for one another.
+// exp and log of curves. On the host they take half the time of those of functions.cuh, whose bits
+// others keep: fused, and with sums of pairs, so that few operations wait for one another.
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 INLINE real swift_exponential(real x) { return exp(x); }
 INLINE real swift_logarithm(real x) { return log(x); }
 #else
 INLINE real swift_exponential(real x)
 {
-    const real y = larger(smaller(x, 709), -708), shift = 6755399441055744;    // 1.5 * 2^52
-    const real whole = fused(y, real(1.4426950408889634074), shift), n = whole - shift;
+    const real y = larger(smaller(x, 709), -708);
+    const real whole = fused(y, real(1.4426950408889634074), SHIFT), n = whole - SHIFT;
     const real r = fused(n, real(-1.42860682030941723212e-6),
                          fused(n, real(-6.93145751953125e-1), y));
     const real r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
@@ -46,25 +46,12 @@ INLINE real swift_exponential(real x)
         c12 = fused(real(1.6059043836821613e-10), r, real(2.08767569878681e-9));
     const real d0 = fused(c2, r2, c0), d4 = fused(c6, r2, c4), d8 = fused(c10, r2, c8);
     const real sum = fused(fused(c12, r4, d8), r8, fused(d4, r4, d0));
-    unsigned long long bits;
-    __builtin_memcpy(&bits, &whole, sizeof bits);
-    bits = (bits + 1023) << 52;
-    real power;
-    __builtin_memcpy(&power, &bits, sizeof bits);
-    return x < -708 ? real(0) : sum * power;
+    return x < -708 ? real(0) : sum * two_to(whole);
 }
 
 INLINE real swift_logarithm(real x)
 {
-    Offset bits;
-    __builtin_memcpy(&bits, &x, sizeof bits);
-    const Offset raised = bits - 0x3FE6A09E667F3BCD;               // the bits of sqrt(1/2)
-    Offset mantissa = bits - (raised & Offset(0xFFF0000000000000)), e = raised >> 52;
-    e += 0x4338000000000000;                                       // e as the end of 1.5 * 2^52
-    real m, n;
-    __builtin_memcpy(&m, &mantissa, sizeof m);
-    __builtin_memcpy(&n, &e, sizeof n);
-    n -= 6755399441055744;
+    const auto [m, n] = split(x);
     const real s = (m - 1) / (m + 1), q = s * s, q2 = q * q, q4 = q2 * q2, q8 = q4 * q4;
     const real c1 = fused(q, real(1) / 5, real(1) / 3), c3 = fused(q, real(1) / 9, real(1) / 7),
         c5 = fused(q, real(1) / 13, real(1) / 11), c7 = fused(q, real(1) / 17, real(1) / 15),

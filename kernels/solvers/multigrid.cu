@@ -1,43 +1,7 @@
-// Multigrid cycle in single precision for the 7-point operator A.
+// Multigrid cycle in single precision for the 7-point operator A of multigrid.cuh.
 // Twin of ekm3d/solvers/multigrid.py.
-//
-//     (A x)_i = coupling_i x_i + sum over six neighbours of face_ij (x_i - x_j)
-//
-// face (3, voxels): conductances, axis 0, 1, 2 = z, y, x, stored with the voxel below the face;
-// inverse_diagonal: 1 / diagonal of A, zero in inactive voxels. Differences are taken first, so
-// that rounding never couples a constant to anything: the operator in single precision is still
-// that of a medium, each of its conductances wrong by a few 1e-8. All ghosts are zero, and the
-// last children of a coarse voxel may be ghosts.
 // needs parallel/segments.cuh
-
-// FIRST and SECOND, weights of the smoother's steps, and the steps of a cycle, FROM_ZERO, ..., come
-// with the generated header.
-
-// Coarsening ratio along one axis: 2 or 1.
-INLINE int coarsening_ratio(int fine, int coarse) { return fine > coarse ? 2 : 1; }
-
-// Coefficients of the operator of one grid, and strides to neighbours along y and z.
-struct Stencil {
-    const single *z, *y, *x, *coupling, *inverse_diagonal;
-    Offset row, layer;
-};
-
-INLINE Stencil stencil(const Grid& g, const single* face, const single* coupling,
-                       const single* inverse_diagonal)
-{
-    const Offset all = volume(g);
-    return {face, face + all, face + 2 * all, coupling, inverse_diagonal, row(g), layer(g)};
-}
-
-// (b - A x) at voxel a
-INLINE single residual_at(const Stencil& m, const single* b, const single* x, Offset a)
-{
-    const single own = x[a];
-    return b[a] - m.coupling[a] * own
-         + m.x[a] * (x[a + 1] - own) + m.x[a - 1] * (x[a - 1] - own)
-         + m.y[a] * (x[a + m.row] - own) + m.y[a - m.row] * (x[a - m.row] - own)
-         + m.z[a] * (x[a + m.layer] - own) + m.z[a - m.layer] * (x[a - m.layer] - own);
-}
+// needs solvers/multigrid.cuh
 
 // ---- one row of voxels --------------------------------------------------------------------
 
@@ -45,33 +9,23 @@ INLINE single residual_at(const Stencil& m, const single* b, const single* x, Of
 INLINE void smooth_row_from_zero(const Grid& g, const Stencil& m, const single* b, single* x,
                                  int j, int k)
 {
-    const Offset start = at(0, j, k, g), row = m.row, layer = m.layer;
-    const single* d = m.inverse_diagonal;
-    EKM_ALONG(i, g.nx) {
-        const Offset a = start + i;
-        const single own = d[a] * b[a];
-        const single sum = m.x[a] * (d[a + 1] * b[a + 1] - own)
-            + m.x[a - 1] * (d[a - 1] * b[a - 1] - own)
-            + m.y[a] * (d[a + row] * b[a + row] - own)
-            + m.y[a - row] * (d[a - row] * b[a - row] - own)
-            + m.z[a] * (d[a + layer] * b[a + layer] - own)
-            + m.z[a - layer] * (d[a - layer] * b[a - layer] - own);
-        x[a] = FIRST * own + SECOND * d[a] * (b[a] + FIRST * (sum - m.coupling[a] * own));
-    }
-}
-
-// x after one smoothing step at voxel a
-INLINE single smoothed(const Stencil& m, const single* b, const single* x, single weight, Offset a)
-{
-    const single d = m.inverse_diagonal[a];
-    return d > 0 ? x[a] + weight * d * residual_at(m, b, x, a) : single(0);
+    const Offset start = at(0, j, k, g);
+    EKM_ALONG(i, g.nx) x[start + i] = smoothed_from_zero(m, b, start + i);
 }
 
 INLINE void smooth_row(const Grid& g, const Stencil& m, const single* b, const single* x,
                        single weight, single* y, int j, int k)
 {
     const Offset start = at(0, j, k, g);
-    EKM_ALONG(i, g.nx) y[start + i] = smoothed(m, b, x, weight, start + i);
+    EKM_ALONG(i, g.nx) {
+        const Offset a = start + i;
+        y[a] = smoothed(m, b, around(m, x, a), weight, a);
+    }
+}
+
+INLINE single left_at(const Stencil& m, const single* b, const single* x, Offset a)
+{
+    return residual_at(m, b, around(m, x, a), a);
 }
 
 // j, k: a row of coarse voxels
@@ -85,10 +39,10 @@ INLINE void restrict_row(const Grid& g, const Grid& coarse, const Stencil& m, co
         const Offset from = at(0, ry * j + child % ry, rz * k + child / ry, g);
         if (g.nx > coarse.nx) {
             EKM_ALONG(i, coarse.nx)
-                coarse_b[to + i] += residual_at(m, b, x, from + 2 * i)
-                                  + residual_at(m, b, x, from + 2 * i + 1);
+                coarse_b[to + i] += left_at(m, b, x, from + 2 * i)
+                                  + left_at(m, b, x, from + 2 * i + 1);
         } else {
-            EKM_ALONG(i, coarse.nx) coarse_b[to + i] += residual_at(m, b, x, from + i);
+            EKM_ALONG(i, coarse.nx) coarse_b[to + i] += left_at(m, b, x, from + i);
         }
     }
 }
@@ -146,7 +100,7 @@ KERNEL smooth_and_sum(Grid g, const single* __restrict__ EACH(3) face,
             Segment product;
             EKM_SEGMENT(l, s, g) {
                 const Offset a = start + s * SEGMENT + l;
-                const single new_x = smoothed(m, b, x, weight, a);
+                const single new_x = smoothed(m, b, around(m, x, a), weight, a);
                 y[a] = new_x;
                 product[l] = real(b[a]) * real(new_x);
             }

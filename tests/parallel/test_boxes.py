@@ -17,7 +17,8 @@ from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.resources import kernel_text
 
 # Between two grids, and many levels at once: see tests/solvers.
-OTHERS = {"restrict_residual", "prolong", "small_cycle", "coarsen"}
+OTHERS = {"restrict_residual", "prolong", "small_cycle", "coarsen", "presmooth_from_zero",
+          "presmooth", "postsmooth", "postsmooth_and_sum"}
 OPERATORS = [*kernel_worlds.TWINS, *(twin for name, twin in operators("solvers").items()
                                      if name not in OTHERS)]
 CELLS = 75, 6, 5
