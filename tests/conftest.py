@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ekm3d.backends.cpp import CppBackend
 from ekm3d.backends.cpp_compiler import FLAGS
 from ekm3d.backends.cuda import OPTIONS, CudaBackend
 from ekm3d.errors import BackendError
+from ekm3d.output import provenance
 
 # Several tests run at once: threads that wait for the next kernel are not to stay awake.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -77,6 +79,14 @@ def kernel_cache(kernel_cache_folder):
         patch.setenv("EKM3D_CACHE", str(kernel_cache_folder))
         compile_once.install()
         yield kernel_cache_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_commit():
+    """Ask git once for the commit of this checkout, which every run notes: three processes each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "checkout", cache(provenance.checkout))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ def case(tmp_path):
     return salt_case(tmp_path)
 
 
-def test_check_prints_the_case_and_writes_nothing(capsys, case):
+def test_check_prints_the_case_and_writes_nothing(capsys, case, quick_kernels):
     """The case in SI units, expected steps and memory; every file as before, no new directory.
 
     20 V on 6 h at 600 s a step: 36 steps; snapshots at 0, 3 and 6 h, a row every hour.

@@ -4,6 +4,7 @@ import tomllib
 
 import pytest
 from helpers.command_line import call, contents
+from helpers.quick_flags import quick_backend
 
 from ekm3d import Case, Simulation
 from ekm3d.cli.new import TEMPLATES
@@ -21,7 +22,7 @@ def test_a_template_is_a_valid_case_that_takes_steps(tmp_path, capsys, template,
     assert source.count("#") > 25
     case = Case.read("my site")
     assert case.warnings == () and case.grid.shape[0] * case.grid.shape[1] < 500
-    sim = Simulation(case, "numpy" if max(case.grid.shape) < 25 else "cpp")
+    sim = Simulation(case, "numpy" if max(case.grid.shape) < 25 else quick_backend())
     sim.step(), sim.step()
     assert sim.state.time > 0.0
 

@@ -5,6 +5,8 @@ from helpers.verification_copy import CASES, plates_copy, spoil
 
 from ekm3d.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("quick_kernels")
+
 
 def command(*arguments):
     """Return the exit code of `ekm3d verify ...` in this process."""

@@ -2,16 +2,24 @@
 
 The kernel cache renames what it has compiled, so that several processes may compile the same text
 without harm, but each at full cost. Here they take a file lock named after the library; the system
-gives it back when its holder ends, however it ends.
+gives it back when its holder ends, however it ends. A compiler is asked for its version once, too:
+every backend asks, and thousands are made.
 """
 
 import fcntl
 import os
+from functools import cache
 from pathlib import Path
 
 from ekm3d.backends import cpp, cpp_compiler
 
-compile_library = cpp_compiler.compile_library
+compile_library, find_compiler = cpp_compiler.compile_library, cpp_compiler.find_compiler
+
+
+@cache
+def known_compiler(name, path):
+    """Compiler and version for one value of $CXX and $PATH; a failure is not kept."""
+    return find_compiler()
 
 
 def install():
@@ -29,4 +37,8 @@ def install():
             if not path.exists():
                 compile_library(compiler, options, text, path, *limit)
 
+    def find_once():
+        return known_compiler(os.environ.get("CXX"), os.environ.get("PATH"))
+
     cpp.compile_library = cpp_compiler.compile_library = compile_once
+    cpp.find_compiler = cpp_compiler.find_compiler = find_once

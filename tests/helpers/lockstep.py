@@ -14,6 +14,7 @@ import sys
 import numpy as np
 from helpers import compile_once, cuda_stand_in
 from helpers.quick_flags import QUICK
+from helpers.quiet_ranks import wait_for_all
 
 from ekm3d import Case, Simulation
 from ekm3d.backends.cpp import CppBackend
@@ -86,6 +87,7 @@ def compared(team, backend, steps, path, *overrides):
         alone = [Simulation(case, chosen(backend))]
         alone += [Simulation(case, "cpp")] if backend == "stand-in" else []
     for step in range(int(steps)):
+        wait_for_all(team.comm)
         whole, *by_cpp = mine.domain.allgather([inner_values(sim) for sim in alone])[0]
         unlike = differing(mine, whole) + [
             f"{name} (of cpp)" for theirs in by_cpp for name in differing(mine, theirs, SAME)]

@@ -1,5 +1,6 @@
-"""Checks of domains on the ranks of an MPI run: mpiexec -n N python rank_checks.py BACKEND.
+"""Checks of domains on the ranks of an MPI run: mpiexec -n N python rank_checks.py BACKEND [TOL].
 
+TOL: of the elliptic problems. What one iteration does with bits, the next does, too.
 Every rank makes the whole block from the same random numbers, works on its box, and compares with
 the whole, to the last bit.
 """
@@ -9,6 +10,7 @@ from itertools import product
 
 import numpy as np
 from helpers import compile_once, cuda_stand_in
+from helpers.quiet_ranks import wait_for_all
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.backends.cuda import CudaBackend
@@ -22,6 +24,7 @@ from ekm3d.solvers import agglomeration
 from ekm3d.solvers.elliptic import EllipticSolver
 
 SPACING = (0.1, 0.2, 0.3)
+TOLERANCE = float(sys.argv[2]) if len(sys.argv) > 2 else 1e-11
 COMM = join(asked=True).comm
 
 
@@ -224,7 +227,7 @@ def solved(backend, domain, arrays, once=False):
     for a in (b, f):
         a[~inside(grid)] = 0.0                  # values of other ranks are not needed
     x, trend = np.zeros((2, *grid.padded))
-    solver = EllipticSolver(grid, backend, domain, 1e-11)
+    solver = EllipticSolver(grid, backend, domain, TOLERANCE)
     solver.multigrid.v_cycles.update(["potential"] * once)
     for n in range(3):
         residual = solver.solve(face, b, f * (1.0 + n * n), x, trend=trend)
@@ -240,26 +243,37 @@ def solved(backend, domain, arrays, once=False):
 
 def check_elliptic(rng, backend):
     """The same x, iterations and residuals as on one rank; two reductions an iteration."""
+    problems = []
     for name, (cells, small, *how) in PROBLEMS.items():
-        if COMM.size > max(cells):
-            continue
+        if COMM.size <= max(cells):
+            whole = Grid(cells, SPACING, segment=32 if name in ("segments", "large") else 0)
+            arrays = medium(rng, whole, *how)
+            problems += [(name, small, whole, arrays, once) for once in (
+                (False, True) if name in ("segments", "layered") else (False,))]
+    for (name, small, whole, arrays, once), (x, told) in zip(
+            problems, alone(backend, problems), strict=True):
         agglomeration.SMALL = small
         agglomeration.SMALL_ON[backend.name] = 5 * small if name in ("islands", "along x") else 0
-        whole = Grid(cells, SPACING, segment=32 if name in ("segments", "large") else 0)
-        arrays = medium(rng, whole, *how)
         planes = None
         if name == "odd planes":                # none of which a coarser grid could have
             planes = [[0, *range(1, 2 * COMM.size - 2, 2), 21], [0, 6], [0, 7]]
         domain = MpiDomain(whole, backend, COMM, planes)
-        for once in (False, True) if name in ("segments", "layered") else (False,):
-            x, told = solved(backend, Domain(whole, backend), arrays, once)
-            counted = domain.counters.reductions
-            mine, same = solved(backend, domain, arrays, once)
-            assert told == same, f"{name}: {told} alone, {same} together"
-            assert np.array_equal(x, mine), f"{name}: off by {abs(x - mine).max()}"
-            sums = domain.counters.reductions - counted
-            iterations = sum(n for _, n in told)
-            assert sums <= 2 * iterations + 3 * 12, f"{name}: {sums} sums, {iterations} iterations"
+        counted = domain.counters.reductions
+        mine, same = solved(backend, domain, arrays, once)
+        assert told == same, f"{name}: {told} alone, {same} together"
+        assert np.array_equal(x, mine), f"{name}: off by {abs(x - mine).max()}"
+        sums = domain.counters.reductions - counted
+        iterations = sum(n for _, n in told)
+        assert sums <= 2 * iterations + 3 * 12, f"{name}: {sums} sums, {iterations} iterations"
+
+
+def alone(backend, problems):
+    """Results of `solved` for every problem in one process: each rank solves some of them."""
+    mine = [solved(backend, Domain(whole, backend), arrays, once) if n % COMM.size == COMM.rank
+            else None for n, (_, _, whole, arrays, once) in enumerate(problems)]
+    wait_for_all(COMM)
+    everyone = COMM.allgather(mine)
+    return [everyone[n % COMM.size][n] for n in range(len(problems))]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers.quick_flags import quick_backend
 from helpers.rain_block import rain_case
 from helpers.salt_block import ORE, SALT, advance, salt_case, simulation
 from helpers.wet_column import wet_column
@@ -109,7 +110,8 @@ def test_nothing_is_lost_where_water_comes_and_goes(tmp_path):
     stage would be some 1e-5 of the water.
     """
     sim = Simulation(Case.read(rain_case(tmp_path), (
-        SECOND, "schedule.stage.0.duration=20 min", "schedule.stage.1.duration=20 min")), "cpp")
+        SECOND, "schedule.stage.0.duration=20 min", "schedule.stage.1.duration=20 min")),
+        quick_backend())
     for _ in sim.steps():
         pass
     assert sim.heun.refused == 0

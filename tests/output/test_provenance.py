@@ -13,6 +13,7 @@ from helpers.vtkhdf_block import vtk_reader, written
 
 from ekm3d.backends.choose import choose_backend
 from ekm3d.output import provenance
+from ekm3d.output.provenance import checkout  # git's own answer, not the session's memory of it
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_only_the_programs_own_checkout_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "venv" / "ekm3d" / "output" /
                                                 "provenance.py"))
     (tmp_path / "venv").mkdir()
-    assert provenance.checkout() == ("", False)
+    assert checkout() == ("", False)
 
 
 @needs_git
@@ -74,10 +75,10 @@ def test_a_checkout_has_its_commit_and_a_flag_for_changes(tmp_path, monkeypatch)
     git("add", ".")
     git("commit", "-m", "one")
     monkeypatch.setattr(provenance, "__file__", str(module))
-    commit, dirty = provenance.checkout()
+    commit, dirty = checkout()
     assert len(commit) == 40 and not dirty
     module.write_text("2\n")
-    assert provenance.checkout() == (commit, True)
+    assert checkout() == (commit, True)
 
 
 @needs_git
@@ -88,4 +89,4 @@ def test_the_checkout_of_this_repository_is_found():
                             text=True)
     if answer.returncode != 0 or not Path(provenance.__file__).is_relative_to(root):
         pytest.skip("the tests run outside a git checkout")
-    assert provenance.checkout()[0] == answer.stdout.strip()
+    assert checkout()[0] == answer.stdout.strip()

@@ -16,14 +16,15 @@ CHECKS = Path(__file__).resolve().parents[1] / "helpers" / "rank_checks.py"
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name, count", [
-    ("cpp", 3), *(pytest.param(*pair, marks=SLOW) for pair in (
-        ("numpy", 1), ("numpy", 2), ("cpp", 2), ("numpy", 3), ("cpp", 4), ("numpy", 4),
+@pytest.mark.parametrize("name, count, tolerance", [
+    ("cpp", 3, 1e-4), *(pytest.param(*pair, 1e-11, marks=SLOW) for pair in (
+        ("numpy", 1), ("numpy", 2), ("cpp", 2), ("numpy", 3), ("cpp", 3), ("cpp", 4), ("numpy", 4),
         ("numpy", 8), ("cpp", 8)))])
-def test_ranks_agree_with_one_process(name, count):
+def test_ranks_agree_with_one_process(name, count, tolerance):
     """Ghosts by number, sums, points, slabs, elliptic problems of every kind: the same bits.
 
-    The comparisons are in rank_checks.py. Kernels are compiled here, once, beforehand.
+    The comparisons are in rank_checks.py; 5 to 21 iterations of each problem, 13 to 51 in the slow
+    suite: the time is that of messages. Kernels are compiled here, once, beforehand.
     """
     grid = Grid((2, 2, 2), (1.0, 1.0, 1.0))
     try:
@@ -31,7 +32,7 @@ def test_ranks_agree_with_one_process(name, count):
     except BackendError as error:
         pytest.skip(str(error))
     EllipticSolver(grid, backend, Domain(grid, backend))
-    code, out, errors = mpi.run(count, CHECKS, name, seconds=400, OMP_NUM_THREADS="1")
+    code, out, errors = mpi.run(count, CHECKS, name, tolerance, seconds=400, OMP_NUM_THREADS="1")
     assert code == 0 and "6 checks passed on" in out, errors
 
 
