@@ -31,14 +31,12 @@ ORES = ("recovery_REE,removal_REE_mean,REE_leachate_mg_per_kg,purity_REE,energy_
         "residual_N_mg_per_kg")
 GRIDS = "grid.spacing=[" + ", ".join(f'["50.13 mm", "56.4 mm", "{dz} mm"]'
                                      for dz in (6.5, 3.25, 1.625)) + "]"
-DOUBLE = 'schedule.stage.0.well.0.composition.NH4+="0.4 mol/l"'
 STUDIES = {                                             # of `ekm3d study`: its words
     "mechanisms": (BENCH, "--variants", FOLDER / "mechanisms.toml", "--show", SHOW),
     "ores": (CASES / "field_saturated", "--variants", FOLDER / "ore_kinds.toml", "--show", ORES),
     "grids": (BENCH, "-o", GRIDS, "--show", SHOW),
-    "grids_02": (BENCH, "-o", GRIDS, "-o", DOUBLE, "--show", SHOW),
-    "steps": (BENCH, "-o", "schedule.cfl=[0.9, 0.45]", "--show", SHOW),
-    "steps_02": (BENCH, "-o", "schedule.cfl=[0.9, 0.45]", "-o", DOUBLE, "--show", SHOW)}
+    "double": (BENCH, "--variants", FOLDER / "double.toml", "--show", SHOW),
+    "steps": (BENCH, "-o", "schedule.cfl=[0.9, 0.45]", "--show", SHOW)}
 SEARCH = ("--renew", 6, "--most", 12)
 FITS = {                                                # of `ekm3d calibrate`: its words
     "twice": (*COLUMNS, "--targets", FOLDER / "targets.csv", "--parameters",
