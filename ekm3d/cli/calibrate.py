@@ -49,6 +49,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                         help="of the starts and the ensemble (default: 1)")
     parser.add_argument("--jobs", type=processes, metavar="N",
                         help="runs at a time (default: as many as processors, at most 4)")
+    parser.add_argument("--reuse", metavar="DIR", help="take finished runs of another calibration "
+                        "with the same parameters, of the cases and targets that both have")
     parser.add_argument("--force", action="store_true", help="begin anew")
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
 
@@ -72,7 +74,7 @@ def command(args: argparse.Namespace) -> int:
     jobs = args.jobs or min(4, cores)
     evaluator = Evaluator(cases, parameters, measured, Path(args.out or targets.with_name(
         "calibration")), args.backend, jobs, max(1, cores // jobs), args.overrides, args.force,
-        tell)
+        tell, Path(args.reuse) if args.reuse else None)
     search = Search(evaluator, args.renew, args.most)
     _refuse_wrong_input(evaluator)
     evaluator.open()
