@@ -14,7 +14,8 @@ catholyte is acid (pH below 7 before or after transport has filled it, and the h
 its suspended solids). "current": what is hydroxide in the water at the plate. Water comes to the
 plate with the velocity k_pl i, and the current makes i/F of base there, so that this water is
 catholyte with 1/(F k_pl) mol/m3 of base, at any current; its acid and Al take their part of that
-first. Base that is left over mixes with the catholyte.
+first (equilibrium in the layer at a cathode: Monk and others 1997, J. Chem. Soc. Faraday Trans. 93,
+3991). Base that is left over mixes with the catholyte.
 """
 
 import numpy as np
