@@ -62,6 +62,7 @@ class ElectrodeData:
     tafel: tuple[Any, Any] = (None, None)       # (a [V], b [V], i_0 [A/m2]) of anodes, cathodes
     air: Air | None = None                      # over every catholyte
     conditioning: Conditioning | None = None    # of the catholytes of cathodes
+    plate_film: str = "catholyte"               # whose base REE hydroxide on the plate needs
 
     def deposition_of(self, minerals: Sequence[str]) -> np.ndarray:
         """Return the rate of deposition of every mineral (minerals,) [1/s]."""
@@ -98,7 +99,8 @@ class ElectrodeReader:
                              section.deposition, tafel,
                              None if air is None else Air(
                                  air.species, air.saturation, air.velocity, air.area),
-                             None if held is None else Conditioning(held.pH, held.acid))
+                             None if held is None else Conditioning(held.pH, held.acid),
+                             section.plate_film)
 
     def check_deposition(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Check that every mineral with a rate of deposition takes part."""

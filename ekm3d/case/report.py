@@ -199,7 +199,8 @@ def _electrodes(case):
         *((f"overvoltage of {kind}", f"{law[0]:g} V + {law[1]:g} V ln(i / {law[2]:g} A/m2)")
           for kind, law in zip(("anodes", "cathodes"), e.tafel, strict=True) if law is not None),
         ("overpotential", f"{e.overpotential:g} V"),
-        ("plate capture", f"{e.plate_capture:g} m/s per A/m2"),
+        ("plate capture", f"{e.plate_capture:g} m/s per A/m2, film by the base of the "
+         + e.plate_film),
         ("deposition", _amounts({f"{name} [1/s]": rate for name, rate in e.deposition.items()})
          if isinstance(e.deposition, dict) else f"{e.deposition:g} 1/s of every mineral"),
         *_treatment(e)], "<<")]

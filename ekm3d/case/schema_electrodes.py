@@ -217,6 +217,7 @@ class ElectrodeRows(Table):
     catholyte_volume: Tank
     tafel: Tafel = Tafel()
     plate_capture: PlateCapture = 0.0
+    plate_film: Literal["catholyte", "current"] = "catholyte"
     deposition: Deposition = 0.0
     air: AirEntry | None = None
     conditioning: ConditioningEntry | None = None

@@ -45,10 +45,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                         help="steps of a search at most (default: 20)")
     parser.add_argument("--renew", type=processes, default=1, metavar="N",
                         help="steps after which slopes are computed anew (default: 1)")
+    parser.add_argument("--corrected", action="store_true", help="of a search that was stopped "
+                        "show slopes that its steps have corrected, and make none anew")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="seed of the starts and the ensemble (default: 1)")
     parser.add_argument("--jobs", type=processes, metavar="N",
                         help="runs at a time (default: as many as processors, at most 4)")
+    parser.add_argument("--reuse", metavar="DIR", help="take finished runs of another calibration "
+                        "with the same parameters, of the cases and targets that both have")
     parser.add_argument("--force", action="store_true", help="begin anew")
     add_backend(parser)
 
@@ -72,8 +76,8 @@ def command(args: argparse.Namespace) -> int:
     jobs = args.jobs or min(4, cores)
     evaluator = Evaluator(cases, parameters, measured, Path(args.out or targets.with_name(
         "calibration")), args.backend, jobs, max(1, cores // jobs), args.overrides, args.force,
-        tell)
-    search = Search(evaluator, args.renew, args.most)
+        tell, Path(args.reuse) if args.reuse else None)
+    search = Search(evaluator, args.renew, args.most, args.corrected)
     _refuse_wrong_input(evaluator)
     evaluator.open()
     tell(f"parameters: {len(parameters)}, values: {len(measured)}, cases: {len(cases)}, runs at a "

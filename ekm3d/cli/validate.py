@@ -11,6 +11,7 @@ from ekm3d.output.console import tell
 from ekm3d.parallel.team import usable_cores
 from ekm3d.resources import folder
 from ekm3d.study import validation_page
+from ekm3d.study.kept_rows import KeptRows
 from ekm3d.study.validation import Validation
 
 TEXT = """hold the model against experiments: one table of measured and computed values
@@ -23,12 +24,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the grammar of `ekm3d validate`."""
     parser = commands.add_parser("validate", **page(
         TEXT, "ekm3d validate                        the experiments of Wang et al. 2022",
-        "ekm3d validate mine/validation --jobs 4"))
+        "ekm3d validate mine/validation --jobs 4",
+        "ekm3d validate mine/validation --keep 'field*'    their rows as they were"))
     parser.add_argument("directory", metavar="DIR", nargs="?", help="directory of a validation "
                         "(default: that of the paper)")
     parser.add_argument("--out", metavar="DIR", default="validation",
                         help="where runs and tables go (default: ./validation)")
     parser.add_argument("--fit-only", action="store_true", help="leave out the ensemble's members")
+    parser.add_argument("--keep", metavar="RUN", nargs="+", default=[], help="runs that are not "
+                        "made, with * and ?: their rows are those of DIR/validation.csv, and say "
+                        "so")
     parser.add_argument("--jobs", type=processes, metavar="N",
                         help="runs at a time (default: as many as processors, at most 4)")
     add_backend(parser)
@@ -47,8 +52,9 @@ def command(args: argparse.Namespace) -> int:
     jobs = args.jobs or min(4, cores)
     out.mkdir(parents=True, exist_ok=True)
     tell(f"{len(validation.runs)} runs, {max(1, len(validation.sets))} sets; results go to {out}")
-    outcomes = validation.outcomes(out, args.backend, jobs, max(1, cores // jobs), tell)
-    rows = validation.rows(outcomes)
+    kept = KeptRows(validation.folder / "validation.csv", args.keep, list(validation.runs))
+    outcomes = validation.outcomes(out, args.backend, jobs, max(1, cores // jobs), tell, kept.runs)
+    rows = validation.rows(outcomes, kept.row)
     every = [o for made in outcomes.values() for o in made]
     facts = {"runs": len(every), "failed": sum(bool(o.failure) for o in every)}
     tell(f"{out}: {validation_page.write(validation, rows, out, facts, outcomes)}")

@@ -121,7 +121,8 @@ class Simulation:
             self.voxels, chem, self.nonequilibrium.fast_solver(self.engine), self.rock,
             self.physics.skip, RepresentativeVoxels(domain, self.electrodes.ore))
         self.catholytes = Catholytes(chem, self.engine, self.electrodes.volume, el.plate_capture,
-                                     el.deposition_of(chem.minerals), el.air, el.conditioning)
+                                     el.deposition_of(chem.minerals), el.air, el.conditioning,
+                                     el.plate_film)
 
     def _bind_operators(self) -> None:
         """Potential, flow, transport and the electrolyte's properties."""

@@ -9,9 +9,13 @@ what the drain has taken of it.
     capture    d n_k/dt = k_pl (I/A) c_k A, at most 3 mol OH- made per mol of M3+   [mol/s]
     settling   d n_m/dt = k_dep,m n_m                                               [mol/s]
 
-While a catholyte is acid (pH below 7 before or after transport has filled it, and the hydroxide not
-among its suspended solids) its plate captures nothing: the base made there is used up before a film
-of hydroxide can stand.
+Two rules say what the plate can hold of c_k. `film` "catholyte": all of it, but nothing while the
+catholyte is acid (pH below 7 before or after transport has filled it, and the hydroxide not among
+its suspended solids). "current": what is hydroxide in the water at the plate. Water comes to the
+plate with the velocity k_pl i, and the current makes i/F of base there, so that this water is
+catholyte with 1/(F k_pl) mol/m3 of base, at any current; its acid and Al take their part of that
+first (equilibrium in the layer at a cathode: Monk and others 1997, J. Chem. Soc. Faraday Trans. 93,
+3991). Base that is left over mixes with the catholyte.
 """
 
 import numpy as np
@@ -40,13 +44,14 @@ class Catholytes:
 
     def __init__(self, chem: ChemicalSystem, engine: VoxelSolver, volume: np.ndarray,
                  capture: float, deposition: float | np.ndarray, air: Air | None = None,
-                 conditioning: Conditioning | None = None):
+                 conditioning: Conditioning | None = None, film: str = "catholyte"):
         """engine: equilibrium solver; volume (strips,) m3; capture m/s per A/m2.
 
-        deposition: (minerals,) or one for all [1/s]; air, conditioning: of all tanks.
+        deposition: (minerals,) or one for all [1/s]; air, conditioning: of all tanks; film: whose
+        base it needs, "catholyte" or "current".
         """
         self.chem, self.engine = chem, engine
-        self.volume, self.capture = volume, capture
+        self.volume, self.capture, self.film = volume, capture, film
         self.deposition = np.broadcast_to(deposition, len(chem.minerals))
         self.tanks = np.flatnonzero(volume > 0)                     # strips that have one
         self.hydroxides = self._hydroxides(chem)
@@ -160,7 +165,9 @@ class Catholytes:
             raise
 
     def _films(self, s, current):
-        """Mask (hydroxides, strips): films that can stand, in tanks that a current reaches."""
+        """Share (hydroxides, strips) of each REE that can stand as a film, 0 without a current."""
+        if self.film == "current":
+            return self._at_the_plate(s, current)
         minerals, tanks = [m for _, m in self.hydroxides], self.tanks
         films = np.zeros((len(minerals), current.size), bool)
         films[:, tanks] = (s.catholyte_pH[tanks] > NEUTRAL) | (self.suspended[minerals] > 0.0)
@@ -169,13 +176,26 @@ class Catholytes:
         if asked.size:
             now = self._solve(s, asked, s.catholyte_warm_start)
             films[:, asked] &= (now.pH > NEUTRAL) | (now.solid[minerals] > 0.0)
-        return films
+        return films.astype(float)
+
+    def _at_the_plate(self, s, current):
+        """Share that is solid in catholyte with the base of the current, 1/(F k_pl) mol/m3."""
+        films = np.zeros((len(self.hydroxides), current.size))
+        asked = self.tanks[current[self.tanks] > 0.0]
+        if asked.size:
+            totals = s.catholyte_totals[:, asked].copy()
+            totals[self.chem.hydrogen] -= self.volume[asked] / (FARADAY * self.capture)
+            solid = self._solve(s, asked, None, totals).solid * self.volume[asked]
+            for film, (k, m) in zip(films, self.hydroxides, strict=True):
+                held, there = solid[m] * self.chem.nu_m[m, k], totals[k]
+                film[asked] = np.divide(held, there, out=np.zeros_like(held), where=there > 0)
+        return np.minimum(films, 1.0)
 
     def _capture(self, s, dt, current, drained):
         """Growth of REE(OH)3 on the plate at a rate set by the current, within Faraday's law.
 
         Capture and drain empty the tank side by side: the plate's share of the amount that both
-        take is k / (k + d), k = k_pl I / V and d = Q / V  [1/s]. Nothing in acid catholytes.
+        take is k / (k + d), k = k_pl I / V and d = Q / V  [1/s].
         """
         if not self.hydroxides or self.capture == 0.0:
             return
@@ -185,7 +205,7 @@ class Catholytes:
         share[tanks] = np.divide(caught, both, out=np.zeros_like(both), where=both > 0) * (
             1.0 - np.exp(-both * dt / self.volume[tanks]))
         base = np.maximum(current, 0.0) * dt / FARADAY
-        wanted = [(m, np.where(film, share, 0.0) * s.catholyte_totals[k])
+        wanted = [(m, film * share * s.catholyte_totals[k])
                   for (k, m), film in zip(self.hydroxides, self._films(s, current), strict=True)]
         needs = sum(-self.chem.nu_m[m, self.chem.hydrogen] * amount for m, amount in wanted)
         cap = np.minimum(1.0, np.divide(base, needs, out=np.ones_like(base), where=needs > base))

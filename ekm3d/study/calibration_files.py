@@ -16,6 +16,7 @@ from ekm3d.study.evaluations import Evaluator
 from ekm3d.study.fit import Fit, Member, shares
 from ekm3d.study.parameters import Parameter
 
+AWAY = ", its slopes those of a place before, corrected by the steps"
 SHOWN = 0.25            # part of a parameter in a direction, from which on it is named
 
 
@@ -105,7 +106,8 @@ def page(evaluator: Evaluator, fits: Sequence[Fit], members: Sequence[Member]) -
              f"({facts['runs']} runs), {facts['failed']} with a run that failed. "
              f"{len(fits)} searches ended at 2 J = "
              f"{', '.join(f'{f.cost:.2f} ({f.reason}, {f.steps} steps)' for f in fits)}; "
-             f"the first is shown. {accepted} of {len(members)} members of the ensemble count.",
+             f"the first is shown{AWAY * (not best.fresh)}. {accepted} of {len(members)} members "
+             "of the ensemble count.",
              "", "## Values", "", *_markdown(value_table(evaluator, best, members)), "",
              "## Parameters", "",
              "`from` and `to`: one standard deviation of the posterior around the fit, linearised.",

@@ -5,11 +5,12 @@ Minimised is |r(u)|^2 + |u|^2 between bounds of u. The step d from u is the mini
     |r + G d|^2 + |u + d|^2         low <= u + d <= high,  |d| <= reach
 
 with slopes G = dr/du. Slopes are differences of runs, one run per parameter, so that they are kept:
-every step corrects them to what it has found (Broyden 1965), one that leads up too. They are made
-anew after `renewed` steps, or where they mislead: after two steps running that gained less than a
-quarter of what was promised, and before a place is taken for a minimum. The reach shrinks and grows
-by the same measure (Levenberg and Marquardt; More 1978). A search ends where new slopes promise
-next to nothing, or where four steps by new slopes, each 0.4 of the one before, lead nowhere.
+every step corrects them to what it has found (Broyden 1965), one that leads up too: beside a bend
+of r new slopes are those of one side. They are made anew after `renewed` steps, or where they
+mislead: after two steps running that gained less than a quarter of what was promised, and before a
+place is taken for a minimum. The reach shrinks and grows by the same measure (Levenberg and
+Marquardt; More 1978). A search ends where new slopes promise next to nothing, or where four steps
+from there, each 0.4 of the one before, lead nowhere.
 """
 
 from collections.abc import Callable
@@ -57,17 +58,19 @@ class Descent:
 
     def run(self, u: np.ndarray, r: np.ndarray) -> End:
         """Return the end of the descent from u, where r is known."""
-        g, age, reach, steps, poor = self.slopes(u), 0, REACH, 0, 0
+        own = g = self.slopes(u)
+        age, reach, steps, poor, moved = 0, REACH, 0, 0, False
         while True:
             d, cut = self.step(u, r, g, reach)
             gain = cost(u, r) - cost(u + d, r + g @ d)
             small = gain <= TOLERANCE * cost(u, r) and not cut
-            if not age and (small or poor >= 4):
-                return End(u, r, g, steps, MINIMUM if small else STUCK, True)
+            if not moved and (small or poor >= 4):
+                return End(u, r, own, steps, MINIMUM if small and not age else STUCK, True)
             if steps >= self.most:
-                return End(u, r, g, steps, STOPPED, not age)
-            if age and (small or age >= self.renewed or poor >= 2):
-                g, age, poor, reach = self.slopes(u), 0, 0, max(reach, 0.5 * REACH)
+                return End(u, r, g if moved else own, steps, STOPPED, not moved)
+            if moved and (small or age >= self.renewed or poor >= 2):
+                own = g = self.slopes(u)
+                age, poor, reach, moved = 0, 0, max(reach, 0.5 * REACH), False
                 continue
             steps += 1
             found = self.values(u + d)
@@ -77,10 +80,10 @@ class Descent:
                 reach = 0.4 * float(np.linalg.norm(d))
             elif ratio > 0.75 and cut:
                 reach *= 2.0
-            if found is not None and (ratio > 0 or age):    # new slopes know their own place best
+            if found is not None:
                 g, age = broyden(g, d, found - r), age + 1
             if found is not None and ratio > 0:
-                u, r = u + d, found
+                u, r, moved = u + d, found, True
 
     def step(self, u: np.ndarray, r: np.ndarray, g: np.ndarray, reach: float
              ) -> tuple[np.ndarray, bool]:

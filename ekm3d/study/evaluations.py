@@ -5,14 +5,16 @@
     OUT/CASE/               runs in progress; those that are read are deleted
 
 A set that stands in the journal is never run again, so that a calibration that was interrupted goes
-on where it was, and ends with the same numbers. A run that fails is a penalty.
+on where it was, and ends with the same numbers. A run that fails is a penalty. Another calibration
+with the same parameters, to which a case is added, gives what its journal holds of the cases that
+both have.
 """
 
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,8 +50,9 @@ class Evaluation:
 class Evaluator:
     """Runs of `cases` {label: directory} with sets of `parameters`, for `measured` values.
 
-    fixed: overrides of all runs; made: evaluations that were run, not taken from the journal;
-    fresh: `open` has begun a new calibration.
+    fixed: overrides of all runs; other: directory of another calibration whose runs count; made:
+    evaluations that were run, not taken from the journal; fresh: `open` has begun a new
+    calibration; known: values of single cases that another calibration has.
     """
 
     cases: dict[str, Path]
@@ -62,16 +65,20 @@ class Evaluator:
     fixed: Sequence[str] = ()
     force: bool = False
     tell: Callable[[str], None] = print
+    other: Path | None = None
     made: int = 0
     fresh: bool = False
     journal: dict[tuple[float, ...], Evaluation] = field(default_factory=dict)
+    known: dict[tuple[str, tuple[float, ...]], dict[str, float]] = field(default_factory=dict)
 
     def open(self) -> None:
         """Create OUT, or read its journal; InputError where it is of another calibration."""
-        setup = json.dumps({
+        facts = {
             "parameters": [asdict(p) | {"settings": dict(p.settings)} for p in self.parameters],
             "measured": [asdict(m) for m in self.measured], "fixed": list(self.fixed),
-            "cases": {label: digest(path) for label, path in self.cases.items()}}, indent=1)
+            "cases": {label: digest(path) for label, path in self.cases.items()}}
+        self._take_over(facts)
+        setup = json.dumps(facts, indent=1)
         file = self.out / SETUP
         if file.exists() and not self.force:
             if file.read_text(encoding="utf-8") != setup + "\n":
@@ -98,6 +105,36 @@ class Evaluator:
         (self.out / SETUP).unlink(missing_ok=True)
         with suppress(OSError):                 # something else is in it
             self.out.rmdir()
+
+    def _take_over(self, facts: Mapping[str, Any]) -> None:
+        """Read what another calibration knows: {(case, set): values}; `facts` are those of this.
+
+        InputError where it has other parameters, or holds no case with its values as here.
+        """
+        if self.other is None:
+            return
+        try:
+            there = json.loads((self.other / SETUP).read_text(encoding="utf-8"))
+            lines = (self.other / JOURNAL).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise InputError(f"--reuse {self.other}: holds no calibration: {error}") from None
+        here = json.loads(json.dumps(facts))
+        if any(here[key] != there[key] for key in ("parameters", "fixed")):
+            raise InputError(f"--reuse {self.other}: its parameters, or its -o, are others")
+        same = [label for label in self.cases
+                if there["cases"].get(label) == here["cases"][label]
+                and all(m in there["measured"] for m in here["measured"] if m["case"] == label)]
+        if not same:
+            raise InputError(f"--reuse {self.other}: it has none of the cases as they are here, "
+                             "with the same targets")
+        names = [m["name"] for m in there["measured"]]
+        for line in lines:
+            entry = json.loads(line)
+            found = dict(zip(names, entry["computed"], strict=True))
+            for label in same:
+                values = {m.name: found[m.name] for m in self.measured if m.case == label}
+                if None not in values.values():
+                    self.known[label, tuple(entry["x"])] = values
 
     def _read(self) -> None:
         """Read the journal; a last line that was cut off is left out."""
@@ -134,10 +171,15 @@ class Evaluator:
         failures: list[list[str]] = [[] for _ in sets]
         for number, (label, case) in enumerate(self.cases.items()):
             wanted = [m for m in self.measured if m.case == label]
-            points = [self.point(x, label) for x in sets]
+            new = [n for n, x in enumerate(sets) if (label, x) not in self.known]
+            for n in set(range(len(sets))) - set(new):
+                found[n] |= self.known[label, sets[n]]
+            if not new:
+                continue
+            points = [self.point(sets[n], label) for n in new]
             plan = Plan(case, self.out / label, self.backend, self.jobs, False, self.threads)
             told = self._progress(label, number * len(sets), len(sets) * len(self.cases))
-            for n, outcome in enumerate(run_all(plan, points, told)):
+            for n, outcome in zip(new, run_all(plan, points, told), strict=True):
                 if outcome.refused:
                     raise InputError(f"{label}: {outcome.failure}")
                 if outcome.failure:

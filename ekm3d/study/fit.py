@@ -57,20 +57,26 @@ class Search:
     """Searches for the most probable set.
 
     renewed: number of steps after which the slopes are computed anew; between, they follow from the
-    steps taken. 1: always anew. most: sets per search besides those for slopes.
+    steps taken. 1: always anew. most: sets per search besides those for slopes. corrected: slopes
+    of a search that was stopped are those that followed from its steps.
     """
 
-    def __init__(self, evaluator: Evaluator, renewed: int = 1, most: int = 20) -> None:
+    def __init__(self, evaluator: Evaluator, renewed: int = 1, most: int = 20,
+                 corrected: bool = False) -> None:
         self.evaluator, self.renewed, self.most = evaluator, max(1, renewed), most
+        self.corrected = corrected
         self.low, self.high = np.array([p.bounds for p in evaluator.parameters]).T
         self.dead: tuple[int, ...] = ()
 
     def all(self, count: int, seed: int) -> list[Fit]:
-        """Return the ends of `count` searches, the best first, with slopes of its own."""
+        """Return the ends of `count` searches, the best first, with slopes of its own.
+
+        Or with corrected ones, where these are good enough.
+        """
         places = starts(self.evaluator.parameters, count, seed)
         self.evaluator(places)                                  # all at once
         best, *others = sorted((self.one(u) for u in places), key=lambda fit: fit.cost)
-        if not best.fresh:
+        if not best.fresh and not self.corrected:
             slopes = self.slopes(best.u)
             best = replace(best, slopes=slopes, dead=self.dead, fresh=True)
         return [best, *others]

@@ -144,10 +144,13 @@ class Validation:
         return found
 
     def outcomes(self, out: Path, backend: str, jobs: int, threads: int,
-                 tell: Callable[[str], None]) -> dict[str, list[Outcome]]:
+                 tell: Callable[[str], None], left_out: Sequence[str] = ()
+                 ) -> dict[str, list[Outcome]]:
         """Make all runs that are not there yet; {run: outcomes, that of the fit first}."""
         made = {}
         for name, plan in self.runs.items():
+            if name in left_out:
+                continue
             points = self.points(plan)
             made[name] = run_all(Plan(plan.case, out / name, backend, jobs, False, threads),
                                  points, lambda *_: None)
@@ -157,8 +160,12 @@ class Validation:
                 raise InputError(f"run {name}: {made[name][0].failure}")
         return made
 
-    def rows(self, outcomes: Mapping[str, Sequence[Outcome]]) -> list[Row]:
-        """Return all rows, in the order of the facts; facts without a comparison say so."""
+    def rows(self, outcomes: Mapping[str, Sequence[Outcome]],
+             kept: Callable[[Comparison], Row | None] = lambda _: None) -> list[Row]:
+        """Return all rows, in the order of the facts; facts without a comparison say so.
+
+        kept: rows that stand as they were before.
+        """
         values = {name: [RunValues(o.directory) if o.summary else None for o in made]
                   for name, made in outcomes.items()}
         rows = []
@@ -167,7 +174,7 @@ class Validation:
                 Comparison(fact, "none", "", None, math.nan, math.nan, None,
                            "no comparable model quantity")]
             own = sorted(own, key=lambda c: c.status == "derived")
-            rows += [_row(c, values) for c in own]
+            rows += [kept(c) or _row(c, values) for c in own]
         return rows
 
 

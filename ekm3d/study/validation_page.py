@@ -102,7 +102,7 @@ def draw(rows: Sequence[Row], path: Path) -> str:
 
 
 def curves(file: Path, outcomes: Mapping[str, Sequence[Outcome]]) -> list[picture.Panel]:
-    """Return the panels of curves.toml, of the fit's runs that came to their end; [] without it."""
+    """Return the panels of curves.toml, of the fit's runs that were made; [] without it."""
     if not file.exists():
         return []
     panels = []
@@ -110,15 +110,16 @@ def curves(file: Path, outcomes: Mapping[str, Sequence[Outcome]]) -> list[pictur
         for entry in tomllib.loads(read_text(file))["panel"]:
             found = {}
             for run, label in entry["runs"].items():
-                first = outcomes[run][0]
-                if first.summary:
+                first = outcomes[run][0] if run in outcomes else None
+                if first is not None and first.summary:
                     series = RunValues(first.directory).series
                     begin = entry.get("begins", {}).get(run, entry.get("from", 0.0))
                     hours = series["time"] - begin
                     later = hours >= -1e-9
                     found[label] = (hours[later],
                                     entry.get("sign", 1) * series[entry["column"]][later])
-            panels.append(picture.Panel(entry["title"], found, entry.get("points", [])))
+            if found:
+                panels.append(picture.Panel(entry["title"], found, entry.get("points", [])))
     except (OSError, NotUTF8, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise InputError(f"{file} cannot be used: {type(error).__name__}: {error}") from None
     return panels

@@ -62,6 +62,17 @@ def test_corrected_slopes_save_evaluations(seed):
     assert counts[1] < 0.85 * counts[0], counts
 
 
+@pytest.mark.parametrize("seed, least", [(6, 0.164), (8, 0.290)])
+def test_a_search_from_a_bend_follows_the_other_side(seed, least):
+    """Eight parameters, three values with a bend at w u = const, where the search begins: slopes
+    are those of the side above. Rejected steps correct them; without, searches ended at `least`."""
+    generator = np.random.default_rng(seed)
+    a, w, c = (generator.standard_normal(shape) for shape in ((3, 8), 8, 3))
+    problem = Problem(lambda u: 5.0 * (a @ u - 0.6) + 25.0 * c * max(0.0, -(w @ (u - 0.3))))
+    end = problem.run(np.full(8, 0.3), (np.full(8, -20.0), np.full(8, 20.0)), renewed=6, most=40)
+    assert end.reason == MINIMUM and cost(end.u, end.r) < 0.7 * least
+
+
 def test_a_bound_holds_and_the_other_parameter_is_the_best_beside_it():
     """r = 10 (u0 + u1 - 4) with u0 <= 1: u1 = 10 * 30/101, the minimum of 100 (u1 - 3)^2 + u1^2."""
     problem = Problem(lambda u: np.array([10.0 * (u[0] + u[1] - 4.0)]))

@@ -56,6 +56,16 @@ def test_a_combination_that_the_data_do_not_hold_is_reported():
     assert fit.covariance[0, 0] > 0.49
 
 
+def test_corrected_slopes_of_a_search_that_was_stopped_cost_no_run():
+    """Two parameters: new slopes at the end are two sets more, and differ by the curvature."""
+    ends = []
+    for corrected in (False, True):
+        made = evaluator(lambda x: (x[0] + 0.3 * x[1]**2, x[1] - 0.2 * x[0]**2), (3.0, 2.0))
+        fit, = Search(made, renewed=9, most=1, corrected=corrected).all(1, 1)
+        ends.append((fit.fresh, made.made))
+    assert ends == [(True, ends[1][1] + 2), (False, ends[1][1])]
+
+
 @pytest.mark.parametrize("renewed", [1, 3])
 def test_a_curved_problem_with_and_without_new_slopes(renewed):
     """exp(x0) = 3 and x0 x1 = 1: Broyden's steps end at the same place as new slopes do, within the
