@@ -8,6 +8,9 @@ W-cycle: large coarse levels are visited twice where that costs little, which ha
 iterations. Halved faces correct twice too much across weakly connected clusters, though, and a
 second visit squares that, which may cost M its positivity; `use_v_cycle` goes back to the V-cycle,
 which is always positive.
+
+Where the backend sweeps levels, the steps on a whole level are taken two by two (`level_sweeps`),
+with the same bits.
 """
 
 from collections.abc import Callable, Sequence
