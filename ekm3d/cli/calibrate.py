@@ -45,8 +45,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                         help="steps of a search at most (default: 20)")
     parser.add_argument("--renew", type=processes, default=1, metavar="N",
                         help="steps after which slopes are computed anew (default: 1)")
-    parser.add_argument("--corrected", action="store_true", help="of a search that was stopped "
-                        "show slopes that its steps have corrected, and make none anew")
+    parser.add_argument("--corrected", action="store_true", help="show slopes that the steps "
+                        "of a search that was stopped have corrected, and make none anew")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="seed of the starts and the ensemble (default: 1)")
     parser.add_argument("--jobs", type=processes, metavar="N",

@@ -68,15 +68,17 @@ def test_all_mistakes_of_a_curve_are_told_at_once(tmp_path, overrides, words):
 
 
 @pytest.mark.parametrize("overrides, words", [
-    (("ore.retention.air_entry=0", "ore.retention.n=1.09"), ("ore.retention.n: 1.09 without",)),
+    (("ore.retention.air_entry=0", "ore.retention.n=1.09"),
+     ("ore.retention.n: 1.09 without", "ore.retention.region.0.n: 1.4 without")),
     (("ore.retention.air_entry=0", "ore.retention.region.0.n=1.15"),
      ("ore.retention.region.0.n: 1.15 without air_entry, in 36 voxels",)),
     (("ore.retention.air_entry=0", "ore.retention.alpha_2=0.5 1/m", "ore.retention.n_2=1.1",
-      "ore.retention.share_2=0.3"), ("ore.retention.n_2: 1.1 without air_entry, in 108",)),
+      "ore.retention.share_2=0.3", "ore.retention.region.0.n=1.7"),
+     ("ore.retention.n_2: 1.1 without air_entry, in 108",)),
     (("ore.retention.region.0.n=1.1", "ore.retention.region.0.air_entry=0", "ore.retention.n=1.1"),
      ("region.0.n: 1.1 without air_entry, in 36 voxels",))])
 def test_clay_without_air_entry_is_warned_of(tmp_path, overrides, words):
-    """One warning for each table that gives n below 1.2, where the air-entry value is 0."""
+    """One warning for each table that gives n below 1.6, where the air-entry value is 0."""
     lines = Case.read(rain_case(tmp_path), overrides).warnings
     assert len(lines) == len(words)
     for line, word in zip(lines, words, strict=True):
@@ -84,12 +86,13 @@ def test_clay_without_air_entry_is_warned_of(tmp_path, overrides, words):
 
 
 @pytest.mark.parametrize("overrides", [
-    (), ("ore.retention.n=1.09",), ("ore.retention.air_entry=0",),
-    ("ore.retention.air_entry=0", "ore.retention.n_2=1.1", "ore.retention.alpha_2=0.5 1/m",
-     "ore.retention.share_2=0"),
+    (), ("ore.retention.n=1.09",),
+    ("ore.retention.air_entry=0", "ore.retention.region.0.n=1.7"),
+    ("ore.retention.air_entry=0", "ore.retention.region.0.n=1.7", "ore.retention.n_2=1.1",
+     "ore.retention.alpha_2=0.5 1/m", "ore.retention.share_2=0"),
     ("ore.retention={model='Brooks-Corey', alpha='2 1/m', n=0.5, residual=0.06}",)])
 def test_other_curves_are_not_warned_of(tmp_path, overrides):
-    """With an air-entry value, with n of 1.4, with no pores of the second kind, of another law."""
+    """With an air-entry value, with n of 1.6, with no pores of the second kind, of another law."""
     assert Case.read(rain_case(tmp_path), overrides).warnings == ()
 
 
