@@ -29,6 +29,7 @@ def told(folder, *overrides):
     ("boundary.1.conductance=0 1/s", "out of range"),
     ("boundary.0.box=[[0.1, 0, 0], [0.2, 0.1, 0.3]]", "does not touch the face"),
     ("boundary.1.kind=drainage", "does not belong"),
+    ("boundary.0.box=[[0.5, 0, 0], [0.6, 0.3, 0.6]]", "it is metal of electrodes there"),
     ("schedule.stage.0.boundary.0.name=son", "there is no [[boundary]] 'son'"),
     ("physics.medium={ porosity = true, molar_volume = { 'La(OH)3(am)' = '43 cm3/mol' } }",
      "the pores of [ore.retention] keep theirs"),
