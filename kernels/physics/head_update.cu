@@ -1,4 +1,5 @@
 // Update of pressure heads, limited by the content; twin of ekm3d/physics/head_update.py.
+// needs functions.cuh
 // needs physics/retention_curves.cuh
 
 // Suction of a saturation, of one mode and not below the air-entry value                  [m]
