@@ -55,7 +55,7 @@ def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
     for name, size, ms, _, share in rows:
         assert float(ms) == 1000.0
         assert float(share) == pytest.approx(1e-3 * float(size) / 0.5e-3, abs=0.2), name
-    # p, Ap, x, r, scaled_r of 66^3 voxels in 70^3 with ghosts: 3 x 8 + 2 x 4 bytes each; sums of rows
+    # p, Ap, x, r, scaled_r of 66^3 voxels in 70^3 with ghosts: 3 x 8 + 2 x 4 bytes each
     size = dict((row[0], float(row[1])) for row in rows)["update_solution"]
     assert size == pytest.approx(1e-6 * 70**3 * 32, rel=0.02)
 
