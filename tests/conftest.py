@@ -160,6 +160,7 @@ def on_ptx():
 
 
 COMPILED = {"cpp": lambda: CppBackend("twin test", (*FLAGS, "-ffp-contract=off")),
+            "quick": lambda: CppBackend("twin test", (*QUICK, "-ffp-contract=off")),
             "launched": lambda: cuda_stand_in.Carried(CudaBackend("twin test", cuda_stand_in)),
             "ptx": on_ptx, "gpu": on_a_gpu}
 
