@@ -45,8 +45,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                         help="steps of a search at most (default: 20)")
     parser.add_argument("--renew", type=processes, default=1, metavar="N",
                         help="steps after which slopes are computed anew (default: 1)")
-    parser.add_argument("--corrected", action="store_true", help="of a search that was stopped "
-                        "show slopes that its steps have corrected, and make none anew")
+    parser.add_argument("--slopes", metavar="DIR", help="slopes of another calibration of "
+                        "the same values, nearby, to begin with: steps correct them, none are made")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="seed of the starts and the ensemble (default: 1)")
     parser.add_argument("--jobs", type=processes, metavar="N",
@@ -77,7 +77,8 @@ def command(args: argparse.Namespace) -> int:
     evaluator = Evaluator(cases, parameters, measured, Path(args.out or targets.with_name(
         "calibration")), args.backend, jobs, max(1, cores // jobs), args.overrides, args.force,
         tell, Path(args.reuse) if args.reuse else None)
-    search = Search(evaluator, args.renew, args.most, args.corrected)
+    given = calibration_files.slopes(Path(args.slopes), evaluator) if args.slopes else None
+    search = Search(evaluator, args.renew, args.most, given)
     _refuse_wrong_input(evaluator)
     evaluator.open()
     tell(f"parameters: {len(parameters)}, values: {len(measured)}, cases: {len(cases)}, runs at a "

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ekm3d.errors import InputError
+from ekm3d.quoting import quoted
 from ekm3d.study.evaluations import Evaluator
 from ekm3d.study.fit import Fit, Member, shares
 from ekm3d.study.parameters import Parameter
@@ -33,6 +35,30 @@ def write(evaluator: Evaluator, fits: Sequence[Fit], members: Sequence[Member]) 
     _csv(out / "ensemble.csv", [["set", *names], *([label, *x] for label, x in sets)])
     (out / "calibration.md").write_text(page(evaluator, fits, members), encoding="utf-8")
     return ["fit.json", "parameters.csv", "values.csv", "ensemble.csv", "calibration.md"]
+
+
+def slopes(directory: Path, evaluator: Evaluator) -> np.ndarray:
+    """Return G (values, parameters) of the calibration in a directory, in the order of this one.
+
+    InputError where it has other parameters, priors or measured values.
+    """
+    file = directory / "fit.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        names, known = list(found["computed"]), found["parameters"]
+        given = np.array(found["slopes"], float)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"--slopes {directory}: holds no calibration that has ended: {error}"
+                         ) from None
+    here = json.loads(json.dumps([asdict(p) | {"settings": dict(p.settings)}
+                                  for p in evaluator.parameters]))
+    if [p | {"start": 0} for p in here] != [p | {"start": 0} for p in known]:
+        raise InputError(f"--slopes {directory}: its parameters or their priors are others")
+    wanted = [m.name for m in evaluator.measured]
+    for name in wanted:
+        if name not in names:
+            raise InputError(f"--slopes {directory}: it has no value {quoted(name)}")
+    return given[[names.index(name) for name in wanted]]
 
 
 def parameter_table(evaluator: Evaluator, fit: Fit) -> list[list[Any]]:

@@ -25,6 +25,7 @@ REACH = 2.0             # of the first step: standard deviations of the priors
 MINIMUM = "a minimum"
 STOPPED = "stopped after the steps allowed"
 STUCK = "no step leads down"
+OLD = "new slopes are wanted"
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,22 @@ class Descent:
     """Descent with evaluations `values` and slopes `slopes` of the problem.
 
     values(u): r, or None where the run has failed; slopes(u): G (values, parameters). renewed:
-    steps with the same slopes; most: steps at most.
+    steps with the same slopes; most: steps at most. given: slopes of a place nearby, which steps
+    correct and none are made beside; the search ends where new ones would be.
     """
 
     def __init__(self, values: Callable[[np.ndarray], np.ndarray | None],
                  slopes: Callable[[np.ndarray], np.ndarray],
-                 bounds: tuple[np.ndarray, np.ndarray], renewed: int = 1, most: int = 20) -> None:
-        self.values, self.slopes = values, slopes
+                 bounds: tuple[np.ndarray, np.ndarray], renewed: int = 1, most: int = 20,
+                 given: np.ndarray | None = None) -> None:
+        self.values, self.slopes, self.given = values, slopes, given
         self.low, self.high = bounds
         self.renewed, self.most = renewed, most
 
     def run(self, u: np.ndarray, r: np.ndarray) -> End:
         """Return the end of the descent from u, where r is known."""
-        own = g = self.slopes(u)
-        age, reach, steps, poor, moved = 0, REACH, 0, 0, False
+        own = g = self.slopes(u) if self.given is None else self.given
+        age, reach, steps, poor, moved = 0, REACH, 0, 0, self.given is not None
         while True:
             d, cut = self.step(u, r, g, reach)
             gain = cost(u, r) - cost(u + d, r + g @ d)
@@ -68,7 +71,9 @@ class Descent:
                 return End(u, r, own, steps, MINIMUM if small and not age else STUCK, True)
             if steps >= self.most:
                 return End(u, r, g if moved else own, steps, STOPPED, not moved)
-            if moved and (small or age >= self.renewed or poor >= 2):
+            if self.given is not None and (small or poor >= 4):
+                return End(u, r, g, steps, OLD, False)
+            if self.given is None and moved and (small or age >= self.renewed or poor >= 2):
                 own = g = self.slopes(u)
                 age, poor, reach, moved = 0, 0, max(reach, 0.5 * REACH), False
                 continue

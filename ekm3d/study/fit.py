@@ -57,33 +57,34 @@ class Search:
     """Searches for the most probable set.
 
     renewed: number of steps after which the slopes are computed anew; between, they follow from the
-    steps taken. 1: always anew. most: sets per search besides those for slopes. corrected: slopes
-    of a search that was stopped are those that followed from its steps.
+    steps taken. 1: always anew. most: sets per search besides those for slopes. given: slopes of a
+    place nearby, in place of any that are made.
     """
 
     def __init__(self, evaluator: Evaluator, renewed: int = 1, most: int = 20,
-                 corrected: bool = False) -> None:
+                 given: np.ndarray | None = None) -> None:
         self.evaluator, self.renewed, self.most = evaluator, max(1, renewed), most
-        self.corrected = corrected
+        self.given = given
         self.low, self.high = np.array([p.bounds for p in evaluator.parameters]).T
         self.dead: tuple[int, ...] = ()
 
     def all(self, count: int, seed: int) -> list[Fit]:
         """Return the ends of `count` searches, the best first, with slopes of its own.
 
-        Or with corrected ones, where these are good enough.
+        Where slopes were given, they are those that its steps have corrected.
         """
         places = starts(self.evaluator.parameters, count, seed)
         self.evaluator(places)                                  # all at once
         best, *others = sorted((self.one(u) for u in places), key=lambda fit: fit.cost)
-        if not best.fresh and not self.corrected:
+        if not best.fresh and self.given is None:
             slopes = self.slopes(best.u)
             best = replace(best, slopes=slopes, dead=self.dead, fresh=True)
         return [best, *others]
 
     def one(self, start: np.ndarray) -> Fit:
         """Return the end of the search from u = start."""
-        descent = Descent(self._values, self.slopes, (self.low, self.high), self.renewed, self.most)
+        descent = Descent(self._values, self.slopes, (self.low, self.high), self.renewed, self.most,
+                          self.given)
         end = descent.run(start, self.evaluator.misfits(self.evaluator([start])[0]))
         found = self.evaluator([end.u])[0]
         return Fit(end.u, found, cost(end.u, end.r), end.slopes, self.dead, end.reason,

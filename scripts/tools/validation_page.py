@@ -37,10 +37,17 @@ STUDIES = {                                             # of `ekm3d study`: its 
     "grids": (BENCH, "-o", GRIDS, "--show", SHOW),
     "double": (BENCH, "--variants", FOLDER / "double.toml", "--show", SHOW),
     "steps": (BENCH, "-o", "schedule.cfl=[0.9, 0.45]", "--show", SHOW)}
-SEARCH = ("--renew", 6, "--most", 12)
-FITS = {                                                # of `ekm3d calibrate`: its words
-    "twice": (*COLUMNS, "--targets", FOLDER / "targets.csv", "--parameters",
-              FOLDER / "parameters_twice.toml", *SEARCH, "--ensemble", 6)}
+TWO = (*COLUMNS, "--targets", FOLDER / "targets.csv")
+THREE = (*COLUMNS, CASES / "bench_ekm_02", "--targets", FOLDER / "targets_joint.csv")
+FIRST, SHOWN = (("--parameters", FOLDER / f"parameters_{name}.toml") for name in ("first", "twice"))
+BEFORE = ("-o", "electrodes.plate_film=catholyte", "--renew", 6, "--most", 30)
+FITS = {                            # of `ekm3d calibrate`: its words; @NAME: results of another
+    "first": (*TWO, *FIRST, "--renew", 6, "--most", 3),
+    "twice": (*TWO, *SHOWN, "--slopes", "@first", "--most", 4),
+    "joint_first": (*THREE, *FIRST, "--reuse", "@first", "--renew", 6, "--most", 1),
+    "joint": (*THREE, *SHOWN, "--slopes", "@joint_first", "--reuse", "@twice", "--most", 4),
+    "wide": (*TWO, "--parameters", FOLDER / "parameters_wide.toml", *BEFORE),
+    "soils": (*TWO, "--parameters", FOLDER / "parameters.toml", *BEFORE)}
 
 
 def main() -> int:
@@ -56,8 +63,11 @@ def main() -> int:
     common = ["--backend", "cpp", "--jobs", args.jobs]
     if args.fit is not None:
         for name in args.fit or FITS:
-            call("calibrate", *FITS[name], "--out", args.out / name, *common)
-            write_fit(args.out / name, FOLDER / f"fit_{name}.md")
+            words = [args.out / word[1:] if str(word).startswith("@") else word
+                     for word in FITS[name]]
+            call("calibrate", *words, "--out", args.out / name, *common)
+            if (FOLDER / f"fit_{name}.md").exists():            # it stands in the page
+                write_fit(args.out / name, FOLDER / f"fit_{name}.md")
             if name == "twice":
                 shutil.copy(args.out / name / "ensemble.csv", FOLDER / "ensemble.csv")
     if not args.only_text:
