@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import compile_once, cuda_stand_in, nvrtc
+from helpers.processor_time import ProcessorTime
 from helpers.quick_flags import QUICK
 
 from ekm3d.backends.choose import choose_backend
@@ -33,6 +34,11 @@ LONGEST = ("test_style.py", "test_field_case.py", "test_backends_agree.py", "tes
            "test_conservation.py", "test_kernels.py", "test_boxes.py", "test_phases.py")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--processor-time", type=int, default=0, metavar="N",
+                     help="show the N files and tests that take most processor time")
+
+
 def pytest_configure(config):
     """Keep pytest's rewritten test modules for other workers and runs, and share that work.
 
@@ -41,6 +47,8 @@ def pytest_configure(config):
     where PYTHONDONTWRITEBYTECODE is set, as in many containers.
     """
     sys.dont_write_bytecode = False
+    if count := config.getoption("--processor-time"):
+        config.pluginmanager.register(ProcessorTime(count))
     here = Path(__file__).parent
     worker = getattr(config, "workerinput", {}).get("workerid", "gw0")
     if int(worker[2:]) % 2 and [Path(name).resolve() for name in config.args] == [here]:
@@ -152,6 +160,7 @@ def on_ptx():
 
 
 COMPILED = {"cpp": lambda: CppBackend("twin test", (*FLAGS, "-ffp-contract=off")),
+            "quick": lambda: CppBackend("twin test", (*QUICK, "-ffp-contract=off")),
             "launched": lambda: cuda_stand_in.Carried(CudaBackend("twin test", cuda_stand_in)),
             "ptx": on_ptx, "gpu": on_a_gpu}
 

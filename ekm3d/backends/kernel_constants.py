@@ -12,6 +12,7 @@ same bits.
 import importlib
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import numpy as np
 
@@ -31,13 +32,18 @@ def module_name(source: str) -> str:
 
 def module_constants(name: str) -> Mapping[str, int | float | np.float32]:
     """Return KERNEL_CONSTANTS of a module; empty if it has none or does not exist."""
+    return getattr(_module(name), "KERNEL_CONSTANTS", {})
+
+
+@cache
+def _module(name):
+    """A module of the package; None if it does not exist, which takes a search of its folders."""
     try:
-        module = importlib.import_module(name)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise                               # it exists, but a module that it imports does not
-        return {}
-    return getattr(module, "KERNEL_CONSTANTS", {})
+        return None
 
 
 def declarations(constants: Mapping[str, int | float | np.float32]) -> list[str]:

@@ -114,6 +114,7 @@ def kernel_names(text: str) -> list[str]:
     return re.findall(r"\bKERNEL\s+(\w+)\s*\(", without_comments(text))
 
 
+@lru_cache(maxsize=1024)
 def signature(text: str, name: str) -> tuple[Parameter, ...] | None:
     """Return the parameters of kernel `name` in a text, or None if it is not there."""
     declaration = _declarations(text).get(name)

@@ -247,11 +247,11 @@ class GeometryCheck:
                                   "leave it out or uncover it")
         boundaries: Any = self.case.boundaries
         for n, boundary in enumerate(boundaries):
-            if self.active is not None and not surface(self.grid, self.ore, boundary, self.active
-                                                       ).openings.voxel.size:
+            if not surface(self.grid, self.ore, boundary, self.active).openings.voxel.size:
+                what = "metal of electrodes" + (" or air" if self.active is not None else "")
                 self.problems.add(("boundary", n), f"boundary {quoted(boundary.name)} has no ore "
                                   f"at its face {boundary.face} on the grid of {self.voxels}: it "
-                                  "is air there; move it, or leave it out")
+                                  f"is {what} there; move it, or leave it out")
 
     def _at_side(self, side: Any) -> np.ndarray:
         """Numbers of the parts of ore in the layer at a side; 0 for metal."""

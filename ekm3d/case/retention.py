@@ -32,7 +32,7 @@ KINDS = {    # key -> kind of quantity, and the value where the case gives none
     "n_2": (QuantityKind("", "1.4", 1.0, above=True), 2.0),
     "share_2": (QuantityKind("", "0.3", 0.0, 1.0), 0.0)}
 PRESSURE = QuantityKind("m", "-1 m")
-SLOW = 1.2      # n below which K falls steeply at full pores; it has no finite slope there below 2
+SLOW = 1.6      # n below which K falls steeply at full pores; it has no finite slope there below 2
 DRY = 1e-3      # effective saturation below which an electrode has no ground to work in
 
 
@@ -200,8 +200,8 @@ class RetentionReader:
             self.problems.warn((*path, key), (
                 f"{row[told][0]:g} without air_entry, in {told.sum()} voxels, the first at "
                 f"{self.sources.place(told)}: below {SLOW:g} the conductivity falls so "
-                "steeply where full pores begin to drain that a run takes thousands of sub-steps; "
-                'add air_entry = "1 cm" to "2 cm" (Vogel et al. 2001)'))
+                "steeply where full pores begin to drain that a run may take thousands of "
+                'sub-steps; add air_entry = "1 cm" to "2 cm" (Vogel et al. 2001)'))
 
     def _pressure_head(self, entry, water, curve):
         """Return the pressure head at the start (nz, ny, nx) [m]."""

@@ -9,7 +9,7 @@ the distribution of sequential Gaussian simulation with all samples and nodes as
 
 z: standardised samples at x_i; c, K: covariances of the place with the samples, and among them,
 with the nugget on the diagonal. s: a random field of GSTools (randomisation method, Hesse et al.
-2014; waves of the spherical model: `spherical_waves`), whose value at a place depends on its seed
+2014; of some models with waves of `field_waves`), whose value at a place depends on its seed
 and on the place alone: a realisation is the same on every grid. The nugget is what varies within a
 voxel: samples have it (e_i), voxels do not.
 
@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 
 from ekm3d.case.block_files import package
+from ekm3d.case.field_waves import model as with_waves
 from ekm3d.case.schema_ore_files import VariogramEntry
-from ekm3d.case.spherical_waves import spherical
 
 RESCALE = {"spherical": 1.0, "exponential": 3.0, "gaussian": 3.0**0.5}
 CLASSES = {"spherical": "Spherical", "exponential": "Exponential", "gaussian": "Gaussian"}
+DRAWN = ("spherical", "exponential")        # whose waves are drawn by `field_waves`
 MOST = 4000             # samples: their matrix takes 128 MB
 PRODUCTS = 2**22        # distances at a time
 BINS, LEAST = 12, 10    # classes of distance of a fitted variogram; samples that it needs
@@ -58,7 +59,8 @@ class Variogram:
     def gstools(self) -> Any:
         """Return the model of GSTools, of reduced places, without the nugget."""
         gs = package("gstools", "gstools", "a variogram")
-        law = spherical() if self.model == "spherical" else getattr(gs, CLASSES[self.model])
+        name = CLASSES[self.model]
+        law = with_waves(name) if self.model in DRAWN else getattr(gs, name)
         return law(
             dim=3, var=self.sill - self.nugget, len_scale=1.0, rescale=RESCALE[self.model])
 

@@ -45,8 +45,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                         help="steps of a search at most (default: 20)")
     parser.add_argument("--renew", type=processes, default=1, metavar="N",
                         help="steps after which slopes are computed anew (default: 1)")
-    parser.add_argument("--slopes", metavar="DIR", help="begin with the slopes of another "
-                        "calibration of the same values, nearby: steps correct them, none are made")
+    parser.add_argument("--slopes", metavar="DIR", help="slopes of another calibration of "
+                        "the same values, nearby, to begin with: steps correct them, none are made")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="seed of the starts and the ensemble (default: 1)")
     parser.add_argument("--jobs", type=processes, metavar="N",

@@ -45,7 +45,7 @@ def cause_of_failure(pressure_head: float, gained: float) -> str:
         return "more water enters than the pores hold"
     if pressure_head < EMPTY and gained < 0.0:
         return "more water is drawn than there is"
-    return ("iterations do not end; finer voxels, a wetter start or, where n is below 1.2, "
+    return ("iterations do not end; finer voxels, a wetter start or, where n is below 1.6, "
             "ore.retention.air_entry help")
 
 

@@ -194,7 +194,8 @@ def wet_osmosis(g, full_osmosis, relative_osmosis, full_conductance, conductance
 
     full_osmosis: (3, padded) that of full pores [m3/s]; relative_osmosis: padded k_e / k_e,s;
     full_conductance, conductance: (3, padded) m2/s; osmosis_law: with CONDUCTIVITY the flow falls
-    as the conductance does, else by the mean of both voxels. Output water: (3, padded).
+    as the conductance does, else by the mean of both voxels, but to no more than twice that of the
+    voxel which the water leaves: none is drawn from dry rock. Output water: (3, padded).
     """
     for axis in range(3):
         whole = faces(full_conductance[axis], axis)
@@ -203,7 +204,9 @@ def wet_osmosis(g, full_osmosis, relative_osmosis, full_conductance, conductance
                               where=whole > 0)
         else:
             share = 0.5 * (below(relative_osmosis, axis) + above(relative_osmosis, axis))
-        faces(water[axis], axis)[...] = faces(full_osmosis[axis], axis) * share
+        full = faces(full_osmosis[axis], axis)
+        source = np.where(full > 0, below(relative_osmosis, axis), above(relative_osmosis, axis))
+        faces(water[axis], axis)[...] = full * np.minimum(share, 2.0 * source)
 
 
 @operator

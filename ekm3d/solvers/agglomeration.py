@@ -16,6 +16,7 @@ from ekm3d.parallel.decomposition import SMALL
 from ekm3d.parallel.domain import Domain
 from ekm3d.solvers.multigrid import Level
 
+SWEPT = 4096                    # voxels: larger levels are swept, where the backend sweeps levels
 SMALL_ON = {"cuda": 64**3}      # voxels, by backend: of the largest level that is held undivided
 
 
@@ -30,8 +31,8 @@ class Hierarchy:
     sizes: voxels of every whole level.
     levels: this rank's parts above `agglomerated`, whole levels from there on.
     local_levels, domains: this rank's parts of levels 0 to `agglomerated`, and their domains.
-    small: the first level of at most SMALL voxels below the finest one; from it on all levels lie
-    in one array, `store`, at the places that `table` lists (see `multigrid.small_cycle`).
+    small: the first level of at most SMALL voxels, or SWEPT, below the finest one; from it on all
+    lie in one array, `store`, at the places that `table` lists (see `multigrid.small_cycle`).
     """
 
     def __init__(self, finest: Level, domain: Domain, backend: Backend,
@@ -46,7 +47,8 @@ class Hierarchy:
         self.local_levels = [finest, *(allocate_level(part.grid, backend) for part in
                                        self.domains[1:self.agglomerated + self.is_cut])]
         self.sizes = [int(np.prod(grid.cells)) for grid in grids]
-        self.small = next(n for n, size in enumerate(self.sizes) if n and size <= SMALL)
+        most = min(SMALL, SWEPT) if backend.sweeps_levels else SMALL
+        self.small = next(n for n, size in enumerate(self.sizes) if n and size <= most)
         self.levels = [*self.local_levels[:self.agglomerated],
                        *(allocate_level(grid, backend)
                          for grid in grids[self.agglomerated:self.small]),

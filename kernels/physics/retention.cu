@@ -327,7 +327,8 @@ KERNEL wet_osmosis(Grid g, const real* __restrict__ EACH(3) full_osmosis,
             const real share = osmosis_law == 2
                 ? (full > 0 ? conductance[face] / full : real(0))
                 : (relative_osmosis[a] + relative_osmosis[a + f.step]) / 2;
-            water[face] = full_osmosis[face] * share;
+            const real source = relative_osmosis[full_osmosis[face] > 0 ? a : a + f.step];
+            water[face] = full_osmosis[face] * smaller(share, 2 * source);
         }
     }
 }

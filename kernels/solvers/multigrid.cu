@@ -229,6 +229,25 @@ KERNEL scale_operator(Grid g, const real* __restrict__ EACH(3) face, const real*
     }
 }
 
+// Faces and coupling of a coarse voxel from those of its rx ry rz children.
+INLINE void coarsen_voxel(const Stencil& m, Offset from, int rx, int ry, int rz, single* face,
+                          Offset all, single* coupling)
+{
+    single x = 0, y = 0, z = 0, coupling_sum = 0;
+    for (int n = 0; n < rx * ry * rz; n++) {
+        const int dx = n % rx, dy = n / rx % ry, dz = n / rx / ry;
+        const Offset a = from + dx + dy * m.row + dz * m.layer;
+        coupling_sum += m.coupling[a];
+        x += dx == rx - 1 ? m.x[a] : single(0);
+        y += dy == ry - 1 ? m.y[a] : single(0);
+        z += dz == rz - 1 ? m.z[a] : single(0);
+    }
+    face[0] = z / rz;
+    face[all] = y / ry;
+    face[2 * all] = x / rx;
+    coupling[0] = coupling_sum;
+}
+
 // Coarse operator. Faces between coarse voxels: half the sum of the fine ones along a coarsened
 // axis, where the centres are twice as far apart; the sum along a kept one. Couplings add up.
 KERNEL coarsen(Grid g, Grid coarse, const single* __restrict__ EACH(3) face,
@@ -236,25 +255,22 @@ KERNEL coarsen(Grid g, Grid coarse, const single* __restrict__ EACH(3) face,
                single* __restrict__ EACH(3) ON(coarse) coarse_face,
                single* __restrict__ ON(coarse) coarse_coupling)
 {
-    EKM_VOXELS(i, j, k, coarse) {
-        const int rx = coarsening_ratio(g.nx, coarse.nx), ry = coarsening_ratio(g.ny, coarse.ny);
-        const int rz = coarsening_ratio(g.nz, coarse.nz);
-        const Stencil m = stencil(g, face, coupling, coupling);
-        const Offset from = at(rx * i, ry * j, rz * k, g), to = at(i, j, k, coarse);
-        const Offset all = volume(coarse);
-        single x = 0, y = 0, z = 0, coupling_sum = 0;
-        for (int n = 0; n < rx * ry * rz; n++) {
-            const int dx = n % rx, dy = n / rx % ry, dz = n / rx / ry;
-            const Offset a = from + dx + dy * m.row + dz * m.layer;
-            coupling_sum += m.coupling[a];
-            x += dx == rx - 1 ? m.x[a] : single(0);
-            y += dy == ry - 1 ? m.y[a] : single(0);
-            z += dz == rz - 1 ? m.z[a] : single(0);
+    const int rx = coarsening_ratio(g.nx, coarse.nx), ry = coarsening_ratio(g.ny, coarse.ny);
+    const int rz = coarsening_ratio(g.nz, coarse.nz);
+    const Stencil m = stencil(g, face, coupling, coupling);
+    const Offset all = volume(coarse);
+    if (LANES > 1 && rx * ry * rz == 8) {       // a vector of voxels at a time, as 8 is known
+        EKM_VOXELS(i, j, k, coarse) {
+            const Offset to = at(i, j, k, coarse);
+            coarsen_voxel(m, at(2 * i, 2 * j, 2 * k, g), 2, 2, 2, coarse_face + to, all,
+                          coarse_coupling + to);
         }
-        coarse_face[to] = z / rz;
-        coarse_face[to + all] = y / ry;
-        coarse_face[to + 2 * all] = x / rx;
-        coarse_coupling[to] = coupling_sum;
+    } else {
+        EKM_VOXELS(i, j, k, coarse) {
+            const Offset to = at(i, j, k, coarse);
+            coarsen_voxel(m, at(rx * i, ry * j, rz * k, g), rx, ry, rz, coarse_face + to, all,
+                          coarse_coupling + to);
+        }
     }
 }
 

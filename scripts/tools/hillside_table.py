@@ -9,6 +9,7 @@ every run as a column.
 import sys
 
 from ekm3d import open_results
+from ekm3d.view.numbers import UNKNOWN
 from ekm3d.view.run import Run
 
 NITROGEN = 14.007e-3        # kg/mol
@@ -45,11 +46,16 @@ def ways(run: Run) -> list[tuple[str, ...]]:
     return found
 
 
+def cell(value: float | None, factor: float) -> str:
+    """Return factor value; a run without rare earths in the leachate has no energy per kg."""
+    return UNKNOWN if value is None else f"{value * factor:.3g}"
+
+
 def main() -> None:
     """Print both tables."""
     runs = dict(word.split("=", 1) for word in sys.argv[1:])
     for one in (ways(Run.of(next(iter(runs.values())))), [
-            ("", *runs), *((words, *(f"{open_results(place).summary[key] * factor:.3g}"
+            ("", *runs), *((words, *(cell(open_results(place).summary[key], factor)
                                      for place in runs.values())) for words, key, factor in ROWS)]):
         print("\n".join("| " + " | ".join(row) + " |" for row in [
             one[0], tuple(["---", *["---:"] * (len(one[0]) - 1)]), *one[1:]]) + "\n")

@@ -70,6 +70,7 @@ def test_a_missing_module_has_no_constants_but_a_broken_one_is_an_error(monkeypa
 
     def broken(name):
         raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+    kernel_constants._module.cache_clear()
     monkeypatch.setattr(kernel_constants.importlib, "import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="scipy"):
         module_constants("ekm3d.solvers.elliptic")

@@ -29,6 +29,7 @@ def told(folder, *overrides):
     ("boundary.1.conductance=0 1/s", "out of range"),
     ("boundary.0.box=[[0.1, 0, 0], [0.2, 0.1, 0.3]]", "does not touch the face"),
     ("boundary.1.kind=drainage", "does not belong"),
+    ("boundary.0.box=[[0.5, 0, 0], [0.6, 0.3, 0.6]]", "it is metal of electrodes there"),
     ("schedule.stage.0.boundary.0.name=son", "there is no [[boundary]] 'son'"),
     ("physics.medium={ porosity = true, molar_volume = { 'La(OH)3(am)' = '43 cm3/mol' } }",
      "the pores of [ore.retention] keep theirs"),
@@ -68,15 +69,17 @@ def test_all_mistakes_of_a_curve_are_told_at_once(tmp_path, overrides, words):
 
 
 @pytest.mark.parametrize("overrides, words", [
-    (("ore.retention.air_entry=0", "ore.retention.n=1.09"), ("ore.retention.n: 1.09 without",)),
+    (("ore.retention.air_entry=0", "ore.retention.n=1.09"),
+     ("ore.retention.n: 1.09 without", "ore.retention.region.0.n: 1.4 without")),
     (("ore.retention.air_entry=0", "ore.retention.region.0.n=1.15"),
      ("ore.retention.region.0.n: 1.15 without air_entry, in 36 voxels",)),
     (("ore.retention.air_entry=0", "ore.retention.alpha_2=0.5 1/m", "ore.retention.n_2=1.1",
-      "ore.retention.share_2=0.3"), ("ore.retention.n_2: 1.1 without air_entry, in 108",)),
+      "ore.retention.share_2=0.3", "ore.retention.region.0.n=1.7"),
+     ("ore.retention.n_2: 1.1 without air_entry, in 108",)),
     (("ore.retention.region.0.n=1.1", "ore.retention.region.0.air_entry=0", "ore.retention.n=1.1"),
      ("region.0.n: 1.1 without air_entry, in 36 voxels",))])
 def test_clay_without_air_entry_is_warned_of(tmp_path, overrides, words):
-    """One warning for each table that gives n below 1.2, where the air-entry value is 0."""
+    """One warning for each table that gives n below 1.6, where the air-entry value is 0."""
     lines = Case.read(rain_case(tmp_path), overrides).warnings
     assert len(lines) == len(words)
     for line, word in zip(lines, words, strict=True):
@@ -84,12 +87,13 @@ def test_clay_without_air_entry_is_warned_of(tmp_path, overrides, words):
 
 
 @pytest.mark.parametrize("overrides", [
-    (), ("ore.retention.n=1.09",), ("ore.retention.air_entry=0",),
-    ("ore.retention.air_entry=0", "ore.retention.n_2=1.1", "ore.retention.alpha_2=0.5 1/m",
-     "ore.retention.share_2=0"),
+    (), ("ore.retention.n=1.09",),
+    ("ore.retention.air_entry=0", "ore.retention.region.0.n=1.7"),
+    ("ore.retention.air_entry=0", "ore.retention.region.0.n=1.7", "ore.retention.n_2=1.1",
+     "ore.retention.alpha_2=0.5 1/m", "ore.retention.share_2=0"),
     ("ore.retention={model='Brooks-Corey', alpha='2 1/m', n=0.5, residual=0.06}",)])
 def test_other_curves_are_not_warned_of(tmp_path, overrides):
-    """With an air-entry value, with n of 1.4, with no pores of the second kind, of another law."""
+    """With an air-entry value, with n of 1.6, with no pores of the second kind, of another law."""
     assert Case.read(rain_case(tmp_path), overrides).warnings == ()
 
 

@@ -5,6 +5,7 @@ additions by the shape of an array; chunks, packs of lanes and pivot orders depe
 voxels, too.
 """
 
+from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,13 @@ def drawn(name, rng):
     return CHEM, total, np.full(N, THETA), Sites(*each, sites.reference_pH)
 
 
+@lru_cache
+def begun(name):
+    """Return a system of N voxels and its unknowns, solved by NumPy, for all backends in turn."""
+    system = drawn(name, np.random.default_rng(1207))
+    return system, solve(EquilibriumSolver(system[0]), system, None, np.arange(N)).warm_start
+
+
 def solve(engine, system, warm_start, voxels):
     """Return the Result of some voxels only."""
     _, total, theta, sites = system
@@ -78,8 +86,7 @@ def test_result_of_a_voxel_does_not_depend_on_the_batch(kind, name, rng):
     Systems covered by compiled code run in it; some voxels there start far away, some lack
     components and some are restarted cold. The field's chemistry with the flags of production.
     """
-    system = drawn(name, rng)
-    chem, total = system[:2]
+    (chem, total, theta, sites), first = begun(name)
     try:
         quick = kind == "cpp" and name in DRAWN
         made = cpp.CppBackend("test", QUICK) if quick else MADE[kind]()
@@ -88,13 +95,12 @@ def test_result_of_a_voxel_does_not_depend_on_the_batch(kind, name, rng):
         pytest.skip(str(error))
     if kind != "numpy" and not engine.compiled:
         return
-    first = solve(EquilibriumSolver(chem), system, None, np.arange(N)).warm_start
     starts = [first]
     if name not in DRAWN:
         starts.append(first[:, np.roll(np.arange(N), 5)])
     if kind == "numpy" and name in FROM_COLD:
         starts.append(None)
-    total *= np.exp(1e-4 * rng.normal(size=total.shape))
+    system = chem, total * np.exp(1e-4 * rng.normal(size=total.shape)), theta, sites
     for start in starts:
         whole = solve(engine, system, start, np.arange(N))
         for part in np.split(rng.permutation(N), np.cumsum(SIZES)[:-1]):

@@ -76,8 +76,13 @@ def test_water_and_every_component_are_where_the_books_say(days):
 
 
 def test_a_run_in_pieces_has_the_bits_of_a_whole_one(tmp_path):
-    """Resumed in the middle of every third, in unsaturated ground, with rods that resist."""
-    case = Case.read(HILLSIDE, (COARSE[0], *HOURS))
+    """Resumed in the middle of every third, in unsaturated ground, with rods that resist.
+
+    Steps of 10 min, two to a third.
+    """
+    case = Case.read(HILLSIDE, (COARSE[0], *HOURS, "schedule.stage.1.duration=40 min",
+                                "schedule.stage.1.rotate.every=20 min",
+                                *(f"schedule.stage.{n}.duration=10 min" for n in (2, 3))))
     Simulation(case, "cpp").run(tmp_path / "whole", quiet=True)
     assert in_pieces(case, "cpp", tmp_path / "pieces") >= 7
     assert_equal_results(tmp_path / "whole", tmp_path / "pieces")

@@ -4,6 +4,8 @@ Compiled as for users, with fused multiply-add: a compiler's vectors and the rem
 round alike, or results would depend on the number of ranks.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 from helpers import kernel_worlds
@@ -26,13 +28,19 @@ SCALARS = {"blend": 1.0, "source_mean": 0.3, "scale": 1.7, "beta": 0.45, "alpha"
            "constant": -0.8, "weight": 0.6}
 
 
+@lru_cache
+def world(number):
+    """Return one of some worlds, which nothing changes: drawing one takes longer than a kernel."""
+    return kernel_worlds.World(CELLS, np.random.default_rng(number), **kernel_worlds.WORLDS["both"])
+
+
 class Values:
     """Random values for every parameter by its name; conductances positive, a share of them zero.
     """
 
-    def __init__(self, rng):
-        self.world = kernel_worlds.World(CELLS, rng, **kernel_worlds.WORLDS["both"])
-        self.rng, self.grid = rng, self.world.grid
+    def __init__(self, seed):
+        self.world = world(seed % 8)
+        self.rng, self.grid = np.random.default_rng(seed), self.world.grid
 
     def of(self, parameter):
         if not parameter.array:
@@ -65,7 +73,7 @@ def test_stencils_have_the_same_bits_in_every_box(op, name, ends, seed):
 
     Faces on the lower side of the box are compared as well, and sums over segments of one voxel.
     """
-    v = Values(np.random.default_rng(seed))
+    v = Values(seed)
     start = [min(pair) for pair in ends]
     stop = [max(pair) + 1 for pair in ends]
     whole = Grid(CELLS, v.grid.spacing, segment=1)

@@ -42,7 +42,7 @@ def test_two_ranks_on_one_gpu_are_refused():
     ("import time; time.sleep(60)", False)])
 def test_gpu_memory_is_given_to_mpi_only_after_a_trial(trial, works, monkeypatch):
     """A crash of the trial means no; the trial is not part of the job; the default is off."""
-    monkeypatch.setattr(gpu_sharing, "SECONDS", 5 if "sleep" in trial else 900)
+    monkeypatch.setattr(gpu_sharing, "SECONDS", 0.5 if "sleep" in trial else 900)
     launched = gpu_sharing.os.environ | {"PMI_RANK": "0", "PMI_FD": "5",
                                          "OMPI_COMM_WORLD_RANK": "0"}
     assert sends_from_device(launched | {"EKM3D_GPU_AWARE": "auto"}, trial) == works

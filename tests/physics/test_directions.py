@@ -86,13 +86,18 @@ def test_a_column_has_the_rock_of_its_axis(tmp_path, axis, water):
     assert three.balances.charge_max < 1e-9
 
 
+@pytest.mark.parametrize("host", [
+    "quick", "launched", pytest.param("cpp", marks=pytest.mark.slow),
+    pytest.param("ptx", marks=pytest.mark.slow), pytest.param("gpu", marks=pytest.mark.gpu)],
+    indirect=True)
 @pytest.mark.parametrize("twin", [potential.face_conductance, transport.component_flux,
                                   transport.component_gain, transport.outflow_coefficients],
                          ids=lambda twin: twin.__name__)
 def test_kernels_take_the_factor_of_their_axis(host, twin, rng):
     """The kernel made for three factors against its twin, one axis closed where another is open.
 
-    1e-12 of the largest number: some dozen roundings of terms that cancel to no less than 1e-3.
+    1e-12 of the largest number: some dozen roundings of terms that cancel to no less than 1e-3. The
+    text for three factors takes 10 s at -O3, in the slow suite.
     """
     w = World((9, 6, 5), rng, **WORLDS["both"])
     factor = w.transport_factor[0]

@@ -138,3 +138,16 @@ def test_layers_in_series(backend):
     backend.bind(retention.wet_faces)(g, psi, relative, slope, c, general, k, full, dry)
     ends = [float(relative[n, 2, 2]) for n in (2, 3)]
     assert np.isclose(float(dry[0, 2, 2, 2]), 2 * ends[0] * ends[1] / sum(ends), rtol=1e-12)
+
+
+def test_no_water_is_drawn_from_dry_rock(backend):
+    """Mean of both voxels' S_e^2, but at most twice that of the one that the water leaves."""
+    g = Grid((2, 1, 1), (1.0, 1.0, 1.0))
+    full, found, zero, own = (backend.zeros((3, *g.padded)) for _ in range(4))
+    relative = backend.zeros(g.padded)
+    for one, two, flow, wanted in ((0.4, 0.6, 1e-3, 0.5), (0.1, 0.7, 1e-3, 0.2), (0.0, 0.7, 1, 0.0),
+                                   (0.1, 0.7, -1e-3, 0.4), (0.7, 0.1, -1e-3, 0.2)):
+        relative[2, 2, 2:4] = backend.from_numpy(np.array([one, two]))
+        full[2, 2, 2, 2] = flow
+        backend.bind(retention.wet_osmosis)(g, full, relative, own, zero, 0.0, found)
+        assert np.isclose(float(found[2, 2, 2, 2]), wanted * flow, rtol=1e-14)

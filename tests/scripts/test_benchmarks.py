@@ -48,16 +48,16 @@ def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
     """
     kernels = script("bench_kernels")
     on = kernels.watched(CppBackend)("test", QUICK)
-    rows = cells(kernels.table(on, 0.5e-3, lambda call, before=None: call() or 1.0, 25, 16))[1:]
+    rows = cells(kernels.table(on, 0.5e-3, lambda call, before=None: call() or 1.0, 25, 66))[1:]
     every = {name for path in folder("kernels").rglob("*.cu")
              for name in kernel_names(path.read_text())}
     assert {row[0] for row in rows} == every and len(rows) == len(every)
     for name, size, ms, _, share in rows:
         assert float(ms) == 1000.0
         assert float(share) == pytest.approx(1e-3 * float(size) / 0.5e-3, abs=0.2), name
-    # p, Ap, x, r, scaled_r of 16^3 voxels in 20^3 with ghosts: 3 x 8 + 2 x 4 bytes each; sums
+    # p, Ap, x, r, scaled_r of 66^3 voxels in 70^3 with ghosts: 3 x 8 + 2 x 4 bytes each
     size = dict((row[0], float(row[1])) for row in rows)["update_solution"]
-    assert size == pytest.approx(1e-6 * (20**3 * 32 + 16**3 * 8), abs=0.06)
+    assert size == pytest.approx(1e-6 * 70**3 * 32, rel=0.02)
 
 
 def test_the_largest_call_of_a_kernel_is_the_one_that_is_kept(script):

@@ -142,7 +142,11 @@ def test_a_gap_in_a_line_stays_a_gap(run):
 
 
 def test_without_pyvista_the_same_pictures_are_drawn(run, tmp_path, monkeypatch):
-    """The probe says no: one sentence with the remedy, and a picture by every name."""
+    """The probe says no: one sentence with the remedy, and a picture by every name.
+
+    Slices of two quantities; tests/cli/test_plot.py draws all.
+    """
+    monkeypatch.setattr(plot, "standard", lambda run: chosen(run, ["REE", "pH"]))
     monkeypatch.setattr(probe, "why_not", lambda: "it was taken away; install it")
     monkeypatch.setattr(extras, "DPI", 40)
     said = []
