@@ -24,8 +24,8 @@ BEND = 0.05                 # change over suction, up to which no curve bends th
 DRY = 0.1                   # of the content above the residual one, which an iteration leaves
 FARTHEST, DRIEST = 10.0, -1e6       # suction of one iteration over that before; m, pressure head
 #                             below which none goes: ten times as dry as dried in an oven
-DRAINED, MOIST = -0.2, 0.9  # m, pressure head to which an iteration may drain full pores, or that
-#                             of this S_e, where it is higher
+DRAINED, MOIST = 0.2, 0.9   # m, suction beyond the air-entry value to which an iteration may drain
+#                             full pores, or that of this S_e, where it is smaller
 HALVINGS = 16               # of the interval of ln s of a curve without inverse, of two modes
 EMPTY = -1e3                # m, pressure head of rock that has no water to give
 LEAST = 1e-4                # suction at the end of that interval, over that at its start
@@ -36,7 +36,7 @@ KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "BEND": BEND, "DRY_SHARE": DRY, "
 def drained_head(curve: np.ndarray) -> np.ndarray:
     """Return the pressure head [m] to which an iteration may drain full pores; of a curve."""
     moist = curve[curves.RESIDUAL] + MOIST * (curve[curves.SATURATED] - curve[curves.RESIDUAL])
-    return np.maximum(curves.pressure_head(moist, curve), DRAINED)
+    return np.maximum(curves.pressure_head(moist, curve), -curves.air_entry(curve) - DRAINED)
 
 
 def cause_of_failure(pressure_head: float, gained: float) -> str:

@@ -105,6 +105,17 @@ def test_an_iteration_leaves_a_part_of_the_water(name):
     assert (share > DRY * (1 - 1e-3)).all() and (after >= 10 * psi).all() and (after < psi).all()
 
 
+@pytest.mark.parametrize("values", [dict(model=3.0, alpha=0.5, n=1.0, saturated=0.4),
+                                    dict(CURVES["air entry"], air_entry=0.5)])
+def test_full_pores_drain_beyond_a_large_air_entry_value(values):
+    """The head to which an iteration may drain them is not within the fringe, where it would stay.
+    """
+    psi = np.array([0.1, -0.3, -0.45])
+    after = updated(psi, np.full(3, -10.0), values)
+    entry = float(retention_curves.air_entry(curve(1, values)).max())
+    assert (after < -entry).all() and (content(after, values) < values["saturated"]).all()
+
+
 def test_full_pores_drain_to_nine_tenths_and_dry_ones_fill_with_what_is_left():
     """Sand: S_e of 0.9 at -4.3 cm; above 0 by the integral of K_r that the increment has left."""
     sand = CURVES["van Genuchten"]
@@ -205,6 +216,7 @@ def test_rain_on_every_soil_of_carsel_and_parrish(tmp_path, name, psi):
 
 STEEP = {"van Genuchten, n 10": (-10, 'alpha = "14 1/m"\nn = 10'),
          "Gardner, 10": (-10, 'model = "Gardner"\nalpha = "10 1/m"'),
+         "Gardner, 20, no K left": (-100, 'model = "Gardner"\nalpha = "20 1/m"'),
          "Gardner, 50": (-2, 'model = "Gardner"\nalpha = "50 1/m"'),
          "Brooks-Corey, 5": (-10, 'model = "Brooks-Corey"\nalpha = "10 1/m"\nn = 5'),
          "two modes": (-50, 'alpha = "14 1/m"\nn = 2.5\nalpha_2 = "0.5 1/m"\nn_2 = 1.6\n'
