@@ -13,11 +13,11 @@ drain down to a head of their own, see `drained_head`; voxels that fill go beyon
 their increment of the integral of K_r has left there.
 """
 
-
 import numpy as np
 
 from ekm3d import retention_curves as curves
-from ekm3d.backends.base import operator
+from ekm3d.backends.base import Backend, operator
+from ekm3d.grid.grid import Array, Grid
 from ekm3d.retention_curves import effective, suction
 
 BEND = 0.05                 # change over suction, up to which no curve bends that much
@@ -47,6 +47,16 @@ def cause_of_failure(pressure_head: float, gained: float) -> str:
         return "more water is drawn than there is"
     return ("iterations do not end; finer voxels, a wetter start or, where n is below 1.6, "
             "ore.retention.air_entry help")
+
+
+def place_of_failure(backend: Backend, g: Grid, pressure_head: Array, source: Array) -> str:
+    """Return a text about the voxel that lacks most water, and why; padded m, m3/s."""
+    own = backend.to_numpy(source[g.inner])
+    n = np.unravel_index(int(np.abs(own).argmax()), own.shape)
+    psi = float(pressure_head[g.inner][n])
+    z, y, x = (g.centres(axis)[n[axis]] for axis in range(3))
+    return (f"the voxel at ({x:g}, {y:g}, {z:g}) m, pressure head {psi:.4g} m, is furthest "
+            f"from its balance: {cause_of_failure(psi, own[n])}")
 
 
 @operator
