@@ -272,6 +272,15 @@ def test_dry_rock_may_owe_water_until_some_comes(tmp_path):
     assert (sim.state.head - sim.flow.z)[inner].min() >= -1e6
 
 
+def test_steps_that_are_bounded_pass_as_much_time_as_water(tmp_path):
+    """As after a step that failed: half of what is left, where the bound is more than that."""
+    (tmp_path / "case.toml").write_text(CASE.format(hours=1, **soil("loam", -1)))
+    sim = Simulation(Case.read(tmp_path), "cpp")
+    sim.longest = 2160.0
+    for _ in sim.steps():
+        assert sim.balances.water_error() < 1e-12
+
+
 def test_models_are_all_here():
     """A new model of curves needs an update, too."""
     assert {CURVES[name]["model"] for name in CURVES} == set(MODELS.values())
