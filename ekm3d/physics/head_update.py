@@ -49,6 +49,16 @@ def cause_of_failure(pressure_head: float, gained: float) -> str:
             "ore.retention.tolerance or, where n is below 1.6, ore.retention.air_entry help")
 
 
+def place_of_failure(backend: Backend, g: Grid, pressure_head: Array, source: Array) -> str:
+    """Return a text about the voxel that lacks most water, and why; padded m, m3/s."""
+    own = backend.to_numpy(source[g.inner])
+    n = np.unravel_index(int(np.abs(own).argmax()), own.shape)
+    psi = float(pressure_head[g.inner][n])
+    z, y, x = (g.centres(axis)[n[axis]] for axis in range(3))
+    return (f"the voxel at ({x:g}, {y:g}, {z:g}) m, pressure head {psi:.4g} m, is furthest "
+            f"from its balance: {cause_of_failure(psi, own[n])}")
+
+
 @operator
 def update_heads(g, change, pressure_head, content, capacity, relative_conductivity, curve,
                  drained, updated_head):
