@@ -2,7 +2,7 @@
 
     S_e = (1 + (alpha s)^n)^-m, m = 1 - 1/n,      s = -psi, the suction       van Genuchten    [1]
     K_r = S_e^l ((1 - (1 - S_e^(1/m))^m))^2                                   Mualem           [1]
-    S_e = K_r = exp(-alpha s)                                                 Gardner
+    S_e = K_r = exp(-alpha s), from alpha s of 430 on falling as 1/s          Gardner
     S_e = (alpha s)^-n, K_r = S_e^(l + 2 + 2/n)   where alpha s > 1           Brooks-Corey
     S_e = sum_i w_i S_i, K_r = S_e^l (sum_i w_i alpha_i F_i / sum_i w_i alpha_i)^2, two modes
 
@@ -26,10 +26,11 @@ PARAMETERS = ("model", "alpha", "n", "residual", "saturated", "connectivity", "a
 MODELS = {"van Genuchten": 1.0, "Gardner": 2.0, "Brooks-Corey": 3.0}     # 0: no pores
 SMALL, TERMS = 0.05, 10         # below, (1 - u)^m is taken from its series, of so many terms
 LARGEST_EXPONENT = 600.0        # of (alpha s)^n
+DRIEST_GARDNER = 430.0          # alpha s, beyond which K_r, 1e-187, falls as 1/s only
 SMALLEST = 1e-300           # S_e of which a logarithm is taken
 FRINGE = 0.1                    # slope in the fringe over that at the air-entry value
 KERNEL_CONSTANTS = {"FRINGE": FRINGE, "SMALL_SHARE": SMALL, "SERIES_TERMS": TERMS,
-                    "LARGEST_EXPONENT": LARGEST_EXPONENT}
+                    "LARGEST_EXPONENT": LARGEST_EXPONENT, "DRIEST_GARDNER": DRIEST_GARDNER}
 
 
 def air_entry(curve: Any) -> Any:
@@ -119,8 +120,10 @@ def _van_genuchten(s, curve):
 
 
 def _gardner(s, curve):
-    saturation = np.exp(-curve[ALPHA] * s)
-    return saturation, curve[ALPHA] * saturation, saturation
+    exponent = curve[ALPHA] * s
+    near = np.minimum(exponent, DRIEST_GARDNER)
+    saturation = np.exp(-near) * (near / exponent)
+    return saturation, np.where(exponent > near, 1.0 / s, curve[ALPHA]) * saturation, saturation
 
 
 def _brooks_corey(s, curve):

@@ -237,7 +237,7 @@ class Simulation:
         marks = () if until is None else (until,)
         if not self.physics.transport:
             self._wanted = self._feedback = self.schedule.clip(
-                plan.fixed_step or plan.max_step, s.time, *marks)
+                min(plan.fixed_step or plan.max_step, self.longest), s.time, *marks)
         self._wanted, self._feedback = (min(dt, self.longest)
                                         for dt in (self._wanted, self._feedback))
         self.tried = min(GROWTH * self._wanted, plan.max_step)
@@ -247,7 +247,7 @@ class Simulation:
         if self.physics.transport:
             self.dt = self._rates(marks)
         else:
-            self.dt = self.schedule.clip(self._wanted, s.time, *marks)
+            self.dt = self._wanted
         self.tried = dt = self.dt
         if self.physics.transport:
             if plan.order == 2:

@@ -13,19 +13,19 @@ drain down to a head of their own, see `drained_head`; voxels that fill go beyon
 their increment of the integral of K_r has left there.
 """
 
-
 import numpy as np
 
 from ekm3d import retention_curves as curves
-from ekm3d.backends.base import operator
+from ekm3d.backends.base import Backend, operator
+from ekm3d.grid.grid import Array, Grid
 from ekm3d.retention_curves import effective, suction
 
 BEND = 0.05                 # change over suction, up to which no curve bends that much
 DRY = 0.1                   # of the content above the residual one, which an iteration leaves
 FARTHEST, DRIEST = 10.0, -1e6       # suction of one iteration over that before; m, pressure head
 #                             below which none goes: ten times as dry as dried in an oven
-DRAINED, MOIST = -0.2, 0.9  # m, pressure head to which an iteration may drain full pores, or that
-#                             of this S_e, where it is higher
+DRAINED, MOIST = 0.2, 0.9   # m, suction beyond the air-entry value to which an iteration may drain
+#                             full pores, or that of this S_e, where it is smaller
 HALVINGS = 16               # of the interval of ln s of a curve without inverse, of two modes
 EMPTY = -1e3                # m, pressure head of rock that has no water to give
 LEAST = 1e-4                # suction at the end of that interval, over that at its start
@@ -36,7 +36,7 @@ KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "BEND": BEND, "DRY_SHARE": DRY, "
 def drained_head(curve: np.ndarray) -> np.ndarray:
     """Return the pressure head [m] to which an iteration may drain full pores; of a curve."""
     moist = curve[curves.RESIDUAL] + MOIST * (curve[curves.SATURATED] - curve[curves.RESIDUAL])
-    return np.maximum(curves.pressure_head(moist, curve), DRAINED)
+    return np.maximum(curves.pressure_head(moist, curve), -curves.air_entry(curve) - DRAINED)
 
 
 def cause_of_failure(pressure_head: float, gained: float) -> str:
@@ -45,8 +45,18 @@ def cause_of_failure(pressure_head: float, gained: float) -> str:
         return "more water enters than the pores hold"
     if pressure_head < EMPTY and gained < 0.0:
         return "more water is drawn than there is"
-    return ("iterations do not end; finer voxels, a wetter start or, where n is below 1.6, "
-            "ore.retention.air_entry help")
+    return ("iterations do not end; finer voxels, a wetter start, ore.storage, a larger "
+            "ore.retention.tolerance or, where n is below 1.6, ore.retention.air_entry help")
+
+
+def place_of_failure(backend: Backend, g: Grid, pressure_head: Array, source: Array) -> str:
+    """Return a text about the voxel that lacks most water, and why; padded m, m3/s."""
+    own = backend.to_numpy(source[g.inner])
+    n = np.unravel_index(int(np.abs(own).argmax()), own.shape)
+    psi = float(pressure_head[g.inner][n])
+    z, y, x = (g.centres(axis)[n[axis]] for axis in range(3))
+    return (f"the voxel at ({x:g}, {y:g}, {z:g}) m, pressure head {psi:.4g} m, is furthest "
+            f"from its balance: {cause_of_failure(psi, own[n])}")
 
 
 @operator

@@ -37,7 +37,7 @@ from ekm3d.grid.grid import GHOST, Array, Grid
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.flow import Flow
 from ekm3d.physics.ground_openings import GroundOpenings
-from ekm3d.physics.head_update import cause_of_failure, drained_head, update_heads
+from ekm3d.physics.head_update import DRIEST, drained_head, place_of_failure, update_heads
 from ekm3d.physics.retention import (
     OSMOSIS,
     general_faces,
@@ -47,7 +47,7 @@ from ekm3d.physics.retention import (
     wet_voxels,
 )
 from ekm3d.physics.rock import Rock
-from ekm3d.retention_curves import SATURATED, air_entry, steepest
+from ekm3d.retention_curves import RESIDUAL, SATURATED, air_entry, steepest
 from ekm3d.solvers.anderson import Anderson
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
@@ -236,7 +236,9 @@ class Richards(Flow):
         self.change *= sub / self.last_step
         fills = (self.pressure_head < self.fringe) & (self.change > -self.pressure_head)
         drains = (self.pressure_head >= 0.0) & (self.change + self.pressure_head < self.drained)
+        lowest = np.minimum(self.pressure_head, DRIEST)
         self.pressure_head += self.change
+        np.maximum(self.pressure_head, lowest, out=self.pressure_head)
         self.pressure_head[fills] = 0.0
         np.copyto(self.pressure_head, self.drained, where=drains)
         np.add(self.pressure_head, self.z, out=self.head)
@@ -252,7 +254,7 @@ class Richards(Flow):
                 self._flows(sub, end, slope)
                 worst = self.domain.max(np.abs(self.source)) * sub / g.voxel_volume
                 closed = (CLOSED if n < LATE else SETTLED) * self.ground.tolerance
-                if worst <= closed:
+                if worst <= closed or self._owed_only(worst, closed, sub):
                     self.worst, self.tried = worst / self.scale, n
                     return True
                 if n == LAST or not np.isfinite(worst):
@@ -271,6 +273,18 @@ class Richards(Flow):
         finally:
             self.elliptic.tolerance = tolerance
         return False
+
+    def _owed_only(self, worst, closed, sub):
+        """True if only voxels that owe water, and have none left, are above `closed` [1].
+
+        What a late iteration has let them lose; it is made good as soon as water comes.
+        """
+        if worst > SETTLED * self.ground.tolerance:
+            return False
+        most = closed * self.grid.voxel_volume / sub
+        left = self.stored - self.curve[RESIDUAL]
+        unsettled = (self.source > most) | ((self.source < -most) & (left > closed))
+        return self.domain.count(unsettled[self.grid.inner]) == 0
 
     def _find_change(self):
         """Set the change of head of an iteration from the residual and the coupling."""
@@ -351,16 +365,7 @@ class Richards(Flow):
         if self.next_step < SHORTEST * dt:
             raise ConvergenceError(
                 f"water: no solution at t = {s.time:g} s, not even for steps of {sub:.2g} s; "
-                f"{self._place()}")
-
-    def _place(self):
-        """Text about the voxel that lacks most water."""
-        own = self.backend.to_numpy(self.source[self.grid.inner])
-        n = np.unravel_index(int(np.abs(own).argmax()), own.shape)
-        psi = float(self.pressure_head[self.grid.inner][n])
-        z, y, x = (self.grid.centres(axis)[n[axis]] for axis in range(3))
-        return (f"the voxel at ({x:g}, {y:g}, {z:g}) m, pressure head {psi:.4g} m, is furthest "
-                f"from its balance: {cause_of_failure(psi, own[n])}")
+                f"{place_of_failure(self.backend, self.grid, self.pressure_head, self.source)}")
 
     def _take_substep(self, sub):
         """Add a sub-step to the water of the voxels, and set the length of the next."""

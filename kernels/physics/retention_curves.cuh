@@ -145,8 +145,9 @@ INLINE Wetness wetness(real pressure_head, const Curve& c)
         return {1, 0, 1, 0};
     Wetness w;
     if (c.model == 2) {
-        const real saturation = swift_exponential(-c.alpha * s);
-        w = {saturation, c.alpha * saturation, saturation, 0};
+        const real exponent = c.alpha * s, near = smaller(exponent, real(DRIEST_GARDNER));
+        const real saturation = swift_exponential(-near) * (near / exponent);
+        w = {saturation, (exponent > near ? 1 / s : c.alpha) * saturation, saturation, 0};
     } else if (c.model == 3) {
         const real log_s = swift_logarithm(c.alpha * s);
         const real saturation = swift_exponential(-c.n * log_s);

@@ -204,7 +204,7 @@ def test_permeability_by_salt_and_zeta_scale_what_full_pores_have(tmp_path):
                   "zeta = [[7.0, '-20 mV']] }", "ore.electroosmotic_permeability=0"),
                  ("ore.permeability=1.75e-6 m/s", f"ore.electroosmotic_permeability={full} m2/V/s"),
                  ()):
-        sim = Simulation(Case.read(folder, (*SHORT, *laws)), "cpp")
+        sim = Simulation(Case.read(folder, (*SHORT, *laws)), quick_backend())
         for _ in sim.steps():
             pass
         found.append((sim.state.water_content.copy(), sim.state.totals.copy(),
