@@ -43,7 +43,7 @@ FIRST, SHOWN = (("--parameters", FOLDER / f"parameters_{name}.toml") for name in
 BEFORE = ("-o", "electrodes.plate_film=catholyte", "--renew", 6, "--most", 30)
 FITS = {                            # of `ekm3d calibrate`: its words; @NAME: results of another
     "first": (*TWO, *FIRST, "--renew", 6, "--most", 3),
-    "twice": (*TWO, *SHOWN, "--slopes", "@first", "--most", 4),
+    "twice": (*TWO, *SHOWN, "--slopes", "@first", "--most", 4, "--ensemble", 6),
     "joint_first": (*THREE, *FIRST, "--reuse", "@first", "--renew", 6, "--most", 1),
     "joint": (*THREE, *SHOWN, "--slopes", "@joint_first", "--reuse", "@twice", "--most", 4),
     "wide": (*TWO, "--parameters", FOLDER / "parameters_wide.toml", *BEFORE),
