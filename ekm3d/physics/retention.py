@@ -29,12 +29,12 @@ ALIKE = 0.98        # ratio of both K above which the mean of both is taken
 NEAR, FALL = 1.25, 0.6      # ratio of both suctions up to which, and of both K down to which the
 #                             slopes of K give its mean
 LOBATTO = np.sqrt(3.0 / 7.0)
-STIFFEST, DRIEST = 1e-20, 1e-200    # K_r over the coupling [s/m2], and K_r, below which an
+STIFFEST, LEAST_K = 1e-20, 1e-200   # K_r over the coupling [s/m2], and K_r, below which an
 #                             increment of the integral of K_r is no longer magnified
 SHAPE = [curves.MODEL, curves.ALPHA, curves.N, curves.CONNECTIVITY, curves.AIR_ENTRY,
          curves.ALPHA_2, curves.N_2, curves.SHARE_2]
 KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "ALIKE": ALIKE, "NEAR": NEAR, "FALL": FALL,
-                    "LOBATTO": float(LOBATTO), "STIFFEST": STIFFEST, "DRIEST_K": DRIEST}
+                    "LOBATTO": float(LOBATTO), "STIFFEST": STIFFEST, "LEAST_K": LEAST_K}
 
 
 @operator
@@ -226,4 +226,4 @@ def stored_water(g, content, capacity, relative_conductivity, steepest, head, he
     stored = content[c] + (elastic[c] + yields * (head[c] - head_at_start[c]))
     missing[c] = (water_at_start[c] - stored) * (g.voxel_volume / dt)
     coupling[c] = (np.maximum(capacity[c], slope * steepest[c]) + yields) * (g.voxel_volume / dt)
-    weight[c] = np.maximum(relative_conductivity[c], np.maximum(STIFFEST * coupling[c], DRIEST))
+    weight[c] = np.maximum(relative_conductivity[c], np.maximum(STIFFEST * coupling[c], LEAST_K))

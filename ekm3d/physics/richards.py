@@ -114,7 +114,7 @@ class Richards(Flow):
         (self.head, self.head_at_start, self.content, self.elastic, self.pressure_head, self.stored,
          self.capacity, self.relative, self.relative_slope, self.relative_osmosis, self.rate,
          self.weight) = (zeros(padded) for _ in range(12))
-        self.weight[...] = 1.0
+        self.weight[...] = 1.0                  # in ghosts, which are divided by it, too
         self.general = backend.from_numpy(general_faces(backend.to_numpy(self.curve)))
         self.steepest = backend.from_numpy(steepest(backend.to_numpy(self.curve)))
         self.fringe = -air_entry(self.curve)

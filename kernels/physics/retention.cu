@@ -355,6 +355,6 @@ KERNEL stored_water(Grid g, const real* __restrict__ content, const real* __rest
         const real stores = (larger(capacity[here], slope * steepest[here]) + yields) * per_time;
         coupling[here] = stores;
         weight[here] = larger(relative_conductivity[here],
-                              larger(real(STIFFEST) * stores, real(DRIEST_K)));
+                              larger(real(STIFFEST) * stores, real(LEAST_K)));
     }
 }
