@@ -199,6 +199,9 @@ def _complete(choice, chosen, tables, problems):
     if choice.components is None:
         problems.add(("chemistry", "components"), "is missing: name those of the database that "
                      f"take part, of {_some(_names(tables, 'components'))}")
+        if choice.minerals is None:
+            problems.add(("chemistry", "minerals"), "is missing: name those that may form in the "
+                         "time of the case, or []")
         raise MissingValue
     if choice.minerals is None:
         allowed = set(chosen["components"]) | {"H2O"}

@@ -6,6 +6,7 @@ import numpy as np
 from ekm3d.case.case_data import CaseData
 from ekm3d.case.readings import text
 from ekm3d.constants import HOUR
+from ekm3d.retention_curves import PARAMETERS
 from ekm3d.text_table import table
 
 SHOWN = 40     # stages listed one by one
@@ -23,8 +24,7 @@ COUNTED = {"REE": "counted as REE", "impurity": "counted as impurities",
 def description(case: CaseData) -> str:
     """Return all sections of the case in SI units, as aligned text."""
     parts = (_physics, _grid, _ground, _ore, _read, _inventory, _water, _chemistry, _remarks,
-             _nonequilibrium, _electrodes,
-             _wells, _sides, _schedule, _points)
+             _nonequilibrium, _electrodes, _wells, _boundaries, _sides, _schedule, _points)
     above = [f"extends {', '.join(map(str, case.bases))}"] if case.bases else []
     return "\n".join([case.title or str(case.path), *above,
                       *(line for part in parts for line in part(case))])
@@ -107,9 +107,20 @@ def _ore(case):
             rows.append((name, *_range(_active(case, values)), unit))
         for axis, ratio in zip("zy", case.ore.along.get(name, ()), strict=False):
             rows.append((f"  along {axis}", *_range(_active(case, values * ratio)), unit))
-    return ["", "ore", *table(rows, "<>>><"),
+    return ["", "ore", *table([*rows, *_retention(case)], "<>>><"),
             "  the CEC holds at pH "
             + ", ".join(f"{pH:g}" for pH in np.ravel(case.ore.reference_pH))]
+
+
+def _retention(case):
+    """Ranges of the retention curves' values, and of the pressure head at the start."""
+    ground = case.ore.retention
+    if ground is None:
+        return []
+    names = {"alpha": "1/m", "n": "", "residual": "", "saturated": "", "air_entry": "m"}
+    values = [(name, ground.curve[PARAMETERS.index(name)], unit) for name, unit in names.items()]
+    return [(f"retention: {name}", *_range(_active(case, of)), unit)
+            for name, of, unit in (*values, ("pressure_head", ground.pressure_head, "m"))]
 
 
 def _read(case):
@@ -241,7 +252,8 @@ def _contacts(case):
 def _wells(case):
     """Wells, or the statement that there are none."""
     if not case.wells:
-        closed = all(side.flux is None and side.head is None for side in case.sides)
+        closed = not case.boundaries and all(
+            side.flux is None and side.head is None for side in case.sides)
         return ["", "no wells" + ": the block is closed" * closed]
     rows = [("well", "kind", "at", "rate m3/s", "head m", "max_rate m3/s", "max_head m",
              "composition mol/m3")]
@@ -270,6 +282,30 @@ def _wells_in_stages(case):
              for stage, name, now in changed]
     width = len(rows[0])
     return table([(*row, *[""] * (width - len(row))) for row in rows], "<<<<>>>><")
+
+
+def _boundaries(case):
+    """Parts of sides that pass water, and what stages change of them."""
+    if not case.boundaries:
+        return []
+    rows = [("boundary", "kind", "face", "rate m/s", "head m", "conductance 1/s",
+             "composition mol/m3")]
+    rows += [(b.name, *_boundary(b)) for b in case.boundaries]
+    for stage, changed in zip(case.schedule.stages, case.stage_boundaries, strict=True):
+        for b, now in zip(case.boundaries, changed, strict=True):
+            cells = ("closed", *[""] * 5) if now is None else _boundary(now)
+            if cells != _boundary(b):
+                rows.append((f"{b.name} in stage {stage.name}", *cells))
+    return ["", "boundaries that pass water", *table(rows, "<<<>>><")]
+
+
+def _boundary(b):
+    """Cells of a boundary: kind, face, numbers, composition."""
+    head = "" if b.head is None else " to ".join(
+        f"{v:.4g}" for v in sorted({float(np.min(b.head.values)), float(np.max(b.head.values))}))
+    numbers = ("" if b.rate is None else f"{b.rate:g}", head,
+               "" if b.conductance is None else f"{b.conductance:g}")
+    return b.law, b.face, *numbers, _amounts(b.composition)
 
 
 def _sides(case):
