@@ -20,6 +20,7 @@ from ekm3d.case.schema_electrodes import Box, Corner, ElectrodeRow, ElectrodeRow
 from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import ChemistryError
+from ekm3d.constants import FARADAY
 from ekm3d.grid.grid import Grid
 from ekm3d.grid.rasterise import rasterise
 from ekm3d.quoting import quoted
@@ -92,6 +93,7 @@ class ElectrodeReader:
                 rows += [self.problems.attempt(self._row, (*here, "rods"), entry, section)
                          for entry in entries]
         self._check_pattern_names(section, rows)
+        self._check_film(section)
         tafel: Any = tuple(None if law is None else (law.a, law.b, law.current_density)
                       for law in (section.tafel.anode, section.tafel.cathode))
         air, held = section.air, section.conditioning
@@ -101,6 +103,15 @@ class ElectrodeReader:
                                  air.species, air.saturation, air.velocity, air.area),
                              None if held is None else Conditioning(held.pH, held.acid),
                              section.plate_film)
+
+    def _check_film(self, section):
+        """Refuse a film by the current whose water would hold more base than any catholyte can."""
+        least = 1.0 / (FARADAY * STRONGEST)
+        if section.plate_film == "current" and 0.0 < section.plate_capture < least:
+            self.problems.add(("electrodes", "plate_capture"), (
+                f"{section.plate_capture:g} m/s per A/m2 is so low that water at the plate would "
+                f"hold over {STRONGEST / 1e3:g} mol/l of base, 1/(F plate_capture), with "
+                f"plate_film 'current'; give 0, or at least {least:.3g}"))
 
     def check_deposition(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Check that every mineral with a rate of deposition takes part."""

@@ -100,7 +100,9 @@ class RetentionReader:
                 curve = np.ones((len(curves.PARAMETERS), *self.grid.shape))
         if not whole:
             raise MissingValue
-        self.problems.attempt(self._check, curve, porosity)
+        if self.problems.attempt(self._check, curve, porosity) is MISSING:
+            n = curve[curves.N]                     # what follows is read all the same
+            n[(curve[curves.MODEL] == curves.MODELS["van Genuchten"]) & (n <= 1.0)] = 2.0
         curves.complete(curve)
         return curve
 

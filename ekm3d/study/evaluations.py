@@ -116,7 +116,10 @@ class Evaluator:
         try:
             there = json.loads((self.other / SETUP).read_text(encoding="utf-8"))
             lines = (self.other / JOURNAL).read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
+            missing = {"parameters", "fixed", "cases", "measured"} - set(there)
+            if missing or not isinstance(there, dict):
+                raise ValueError(f"{SETUP} lacks {', '.join(sorted(missing))}")
+        except (OSError, TypeError, ValueError) as error:
             raise InputError(f"--reuse {self.other}: holds no calibration: {error}") from None
         here = json.loads(json.dumps(facts))
         if any(here[key] != there[key] for key in ("parameters", "fixed")):
@@ -129,12 +132,16 @@ class Evaluator:
                              "with the same targets")
         names = [m["name"] for m in there["measured"]]
         for line in lines:
-            entry = json.loads(line)
-            found = dict(zip(names, entry["computed"], strict=True))
+            try:
+                entry = json.loads(line)
+                found = dict(zip(names, entry["computed"], strict=True))
+                at = tuple(entry["x"])
+            except (KeyError, TypeError, ValueError):   # a line that was cut short
+                continue
             for label in same:
                 values = {m.name: found[m.name] for m in self.measured if m.case == label}
                 if None not in values.values():
-                    self.known[label, tuple(entry["x"])] = values
+                    self.known[label, at] = values
 
     def _read(self) -> None:
         """Read the journal; a last line that was cut off is left out."""

@@ -97,6 +97,16 @@ def test_a_pH_that_the_acid_can_hold_is_not_refused(tmp_path):
         assert Case.read(case, [held]).electrodes.conditioning.pH == pH
 
 
+def test_a_film_by_the_current_needs_a_capture_that_leaves_water(tmp_path):
+    """1/(F k) is 104 mol/l of base at 1e-10 m/s per A/m2: no equilibrium was found there."""
+    film, case = 'electrodes.plate_film="current"', copy(tmp_path)
+    told(case, "electrodes.plate_capture", "hold over 10 mol/l of base", film,
+         "electrodes.plate_capture=1e-10")
+    for capture in ("0", "1.1e-9"):
+        Case.read(case, (film, f"electrodes.plate_capture={capture}"))
+    Case.read(case, ("electrodes.plate_capture=1e-10",))
+
+
 def test_air_and_conditioning_need_a_catholyte(tmp_path):
     for key, entry in (("air", AIR.format("CO2(aq)")), (
             "conditioning", 'electrodes.conditioning={ pH=5, acid="SO4-2" }')):

@@ -38,6 +38,13 @@ def test_what_is_wrong_is_told(tmp_path, override, words):
     assert any(words in line for line in told(tmp_path, override))
 
 
+def test_an_n_of_one_is_told_and_nothing_else(tmp_path, recwarn):
+    """No warning of NumPy beside it: the curve has 0/0 there."""
+    assert [line for line in told(tmp_path, "ore.retention.n=1")
+            if "of van Genuchten's curve must be above 1" not in line] == []
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("override, words", [
     ("boundary.0.kind=rainn", "boundary.0.kind: should be 'rain'"),
     ("boundary.0.face=top", "boundary.0.face: should be 'x-'"),

@@ -74,3 +74,18 @@ def test_what_cannot_be_taken_is_told(tmp_path, runs):
         calibration(tmp_path, "second", [changed], "a", other=other)
     with pytest.raises(InputError, match="holds no calibration"):
         calibration(tmp_path, "second", [LONG], "a", other=tmp_path)
+    for wrong in ("[]", "null", '{"parameters": []}'):
+        (other / "setup.json").write_text(wrong)
+        with pytest.raises(InputError, match="holds no calibration"):
+            calibration(tmp_path, "second", [LONG], "a", other=other)
+
+
+def test_a_line_that_was_cut_short_there_is_made_again(tmp_path, runs):
+    """As a calibration leaves it that was killed while it wrote: the lines before it are taken."""
+    calibration(tmp_path, "first", [LONG], "a")([np.zeros(1), np.ones(1)])
+    journal = tmp_path / "first" / "journal.jsonl"
+    journal.write_text(journal.read_text()[:-5])
+    runs.clear()
+    again = calibration(tmp_path, "second", [LONG], "a", other=tmp_path / "first")
+    again([np.zeros(1), np.ones(1)])
+    assert runs == [("a", "0.6")]
