@@ -33,6 +33,7 @@ KINDS = {    # key -> kind of quantity, and the value where the case gives none
     "share_2": (QuantityKind("", "0.3", 0.0, 1.0), 0.0)}
 PRESSURE = QuantityKind("m", "-1 m")
 SLOW = 1.6      # n below which K falls steeply at full pores; it has no finite slope there below 2
+STEEPEST = 50.0 # n above which K_r of dry rock has no digits
 DRY = 1e-3      # effective saturation below which an electrode has no ground to work in
 
 
@@ -169,6 +170,8 @@ class RetentionReader:
         steep = curve[curves.CONNECTIVITY] + 2 + 2 / np.maximum(curve[curves.N], 1e-9)
         for key, wrong, text in (
                 ("n", vg & (curve[curves.N] <= 1.0), "of van Genuchten's curve must be above 1"),
+                ("n", vg & (curve[curves.N] > STEEPEST), "of van Genuchten's curve must be at "
+                 f"most {STEEPEST:g}: no rock is that even"),
                 ("residual", low >= high, "must be below the saturated water content"),
                 ("saturated", high > porosity * (1 + 1e-12), "must not exceed the porosity"),
                 ("air_entry", (curve[curves.AIR_ENTRY] > 0) & ~vg, "is that of van Genuchten's "
@@ -230,25 +233,35 @@ class RetentionReader:
 
 
 def dry_electrodes(case: Any, problems: Problems) -> None:
-    """Refuse driven electrodes all of whose ore is dry at the start.
+    """Refuse electrodes all of whose ore is dry when the first stage drives them.
 
-    That of a rod are the voxels that its axis passes; of others those around their metal.
+    Those that a later stage drives first are warned of: a stage before it may wet them. The ore of
+    a rod are the voxels that its axis passes; of others those around their metal.
     """
     retention = case.ore.retention
     if retention is None or retention is MISSING or not case.physics.potential:
         return
     saturation = case.in_block(retention.saturation())
-    driven = {name for stage in case.schedule.stages[:1] if stage.voltage or stage.current
-              for name in (*stage.anodes, *stage.cathodes)}
+    first: dict[str, int] = {}                              # stage that drives a row first
+    for k, stage in enumerate(case.schedule.stages):
+        for name in (*stage.anodes, *stage.cathodes) if stage.voltage or stage.current else ():
+            first.setdefault(name, k)
     for n, row in enumerate(case.electrodes.rows):
-        if row.name not in driven:
+        if row.name not in first:
             continue
         places: list[Any] = [tuple(slice(max(p.start - 1, 0), p.stop + 1)
                                    for p in rasterise(box, case.grid)) for box in row.boxes]
         places += [axis_voxels(rod, case.grid) for rod in row.rods]
         for s, place in enumerate(places, 1):
-            if saturation[place].max() < DRY:
+            most = saturation[place].max()
+            if most < DRY and first[row.name] == 0:
                 problems.add(("electrodes", "row", n), f"electrode {s} of {row.name!r} stands in "
-                             f"dry ore when it is driven first (effective saturation "
-                             f"{saturation[place].max():.2g}): no current can pass; wet the ore "
-                             "in a stage before, or begin with more water")
+                             f"dry ore when it is driven first (effective saturation {most:.2g}): "
+                             "no current can pass; wet the ore in a stage before, or begin with "
+                             "more water")
+            elif most < DRY:
+                stage = case.schedule.stages[first[row.name]]
+                problems.warn(("electrodes", "row", n), f"electrode {s} of {row.name!r} stands in "
+                              f"ore that is dry at the start (effective saturation {most:.2g}): "
+                              f"unless it is wetted before stage {stage.name!r}, no current can "
+                              "pass, or at very high voltages only")

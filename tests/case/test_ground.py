@@ -17,6 +17,7 @@ def told(folder, *overrides):
 
 @pytest.mark.parametrize("override, words", [
     ("ore.retention.n=0.9", "of van Genuchten's curve must be above 1"),
+    ("ore.retention.n=60", "must be at most 50"),
     ("ore.retention.alpha=-2 1/m", "out of range"),
     ("ore.retention.residual=0.46", "must be below the saturated water content"),
     ("ore.retention.saturated=0.5", "must not exceed the porosity"),
@@ -110,6 +111,13 @@ def test_electrodes_in_dry_ore_are_refused(tmp_path):
            "schedule.stage.0.anodes=['row 1']", "schedule.stage.0.cathodes=['row 2']",
            "schedule.stage.0.voltage=20 V", "ore.immobile.share=0.1")
     assert any("stands in dry ore" in line for line in told(tmp_path, *dry))
+
+
+def test_electrodes_in_dry_ore_that_a_later_stage_drives_are_warned_of(tmp_path):
+    """31 kV for 0.1 A came of it without a word; the stage before may wet the ore."""
+    dry = ("ore.water_content=0.0602", "ore.retention.region=[]", "ore.immobile.share=0.1")
+    lines = Case.read(rain_case(tmp_path), dry).warnings
+    assert sum("is dry at the start" in line and "'current'" in line for line in lines) == 2
 
 
 def test_a_head_in_time_is_read_from_a_table(tmp_path):
