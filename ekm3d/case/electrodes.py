@@ -121,6 +121,23 @@ class ElectrodeReader:
                     self.problems.add(("electrodes", "deposition", name), (
                         f"no mineral {quoted(name)} takes part" + suggest(name, chem.minerals)))
 
+    def check_capture(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
+        """Warn of a capture on plates where no REE hydroxide or no catholyte takes part."""
+        rows = [row for row in electrodes.rows if row is not MISSING]
+        key = "plate_film" if electrodes.plate_film == "current" else "plate_capture"
+        value = electrodes.plate_film if key == "plate_film" else f"{electrodes.plate_capture:g}"
+        if electrodes.plate_capture == 0.0 or not rows:
+            return
+        if not chem.hydroxides("REE"):
+            self.problems.warn(("electrodes", key), (
+                f"{value} has no effect, plates capture nothing: no hydroxide of a rare earth is "
+                "among the minerals of the case; add one to chemistry.minerals, such as "
+                "'La(OH)3(am)' where La+3 takes part, or give plate_capture = 0"))
+        elif not any(row.catholyte_volume > 0 for row in rows):
+            self.problems.warn(("electrodes", key), (
+                f"{value} has no effect, plates capture nothing: no row has a catholyte; give "
+                "electrodes.catholyte_volume, such as '2 l', or plate_capture = 0"))
+
     def check_treatment(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Check that the gas of the air and the dosed acid take part, and there is a catholyte."""
         air, held = electrodes.air, electrodes.conditioning
