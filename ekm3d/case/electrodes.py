@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.boundaries.rods import Rod
-from ekm3d.boundaries.tanks import STRONGEST, Air, Conditioning
+from ekm3d.boundaries.treatment import STRONGEST, Air, Conditioning
 from ekm3d.case.electrode_patterns import pattern_rows
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.rods import RodReader

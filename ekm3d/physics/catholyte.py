@@ -20,7 +20,7 @@ first (equilibrium in the layer at a cathode: Monk and others 1997, J. Chem. Soc
 
 import numpy as np
 
-from ekm3d.boundaries.tanks import Air, Conditioning
+from ekm3d.boundaries.treatment import Air, Conditioning
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.constants import FARADAY
