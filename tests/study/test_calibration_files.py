@@ -43,7 +43,7 @@ def test_rows_are_those_of_the_values_in_their_order(other):
     ('{"computed": {"a": 1}, "parameters": [{}], "slopes": [[null]]}', "no slope of every value"),
     ('{"computed": {"a": 1}, "parameters": [{}], "slopes": [[1, 2]]}', "no slope of every value")])
 def test_a_file_that_is_no_fit_is_told_in_one_clear_line(tmp_path, text, words):
-    """What is wrong with it and what would be right, no words of Python."""
+    """The message says what is wrong and what would be right, without words of Python."""
     if text is not None:
         (tmp_path / "fit.json").write_text(text)
     with pytest.raises(InputError) as told:
