@@ -10,8 +10,9 @@ from helpers.rank_comparison import assert_same_steps
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 from helpers.wet_column import wet_column
 
-from ekm3d import Case, Simulation
+from ekm3d import Case, Simulation, open_results
 from ekm3d.diagnostics.summary_words import table
+from ekm3d.errors import ConvergenceError
 from ekm3d.output import progress
 from ekm3d.physics.porosity_feedback import EPSILON_ETA
 
@@ -193,6 +194,20 @@ def test_electro_osmosis_dries_the_ore_behind_anodes_down_to_what_stays(tmp_path
     assert np.isclose(after.sum(), before, rtol=1e-10) and sim.balances.water_max < 1e-10
     assert 0.06 < after[1] < 0.09 and after[6] > 0.449 and substeps < 800
     assert sim.state.water_substeps == substeps
+
+
+def test_constant_electro_osmosis_behind_an_anode_ends_in_a_clear_message(tmp_path):
+    """The same row, from which the field draws more than there is after 15 h: in seconds, not by
+    steps of 0.03 s for ever, with the place, the key and its values that end with the water."""
+    case = Case.read(wet_column(tmp_path), (
+        "schedule.stage.0.duration=240 h", "ore.retention.tolerance=1e-3"))
+    with pytest.raises(ConvergenceError) as told:
+        Simulation(case, quick_backend()).run(tmp_path / "out", quiet=True)
+    text = str(told.value)
+    assert told.value.exit_code == 3 and "the voxel at (0.15, 0.05, 0.05) m" in text
+    assert 'ore.retention.osmosis = "saturation" or "conductivity"' in text
+    times = open_results(tmp_path / "out").series["time"]
+    assert 14.0 < times[-1] < 16.0
 
 
 def test_a_run_tells_how_many_sub_steps_its_water_took(tmp_path, monkeypatch, capsys):
