@@ -107,7 +107,7 @@ class Retries:
             raise error
         least = self._least()
         if SHORTER * last < least and not audited:
-            error.args = (f"{error}; steps shorter than {last:.3g} s would be below the "
+            error.args = (f"{error}; a quarter of the step of {last:.3g} s is below the "
                           f"{least:.3g} s of schedule.least_step",)
             raise error
         self.attempts[begin] = tried + 1
