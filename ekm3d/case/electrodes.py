@@ -124,10 +124,11 @@ class ElectrodeReader:
     def check_capture(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Warn of a capture on plates where no REE hydroxide or no catholyte takes part."""
         rows = [row for row in electrodes.rows if row is not MISSING]
-        key = "plate_film" if electrodes.plate_film == "current" else "plate_capture"
-        value = electrodes.plate_film if key == "plate_film" else f"{electrodes.plate_capture:g}"
-        if electrodes.plate_capture == 0.0 or not rows:
+        capture, film = electrodes.plate_capture, electrodes.plate_film
+        if capture is MISSING or film is MISSING or capture == 0.0 or not rows:
             return
+        key, value = ("plate_film", film) if film == "current" else ("plate_capture",
+                                                                     f"{capture:g}")
         if not chem.hydroxides("REE"):
             self.problems.warn(("electrodes", key), (
                 f"{value} has no effect, plates capture nothing: no hydroxide of a rare earth is "
