@@ -123,7 +123,7 @@ def _electricity(sim: Any, plan: Plan) -> None:
     plan.unlimited = drive.current is not None and drive.limit is None
     faces = sim.contacts.faces
     metal = (faces.strip < sim.electrodes.strips) & (faces.area > 0)
-    plan.density = float((np.abs(sim.potential.into_ore[metal]) / faces.area[metal]).max()
+    plan.density = float((np.abs(sim.potential.into_ore)[metal] / faces.area[metal]).max()
                          / drive.duty)
     ore, mask = sim.case.ore, sim.electrodes.ore
     volume = mask.sum() * sim.grid.voxel_volume
@@ -143,9 +143,9 @@ def _electrodes(sim: Any, plan: Plan) -> None:
     if not sim.physics.potential:
         return
     el, boundary = sim.electrodes, sim.potential.boundary
-    into = sim.contacts.per_place(boundary.into_ore)[:el.strips]
+    into = boundary.per_place(boundary.into_ore)[0, :el.strips]
     supplied = np.zeros(sim.contacts.count)
-    supplied[sim.contacts.faces.strip] = boundary.supplied
+    supplied[sim.contacts.faces.strip] = sim.backend.to_numpy(boundary.supplied)
     phi = sim.state.phi[sim.grid.inner]
     ore = sim.backend.from_numpy(sim.holds_ore)
     mean = float((phi * ore).sum() / ore.sum())

@@ -224,6 +224,8 @@ class Flow:
     def through_sides(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the water into and out of the block through every side, each (sides,) [m3/s]."""
         contacts = self.sources.contacts
+        if not contacts.sides:
+            return np.zeros(0), np.zeros(0)
         entering, leaving = (
             contacts.per_place(np.maximum(sign * self.out, 0.0))[contacts.electrodes.strips:]
             for sign in (-1.0, 1.0))
