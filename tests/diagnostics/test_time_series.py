@@ -38,6 +38,7 @@ def block():
     electrodes = Electrodes(grid, (row("c", ((0, 0, 0), (0.5, 1, 1))),), 0.0)
     padded = grid.padded
     s = SimpleNamespace(
+        processes=(),
         time=7200.0,
         step=4,
         c=np.zeros((5, *padded)),
