@@ -33,23 +33,29 @@ CLOSED, ANODE, BARE_CATHODE, TANK, FLOATING, RESERVOIR, TERMINAL = range(7)
 PASSING = (TANK, RESERVOIR)        # species cross the face
 METAL = (ANODE, BARE_CATHODE, FLOATING)     # current turns into acid or base in the ore
 _PASSES, _IS_METAL = (np.isin(range(TERMINAL + 1), which) for which in (PASSING, METAL))
-_SIGN = np.array([{ANODE: 1, BARE_CATHODE: -1, TANK: -1}.get(n, 0) for n in range(TERMINAL + 1)])
+_SIGN = np.array([{ANODE: 1.0, BARE_CATHODE: -1.0, TANK: -1.0}.get(n, 0.0)
+                  for n in range(TERMINAL + 1)])
 
 
 class Roles:
     """Roles of n faces under their conditions, worked out once while these last.
 
-    kinds: (n,) of CLOSED, ANODE, ...; passes, metal, tank: masks; crossed, of_metal: numbers of the
-    faces that species cross, and of those in metal; metal_voxel: voxels of the latter; sign: of the
-    current into the ore, 1 at anodes, -1 at cathodes.
+    kinds: (n,) of CLOSED, ANODE, ...; passes, metal, tank: masks; passing, in_metal, electrolyses:
+    masks as uint8, the last of metal and tanks; crossed, of_metal: numbers of the faces that
+    species cross, and of those in metal; metal_voxel: voxels of the latter; tanks: strips with
+    TANK; sign: of the current into the ore, 1. at anodes, -1. at cathodes.
     """
 
-    def __init__(self, kinds: np.ndarray, voxel: np.ndarray) -> None:
-        self.kinds, self.sign, self.tank = kinds, _SIGN[kinds], kinds == TANK
+    def __init__(self, kinds: np.ndarray, faces: Faces) -> None:
+        self.kinds, self.sign, self.tank = kinds, read_only(_SIGN[kinds]), kinds == TANK
         self.passes, self.metal = read_only(_PASSES[kinds]), read_only(_IS_METAL[kinds])
+        self.passing, self.in_metal, self.electrolyses = (
+            read_only(mask.astype(np.uint8))
+            for mask in (self.passes, self.metal, self.metal | self.tank))
         self.crossed, self.of_metal = map(read_only, map(np.flatnonzero, (self.passes,
                                                                           self.metal)))
-        self.metal_voxel = read_only(voxel[self.of_metal])
+        self.metal_voxel = read_only(faces.voxel[self.of_metal])
+        self.tanks = np.unique(faces.strip[self.tank])
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,8 @@ class Side(Protocol):
 class BoundaryFaces:
     """Faces of all electrodes and open sides as one list.
 
-    faces: arrays (n,); count: number of owners, the strips followed by the sides.
+    faces: arrays (n,); count: number of owners, the strips followed by the sides; last_faces:
+    numbers of those that have faces, and the last face of each.
     """
 
     def __init__(self, grid: Grid, electrodes: Electrodes, sides: Sequence[Side] = (),
@@ -92,13 +99,17 @@ class BoundaryFaces:
         parts = [electrodes.faces] + [self._side(n, side) for n, side in enumerate(self.sides)]
         self.faces = Faces(*(np.concatenate([getattr(p, name) for p in parts])
                              for name in Faces.__dataclass_fields__))
-        for array in (self.faces.voxel, self.faces.area, self.faces.half, self.faces.strip):
+        for array in (self.faces.voxel, self.faces.area, self.faces.half, self.faces.strip,
+                      self.faces.resistance):
             read_only(array)
         self.count = electrodes.strips + len(self.sides)
+        ends = np.searchsorted(self.faces.strip, np.arange(self.count + 1))
+        there = np.flatnonzero(np.diff(ends))
+        self.last_faces = there, read_only(ends[there + 1] - 1)
         self.cache: dict[tuple, np.ndarray] = {}               # names of rows -> their faces
         self.sides_faces: dict[int, np.ndarray] = {}
         self.last_rows: tuple | None = None         # driven in the last call of `roles`, and wired
-        self.last_roles = Roles(np.full(self.faces.strip.size, CLOSED), self.faces.voxel)
+        self.last_roles = Roles(np.full(self.faces.strip.size, CLOSED), self.faces)
 
     def _side(self, n: int, side: Side) -> Faces:
         """Faces of side n of the block; its number comes after the strips'."""
@@ -111,6 +122,16 @@ class BoundaryFaces:
                      np.full(m, -1 if side.upper else 1),
                      np.where(ore, self.grid.face_area(side.axis), 0.0),
                      half, half, np.zeros(m), np.zeros((m, 3)))
+
+    def metal_faces(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (faces of sides that an electrode covers, which have no area; whose they are)."""
+        covered = np.flatnonzero(self.faces.area == 0)
+        electrode = np.zeros(covered.size, int)
+        at = tuple(np.array(np.unravel_index(
+            self.faces.voxel[covered], self.grid.padded)) - GHOST)
+        for n, mask in enumerate(self.electrodes.masks):
+            electrode[mask[at]] = n
+        return read_only(covered), read_only(electrode)
 
     def of_side(self, n: int) -> np.ndarray:
         """Indices of the faces of side n."""
@@ -149,7 +170,7 @@ class BoundaryFaces:
         if rows != self.last_rows:
             self.last_rows, kinds = rows, self.kinds(drive)
             if not np.array_equal(kinds, self.last_roles.kinds):
-                self.last_roles = Roles(kinds, self.faces.voxel)
+                self.last_roles = Roles(kinds, self.faces)
         return self.last_roles
 
     def groups(self, drive: Drive, overpotential: float) -> list[Group]:

@@ -136,14 +136,13 @@ class Electrodes:
                         dtype=int)
         return sign[self.strip_row[self.faces.strip]] if self.rows else np.zeros(0, int)
 
-    def contact_growth(self, charge: np.ndarray, time: float) -> np.ndarray:
-        """Return contact resistance over the first one, by face; 1 + k_Q Q/A + k_t t.
+    def growth(self, charge: np.ndarray, time: float) -> np.ndarray:
+        """Return contact resistance over the first one, (strips,); 1 + k_Q Q/A + k_t t.
 
         charge: (strips,) that has passed, of either sign [C]; time: s.
         """
         area = np.where(self.area > 0, self.area, 1.0)
-        grown = 1.0 + self.ageing[:, 0] * charge / area + self.ageing[:, 1] * time
-        return grown[self.faces.strip] if self.strips else np.zeros(0)
+        return 1.0 + self.ageing[:, 0] * charge / area + self.ageing[:, 1] * time
 
     def per_strip(self, values: np.ndarray) -> np.ndarray:
         """Sum of a value per face over the faces of every strip; (strips,)."""

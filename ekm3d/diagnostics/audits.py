@@ -134,7 +134,8 @@ def current_error(run: AuditView) -> float | None:
     """Sum of all currents into the ore over half the sum of their sizes [1]; None without any."""
     if not run.physics.potential:
         return None
-    into = run.contacts.per_place(run.potential.into_ore)
+    boundary = run.potential.boundary
+    into = boundary.per_place(boundary.into_ore)[0]
     given = 0.0 if run.potential.given is None else run.domain.sum(run.potential.given)
     size = 0.5 * (np.abs(into).sum() + abs(given))
     return float(abs(into.sum() + given) / size) if size > 0.0 else None

@@ -5,7 +5,7 @@ None of them is used by the model; each can fail. What a run cannot audit is Non
 
 import numpy as np
 
-from ekm3d.backends.read_only_memo import ReadOnlyMemo
+from ekm3d.backends.read_only_memo import ReadOnlyMemo, read_only
 from ekm3d.boundaries.electrodes import Electrodes
 from ekm3d.diagnostics.budget import Budget
 from ekm3d.diagnostics.inventory import by_total
@@ -36,8 +36,8 @@ class FaradayBox:
         self.window = sim.domain.subregion(limits)
         self.cut = Ellipsis, *(slice(p.start + GHOST, p.stop + GHOST) for p in self.window.part)
         faces = sim.contacts.faces
-        self.walls = np.flatnonzero(self.window.holds(faces.voxel)
-                                    & ~np.isin(faces.strip, self.strips))
+        self.walls = read_only(np.flatnonzero(self.window.holds(faces.voxel)
+                                              & ~np.isin(faces.strip, self.strips)))
         self.held = ReadOnlyMemo(lambda voxel: np.flatnonzero(self.window.holds(voxel)))
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
@@ -66,7 +66,9 @@ class FaradayBox:
         self.made += sim.transport.acid[self.strips].sum() * dt
         self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
         self.passed -= sim.transport.entered[self.number] * dt
-        self.passed -= sim.transport.acid_into_ore[self.walls].sum() * dt
+        if self.walls.size:
+            acid = sim.transport.acid_into_ore[sim.backend.cached(self.walls)]
+            self.passed -= float(acid.sum()) * dt
         for (place, _), moved in zip(sim.flow.wells, sim.transport.openings, strict=True):
             self.passed -= moved[h, self.held(place.voxel)].sum() * dt
 

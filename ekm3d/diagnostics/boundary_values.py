@@ -3,6 +3,7 @@
 import numpy as np
 
 from ekm3d.diagnostics.run_view import BoundaryView
+from ekm3d.grid.grid import Array
 
 
 class BoundaryValues:
@@ -11,10 +12,15 @@ class BoundaryValues:
     def __init__(self, run: BoundaryView):
         self.run = run
 
-    def _per_side(self, values: np.ndarray) -> dict[str, float]:
-        """Sum of a value per boundary face over each open side, by the name of its face."""
+    def _per_side(self, values: Array) -> dict[str, float]:
+        """Sum of a value per boundary face over each open side, by the name of its face.
+
+        values: (n,) of the backend.
+        """
         run = self.run
-        sums = run.contacts.per_place(values)[run.electrodes.strips:]
+        if not run.case.sides:
+            return {}
+        sums = run.potential.boundary.per_place(values)[0, run.electrodes.strips:]
         return {side.face: value for side, value in zip(run.case.sides, sums, strict=True)}
 
     def row_currents(self) -> np.ndarray:
@@ -24,11 +30,12 @@ class BoundaryValues:
     def strip_currents(self) -> np.ndarray:
         """Mean current from every strip into the ore during the step [A]; (strips,)."""
         run = self.run
-        return run.contacts.per_place(run.potential.into_ore)[:run.electrodes.strips]
+        boundary = run.potential.boundary
+        return boundary.per_place(boundary.into_ore)[0, :run.electrodes.strips]
 
     def side_currents(self) -> dict[str, float]:
         """Current into the block through each open side [A]."""
-        return self._per_side(self.run.potential.into_ore)
+        return self._per_side(self.run.potential.boundary.into_ore)
 
     @property
     def side_power(self) -> float:
@@ -37,23 +44,26 @@ class BoundaryValues:
         Against the potential 0 V of driven cathodes; 0 where no side has a potential or a current.
         """
         run, power = self.run, 0.0
+        cached, state = run.backend.cached, run.potential.boundary_state
         for n, side in enumerate(run.case.sides):
             if side.potential is not None or side.current is not None:
-                faces = run.contacts.of_side(n)
-                power += float((run.potential.boundary_state.level
-                                * run.potential.into_ore)[faces].sum())
+                faces = cached(run.contacts.of_side(n))
+                power += float((state.level * state.into_ore)[faces].sum())
         return power
 
     def side_potentials(self) -> dict[str, float]:
         """Mean potential behind each open side [V]."""
         run = self.run
+        if not run.case.sides:
+            return {}
         behind = run.potential.phi_at_faces(run.state.phi) - run.potential.drop
         return {side.face: float(behind[run.contacts.of_side(n)].mean())
                 for n, side in enumerate(run.case.sides)}
 
     def side_water(self) -> dict[str, float]:
         """Water into the block through each open side [m3/s]."""
-        return {face: -water for face, water in self._per_side(self.run.flow.out).items()}
+        return {face: -water for face, water in self._per_side(
+            self.run.backend.from_numpy(self.run.flow.out)).items()}
 
     @property
     def side_flux(self) -> np.ndarray:
@@ -81,5 +91,5 @@ class BoundaryValues:
             return 0.0
         if run.drive.supplies:
             return next(iter(self.supplies.values()))[0]
-        level = run.potential.boundary.supplied[anodes[0]]
+        level = float(run.potential.boundary.supplied[int(anodes[0])])
         return float(level / run.drive.duty + run.electrodes.overpotential)

@@ -40,7 +40,7 @@ def powers(run: AuditView) -> tuple[float, float, float]:
     lost = (boundary.resistance * into - boundary.drop) * into
     split = boundary.splitting * boundary.half_split * into
     if boundary.overvoltage.active:
-        split = split + boundary.overvoltage.eta * into
+        split = split + backend.from_numpy(boundary.overvoltage.eta) * into
     if boundary.lines.active:
         split = split + (boundary.supplied - boundary.level) * into
     power = _supplied(run, into)
@@ -51,16 +51,16 @@ def powers(run: AuditView) -> tuple[float, float, float]:
 
 def _supplied(run, into):
     """Power of the supply without its overpotential, and of sides [W]; into: A of every face."""
-    drive, contacts, power = run.drive, run.contacts, 0.0
+    drive, contacts, power, cached = run.drive, run.contacts, 0.0, run.backend.cached
     if drive.on and drive.supplies:
-        driven = contacts.of_rows((*drive.anodes, *drive.cathodes))
+        driven = cached(contacts.of_rows((*drive.anodes, *drive.cathodes)))
         power += float((run.potential.boundary.supplied * into)[driven].sum())
     elif drive.on:
         voltage = (drive.voltage if drive.current is None
                    else run.boundary_values.terminal_voltage)
-        anodes = contacts.of_rows(drive.anodes)
+        anodes = cached(contacts.of_rows(drive.anodes))
         power += drive.duty * (voltage - run.electrodes.overpotential) * float(into[anodes].sum())
     for n in range(len(run.case.sides)):
-        side = contacts.of_side(n)
+        side = cached(contacts.of_side(n))
         power += float((run.potential.boundary.level * into)[side].sum())
     return power

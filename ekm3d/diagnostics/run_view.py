@@ -93,6 +93,7 @@ class BoundaryView(Protocol):
     """Solution at electrodes and open sides."""
 
     case: Any                   # sides
+    backend: Backend
     domain: Domain
     state: State
     electrodes: Electrodes

@@ -113,4 +113,4 @@ class HeunStage:
     def _rates(self) -> list:
         """Arrays of all rates of a step, in a fixed order."""
         sim = self.sim
-        return [*sim.transport.rates, *sim.flow.rates, sim.potential.into_ore]
+        return [*sim.transport.rates, *sim.flow.rates, sim.potential.boundary.into_ore]

@@ -12,7 +12,8 @@ Simulation = Any            # of `simulation`, which imports this module
 def advance(sim: Simulation, s: State, dt: float) -> None:
     """Tanks, plates, leachate and the water that went through wells, from t to t + dt [s]."""
     strips = sim.electrodes.strips
-    drained = sim.contacts.per_place(sim.flow.out)[:strips]
+    drained, into = sim.potential.boundary.per_place(
+        sim.backend.from_numpy(sim.flow.out), sim.potential.boundary.into_ore)[:, :strips]
     collecting = np.array([well.kind == "collector" for well in sim.wells.wells], bool)
     collected = sim.wells.shares_of_tanks(sim.flow.wells)[
         collecting[:len(sim.flow.wells)]].sum(0)
@@ -26,7 +27,6 @@ def advance(sim: Simulation, s: State, dt: float) -> None:
     advance_water(sim, s, dt)
     s.injected[...] += sim.transport.side.sum(0) * dt
     s.electrode_acid[...] += sim.transport.acid * dt
-    into = sim.contacts.per_place(sim.potential.into_ore)[:strips]
     s.electrode_charge[...] += np.abs(into) * dt
     current = -np.minimum(into, 0.0)
     sim.catholytes.advance(s, dt, drained, collected, current)

@@ -35,7 +35,7 @@ def voxels(sim: Simulation, series: Series) -> Iterator[tuple[str, np.ndarray]]:
     for name, array in _padded(sim):
         yield name, to_numpy(array[inner])
     yield "series.initial_ree", series.initial_ree
-    for n, u in sorted(sim.potential.boundary.responses.items()):
+    for n, u in sorted(sim.potential.boundary.responses.found.items()):
         yield f"response.{n}", to_numpy(u[inner])
     for name, owner, attribute in _lists(sim):
         values = getattr(owner, attribute)
@@ -50,7 +50,8 @@ def small(sim: Simulation, diagnostics: Diagnostics) -> dict[str, np.ndarray]:
     s = sim.state
     arrays = {f"state.{name}": getattr(s, name) for name, field in s.fields.items()
               if field.restart and field.where != "voxels"}
-    arrays |= {f"faces.{name}": getattr(sim.potential.boundary, name) for name in FACES}
+    arrays |= {f"faces.{name}": sim.backend.to_numpy(getattr(sim.potential.boundary, name))
+               for name in FACES}
     arrays |= {"flow.out": sim.flow.out, "tanks.suspended": sim.catholytes.suspended}
     return arrays | {name: value for name, _, _, value in _sums(diagnostics)
                      if isinstance(value, np.ndarray)}
@@ -95,7 +96,7 @@ def restore(sim: Simulation, series: Series, diagnostics: Diagnostics,
         if f"state.{name}" in arrays:
             getattr(s, name)[...] = arrays[f"state.{name}"]
     for name in FACES:
-        setattr(boundary, name, arrays[f"faces.{name}"].copy())
+        setattr(boundary, name, sim.backend.from_numpy(arrays[f"faces.{name}"].copy()))
     sim.flow.out[:] = arrays["flow.out"]
     sim.catholytes.suspended = arrays["tanks.suspended"]
     for name, value in facts["state"].items():
@@ -133,7 +134,7 @@ def _restore_responses(sim, stored):
             u = sim.backend.zeros(sim.grid.padded)
             u[sim.grid.inner] = sim.backend.from_numpy(stored[name])
             sim.domain.fill(u)
-            sim.potential.boundary.responses[int(name.partition(".")[2])] = u
+            sim.potential.boundary.responses.found[int(name.partition(".")[2])] = u
 
 
 def restore_voxels(sim: Simulation, stored: VoxelArrays | dict[str, np.ndarray]) -> None:

@@ -62,7 +62,7 @@ class StateCopy:
     def give_back(self) -> None:
         """Have the run be as it was; collective. Caches that a failure may have spoilt are new."""
         sim = self.sim
-        sim.potential.boundary.responses.clear()
+        sim.potential.boundary.responses.found.clear()
         run_memory.forget_guesses(sim, self.voxels)
         run_memory.restore(sim, self.series, self.diagnostics, self.facts, self.voxels,
                            {name: array.copy() for name, array in self.small.items()})

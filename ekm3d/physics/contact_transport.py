@@ -6,92 +6,116 @@ Q > 0 takes the ore's water along, Q < 0 brings that of the tank or reservoir be
 Values of species at faces stay where the backend keeps its arrays: a large site has millions.
 """
 
-from typing import Any
-
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.chemistry.system import ChemicalSystem
-from ekm3d.constants import F_RT
+from ekm3d.constants import F_RT, FARADAY
 from ekm3d.grid.grid import Array, Grid
-from ekm3d.physics.electrical_boundary import BoundaryState
+from ekm3d.physics.contact_currents import BoundaryState
+from ekm3d.physics.contact_sums import ContactSums
 from ekm3d.physics.face_interpolation import into_reservoir
 from ekm3d.state import State
 
+RATES = 4       # rows beside the components: made, reach, cations, anions
+
 
 @operator
-def sum_places(g, out, starts, n, ends, places, sums, entering):
-    """Compute the sums of every component over the faces of each place, in their order.
+def contact_fluxes(g, ore, reservoir, strip, contact, previous_drop, drop, smaller_side, passes,
+                   flow, z, diffusion, nu, reduced, n, m, places, out):
+    """Compute what leaves one water of the ore through every boundary face [mol/s].
 
-    g: of (places, components, 1) voxels; out: (components, n) that leaves the ore; starts: (places
-    + 1,) first face of every place. Outputs (components, places): sums, and what enters the ore.
+    g: of (n, 1, 1) voxels; ore: (species, m) in the faces' voxels and m - n others; reservoir:
+    (species, places) [mol/m3]; strip, contact G [m], previous_drop, drop [V]: (n,); smaller_side,
+    passes: (n,) uint8; flow: (n,) water that leaves [m3/s]; z, diffusion [m2/s]: (species,); nu:
+    (species, components); reduced: 298.15 K / T. Output out: (components, n).
     """
-    owner = np.repeat(np.arange(places), np.diff(starts))
-    for k, values in enumerate(out):
-        sums[k] = np.bincount(owner, values, minlength=places)
-        entering[k] = np.bincount(owner, np.maximum(-values, 0.0), minlength=places)
+    ore, there, at = ore[:, :n], reservoir[:, strip], np.flatnonzero(passes)
+    moved = np.zeros_like(ore)
+    moved[:, at] = into_reservoir(
+        ore[:, at], there[:, at], z[:, None], diffusion[:, None], contact[at],
+        reduced * previous_drop[at], F_RT * reduced * drop[at], smaller_side[at] > 0)
+    moved += flow * np.where(flow > 0, ore, there)
+    out[...] = nu.T @ moved
+
+
+@operator
+def contact_rates(g, into_ore, drop, contact, passes, electrolyses, reduced, n, made, reach,
+                  cations, anions):
+    """Compute H+ made at every boundary face [mol/s], and what bounds the step there.
+
+    into_ore [A], drop [V], contact G [m]: (n,); passes: where species cross, electrolyses: metal
+    and tanks, (n,) uint8. Outputs (n,): made; reach: G where species cross; cations, anions: times
+    the drift F/(RT) drop of either, as far as it leaves the ore [m].
+    """
+    by = F_RT * reduced * drop
+    made[:] = np.where(electrolyses > 0, into_ore / FARADAY, 0.0)
+    reach[:] = np.where(passes > 0, contact, 0.0)
+    cations[:] = reach * np.maximum(by, 0.0)
+    anions[:] = reach * np.maximum(-by, 0.0)
 
 
 class ContactTransport:
-    """Fluxes through all boundary faces, of components."""
+    """Fluxes through all boundary faces, of components, and their sums over places.
+
+    out: (components, n) [mol/s]; made, reach, cations, anions: (n,), of `contact_rates`.
+    """
 
     def __init__(self, backend: Backend, contacts: BoundaryFaces, chem: ChemicalSystem,
                  inverse_temperature: float) -> None:
         """inverse_temperature: 298.15 K / T."""
-        self.backend, self.contacts = backend, contacts
-        self.nu, self.reduced = chem.nu.T, inverse_temperature
-        self.z, self.diffusion = chem.z[:, None], chem.diffusion[:, None]
-        places, k = contacts.count, len(chem.components)
-        self.table = Grid((places, k, 1), (1.0, 1.0, 1.0)) if places else None
-        self.starts = np.searchsorted(contacts.faces.strip, np.arange(places + 1))
-        self.sum_places = backend.bind(sum_places, NK=k)
-        self.sums, self.entering = (backend.zeros((k, places)) for _ in range(2))
+        self.backend, self.contacts, self.reduced = backend, contacts, inverse_temperature
+        self.z, self.diffusion, self.nu = (np.ascontiguousarray(a, dtype=float)
+                                           for a in (chem.z, chem.diffusion, chem.nu))
+        k, self.n = len(chem.components), contacts.faces.strip.size
+        self.line = Grid((self.n, 1, 1), (1.0, 1.0, 1.0)) if self.n else None
+        self.contact_fluxes, self.contact_rates = (
+            backend.bind(op, NS=len(chem.z), NK=k) for op in (contact_fluxes, contact_rates))
+        self.sums = ContactSums(backend, contacts, k + RATES)
+        self.out, rates = self.sums.rows[:k], self.sums.rows[k:]
+        self.made, self.reach, self.cations, self.anions = (rates[m] for m in range(RATES))
+        self.still_water = backend.zeros(self.n)
 
-    def leaving(self, s: State, boundary: BoundaryState, ore: Array, contact: np.ndarray,
-                off_clay: Any, flow: np.ndarray | None = None) -> Array:
+    def leaving(self, s: State, boundary: BoundaryState, ore: Array, contact: Array,
+                off_clay: Array | None, flow: Array | None = None,
+                out: Array | None = None) -> Array:
         """Return what leaves one water of the ore, (components, n) on the backend [mol/s].
 
-        ore: (species, n) in the faces' voxels, on the backend; contact: (n,) G of the half voxel
-        [m]; off_clay: what leaves along the clay, (components, n) or 0; flow: (n,) water that
-        leaves [m3/s], None of water that stands.
+        ore: (species, n or more), first in the faces' voxels; contact: (n,) G of the half voxel
+        [m]; off_clay: what leaves along the clay, (components, n) or None; flow: (n,) water that
+        leaves [m3/s], None of water that stands: all of the backend; out: where to put it.
         """
-        backend, strip = self.backend, self.contacts.faces.strip
-        behind = backend.from_numpy(s.reservoir_species)[:, backend.cached(strip)] \
-            if s.reservoir_species.size else 0.0
-        moved = self._by_ions(boundary, ore, behind, contact)
-        if flow is not None:
-            flows = backend.from_numpy(flow)
-            moved = moved + flows * np.where(flows > 0, ore, behind)
-        out = backend.cached(self.nu) @ moved
-        out += backend.from_numpy(off_clay) if np.ndim(off_clay) else off_clay
+        backend = self.backend
+        out = backend.zeros(self.out.shape) if out is None else out
+        if self.line:
+            reservoir = np.ascontiguousarray(s.reservoir_species) if s.reservoir_species.size \
+                else np.zeros((len(self.z), 1))
+            self.contact_fluxes(
+                self.line, ore,
+                backend.from_numpy(reservoir), backend.cached(self.contacts.faces.strip), contact,
+                boundary.previous_drop, boundary.drop, boundary.use_smaller_side,
+                backend.cached(boundary.roles.passing), self.still_water if flow is None else flow,
+                self.z, self.diffusion, self.nu, self.reduced, self.n, ore.shape[1],
+                reservoir.shape[1], out)
+        if off_clay is not None:
+            out += off_clay
         return out
 
-    def _by_ions(self, boundary, ore, behind, contact):
-        """Migration and diffusion of species (species, n) [mol/s]."""
-        backend, passing = self.backend, boundary.roles.crossed
-        moved, at = backend.zeros(ore.shape), backend.cached(passing)
-        if passing.size:
-            moved[:, at] = into_reservoir(
-                ore[:, at], behind[:, at], backend.cached(self.z), backend.cached(self.diffusion),
-                *map(backend.from_numpy, (
-                    contact[passing], self.reduced * boundary.previous_drop[passing],
-                    F_RT * self.reduced * boundary.drop[passing],
-                    boundary.use_smaller_side[passing])))
-        return moved
-
-    def add_up(self, out: Array) -> list[Array]:
-        """Return the sums (components, places) of `out`, (components, n), over the faces of every
-        place, and of what enters the ore there; arrays of this object, on the backend."""
-        if self.table:
-            self.sum_places(self.table, out, self.backend.cached(self.starts), out.shape[1],
-                            self.starts.size, self.contacts.count, self.sums, self.entering)
-        return [self.sums, self.entering]
+    def rate(self, boundary: BoundaryState, contact: Array) -> None:
+        """Set `made` and what bounds the step; contact: (n,) G [m] of the backend."""
+        if self.line:
+            cached, roles = self.backend.cached, boundary.roles
+            self.contact_rates(self.line, boundary.into_ore, boundary.drop, contact,
+                               cached(roles.passing), cached(roles.electrolyses), self.reduced,
+                               self.n, self.made, self.reach, self.cations, self.anions)
 
     def take_given(self, out: Array) -> None:
         """Take the given fluxes into the block through sides [mol/s] off `out`, (components, n)."""
         f = self.contacts.faces
         for n in range(len(self.contacts.sides)):
-            of_side = self.contacts.of_side(n)
-            out[:, self.backend.cached(of_side)] -= self.backend.from_numpy(
-                self.contacts.given[n][:, None] * f.area[of_side])
+            if self.contacts.given[n].any():
+                of_side = self.contacts.of_side(n)
+                out[:, self.backend.cached(of_side)] -= self.backend.from_numpy(
+                    self.contacts.given[n][:, None]) * self.backend.cached(f.area)[
+                        self.backend.cached(of_side)]

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ekm3d.backends.read_only_memo import read_only
 from ekm3d.boundaries.boundary_faces import ANODE, BARE_CATHODE, TANK, BoundaryFaces
+from ekm3d.grid.grid import Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.solvers.linked_voxels import LinkedVoxels
 
@@ -39,12 +41,29 @@ class Line:
     unit: np.ndarray
     response: np.ndarray
 
+    def solve(self, driven: np.ndarray, coupling: np.ndarray, shift: np.ndarray,
+              offset: np.ndarray, level: np.ndarray) -> np.ndarray:
+        """Eliminate the nodes; return M (faces, faces) [S]. Arguments of its faces, as those of
+        `ElectrodeLines.connect`: level is replaced in place.
+        """
+        p, count = self.piece, len(self.feed)
+        g = np.where(driven, coupling, 0.0)
+        more = np.where(driven, g * shift + offset, 0.0)
+        T = self.chain + np.diag(np.bincount(p, g, minlength=count))
+        inverse = np.linalg.inv(T)
+        inverse = 0.5 * (inverse + inverse.T)
+        self.unit = (inverse * self.feed).sum(1)[p]
+        self.response = inverse[np.ix_(p, p)] * g
+        level[...] = self.unit * level + (inverse * np.bincount(
+            p, more, minlength=count)).sum(1)[p]
+        return -g[:, None] * self.response
+
 
 class ElectrodeLines:
     """Chains of all rods that resist along themselves; those of floating rows count as ideal."""
 
     def __init__(self, domain: Domain, contacts: BoundaryFaces):
-        self.domain, self.voxel = domain, contacts.faces.voxel
+        self.domain, self.voxel, self.backend = domain, contacts.faces.voxel, domain.backend
         self.lines: list[Line] = []
         self.active: list[Line] = []
         electrodes = contacts.electrodes
@@ -52,34 +71,35 @@ class ElectrodeLines:
             rod = electrodes.shapes[n]
             if rod.resistance > 0.0:
                 chain, feed = chain_of(found.lengths, rod.resistance, rod.fed)
-                faces = np.flatnonzero(contacts.faces.strip == n)
+                faces = read_only(np.flatnonzero(contacts.faces.strip == n))
                 self.lines.append(Line(faces, found.piece, chain, feed, np.zeros(faces.size),
                                        np.zeros((faces.size, faces.size))))
+        self.faces = read_only(np.concatenate([np.zeros(0, int), *(
+            line.faces for line in self.lines)]))       # of all
 
-    def connect(self, kinds: np.ndarray, driven: np.ndarray, coupling: np.ndarray,
-                shift: np.ndarray, offset: np.ndarray, level: np.ndarray) -> LinkedVoxels | None:
-        """Link the voxels of every driven rod; None without any.
+    def connect(self, kinds: np.ndarray, driven: Array, coupling: Array, shift: Array,
+                offset: Array, level: Array) -> LinkedVoxels | None:
+        """Link the voxels of every driven rod; None without any. Of the faces, only theirs come to
+        the host.
 
-        All (faces,): kinds, driven, coupling g [S], shift s [V], offset o [A]; level [V]: of the
-        terminals, replaced by u V_t + w.
+        All (faces,), all but kinds of the backend: driven (uint8), coupling g [S], shift s [V],
+        offset o [A]; level [V]: of the terminals, replaced by u V_t + w.
         """
-        self.active = [line for line in self.lines
-                       if np.isin(kinds[line.faces], DRIVEN).all() and driven[line.faces].any()]
-        blocks = []
-        for line in self.active:
-            at, p = line.faces, line.piece
-            g = np.where(driven[at], coupling[at], 0.0)
-            more = np.where(driven[at], g * shift[at] + offset[at], 0.0)
-            T = line.chain + np.diag(np.bincount(p, g, minlength=len(line.feed)))
-            inverse = np.linalg.inv(T)
-            inverse = 0.5 * (inverse + inverse.T)
-            line.unit = (inverse * line.feed).sum(1)[p]
-            line.response = inverse[np.ix_(p, p)] * g
-            level[at] = line.unit * level[at] + (inverse * np.bincount(
-                p, more, minlength=len(line.feed))).sum(1)[p]
-            blocks.append(-g[:, None] * line.response)
+        if not self.lines:
+            return None
+        backend, at = self.backend, self.backend.cached(self.faces)
+        passes = backend.to_numpy(driven[at]) > 0
+        given = backend.to_numpy_all([values[at] for values in (coupling, shift, offset, level)])
+        ends = np.cumsum([line.faces.size for line in self.lines])[:-1]
+        self.active, blocks, levels = [], [], given[-1]
+        for line, on, g, s, o, v in zip(self.lines, np.split(passes, ends), *(
+                np.split(values, ends) for values in given), strict=True):
+            if np.isin(kinds[line.faces], DRIVEN).all() and on.any():
+                self.active.append(line)
+                blocks.append(line.solve(on, g, s, o, v))
         if not self.active:
             return None
+        level[at] = backend.from_numpy(levels)
         return LinkedVoxels(self.domain, [self.voxel[line.faces] for line in self.active], blocks)
 
     def units(self, count: int) -> np.ndarray:
@@ -89,11 +109,13 @@ class ElectrodeLines:
             units[line.faces] = line.unit
         return units
 
-    def responses(self, at_face: np.ndarray) -> np.ndarray:
-        """Return what phi at the faces (n,) adds to their levels [V]."""
-        more = np.zeros(at_face.size)
+    def add_responses(self, at_face: Array) -> Array:
+        """Return what phi at the faces (n,) adds to their levels, on the backend [V]."""
+        more = self.backend.zeros(at_face.shape)
         for line in self.active:
-            more[line.faces] = (line.response * at_face[line.faces]).sum(1)
+            at = self.backend.cached(line.faces)
+            found = (line.response * self.backend.to_numpy(at_face[at])).sum(1)
+            more[at] = self.backend.from_numpy(found)
         return more
 
 

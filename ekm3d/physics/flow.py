@@ -201,6 +201,7 @@ class Flow:
 
     z: Array                                # heights of the layers [m], of unsaturated rock
     next_step = np.inf                      # s, of its next sub-step
+    substeps = 0                            # that it took in the last step
 
     def of_full_pores(self) -> tuple[Array, Array]:
         """Return content [1] of the moving water and tortuosity of full pores, padded."""
@@ -223,6 +224,8 @@ class Flow:
     def through_sides(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the water into and out of the block through every side, each (sides,) [m3/s]."""
         contacts = self.sources.contacts
+        if not contacts.sides:
+            return np.zeros(0), np.zeros(0)
         entering, leaving = (
             contacts.per_place(np.maximum(sign * self.out, 0.0))[contacts.electrodes.strips:]
             for sign in (-1.0, 1.0))

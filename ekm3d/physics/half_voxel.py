@@ -101,8 +101,8 @@ class Water(NamedTuple):
     """One water of the ore at all boundary faces; arrays of the backend."""
 
     contact: Array      # (n,) G of the half voxel before the face [m]
-    ore: Array          # (species, n) in the face's voxel [mol/m3 of water]
-    c: Array            # the same, then (species, n) in those behind the faces if any is in metal
+    c: Array            # (species, n) in the faces' voxels [mol/m3 of water], then (species, n) in
+    #                     those behind the faces if any is in metal
     factor: Array       # the transport factor there
 
 
@@ -128,16 +128,22 @@ class HalfVoxels:
 
         c: (species, padded); factor: padded transport factor.
         """
-        n, cached = self.n, self.domain.backend.cached
+        n = self.n
         at = self.both if metal else self.faces.voxel
         found, factors = self.domain.take(c, at), self.domain.take(factor, at)
+        c = found if found.flags.c_contiguous else found.copy()
+        return Water(self.contact(factors[:n]), c, factors)
+
+    def contact(self, factor: Array) -> Array:
+        """Return the factor (n,) in the faces' voxels times the area over the half voxel's length.
+        """
+        cached = self.domain.backend.cached
         along = cached(self.along) if isinstance(self.along, np.ndarray) else self.along
-        contact = cached(self.faces.area) * factors[:n] / cached(self.faces.half) * along
-        return Water(contact, found[:, :n], found, factors)
+        return cached(self.faces.area) * factor / cached(self.faces.half) * along
 
     def conduct(self, water: Water, roles: Roles, reservoir_species: np.ndarray,
-                previous_drop: np.ndarray, use_smaller_side: np.ndarray) -> list[np.ndarray]:
-        """Return conductance [S], diffusion current [A] and G [m] of every face, on the host.
+                previous_drop: Array, use_smaller_side: Array) -> tuple[Array, Array]:
+        """Return conductance [S] and diffusion current [A] of every face, on the backend.
 
         reservoir_species: (species, places), of `State`, in the tanks or reservoirs behind the
         faces; previous_drop [V], use_smaller_side: (n,), see `BoundaryState`.
@@ -145,16 +151,14 @@ class HalfVoxels:
         backend, n = self.domain.backend, self.n
         conductance, offset = backend.zeros(n), backend.zeros(n)
         if not self.line:
-            return backend.to_numpy_all([conductance, offset, water.contact])
+            return conductance, offset
         reservoir = reservoir_species if reservoir_species.size else np.zeros((len(self.z), 1))
-        c = water.c if water.c.flags.c_contiguous else water.c.copy()
+        c = water.c
+        drop = previous_drop if self.inverse_temperature == 1 else (
+            self.inverse_temperature * previous_drop)
         self.face_currents(
             self.line, c, water.factor, backend.from_numpy(np.ascontiguousarray(reservoir)),
-            backend.cached(self.faces.strip), water.contact,
-            backend.from_numpy(self.inverse_temperature * previous_drop),
-            *(mask.view(np.uint8) for mask in (
-                backend.from_numpy(use_smaller_side), backend.cached(roles.passes),
-                backend.cached(roles.metal))),
-            self.z, self.diffusion, n, c.shape[1], reservoir.shape[1], self.f_rt, conductance,
-            offset)
-        return backend.to_numpy_all([conductance, offset, water.contact])
+            backend.cached(self.faces.strip), water.contact, drop, use_smaller_side,
+            backend.cached(roles.passing), backend.cached(roles.in_metal), self.z, self.diffusion,
+            n, c.shape[1], reservoir.shape[1], self.f_rt, conductance, offset)
+        return conductance, offset

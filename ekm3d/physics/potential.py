@@ -22,8 +22,9 @@ from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.rasterise import padded_voxels
 from ekm3d.grid.stencil import above, below, faces
 from ekm3d.parallel.domain import Domain
+from ekm3d.physics.contact_currents import BoundaryState
 from ekm3d.physics.divergence import source_minus_divergence
-from ekm3d.physics.electrical_boundary import BoundaryState, ElectricalBoundary
+from ekm3d.physics.electrical_boundary import ElectricalBoundary
 from ekm3d.physics.face_interpolation import (
     by_axis,
     geometric_conductance,
@@ -150,13 +151,13 @@ class Potential:
 
     @property
     def into_ore(self) -> np.ndarray:
-        """Current from every boundary face into the ore [A]."""
-        return self.boundary.into_ore
+        """Current from every boundary face into the ore, on the host [A]."""
+        return self.backend.to_numpy(self.boundary.into_ore)
 
     @property
     def drop(self) -> np.ndarray:
-        """Potential of the ore voxel minus that of tank or reservoir at every face [V]."""
-        return self.boundary.drop
+        """Phi of the ore voxel minus that of tank or reservoir at every face, on the host [V]."""
+        return self.backend.to_numpy(self.boundary.drop)
 
     def reduced(self, phi: Array) -> Array:
         """Return a padded potential [V] times 298.15 K / T: phi itself at 25 C, else a scratch."""
@@ -176,11 +177,12 @@ class Potential:
         return self.metal_voxels, self.boundary.present_potential()[self.metal_electrode]
 
     def phi_at_faces(self, phi: Array) -> np.ndarray:
-        """Return phi [V] of the voxel at every boundary face, of metal where it is an electrode's.
+        """Return phi [V] of the voxel at every boundary face, of metal where it is an electrode's,
+        on the host.
 
         phi: padded, of the last solution.
         """
-        return self.boundary.phi_at_faces(phi)
+        return self.backend.to_numpy(self.boundary.phi_at_faces(phi))
 
     def solve(self, s: State, drive: Drive, dt: float) -> None:
         """Solve for phi from the species at time t; dt [s]: coming step, for feedback of charge.
@@ -202,7 +204,8 @@ class Potential:
             self.iterations += boundary.solve(self.elliptic, self.conductance, self.source, s.phi,
                                               trend)
             trend = None                            # of the whole step, not of its corrections
-            if boundary.block_reverse_currents():
+            backwards, turned = boundary.flag(SURE)
+            if backwards:
                 continue
             if given is not None:
                 break
@@ -211,13 +214,12 @@ class Potential:
             if self.clay is not None:
                 self.clay.flag_turns(self.reduced(s.phi), self.previous_phi, self.conductance,
                                      self.use_smaller_side, self.flagged)
-            turned = boundary.drift_changes(SURE)
-            settled = not (self.domain.any(self.flagged) or turned.any())
+            settled = not (self.domain.any(self.flagged) or turned)
             if settled and attempt + 1 >= self.options.sweeps:
                 break
             if attempt >= RESOLVES:
                 self.use_smaller_side |= self.flagged
-                boundary.use_smaller_side |= turned
+                boundary.use_smaller_side |= boundary.turned
             else:
                 np.copyto(self.previous_phi, self.reduced(s.phi))
                 np.copyto(boundary.previous_drop, boundary.drop)

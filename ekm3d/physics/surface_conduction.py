@@ -106,18 +106,18 @@ class SurfaceConduction:
         return self.mobility * self.weighted_sum(self.weights, exchanged)
 
     def carry(self, domain: Domain, parts: Sequence[tuple[Array, Array]],
-              drives: tuple[Array, Array, Array], voxel: np.ndarray, drift: np.ndarray, rate: Array
-              ) -> tuple[list[np.ndarray], float]:
+              drives: tuple[Array, Array, Array], voxel: np.ndarray, drift: Array, rate: Array
+              ) -> tuple[list[Array], float]:
         """Add to `gained` what voxels gain; return (what leaves by faces, emptying rate [1/s]).
 
         parts: (exchanged, gained) of the clay of either water; drives: phi, previous_phi and
         use_smaller_side as in `move`; voxel: (n,) of boundary faces; drift: (n,) G F/(RT) times the
         voltage from voxel to tank [m]; rate: scratch. The first is (components, n) [mol/s] a part.
         """
-        leaves = []
+        leaves, cached = [], domain.backend.cached
         for exchanged, gained in parts:
-            leaves.append(self.nu.T @ ((self.z * self.diffusion)[:, None] * domain.gather(
-                exchanged, voxel) * drift))
+            leaves.append(cached(self.nu.T) @ (cached((self.z * self.diffusion)[:, None])
+                                               * domain.take(exchanged, voxel) * drift))
             self.accumulate(self.grid, self.move(exchanged, *drives), 1.0, gained)
         rate[...] = 0.0
         domain.add_at(rate, voxel, np.maximum(drift, 0.0))

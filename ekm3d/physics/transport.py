@@ -17,15 +17,15 @@ from ekm3d.backends.scratch import OUTFLOW, Scratch
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.boundaries.wells import Wells
 from ekm3d.chemistry.system import ChemicalSystem
-from ekm3d.constants import F_RT, FARADAY
+from ekm3d.constants import F_RT
 from ekm3d.grid.grid import Array, Grid
 from ekm3d.grid.stencil import above, below, ends, faces, gain
 from ekm3d.parallel.domain import Domain, Subregion
 from ekm3d.physics.charge_damping import ANY, Stirring, spreading, stirring
+from ekm3d.physics.contact_currents import BoundaryState
 from ekm3d.physics.contact_transport import ContactTransport
 from ekm3d.physics.dispersion_tensor import DispersionTensor
 from ekm3d.physics.divergence import accumulate
-from ekm3d.physics.electrical_boundary import BoundaryState
 from ekm3d.physics.face_interpolation import (
     advected,
     by_axis,
@@ -161,7 +161,7 @@ class Transport:
         self.ore = backend.zeros((k, *grid.padded))
         self.tank, self.side = np.zeros((k, self.strips)), np.zeros((len(contacts.sides), k))
         self.side_in = np.zeros_like(self.side)
-        self.acid_into_ore = np.zeros(contacts.faces.strip.size)
+        self.acid_into_ore = backend.zeros(contacts.faces.strip.size)
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
         self.openings: list[np.ndarray] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
@@ -176,10 +176,9 @@ class Transport:
         self.entered, self.entering = np.zeros(0), list[Array]()    # its sums, on the backend
         *self.outflow, self.rate = (scratch or Scratch(grid, backend))[OUTFLOW]
         self.still, self.still_rate = still, 0.0    # 1/s, of the quickest voxel; on clay alike
-        self.clay_rate, self.still_contact = 0.0, np.zeros(contacts.faces.strip.size)
+        self.clay_rate, self.still_contact = 0.0, backend.zeros(contacts.faces.strip.size)
         self.through_faces = ContactTransport(backend, contacts, chem, options.inverse_temperature)
-        self.left_ore: list[Array] = []     # by faces, on the backend [mol/s]: see `_book`
-        self.off_clay: list = [0.0, 0.0]    # of either water, to tanks and reservoirs [mol/s]
+        self.off_clay: list = [None, None]    # of either water, to tanks and reservoirs [mol/s]
         self.tank_rate = np.zeros((len(self.fastest), self.strips))    # 1/s, as rate
         self.pore_volume = backend.zeros(grid.padded)
         self.update_rock()
@@ -243,12 +242,12 @@ class Transport:
             if still is not None:
                 acid = acid + still.gained[chem.hydrogen][g.inner]
             self.entering = [box.merge(acid[box.part]) for box in self.watched]
-        self._electrolysis(boundary)
         waters = potential.boundary.hand_over_waters(s)
-        self.contact = waters[0][0]
         if still is not None:
             self.still_contact = waters[1][0]
-        self._boundary_fluxes(s, boundary, flow, [ore for _, ore in waters])
+        self.through_faces.rate(boundary, waters[0][0])
+        self._electrolysis(boundary)
+        self._boundary_fluxes(s, boundary, flow, waters)
         self.openings = through_wells(s, chem, self.domain, self.wells, flow, self.ore)
         self.wells_in[:len(self.openings)] = [moved.sum(1) for moved in self.openings] or 0.0
         if still is not None:
@@ -288,71 +287,76 @@ class Transport:
 
     def _electrolysis(self, boundary: BoundaryState):
         """Current through metal: H+ at anodes, OH- at cathodes, into the ore or the tank."""
-        h, roles = self.chem.hydrogen, boundary.roles
+        h, roles, made = self.chem.hydrogen, boundary.roles, self.through_faces.made
         if h is None:
-            return
-        metal, tank = roles.of_metal, roles.tank
-        made = np.where(roles.metal | tank, boundary.into_ore / FARADAY, 0.0)
-        if self.still is not None:      # acid enters each water with the current there
-            share = boundary.still_share[metal]
-            self.domain.add_at(self.still.gained[h], roles.metal_voxel, made[metal] * share)
-            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal] * (1.0 - share))
-        else:
-            self.domain.add_at(self.ore[h], roles.metal_voxel, made[metal])
-        self.acid_into_ore[metal] = made[metal]
-        self.tank[h] += self.contacts.per_place(np.where(tank, made, 0.0))[:self.strips]
-        self.acid[:] = self.contacts.per_place(made)[:self.strips]
+            made[...] = 0.0
+        elif roles.of_metal.size:
+            metal = self.backend.cached(roles.of_metal)
+            made = made[metal]
+            self.acid_into_ore[metal] = made
+            if self.still is not None:      # acid enters each water with the current there
+                share = boundary.still_share[metal]
+                self.domain.add_at(self.still.gained[h], roles.metal_voxel, made * share)
+                made = made * (1.0 - share)
+            self.domain.add_at(self.ore[h], roles.metal_voxel, made)
 
     def _boundary_fluxes(self, s: State, boundary: BoundaryState, flow: Flow, waters: list):
         """Species between ore and tanks or reservoirs, and the given fluxes through sides.
 
-        waters: (species, faces) in the faces' voxels, of each water, on the backend.
+        waters: (contact, c) of each, see `Water`.
         """
         f, through = self.contacts.faces, self.through_faces
-        out = through.leaving(s, boundary, waters[0], self.contact, self.off_clay[0], flow.out)
+        (contact, c), out = waters[0], through.out
+        through.leaving(s, boundary, c, contact, self.off_clay[0],
+                        self.backend.from_numpy(flow.out), out)
         through.take_given(out)
         self.domain.add_at(self.ore, f.voxel, -out)
         if self.still is not None:
-            leaves = through.leaving(s, boundary, waters[1], self.still_contact, self.off_clay[-1])
+            contact, c = waters[1]
+            leaves = through.leaving(s, boundary, c, contact, self.off_clay[-1])
             self.domain.add_at(self.still.gained, f.voxel, -leaves)
-            out = out + leaves
-        h = self.chem.hydrogen
-        acid = out[:0] if h is None else out[h:h + 1]
-        self.left_ore = [*through.add_up(out), acid.copy()]     # not a view, which keeps all rows
+            out += leaves
+        if self.chem.hydrogen is not None:
+            self.acid_into_ore -= out[self.chem.hydrogen]
 
-    def _book(self, left: np.ndarray, entering: np.ndarray, acid: np.ndarray):
-        """Book what left the ore by faces to tanks and sides [mol/s].
+    def _book(self, sums: np.ndarray, entering: np.ndarray, boundary: BoundaryState):
+        """Book the sums over places (rows, places) of what left the ore by faces, and of H+ made.
 
-        left, entering: (components, places), the latter of what came in; acid: (1, faces).
+        To tanks and sides [mol/s]; entering: of what came in.
         """
-        for row in acid:
-            self.acid_into_ore -= row
-        self.tank += left[:, :self.strips]
-        self.side -= left[:, self.strips:].T
-        self.side_in += entering[:, self.strips:].T
+        k, h, strips = len(self.ore), self.chem.hydrogen, self.strips
+        self.acid[:] = sums[k, :strips]
+        if h is not None:
+            tanks = boundary.roles.tanks
+            self.tank[h, tanks] += self.acid[tanks]
+        self.tank += sums[:k, :strips]
+        self.side -= sums[:k, strips:].T
+        self.side_in += entering[:k, strips:].T
 
     def _longest_step(self, s: State, phi: Array, boundary: BoundaryState, flow: Flow):
         """cfl x the time in which the fastest species could empty a voxel or a tank [s].
 
         phi: reduced, see `potential`.
         """
-        g, f = self.grid, self.contacts.faces
+        g, f, through = self.grid, self.contacts.faces, self.through_faces
         _, advective, cation_drift, anion_drift = self.outflow
-        passing = boundary.roles.passes
-        drop = F_RT * self.options.inverse_temperature * boundary.drop
+        rows = [through.reach, through.cations, through.anions]
         if self.still is not None:
             factor = by_axis(s.immobile_factor, self.along)
             self.still.set_outflow(factor, s, phi, self.outflow_coefficients, self.outflow)
-            self._add_contacts(np.where(passing, self.still_contact, 0.0), drop)
+            of_still = np.where(self.backend.cached(boundary.roles.passes), self.still_contact, 0.0)
+            self._add_contacts(self._reaching(boundary, of_still))
             self.still.add_passing(cation_drift, anion_drift, 1.0)
             self.outflow_rate(g, *self.outflow, self.still.pore_volume, self.fastest, self.rate)
             self.still_rate = self.domain.max(self.rate)
         self.outflow_coefficients(g, by_axis(s.transport_factor, self.along), phi, flow.water,
                                   self.rock.dispersivity, *self.outflow)
-        contact = np.where(passing, self.contact, 0.0)
-        self._add_contacts(contact, drop)
+        self._add_contacts(rows)
         self.domain.add_at(advective, f.voxel, np.maximum(flow.out, 0.0))
-        contact = contact + np.where(passing, self.still_contact, 0.0)      # of a tank: to both
+        if self.still is not None:                                          # of a tank: to both
+            for row, both in zip(rows, self._reaching(boundary, through.reach + of_still),
+                                 strict=True):
+                row[...] = both
         for place, inflow in flow.wells:
             inside = place.face < 0
             self.domain.add_at(advective, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
@@ -363,22 +367,26 @@ class Transport:
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
         of_water = self.rate.max(keepdims=True)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
-        self.entered[:], (water_rate, species_rate), left = self.domain.sums_and_largest(
-            self.entering, [of_water, self.rate], self.left_ore)
-        self._book(*left)
+        sums = through.sums(len(through.sums.rows))
+        self.entered[:], (water_rate, species_rate), (left, came) = self.domain.sums_and_largest(
+            self.entering, [of_water, self.rate], sums)
+        self._book(left, came, boundary)
         self.stirring = stirring(water_rate, *self.spreading)
         strips, volume = self.strips, self.tank_volume
-        emptied = self.fastest @ [self.contacts.per_place(contact * w)[:strips]
-                                  for w in (np.ones_like(drop), np.maximum(-drop, 0.0),
-                                            np.maximum(drop, 0.0))]
+        reach, cations, anions = left[len(self.ore) + 1:, :strips]
+        emptied = self.fastest @ [reach, anions, cations]
         self.tank_rate = np.divide(emptied, volume, out=np.zeros_like(emptied), where=volume > 0)
         quickest = max(species_rate, self.domain.max(self.tank_rate), self.still_rate,
                        self.clay_rate)
         return self.options.cfl / quickest if quickest > 0 else np.inf
 
-    def _add_contacts(self, contact, drop):
-        """Add the outflow through contacts of G = contact [m] and zF/(RT) times the drop of phi."""
+    def _reaching(self, boundary, reach):
+        """(reach, cations, anions), as of `contact_rates`, of a reach (n,) [m]."""
+        by = F_RT * self.options.inverse_temperature * boundary.drop
+        return reach, reach * np.maximum(by, 0.0), reach * np.maximum(-by, 0.0)
+
+    def _add_contacts(self, rows):
+        """Add the outflow through contacts: (reach, cations, anions), each (n,) [m]."""
         diffusive, _, cation_drift, anion_drift = self.outflow
-        for part, values in ((diffusive, contact), (cation_drift, contact * np.maximum(drop, 0.0)),
-                             (anion_drift, contact * np.maximum(-drop, 0.0))):
+        for part, values in zip((diffusive, cation_drift, anion_drift), rows, strict=True):
             self.domain.add_at(part, self.contacts.faces.voxel, values)

@@ -1,4 +1,5 @@
 // Half voxels before boundary faces; twin of ekm3d/physics/half_voxel.py.
+// needs physics/reservoir_face.cuh
 
 // Sum of one number per species in NumPy's order of a column: eight at a time, these as a tree.
 INLINE real sum_of_column(const real* v)
@@ -19,16 +20,6 @@ INLINE real sum_of_column(const real* v)
     EKM_UNROLL for (int n = NS / 8 * 8; n < NS; n++)
         sum += v[n];
     return sum;
-}
-
-// c* between ore and a well-mixed tank or reservoir; `from_reservoir` of face_interpolation.py.
-INLINE real beside_reservoir(real ore, real reservoir, real drift, bool smaller_one)
-{
-    const bool forward = drift > 0;
-    const real half = real(1) / 2 / larger(F_RT * magnitude(drift), 1);
-    const real blended = (forward ? ore : reservoir)
-                       + half * (forward ? reservoir - ore : ore - reservoir);
-    return smaller_one ? smaller(ore, reservoir) : blended;
 }
 
 // S = F (F/RT) G sum z2 D c* [S] and F G sum z D (c - c_b), or - sum z D (c_f - c) at metal [A].

@@ -331,8 +331,9 @@ SCALES = {
 # needs_solve, update_dependents and means_between work on lists of voxels or faces: see
 # tests/physics/test_reactions.py and test_retention.py; cross terms of dispersion read edges of
 # the frame: test_dispersion_tensor.py; boundary faces are lists, too: test_half_voxel.py and
-# test_contact_transport.py.
+# test_contact_currents.py, test_contact_sums.py and test_contact_transport.py.
 LISTS = {f"physics/{name}.cu" for name in ("reactions", "dispersion_tensor", "half_voxel",
+                                           "contact_currents", "contact_sums",
                                            "contact_transport")}
 TWINS = {twin: SCALES.get(twin, of_the_reference(twin)) for twin in operators("physics").values()
          if twin.source not in LISTS and twin is not retention.means_between}

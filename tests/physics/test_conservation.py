@@ -156,7 +156,7 @@ def test_face_concentrations_match_the_final_drift(seed):
                 assert (safe | (z * np.abs(u) <= 2 * np.maximum(z * np.abs(old), 1))).all()
             taken, total = taken + safe.sum(), total + safe.size
         t = potential.boundary_state
-        crossed = np.isin(t.roles.kinds, PASSING) & ~t.use_smaller_side
+        crossed = np.isin(t.roles.kinds, PASSING) & (t.use_smaller_side == 0)
         u, old = (3 * F_RT * v[crossed] for v in (t.drop, t.previous_drop))
         assert ((u * old > 0) | (np.abs(u) <= 0.5)).all()
         assert (np.abs(u) <= 2 * np.maximum(np.abs(old), 1)).all()

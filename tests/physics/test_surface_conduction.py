@@ -117,7 +117,7 @@ def test_clay_conducts_up_to_the_metal(folder, tank):
     carries = np.isin(boundary.roles.kinds, (ANODE, BARE_CATHODE, TANK))
     held = sim.domain.gather(sim.state.exchanged, f.voxel)
     sigma = FARADAY * F_RT * 0.02 * ((sim.chem.z_x**2 * exchange_diffusion(sim.chem)) @ held)
-    found, boundary.clay = boundary.conductance, None
+    found, boundary.clay = boundary.conductance.copy(), None
     boundary.connect(True)
     found = found - boundary.conductance
     np.testing.assert_allclose(found[carries], (f.area / f.half * sigma)[carries], rtol=1e-9)
