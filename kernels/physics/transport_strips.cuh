@@ -154,6 +154,9 @@ ROUTINE void by_strips(const Tile& t, const Task& task, const Shares& shares,
                     enter<keep, wet, 0>(task, shares, species, here, faces, k == 0, z, net);
                 if (j == t.j)
                     enter<keep, wet, 1>(task, shares, species, here, faces, j == 0, y, net);
+                for (int m = 0; m < NK; m++)
+                    for (int l = 0; l < faces; l += WIDTH)
+                        fetch_ahead(task.gained + m * volume(g) + here + l);
                 cross<wet, 2>(task, shares, species, here, faces, west[0], net);
                 cross<wet, 1>(task, shares, species, here, faces, y, net);
                 cross<wet, 0>(task, shares, species, here, faces, z, net);
