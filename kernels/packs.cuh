@@ -39,11 +39,13 @@ INLINE Pack load(const real* from) { Pack x; __builtin_memcpy(&x, from, sizeof x
 INLINE Bits bits_of(Pack x) { return reinterpret_cast<Bits>(x); }
 INLINE Pack number_of(Bits x) { return reinterpret_cast<Pack>(x); }
 
+INLINE void store(real* to, Pack x) { __builtin_memcpy(to, &x, sizeof x); }
+
 // The first `count` numbers of a pack.
 INLINE void store(real* to, Pack x, int count)
 {
     if (count >= WIDTH)
-        __builtin_memcpy(to, &x, sizeof x);
+        store(to, x);
     else
         for (int l = 0; l < count; l++)
             to[l] = x[l];

@@ -50,7 +50,16 @@ INLINE void to_next(FaceRow& f, const Tile& t, const Grid& g)
         f = face_row(t, g, f.axis);
 }
 
+// The lowest layer of a tile.
+INLINE Tile bottom(const Tile& t) { return {t.i, t.j, t.k, t.ni, t.nj, 1}; }
+
 // Loop over all rows of faces, tile by tile, the lower side of the box included.
 #define EKM_FACE_ROWS(f, g)                                                     \
     EKM_TILES(t_, g)                                                            \
         for (FaceRow f = face_row(t_, g, 0); f.axis < 3; to_next(f, t_, g))
+
+// The same, layer by layer of a tile: for many arrays, of which the second cache keeps a layer.
+#define EKM_LAYER_ROWS(f, g)                                                    \
+    EKM_TILES(t_, g)                                                            \
+        for (Tile l_ = bottom(t_); l_.k < t_.k + t_.nk; l_.k++)                 \
+            for (FaceRow f = face_row(l_, g, 0); f.axis < 3; to_next(f, l_, g))

@@ -33,7 +33,7 @@ INLINE Ion ion(real z, real d, real blend)
     return {z < 0, 0, z, charge, d, z * z, half, blend * charge * d, blend};
 }
 
-// All species. On the host ions of one charge share a row of weights, of the ion `example`; a GPU
+// All species. On the host ions of one |z| share a row of weights, of the ion `example`; a GPU
 // has no registers for tables.
 struct Species {
 #if LANES > 1
@@ -52,7 +52,7 @@ INLINE Species species_of(const real* z, const real* diffusion, real blend)
     s.kinds = 0;
     for (int n = 0; n < NS; n++) {
         int kind = 0;
-        while (kind < s.kinds && z[s.example[kind]] != z[n])
+        while (kind < s.kinds && magnitude(z[s.example[kind]]) != magnitude(z[n]))
             kind++;
         if (kind == s.kinds)
             s.example[s.kinds++] = n;
@@ -182,6 +182,8 @@ INLINE void weigh(Strip& f, const Species& s)
 #if LANES > 1
     for (int kind = 0; kind < s.kinds; kind++) {
         const Ion& n = s.of[s.example[kind]];
+        if (n.charge == 0)
+            continue;
         for (int q = 0; q < packs(f); q++) {
             const Weights w = weigh(f, f.drift == CENTRAL, n.square, n.half, q);
             f.half[kind][q] = w.half, f.rest[kind][q] = w.rest, f.size[kind][q] = w.size;

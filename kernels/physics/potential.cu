@@ -39,7 +39,7 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
     for (int n = 0; n < NS; n++)
         highest = larger(highest, magnitude(z[n]));
     const Species species = species_of(z, diffusion, blend);
-    EKM_FACE_ROWS(row, g) {
+    EKM_LAYER_ROWS(row, g) {
         const real* factor = along_axis(transport_factor, row.axis, g);
         for (int first = 0, next; first < row.n; first = next) {
             next = strip_end(first, row.n);

@@ -88,14 +88,17 @@ INLINE void cross(const Task& task, const Shares& shares, const Species& species
 
 // Writes all components of a strip from packs of its species and of what `mix` adds.
 template <bool wet>
-INLINE void put(const Shares& shares, const Pack* of, int apart, int count, real* to, Offset all)
+ROUTINE void put(const Shares& shares, const Pack* of, int apart, int count, real* to, Offset all)
 {
     Pack sum[PACKS];
-    for (int m = 0; m < NK; m++, to += all) {
+    const int whole = count / WIDTH, rest = count % WIDTH;
+    const Pack* mixed = of + NS * apart;
+    for (int m = 0; m < NK; m++, to += all, mixed += apart) {
         compose(shares, m, of, apart, parts(count, WIDTH), sum);
-        for (int q = 0; q * WIDTH < count; q++)
-            store(to + q * WIDTH, wet ? sum[q] + of[(NS + m) * apart + q] : sum[q],
-                  count - q * WIDTH);
+        for (int q = 0; q < whole; q++)
+            store(to + q * WIDTH, wet ? sum[q] + mixed[q] : sum[q]);
+        if (rest)
+            store(to + whole * WIDTH, wet ? sum[whole] + mixed[whole] : sum[whole], rest);
     }
 }
 
@@ -151,6 +154,9 @@ ROUTINE void by_strips(const Tile& t, const Task& task, const Shares& shares,
                     enter<keep, wet, 0>(task, shares, species, here, faces, k == 0, z, net);
                 if (j == t.j)
                     enter<keep, wet, 1>(task, shares, species, here, faces, j == 0, y, net);
+                for (int m = 0; m < NK; m++)
+                    for (int l = 0; l < faces; l += WIDTH)
+                        fetch_ahead(task.gained + m * volume(g) + here + l);
                 cross<wet, 2>(task, shares, species, here, faces, west[0], net);
                 cross<wet, 1>(task, shares, species, here, faces, y, net);
                 cross<wet, 0>(task, shares, species, here, faces, z, net);
