@@ -195,6 +195,7 @@ class State:
         self.time, self.step, self.weighted_sum = 0.0, 0, backend.weighted_sum
         self.leachate_volume = self.drained_volume = self.injected_volume = 0.0     # m3
         self.next_substep = 1e30        # s, of unsaturated water
+        self.water_substeps = 0         # that this water has taken, in all steps
         self.fields, self.processes = fields_of(processes), tuple(processes)
         for name, field in self.fields.items():
             lead = (counts[field.axis],) if field.axis else ()

@@ -111,7 +111,7 @@ INLINE Seen seen(bool first, const real* a, const real* b)
 
 // A number that was read before: it shall not have been kept in a register in between.
 INLINE real read_again(const real* from) { return *static_cast<const volatile real*>(from); }
-INLINE void in_turn() {}
+INLINE void fetch_ahead(const real*) {}
 #define EKM_FEW_LANES
 #undef LANES
 #define LANES 1
@@ -121,6 +121,9 @@ INLINE void in_turn() {}
 #define LAYERS 1
 #define EKM_LANES(l, count) for (int l = 0; l < 1; l++)
 #define EKM_ENTRIES(l, count) EKM_LANES(l, count)
+typedef real Wide;                 // one number of each lane
+INLINE Wide& wide(real* lanes) { return *lanes; }
+INLINE const Wide& wide(const real* lanes) { return *lanes; }
 #define EKM_TILES(t, g)                                                         \
     const Tile t = {int(blockIdx.x * blockDim.x + threadIdx.x),                 \
                     int(blockIdx.y * blockDim.y + threadIdx.y),                 \
@@ -161,12 +164,13 @@ struct Segment {
     real lane[SEGMENT] __attribute__((aligned(64)));
     __attribute__((always_inline)) real& operator[](int l) { return lane[l]; }
 };
-typedef real Eight __attribute__((vector_size(8 * sizeof(real)), may_alias));
+#define PACK 8                     // numbers in the longest vector registers
+typedef real Wide __attribute__((vector_size(PACK * sizeof(real)), may_alias));
 static inline __attribute__((always_inline)) real sum_of_run(Segment& terms, int count)
 {
     for (int l = count; l < SEGMENT; l++) terms.lane[l] = 0;
-    const Eight* part = reinterpret_cast<const Eight*>(terms.lane);
-    const Eight sum = (part[0] + part[2]) + (part[1] + part[3]);
+    const Wide* part = reinterpret_cast<const Wide*>(terms.lane);
+    const Wide sum = (part[0] + part[2]) + (part[1] + part[3]);
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
@@ -174,15 +178,18 @@ static inline __attribute__((always_inline)) real sum_of_run(Segment& terms, int
 typedef const real* Seen;
 INLINE Seen seen(bool first, const real* a, const real* b) { return first ? a : b; }
 INLINE real read_again(const real* from) { return *from; }
-// In a loop around EKM_LANES: GCC shall not take two turns at once, which it does number by number.
-INLINE void in_turn() { __asm__ volatile(""); }
+// Bring a number that will soon be read or written into the cache; it need not exist.
+INLINE void fetch_ahead(const real* at) { __builtin_prefetch(at, 1); }
+
+// One number of each of PACK lanes, an aligned array.
+INLINE Wide& wide(real* lanes) { return *reinterpret_cast<Wide*>(lanes); }
+INLINE const Wide& wide(const real* lanes) { return *reinterpret_cast<const Wide*>(lanes); }
 // Before functions whose lanes are a few registers: GCC shall not call memset for them.
 #define EKM_FEW_LANES EKM_PRAGMA(GCC optimize("no-tree-loop-distribute-patterns"))
 #ifndef LANES
 #define LANES 128
 #endif
 #define EKM_UNROLL
-#define PACK 8                     // numbers in the longest vector registers
 #define ALIGNED __attribute__((aligned(64)))
 #define STRIPS 8
 #define LAYERS 16

@@ -71,11 +71,12 @@ class Backend:
                                f"but its NumPy twin takes {names}")
         return bound
 
-    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
-               ) -> Any:
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE,
+               written: Mapping[str, str] = NONE, **constants: Any) -> Any:
         """Return a compiled kernel of a file in kernels/; None where this backend has none.
 
-        fixed, constants: see `bind`.
+        fixed, constants: see `bind`. written: statements for the lines `// written: NAME` of the
+        text, by name.
         """
         return None
 

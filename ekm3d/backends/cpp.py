@@ -54,10 +54,10 @@ class CppBackend(Backend):
             once = f"; kernels compiled, once, in {self.compile_time:.1f} s"
         return f"{self.name} ({self.why}{once})"
 
-    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
-               ) -> CompiledOperator | None:
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE,
+               written: Mapping[str, str] = NONE, **constants: Any) -> CompiledOperator | None:
         """Return a compiled kernel; fixed arguments stay arguments, as they gain nothing here."""
-        text, parameters = declared(source, name, constants)
+        text, parameters = declared(source, name, constants, written)
         if not text or not parameters:
             return None
         key = (pasted(source, text), self.stamp, tuple(self.flags), *sorted(constants.items()))

@@ -99,10 +99,10 @@ class CudaBackend(Backend):
         options = (*self.options, *defines(constants))
         return self.xp.RawModule(code=pasted(source, text), options=options)
 
-    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
-               ) -> "LaunchedOperator | None":
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE,
+               written: Mapping[str, str] = NONE, **constants: Any) -> "LaunchedOperator | None":
         """Return a kernel, its fixed arguments constants of the text."""
-        text, parameters = declared(source, name, constants)
+        text, parameters = declared(source, name, constants, written)
         if not text or not parameters:
             return None
         module = self.library(source, with_constants(text, fixed), constants)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ekm3d.resources import kernel_text
 KINDS: dict = {"Grid": None, "real": np.dtype(np.float64), "single": np.dtype(np.float32),
                "int": np.dtype(np.int32), "Offset": np.dtype(np.int64), "Flag": np.dtype(np.uint8)}
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 TRIAL = "KERNEL trial(Grid g) { EKM_VOXELS(i, j, k, g) {} }"     # compiled to test a compiler
 
 
@@ -57,13 +59,17 @@ def kernel_text_or_none(source: str) -> str | None:
         return None
 
 
-def declared(source: str, name: str, constants: Mapping[str, object]
+def declared(source: str, name: str, constants: Mapping[str, object],
+             written: Mapping[str, str] = NOTHING
              ) -> tuple[str | None, tuple[Parameter, ...] | None]:
     """Return (text, parameters) of a kernel; parameters is None if it does not exist.
 
-    BackendError if a count in its declaration is missing in the compile-time `constants`.
+    written: see `with_statements`. BackendError if a count in its declaration is missing in the
+    compile-time `constants`.
     """
     text = kernel_text_or_none(source)
+    if text and written:
+        text = with_statements(text, written)
     parameters = signature(text, name) if text else None
     counts = {count for p in parameters or () for count in p.each + p.table}
     missing = sorted(c for c in counts - set(constants) if not c.isdigit())
@@ -107,6 +113,15 @@ def pasted(source: str, text: str) -> str:
     parts = [("constants.cuh", constants_header([*needs, source])),
              *((name, kernel_text(name)) for name in ["ekm.cuh", *needs]), (source, text)]
     return "\n".join(f'#line 1 "{name}"\n{part}' for name, part in parts)
+
+
+def with_statements(text: str, written: Mapping[str, str]) -> str:
+    """Return the text of a kernel file with statements that its caller has written.
+
+    written: C++ by name, each in the place of a line `// written: NAME`. KeyError if one is
+    missing.
+    """
+    return re.sub(r"^ *// written: (\w+)$", lambda match: written[match[1]], text, flags=re.M)
 
 
 def kernel_names(text: str) -> list[str]:

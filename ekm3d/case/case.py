@@ -103,6 +103,7 @@ class Case(CaseData):
         attempt(electrode_reader.check_overlaps, electrodes, schedule)
         attempt(electrode_reader.check_deposition, electrodes, chem)
         attempt(electrode_reader.check_treatment, electrodes, chem)
+        attempt(electrode_reader.check_capture, electrodes, chem)
         wells = WellReader(grid, chem, problems)
         boundaries = BoundaryReader(chem, sources, problems)
         points = PointReader(grid, folders, problems)

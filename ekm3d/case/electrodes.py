@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.boundaries.rods import Rod
-from ekm3d.boundaries.tanks import STRONGEST, Air, Conditioning
+from ekm3d.boundaries.treatment import STRONGEST, Air, Conditioning
 from ekm3d.case.electrode_patterns import pattern_rows
 from ekm3d.case.problems import MISSING, KeyPath, MissingValue, Problems
 from ekm3d.case.rods import RodReader
@@ -120,6 +120,24 @@ class ElectrodeReader:
                 if name not in chem.minerals:
                     self.problems.add(("electrodes", "deposition", name), (
                         f"no mineral {quoted(name)} takes part" + suggest(name, chem.minerals)))
+
+    def check_capture(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
+        """Warn of a capture on plates where no REE hydroxide or no catholyte takes part."""
+        rows = [row for row in electrodes.rows if row is not MISSING]
+        capture, film = electrodes.plate_capture, electrodes.plate_film
+        if capture is MISSING or film is MISSING or capture == 0.0 or not rows:
+            return
+        key, value = ("plate_film", film) if film == "current" else ("plate_capture",
+                                                                     f"{capture:g}")
+        if not chem.hydroxides("REE"):
+            self.problems.warn(("electrodes", key), (
+                f"{value} has no effect, plates capture nothing: no hydroxide of a rare earth is "
+                "among the minerals of the case; add one to chemistry.minerals, such as "
+                "'La(OH)3(am)' where La+3 takes part, or give plate_capture = 0"))
+        elif not any(row.catholyte_volume > 0 for row in rows):
+            self.problems.warn(("electrodes", key), (
+                f"{value} has no effect, plates capture nothing: no row has a catholyte; give "
+                "electrodes.catholyte_volume, such as '2 l', or plate_capture = 0"))
 
     def check_treatment(self, electrodes: ElectrodeData, chem: ChemicalSystem) -> None:
         """Check that the gas of the air and the dosed acid take part, and there is a catholyte."""

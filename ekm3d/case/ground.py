@@ -65,6 +65,11 @@ class GroundBoundary:
         return "head"
 
     @property
+    def words(self) -> str:
+        """Kind of boundary that it is, for a report."""
+        return f"{self.law}, collected" if self.collects else self.law
+
+    @property
     def way(self) -> str:
         """Name of its columns."""
         return f"boundary_{self.name}"

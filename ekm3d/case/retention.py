@@ -19,6 +19,7 @@ from ekm3d.case.toml_tables import parse
 from ekm3d.case.units import QuantityKind, not_negative, positive
 from ekm3d.case.voxel_values import SourceReader
 from ekm3d.grid.rasterise import rasterise
+from ekm3d.quoting import quoted
 
 PATH: KeyPath = ("ore", "retention")
 KINDS = {    # key -> kind of quantity, and the value where the case gives none
@@ -28,9 +29,11 @@ KINDS = {    # key -> kind of quantity, and the value where the case gives none
     "saturated": (QuantityKind("", "0.43", 0.0, 1.0, above=True), None),
     "connectivity": (QuantityKind("", "0.5", -10.0, 10.0), 0.5),
     "air_entry": (not_negative("m", "2 cm"), 0.0),
-    "alpha_2": (positive("1/m", "0.5 1/m"), 1.0),
-    "n_2": (QuantityKind("", "1.4", 1.0, above=True), 2.0),
+    "alpha_2": (positive("1/m", "0.5 1/m"), np.nan),
+    "n_2": (QuantityKind("", "1.4", 1.0, above=True), np.nan),
     "share_2": (QuantityKind("", "0.3", 0.0, 1.0), 0.0)}
+UNUSED = {"alpha_2": 1.0, "n_2": 2.0}   # of rock without pores of a second kind
+OF_MODEL = ("n", "air_entry", "share_2", "connectivity")    # keys that not every model has
 PRESSURE = QuantityKind("m", "-1 m")
 SLOW = 1.6      # n below which K falls steeply at full pores; it has no finite slope there below 2
 STEEPEST = 50.0 # n above which K_r of dry rock has no digits
@@ -104,6 +107,9 @@ class RetentionReader:
         if self.problems.attempt(self._check, curve, porosity) is MISSING:
             n = curve[curves.N]                     # what follows is read all the same
             n[(curve[curves.MODEL] == curves.MODELS["van Genuchten"]) & (n <= 1.0)] = 2.0
+        for key, value in UNUSED.items():
+            row = curve[curves.PARAMETERS.index(key)]
+            row[np.isnan(row)] = value
         curves.complete(curve)
         return curve
 
@@ -148,9 +154,6 @@ class RetentionReader:
             if getattr(entry, key) is not None and entry.share_2 is None:
                 self.problems.add((*path, key), "is that of a second kind of pores; give share_2, "
                                   "their share of the water, as well")
-        if entry.share_2 is not None and entry.alpha_2 is None and around is None:
-            self.problems.add((*path, "alpha_2"), "is missing: share_2 is that of a second kind "
-                              "of pores, which needs alpha_2 and n_2")
         if not whole:
             raise MissingValue
         return out
@@ -166,7 +169,8 @@ class RetentionReader:
         vg = model == curves.MODELS["van Genuchten"]
         mualem = vg | (model == curves.MODELS["Brooks-Corey"])
         high, low = curve[curves.SATURATED], curve[curves.RESIDUAL]
-        sound, here = True, self.rocks.rest(())
+        here = self.rocks.rest(())
+        sound = self._check_second(curve, here)
         steep = curve[curves.CONNECTIVITY] + 2 + 2 / np.maximum(curve[curves.N], 1e-9)
         for key, wrong, text in (
                 ("n", vg & (curve[curves.N] <= 1.0), "of van Genuchten's curve must be above 1"),
@@ -180,28 +184,49 @@ class RetentionReader:
                 ("connectivity", mualem & (steep <= 0), "is so negative that dry ore would "
                  "conduct better than wet ore")):
             row = curve[curves.PARAMETERS.index(key)]
-            for path, told in self._by_table(key, wrong & here):
+            for path, told, part in self._by_table(key, wrong & here, key in OF_MODEL):
                 sound = False
-                self.problems.add((*path, key), (
-                    f"{row[told][0]:g} {text}; the first of "
-                    f"{told.sum()} voxels is at {self.sources.place(told)}"))
+                value = f"{row[told][0]:g}"
+                where = f"; the first of {told.sum()} voxels is at {self.sources.place(told)}"
+                if getattr(part, key) is None and part.model is not None and path != PATH:
+                    self.problems.add((*path, "model"), f"{quoted(part.model)} takes over {key} = "
+                                      f"{value} of the rock around it, which {text}; give {key} "
+                                      f"here as well{where}")
+                else:
+                    self.problems.add((*path, key), f"{value} {text}{where}")
         if not sound:
             raise MissingValue
 
-    def _by_table(self, key, where):
-        """Yield (path, its voxels) of the tables that give a key in voxels `where`."""
+    def _check_second(self, curve, here):
+        """Refuse pores of a second kind without their alpha_2 or n_2; True if there are none."""
+        share, sound = curve[curves.SHARE_2], True
+        for key in UNUSED:
+            lacks = here & (share > 0) & np.isnan(curve[curves.PARAMETERS.index(key)])
+            for path, told, _ in self._by_table("share_2", lacks):
+                sound = False
+                self.problems.add((*path, key), (
+                    f"is missing: share_2, {share[told][0]:g}, is that of a second kind of pores, "
+                    f"which needs alpha_2 and n_2; write e.g. {key} = {KINDS[key][0].example!r}"))
+        return sound
+
+    def _by_table(self, key, where, or_model=False):
+        """Yield (path, its voxels, table) of the tables that give a key in voxels `where`.
+
+        or_model: or that give the model, whichever of both is the later one.
+        """
         for path, part, place in reversed(self.parts):
             own = np.zeros(self.grid.shape, bool)
             own[place] = True
             found = where & own
-            if found.any() and (getattr(part, key) is not None or path == PATH):
-                yield path, found
+            given = getattr(part, key) is not None or (or_model and part.model is not None)
+            if found.any() and (given or path == PATH):
+                yield path, found, part
                 where = where & ~own
 
     def _warn_slow(self, key, wrong, curve):
         """Warn of curves whose conductivity is so steep near full pores that steps are short."""
         row = curve[curves.PARAMETERS.index(key)]
-        for path, told in self._by_table(key, wrong):
+        for path, told, _ in self._by_table(key, wrong):
             self.problems.warn((*path, key), (
                 f"{row[told][0]:g} without air_entry, in {told.sum()} voxels, the first at "
                 f"{self.sources.place(told)}: below {SLOW:g} the conductivity falls so "

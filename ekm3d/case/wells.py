@@ -38,6 +38,11 @@ class Well:
     composition: dict[str, float] = field(default_factory=dict)    # component -> mol/m3
 
     @property
+    def words(self) -> str:
+        """Kind of well that it is, for a report."""
+        return self.kind
+
+    @property
     def way(self) -> str:
         """Name of its columns."""
         return f"well_{self.name}"

@@ -116,6 +116,15 @@ class ChemicalSystem:
         """Return the indices of the components of a group."""
         return [k for k, group in enumerate(self.groups) if group == name]
 
+    def hydroxides(self, group: str) -> list[tuple[int, int]]:
+        """Return (component, mineral) of every hydroxide M(OH)n of a component of a group."""
+        pairs = []
+        for m in range(len(self.minerals)):
+            metals = [int(k) for k in np.flatnonzero(self.nu_m[m]) if k != self.hydrogen]
+            if len(metals) == 1 and self.groups[metals[0]] == group:
+                pairs.append((metals[0], m))
+        return pairs
+
     def mineral_mass(self, m: int) -> float:
         """Return the molar mass of mineral `m`, its water included [kg/mol]."""
         return self.nu_m[m] @ self.molar_mass + self.water_m[m] * WATER_MASS

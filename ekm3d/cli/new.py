@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -62,7 +63,9 @@ def command(args: argparse.Namespace) -> int:
     print("\n".join([f"{args.name}: {TEMPLATES[args.template].meaning}", *table([
         (f"ekm3d check {_word(args.name)}", "what it means, in SI; nothing is run"),
         (f"ekm3d run {_word(args.name)}", f"results go to {Path(args.name) / 'out'}"),
-        (f"{Path(args.name) / CASE_FILE}", "has comments throughout: change it")], "<<")]))
+        (f"{Path(args.name) / CASE_FILE}", "has comments throughout: change it"),
+        *((f"{text}", "what it shows as it is shipped")
+          for text in sorted(Path(args.name).glob("*.md")))], "<<")]))
     return 0
 
 
@@ -76,8 +79,8 @@ def write(template: str, directory: Path) -> None:
     cases = folder("cases")
     chosen = TEMPLATES[template]
     here = cases / (chosen.folder or f"templates/{template}")
-    sources = [*sorted(here.glob("*.toml")), *sorted(here.glob("*.csv")),
-               *(cases / name for name in chosen.files)]
+    sources = [*(path for ending in ("toml", "csv", "md") for path in sorted(
+        here.glob(f"*.{ending}"))), *(cases / name for name in chosen.files)]
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".ekm3d-new-", dir=directory.parent))
@@ -85,7 +88,8 @@ def write(template: str, directory: Path) -> None:
             for source in sources:
                 text = source.read_text(encoding="utf-8")
                 if source.parent == here:
-                    text = _of_its_own(text, chosen, _word(str(directory)))
+                    text = _of_its_own(_page(text) if source.suffix == ".md" else text, chosen,
+                                       _word(str(directory)))
                 (draft / source.name).write_text(text, encoding="utf-8")
             draft.chmod(0o777 & ~_umask())
             os.rename(draft, directory)
@@ -94,6 +98,17 @@ def write(template: str, directory: Path) -> None:
     except OSError as error:
         raise OutputError(f"{directory} cannot be made: {error.strerror}; give another NAME"
                           ) from None
+
+
+def _page(text: str) -> str:
+    """Return the page of a shipped case without what is not beside it: pictures, links out of it.
+
+    The command that makes the directory is left out as well.
+    """
+    text = "".join(line for line in text.splitlines(keepends=True)
+                   if not line.startswith(("![", "ekm3d new ")))
+    text = text.replace("\n\n\n", "\n\n")
+    return re.sub(r"\[(?:\.\./)?([^\]]+)\]\(\.\./[^)]*\)", r"\1", text)
 
 
 def _of_its_own(text: str, template: Template, name: str) -> str:

@@ -14,11 +14,11 @@ from ekm3d.case.changes import differences
 from ekm3d.cli.case_arguments import add_case_arguments, print_warnings
 from ekm3d.cli.execute import add_limits, execute, memory_told
 from ekm3d.cli.help_page import page
-from ekm3d.errors import InputError
+from ekm3d.errors import InputError, OutputError
 from ekm3d.output import checkpoints
 from ekm3d.output.checkpoints import Checkpoint
 from ekm3d.output.console import tell
-from ekm3d.output.results import SUMMARY_FILE
+from ekm3d.output.results import SUMMARY_FILE, Results
 from ekm3d.output.run_directory import check_directory
 from ekm3d.parallel.team import Alone
 
@@ -51,6 +51,8 @@ def command(args: argparse.Namespace, team: Alone) -> int:
     """
     out = _out(args)
     check_directory(out, force=True)
+    if (out / SUMMARY_FILE).exists() and not checkpoints.files(out):
+        return _finished_without(out, args)
     resumed = checkpoints.newest(out, _tell)
     facts = resumed.facts
     case = Case.read(args.case, _latest([*facts["case"]["overrides"], *args.overrides]))
@@ -70,6 +72,28 @@ def command(args: argparse.Namespace, team: Alone) -> int:
         return execute(args, team, replace(case, start=None), out, backend, resumed)
 
 
+def _finished_without(out: Path, args: argparse.Namespace) -> int:
+    """Say of a finished run without checkpoints that it is finished; 0.
+
+    OutputError where the case has come to last longer than the run: there is nothing to go on from.
+    """
+    results = Results(out)
+    time = float(results.status["time_s"])
+    given = results.provenance.get("overrides", [])
+    end = _end(Case.read(args.case, _latest([*given, *args.overrides])))
+    if end > time * (1 + 1e-9):
+        raise OutputError(f"{out} holds a finished run to t = {time:g} s, and no checkpoint to go "
+                          f"on from to the case's {end:g} s; `ekm3d run {args.case} --force "
+                          '--checkpoint "10 min"` makes it anew, with checkpoints')
+    tell(f"{out} holds a finished run, without checkpoints: there is nothing left to do")
+    return 0
+
+
+def _end(case: Case) -> float:
+    """Return the time at which the case ends [s]."""
+    return float(sum(stage.duration for stage in case.schedule.run_stages))
+
+
 def _latest(overrides: list[str]) -> tuple[str, ...]:
     """Return overrides in their order, one that is repeated in its last place alone."""
     return tuple(reversed(dict.fromkeys(reversed(overrides))))
@@ -77,8 +101,7 @@ def _latest(overrides: list[str]) -> tuple[str, ...]:
 
 def _is_done(out: Path, resumed: Checkpoint, case: Case) -> bool:
     """Return True if the run has come to the end of the case and has written its summary."""
-    end = sum(stage.duration for stage in case.schedule.run_stages)
-    return (out / SUMMARY_FILE).exists() and resumed.time >= end * (1 - 1e-9)
+    return (out / SUMMARY_FILE).exists() and resumed.time >= _end(case) * (1 - 1e-9)
 
 
 def _tell(line: str) -> None:

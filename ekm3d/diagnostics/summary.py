@@ -20,6 +20,7 @@ from ekm3d.diagnostics.derived_fields import MG, parts
 from ekm3d.diagnostics.inventory import by_phase
 from ekm3d.diagnostics.sampling import Sample
 from ekm3d.diagnostics.time_series import TimeSeries, quotient
+from ekm3d.state import has_water
 
 
 def stage_currents(series: TimeSeries) -> dict[int, tuple[float, float]]:
@@ -35,6 +36,7 @@ def summary(series: TimeSeries, wall: float) -> dict[str, Any]:
     run, s = series.run, series.run.state
     water, clay, solid = by_phase(run)
     out = {"title": run.case.title, "time_h": s.time / HOUR, "steps": s.step, "wall_s": wall,
+           **({"water_substeps": s.water_substeps} if has_water(s) else {}),
            "cells": int(np.prod(run.domain.whole.shape)), "ore_kg": series.mass,
            "ore_m3": series.volume} | _read(run.case.readings)
     return (out | _electricity(series) | _recovery(series, solid) | _removal(series)

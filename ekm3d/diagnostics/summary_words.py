@@ -91,7 +91,8 @@ STAGES = r"current_stage(\d+)_(start|end)_A"
 NOTHING = "(no REE came out, but for rounding)"
 MOST_STAGES = 8         # whose currents are shown one by one
 # Keys of the first lines, and a text of its own.
-HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning")
+HEAD = ("title", "time_h", "steps", "wall_s", "cells", "ore_kg", "ore_m3", "warning",
+        "water_substeps")
 # Keys of real space, which have one line of their own.
 PLACE = ("crs", "rotation_deg", "real_origin_x_m", "real_origin_y_m", "real_origin_z_m")
 
@@ -158,8 +159,10 @@ def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     if "title" in summary:
         yield str(summary["title"])
     if all(isinstance(summary.get(key), (int, float)) for key in HEAD[1:7]):
+        water = summary.get("water_substeps")
         yield (f"  {summary['time_h']:g} h in {summary['steps']} steps, "
-               f"{number(summary['wall_s'])} s of computing")
+               f"{'' if water is None else f'its water in {water} sub-steps, '}"
+               f"{number(summary['wall_s'])} s of wall time")
         small = summary["ore_m3"] < 0.1
         volume, mass = ("l", "kg") if small else ("m3", "t")
         factors = (1e3, 1.0) if small else (1.0, 1e-3)

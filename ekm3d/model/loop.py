@@ -30,6 +30,7 @@ from ekm3d.output.results import Results, open_results
 from ekm3d.output.run_directory import Position, open_outputs
 from ekm3d.parallel.communication_stats import CommunicationStats
 from ekm3d.physics.reactions import Reactions
+from ekm3d.state import has_water
 
 
 def _warn(outputs: Any, sim: "Steps", quiet: bool) -> None:
@@ -219,7 +220,8 @@ def run(sim: Steps, out: str | Path, force: bool = False, quiet: bool = False,
             progress.begin(s.time)
             while s.time < course.end:
                 course.advance()
-                progress.update(s.time, s.step, f"dt {sim.dt:6.0f} s")
+                progress.update(s.time, s.step, f"dt {sim.dt:6.0f} s" + (
+                    f", water in {s.water_substeps} sub-steps" if has_water(s) else ""))
                 outputs.step_taken()
                 if s.time < course.end and s.time == course.retries.known:
                     _obey(interruption.wish(keeping.due()), interruption, course)

@@ -133,7 +133,9 @@ def _electricity(sim: Any, plan: Plan) -> None:
 
 
 def _electrodes(sim: Any, plan: Plan) -> None:
-    """Length in ore, area, current and resistance to the ore of every electrode at the start.
+    """Length in ore, areas, current and resistance to the ore of every electrode at the start.
+
+    The areas are that of its metal as given, and that of the faces on which the model computes.
 
     Resistance to earth: from the metal, contact included, to the mean potential of the ore, which
     far ore would have; "" where the electrode passes no current. Of the first SHOWN.
@@ -153,9 +155,27 @@ def _electrodes(sim: Any, plan: Plan) -> None:
         length = float(el.openings[n].lengths.sum()) if rod else None
         passed = abs(into[n]) > 1e-9 * np.abs(into).max(initial=0.0) > 0.0
         plan.electrodes.append((
-            el.names[n], "" if length is None else f"{length:.4g}", f"{el.area[n]:.4g}",
+            el.names[n], "" if length is None else f"{length:.4g}", f"{_surface(sim, n):.4g}",
+            f"{el.area[n]:.4g}",
             f"{into[n] / on:.4g}" if passed else "",
             f"{abs((supplied[n] - mean) / into[n]):.4g}" if passed else ""))
+
+
+def _surface(sim: Any, n: int) -> float:
+    """Surface of electrode n as given, but for what lies outside of the block or on its sides [m2].
+
+    Of a rod that of its openings.
+    """
+    el, block = sim.electrodes, sim.domain.whole
+    if n in el.openings:
+        return float(el.area[n])
+    start = np.array(block.origin)
+    ends = np.clip(np.array(el.shapes[n]), start, start + block.size)
+    low, high = ends.min(0), ends.max(0)
+    slack = 1e-9 * np.array(block.size)
+    faces = (low > start + slack) * 1.0 + (high < start + block.size - slack)
+    across = [np.prod(np.delete(high - low, d)) for d in range(3)]
+    return float(faces @ across)
 
 
 def _water(sim: Any, stage: int) -> float:
@@ -244,12 +264,15 @@ def lines(plan: Plan) -> list[str]:
         f"; the current is that of stage {plan.stage!r}, in the ore as it is at the start"
         if plan.stage else "")]
     if plan.electrodes:
-        head = ("electrode", "rod, m", "area m2", "current A", "to earth ohm")
-        out += table([head, *plan.electrodes], "<>>>>")
+        head = ("electrode", "rod, m", "metal m2", "faces m2", "current A", "to earth ohm")
+        out += table([head, *plan.electrodes], "<>>>>>")
+        if any(row[2] != row[3] for row in plan.electrodes):
+            out.append("  metal: its surface in the block, as given; faces: of its voxels to ore, "
+                       "on which current and contact are computed")
     if plan.voltage is not None and plan.current is not None:
         out += [f"  supply             {plan.voltage:.4g} V, {plan.current:.4g} A, "
                 f"{plan.voltage * plan.current:.4g} W",
-                f"  density at metal   {plan.density:.4g} A/m2 at most",
+                f"  density at faces   {plan.density:.4g} A/m2 at most",
                 f"  heat               {plan.heat:.4g} W/m3, {plan.warming:.4g} K per day"]
     out += [f"  water of {name!r}: {volumes:.3g} pore volumes"
             for name, volumes in plan.pore_volumes.items()]

@@ -6,7 +6,8 @@
 
 The state before is had from the last copy of the run (`state_copy`) by taking the same steps again,
 which write nothing anew. It does not go back beyond what has been written since: a row, a snapshot,
-a checkpoint. Fixed steps are not repeated, nor is what no shorter step can mend.
+a checkpoint. Fixed steps are not repeated, nor is what no shorter step can mend, nor with less than
+`schedule.least_step`: a run would crawl on without end.
 """
 
 from typing import Any, NamedTuple
@@ -104,6 +105,11 @@ class Retries:
         left = tried < (ROUNDS if audited else ATTEMPTS)
         if self.fixed or not (self.roomy and error.repeatable and left):
             raise error
+        least = self._least()
+        if SHORTER * last < least and not audited:
+            error.args = (f"{error}; a quarter of the step of {last:.3g} s is below the "
+                          f"{least:.3g} s of schedule.least_step",)
+            raise error
         self.attempts[begin] = tried + 1
         self.count += 1
         self.windows = [w for w in self.windows if w[:2] != (begin, end)]
@@ -114,6 +120,11 @@ class Retries:
         what = "the steps since then are" if audited else "the step is"
         return (f"warning: t = {begin / 3600:.6g} h: {error}; {what} repeated with at most "
                 f"{SHORTER * last:.3g} s")
+
+    def _least(self) -> float:
+        """Return the shortest step that the present stage allows [s]."""
+        plan = self.sim.case.schedule
+        return float(plan.least_step * self.sim.schedule.stages[self.sim.drive.stage].duration)
 
     def go_back(self) -> None:
         """Have the run be as it was at the last copy; collective."""

@@ -259,6 +259,8 @@ class Simulation:
             self._wet(s)                                                 # water         at t + dt
             ledgers.advance_water(self, s, dt)
             self.balances.without_transport(dt)
+        if self.wetting:
+            s.water_substeps += self.flow.substeps
         s.time, s.step = s.time + dt, s.step + 1
         self.balances.after()
         return dt

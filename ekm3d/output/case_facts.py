@@ -23,8 +23,8 @@ def case_facts(case: Any) -> dict[str, Any]:
         "rows": [row.name for row in case.electrodes.rows],
         "rods": [{"row": n, "start": list(rod.start), "end": list(rod.end), "radius": rod.radius}
                  for n, row in enumerate(case.electrodes.rows) for rod in row.rods],
-        "openings": [{"name": opening.name, "kind": opening.kind, "way": opening.way}
-                     for opening in case.openings],
+        "openings": [{"name": opening.name, "kind": opening.kind, "way": opening.way,
+                      "words": opening.words} for opening in case.openings],
         "readings": [reading.facts() for reading in case.readings],
         "sampling_points": len(case.sampling),
         "sides": [side.face for side in case.sides],

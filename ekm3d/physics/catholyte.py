@@ -20,7 +20,7 @@ first (equilibrium in the layer at a cathode: Monk and others 1997, J. Chem. Soc
 
 import numpy as np
 
-from ekm3d.boundaries.tanks import Air, Conditioning
+from ekm3d.boundaries.treatment import Air, Conditioning
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import ChemistryError, VoxelSolver
 from ekm3d.constants import FARADAY
@@ -54,23 +54,12 @@ class Catholytes:
         self.volume, self.capture, self.film = volume, capture, film
         self.deposition = np.broadcast_to(deposition, len(chem.minerals))
         self.tanks = np.flatnonzero(volume > 0)                     # strips that have one
-        self.hydroxides = self._hydroxides(chem)
+        self.hydroxides = chem.hydroxides("REE")
         self.suspended = np.zeros((len(chem.minerals), self.tanks.size))    # mol/m3
         self.left = np.zeros((len(chem.components), volume.size))
         self.absorbed, self.dosed = np.zeros_like(self.left), np.zeros_like(self.left)
         self.treatment = None if air is None and conditioning is None else Treatment(
             chem, volume[self.tanks], air, conditioning)
-
-    @staticmethod
-    def _hydroxides(chem):
-        """(component, mineral) of every REE that has a hydroxide M(OH)n among the minerals."""
-        pairs = []
-        for m in range(len(chem.minerals)):
-            parts = np.flatnonzero(chem.nu_m[m])
-            metals = [k for k in parts if k != chem.hydrogen]
-            if len(metals) == 1 and chem.groups[metals[0]] == "REE":
-                pairs.append((metals[0], m))
-        return pairs
 
     def advance(self, s: State, dt: float, drained: np.ndarray, collected: np.ndarray,
                 current: np.ndarray) -> None:

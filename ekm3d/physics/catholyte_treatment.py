@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ekm3d.boundaries.tanks import STRONGEST, Air, Conditioning
+from ekm3d.boundaries.treatment import STRONGEST, Air, Conditioning
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.chemistry.voxel_solver import Result
 from ekm3d.errors import PlanError

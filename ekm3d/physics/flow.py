@@ -206,6 +206,7 @@ class Flow:
 
     z: Array                                # heights of the layers [m], of unsaturated rock
     next_step = np.inf                      # s, of its next sub-step
+    substeps = 0                            # that it took in the last step
 
     def of_full_pores(self) -> tuple[Array, Array]:
         """Return content [1] of the moving water and tortuosity of full pores, padded."""

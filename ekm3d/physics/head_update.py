@@ -28,6 +28,9 @@ DRAINED, MOIST = 0.2, 0.9   # m, suction beyond the air-entry value to which an 
 #                             full pores, or that of this S_e, where it is smaller
 HALVINGS = 16               # of the interval of ln s of a curve without inverse, of two modes
 EMPTY = -1e3                # m, pressure head of rock that has no water to give
+DRYING = -1e2               # m, of rock that has little
+BY_OSMOSIS = ('where electro-osmosis draws it, as behind an anode, ore.retention.osmosis = '
+              '"saturation" or "conductivity" ends with the water')
 LEAST = 1e-4                # suction at the end of that interval, over that at its start
 KERNEL_CONSTANTS = {**curves.KERNEL_CONSTANTS, "BEND": BEND, "DRY_SHARE": DRY, "HALVINGS": HALVINGS,
                     "LEAST_RATIO": LEAST, "FARTHEST": FARTHEST, "DRIEST": DRIEST}
@@ -44,7 +47,9 @@ def cause_of_failure(pressure_head: float, gained: float) -> str:
     if pressure_head >= 0.0 and gained > 0.0:
         return "more water enters than the pores hold"
     if pressure_head < EMPTY and gained < 0.0:
-        return "more water is drawn than there is"
+        return f"more water is drawn than there is; {BY_OSMOSIS}"
+    if pressure_head < DRYING and gained < 0.0:
+        return f"it dries, and iterations do not end; {BY_OSMOSIS}"
     return ("iterations do not end; finer voxels, a wetter start, ore.storage, a larger "
             "ore.retention.tolerance or, where n is below 1.6, ore.retention.air_entry help")
 

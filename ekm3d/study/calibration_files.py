@@ -42,14 +42,7 @@ def slopes(directory: Path, evaluator: Evaluator) -> np.ndarray:
 
     InputError where it has other parameters, priors or measured values.
     """
-    file = directory / "fit.json"
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        names, known = list(found["computed"]), found["parameters"]
-        given = np.array(found["slopes"], float)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"--slopes {directory}: holds no calibration that has ended: {error}"
-                         ) from None
+    names, known, given = _ended(directory)
     here = json.loads(json.dumps([asdict(p) | {"settings": dict(p.settings)}
                                   for p in evaluator.parameters]))
     if [p | {"start": 0} for p in here] != [p | {"start": 0} for p in known]:
@@ -59,6 +52,38 @@ def slopes(directory: Path, evaluator: Evaluator) -> np.ndarray:
         if name not in names:
             raise InputError(f"--slopes {directory}: it has no value {quoted(name)}")
     return given[[names.index(name) for name in wanted]]
+
+
+def _ended(directory: Path) -> tuple[list[str], list[dict[str, Any]], np.ndarray]:
+    """Return names of the values, parameters and slopes (values, parameters) of a fit.json.
+
+    InputError where there is none, or the file is another one.
+    """
+    file = directory / "fit.json"
+    wrong = ("; --slopes takes the results of `ekm3d calibrate`, the DIR of its --out, after it "
+             "has ended")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--slopes {directory}: {file} cannot be read: {error.strerror}{wrong}"
+                         ) from None
+    except ValueError:
+        raise InputError(f"--slopes {directory}: {file} is not JSON{wrong}") from None
+    keys = ("computed", "parameters", "slopes")
+    lacks = [key for key in keys if not isinstance(found, dict) or key not in found]
+    if lacks:
+        raise InputError(f"--slopes {directory}: {file} is no fit of a calibration, it has no "
+                         f"{' and no '.join(map(quoted, lacks))}{wrong}")
+    try:
+        names, known = [str(name) for name in found["computed"]], [dict(p) for p in
+                                                                   found["parameters"]]
+        given = np.array(found["slopes"], float)
+    except (ValueError, TypeError):
+        names, known, given = [], [], np.zeros(0)
+    if given.shape != (len(names), len(known)) or not np.isfinite(given).all():
+        raise InputError(f"--slopes {directory}: {file} has no slope of every value by every "
+                         f"parameter{wrong}")
+    return names, known, given
 
 
 def parameter_table(evaluator: Evaluator, fit: Fit) -> list[list[Any]]:

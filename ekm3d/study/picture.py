@@ -107,7 +107,7 @@ def draw_ratios(rows: Sequence[Ratio], path: Path) -> str:
         from matplotlib.figure import Figure
     except ImportError:
         return MISSING
-    figure = Figure(figsize=(9, 1.2 + 0.26 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(10, 1.2 + 0.26 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.axvspan(1 / 1.15, 1.15, color="0.9")
@@ -126,8 +126,8 @@ def draw_ratios(rows: Sequence[Ratio], path: Path) -> str:
     axes.set_xlim(low / 1.2, high * 1.2)
     axes.set_ylim(-1, len(rows))
     axes.set_yticks(range(len(rows)), [row.label for row in reversed(rows)], fontsize=7)
-    axes.set_xlabel("computed over measured; filled: fitted, open: predicted, red: missed; "
-                    "grey: 15 %; line: ensemble", fontsize=8)
+    figure.supxlabel("computed over measured; filled: fitted, open: predicted, red: missed; "
+                     "grey: 15 %; line: ensemble", fontsize=8)     # of the figure: it is wider
     figure.savefig(path, dpi=130)
     return ""
 

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from ekm3d.text_file import NotUTF8, read_text
 HEAD = ("id", "quantity", "paper", "compared with", "fit", "ensemble", "status", "error", "remark")
 CSV_HEAD = ("id", "experiment", "quantity", "paper", "unit", "number", "sd", "fit", "mean",
             "spread", "sets", "status", "error", "missed", "budget", "remark", "where")
+LABEL = 100         # letters of a label in the picture
 WORDS = {"fitted": "fitted", "predicted": "predicted", "input": "input of the case",
          "derived": "arithmetic", "none": "no comparable model quantity"}
 
@@ -27,7 +29,7 @@ def write(validation: Validation, rows: Sequence[Row], out: Path, facts: Mapping
     with (out / "validation.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([CSV_HEAD, *map(_csv_row, rows)])
     (out / "validation.md").write_text(page(validation, rows, facts), encoding="utf-8")
-    missing = draw(rows, out / "validation.png")
+    missing = draw(out / "validation.csv", out / "validation.png")
     panels = curves(validation.folder / "curves.toml", outcomes)
     if panels and not missing:
         picture.draw_curves(panels, out / "curves.png")
@@ -88,16 +90,23 @@ def _csv_row(row: Row) -> list[Any]:
             row.budget, c.remark, fact["where"]]
 
 
-def draw(rows: Sequence[Row], path: Path) -> str:
-    """Draw model over paper of every row with a number; return "" or why there is no picture."""
+def draw(table: Path, path: Path) -> str:
+    """Draw model over paper of every row of validation.csv that has a number, into a file.
+
+    Return "" or why there is no picture. OSError, ValueError or KeyError for another file.
+    """
     shown = []
-    for row in rows:
-        c = row.comparison
-        if row.values and c.number and math.isfinite(row.error):
-            remark = f" ({c.remark})" if c.remark and len(c.remark) < 30 else ""
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["sets"] == "0" or not row["error"] or float(row["number"]) == 0.0:
+                continue
+            number, remark = float(row["number"]), f" ({row['remark']})" * bool(row["remark"])
+            label = f"{row['experiment']}: {row['quantity']}{remark}"
+            mean, spread = (float(row[key] or "nan") for key in ("mean", "spread"))
             shown.append(picture.Ratio(
-                f"{c.fact['experiment']}: {c.fact['quantity']}{remark}", row.fit / c.number,
-                row.mean / c.number, row.spread / abs(c.number), c.status == "fitted", row.missed))
+                textwrap.shorten(label, LABEL, placeholder=" ..."), float(row["fit"]) / number,
+                mean / number, spread / abs(number), row["status"] == "fitted",
+                row["missed"] == "True"))
     return picture.draw_ratios(shown, path)
 
 

@@ -49,6 +49,7 @@ def animate(run: Run, quantity: Quantity, folder: Path, solid: bool) -> list[Pat
     pictures = list(frames(run, quantity, solid))
     rate = max(1.0, min(12.0, len(pictures) / SECONDS))
     film, loop = (folder / f"animation_{quantity.key}.{ending}" for ending in ("mp4", "gif"))
-    imageio.mimsave(film, pictures, fps=rate, codec="libx264", macro_block_size=16)
+    imageio.mimsave(film, pictures, fps=rate, codec="libx264", macro_block_size=16,
+                    ffmpeg_log_level="error")       # its warnings tell nothing to who draws a run
     imageio.mimsave(loop, pictures, duration=1000.0 / rate, loop=0)
     return [film, loop]

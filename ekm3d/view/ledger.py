@@ -133,10 +133,10 @@ def _ways(run: Run, c: Component, which: str) -> float | None:
 
 @dataclass(frozen=True)
 class Way:
-    """Water [m3], REE oxides [kg] and ammonium [kg of N] that passed one well or side."""
+    """Water [m3], REE oxides [kg] and ammonium [kg of N] that passed a well, boundary or side."""
 
     name: str
-    kind: str
+    kind: str                   # in words: "injection", "rain", "drainage, collected", "side"
     direction: str              # "in" | "out" | "runoff": rain that did not enter
     water: float | None
     oxides: float | None
@@ -144,9 +144,9 @@ class Way:
 
 
 def ways(run: Run) -> list[Way]:
-    """Return what passed every well and every side, in and out."""
+    """Return what passed every well, boundary of the ground and side, in and out."""
     out = []
-    for way, kind in run.well_kinds().items():
+    for way, kind in run.way_words().items():
         for direction in ("in", "out", "runoff"):
             water = run.last(f"{way}_{direction}_water")
             if water is None:

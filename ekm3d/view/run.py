@@ -255,3 +255,8 @@ class Run:
         """
         openings = {str(o["way"]): str(o["kind"]) for o in self.facts.get("openings", ())}
         return openings | {f"side_{face}": "side" for face in self.facts.get("sides", ())}
+
+    def way_words(self) -> dict[str, str]:
+        """{way: words} for the kinds of `well_kinds`: of boundaries "rain", "drainage", ..."""
+        return self.well_kinds() | {str(o["way"]): str(o["words"])
+                                    for o in self.facts.get("openings", ()) if "words" in o}

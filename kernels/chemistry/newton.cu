@@ -1,35 +1,53 @@
 // Newton's method for the chemical equilibrium of many voxels; twin of ekm3d/chemistry/newton.py.
-// One voxel per lane.
+// One voxel per lane; a pack of LANES = PACK voxels on the host, a thread on the GPU.
 // needs functions.cuh
 // needs chemistry/newton.cuh
 // may fuse: the last pack of voxels goes through the same operations as the others
 
-// Flat indices of a pack's voxels; `close`: registers whose voxels are neighbours in memory;
-// `whole`: those of them whose voxels have all converged.
+// Add up the terms of the equations: errors and scales of which the rest is still missing.
+ROUTINE void sum_terms(const System& s, Pack& p, const Values* factors)
+{
+    // written: terms
+}
+
+// Solve Newton's equations A x = b by LU elimination.
+ROUTINE void solve(const System& s, Pack& p)
+{
+    Values water_activity;
+    EKM_LANES(l, LANES) water_activity[l] = exponential(p.y[AT_W][l]);
+    // written: elimination
+}
+
+// Flat indices of a pack's voxels; close: they are neighbours in memory; whole: and all converged.
 struct VoxelIndices {
     Offset at[LANES];
-    bool close[LANES / PACK], whole[LANES / PACK];
+    bool close, whole;
 };
 
 // Read the values of a pack's voxels.
-INLINE void gather(const VoxelIndices& p, const real* from, real* to)
+INLINE void gather(const VoxelIndices& v, const real* from, real* to)
 {
-    for (int first = 0; first < LANES; first += PACK)
-        if (p.close[first / PACK])
-            EKM_LANES(l, PACK) to[first + l] = from[p.at[first] + l];
-        else
-            for (int l = first; l < first + PACK; l++) to[l] = from[p.at[l]];
+    if (v.close)
+        EKM_LANES(l, LANES) to[l] = from[v.at[0] + l];
+    else
+        for (int l = 0; l < LANES; l++) to[l] = from[v.at[l]];
 }
 
 // Write the values of a pack's voxels where `good`.
-INLINE void scatter(const VoxelIndices& p, const real* good, const real* values, real* to)
+INLINE void scatter(const VoxelIndices& v, const real* good, const real* values, real* to)
 {
-    for (int first = 0; first < LANES; first += PACK)
-        if (p.whole[first / PACK])
-            EKM_LANES(l, PACK) to[p.at[first] + l] = values[first + l];
-        else
-            for (int l = first; l < first + PACK; l++)
-                if (good[l] > 0) to[p.at[l]] = values[l];
+    if (v.whole)
+        EKM_LANES(l, LANES) to[v.at[0] + l] = values[l];
+    else
+        for (int l = 0; l < LANES; l++)
+            if (good[l] > 0) to[v.at[l]] = values[l];
+}
+
+// Bring a voxel of `count` arrays of m numbers into the cache: no processor foresees so many.
+INLINE void fetch_each(const real* first, int count, int m, Offset voxel)
+{
+    for (int e = 0; e < count; e++)
+        fetch_ahead(first + Offset(e) * m + voxel);
 }
 
 // Solve n voxels from their last equilibria; done: 1 where a voxel converged, and no other voxel is
@@ -41,19 +59,11 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               const real* __restrict__ LIST(m) theta, const real* __restrict__ EACH(NX) LIST(m) cec,
               const real* __restrict__ EACH(NX) LIST(m) slope,
               const real* __restrict__ EACH(NX) LIST(m) reference_pH,
-              const int action_start[NT1], const int action_column[NACTION],
-              const real action_weight[NACTION], const int sum_start[NT1], const int sum_row[NSUM],
-              const real sum_weight[NSUM], const int direct_start[NB1],
-              const int direct_source[NDIRECT], const int direct_at[NDIRECT],
-              const real direct_weight[NDIRECT], const real growth[NT][NG],
-              const real sizes[NG], const real on[NT][NX], const real phase_nu[NP1][NK],
-              const real phase_water[NP1], const real phase_constant[NP1], const int additive[NK],
-              const int may_lack[NK], const int gas_phase[NP1], const int order[NP1],
-              const int masters[NP1], const int position[NU], const int entry[NU][NU],
-              const int diagonal[NU], const int row_start[NU1], const int column[NFILL],
-              const int move_start[NP2], const int move_from[NMOVE], const int move_to[NMOVE],
-              const int balance[NU], const int phase[NU],
-              const int target_start[NU1], const int target[NTARGET],
+              const real action_weight[NACTION], const real sum_weight[NSUM],
+              const real sum_size[NSUM], const real direct_weight[NDIRECT],
+              const real growth[NT][NG], const real sizes[NG], const real on[NT][NX],
+              const real phase_nu[NP1][NK], const real phase_water[NP1],
+              const real phase_constant[NP1], const int may_lack[NK], const int gas_phase[NP1],
               const real per[NT], int n, int m, int hydrogen, int max_steps, real tolerance,
               real max_log_change, real lowest, real highest, real elapsed, real max_extrapolation,
               real* __restrict__ EACH(NW) LIST(m) warm_start,
@@ -64,25 +74,17 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               int* __restrict__ LIST(n) steps, Flag* __restrict__ LIST(n) done)
 {
     System s;
-    s.action_start = action_start, s.action_column = action_column, s.action = action_weight;
-    s.sum_start = sum_start, s.sum_row = sum_row, s.sum = sum_weight;
-    s.direct_start = direct_start, s.direct_source = direct_source, s.direct_at = direct_at;
-    s.direct = direct_weight, s.growth = growth[0], s.sizes = sizes, s.on = on[0];
+    s.action = action_weight, s.direct = direct_weight, s.sum = sum_weight, s.size = sum_size;
+    s.growth = growth[0], s.sizes = sizes, s.on = on[0];
     s.phase_nu = phase_nu[0], s.phase_water = phase_water, s.phase_constant = phase_constant;
-    s.additive = additive, s.gas = gas_phase, s.order = order, s.masters = masters;
-    s.position = position, s.entry = entry[0], s.diagonal = diagonal;
-    s.row_start = row_start, s.column = column;
-    s.move_start = move_start, s.move_from = move_from, s.move_to = move_to;
-    s.balance = balance, s.phase = phase, s.target_start = target_start, s.target = target;
-    s.hydrogen = hydrogen;
+    s.gas = gas_phase, s.hydrogen = hydrogen;
     EKM_TILES(t, g) {
         Pack p;
         VoxelIndices v;
         Values still, good, open, count, far;
         for (int l = 0; l < LANES; l++)                // lanes without a voxel repeat the first
             v.at[l] = where[t.i + (l < t.ni ? l : 0)];
-        for (int l = 0; l < LANES; l += PACK)
-            v.close[l / PACK] = v.at[l + PACK - 1] - v.at[l] == PACK - 1;
+        v.close = v.at[LANES - 1] - v.at[0] == LANES - 1;
         gather(v, theta, p.water);
         EKM_LANES(l, LANES) {
             open[l] = p.water[l] > 0 ? real(1) : real(0);
@@ -121,12 +123,17 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
                                            ? p.x[b][l] * elapsed : real(0));
         }
         // absent components, and those that appear
-        EKM_UNROLL for (int k = 0; k < NK; k++)
-            EKM_LANES(l, LANES) {
-                const real fresh = logarithm(larger(p.total[k][l], TRACE) / p.water[l]);
-                const real y = p.y[k][l] <= MISSING && p.total[k][l] > 0 ? fresh : p.y[k][l];
-                p.y[k][l] = p.absent[k][l] > 0 ? MISSING : y;
-            }
+        EKM_UNROLL for (int k = 0; k < NK; k++) {
+            real appears = 0;
+            for (int l = 0; l < LANES; l++)
+                appears += p.y[k][l] <= MISSING && p.total[k][l] > 0 ? real(1) : real(0);
+            if (appears > 0)
+                EKM_LANES(l, LANES) {
+                    const real fresh = logarithm(larger(p.total[k][l], TRACE) / p.water[l]);
+                    p.y[k][l] = p.y[k][l] <= MISSING && p.total[k][l] > 0 ? fresh : p.y[k][l];
+                }
+            EKM_LANES(l, LANES) p.y[k][l] = p.absent[k][l] > 0 ? MISSING : p.y[k][l];
+        }
         EKM_UNROLL for (int q = 0; q < NP; q++) {
             if (q < NM)
                 gather(v, warm_start + Offset(NB + q) * m, p.y[NB + q]);
@@ -139,6 +146,16 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             done[t.i + l] = open[l] > 0;
         for (int l = t.ni; l < LANES; l++)
             open[l] = 0;
+        for (int end = 0; end < 2 && LANES > 1 && t.i + t.ni < n; end++) {      // of the next pack
+            const int last = t.i + t.ni + LANES - 1;
+            const Offset next = where[end == 0 ? t.i + t.ni : last < n ? last : n - 1];
+            fetch_each(theta, 1, m, next), fetch_each(total, NK, m, next);
+            fetch_each(cec, NX, m, next), fetch_each(slope, NX, m, next);
+            fetch_each(reference_pH, NX, m, next), fetch_each(rate, NB, m, next);
+            fetch_each(warm_start, NW, m, next), fetch_each(c, NS, m, next);
+            fetch_each(exchanged, NE, m, next), fetch_each(gas, NGAS, m, next);
+            fetch_each(pH, 1, m, next), fetch_each(strength, 1, m, next);
+        }
         for (int step = 0; step <= max_steps; step++) {
             residual(s, p);
             check_convergence(s, p, tolerance, still, good);
@@ -150,12 +167,12 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             if (left == 0 || step == max_steps)
                 break;
             differentiate(s, p);
-            solve<LANES>(s, p);
+            solve(s, p);
             Values share;
             EKM_LANES(l, LANES) share[l] = 0;
             EKM_UNROLL for (int b = 0; b < NB; b++)
                 EKM_LANES(l, LANES)
-                    share[l] = larger(share[l], magnitude(p.x[s.position[b]][l]));
+                    share[l] = larger(share[l], magnitude(p.x[b][l]));
             EKM_LANES(l, LANES) {
                 still[l] = share[l] < real(1e-13) ? 1 : 0;
                 share[l] = share[l] > max_log_change ? max_log_change / share[l] : real(1);
@@ -163,7 +180,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             }
             EKM_UNROLL for (int u = 0; u < NU; u++)
                 EKM_LANES(l, LANES)
-                    p.y[u][l] += open[l] > 0 ? share[l] * p.x[s.position[u]][l] : real(0);
+                    p.y[u][l] += open[l] > 0 ? share[l] * p.x[u][l] : real(0);
             EKM_UNROLL for (int q = 0; q < NP; q++)
                 EKM_LANES(l, LANES)
                     p.y[NB + q][l] *= open[l] > 0 ? p.active[q][l] : real(1);
@@ -174,11 +191,8 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
             steps[t.i + l] = int(count[l]);
             done[t.i + l] = good[l] > 0;
         }
-        for (int first = 0; first < LANES; first += PACK) {
-            real all = v.close[first / PACK];
-            for (int l = first; l < first + PACK; l++) all *= good[l];
-            v.whole[first / PACK] = all > 0;
-        }
+        v.whole = v.close;
+        for (int l = 0; l < LANES; l++) v.whole = v.whole && good[l] > 0;
         Values out;
         EKM_UNROLL for (int e = 0; e < NT; e++) {
             const real* term = p.source[e];

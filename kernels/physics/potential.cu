@@ -1,21 +1,27 @@
 // Electric conductance of faces, and faces whose drift has changed; twin of
 // ekm3d/physics/potential.py.
 // needs grid/faces.cuh
+// needs packs.cuh
 // needs physics/face_interpolation.cuh
 
-
-// Adds one species: sum z^2 D c* and sum z D (c_above - c_below).
+// Species by species: sum z^2 D c* and sum z D (c_above - c_below) of the faces of a strip.
 template <Drift drift>
-ROUTINE void add_species(const Strip& f, const real* c, real z, real d, real blend, real* weight,
-                         real* diffusing)
+ROUTINE void add_species(const Strip& f, const real* c, Offset apart, const Species& species,
+                         Pack* weight, Pack* diffusing)
 {
-    const Ion n = ion(z, d, blend);
-    const View v = view(f, c, n);
-    const real weighed = n.square * d, carried = n.charge * d;
-    EKM_LANES(l, f.faces) {
-        const Slopes s = slopes<drift != CENTRAL>(v, l);
-        weight[l] = fused(weighed, migrating<drift>(f, s, n, l), weight[l]);
-        diffusing[l] = fused(carried, s.rise, diffusing[l]);
+    for (int n = 0; n < NS; n++, c += apart) {
+        const Ion one = ion(species, n);
+        if (one.charge == 0)
+            continue;
+        const real weighed = one.square * one.d, carried = one.z * one.d;
+        for (int q = 0; q < packs(f); q++) {
+            const real* here = c + q * WIDTH;
+            if (LANES > 1)
+                fetch_once(here + apart + 2 * f.step);
+            const Slopes s = slopes<drift != CENTRAL>(f, here, q);
+            weight[q] = fused(broadcast(weighed), migrating<drift>(f, s, one, q), weight[q]);
+            diffusing[q] = fused(broadcast(carried), s.rise, diffusing[q]);
+        }
     }
 }
 
@@ -32,32 +38,34 @@ KERNEL face_conductance(Grid g, const real* __restrict__ EACH(NS) c,
     real highest = 0;
     for (int n = 0; n < NS; n++)
         highest = larger(highest, magnitude(z[n]));
+    const Species species = species_of(z, diffusion, blend);
     EKM_FACE_ROWS(row, g) {
-        const Offset out = row.side + row.first;
-        Strip f;
-        Lanes weight, diffusing;
         const real* factor = along_axis(transport_factor, row.axis, g);
-        open_strip(f, g, row.axis, row.first, row.n, factor);
-        drift_strip(f, previous_phi, pore_turnover, use_smaller_side + row.side, highest);
-        if (f.drift != CENTRAL)
-            neighbours(f, factor);
-        EKM_LANES(l, row.n) weight[l] = diffusing[l] = 0;
-        for (int n = 0; n < NS; n++) {
-            const real* species = c + n * volume(g);
-            if (z[n] == 0)
-                continue;
+        for (int first = 0, next; first < row.n; first = next) {
+            next = strip_end(first, row.n);
+            const Offset here = row.first + first, out = row.side + here;
+            Strip f;
+            Pack weight[PACKS], diffusing[PACKS];
+            open_strip(f, g, row.axis, here, next - first, factor);
+            drift_strip(f, previous_phi, pore_turnover, use_smaller_side + row.side, highest);
+            if (f.drift != CENTRAL)
+                neighbours(f, factor);
+            weigh(f, species);
+            for (int q = 0; q < packs(f); q++)
+                weight[q] = diffusing[q] = broadcast(0);
+            const real* at = c + here;
             if (f.drift == CENTRAL)
-                add_species<CENTRAL>(f, species, z[n], diffusion[n], blend, weight, diffusing);
+                add_species<CENTRAL>(f, at, volume(g), species, weight, diffusing);
             else if (f.drift == LIMITED)
-                add_species<LIMITED>(f, species, z[n], diffusion[n], blend, weight, diffusing);
+                add_species<LIMITED>(f, at, volume(g), species, weight, diffusing);
             else
-                add_species<SMALLER_SIDE>(f, species, z[n], diffusion[n], blend, weight,
-                                          diffusing);
-        }
-        EKM_ENTRIES(l, row.n) {
-            const real geometric = FARADAY * f.geometric[l];
-            conductance[out + l] = F_RT * geometric * weight[l];
-            current[out + l] = -geometric * diffusing[l];
+                add_species<SMALLER_SIDE>(f, at, volume(g), species, weight, diffusing);
+            for (int q = 0; q < packs(f); q++) {
+                const Pack geometric = FARADAY * f.geometric[q];
+                const int count = next - first - q * WIDTH;
+                store(conductance + out + q * WIDTH, F_RT * geometric * weight[q], count);
+                store(current + out + q * WIDTH, -geometric * diffusing[q], count);
+            }
         }
     }
 }

@@ -23,7 +23,13 @@ from ekm3d.backends import choose
 from ekm3d.backends.base import NONE, Backend
 from ekm3d.backends.cuda import BLOCK_ROWS, OPTIONS, ROWS, WARP, loop
 from ekm3d.backends.fixed_parameters import with_constants
-from ekm3d.backends.kernel_signature import defines, kernel_names, pasted, signature
+from ekm3d.backends.kernel_signature import (
+    defines,
+    kernel_names,
+    pasted,
+    signature,
+    with_statements,
+)
 from ekm3d.case.case import Case
 from ekm3d.model.simulation import Simulation
 from ekm3d.resources import case_path, kernel_text
@@ -55,10 +61,10 @@ class Recorder(Backend):
         super().__init__(why)
         self.asked: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
 
-    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE, **constants: Any
-               ) -> None:
+    def kernel(self, source: str, name: str, fixed: Mapping[str, Any] = NONE,
+               written: Mapping[str, str] = NONE, **constants: Any) -> None:
         """Record a kernel; None sends the caller to NumPy."""
-        text = with_constants(kernel_text(source), fixed)
+        text = with_constants(with_statements(kernel_text(source), written), fixed)
         names = self.asked.setdefault((source, text, tuple(defines(constants))), [])
         if name not in names:
             names.append(name)

@@ -3,7 +3,8 @@
     python scripts/tools/validation_page.py --out RUNS        all runs that are not in RUNS; hours
     python scripts/tools/validation_page.py --out RUNS --fit  the calibrations as well
     python scripts/tools/validation_page.py --out RUNS --keep 'field*' --tables grids steps
-    python scripts/tools/validation_page.py --only-text       the text around the tables alone
+    python scripts/tools/validation_page.py --only-text       the text around the tables alone, and
+                                                              the picture of validation.csv
 
 Runs `ekm3d validate`, the mechanisms, grids and steps of the bench column, and puts their tables
 into the text of cases/validation/page.md. Runs that have finished are kept. The third form makes a
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from ekm3d.cli.main import main as ekm3d  # noqa: E402
+from ekm3d.study.validation_page import draw  # noqa: E402
 
 CASES = ROOT / "cases"
 FOLDER = CASES / "validation"
@@ -70,7 +72,9 @@ def main() -> int:
                 write_fit(args.out / name, FOLDER / f"fit_{name}.md")
             if name == "twice":
                 shutil.copy(args.out / name / "ensemble.csv", FOLDER / "ensemble.csv")
-    if not args.only_text:
+    if args.only_text:
+        draw(FOLDER / "validation.csv", CASES / "guide" / "validation.png")
+    else:
         make(args, common)
     (CASES / "validation.md").write_text(page(), encoding="utf-8")
     return 0

@@ -188,6 +188,14 @@ def test_a_header_that_a_kernel_needs_is_pasted_before_it(cpp, monkeypatch, tmp_
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_statements_of_the_caller_take_their_lines_place():
+    text = "double f(double x)\n{\n    // written: body\n}\n// written by hand\n"
+    given = kernel_signature.with_statements(text, {"body": "return x;", "other": "never"})
+    assert given == "double f(double x)\n{\nreturn x;\n}\n// written by hand\n"
+    with pytest.raises(KeyError, match="body"):
+        kernel_signature.with_statements(text, {"other": "never"})
+
+
 def test_a_compiler_error_reaches_the_user_and_leaves_nothing(cpp, monkeypatch, tmp_path):
     monkeypatch.setenv("EKM3D_CACHE", str(tmp_path))
     broken = CppBackend("broken", (*FLAGS, "-no-such-option"))

@@ -107,6 +107,22 @@ def test_a_film_by_the_current_needs_a_capture_that_leaves_water(tmp_path):
     Case.read(case, ("electrodes.plate_capture=1e-10",))
 
 
+@pytest.mark.parametrize("overrides, key, words", [
+    (["chemistry.minerals=['Al(OH)3']"], "plate_capture", "1.84e-08 has no effect, plates "
+     "capture nothing: no hydroxide of a rare earth is among the minerals"),
+    (["chemistry.minerals=['Al(OH)3']", "electrodes.plate_film=current"], "plate_film",
+     "current has no effect"),
+    (["electrodes.catholyte_volume=0 l", "electrodes.row.1.catholyte_volume=0 l"], "plate_capture",
+     "1.84e-08 has no effect, plates capture nothing: no row has a catholyte")])
+def test_a_capture_of_nothing_is_warned_of(tmp_path, overrides, key, words):
+    """With its key, and not where the capture is 0, or where there is one to make."""
+    case = copy(tmp_path)
+    line, = (line for line in Case.read(case, overrides).warnings if " electrodes.plate_" in line)
+    assert f"electrodes.{key}: {words}" in line
+    for other in ([], [*overrides, "electrodes.plate_capture=0"]):
+        assert not any("plate_" in line for line in Case.read(case, other).warnings)
+
+
 def test_air_and_conditioning_need_a_catholyte(tmp_path):
     for key, entry in (("air", AIR.format("CO2(aq)")), (
             "conditioning", 'electrodes.conditioning={ pH=5, acid="SO4-2" }')):

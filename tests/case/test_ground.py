@@ -25,6 +25,7 @@ def told(folder, *overrides):
     ("ore.retention.pressure_head=-1 m", "give one of them, the other follows"),
     ("ore.retention.model=Gardner", "air_entry"),
     ("ore.retention.share_2=0.3", "which needs alpha_2 and n_2"),
+    ("ore.retention.region.0.share_2=0.3", "region.0.alpha_2: is missing: share_2, 0.3, is"),
     ("ore.immobile.share=0.5", "more than ore.retention.residual"),
     ("boundary.0.head=0.5 m", "does not belong to a boundary of kind 'rain'"),
     ("boundary.1.conductance=0 1/s", "out of range"),
@@ -53,7 +54,11 @@ def test_an_n_of_one_is_told_and_nothing_else(tmp_path, recwarn):
     ("schedule.stage.1.boundary.0.rate=-1 mm/h", "boundary.0.rate: '-1 mm/h' is out of range"),
     ("ore.retention.region.0.box=[[5, 5, 5], [6, 6, 6]]", "region.0.box: "),
     ("ore.retention.region=[{n=1.5}]", "region.0.box: is missing"),
-    ("ore.retention.region.0.model=sand", "region.0.model: should be 'van Genuchten'")])
+    ("ore.retention.region.0.model=sand", "region.0.model: should be 'van Genuchten'"),
+    ("ore.retention.region.0.model=Gardner", "retention.region.0.model: 'Gardner' takes over "
+     "air_entry = 0.01 of the rock around it, which is that of van Genuchten's curve"),
+    ("ore.retention.region=[{model='Gardner', air_entry=0.02, box=[[0, 0, 0], [0.5, 0.3, 0.6]]}]",
+     "retention.region.0.air_entry: 0.02 is that of van Genuchten's curve")])
 def test_one_mistake_is_told_once(tmp_path, override, words):
     """Also where stages change the boundary, and where the rest of the case cannot be built."""
     (line,) = told(tmp_path, override)
@@ -74,6 +79,17 @@ def test_all_mistakes_of_a_curve_are_told_at_once(tmp_path, overrides, words):
     lines = told(tmp_path, *overrides)
     for word in words:
         assert any(word in line for line in lines), lines
+
+
+def test_a_second_kind_of_pores_needs_both_its_values(tmp_path):
+    """share_2 without n_2 took an n_2 of 2 in silence; a region may take either from around it."""
+    given = ("ore.retention.share_2=0.3", "ore.retention.alpha_2=0.5 1/m")
+    (line,) = told(tmp_path, *given)
+    assert line.endswith("n_2: is missing: share_2, 0.3, is that of a second kind of pores, which "
+                         "needs alpha_2 and n_2; write e.g. n_2 = '1.4'")
+    assert len(told(tmp_path, given[0])) == 2
+    Case.read(rain_case(tmp_path), (*given, "ore.retention.n_2=1.4",
+                                    "ore.retention.region.0.share_2=0.2"))
 
 
 @pytest.mark.parametrize("overrides, words", [

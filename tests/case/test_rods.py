@@ -117,7 +117,8 @@ def test_check_lists_every_electrode(tmp_path, capsys):
     assert "rod, m" in head
     assert float(row[1]) == pytest.approx(0.805)                      # one flat end of r/2
     assert float(row[2]) == pytest.approx(2 * np.pi * 0.01 * 0.805, rel=1e-3)
-    assert float(row[3]) * float(row[4]) == pytest.approx(5.0, rel=1e-3)      # half of 10 V
+    assert row[3] == row[2]
+    assert float(row[4]) * float(row[5]) == pytest.approx(5.0, rel=1e-3)      # half of 10 V
 
 
 # ---- patterns ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`ekm3d new`: every template is a case that runs as it is; nothing is overwritten."""
 
+import re
 import tomllib
 
 import pytest
@@ -8,12 +9,16 @@ from helpers.quick_flags import quick_backend
 
 from ekm3d import Case, Simulation
 from ekm3d.cli.new import TEMPLATES
+from ekm3d.model.plan import drive_later, plan_of, warnings
 from ekm3d.resources import folder
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_is_a_valid_case_that_takes_steps(tmp_path, capsys, template, monkeypatch):
-    """Read without a warning, small enough for minutes, two steps; comments name it."""
+    """Read without a warning, small enough for minutes, two steps; comments name it.
+
+    Its plan has nothing to warn of either; that of the column was 285 K a day.
+    """
     monkeypatch.chdir(tmp_path)
     code, text, errors = call(capsys, "new", "my site", "--template", template)
     assert (code, errors) == (0, "") and 'ekm3d run "my site"' in text
@@ -25,6 +30,9 @@ def test_a_template_is_a_valid_case_that_takes_steps(tmp_path, capsys, template,
     sim = Simulation(case, "numpy" if max(case.grid.shape) < 25 else quick_backend())
     sim.step(), sim.step()
     assert sim.state.time > 0.0
+    plan = plan_of(sim)
+    drive_later(sim, plan)
+    assert plan.voltage and warnings(plan) == []
 
 
 @pytest.mark.slow
@@ -48,17 +56,21 @@ def test_a_shipped_case_becomes_one_that_stands_alone(tmp_path, capsys, monkeypa
     monkeypatch.chdir(tmp_path)
     assert call(capsys, "new", "pit", "--template", "industrial")[0] == 0
     assert {f.name for f in (tmp_path / "pit").iterdir()} == {"case.toml", "database.toml",
-                                                              "variants.toml"}
-    for name in ("case.toml", "variants.toml"):
+                                                              "variants.toml", "README.md"}
+    for name in ("case.toml", "variants.toml", "README.md"):
         text = (tmp_path / "pit" / name).read_text(encoding="utf-8")
         assert "../" not in text and "cases/" not in text and "ekm3d study pit" in text
 
 
 def test_a_template_brings_the_files_of_the_mine(tmp_path, capsys):
+    """And its page, whose links lead to what is there."""
     assert call(capsys, "new", tmp_path / "hill", "--template", "hillside")[0] == 0
     assert {f.name for f in (tmp_path / "hill").iterdir()} == {
         "case.toml", "database.toml", "blocks.csv", "topography.csv", "bedrock.csv", "collar.csv",
-        "survey.csv", "assay.csv"}
+        "survey.csv", "assay.csv", "README.md"}
+    page = (tmp_path / "hill" / "README.md").read_text(encoding="utf-8")
+    assert page.startswith("# A hillside") and f"ekm3d run {tmp_path / 'hill'} " in page
+    assert set(re.findall(r"\]\((.*?)\)", page)) == {"case.toml"} and "../" not in page
     text = (tmp_path / "hill" / "case.toml").read_text(encoding="utf-8")
     assert "../" not in text and "cases/" not in text and f"ekm3d export {tmp_path}" in text
 

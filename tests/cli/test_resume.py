@@ -179,6 +179,20 @@ def test_nothing_to_resume_is_said(capsys, case):
     assert code == 0 and "finished run" in text
 
 
+def test_a_finished_run_without_checkpoints_is_said_to_be_finished(capsys, case):
+    """With the -o of the run; a case that lasts longer needs a checkpoint, and gets the command."""
+    short = ("-o", "schedule.stage.0.duration=10 min", "--backend", "numpy", "--quiet")
+    assert call(capsys, "run", case, *short)[0] == 0
+    before = (case / "out" / "status.json").read_text()
+    code, text, errors = call(capsys, "resume", case)
+    assert (code, errors) == (0, "") and "holds a finished run, without checkpoints" in text
+    code, _, errors = call(capsys, "resume", case, "-o", "schedule.stage.0.duration=20 min")
+    assert code == 2 and errors.count("\n") == 1 and (
+        f"{case / 'out'} holds a finished run to t = 600 s, and no checkpoint to go on from to the "
+        f"case's 1200 s; `ekm3d run {case} --force --checkpoint" in errors)
+    assert (case / "out" / "status.json").read_text() == before
+
+
 def test_status_tells_the_living_from_the_dead(capsys, case):
     """Alive while its process is; dead after kill -9, though status.json says "running"."""
     out = case / "out"

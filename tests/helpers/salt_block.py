@@ -12,7 +12,7 @@ from ekm3d.grid.grid import GHOST
 
 SALT = ()
 ORE = ("chemistry.database=database.toml", "chemistry.exchanger.reference_pH=5.3",
-       "chemistry.exchanger.variable_charge=6 meq/kg",
+       "chemistry.exchanger.variable_charge=6 meq/kg", "electrodes.plate_capture=1.84e-8 m3/(A s)",
        'ore.exchangeable={LREE="500 mg/kg", HREE="200 mg/kg", Al="100 mg/kg", K="35 mg/kg"}',
        'water.prewetting={"NH4+"="22.5 meq/kg", "SO4-2"="22.5 meq/kg"}',
        'water.composition={"Na+"="100 mmol/l", "Ca+2"="2 mmol/l", "SO4-2"="51 mmol/l", '

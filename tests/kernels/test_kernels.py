@@ -33,12 +33,12 @@ DEFINES = [f"-D{name}=12" for name in COUNTS]
 # ---- NVRTC: the CUDA compiler as a library, no device and no driver ------------------------
 
 def bound_newton():
-    """(fixed arguments, compile-time constants) with which the field block's Newton is bound."""
+    """(fixed arguments, statements, compile-time constants) of the field block's Newton."""
     bound = []
 
     class Recorder(Backend):
-        def kernel(self, source, name, fixed, **constants):
-            bound.append((fixed, constants))
+        def kernel(self, source, name, fixed, written, **constants):
+            bound.append((fixed, written, constants))
 
     newton.Newton(ENGINE.equations, Recorder("test"))
     return bound[0]
@@ -55,13 +55,13 @@ TARGETS = [("sm_80", "double"), *(
 def test_every_kernel_compiles_for_the_gpu(needs_nvrtc, source, arch, real):
     """NVRTC gives an ELF file that names each kernel: what a device of that kind would load.
 
-    Newton's kernel has the lists of the field block in its text, as on `cuda`. A text with a line
+    Newton's kernel is written for the field block, as on `cuda`. A text with a line
     `// host only` says why it is empty for a GPU.
     """
     text, defines = kernel_text(source), DEFINES
     if source == newton.SOURCE:
-        fixed, constants = bound_newton()
-        text = with_constants(text, fixed)
+        fixed, written, constants = bound_newton()
+        text = with_constants(kernel_signature.with_statements(text, written), fixed)
         defines = [f"-D{name}={value}" for name, value in constants.items()]
     options = ["--std=c++17", f"-arch={arch}", f"-DREAL={real}", *defines, "--fmad=false"]
     code, log = nvrtc.compiled(kernel_signature.pasted(source, text), source, options)

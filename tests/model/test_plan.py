@@ -58,11 +58,11 @@ def test_current_is_that_of_the_first_stage_with_power(case):
     sim, later = planned(case, "schedule.stage=[{name='rest', duration='10 min'}, "
                          "{name='drive', duration='6 h', anodes=['left'], cathodes=['right'], "
                          "voltage='20 V'}]", "schedule.max_step=10 min", "well=[]")
-    assert later.voltage is None and not any(row[3] for row in later.electrodes)
+    assert later.voltage is None and not any(row[4] for row in later.electrodes)
     drive_later(sim, later)
     assert later.voltage == 20.0 and later.current == pytest.approx(now.current, rel=0.01)
     assert later.charge == pytest.approx(now.charge, rel=0.01)
-    assert any(row[3] for row in later.electrodes)
+    assert any(row[4] for row in later.electrodes)
     assert "the current is that of stage 'drive'" in "\n".join(lines(later))
     assert "stage" not in lines(now)[1]
 
@@ -129,6 +129,21 @@ def test_a_current_without_a_limit_is_told_what_it_needs(capsys, case):
 def test_a_plausible_plan_is_not_warned_of(capsys, case):
     code, text, errors = call(capsys, "check", case, *SHORT)
     assert code == 0 and errors == "" and "of computing" in text
+
+
+def test_the_metal_and_the_faces_of_its_voxels_are_told_apart(tmp_path):
+    """Strips of 10 cm, half of their 5 mm in the block, from 1 m up to its top, in voxels of
+    10 x 20 x 50 cm, side by side; a plate of 80 cm x 2 m, 10 cm thick, at the other side. By hand.
+    """
+    _, plan = planned(copy(tmp_path))
+    areas = {row[0]: row[2:4] for row in plan.electrodes}
+    strip = 0.1 * 2.0 + 2 * 2.0 * 0.0025 + 0.1 * 0.0025
+    voxels = 4 * 0.2 * 0.5 + 4 * 0.1 * 0.5 + 0.1 * 0.2
+    for name, wanted in (("left.1", (strip, voxels)), ("left.2", (strip, voxels)),
+                         ("right.1", (0.8 * 2.0 + 0.1 * 0.8,) * 2)):
+        assert [float(a) for a in areas[name]] == pytest.approx(wanted, rel=1e-3)
+    text = "\n".join(lines(plan))
+    assert "metal m2  faces m2" in text and "faces: of its voxels to ore" in text
 
 
 @pytest.mark.parametrize("plan, words", [

@@ -102,6 +102,18 @@ def test_what_no_shorter_step_mends_ends_with_the_state_before(folder):
     assert results.summary["repeated_steps"] == count
 
 
+def test_no_step_is_repeated_below_least_step(folder):
+    """1e-3 of the 600 min of the stage: fewer attempts, and the message names the key."""
+    longer = (REST[0].replace("'20 min'", "'600 min'"), *REST[1:], "schedule.least_step=1e-3")
+    with pytest.raises(ChemistryError, match=r"below the 36 s of schedule\.least_step"):
+        run(folder, "out", longer, steps=2)
+    log = (folder / "out" / "log.txt").read_text()
+    assert 0 < log.count("t = 0.666667 h: no equilibrium") < retries.ATTEMPTS
+    lengths = [float(line.rpartition("at most ")[2].split()[0]) for line in log.splitlines()
+               if "the step is repeated with" in line]
+    assert min(lengths[-log.count("t = 0.666667 h: no equil"):]) >= 36.0
+
+
 def test_an_audit_has_the_steps_since_the_last_row_repeated(folder, monkeypatch):
     """A limit that nothing meets: rows before it stand, the one that fails is written once."""
     monkeypatch.setattr(retries, "ROUNDS", 1)

@@ -10,7 +10,10 @@ from helpers.rank_comparison import assert_same_steps
 from helpers.runs_in_pieces import assert_equal_results, in_pieces
 from helpers.wet_column import wet_column
 
-from ekm3d import Case, Simulation
+from ekm3d import Case, Simulation, open_results
+from ekm3d.diagnostics.summary_words import table
+from ekm3d.errors import ConvergenceError
+from ekm3d.output import progress
 from ekm3d.physics.porosity_feedback import EPSILON_ETA
 
 SHORT = ("schedule.stage.0.duration=20 min", "schedule.stage.1.duration=20 min",
@@ -190,6 +193,43 @@ def test_electro_osmosis_dries_the_ore_behind_anodes_down_to_what_stays(tmp_path
     after = sim.state.water_content[inner].ravel()
     assert np.isclose(after.sum(), before, rtol=1e-10) and sim.balances.water_max < 1e-10
     assert 0.06 < after[1] < 0.09 and after[6] > 0.449 and substeps < 800
+    assert sim.state.water_substeps == substeps
+
+
+def test_constant_electro_osmosis_behind_an_anode_ends_in_a_clear_message(tmp_path):
+    """The same row, from which the field draws more than there is after 15 h: in seconds, not by
+    steps of 0.03 s for ever, with the place, the key and its values that end with the water."""
+    case = Case.read(wet_column(tmp_path), (
+        "schedule.stage.0.duration=240 h", "ore.retention.tolerance=1e-3"))
+    with pytest.raises(ConvergenceError) as told:
+        Simulation(case, quick_backend()).run(tmp_path / "out", quiet=True)
+    text = str(told.value)
+    assert told.value.exit_code == 3 and "the voxel at (0.15, 0.05, 0.05) m" in text
+    assert 'ore.retention.osmosis = "saturation" or "conductivity"' in text
+    times = open_results(tmp_path / "out").series["time"]
+    assert 14.0 < times[-1] < 16.0
+
+
+def test_a_run_tells_how_many_sub_steps_its_water_took(tmp_path, monkeypatch, capsys):
+    """On the way, in the summary and in the log: the sum over its steps. Full pores have none."""
+    monkeypatch.setattr(progress, "EVERY", -1.0)
+    sim = Simulation(Case.read(rain_case(tmp_path), ("schedule.stage.0.duration=20 min",
+                                                     "schedule.stage.1.duration=20 min")),
+                     quick_backend())
+    taken, step = [], sim.step
+    monkeypatch.setattr(sim, "step", lambda until: (step(until), taken.append(
+        sim.flow.substeps))[0])
+    results = sim.run(tmp_path / "out")
+    assert results.summary["water_substeps"] == sum(taken) > results.summary["steps"]
+    assert f"water in {sum(taken)} sub-steps" in capsys.readouterr().out.splitlines()[-1]
+    assert f"6 steps, its water in {sum(taken)} sub-steps, " in table(results.summary)
+    assert ["water_substeps", str(sum(taken))] in [
+        line.split() for line in (tmp_path / "out" / "log.txt").read_text().splitlines()]
+    full = Simulation(Case.read(rain_case(tmp_path), (
+        "physics.unsaturated=false", "boundary=[]", "schedule.stage.0.boundary=[]",
+        "schedule.stage.1.boundary=[]", "schedule.stage.0.duration=1 min",
+        "schedule.stage.1.duration=1 min")), quick_backend())
+    assert "water_substeps" not in full.run(tmp_path / "full", quiet=True).summary
 
 
 def test_permeability_by_salt_and_zeta_scale_what_full_pores_have(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.case_files import FIELD
 
-from ekm3d.boundaries.tanks import Conditioning
+from ekm3d.boundaries.treatment import Conditioning
 from ekm3d.chemistry.equilibrium import EquilibriumSolver, acidity_from_neutrality
 from ekm3d.constants import FARADAY
 from ekm3d.physics.catholyte import Catholytes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.case_files import FIELD
 
-from ekm3d.boundaries.tanks import Air, Conditioning
+from ekm3d.boundaries.treatment import Air, Conditioning
 from ekm3d.chemistry.equilibrium import EquilibriumSolver
 from ekm3d.errors import PlanError
 from ekm3d.physics.catholyte_treatment import Treatment, falling_root

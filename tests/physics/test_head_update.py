@@ -290,4 +290,6 @@ def test_a_failure_tells_what_would_help():
     """Full pores that still gain, dry ones that still lose, and iterations that do not end."""
     assert "more water enters" in cause_of_failure(0.3, 1e-6)
     assert "more water is drawn" in cause_of_failure(-1e5, -1e-6)
+    assert all("ore.retention.osmosis" in cause_of_failure(psi, -1e-6) for psi in (-1e5, -150.0))
+    assert "iterations" in cause_of_failure(-150.0, -1e-6)
     assert "air_entry" in cause_of_failure(-0.3, 1e-6)

@@ -7,6 +7,7 @@ import pytest
 from ekm3d.study import picture
 from ekm3d.study.points import Point, Value
 from ekm3d.study.runs import Outcome
+from ekm3d.study.validation_page import draw
 
 figure = pytest.importorskip("matplotlib.figure")
 
@@ -38,3 +39,24 @@ def test_the_picture_grows_with_the_bars(tmp_path):
         assert picture.draw(outcomes(tmp_path, count), ["recovery_REE"], file) == ""
         heights.append(int.from_bytes(file.read_bytes()[20:24], "big"))
     assert heights[1] > 1.5 * heights[0], heights
+
+
+def test_no_word_of_a_validation_s_picture_is_cut_at_its_edge(tmp_path, monkeypatch):
+    """Long labels and the key below lie within the figure; the key was cut beside few points."""
+    drawn = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, *_, **__: drawn.append(self))
+    table = tmp_path / "validation.csv"
+    table.write_text("experiment,quantity,number,fit,mean,spread,sets,status,error,missed,remark\n"
+                     + "".join(f"field,{'a long name ' * 6}{n},2,3,3,,1,predicted,0.5,True,"
+                               f"{'with a remark ' * 6}\n" for n in range(3))
+                     + "field,of nothing,,,,,0,none,,,\n")
+    assert draw(table, tmp_path / "a.png") == ""
+    (made,) = drawn
+    made.canvas.draw()
+    (axes,) = made.axes
+    labels = [t.get_text() for t in axes.get_yticklabels()]
+    assert len(labels) == 3 and all(t.endswith(" ...") and len(t) <= 100 for t in labels)
+    for text in (*axes.get_yticklabels(), axes.xaxis.label, *made.texts):
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= made.bbox.width, text.get_text()
+    assert any("computed over measured" in text.get_text() for text in made.texts)

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.quick_flags import quick_backend
+from helpers.rain_block import rain_case
 
+from ekm3d import Case, Simulation
 from ekm3d.constants import FARADAY
 from ekm3d.view.bounds import Bounds, bounds
 from ekm3d.view.headline import Headline
@@ -62,6 +65,19 @@ def test_ways_carry_what_the_series_says(run):
     assert (feed.name, feed.direction) == ("feed", "in")
     assert feed.water == pytest.approx(4e-7 * 6 * 3600, rel=1e-6)
     assert leachate.oxides == pytest.approx(oxides(run, ("leachate",))[-1], rel=1e-6)
+
+
+def test_boundaries_have_their_own_words(tmp_path):
+    """Rain is no injection, and what drains through the bottom no collector; the books keep both.
+    """
+    case = Case.read(rain_case(tmp_path), (
+        "boundary.1={name='below', kind='drainage', face='z-', collects=true}",
+        "schedule.stage.0.duration=1 min", "schedule.stage.1.duration=1 min"))
+    run = Run.of(Simulation(case, quick_backend()).run(tmp_path / "out", quiet=True).directory)
+    assert [(way.name, way.kind) for way in ways(run) if way.direction != "runoff"] == [
+        ("leachate", "collector"), ("rain", "rain"), ("rain", "rain"),
+        ("below", "drainage, collected"), ("sun", "evaporation")]
+    assert run.well_kinds()["boundary_below"] == "collector"
 
 
 def test_charge_passed_is_in_equivalents(run):

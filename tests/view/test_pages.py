@@ -91,7 +91,7 @@ def test_a_report_answers_in_the_order_of_a_planner(page):
     text = text_of(page)
     places = [text.index(question) for question in (
         "How much", "When", "How pure", "What it takes", "What stays in the ore",
-        "What passed each well and side", "Against targets")]
+        "What passed each well, boundary and side", "Against targets")]
     assert places == sorted(places)
     for part in ("USD per t of REO", "LREE recovered", "lost", "closes", "ekm3d run",
                  "--backend numpy", "case.toml, as it was run"):

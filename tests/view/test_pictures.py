@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ekm3d.output.results import ResultsError
-from ekm3d.view import block_views, extras, figures, flat_views, plot, probe, svg_slices
+from ekm3d.view import animation, block_views, extras, figures, flat_views, plot, probe, svg_slices
 from ekm3d.view.curves import panels, stage_marks
 from ekm3d.view.planes import planes
 from ekm3d.view.quantities import chosen, of_field, standard
@@ -184,6 +184,16 @@ def test_a_film_has_a_frame_for_every_snapshot(run, tmp_path):
     assert film.suffix == ".mp4" and loop.suffix == ".gif"
     assert len(imageio.mimread(loop)) == len(run.times)
     assert imageio.get_reader(film).count_frames() == len(run.times)
+
+
+def test_a_film_of_two_snapshots_is_made_in_silence(run, tmp_path, monkeypatch, capfd):
+    """Two frames, of over 5 MB: ffmpeg warned on the terminal that it guesses their rate."""
+    pytest.importorskip("imageio_ffmpeg")
+    rows = np.arange(1200, dtype=np.uint8)[:, None, None]
+    monkeypatch.setattr(animation, "frames", lambda *_: [
+        np.broadcast_to(rows + n, (1200, 1600, 3)).copy() for n in range(2)])
+    film, _ = animation.animate(run, chosen(run, ["pH"])[0], tmp_path, solid=False)
+    assert film.stat().st_size > 1000 and capfd.readouterr() == ("", "")
 
 
 def test_a_missing_package_is_told_with_the_remedy(monkeypatch):

@@ -67,6 +67,7 @@ def test_facts_of_the_case_are_in_the_results(small_run):
     assert facts["hydrogen"] == "H+"
     assert {o["way"]: o["kind"] for o in facts["openings"]} == {
         "well_feed": "injection", "well_leachate": "collector"}
+    assert all(o["words"] == o["kind"] for o in facts["openings"])
     json.dumps(facts)
 
 
