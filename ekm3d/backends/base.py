@@ -5,8 +5,9 @@ outputs); the kernel of the same name in kernels/ has the same arguments in the 
 backend binds an operator once and returns the function to call (see `choose`).
 
 Voxel arrays live where the backend keeps them and are made by it (zeros, from_numpy) or from one
-another (np.zeros_like, ...). Arrays over faces, electrodes or wells, and tables of numbers, are
-NumPy arrays in every backend.
+another (np.zeros_like, ...), and so do arrays over boundary faces and openings of wells, of which a
+large site has millions. Arrays over electrodes or wells, indices, and tables of numbers are NumPy
+arrays in every backend.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -154,6 +155,10 @@ class Backend:
         on the others.
         """
         return WeightedSum(weights)(array).reshape(*np.shape(weights)[:-1], *array.shape[1:])
+
+    def sum_where(self, array: Array, mask: Array) -> Array:
+        """Return the sums (...) of an array (..., n) over the entries where a mask (n,) is true."""
+        return array[..., mask].sum(-1)
 
     def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
         """Return arrays of one type as NumPy arrays; the host waits for a GPU once."""

@@ -212,6 +212,10 @@ class CudaBackend(Backend):
             out[n, ...] += float(rows[n, term]) * array[term, ...]
         return out if np.ndim(weights) > 1 else out[0, ...]
 
+    def sum_where(self, array: Array, mask: Array) -> Array:
+        """As on the host; a list of entries would make it wait for their number."""
+        return np.where(mask, array, 0.0).sum(-1)
+
     def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
         whole = self.to_numpy(np.concatenate([array.reshape(-1) for array in arrays]))
         ends = np.cumsum([array.size for array in arrays])

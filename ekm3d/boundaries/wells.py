@@ -103,19 +103,6 @@ class Wells:
         """Return the composition (wells, components) of the injected water in a stage [mol/m3]."""
         return self.stage_feeds[stage] if self.stage_feeds else self.feeds
 
-    def shares_of_tanks(self, passing: Sequence[tuple[Openings, np.ndarray]]) -> np.ndarray:
-        """Share (wells, strips) of the water leaving every tank that each well takes.
-
-        passing: openings and inflow [m3/s] of every well; zeros for tanks that nothing leaves.
-        """
-        strips = self.contacts.electrodes.strips
-        out = np.zeros((len(passing), strips))
-        for n, (place, inflow) in enumerate(passing):
-            leaves = np.flatnonzero((inflow < 0) & (place.face >= 0))
-            np.add.at(out[n], self.contacts.faces.strip[place.face[leaves]], -inflow[leaves])
-        total = out.sum(0)
-        return np.divide(out, total, out=np.zeros_like(out), where=total > 0)
-
     def openings(self, n: int, drive: Drive) -> Openings:
         """Openings of well n under a drive; none where its rows are not driven or it is closed."""
         well, contacts = self.under(drive)[n], self.contacts

@@ -3,6 +3,9 @@
 None of them is used by the model; each can fail. What a run cannot audit is None.
 """
 
+from collections.abc import Iterable
+from itertools import islice
+
 import numpy as np
 
 from ekm3d.backends.read_only_memo import ReadOnlyMemo, read_only
@@ -38,7 +41,8 @@ class FaradayBox:
         faces = sim.contacts.faces
         self.walls = read_only(np.flatnonzero(self.window.holds(faces.voxel)
                                               & ~np.isin(faces.strip, self.strips)))
-        self.held = ReadOnlyMemo(lambda voxel: np.flatnonzero(self.window.holds(voxel)))
+        self.held = ReadOnlyMemo(lambda voxel: read_only(
+            np.flatnonzero(self.window.holds(voxel))))
         self.passed = self.made = self.passed_charge = 0.0
         self.number = sim.transport.watch(self.window)
         self.start = self.inside()
@@ -60,17 +64,28 @@ class FaradayBox:
         ore = self._sum(water + on_sites + solid + fixed.sum(axis=tuple(range(fixed.ndim - 3))))
         return ore + s.catholyte_totals[h, self.strips].sum() + s.plate_totals[h, self.strips].sum()
 
-    def step(self, dt: float) -> None:
-        """Add the acid that a step makes, and its flow through walls, wells and drains."""
-        sim, h = self.sim, self.sim.chem.hydrogen
+    def passing(self) -> list[Array]:
+        """Return sums on the backend [mol/s]: of the acid through walls and openings of wells."""
+        sim, h, parts = self.sim, self.sim.chem.hydrogen, []
+        cached = sim.backend.cached
+        if self.walls.size:
+            parts.append(sim.transport.acid_into_ore[cached(self.walls)].sum())
+        for (place, _), moved in zip(sim.flow.wells, sim.transport.openings, strict=True):
+            if (held := self.held(place.voxel)).size:
+                parts.append(moved[h][cached(held)].sum())
+        return parts
+
+    def step(self, dt: float, passing: Iterable[float]) -> None:
+        """Add the acid that a step makes, and its flow through walls, wells and drains.
+
+        passing: numbers of `passing`.
+        """
+        sim = self.sim
         self.made += sim.transport.acid[self.strips].sum() * dt
         self.passed_charge += np.abs(sim.transport.acid[self.strips]).sum() * dt
         self.passed -= sim.transport.entered[self.number] * dt
-        if self.walls.size:
-            acid = sim.transport.acid_into_ore[sim.backend.cached(self.walls)]
-            self.passed -= float(acid.sum()) * dt
-        for (place, _), moved in zip(sim.flow.wells, sim.transport.openings, strict=True):
-            self.passed -= moved[h, self.held(place.voxel)].sum() * dt
+        for part in passing:
+            self.passed -= part * dt
 
     def drain(self) -> None:
         """Add the acid that left the row's tanks with their water, less gases' and dosed acid."""
@@ -168,9 +183,12 @@ class Balances:
 
     def before(self, dt: float) -> None:
         """Add a step whose rates are known and in which nothing has moved yet."""
-        for box in self.boxes:
-            box.step(dt)
-        self.budget.before(dt)
+        parts = [box.passing() for box in self.boxes]
+        known = [part for of_box in parts for part in of_box]
+        found = self.budget.before(dt, [np.stack(known)] if known else [])
+        numbers = iter(found[0].tolist() if known else ())
+        for box, of_box in zip(self.boxes, parts, strict=True):
+            box.step(dt, list(islice(numbers, len(of_box))))
 
     def without_transport(self, dt: float) -> None:
         """Add a step in which water flows and no component moves."""

@@ -62,8 +62,7 @@ class BoundaryValues:
 
     def side_water(self) -> dict[str, float]:
         """Water into the block through each open side [m3/s]."""
-        return {face: -water for face, water in self._per_side(
-            self.run.backend.from_numpy(self.run.flow.out)).items()}
+        return {face: -water for face, water in self._per_side(self.run.flow.out).items()}
 
     @property
     def side_flux(self) -> np.ndarray:

@@ -6,9 +6,12 @@ as much as it lets out does not look closed. Water that reaches a cathode's tank
 wells there, in proportion to what each of them draws.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ekm3d.diagnostics.run_view import BudgetView
+from ekm3d.grid.grid import Array
 
 
 class Budget:
@@ -53,10 +56,14 @@ class Budget:
 
     def water(self, dt: float) -> None:
         """Add the water of a step of length dt [s]."""
+        self._water(dt, self.sim.flow.sums.passed(self.sim.flow.wells).water)
+
+    def _water(self, dt, passed):
+        """The same, of what passed every well (wells, 2) [m3/s]."""
         flow, sides = self.sim.flow, slice(self.wells, None)
-        for n, (_, inflow) in enumerate(flow.wells):
-            self.water_in[n] += inflow[inflow > 0].sum() * dt
-            self.water_out[n] -= inflow[inflow < 0].sum() * dt
+        for n, (inflow, outflow) in enumerate(passed):
+            self.water_in[n] += inflow * dt
+            self.water_out[n] += outflow * dt
         refused = flow.refused[:self.wells] * dt
         if refused.any():
             self.runoff[:self.wells] += refused
@@ -65,16 +72,25 @@ class Budget:
         self.water_in[sides] += entering * dt
         self.water_out[sides] += leaving * dt
 
-    def before(self, dt: float) -> None:
-        """Add a step whose rates are known: water, and what does not pass a tank."""
-        flow, transport = self.sim.flow, self.sim.transport
-        self.water(dt)
-        for n, ((_, inflow), moved) in enumerate(zip(flow.wells, transport.openings, strict=True)):
-            self.moved_in[n] += moved[:, inflow > 0].sum(1) * dt
-            self.moved_out[n] -= moved[:, inflow < 0].sum(1) * dt
+    def before(self, dt: float, beside: Sequence[Array] = ()) -> list[np.ndarray]:
+        """Add a step whose rates are known: water, and what does not pass a tank.
+
+        beside: arrays of the backend, which are returned on the host: it waits once for all.
+        """
+        flow, transport, count = self.sim.flow, self.sim.transport, len(self.sim.flow.wells)
+        moved = [self.sim.backend.sum_where(moved, mask(inflow, 0))
+                 for mask in (np.greater, np.less)
+                 for (_, inflow), moved in zip(flow.wells, transport.openings, strict=True)]
+        passed = flow.sums.passed(flow.wells, (), [*beside, *([np.stack(moved)] if moved else [])])
+        self._water(dt, passed.water)
+        if moved:
+            entering, leaving = passed.beside.pop().reshape(2, count, -1)
+            self.moved_in[:count] += entering * dt
+            self.moved_out[:count] -= leaving * dt
         self.moved_in[self.wells:] += transport.side_in * dt
         self.moved_out[self.wells:] += (transport.side_in - transport.side) * dt
-        self.shares = flow.sources.shares_of_tanks(flow.wells)
+        self.shares = passed.shares
+        return passed.beside
 
     def after(self) -> None:
         """Add what left the tanks with their water, and what gases gave and took."""

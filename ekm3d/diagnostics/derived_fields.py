@@ -226,7 +226,8 @@ def concentration(sim: FieldView, k: int) -> Array:
 
 def water_flux(sim: FieldView) -> Array:
     """Darcy flux of every voxel, (nz, ny, nx, 3) [m/s]."""
-    return vectors(sim, (faces(sim.flow.water[axis], axis) for axis in range(3)), -sim.flow.out)
+    into_ore = -sim.backend.to_numpy(sim.flow.out)
+    return vectors(sim, (faces(sim.flow.water[axis], axis) for axis in range(3)), into_ore)
 
 
 def current_density(sim: FieldView) -> Array:

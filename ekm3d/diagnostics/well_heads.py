@@ -24,8 +24,8 @@ def well_heads(run: HeadView) -> dict[str, float | None]:
         head = None
         if n < len(flow.wells) and flow.wells[n][0].voxel.size:
             place, inflow = flow.wells[n]
-            head = flow.control.head_needed(n, inflow, run.domain.gather(run.state.head,
-                                                                         place.voxel))
+            head = flow.control.head_needed(n, run.backend.to_numpy(inflow), run.domain.gather(
+                run.state.head, place.voxel))
         out[well.name] = head
     return out
 

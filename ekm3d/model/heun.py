@@ -77,7 +77,7 @@ class HeunStage:
             for name, value in water.items():
                 getattr(s, name)[...] = value
             s.next_substep = substeps[0]
-            sim.flow.solve(s, sim.drive, sim.potential.drop, sim.electrolyte.sigma, dt)
+            sim.flow.solve(s, sim.drive, sim.potential.boundary.drop, sim.electrolyte.sigma, dt)
         limit = sim.transport.prepare(s, sim.potential, sim.flow)
         for name, value in before.items():
             setattr(s, name, value)

@@ -12,11 +12,10 @@ Simulation = Any            # of `simulation`, which imports this module
 def advance(sim: Simulation, s: State, dt: float) -> None:
     """Tanks, plates, leachate and the water that went through wells, from t to t + dt [s]."""
     strips = sim.electrodes.strips
-    drained, into = sim.potential.boundary.per_place(
-        sim.backend.from_numpy(sim.flow.out), sim.potential.boundary.into_ore)[:, :strips]
+    passed = sim.flow.sums.passed(sim.flow.wells, [sim.flow.out, sim.potential.boundary.into_ore])
+    drained, into = passed.faces[:, :strips]
     collecting = np.array([well.kind == "collector" for well in sim.wells.wells], bool)
-    collected = sim.wells.shares_of_tanks(sim.flow.wells)[
-        collecting[:len(sim.flow.wells)]].sum(0)
+    collected = passed.shares[collecting[:len(sim.flow.wells)]].sum(0)
     for well, moved in zip(sim.wells.wells, sim.transport.wells_in, strict=False):
         if well.kind == "collector":
             s.leachate[...] -= moved * dt
@@ -24,7 +23,7 @@ def advance(sim: Simulation, s: State, dt: float) -> None:
             s.drained[...] -= moved * dt
         else:
             s.injected[...] += moved * dt
-    advance_water(sim, s, dt)
+    _advance_water(sim, s, dt, passed.water)
     s.injected[...] += sim.transport.side.sum(0) * dt
     s.electrode_acid[...] += sim.transport.acid * dt
     s.electrode_charge[...] += np.abs(into) * dt
@@ -34,9 +33,14 @@ def advance(sim: Simulation, s: State, dt: float) -> None:
 
 def advance_water(sim: Simulation, s: State, dt: float) -> None:
     """Water that went through wells, from t to t + dt [s]."""
-    for (_, inflow), well in zip(sim.flow.wells, sim.wells.wells, strict=False):
-        s.injected_volume += inflow[inflow > 0].sum() * dt
-        out = -inflow[inflow < 0].sum() * dt
+    _advance_water(sim, s, dt, sim.flow.sums.passed(sim.flow.wells).water)
+
+
+def _advance_water(sim, s, dt, water):
+    """The same, of what has been added up."""
+    for (inflow, outflow), well in zip(water.tolist(), sim.wells.wells, strict=False):
+        s.injected_volume += inflow * dt
+        out = outflow * dt
         if well.kind == "collector":
             s.leachate_volume += out
         else:

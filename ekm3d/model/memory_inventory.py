@@ -16,7 +16,7 @@ import numpy as np
 
 # What a simulation keeps as NumPy arrays whatever its backend: the case's data, boundary faces.
 HOST = ("case", "ore", "water", "holds_ore", "electrodes", "contacts", "wells", "schedule",
-        "voxels.index", "nonequilibrium.porosity", "domain.point_sets", "transport.openings")
+        "voxels.index", "nonequilibrium.porosity", "domain.point_sets")
 
 
 @dataclass(frozen=True)

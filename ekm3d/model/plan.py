@@ -183,8 +183,7 @@ def _water(sim: Any, stage: int) -> float:
     total = sum(max(rate, 0.0) for _, rate in _feeds(sim, stage))
     for n, well in enumerate(_wells(sim, stage)):
         if well is not None and well.kind != "injection" and n < len(sim.flow.wells):
-            inflow = sim.flow.wells[n][1]
-            total += float(inflow[inflow > 0].sum())
+            total += float(np.maximum(sim.flow.wells[n][1], 0.0).sum())
     return total
 
 

@@ -52,7 +52,8 @@ def small(sim: Simulation, diagnostics: Diagnostics) -> dict[str, np.ndarray]:
               if field.restart and field.where != "voxels"}
     arrays |= {f"faces.{name}": sim.backend.to_numpy(getattr(sim.potential.boundary, name))
                for name in FACES}
-    arrays |= {"flow.out": sim.flow.out, "tanks.suspended": sim.catholytes.suspended}
+    arrays |= {"flow.out": sim.backend.to_numpy(sim.flow.out),
+               "tanks.suspended": sim.catholytes.suspended}
     return arrays | {name: value for name, _, _, value in _sums(diagnostics)
                      if isinstance(value, np.ndarray)}
 
@@ -97,7 +98,7 @@ def restore(sim: Simulation, series: Series, diagnostics: Diagnostics,
             getattr(s, name)[...] = arrays[f"state.{name}"]
     for name in FACES:
         setattr(boundary, name, sim.backend.from_numpy(arrays[f"faces.{name}"].copy()))
-    sim.flow.out[:] = arrays["flow.out"]
+    sim.flow.out[...] = sim.backend.from_numpy(arrays["flow.out"])
     sim.catholytes.suspended = arrays["tanks.suspended"]
     for name, value in facts["state"].items():
         setattr(s, name, value)

@@ -220,7 +220,7 @@ class Simulation:
         return self.drive
 
     def _solve_flow(self, s: State, dt: float) -> None:
-        self.flow.solve(s, self.drive, self.potential.drop, self.electrolyte.sigma, dt)
+        self.flow.solve(s, self.drive, self.potential.boundary.drop, self.electrolyte.sigma, dt)
 
     def _wet(self, s: State) -> None:
         """Take over the water content at the end of the step, where it changes."""

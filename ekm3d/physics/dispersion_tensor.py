@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ekm3d.backends.base import Backend, operator
+from ekm3d.backends.read_only_memo import read_only
 from ekm3d.boundaries.boundary_faces import BoundaryFaces
 from ekm3d.chemistry.system import ChemicalSystem
 from ekm3d.grid.grid import Array, Grid
@@ -138,8 +139,11 @@ class DispersionTensor:
                  rock: Rock, contacts: BoundaryFaces, transverse: Array):
         """transverse: padded alpha_T [m]; its ghosts are filled here."""
         self.grid, self.backend, self.domain, self.rock = grid, backend, domain, rock
-        self.contacts, self.transverse, self.chem = contacts, transverse, chem
+        self.transverse, self.chem, at = transverse, chem, contacts.faces
         domain.fill(transverse)
+        self.beyond = [       # by axis: faces across it, their voxels, the way into the ore
+            tuple(map(read_only, (across, at.voxel[across], at.way[across].astype(float))))
+            for across in (np.flatnonzero(at.axis == axis) for axis in range(3))]
         k = len(chem.components)
         self.signed = np.zeros(k)
         if chem.hydrogen is not None:
@@ -169,11 +173,11 @@ class DispersionTensor:
         """
         g, factor = self.grid, s.transport_factor
         self.voxel_flow(g, flow.water, self.velocity)
-        at = self.contacts.faces
+        cached = self.backend.cached
         for axis in range(3):
-            beyond = np.flatnonzero(at.axis == axis)
-            self.domain.add_at(self.velocity[axis], at.voxel[beyond],
-                               -(at.way * flow.out)[beyond] * (0.5 / g.face_area(axis)))
+            across, voxel, way = self.beyond[axis]
+            self.domain.add_at(self.velocity[axis], voxel, -(cached(way) * flow.out[
+                cached(across)]) * (0.5 / g.face_area(axis)))
         self.domain.fill(self.velocity)
         self.tensor_coefficients(g, self.velocity, flow.water, factor, self.rock.dispersivity,
                                  self.transverse, self.more, self.cross)

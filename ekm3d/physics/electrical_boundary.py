@@ -294,8 +294,7 @@ class ElectricalBoundary:
         """One solution; groups in `limited` stay at their limit."""
         controlled = []
         for n, group in enumerate(self.groups):
-            free = group.current is not None
-            if free:
+            if free := group.current is not None:
                 self.controlled_level.setdefault(n, 0.0)
                 if n not in limited:
                     controlled.append(n)
@@ -377,23 +376,24 @@ class ElectricalBoundary:
             [self.groups[n].terminal for n in controlled], wanted,
             bool(self._driven_of(ground).size))
 
-    def flag(self, sure: float) -> tuple[bool, bool]:
-        """Look for driven metal whose current would run backwards, and block it, and for faces
-        whose drift turned or grew since c* was chosen; return whether there is any of either.
+    def flag(self, sure: float, inside: Array) -> tuple[bool, bool, bool]:
+        """Return whether any current of driven metal would run backwards, which blocks the face,
+        and whether any drift across faces that species cross turned or grew since c* was chosen.
 
-        Of the latter those that species cross; sure: |z u| below which a turn does not matter.
+        sure: |z u| below which a turn does not matter; inside: a mask, told of, too, in one wait.
         """
         if not self.line:
-            return False, False
+            return False, False, bool(inside.any())
         backend, roles, on_clay = self.backend, self.roles, TURNED if self.clay else np.inf
         self.flag_contacts(self.line, self.into_ore, self.drop, self.previous_drop,
                            backend.cached(roles.sign), backend.cached(roles.passing),
                            self.use_smaller_side, self.blocked, self.highest, self.f_rt, sure,
                            on_clay, self.n, self.backwards, self.turned)
-        backwards, turned = backend.to_numpy(self.flags.any(axis=1)).tolist()
+        backwards, turned, within = backend.to_numpy(np.concatenate(
+            [self.flags.any(axis=1), inside.any().reshape(1)])).tolist()
         if backwards:
             self.blocked |= self.backwards
-        return backwards, turned
+        return backwards, turned, within
 
     def per_place(self, *values: Array) -> np.ndarray:
         """Return the sums (rows, places) of rows of values (n,) over every strip and side."""

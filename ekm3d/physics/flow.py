@@ -23,6 +23,7 @@ from ekm3d.physics.divergence import source_minus_divergence
 from ekm3d.physics.face_interpolation import geometric_conductance
 from ekm3d.physics.rock import Rock
 from ekm3d.physics.well_control import WellControl
+from ekm3d.physics.well_sums import WellSums
 from ekm3d.solvers.elliptic import EllipticSolver
 from ekm3d.state import State
 
@@ -71,9 +72,9 @@ class Flow:
 
     water: (3, padded) flow across faces, up the axis [m3/s]; wells: for each well its Openings
     and the flow into the ore there [m3/s]; out: flow out of the ore at every boundary face, into
-    tanks and through sides [m3/s]; stage: number of that of the last solution; residual: of the
-    last solution, relative; storing: True where the rock stores water; refused: (wells,) rain that
-    runs off [m3/s].
+    tanks and through sides [m3/s]: all of the backend; sums: over wells and faces; stage: number
+    of that of the last solution; residual: of the last solution, relative; storing: True where the
+    rock stores water; refused: (wells,) rain that runs off [m3/s].
     """
 
     def __init__(self, grid: Grid, backend: Backend, domain: Domain, rock: Rock,
@@ -92,8 +93,9 @@ class Flow:
             backend.bind(op) for op in (rock_conductance, osmosis, darcy))
         self.source_minus_divergence = backend.bind(source_minus_divergence, NK=1)
         self.control = WellControl(domain, rock, wells)
-        self.wells: list[tuple[Openings, np.ndarray]] = []
-        self.out = np.zeros(contacts.faces.strip.size)
+        self.wells: list[tuple[Openings, Array]] = []
+        self.out = backend.zeros(contacts.faces.strip.size)
+        self.sums = WellSums(backend, contacts, len(wells))
         self.refused = np.zeros(len(wells.all))
         self.iterations, self.residual, self.stage = 0, 0.0, 0
         self._set_conductance()
@@ -107,7 +109,7 @@ class Flow:
         self._conduct(self.conductance)
         self.control.forget_rock()
         self.gathered: tuple = [], None, None   # openings, all their voxels, ends of each well's
-        self.last_couplings = None              # of the openings in the last solution
+        self.last_couplings: list | None = None     # of the openings in the last solution
 
     def _conduct(self, out):
         """Set the hydraulic conductance of every face of full pores, (3, padded) [m2/s]."""
@@ -134,10 +136,10 @@ class Flow:
             self.osmosis(self.grid, *own, conductance, phi, one)
             out[axis] = one[axis]
 
-    def solve(self, s: State, drive: Drive, drop: np.ndarray, sigma: Array, dt: float) -> None:
+    def solve(self, s: State, drive: Drive, drop: Array, sigma: Array, dt: float) -> None:
         """Solve for head and water flow at time t, with storage at t + dt.
 
-        drop: phi of the ore voxel minus that behind every boundary face [V]; sigma: padded
+        drop: phi of the ore voxel minus that behind every boundary face [V], (n,); sigma: padded
         electric conductivity [S/m], which divides a face's voltage among both sides; its ghosts
         are filled. Raises ConvergenceError where water is injected but no outlet is open, or where
         wells do not settle.
@@ -183,16 +185,19 @@ class Flow:
                 a is b for a, b in zip(known[0], places, strict=True)):
             voxels = [place.voxel for place in places]
             self.gathered = known = (list(places), read_only(np.concatenate(voxels)),
-                                     np.cumsum([voxel.size for voxel in voxels])[:-1])
-        return np.split(self.domain.gather(head, known[1]), known[2])
+                                     np.cumsum([0, *(voxel.size for voxel in voxels)]).tolist())
+        at, ends = self.domain.take(head, known[1]), known[2]
+        return [at[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
 
     def _set_outflow(self):
         """Flow out of the ore at boundary faces; then leave out the sides from the wells."""
-        self.out[:] = 0.0
+        self.out[...] = 0.0
+        cached = self.backend.cached
         for n, (place, inflow) in enumerate(self.wells):
-            at_face, is_well = place.face >= 0, n < len(self.sources)
-            np.add.at(self.out, place.face[at_face],
-                      np.maximum(-inflow[at_face], 0.0) if is_well else -inflow[at_face])
+            if place.at_face.size:              # no face twice
+                leaves = -inflow[cached(place.at_face)]
+                self.out[cached(place.face_there)] += np.maximum(
+                    leaves, 0.0) if n < len(self.sources) else leaves
         del self.wells[len(self.sources):]
 
     def _set_stored(self, out, dt):
@@ -223,23 +228,18 @@ class Flow:
 
     def through_sides(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the water into and out of the block through every side, each (sides,) [m3/s]."""
-        contacts = self.sources.contacts
-        if not contacts.sides:
-            return np.zeros(0), np.zeros(0)
-        entering, leaving = (
-            contacts.per_place(np.maximum(sign * self.out, 0.0))[contacts.electrodes.strips:]
-            for sign in (-1.0, 1.0))
-        return entering, leaving
+        return self.sums.through_sides(self.out)
 
     def _solve(self, s, conditions, trend, dt):
         """One solution for the head; conditions: (coupling, inflow at head zero) of openings."""
         openings = self.control.openings
-        linked = self.storing or any(coupling.any() for coupling, _ in conditions)
-        inflow = np.concatenate([np.zeros(0), *(inflow for _, inflow in conditions)])
-        if not linked and inflow.sum() > 1e-9 * np.abs(inflow).sum():
-            raise PlanError(
-                f"flow: {float(inflow.sum()):.3g} m3/s of water are injected at t = {s.time:g} s "
-                "but no outlet is open; a collector, drain or head well is needed in this stage")
+        if not (self.storing or self.control.linked):
+            given, size = (float(sum(part(inflow).sum() for _, inflow in conditions))
+                           for part in (np.positive, np.abs))
+            if given > 1e-9 * size:
+                raise PlanError(
+                    f"flow: {given:.3g} m3/s of water are injected at t = {s.time:g} s but no "
+                    "outlet is open; a collector, drain or head well is needed in this stage")
         np.copyto(self.fixed, self.source)
         for place, (_, inflow) in zip(openings, conditions, strict=True):
             self.domain.add_at(self.fixed, place.voxel, inflow)
@@ -256,10 +256,13 @@ class Flow:
 
     def _same_operator(self, conditions):
         """True if the solver still has the operator, and rock and openings conduct as in it."""
-        couplings = [values for place, (coupling, _) in zip(self.control.openings, conditions,
-                                                            strict=True)
-                     for values in (place.voxel, coupling)]
-        last, self.last_couplings = self.last_couplings, None if self.storing else couplings
-        if last is None or self.elliptic.operator_of != "head":
+        now = [(place.voxel, coupling, self.control.coupled_by(n)) for n, (
+            place, (coupling, _)) in enumerate(zip(self.control.openings, conditions, strict=True))]
+        last, self.last_couplings = self.last_couplings, None if self.storing else now
+        if last is None or self.elliptic.operator_of != "head" or len(last) != len(now) or any(
+                a is not b and not np.array_equal(a, b) for (a, *_), (b, *_) in zip(
+                    last, now, strict=True)):
             return False
-        return len(last) == len(couplings) and all(map(np.array_equal, last, couplings))
+        changed = [(a != b).any() for (_, a, why), (_, b, by) in zip(last, now, strict=True)
+                   if why is None or why != by]
+        return not changed or not self.backend.to_numpy(np.stack(changed)).any()

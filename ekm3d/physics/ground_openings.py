@@ -55,7 +55,7 @@ class GroundOpenings(WellControl):
         super().forget_rock()
         self.voxel = np.zeros(0, int)
 
-    def start(self, drive: Drive, drop: np.ndarray) -> None:
+    def start(self, drive: Drive, drop: Array) -> None:
         """Open all wells of a drive; drop: as of WellControl."""
         super().start(drive, drop)
         self.held = None
@@ -64,7 +64,7 @@ class GroundOpenings(WellControl):
         voxel = self._joined([place.voxel for place in self.openings]).astype(int)
         self.area, self.reach, self.osmosis = (self._joined(values) for values in (
             [place.area for place in self.openings], [place.reach for place in self.openings],
-            self.osmotic))
+            [self.backend.to_numpy(values) for values in self.osmotic]))
         whole = self.domain.whole
         layer = np.unravel_index(voxel, whole.padded)[0] - GHOST if voxel.size else voxel
         self.centre = whole.centres(0)[layer]
@@ -75,7 +75,8 @@ class GroundOpenings(WellControl):
             self.row = Grid((max(voxel.size, 1), 1, 1), (1.0, 1.0, 1.0))
             gather = self.domain.gather
             self.conductivity = self._joined([
-                self._rock_at(n, place)[0] for n, place in enumerate(self.openings)])
+                self.backend.to_numpy(self._rock_at(n, place)[0])
+                for n, place in enumerate(self.openings)])
             self.curves = np.array([gather(values, voxel) for values in self.curve])
             self.known_curves = self.domain.backend.from_numpy(self.curves)
 
@@ -208,7 +209,7 @@ class GroundOpenings(WellControl):
                 np.where(below, self.to_held[part], 0.0))
 
     def _injection(self, n, well, part, time):
-        rate = well.rate * self._shares(n)
+        rate = well.rate * self.openings[n].share
         if well.max_head is None:
             return rate, np.zeros_like(rate)
         most = self.by_head[part]

@@ -204,17 +204,14 @@ class Potential:
             self.iterations += boundary.solve(self.elliptic, self.conductance, self.source, s.phi,
                                               trend)
             trend = None                            # of the whole step, not of its corrections
-            backwards, turned = boundary.flag(SURE)
+            if given is None:
+                self._flag_drifts(self.reduced(s.phi))
+            backwards, turned, inside = boundary.flag(SURE, self.flagged)
             if backwards:
                 continue
             if given is not None:
                 break
-            self.flag_drift_changes(g, self.reduced(s.phi), self.previous_phi, self.conductance,
-                                    self.use_smaller_side, self.highest, self.flagged)
-            if self.clay is not None:
-                self.clay.flag_turns(self.reduced(s.phi), self.previous_phi, self.conductance,
-                                     self.use_smaller_side, self.flagged)
-            settled = not (self.domain.any(self.flagged) or turned)
+            settled = not (self.domain.any(np.array([inside])) or turned)
             if settled and attempt + 1 >= self.options.sweeps:
                 break
             if attempt >= RESOLVES:
@@ -229,6 +226,14 @@ class Potential:
                 f"t = {s.time:g} s ({self.domain.count(self.flagged)} faces); a smaller "
                 "schedule.max_step may help")
         boundary.finish()
+
+    def _flag_drifts(self, phi):
+        """Flag faces whose drift changed since c* was chosen; phi: padded, reduced."""
+        self.flag_drift_changes(self.grid, phi, self.previous_phi, self.conductance,
+                                self.use_smaller_side, self.highest, self.flagged)
+        if self.clay is not None:
+            self.clay.flag_turns(phi, self.previous_phi, self.conductance, self.use_smaller_side,
+                                 self.flagged)
 
     def _conduct(self, s):
         """Set conductance and diffusion current of every face: of both waters side by side."""

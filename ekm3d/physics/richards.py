@@ -189,7 +189,7 @@ class Richards(Flow):
 
     # ---- a step ----
 
-    def solve(self, s: State, drive: Drive, drop: np.ndarray, sigma: Array, dt: float) -> None:
+    def solve(self, s: State, drive: Drive, drop: Array, sigma: Array, dt: float) -> None:
         """Solve for the heads at t + dt and the mean flows until then; the state stays at t.
 
         Arguments as of Flow. Raises ConvergenceError with the worst voxel where sub-steps fail.
@@ -394,6 +394,7 @@ class Richards(Flow):
         np.add(s.water_content, self.source, out=self.content)
         self.change[...] = 0.0                   # scratch has zero ghosts
         self.refused = refused
-        self.wells = [(place, inflow[part]) for place, part in zip(
+        passing = self.backend.from_numpy(inflow)
+        self.wells = [(place, passing[part]) for place, part in zip(
             control.openings, control.parts, strict=True)]
         self._set_outflow()

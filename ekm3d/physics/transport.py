@@ -163,7 +163,7 @@ class Transport:
         self.side_in = np.zeros_like(self.side)
         self.acid_into_ore = backend.zeros(contacts.faces.strip.size)
         self.wells_in, self.acid = np.zeros((len(wells), k)), np.zeros(self.strips)
-        self.openings: list[np.ndarray] = []
+        self.openings: list[Array] = []
         self.z, self.nu = (np.ascontiguousarray(a, dtype=float) for a in (chem.z, chem.nu))
         self.fastest, self.along = fastest_species(chem), rock.along.get("tortuosity")
         counts: dict[str, Any] = {"NS": len(chem.z), "NK": k, "NF": len(self.fastest),
@@ -249,7 +249,6 @@ class Transport:
         self._electrolysis(boundary)
         self._boundary_fluxes(s, boundary, flow, waters)
         self.openings = through_wells(s, chem, self.domain, self.wells, flow, self.ore)
-        self.wells_in[:len(self.openings)] = [moved.sum(1) for moved in self.openings] or 0.0
         if still is not None:
             still.let_pass(s)
             self.accumulate(g, still.moved, 1.0, self.ore)
@@ -307,8 +306,7 @@ class Transport:
         """
         f, through = self.contacts.faces, self.through_faces
         (contact, c), out = waters[0], through.out
-        through.leaving(s, boundary, c, contact, self.off_clay[0],
-                        self.backend.from_numpy(flow.out), out)
+        through.leaving(s, boundary, c, contact, self.off_clay[0], flow.out, out)
         through.take_given(out)
         self.domain.add_at(self.ore, f.voxel, -out)
         if self.still is not None:
@@ -358,8 +356,9 @@ class Transport:
                                  strict=True):
                 row[...] = both
         for place, inflow in flow.wells:
-            inside = place.face < 0
-            self.domain.add_at(advective, place.voxel[inside], np.maximum(-inflow[inside], 0.0))
+            if place.inside.size:
+                self.domain.add_at(advective, place.voxel_inside, np.maximum(
+                    -inflow[self.backend.cached(place.inside)], 0.0))
         if self.tensor is not None:
             self.tensor.add_outflow(advective)
         if self.still is not None:
@@ -367,10 +366,14 @@ class Transport:
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.water_alone, self.rate)
         of_water = self.rate.max(keepdims=True)
         self.outflow_rate(g, *self.outflow, self.pore_volume, self.fastest, self.rate)
-        sums = through.sums(len(through.sums.rows))
-        self.entered[:], (water_rate, species_rate), (left, came) = self.domain.sums_and_largest(
-            self.entering, [of_water, self.rate], sums)
+        by_wells = [np.stack([moved.sum(1) for moved in self.openings])] if self.openings else []
+        self.entered[:], (water_rate, species_rate), sums = self.domain.sums_and_largest(
+            self.entering, [of_water, self.rate],
+            [*through.sums(len(through.sums.rows)), *by_wells])
+        left, came, *by_wells = sums
         self._book(left, came, boundary)
+        for moved in by_wells:
+            self.wells_in[:len(moved)] = moved
         self.stirring = stirring(water_rate, *self.spreading)
         strips, volume = self.strips, self.tank_volume
         reach, cations, anions = left[len(self.ore) + 1:, :strips]

@@ -16,12 +16,14 @@ import numpy as np
 from ekm3d.boundaries.openings import Openings
 from ekm3d.boundaries.schedule import Drive
 from ekm3d.boundaries.wells import OUTFLOW_ONLY, Wells
+from ekm3d.grid.grid import Array
 from ekm3d.parallel.domain import Domain
 from ekm3d.physics.rock import Rock
 
 SLACK = 1 + 1e-9     # relative excess of a pump's rate that counts as rounding
 REOPENED = 3
 UPRIGHT = (0.0, 0.0, 1.0)
+ROCK = ("hydraulic_conductivity", "electroosmosis")
 SLACK_OF_HEAD = 1e-9     # shortfall of an opening's inflow, over its rate, that does
 ROUNDING = 1e-13         # inflow of an opening, over what head and osmosis move through its well,
 #                          that is none
@@ -30,55 +32,85 @@ ROUNDING = 1e-13         # inflow of an opening, over what head and osmosis move
 class WellControl:
     """State of all wells, and of the sides that pass water, under one drive.
 
-    now: the wells and sides as they are in this stage; openings: an Openings for each; closed:
-    masks of closed openings; limited: True at max_rate; at_head: masks of an injection's openings
-    at max_head.
+    now: the wells and sides as they are in this stage; openings: an Openings for each; linked: True
+    where any opening of the last `conditions` is coupled to a head; limited: True at max_rate. Of
+    the openings of each, arrays of the backend: closed: masks of closed ones; at_head: of those of
+    an injection at max_head.
     """
 
     def __init__(self, domain: Domain, rock: Rock, wells: Wells):
-        self.domain, self.rock, self.wells = domain, rock, wells
+        self.domain, self.rock, self.wells, self.backend = domain, rock, wells, domain.backend
         self.openings: list[Openings] = []
-        self.osmotic: list[np.ndarray] = []
-        self.closed: list[np.ndarray] = []
-        self.reopened: list[np.ndarray] = []    # times that a closed opening was opened again
+        self.osmotic: list[Array] = []
+        self.closed: list[Array] = []
+        self.reopened: list[Array] = []         # times that a closed opening was opened again
         self.limited: list[bool] = []
-        self.at_head: list[np.ndarray] = []
+        self.at_head: list[Array] = []
+        self.ever: list[bool] = []              # any of them was closed, or at max_head
         self.now: list = []
+        self.linked = False
         self.rock_at: dict[int, tuple] = {}     # number of a well -> voxels, K and k_e there
 
     def forget_rock(self) -> None:
         """Drop cached rock properties, which have changed."""
         self.rock_at = {}
 
-    def start(self, drive: Drive, drop: np.ndarray) -> None:
+    def start(self, drive: Drive, drop: Array) -> None:
         """Open all wells of a drive.
 
-        drop: phi of the ore voxel minus that behind every boundary face [V].
+        drop: phi of the ore voxel minus that behind every boundary face [V], of the backend.
         """
         count, self.now = len(self.wells.all), self.wells.under(drive)
         self.openings = [self.wells.openings(n, drive) for n in range(count)]
         self.osmotic = [self._osmotic_outflow(n, drop) for n in range(count)]
-        self.closed = [np.zeros(place.voxel.size, bool) for place in self.openings]
-        self.reopened = [np.zeros(place.voxel.size, int) for place in self.openings]
-        self.limited = [False] * count
-        self.at_head = [np.zeros(place.voxel.size, bool) for place in self.openings]
+        self.closed, self.at_head, self.reopened = (
+            [self.backend.zeros(place.voxel.size, kind) for place in self.openings]
+            for kind in (bool, bool, np.int64))
+        self.limited, self.ever = [False] * count, [False] * count
 
-    def conditions(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    def conditions(self) -> list[tuple[Array, Array]]:
         """Return (coupling [m2/s], inflow at head zero [m3/s]) of the openings of every well."""
         found = [self._condition(n, place) for n, place in enumerate(self.openings)]
-        stuck = not any(coupling.any() for coupling, _ in found) \
-            and sum(inflow.sum() for _, inflow in found) > 0
-        if stuck and self._open_outlets():
-            return [self._condition(n, place) for n, place in enumerate(self.openings)]
+        self.linked = self._are_coupled(found)
+        if not self.linked and float(sum(inflow.sum() for _, inflow in found)) > 0 and (
+                self._open_outlets()):
+            found = [self._condition(n, place) for n, place in enumerate(self.openings)]
+            self.linked = self._are_coupled(found)
         return found
 
-    def update(self, n: int, inflow: np.ndarray, head: np.ndarray) -> bool:
+    def coupled_by(self, n: int) -> tuple | None:
+        """Return what the couplings of well n follow from where none was ever closed; else None."""
+        if self.ever[n]:
+            return None
+        return self._uncoupled(n), id(self.rock_at.get(n))
+
+    def _uncoupled(self, n):
+        """True where a well has its rate by itself, with no opening ever closed or at max_head."""
+        well = self.now[n]
+        return well is None or self.limited[n] or well.kind == "injection"
+
+    def _are_coupled(self, found):
+        """True if any opening is coupled to a head; the host waits only where some were closed."""
+        unknown = []
+        for n, (coupling, _) in enumerate(found):
+            if self.ever[n]:
+                unknown.append(coupling)
+            elif not self._uncoupled(n) and self._rock_at(n, self.openings[n])[2]:
+                return True
+        return self._any(unknown)
+
+    def _any(self, arrays):
+        """True if any number of any of these arrays is; the host waits once."""
+        return bool(arrays) and bool(self.backend.to_numpy(
+            np.stack([array.any() for array in arrays])).any())
+
+    def update(self, n: int, inflow: Array, head: Array) -> bool:
         """Close outlets and limit pumps of well n by the inflow [m3/s] found; True if any changed.
 
         head: of the ore voxel at every opening [m].
         """
         well, changed = self.now[n], False
-        if well is None:
+        if well is None or not self.openings[n].voxel.size:
             return False
         if well.kind == "injection" and well.max_head is not None:
             return self._limit_head(n, well, head)
@@ -86,7 +118,7 @@ class WellControl:
         if outlet:
             changed = self._close(n, well, inflow, head)
         sign = -1.0 if outlet else 1.0
-        if well.max_rate is not None and sign * inflow.sum() > well.max_rate * SLACK:
+        if well.max_rate is not None and sign * float(inflow.sum()) > well.max_rate * SLACK:
             self.limited[n] = changed = True
         return changed
 
@@ -114,35 +146,43 @@ class WellControl:
         The last open one of a block without an inlet passes nothing, of either sign by rounding.
         Each is opened again REOPENED times at most, so that the search ends; True if any changed.
         """
-        before, place = self.closed[n], self.openings[n]
-        driven = self._rock_at(n, place)[0] * place.reach * (head - well.head)
+        before = self.closed[n]
+        driven = self._reaching(n) * (head - well.head)
         parts = np.abs(driven) + np.abs(self.osmotic[n])
         closed = before | (inflow > ROUNDING * parts.sum())
-        if before.any() and not self.limited[n]:
+        if self.ever[n] and not self.limited[n]:
             draws = driven + self.osmotic[n] > SLACK_OF_HEAD * parts
             again = before & draws & (self.reopened[n] < REOPENED)
             self.reopened[n] += again
             closed = closed & ~again
         self.closed[n] = closed
-        return not np.array_equal(closed, before)
+        changed = self._any([closed != before])
+        self.ever[n] |= changed
+        return changed
 
     def _limit_head(self, n, well, head):
         """Give every opening of an injection its rate, or less at max_head; True if any changed."""
         coupling, free = self._at_max_head(n, well)
-        driven, rate = free - coupling * head, well.rate * self._shares(n)
-        before = (self.at_head[n], self.closed[n].copy())
-        self.closed[n] |= self.at_head[n] & (driven < 0.0)      # not by heads of a rate too high
+        driven, rate = free - coupling * head, well.rate * self._share(n)
+        at_head, closed = self.at_head[n], self.closed[n]
+        self.closed[n] = closed | (at_head & (driven < 0.0))    # not by heads of a rate too high
         self.at_head[n] = driven < rate * (1.0 - SLACK_OF_HEAD)
-        return not all(map(np.array_equal, before, (self.at_head[n], self.closed[n])))
+        changed = self._any([self.at_head[n] != at_head, self.closed[n] != closed])
+        self.ever[n] |= changed
+        return changed
 
-    def _shares(self, n):
+    def _share(self, n):
         """Share of every opening of a well in its rate."""
-        area = self.openings[n].area
-        return area / area.sum() if area.size else area
+        return self.backend.cached(self.openings[n].share)
+
+    def _reaching(self, n):
+        """Conductance K reach of every opening of a well [m2/s]."""
+        place = self.openings[n]
+        return self._rock_at(n, place)[0] * self.backend.cached(place.reach)
 
     def _at_max_head(self, n, well):
         """(coupling [m2/s], inflow at head zero [m3/s]) of an injection's openings at max_head."""
-        coupling = self._rock_at(n, self.openings[n])[0] * self.openings[n].reach
+        coupling = self._reaching(n)
         return coupling, coupling * well.max_head - self.osmotic[n]
 
     def head_needed(self, n: int, inflow: np.ndarray, head: np.ndarray) -> float | None:
@@ -150,23 +190,25 @@ class WellControl:
 
         The largest of its openings, each from the head of its ore voxel [m].
         """
-        place = self.openings[n]
-        coupling = self._rock_at(n, place)[0] * place.reach
+        coupling = self.backend.to_numpy(self._reaching(n))
         lets = coupling > 0
         if not lets.any():
             return None
-        drives = (inflow + self.osmotic[n]) / np.where(lets, coupling, 1.0)
+        drives = (inflow + self.backend.to_numpy(self.osmotic[n])) / np.where(lets, coupling, 1.0)
         return float((head + drives)[lets].max())
 
     def _rock_at(self, n, place):
-        """(K [m/s], k_e [m2/V/s]) at the openings of a well."""
+        """(K [m/s], k_e [m2/V/s], whether any conducts) at the openings of a well."""
         cached = self.rock_at.get(n)
-        if cached is None or not np.array_equal(cached[0], place.voxel):
+        if cached is None or cached[0] is not place.voxel:
             axis, along = self._axes(n, place)
-            cached = self.rock_at[n] = (place.voxel, *(
-                self.domain.gather(getattr(self.rock, name), place.voxel)
-                * self.rock.at_faces(name, self.domain, place.voxel, axis, along)
-                for name in ("hydraulic_conductivity", "electroosmosis")))
+            ratios = [self.rock.at_faces(name, self.domain, place.voxel, axis, along)
+                      for name in ROCK]
+            k, k_e = (self.domain.take(getattr(self.rock, name), place.voxel) * (
+                self.backend.from_numpy(ratio) if np.ndim(ratio) else ratio)
+                for name, ratio in zip(ROCK, ratios, strict=True))
+            lets = self._any([k * self.backend.cached(place.reach)])
+            cached = self.rock_at[n] = (place.voxel, k, k_e, lets)
         return cached[1:]
 
     def _axes(self, n, place):
@@ -185,19 +227,21 @@ class WellControl:
 
     def _osmotic_outflow(self, n, drop):
         """Electro-osmotic flow out of the ore at the openings of a well [m3/s]."""
-        place = self.openings[n]
-        at_tank = np.where(place.face >= 0, drop[place.face] if drop.size else 0.0, 0.0)
-        return self._rock_at(n, place)[1] * place.reach * at_tank
+        place, cached = self.openings[n], self.backend.cached
+        at_tank = self.backend.zeros(place.voxel.size)
+        if place.at_face.size and drop.size:
+            at_tank[cached(place.at_face)] = drop[cached(place.face_there)]
+        return self._rock_at(n, place)[1] * cached(place.reach) * at_tank
 
     def _condition(self, n, place):
         """(coupling [m2/s], inflow at head zero [m3/s]) of a well's openings."""
         well, closed = self.now[n], self.closed[n]
         if well is None:
-            return np.zeros(0), np.zeros(0)
-        share = self._shares(n)
+            return self.backend.zeros(0), self.backend.zeros(0)
+        share = self._share(n)
         if well.kind == "injection":
             inflow, at_head = well.rate * share, self.at_head[n]
-            if not at_head.any():
+            if not self.ever[n]:
                 return np.zeros_like(share), inflow
             coupling, free = self._at_max_head(n, well)
             return (np.where(at_head & ~closed, coupling, 0.0),
@@ -205,6 +249,7 @@ class WellControl:
         if self.limited[n]:
             sign = -1.0 if well.kind in OUTFLOW_ONLY else 1.0
             return np.zeros_like(share), sign * well.max_rate * share
-        reach = np.where(closed, 0.0, place.reach)
-        coupling = self._rock_at(n, place)[0] * reach
-        return coupling, coupling * well.head - np.where(closed, 0.0, self.osmotic[n])
+        coupling, osmotic = self._reaching(n), self.osmotic[n]
+        if self.ever[n]:
+            coupling, osmotic = (np.where(closed, 0.0, part) for part in (coupling, osmotic))
+        return coupling, coupling * well.head - osmotic

@@ -41,6 +41,16 @@ def cells(lines):
     return [row.strip("| ").split(" | ") for row in rows if row.startswith("| ")]
 
 
+def test_no_list_of_faces_or_openings_crosses_in_a_step(script):
+    """Rows every metre of 4 m, 1 024 and 2 048 faces, each an opening of a well. What crosses is
+    sums over rows, components and bins, and what the catholytes' chemistry takes: the largest is
+    the same for both, less than a fifth of the faces, and there are no more of them."""
+    contacts = script("bench_contacts")
+    few, many = (contacts.measured(*size) for size in ((4.0, 2.0), (4.0, 4.0)))
+    assert (few[0], many[0]) == (1024, 2048)
+    assert many[2] == few[2] < few[0] / 5 and many[3] < few[3] + 10
+
+
 def test_every_kernel_is_timed_and_its_bytes_are_counted(script):
     """Each kernel of every file once; the copy that one takes at its size, in a second a GB.
 
