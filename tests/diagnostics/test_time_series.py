@@ -41,6 +41,7 @@ def block():
         processes=(),
         time=7200.0,
         step=4,
+        processes=(),
         c=np.zeros((5, *padded)),
         exchanged=np.zeros((2, *padded)),
         solid=np.zeros((1, *padded)),
