@@ -38,7 +38,6 @@ def block():
     electrodes = Electrodes(grid, (row("c", ((0, 0, 0), (0.5, 1, 1))),), 0.0)
     padded = grid.padded
     s = SimpleNamespace(
-        processes=(),
         time=7200.0,
         step=4,
         processes=(),
