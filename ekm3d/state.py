@@ -25,6 +25,7 @@ class Field:
     restart: bool = True
     last_of: str = ""         # field whose last rows these are: not stored by itself
     process: str = ""         # one of PROCESSES, without which there is no such field; "": always
+    kind: type = float        # np.float32 for what is only a guess
     shown: bool = False       # in snapshots as it is, by its name: one number of every voxel
 
 
@@ -109,6 +110,7 @@ FIELDS = {
         "1/s",
         "last rate of change of the logarithms among them: the warm start is extrapolated",
         "logarithms",
+        kind=np.float32,
     ),
     "pH": Field("1", "-log10 of the activity of H+", shown=True),
     "transport_factor": Field(
@@ -202,7 +204,7 @@ class State:
             if field.last_of:
                 continue
             if field.where == "voxels":
-                array = backend.zeros((*lead, *grid.padded))
+                array = backend.zeros((*lead, *grid.padded), field.kind)
             elif field.where in ("strips", "places"):
                 array = np.zeros((*lead, strips + sides * (field.where == "places")))
             else:

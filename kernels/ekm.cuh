@@ -111,7 +111,7 @@ INLINE Seen seen(bool first, const real* a, const real* b)
 
 // A number that was read before: it shall not have been kept in a register in between.
 INLINE real read_again(const real* from) { return *static_cast<const volatile real*>(from); }
-INLINE void fetch_ahead(const real*) {}
+INLINE void fetch_ahead(const void*) {}
 #define EKM_FEW_LANES
 #undef LANES
 #define LANES 1
@@ -179,7 +179,7 @@ typedef const real* Seen;
 INLINE Seen seen(bool first, const real* a, const real* b) { return first ? a : b; }
 INLINE real read_again(const real* from) { return *from; }
 // Bring a number that will soon be read or written into the cache; it need not exist.
-INLINE void fetch_ahead(const real* at) { __builtin_prefetch(at, 1); }
+INLINE void fetch_ahead(const void* at) { __builtin_prefetch(at, 1); }
 
 // One number of each of PACK lanes, an aligned array.
 INLINE Wide& wide(real* lanes) { return *reinterpret_cast<Wide*>(lanes); }

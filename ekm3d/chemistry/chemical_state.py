@@ -25,7 +25,7 @@ class ChemicalState:
     reference_pH: Array          # (N, m)
     limits: tuple[float, float]  # of X / cec, X the charge of an exchanger
     warm_start: Array            # (B + M, m) unknowns: of the last equilibrium, then of this one
-    rate: Array                  # (B, m) change of the logarithms between the last two, 1/s
+    rate: Array                  # (B, m) 1/s, float32: their last change, of logarithms
     c: Array                     # (S, m) species, mol/m3 of water
     exchanged: Array             # (E, m) exchange species, mol/m3 of bulk
     gas: Array                   # (G, m) taken up from the gases, mol/m3 of bulk
@@ -47,6 +47,6 @@ def extrapolate_warm_start(warm_start: np.ndarray, rate: np.ndarray,
     """
     start = warm_start.copy()
     if elapsed > 0:
-        change = rate * elapsed
+        change = rate.astype(float) * elapsed
         start[:len(rate)] += np.where(np.abs(change).max(axis=0) <= MAX_EXTRAPOLATION, change, 0.0)
     return start

@@ -113,5 +113,5 @@ class VoxelSolver:
             total=array(K, n, values=total), theta=array(n, values=theta), cec=cec, slope=slope,
             reference_pH=reference_pH, limits=sites.limits,
             warm_start=array(chem.unknowns, n, values=warm_start),
-            rate=array(chem.unknowns - M, n), c=array(S, n), exchanged=array(E, n),
-            gas=array(G, n), pH=array(n), strength=array(n))
+            rate=self.backend.zeros((chem.unknowns - M, n), np.float32), c=array(S, n),
+            exchanged=array(E, n), gas=array(G, n), pH=array(n), strength=array(n))

@@ -57,8 +57,8 @@ def per_voxel(chem: ChemicalSystem, name: str,
     processes: of `state.PROCESSES`, those that take part.
     """
     lengths, rule = {"": 1, **counts(chem)}, RULES[name]
-    state = 8 * sum(lengths[f.axis] for f in fields_of(processes).values()
-                    if f.where == "voxels" and not f.last_of)
+    state = sum(np.dtype(f.kind).itemsize * lengths[f.axis] for f in fields_of(processes).values()
+                if f.where == "voxels" and not f.last_of)
     return state, (rule.state + rule.slow * bool(processes)) * state + rule.other
 
 
@@ -71,8 +71,8 @@ def predicted(grid: Grid, chem: ChemicalSystem, name: str,
 def copied(grid: Grid, chem: ChemicalSystem, processes: Collection[str] = ()) -> float:
     """Bytes of the copy of the state, and of a checkpoint."""
     lengths = {"": 1, **counts(chem)}
-    each = 8 * sum(lengths[f.axis] for f in fields_of(processes).values()
-                   if f.where == "voxels" and f.restart)
+    each = sum(np.dtype(f.kind).itemsize * lengths[f.axis] for f in fields_of(processes).values()
+               if f.where == "voxels" and f.restart)
     return float(np.prod(grid.cells)) * each
 
 

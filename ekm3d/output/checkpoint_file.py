@@ -1,4 +1,4 @@
-"""One checkpoint: the arrays of a run in float64, in an HDF5 file that proves to be whole.
+"""One checkpoint: the arrays of a run as it has them, in an HDF5 file that proves to be whole.
 
     first 512 bytes     "ekm3d checkpoint 1", and the SHA-256 of all that follows
     /facts              JSON text: time, step, the case, numbers that a run adds up

@@ -25,7 +25,8 @@ struct VoxelIndices {
 };
 
 // Read the values of a pack's voxels.
-INLINE void gather(const VoxelIndices& v, const real* from, real* to)
+template <class Number>
+INLINE void gather(const VoxelIndices& v, const Number* from, real* to)
 {
     if (v.close)
         EKM_LANES(l, LANES) to[l] = from[v.at[0] + l];
@@ -34,17 +35,19 @@ INLINE void gather(const VoxelIndices& v, const real* from, real* to)
 }
 
 // Write the values of a pack's voxels where `good`.
-INLINE void scatter(const VoxelIndices& v, const real* good, const real* values, real* to)
+template <class Number>
+INLINE void scatter(const VoxelIndices& v, const real* good, const real* values, Number* to)
 {
     if (v.whole)
-        EKM_LANES(l, LANES) to[v.at[0] + l] = values[l];
+        EKM_LANES(l, LANES) to[v.at[0] + l] = Number(values[l]);
     else
         for (int l = 0; l < LANES; l++)
-            if (good[l] > 0) to[v.at[l]] = values[l];
+            if (good[l] > 0) to[v.at[l]] = Number(values[l]);
 }
 
 // Bring a voxel of `count` arrays of m numbers into the cache: no processor foresees so many.
-INLINE void fetch_each(const real* first, int count, int m, Offset voxel)
+template <class Number>
+INLINE void fetch_each(const Number* first, int count, int m, Offset voxel)
 {
     for (int e = 0; e < count; e++)
         fetch_ahead(first + Offset(e) * m + voxel);
@@ -67,7 +70,7 @@ KERNEL newton(Grid g, const Offset* __restrict__ LIST(n) where,
               const real per[NT], int n, int m, int hydrogen, int max_steps, real tolerance,
               real max_log_change, real lowest, real highest, real elapsed, real max_extrapolation,
               real* __restrict__ EACH(NW) LIST(m) warm_start,
-              real* __restrict__ EACH(NB) LIST(m) rate,
+              single* __restrict__ EACH(NB) LIST(m) rate,
               real* __restrict__ EACH(NS) LIST(m) c, real* __restrict__ EACH(NE) LIST(m) exchanged,
               real* __restrict__ EACH(NGAS) LIST(m) gas,
               real* __restrict__ LIST(m) pH, real* __restrict__ LIST(m) strength,

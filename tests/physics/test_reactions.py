@@ -21,6 +21,7 @@ from ekm3d.grid.grid import GHOST, Grid
 from ekm3d.grid.stencil import flat
 from ekm3d.physics.ore_voxels import OreVoxels
 from ekm3d.physics.reactions import Reactions, needs_solve, update_dependents
+from ekm3d.state import FIELDS
 from ekm3d.thermodata.build import read_database
 
 PLAIN = Backend("plain arrays")
@@ -48,7 +49,8 @@ def block(rng, skip=0.0, chem=CHEM, engine=ENGINE, backend=PLAIN):
         "warm_start_rate": chem.unknowns - len(chem.minerals),
     }
     s = SimpleNamespace(step=0, time=0.0, processes=(), gas_uptake=np.zeros(len(chem.components)),
-                        **{name: np.zeros((count, *shape)) for name, count in counts.items()},
+                        **{name: np.zeros((count, *shape), FIELDS[name].kind)
+                           for name, count in counts.items()},
                         **{name: np.zeros(shape) for name in ("pH", "transport_factor", "charge")})
     s.solid = s.warm_start[counts["warm_start_rate"]:]
     reactions = Reactions(OreVoxels(GRID, place, backend), chem, engine, rock, skip)
@@ -260,7 +262,8 @@ def test_extrapolated_start_saves_iterations(rng, which):
             steps.setdefault(elapsed, []).append(reactions.iterations)
         change = (at(s.warm_start, voxels) - before)[:len(s.warm_start_rate)]
         if elapsed:
-            assert np.array_equal(at(s.warm_start_rate, voxels), change / elapsed)
+            assert np.array_equal(at(s.warm_start_rate, voxels),
+                                  (change / elapsed).astype(np.float32))
             assert np.abs(change).max() > 1e-6
         else:
             assert not s.warm_start_rate.any()
