@@ -272,7 +272,7 @@ INLINE Tile tile(int number, const Tiling& a, const Grid& g)
 
 #define EKM_SWEEPS(s, g, m, b)                                                  \
     const Tiling all_ = tiling(g);                                              \
-    EKM_PRAGMA(omp parallel for schedule(dynamic) if (worth_threads(g)))        \
+    EKM_PRAGMA(omp parallel for schedule(static) if (worth_threads(g)))         \
     for (int number = 0; number < all_.x * all_.y * all_.z; number++)           \
         for (Sweep s = {g, m, b, tile(number, all_, g), all_.wide + 4}; s.t.ni; s.t.ni = 0)
 
