@@ -98,17 +98,6 @@ struct Segment {
 INLINE real sum_of_run(const Segment& terms, int) { return of_row(terms.lane); }
 #define EKM_UNROLL EKM_PRAGMA(unroll)
 
-// One of two scratch arrays: its value, for a choice of addresses would keep both in the stack.
-struct Seen {
-    real lane;
-    __device__ __forceinline__ real operator[](int) const { return lane; }
-};
-INLINE Seen seen(bool first, const real* a, const real* b)
-{
-    const real one = *a, other = *b;    // read before the choice, or the compiler chooses addresses
-    return {first ? one : other};
-}
-
 // A number that was read before: it shall not have been kept in a register in between.
 INLINE real read_again(const real* from) { return *static_cast<const volatile real*>(from); }
 INLINE void fetch_ahead(const void*) {}
@@ -174,9 +163,6 @@ static inline __attribute__((always_inline)) real sum_of_run(Segment& terms, int
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
-// One of two scratch arrays.
-typedef const real* Seen;
-INLINE Seen seen(bool first, const real* a, const real* b) { return first ? a : b; }
 INLINE real read_again(const real* from) { return *from; }
 // Bring a number that will soon be read or written into the cache; it need not exist.
 INLINE void fetch_ahead(const void* at) { __builtin_prefetch(at, 1); }
