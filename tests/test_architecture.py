@@ -191,3 +191,14 @@ def test_no_test_imports_another():
     wrong = [f"{path.name} imports {name}" for path in sorted((ROOT / "tests").rglob("*.py"))
              for name in imports(path) if name.split(".")[0].startswith("test_")]
     assert wrong == []
+
+
+def test_every_page_has_its_text():
+    """A page begins with its title; the tables that programs write have none, but are not empty."""
+    folders = ("cases", "ekm3d", "kernels", "scripts", "tests")
+    pages = [*ROOT.glob("*.md"), *(page for folder in folders
+                                   for page in (ROOT / folder).glob("**/*.md"))]
+    assert len(pages) > 40
+    tables = ROOT / "cases" / "validation"
+    assert [str(page) for page in pages if not page.read_text().startswith("# ")
+            and (page.parent != tables or not page.read_text().strip())] == []
