@@ -4,9 +4,9 @@
 
 Rows of electrodes every metre, with their wells, of 8 192 and 65 536 faces. A profile of a step
 tells the processor time of the host from that of the device, which is all time behind the
-stand-in's functions: the slope between both sizes is the host's time per face. Their difference is
-that of two times of about 60 ms, most of it the profiler's own, which vary by 2 ms from run to run:
-0.04 us a face. A hectare of rows every 5 m in voxels of 10 cm has 4 million faces.
+stand-in's functions: the slope between both sizes is the host's time per face, at the most, for
+freeing the stand-in's large arrays is counted with it. Beside other work it varied from 0 to 1 us
+from run to run; what crosses is counted, and does not vary. A hectare of rows every 5 m in voxels of 10 cm has 4 million faces.
 """
 
 import cProfile
