@@ -6,7 +6,8 @@ Rows of electrodes every metre, with their wells, of 8 192 and 65 536 faces. A p
 tells the processor time of the host from that of the device, which is all time behind the
 stand-in's functions: the slope between both sizes is the host's time per face, at the most, for
 freeing the stand-in's large arrays is counted with it. Beside other work it varied from 0 to 1 us
-from run to run; what crosses is counted, and does not vary. A hectare of rows every 5 m in voxels of 10 cm has 4 million faces.
+from run to run; what crosses is counted, and does not vary. A hectare of rows every
+5 m in voxels of 10 cm has 4 million faces.
 """
 
 import cProfile
