@@ -286,7 +286,7 @@ INLINE Tile with_border(Tile t, int axis)
 }
 
 // Smallest divisor that gives a finite quotient.
-constexpr real SMALLEST = sizeof(real) == 8 ? real(1e-300) : real(1e-37);
+constexpr real SMALLEST = real(sizeof(real) == 8 ? double(1e-300) : double(1e-37));
 
 // Bits of a number and back: sign, 11 of the exponent, 52 of the mantissa.
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)

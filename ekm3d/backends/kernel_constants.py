@@ -4,9 +4,9 @@ A module states the constants of the kernel files of its own path:
 
     KERNEL_CONSTANTS = {"WIDTH": 26, "SHARP": 10.0}     # physics/transport.py: for
                                                         # kernels/physics/transport.cu and .cuh
-Those of `constants` and `grid.grid` are in every kernel. An int becomes an int, a float a `real`, a
-np.float32 a `single`; the text of a float is Python's repr, which the compiler reads back to the
-same bits.
+Those of `constants` and `grid.grid` are in every kernel. An int becomes an int, a float a `real`
+(a `double` where float32 has no such number), a np.float32 a `single`; the text of a float is
+Python's repr, which the compiler reads back to the same bits.
 """
 
 import importlib
@@ -16,6 +16,8 @@ from functools import cache
 
 import numpy as np
 
+TINY: float = np.finfo(np.float32).tiny.item()
+HUGE: float = np.finfo(np.float32).max.item()
 FOR_ALL = ("ekm3d.constants", "ekm3d.grid.grid")
 
 
@@ -56,7 +58,8 @@ def declarations(constants: Mapping[str, int | float | np.float32]) -> list[str]
         if isinstance(value, int) and not isinstance(value, bool):
             lines.append(f"constexpr int {name} = {value};\n")
         elif isinstance(value, float | np.float32):
-            kind = "float" if isinstance(value, np.float32) else "REAL"
+            beyond = value != 0 and not TINY <= abs(float(value)) <= HUGE       # of float32
+            kind = "float" if isinstance(value, np.float32) else "double" if beyond else "REAL"
             if not math.isfinite(value):
                 raise ValueError(f"kernel constant {name} = {value} should be finite")
             lines.append(f"constexpr {kind} {name} = {kind}({float(value)!r});\n")
