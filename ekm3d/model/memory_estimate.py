@@ -42,7 +42,7 @@ class Rule:
     slow: float = 0.0
 
 
-RULES = {"numpy": Rule(1.17e8, 6.54, -509.0, -1.29), "cpp": Rule(1.19e8, 1.79, 145.0, 1.55),
+RULES = {"numpy": Rule(1.1e8, 7.13, -424.9, -1.69), "cpp": Rule(1.22e8, 1.96, 212.7, 1.45),
          "cuda": Rule(7e8, 1.13, 345.0, 1.57)}
 
 

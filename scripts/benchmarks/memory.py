@@ -3,7 +3,8 @@
     python scripts/benchmarks/memory.py [--backends numpy cpp] [--quick]
 
 Every run is a process of its own and takes a few steps; Linux reports its maximum resident set.
-The last lines are the values for RULES in ekm3d/model/memory_estimate.py.
+The last lines are the values for RULES in ekm3d/model/memory_estimate.py, to which the copy of the
+state is added.
 """
 
 import argparse
@@ -89,8 +90,10 @@ def main():
             case = Case.read(case_path(where), overrides)
             peak = measured(where, overrides, backend)
             processes = case.processes
-            wanted = memory_estimate.predicted(case.grid, case.chemistry, backend, processes)
-            rows[bool(processes)].append((peak, np.prod(case.grid.padded),
+            of_run = case.grid, case.chemistry
+            copy = memory_estimate.copied(*of_run, processes)
+            wanted = memory_estimate.predicted(*of_run, backend, processes) + copy
+            rows[bool(processes)].append((peak - copy, np.prod(case.grid.padded),
                                memory_estimate.per_voxel(case.chemistry, backend, processes)[0]))
             print(f"| {name} | {backend} | {np.prod(case.grid.cells):,} | {peak / 2**20:.0f} | "
                   f"{wanted / 2**20:.0f} | {wanted / peak:.2f} |", flush=True)

@@ -40,7 +40,7 @@ def status(out):
 
 def killed_and_resumed(case, backend, ranks, kills, seed, longest):
     """Kill a run at random moments, resume it each time, and compare it with a whole one."""
-    words = (*LONG, "--backend", backend, "-o", "schedule.stage.0.duration=18 h")
+    words = (*LONG, "--backend", backend, "-o", "schedule.stage.0.duration=72 h")
     whole = command("run", case, "--out", case / "whole", *words)
     assert whole.communicate()[1] == "" and whole.returncode == 0
     chance, died = random.Random(seed), 0
